@@ -1,0 +1,80 @@
+"""What a policy is: something that extends prefixes by a step, or to the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from verifiers.scoring import ZERO, Spend
+from verifiers.solution import Problem, Solution
+
+Until: TypeAlias = Literal["step", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    r"""How a policy samples.
+
+    `max_tokens` bounds the whole solution, prefix included, so that every strategy has the same
+    room; a solution that reaches it has `Stop.LENGTH`. `temperature=0` is greedy. `separator` ends
+    a step.
+
+    >>> Sampling(temperature=0.8, separator="\n\n")
+    Sampling(temperature=0.8, top_p=1.0, top_k=0, max_tokens=512, separator='\n\n')
+
+    Raises ValueError for a value out of range.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0  # 0: off
+    max_tokens: int = 512
+    separator: str = "\n"
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}: it must be in (0, 1]")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}: it must be 0 (off) or more")
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens is {self.max_tokens}: it must be 1 or more")
+        if not self.separator:
+            raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A policy's reply: `solutions[i]` extends `prefixes[i]`, at the cost `spend[i]`.
+
+    A row that could not be extended is a solution with `Stop.FAILED` and a reason.
+    Raises ValueError where the two lengths differ.
+    """
+
+    solutions: tuple[Solution, ...]
+    spend: tuple[Spend, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spend", tuple(self.spend) or (ZERO,) * len(self.solutions))
+        if len(self.spend) != len(self.solutions):
+            raise ValueError(f"{len(self.solutions)} solutions but {len(self.spend)} rows of spend: give one a row")
+
+
+class Policy(Protocol):
+    """Anything that can extend prefixes. To sample from scratch, extend the empty `Solution()`.
+
+    Row i extends `prefixes[i]` of `problems[i]` with `seeds[i]`, and depends on nothing else: not
+    on the other rows and not on earlier calls. Rows with an equal prefix are samples of one state,
+    and a backend is expected to compute that state once. `until="step"` adds exactly one step (or
+    ends the solution); `until="end"` runs until the policy stops or `sampling.max_tokens`.
+    """
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended: ...

@@ -1,0 +1,174 @@
+"""The one scoring interface: `Scorer`, `Scores`, the reducers, and `Spend`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from verifiers.solution import Problem, Solution
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+Reduce: TypeAlias = Literal["last", "min", "prod", "mean"] | Callable[[FloatArray], float]
+
+_REDUCERS: dict[str, Callable[[FloatArray], float]] = {
+    "last": lambda spoken: float(spoken[-1]),
+    "min": lambda spoken: float(spoken.min()),
+    "prod": lambda spoken: float(spoken.prod()),
+    "mean": lambda spoken: float(spoken.mean()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What some work cost: tokens, calls, FLOPs and seconds. Adds up with `+` or `Spend.total`.
+
+    A token is either *computed* (it went through the model) or *cached* (its keys and values
+    were at hand). FLOPs are 2 x parameters x computed tokens (Kaplan et al. 2020, section 2.1).
+
+    >>> Spend(sampled_tokens=3) + Spend(sampled_tokens=4, policy_calls=1)
+    Spend(policy_calls=1, sampled_tokens=7)
+    """
+
+    policy_calls: int = 0  # sampled continuations asked of the policy, one per row
+    prompt_tokens: int = 0  # prompt and prefix tokens the policy computed
+    cached_prompt_tokens: int = 0  # prompt and prefix tokens it found in its cache
+    sampled_tokens: int = 0
+    scorer_calls: int = 0  # solutions scored, one per row
+    scored_tokens: int = 0  # tokens the scorer computed, its own generations excluded
+    cached_scored_tokens: int = 0
+    judged_tokens: int = 0  # tokens that a generative scorer sampled
+    policy_flops: float = 0.0
+    scorer_flops: float = 0.0
+    policy_seconds: float = 0.0
+    scorer_seconds: float = 0.0
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of the policy and the scorers together."""
+        return self.policy_flops + self.scorer_flops
+
+    @property
+    def seconds(self) -> float:
+        """Seconds in the policy and the scorers; a batched call's time is shared by its rows."""
+        return self.policy_seconds + self.scorer_seconds
+
+    def __add__(self, other: Spend) -> Spend:
+        return Spend.total((self, other))
+
+    @staticmethod
+    def total(spends: Iterable[Spend]) -> Spend:
+        """The sum of many.
+
+        >>> Spend.total([Spend(scorer_calls=1)] * 3).scorer_calls
+        3
+        """
+        rows = [s for s in spends if s is not ZERO]
+        if not rows:
+            return ZERO
+        if len(rows) == 1:
+            return rows[0]
+        return Spend(*(sum(getattr(s, name) for s in rows) for name in _SPEND_FIELDS))
+
+    def __repr__(self) -> str:
+        spent = (f"{n}={getattr(self, n)!r}" for n in _SPEND_FIELDS if getattr(self, n))
+        return f"Spend({', '.join(spent)})"
+
+
+_SPEND_FIELDS = tuple(f.name for f in fields(Spend))
+ZERO = Spend()
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a scorer thinks of N solutions, step by step.
+
+    `steps[i]` has shape (T_i,): one float32 a step of solution i, higher is better, NaN where the
+    scorer has no opinion. An outcome verifier speaks at the last step of a finished solution only,
+    so every reducer agrees on it. `reasons[i]` says why row i could not be scored (else None), and
+    `spend[i]` what row i cost. Both may be left out.
+
+    >>> scores = Scores((np.array([0.9, 0.2, 0.6]), np.array([np.nan, 1.0])))
+    >>> scores.values().tolist()
+    [0.6000000238418579, 1.0]
+    >>> scores.with_reduce("min").values().tolist()
+    [0.20000000298023224, 1.0]
+
+    Raises ValueError where the lengths of the fields differ or a row is not one-dimensional.
+    """
+
+    steps: tuple[FloatArray, ...]
+    spend: tuple[Spend, ...] = ()
+    reasons: tuple[str | None, ...] = ()
+    reduce: Reduce = "last"
+
+    def __post_init__(self) -> None:
+        steps = tuple(np.asarray(row, dtype=np.float32) for row in self.steps)
+        for i, row in enumerate(steps):
+            if row.ndim != 1:
+                raise ValueError(f"scores of row {i} have shape {row.shape}: expected one number a step, shape (T,)")
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "spend", tuple(self.spend) or (ZERO,) * len(steps))
+        object.__setattr__(self, "reasons", tuple(self.reasons) or (None,) * len(steps))
+        if not len(steps) == len(self.spend) == len(self.reasons):
+            raise ValueError(
+                f"{len(steps)} rows of scores, {len(self.spend)} of spend and {len(self.reasons)} of reasons: "
+                "give one a row, or leave the field out"
+            )
+        if not callable(self.reduce) and self.reduce not in _REDUCERS:
+            raise ValueError(f"unknown reducer {self.reduce!r}: use one of {', '.join(_REDUCERS)} or a function")
+
+    def values(self) -> FloatArray:
+        """One number a solution, shape (N,): the reducer over the steps that were judged, NaN where none was."""
+        function = self.reduce if callable(self.reduce) else _REDUCERS[self.reduce]
+        out = np.full(len(self.steps), np.nan, dtype=np.float32)
+        for i, row in enumerate(self.steps):
+            # The common case costs no mask: the last step was judged and only it counts.
+            if self.reduce == "last" and len(row) and row[-1] == row[-1]:
+                out[i] = row[-1]
+            elif len(spoken := row[~np.isnan(row)]):
+                out[i] = function(spoken)
+        return out
+
+    def with_reduce(self, reduce: Reduce) -> Scores:
+        """The same scores under another reducer: "last", "min", "prod", "mean" or a function of the judged steps."""
+        return replace(self, reduce=reduce)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class Scorer(Protocol):
+    """Anything that can judge solutions; the library asks for nothing else.
+
+    `problems[i]` belongs to `solutions[i]`. See `verifiers.check_scorer` for the laws.
+    """
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
+
+
+def outcome_scores(
+    solutions: Sequence[Solution],
+    values: Sequence[float],
+    spend: Sequence[Spend] = (),
+    reasons: Sequence[str | None] = (),
+) -> Scores:
+    """Place one value a solution where an outcome verifier speaks: the last step of a finished solution.
+
+    A value given for an unfinished solution is not used.
+
+    >>> from verifiers.solution import Step, Stop
+    >>> s = Solution((Step("a"), Step("b")), Stop.EOS)
+    >>> outcome_scores([s, Solution((Step("a"),))], [1.0, 1.0]).steps
+    (array([nan,  1.], dtype=float32), array([nan], dtype=float32))
+    """
+    rows = []
+    for solution, value in zip(solutions, values, strict=True):
+        row = np.full(len(solution.steps), np.nan, dtype=np.float32)
+        if solution.finished and solution.steps:
+            row[-1] = value
+        rows.append(row)
+    return Scores(tuple(rows), tuple(spend), tuple(reasons))

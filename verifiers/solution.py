@@ -1,0 +1,129 @@
+"""The nouns: a problem, and a solution made of steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat prompt.
+
+    >>> Message("user", "What is 2+2?").role
+    'user'
+    """
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem to solve; `answer` is the gold answer, where there is one.
+
+    >>> Problem("p1", "What is 2+2?", answer="4").answer
+    '4'
+    """
+
+    id: str
+    prompt: str | tuple[Message, ...]
+    answer: str | None = None
+
+
+class Stop(StrEnum):
+    """Why a solution ends where it does."""
+
+    OPEN = "open"  # a prefix: more steps may follow
+    EOS = "eos"  # the policy ended it; the only stop that is finished
+    LENGTH = "length"  # cut off by a token limit; not finished
+    FAILED = "failed"  # could not be generated; `Solution.reason` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a solution; a separator belongs to the step it ends.
+
+    `tokens` and `logprobs` have shape (L,) and are None where a backend does not give them.
+    The tokens may end in an end-of-sequence id that `text` does not show; it belongs to the last
+    step, and only a solution that ends at once has a step with an empty text, to hold it. A
+    log-probability is that of the token under the policy at the sampling temperature, before
+    top-p and top-k.
+    """
+
+    text: str
+    tokens: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    r"""A solution, or a prefix of one; the empty default is the root of every search.
+
+    >>> s = Solution((Step("2+2=4\n"), Step("The answer is 4.")), Stop.EOS)
+    >>> s.text
+    '2+2=4\nThe answer is 4.'
+    >>> s.finished, Solution().finished
+    (True, False)
+    """
+
+    steps: tuple[Step, ...] = ()
+    stop: Stop = Stop.OPEN
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.stop is Stop.FAILED and not self.reason:
+            raise ValueError("a failed solution needs a reason: Solution(stop=Stop.FAILED, reason=...)")
+
+    @property
+    def text(self) -> str:
+        """The whole text, lossless: the join of the steps' texts."""
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def finished(self) -> bool:
+        """True only if the policy itself ended the solution; a length cut is not finished."""
+        return self.stop is Stop.EOS
+
+    @property
+    def token_count(self) -> int:
+        """Tokens in all steps, 0 where a backend gave none."""
+        return sum(len(step.tokens) for step in self.steps if step.tokens is not None)
+
+
+def failed(reason: str, steps: Sequence[Step] = ()) -> Solution:
+    """A solution that could not be made; it stays in every pool and denominator.
+
+    >>> failed("HTTP 500").stop
+    <Stop.FAILED: 'failed'>
+    """
+    return Solution(tuple(steps), Stop.FAILED, reason)
+
+
+def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
+    r"""Cut a text into steps without losing a character.
+
+    Each step keeps the separator (and any run of further separators) that ends it, so no step is
+    empty or blank filler and no phantom step follows a trailing separator.
+
+    >>> [s.text for s in split_steps("a\n\nb\n", separator="\n\n")]
+    ['a\n\n', 'b\n']
+    >>> [s.text for s in split_steps("a\nb\n")], split_steps("")
+    (['a\n', 'b\n'], ())
+
+    Raises ValueError for an empty separator.
+    """
+    if not separator:
+        raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
+    steps: list[str] = []
+    start = 0
+    while start < len(text):
+        found = text.find(separator, start)
+        end = len(text) if found < 0 else found + len(separator)
+        piece = text[start:end]
+        # A piece of separators only ends the step before it, or opens the first one.
+        if steps and not (piece.replace(separator, "") and steps[-1].replace(separator, "")):
+            steps[-1] += piece
+        else:
+            steps.append(piece)
+        start = end
+    return tuple(Step(s) for s in steps)
