@@ -1,5 +1,6 @@
 """Policies: what samples solutions."""
 
 from policies.policy import Extended, Policy, Sampling, Until
+from policies.scripted import Scripted
 
-__all__ = ["Extended", "Policy", "Sampling", "Until"]
+__all__ = ["Extended", "Policy", "Sampling", "Scripted", "Until"]

@@ -1,0 +1,25 @@
+"""What every policy checks about a request before it works on it."""
+
+from collections.abc import Sequence
+
+from verifiers.solution import Problem, Solution, Stop
+
+
+def check_rows(problems: Sequence[Problem], prefixes: Sequence[Solution], seeds: Sequence[int], until: str) -> None:
+    """Raise ValueError for a request that no policy can mean: unequal lengths, an unknown `until`, an ended prefix.
+
+    >>> check_rows([Problem("p1", "?")], [Solution(stop=Stop.EOS)], [0], "end")
+    Traceback (most recent call last):
+    ...
+    ValueError: problem 'p1' (row 0) has already ended (stop is 'eos'): extend open prefixes only
+    """
+    if not len(problems) == len(prefixes) == len(seeds):
+        raise ValueError(f"{len(problems)} problems, {len(prefixes)} prefixes and {len(seeds)} seeds: give one a row")
+    if until not in ("step", "end"):
+        raise ValueError(f"until is {until!r}: use 'step' or 'end'")
+    for i, prefix in enumerate(prefixes):
+        if prefix.stop is not Stop.OPEN:
+            raise ValueError(
+                f"problem {problems[i].id!r} (row {i}) has already ended (stop is {prefix.stop.value!r}): "
+                "extend open prefixes only"
+            )
