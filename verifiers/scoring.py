@@ -28,19 +28,20 @@ class Spend:
 
     A token is either *computed* (it went through the model) or *cached* (its keys and values
     were at hand). FLOPs are 2 x parameters x computed tokens (Kaplan et al. 2020, section 2.1).
+    Counts are whole numbers, except in an expectation (a random half of a pool).
 
     >>> Spend(sampled_tokens=3) + Spend(sampled_tokens=4, policy_calls=1)
     Spend(policy_calls=1, sampled_tokens=7)
     """
 
-    policy_calls: int = 0  # sampled continuations asked of the policy, one per row
-    prompt_tokens: int = 0  # prompt and prefix tokens the policy computed
-    cached_prompt_tokens: int = 0  # prompt and prefix tokens it found in its cache
-    sampled_tokens: int = 0
-    scorer_calls: int = 0  # solutions scored, one per row
-    scored_tokens: int = 0  # tokens the scorer computed, its own generations excluded
-    cached_scored_tokens: int = 0
-    judged_tokens: int = 0  # tokens that a generative scorer sampled
+    policy_calls: float = 0  # continuations asked of the policy, one a row
+    prompt_tokens: float = 0  # prompt and prefix tokens the policy computed
+    cached_prompt_tokens: float = 0  # prompt and prefix tokens it found in its cache
+    sampled_tokens: float = 0
+    scorer_calls: float = 0  # solutions scored, one a row
+    scored_tokens: float = 0  # tokens the scorer computed, its own generations excluded
+    cached_scored_tokens: float = 0
+    judged_tokens: float = 0  # tokens that a generative scorer sampled
     policy_flops: float = 0.0
     scorer_flops: float = 0.0
     policy_seconds: float = 0.0

@@ -1,0 +1,30 @@
+"""How much a search may spend."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on what each problem may spend, and on the time of the whole call; None is no limit.
+
+    `samples` counts continuations asked of the policy (a beam step of 16 candidates is 16), `tokens`
+    counts sampled tokens. Both hold for every problem by itself, so a problem's result does not
+    depend on its neighbours, and are never exceeded: a row is asked for only while its worst case,
+    `Sampling.max_tokens` less its prefix, is covered. `seconds` is wall-clock time of the call: once
+    it is over, no further call to the policy starts.
+
+    >>> Budget(samples=64, tokens=10_000)
+    Budget(samples=64, tokens=10000, seconds=None)
+
+    Raises ValueError for a limit that is not positive.
+    """
+
+    samples: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "tokens", "seconds"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise ValueError(f"Budget({name}={limit}): a limit must be positive, or None for none")

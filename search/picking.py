@@ -1,0 +1,48 @@
+"""From a scored pool to a `SearchResult`: the last move of every strategy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from search.result import Node, SearchResult
+from search.selection import Pool, Selector
+from verifiers.answers import Answers
+from verifiers.scoring import Scores
+from verifiers.solution import Problem, Solution
+
+
+def pick(
+    problem: Problem,
+    pool: Sequence[Solution],
+    scores: Scores,
+    *,
+    select: Selector,
+    answers: Answers,
+    tree: tuple[Node, ...] = (),
+    reason: str | None = None,
+) -> SearchResult:
+    """Choose one finished, scored solution; without one, say why."""
+    values = scores.values()
+    unfinished = [i for i, solution in enumerate(pool) if not solution.finished]
+    values[unfinished] = np.nan
+    chosen = select(Pool(problem, values, lambda: answer_classes(pool, answers)))
+    if chosen is None:
+        return SearchResult(
+            problem, None, None, tuple(pool), scores, tree=tree, reason=reason or _why_nothing(pool, scores)
+        )
+    solution = pool[chosen]
+    return SearchResult(
+        problem, answers.extract(solution.text), solution, tuple(pool), scores, tree=tree, reason=reason
+    )
+
+
+def answer_classes(pool: Sequence[Solution], answers: Answers) -> list[int]:
+    """The equivalence class of each solution's answer, -1 for none; a solution that is not finished has none."""
+    return answers.classes([answers.extract(s.text) if s.finished else None for s in pool])
+
+
+def _why_nothing(pool: Sequence[Solution], scores: Scores) -> str:
+    reasons = [s.reason for s in pool if s.reason] + [r for r in scores.reasons if r]
+    stops = sorted({s.stop.value for s in pool})
+    first = f"; first reason: {reasons[0]}" if reasons else ""
+    return f"none of {len(pool)} solutions is finished and scored (stops: {', '.join(stops) or 'none'}){first}"

@@ -1,0 +1,44 @@
+"""Choose from saved generations: no policy needed."""
+
+from collections.abc import Sequence
+
+from search.driver import drive
+from search.picking import pick
+from search.requests import Strategy, score
+from search.result import SearchResult
+from search.selection import Select, Selector, selector
+from verifiers.answers import MATH, Answers
+from verifiers.scoring import Scorer
+from verifiers.solution import Problem, Solution
+
+
+def rerank(
+    pools: Sequence[tuple[Problem, Sequence[Solution]]],
+    scorer: Scorer,
+    *,
+    select: Select = "best",
+    answers: Answers = MATH,
+    seed: int = 0,
+    progress: bool = False,
+) -> list[SearchResult]:
+    """Score pools of saved solutions and choose one of each.
+
+    >>> import search, verifiers
+    >>> from verifiers import Solution, Step, Stop
+    >>> saved = [Solution((Step(f"The answer is {x}."),), Stop.EOS) for x in ("4", "5", "4")]
+    >>> longest = verifiers.from_function(lambda problem, solution: len(solution.text))
+    >>> [result] = search.rerank([(verifiers.Problem("p1", "2+2?"), saved)], longest, select="weighted")
+    >>> result.answer
+    '4'
+
+    Pools may differ in size and may be empty. Raises ValueError for an unknown `select` and problem
+    ids that occur twice.
+    """
+    chooser = selector(select, seed=seed)
+    searches = [(problem, _rerank(problem, tuple(pool), chooser, answers)) for problem, pool in pools]
+    return drive(searches, None, {"search": scorer}, seed=seed, progress=progress)
+
+
+def _rerank(problem: Problem, pool: tuple[Solution, ...], select: Selector, answers: Answers) -> Strategy:
+    scores = yield from score(pool)
+    return pick(problem, pool, scores, select=select, answers=answers)

@@ -1,0 +1,46 @@
+"""What a search returns."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from verifiers.scoring import ZERO, Scores, Spend
+from verifiers.solution import Problem, Solution
+
+
+class Fate(StrEnum):
+    """What became of a candidate in a tree search."""
+
+    KEPT = "kept"  # it was in the beam and was extended
+    DONE = "done"  # finished and kept
+    PRUNED = "pruned"  # outscored, or the same text as another candidate
+    CUT = "cut"  # reached a length or step limit unfinished
+    FAILED = "failed"  # could not be generated or scored
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One candidate of a tree search; `parent` is its parent's place in `SearchResult.tree`, -1 for the root's."""
+
+    parent: int
+    depth: int
+    solution: Solution
+    value: float
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found for one problem.
+
+    `scores` judges `pool`, row by row. `answer` and `solution` are None where nothing could be
+    chosen, and `reason` then says why; it also says where a budget ended the search early.
+    """
+
+    problem: Problem
+    answer: str | None
+    solution: Solution | None
+    pool: tuple[Solution, ...]
+    scores: Scores
+    spend: Spend = ZERO
+    tree: tuple[Node, ...] = ()
+    reason: str | None = None
