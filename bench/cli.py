@@ -1,0 +1,159 @@
+"""The command `stepbeam`."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bench.curves import Results
+from bench.errors import BadInput
+from bench.plan import POOLED, RunPlan
+from bench.specs import named_scorers
+from bench.table import table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
+    try:
+        options = _parser().parse_args(argv)
+        command = {"demo": _demo, "run": _run, "rerank": _rerank}[options.command]
+        command(options)
+    except BadInput as error:
+        print(f"stepbeam: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def demo_plan(seed: int = 0) -> RunPlan:
+    """What `stepbeam demo` runs: 100 held-out problems of `chain`, every strategy, N = 1 to 64."""
+    return RunPlan(
+        task="chain",
+        policy="tiny:policy",
+        scorers={"orm": "tiny:orm", "prm": "tiny:prm"},
+        strategies=("self_consistency", "best_of_n:orm", "best_of_n:prm", "weighted_majority:orm", "beam_search:prm"),
+        n=64,
+        limit=100,
+        seed=seed,
+        chunk=25,
+    )
+
+
+def _demo(options: argparse.Namespace) -> None:
+    print("100 held-out problems of chain arithmetic, a trained 0.9M-parameter policy, its ORM and its PRM")
+    _carry_out(demo_plan(options.seed), options.out or Path("runs/demo"))
+
+
+def _run(options: argparse.Namespace) -> None:
+    plan = RunPlan(
+        task=options.task,
+        policy=options.policy,
+        scorers=named_scorers(options.scorer),
+        strategies=tuple(options.strategies.split(",")) if options.strategies else (),
+        n=options.n,
+        limit=options.limit,
+        seed=options.seed,
+        expand=options.expand,
+        max_steps=options.max_steps,
+        chunk=options.chunk,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        top_k=options.top_k,
+        max_tokens=options.max_tokens,
+        dtype=options.dtype,
+    )
+    if not plan.strategies:
+        plan = plan.with_default_strategies()
+    _carry_out(plan, options.out or Path("runs") / _slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}"))
+
+
+def _rerank(options: argparse.Namespace) -> None:
+    from bench.rerank import rerank
+
+    out = options.out or Path("runs") / _slug("rerank", options.pool.name.partition(".")[0])
+    print(f"reranking {options.pool}")
+    sizes = [1 << i for i in range(options.n.bit_length()) if 1 << i <= options.n]
+    results = rerank(
+        options.pool, named_scorers(options.scorer), out, sizes=sizes, limit=options.limit, seed=options.seed
+    )
+    _show(results, out, title=options.pool.name)
+
+
+def _carry_out(plan: RunPlan, out: Path) -> None:
+    from bench.run import run
+
+    print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
+    _show(run(plan, out), out, title=f"{plan.task}: {plan.policy}")
+
+
+def _show(results: Results, out: Path, *, title: str) -> None:
+    from bench.plot import plot
+
+    points = results.points()
+    plot(points, out / "curve.png", title=title)
+    print()
+    print(table(points))
+    print()
+    for note in results.notes:
+        print(f"- {note}")
+    print(f"- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.jsonl', '.png', '.toml'))}")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message} (see '{self.prog} --help')")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="stepbeam",
+        description="Spend compute at inference time: sample many solutions, score them, keep the right one.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    demo = commands.add_parser("demo", help="compute against accuracy on an embedded model, in two minutes on a laptop")
+    run = commands.add_parser("run", help="a task, a policy, strategies and budgets into a run folder")
+    rerank = commands.add_parser("rerank", help="every reranker's curve on saved generations; needs no policy")
+    for command in (demo, run, rerank):
+        command.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
+        command.add_argument("--seed", type=int, default=0)
+    for command in (run, rerank):
+        command.add_argument("--limit", type=int, help="only the first so many problems")
+        command.add_argument(
+            "--scorer",
+            action="append",
+            default=[],
+            metavar="[NAME=]SPEC",
+            help="tiny:orm, orm:FOLDER, prm:FOLDER or package.module:name; may be repeated",
+        )
+
+    run.add_argument(
+        "--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ..."
+    )
+    run.add_argument("--policy", required=True, help="tiny:policy, transformers:FOLDER_OR_NAME or package.module:name")
+    run.add_argument("--n", type=int, default=16, help="samples a problem; curves show powers of two up to it")
+    run.add_argument("--strategies", help=f"comma-separated, of {', '.join(POOLED)}, beam_search; NAME:SCORER for one")
+    run.add_argument("--expand", type=int, default=4, help="beam search: next steps drawn from each prefix")
+    run.add_argument("--max-steps", type=int, default=64, help="beam search: rounds at most")
+    run.add_argument("--temperature", type=float, help="0 is greedy; default: the task's")
+    run.add_argument("--top-p", type=float)
+    run.add_argument("--top-k", type=int)
+    run.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
+    run.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
+    run.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
+
+    rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
+    rerank.add_argument("--n", type=int, default=32, help="the largest N of the curves")
+    return parser
+
+
+def _slug(*parts: str) -> str:
+    return "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", Path(part).name).strip("-.") for part in parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Points of compute-vs-accuracy curves, from graded pools of samples."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.estimators import best_at_k, pass_at_k, weighted_at_k
+from bench.intervals import mean_interval
+from bench.plan import Contest
+from search.seeds import seed_at
+from verifiers.scoring import Spend
+
+ANY_RIGHT = Contest("pass@n", None)
+
+
+@dataclass(frozen=True, slots=True)
+class GradedPool:
+    """One problem's samples, graded and scored.
+
+    `correct` and `finished` have shape (n,), `classes` holds each sample's answer class (-1 for none)
+    and `values` each scorer's scores, shape (n,), NaN for no opinion. `drawn` is what sampling cost,
+    `judged` what each scorer did.
+    """
+
+    problem: str
+    correct: npt.NDArray[np.float64]
+    finished: npt.NDArray[np.bool_]
+    classes: Sequence[int]
+    values: dict[str, npt.NDArray[np.float64]]
+    drawn: Spend
+    judged: dict[str, Spend]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One problem at one point of a curve: the chance of a right answer, and what it costs on average."""
+
+    problem: str
+    contest: Contest
+    n: int
+    correct: float
+    error: float  # standard error of `correct` from drawing subsets; 0 where it is exact
+    spend: Spend
+
+    def row(self) -> dict[str, Any]:
+        """A row of `results.jsonl`; seconds are left out, so that equal runs give equal bytes."""
+        return {
+            "problem": self.problem,
+            "strategy": self.contest.strategy,
+            "scorer": self.contest.scorer,
+            "n": self.n,
+            "correct": self.correct,
+            "sampled_tokens": float(self.spend.sampled_tokens),
+            "scored_tokens": float(self.spend.scored_tokens),
+            "flops": float(self.spend.flops),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a curve: accuracy with its 95% interval, and the mean cost a problem."""
+
+    contest: Contest
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    spend: Spend
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All outcomes of a run, with what a reader should know about them."""
+
+    outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...]
+
+    def points(self) -> list[Point]:
+        """The points, curve by curve."""
+        groups: dict[tuple[Contest, int], list[Outcome]] = {}
+        for outcome in self.outcomes:
+            groups.setdefault((outcome.contest, outcome.n), []).append(outcome)
+        return [_point(contest, n, group) for (contest, n), group in groups.items()]
+
+
+def pool_outcomes(
+    pool: GradedPool, contests: Iterable[Contest], sizes: Iterable[int], *, seed: int = 0
+) -> Iterator[Outcome]:
+    """Every contest at every size, read off one pool; a size beyond the pool's stands for the whole pool."""
+    count = len(pool.correct)
+    for contest in contests:
+        values = np.where(pool.finished, 1.0, np.nan)
+        judged = Spend()
+        if contest.scorer is not None:
+            values = values * pool.values[contest.scorer]
+            judged = pool.judged[contest.scorer]
+        for n in sizes:
+            k = min(n, count)
+            if not k:
+                yield Outcome(pool.problem, contest, n, 0.0, 0.0, Spend())
+                continue
+            error = 0.0
+            if contest == ANY_RIGHT:
+                chance = pass_at_k(pool.correct, k)
+            elif contest.strategy == "best_of_n":
+                chance = best_at_k(pool.correct, values, k)
+            else:
+                place = seed_at(seed, pool.problem, "subsets", k)
+                chance, error = weighted_at_k(pool.correct, values, pool.classes, k, seed=place)
+            spend = _drawn_share(pool.drawn, k / count) + _scaled(judged, k / count)
+            yield Outcome(pool.problem, contest, n, chance, error, spend)
+
+
+def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
+    """What a reader should know of a table of outcomes from pools of `whole` samples."""
+    problems = len({o.problem for o in outcomes})
+    yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
+    yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
+    variances: dict[tuple[Contest, int], float] = {}
+    for o in outcomes:
+        variances[o.contest, o.n] = variances.get((o.contest, o.n), 0.0) + o.error**2
+    largest = max(variances.values(), default=0.0) ** 0.5 / max(1, problems)
+    if largest:
+        yield f"drawing the subsets of a vote adds a standard error of at most {100 * largest:.2f} points"
+
+
+def _drawn_share(pool: Spend, share: float) -> Spend:
+    """What a random share of a pool costs: its prompt is computed once, its samples are paid for one by one."""
+    sampled = pool.sampled_tokens * share
+    computed = pool.prompt_tokens + pool.sampled_tokens
+    return replace(
+        pool,
+        sampled_tokens=sampled,
+        policy_calls=pool.policy_calls * share,
+        cached_prompt_tokens=pool.cached_prompt_tokens * share,
+        policy_flops=pool.policy_flops * (pool.prompt_tokens + sampled) / computed if computed else 0.0,
+        policy_seconds=pool.policy_seconds * share,
+    )
+
+
+def _scaled(spend: Spend, factor: float) -> Spend:
+    return Spend(*(getattr(spend, field.name) * factor for field in fields(Spend)))
+
+
+def _point(contest: Contest, n: int, group: Sequence[Outcome]) -> Point:
+    accuracy, low, high = mean_interval([o.correct for o in group])
+    mean = _scaled(Spend.total(o.spend for o in group), 1 / len(group))
+    return Point(contest, n, accuracy, low, high, mean, len(group))

@@ -1,0 +1,107 @@
+"""What a run is to do: parsed and checked before anything is spent."""
+
+from dataclasses import dataclass, replace
+
+from bench.errors import BadInput
+from policies.policy import Sampling
+
+POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
+STRATEGIES = (*POOLED, "beam_search")
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """One curve of a run: a strategy with the scorer that it uses, if any."""
+
+    strategy: str
+    scorer: str | None
+
+    def __str__(self) -> str:
+        return self.strategy if self.scorer is None else f"{self.strategy} ({self.scorer})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run's settings, as they stand in its `config.toml`; `scorers` maps names to specs."""
+
+    task: str
+    policy: str
+    scorers: dict[str, str]
+    strategies: tuple[str, ...]
+    n: int
+    limit: int | None = None
+    seed: int = 0
+    expand: int = 4
+    max_steps: int = 64
+    chunk: int = 16
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    dtype: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("n", "expand", "max_steps", "chunk"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"--{name.replace('_', '-')} {getattr(self, name)}: it must be 1 or more")
+
+    def config(self) -> dict[str, object]:
+        """The settings as flat values for `config.toml`; what was left to its default is left out."""
+        flat: dict[str, object] = {"scorers": [f"{name}={spec}" for name, spec in self.scorers.items()]}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if name != "scorers" and value is not None:
+                flat[name] = list(value) if isinstance(value, tuple) else value
+        return flat
+
+    def with_default_strategies(self) -> "RunPlan":
+        """All that can be read off one pool: every strategy but beam search."""
+        return replace(self, strategies=POOLED if self.scorers else ("self_consistency",))
+
+    def contests(self) -> list[Contest]:
+        """The curves asked for. `best_of_n` means one for every scorer, `best_of_n:orm` the one named.
+
+        Raises BadInput for a strategy or scorer that does not exist, and for one that needs a scorer
+        where there is none.
+        """
+        contests: list[Contest] = []
+        for text in self.strategies:
+            strategy, colon, scorer = text.partition(":")
+            if strategy not in STRATEGIES:
+                raise BadInput(f"--strategies {text}: unknown strategy; use {', '.join(STRATEGIES)}")
+            if strategy == "self_consistency":
+                contests.append(Contest(strategy, None))
+                continue
+            if colon and scorer not in self.scorers:
+                there = ", ".join(self.scorers) or "none"
+                raise BadInput(f"--strategies {text}: no scorer is named {scorer!r} (there is {there}); add --scorer")
+            if not self.scorers:
+                raise BadInput(f"--strategies {text}: it needs a scorer; add --scorer")
+            contests += [Contest(strategy, name) for name in ([scorer] if colon else self.scorers)]
+        return list(dict.fromkeys(contests))
+
+    def sizes(self) -> list[int]:
+        """The numbers of samples on the curves: powers of two up to n, and n.
+
+        >>> RunPlan("chain", "tiny:policy", {}, (), 12).sizes()
+        [1, 2, 4, 8, 12]
+        """
+        return sorted({1 << i for i in range(self.n.bit_length()) if 1 << i <= self.n} | {self.n})
+
+    def beams(self) -> list[tuple[int, int, int]]:
+        """(candidates a step, width, expand) of each beam; as many candidates a step as there are samples.
+
+        >>> RunPlan("chain", "tiny:policy", {}, (), 16).beams()
+        [(1, 1, 1), (2, 1, 2), (4, 1, 4), (8, 2, 4), (16, 4, 4)]
+        """
+        shapes = [(n, max(1, n // self.expand), min(n, self.expand)) for n in self.sizes()]
+        return [(n, width, expand) for n, width, expand in shapes if n == width * expand]
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """The task's sampling with what the plan sets in its place; raises BadInput for a value out of range."""
+        names = ("temperature", "top_p", "top_k", "max_tokens")
+        changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        try:
+            return replace(default, **changes)
+        except ValueError as error:
+            raise BadInput(f"sampling: {error}") from None

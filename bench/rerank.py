@@ -1,0 +1,112 @@
+"""Every reranker's curve on a saved pool; no policy is needed."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import search
+from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.errors import BadInput
+from bench.plan import Contest
+from bench.pools import SavedPool, read_pools
+from bench.run_folder import json_line, write_atomically
+from bench.specs import load_scorer
+from verifiers.answer_verifier import AnswerVerifier
+from verifiers.answers import MATH, Answers
+from verifiers.scoring import Scorer, Spend
+from verifiers.solution import Problem, Solution
+
+
+def rerank(
+    path: Path,
+    scorers: dict[str, str],
+    out: Path,
+    *,
+    sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
+    limit: int | None = None,
+    seed: int = 0,
+    answers: Answers = MATH,
+    progress: bool = True,
+) -> Results:
+    """Self-consistency, and Best-of-N and weighted majority for every scorer given and every one recorded.
+
+    Writes `results.jsonl` into the folder `out`. Raises BadInput for a file that is no pool.
+    """
+    pools = read_pools(path, limit=limit)
+    recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
+    for name in scorers:
+        if name in recorded:
+            raise BadInput(f"--scorer {name}: {path} records scores of that name; write OTHER={scorers[name]}")
+    loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
+    names = [*loaded, *recorded]
+    contests = [ANY_RIGHT, Contest("self_consistency", None)]
+    contests += [Contest(s, name) for s in ("best_of_n", "weighted_majority") for name in names]
+    verifier = AnswerVerifier(answers)
+    grades = _grades(pools, verifier)
+    outcomes: list[Outcome] = []
+    for pool, correct in zip(tqdm(pools, desc="rerank", unit="problem", disable=not progress), grades, strict=True):
+        values, judged = _values(pool, loaded, recorded)
+        graded = GradedPool(
+            pool.problem.id,
+            correct=np.array([c is True for c in correct], dtype=np.float64),
+            finished=np.array([s.finished for s in pool.solutions], dtype=np.bool_),
+            classes=answers.classes([answers.extract(s.text) if s.finished else None for s in pool.solutions]),
+            values=values,
+            drawn=Spend(),
+            judged=judged,
+        )
+        outcomes += pool_outcomes(graded, contests, sizes, seed=seed)
+    notes = (*notes_on(outcomes, max(sizes)), *_notes(pools, grades, sizes))
+    results = Results(tuple(outcomes), notes)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
+    return results
+
+
+def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | None]]:
+    """Right, wrong or unknown for each solution; what the file says, where it has no gold answer."""
+    problems: list[Problem] = []
+    solutions: list[Solution] = []
+    for pool in pools:
+        if pool.problem.answer is not None:
+            problems += [pool.problem] * len(pool.solutions)
+            solutions += pool.solutions
+        elif None in pool.correct:
+            raise BadInput(f"problem {pool.problem.id!r}: neither an 'answer' nor 'correct' for each solution")
+    verdicts = iter(verifier.score(problems, solutions).values() if problems else ())
+    grades: list[list[bool | None]] = []
+    for pool in pools:
+        if pool.problem.answer is None:
+            grades.append(list(pool.correct))
+        else:
+            mine = [(solution, next(verdicts)) for solution in pool.solutions]
+            grades.append([None if s.finished and np.isnan(v) else bool(v == 1.0) for s, v in mine])
+    return grades
+
+
+def _values(
+    pool: SavedPool, loaded: dict[str, Scorer], recorded: Sequence[str]
+) -> tuple[dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]], dict[str, Spend]]:
+    silent = np.full(len(pool.solutions), np.nan)
+    values = {name: pool.recorded.get(name, silent) for name in recorded}
+    judged = {name: Spend() for name in recorded}
+    for name, scorer in loaded.items():
+        [result] = search.rerank([(pool.problem, pool.solutions)], scorer)
+        values[name] = result.scores.values().astype(np.float64)
+        judged[name] = result.spend
+    return values, judged
+
+
+def _notes(pools: Sequence[SavedPool], grades: Sequence[list[bool | None]], sizes: Sequence[int]) -> Iterator[str]:
+    small = sum(len(pool.solutions) < max(sizes) for pool in pools)
+    if small:
+        yield f"{small} of {len(pools)} pools hold fewer than {max(sizes)} solutions; there the whole pool stands for N"
+    unknown = sum(g is None for row in grades for g in row)
+    if unknown:
+        yield f"{unknown} solutions could not be graded; they count as wrong"
+    stated = [(g, c) for pool, row in zip(pools, grades, strict=True) for g, c in zip(row, pool.correct, strict=True)]
+    known = [g == c for g, c in stated if c is not None]
+    if known:
+        yield f"our grading agrees with the file's 'correct' on {sum(known)} of {len(known)} solutions"

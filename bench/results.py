@@ -1,0 +1,74 @@
+"""From the rows of a run folder to its results."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.plan import Contest, RunPlan
+from bench.run_folder import Row, RunFolder
+from bench.samples import spend_of
+from bench.task import Task
+from bench.units import beam_unit, chunks, pool_unit, score_unit
+
+
+def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
+    """Every contest at every size, from the committed rows of a run."""
+    outcomes: list[Outcome] = []
+    samples: list[Row] = []
+    pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
+    scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
+    for number, problems in enumerate(chunks(task.problems, plan.chunk)):
+        pools = _by_problem(folder.rows(pool_unit(number), "samples.jsonl"))
+        said = {s: _by_problem(folder.rows(score_unit(number, s), "scores.jsonl")) for s in scorers}
+        for problem in problems:
+            rows = pools[problem.id]
+            samples += rows
+            pool = GradedPool(
+                problem.id,
+                correct=np.array([row["correct"] is True for row in rows], dtype=np.float64),
+                finished=np.array([row["stop"] == "eos" for row in rows], dtype=np.bool_),
+                classes=task.answers.classes([row["answer"] for row in rows]),
+                values={s: _values(said[s][problem.id]) for s in scorers},
+                drawn=spend_of(folder.committed[pool_unit(number)], problem.id),
+                judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
+            )
+            outcomes += pool_outcomes(pool, pooled, plan.sizes(), seed=plan.seed)
+        for contest in contests:
+            if contest.strategy == "beam_search":
+                outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
+    return Results(tuple(outcomes), (*notes_on(outcomes, plan.n), *_notes_on_samples(samples)))
+
+
+def _beam_outcomes(
+    plan: RunPlan, folder: RunFolder, number: int, ids: Sequence[str], contest: Contest
+) -> Iterator[Outcome]:
+    assert contest.scorer is not None
+    for n, _, _ in plan.beams():
+        unit = beam_unit(number, contest.scorer, n)
+        kept = _by_problem(folder.rows(unit, "samples.jsonl"))
+        for problem in ids:
+            right = any(row["chosen"] and row["correct"] is True for row in kept.get(problem, []))
+            yield Outcome(problem, contest, n, float(right), 0.0, spend_of(folder.committed[unit], problem))
+
+
+def _values(rows: Sequence[Row]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.array([np.nan if row["value"] is None else row["value"] for row in rows], dtype=np.float64)
+
+
+def _by_problem(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["problem"], []).append(row)
+    return grouped
+
+
+def _notes_on_samples(samples: Sequence[Row]) -> Iterator[str]:
+    counts = {
+        "could not be sampled": sum(row["stop"] == "failed" for row in samples),
+        "were cut by the token limit": sum(row["stop"] == "length" for row in samples),
+        "could not be graded": sum(row["correct"] is None for row in samples),
+    }
+    for what, count in counts.items():
+        if count:
+            yield f"{count} of {len(samples)} samples {what}; they count as wrong"

@@ -1,0 +1,60 @@
+"""Reading a person's JSON-lines files, with errors that name the row."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BadInput
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """Pairs of (where, row) from a `.jsonl` or `.jsonl.gz` file; `where` is "FILE:LINE" for error messages.
+
+    Raises BadInput for a missing or unreadable file, a line that is not JSON (a torn last line too)
+    and a line that is not an object.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
+            lines = file.read().split(b"\n")
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); is it a complete file?") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{where}: not UTF-8 (byte {error.start} of the line); convert the file to UTF-8") from None
+        except ValueError as error:
+            torn = "the last line is torn; remove it" if number == len(lines) else "mend or remove the line"
+            raise BadInput(f"{where}: not JSON ({error}); {torn}") from None
+        if not isinstance(row, dict):
+            raise BadInput(f'{where}: a {type(row).__name__} where an object such as {{"prompt": ...}} was expected')
+        yield where, row
+
+
+def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
+    """The first of the named fields that the row has; raises BadInput where it has none, or not as text."""
+    for name in names:
+        if name in row:
+            if not isinstance(row[name], str):
+                raise BadInput(f"{where}: {name!r} is a {type(row[name]).__name__}; text was expected")
+            return str(row[name])
+    wanted = " or ".join(map(repr, names))
+    raise BadInput(f"{where}: no {wanted} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+
+
+def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
+    """The row's "id", or `default`; raises BadInput where an earlier row has it."""
+    name = str(row.get("id", default))
+    if name in seen:
+        raise BadInput(f"{where}: id {name!r} was used by {seen[name]}; ids must be unique")
+    seen[name] = where
+    return name

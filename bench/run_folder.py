@@ -1,0 +1,143 @@
+"""A run on disk: append-only rows that survive a kill at any point.
+
+A run is done in units. A unit's rows are appended to `samples.jsonl` and `scores.jsonl`; then one
+line in `journal.jsonl` commits it and records how long the two files are. Whatever a killed process
+left behind the last commit, a torn line included, is cut off when the folder is opened again. So a
+run that was killed and one that was not end with the same bytes.
+"""
+
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench.errors import BadInput
+
+Row = dict[str, Any]
+ROW_FILES = ("samples.jsonl", "scores.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """An open run folder, locked against a second process until `close`."""
+
+    path: Path
+    lock: IO[str]
+    committed: dict[str, Row]  # unit -> its journal record
+
+    def rows(self, unit: str, name: str) -> list[Row]:
+        """A committed unit's rows of `samples.jsonl` or `scores.jsonl`."""
+        start, end = self.committed[unit]["bytes"][name]
+        with open(self.path / name, "rb") as file:
+            file.seek(start)
+            return [json.loads(line) for line in file.read(end - start).splitlines()]
+
+    def commit(self, unit: str, samples: Iterable[Row], scores: Iterable[Row], record: Row) -> None:
+        """Append a unit's rows and then the line that makes them count."""
+        spans = {
+            name: append_rows(self.path / name, rows) for name, rows in zip(ROW_FILES, (samples, scores), strict=True)
+        }
+        line = {"unit": unit, "bytes": spans, **record}
+        append_rows(self.path / "journal.jsonl", [line])
+        self.committed[unit] = line
+
+    def close(self) -> None:
+        """Let other processes open the folder."""
+        self.lock.close()
+
+
+def open_run(path: Path, config: Mapping[str, object]) -> RunFolder:
+    """Make the folder, or open one that the same `config` made, repaired to its last commit.
+
+    Raises BadInput where another process has it open, where it holds a run with another config, or
+    where a file of it is not ours.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot make the run folder: {error.strerror}; choose another with --out") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise BadInput(f"{path}: another process is writing this run; wait for it, or choose another --out") from None
+    _same_config(path / "config.toml", config)
+    journal = path / "journal.jsonl"
+    whole = _whole_lines(journal)
+    records = {record["unit"]: record for record in map(json.loads, whole)}
+    last = json.loads(whole[-1])["bytes"] if whole else dict.fromkeys(ROW_FILES, (0, 0))
+    _cut(journal, sum(len(line.encode()) for line in whole))
+    for name in ROW_FILES:
+        _cut(path / name, last[name][1])
+    return RunFolder(path, lock, records)
+
+
+def append_rows(path: Path, rows: Iterable[Row]) -> tuple[int, int]:
+    """Append JSON lines, on disk when this returns; returns where in the file they start and end, in bytes."""
+    with open(path, "ab") as file:
+        start = file.tell()
+        file.write("".join(json_line(row) for row in rows).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        return start, file.tell()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one move, so that a reader or a kill never sees half of it."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """One row as a line of strict JSON; what is not a number must come as None."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _same_config(path: Path, config: Mapping[str, object]) -> None:
+    wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
+    if path.exists():
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
+        if found != wanted:
+            differing = sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
+            first = differing[0]
+            raise BadInput(
+                f"{path}: this folder holds a run with {first} = {found.get(first)!r}, and {wanted.get(first)!r} was "
+                "asked for; choose another --out, or remove the folder"
+            )
+        return
+    # JSON's strings, numbers, booleans and flat lists are TOML's too.
+    lines = [f"{key} = {json.dumps(value, allow_nan=False)}\n" for key, value in wanted.items()]
+    write_atomically(path, "".join(lines))
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of a journal up to the first torn one."""
+    if not path.exists():
+        return []
+    whole = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            json.loads(line)
+        except ValueError:
+            break
+        whole.append(line.decode() + "\n")
+    return whole
+
+
+def _cut(path: Path, size: int) -> None:
+    found = path.stat().st_size if path.exists() else 0
+    if found < size:
+        raise BadInput(
+            f"{path}: has {found} bytes where the journal recorded {size}; rows are missing, so remove the run folder"
+        )
+    with open(path, "ab") as file:
+        file.truncate(size)
