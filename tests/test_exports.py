@@ -1,6 +1,7 @@
 """`__all__` of each package: sorted, true, and complete."""
 
 import importlib
+import inspect
 import types
 
 import pytest
@@ -33,7 +34,7 @@ def test_public_things_have_docstrings(name: str) -> None:
     package = importlib.import_module(name)
     for export in package.__all__:
         value = getattr(package, export)
-        if isinstance(value, type) or callable(value):
+        if inspect.isclass(value) or inspect.isfunction(value):
             assert (value.__doc__ or "").strip(), f"{name}.{export} has no docstring"
 
 
