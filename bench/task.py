@@ -1,0 +1,28 @@
+"""What a benchmark task is: problems, how answers are read and compared, a verifier, and sampling that fits."""
+
+from dataclasses import dataclass
+
+from policies.policy import Sampling
+from verifiers.answers import Answers
+from verifiers.scoring import Scorer
+from verifiers.solution import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Problems with all that a run needs to sample, vote on and grade their solutions.
+
+    `answers` reads and compares answers for votes; `verifier` grades finished solutions 1.0 or 0.0
+    and alone decides what is right; `sampling` holds defaults that fit the task.
+
+    >>> from bench.tiny import load_task
+    >>> task = load_task("chain", count=2)
+    >>> task.name, len(task.problems), task.answers.extract("7+5=2\\n=2")
+    ('chain', 2, '2')
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    answers: Answers
+    verifier: Scorer
+    sampling: Sampling

@@ -1,0 +1,121 @@
+r"""`chain`: arithmetic modulo 10, one operation a line, made hard by the slips of a careless pupil.
+
+The problem `C 7-9*3` is worked from left to right, without precedence, and every result is taken
+modulo 10. Operands after `*` are 3, 7 or 9, so that every operation is a bijection of the digits: a
+wrong digit stays wrong, and a solution is right (nearly) only if every line is.
+"""
+
+import random
+from collections.abc import Sequence
+
+from bench.tiny.first_error import labels_against
+
+NAME = "chain"
+LETTER = "C"
+MAX_TOKENS = 80
+TRAIN_DIFFICULTY = (4, 5, 6, 7, 8)
+TEST_DIFFICULTY = (6, 7, 8)
+
+_FACTORS = (3, 7, 9)
+
+# Chances of the slips in a demonstration. Children's real subtraction and multiplication bugs are
+# systematic in this way (Brown and Burton 1978), so a vote repeats them instead of washing them out.
+SMALLER_FROM_LARGER = 0.55  # 3-8 worked as 8-3
+WRONG_ROW = 0.25  # 7x4 read off as 7x5
+CARRIED_DIGIT = 0.15  # 7+5: the carried 1 added to the digit that stays
+NOISE = 0.02  # any other digit
+COPYING = 0.015  # a neighbouring operand copied
+
+
+def draw_prompt(rng: random.Random, difficulty: int) -> str:
+    r"""A problem of `difficulty` operations.
+
+    >>> draw_prompt(random.Random(0), 4)
+    'C 6-1-9-7-8\n'
+    """
+    parts = [str(rng.randint(0, 9))]
+    for _ in range(difficulty):
+        sign = rng.choice("+-*")
+        parts.append(sign + str(rng.choice(_FACTORS) if sign == "*" else rng.randint(1, 9)))
+    return f"{LETTER} {''.join(parts)}\n"
+
+
+def gold_answer(prompt: str) -> str | None:
+    r"""The digit that the chain ends in.
+
+    >>> gold_answer("C 7-9*3\n")
+    '4'
+    """
+    value, operations = _parse(prompt)
+    for sign, operand in operations:
+        value = _apply(value, sign, operand)
+    return str(value)
+
+
+def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
+    r"""A worked solution; with `slips`, as a careless pupil would write it.
+
+    >>> demonstrate("C 7-9*3\n", random.Random(0), slips=False)
+    '7-9=8\n8*3=4\n=4'
+    """
+    value, operations = _parse(prompt)
+    lines = []
+    for i, (sign, operand) in enumerate(operations):
+        if slips and rng.random() < COPYING:
+            operand = operations[i + 1 if i + 1 < len(operations) else i - 1][1]
+        result = _slip(value, sign, operand, rng) if slips else _apply(value, sign, operand)
+        lines.append(f"{value}{sign}{operand}={result}\n")
+        value = result
+    return "".join(lines) + f"={value}"
+
+
+def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
+    r"""1 for each step up to the first error, 0 from there on.
+
+    >>> labels("C 7-9*3\n", ["7-9=8\n", "8*3=1\n", "=1"], finished=True)
+    [1, 0, 0]
+    """
+    expected = demonstrate(prompt, random.Random(0), slips=False).splitlines(keepends=True)
+    return labels_against(expected, steps, finished=finished)
+
+
+def extract(text: str) -> str | None:
+    r"""The answer of a solution: the digit of a last line such as `=4`.
+
+    >>> extract("7-9=8\n8*3=4\n=4"), extract("7-9=8\n")
+    ('4', None)
+    """
+    last = text.rpartition("\n")[2]
+    return last[1:] if last.startswith("=") and last[1:].isdecimal() else None
+
+
+def is_right(prompt: str, text: str) -> bool:
+    r"""Whether the answer is the gold one, however it was reached.
+
+    >>> is_right("C 7-9*3\n", "7-9=8\n8*3=4\n=4")
+    True
+    """
+    return extract(text) == gold_answer(prompt)
+
+
+def _parse(prompt: str) -> tuple[int, list[tuple[str, int]]]:
+    body = prompt[2:].rstrip("\n")
+    return int(body[0]), [(body[i], int(body[i + 1])) for i in range(1, len(body), 2)]
+
+
+def _apply(a: int, sign: str, b: int) -> int:
+    return (a + b if sign == "+" else a - b if sign == "-" else a * b) % 10
+
+
+def _slip(a: int, sign: str, b: int, rng: random.Random) -> int:
+    right = _apply(a, sign, b)
+    if rng.random() < NOISE:
+        return (right + rng.randint(1, 9)) % 10
+    chance = rng.random()
+    if sign == "-" and a < b and chance < SMALLER_FROM_LARGER:
+        return b - a
+    if sign == "*" and b == 7 and chance < WRONG_ROW:
+        return (a * b + b) % 10
+    if sign == "+" and a + b >= 10 and chance < CARRIED_DIGIT:
+        return (right + 1) % 10
+    return right

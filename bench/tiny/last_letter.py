@@ -1,0 +1,85 @@
+r"""`last_letter`: spell the last letters of the words, one word a line (a task of Zhang et al. 2024, GenRM)."""
+
+import random
+from collections.abc import Sequence
+
+from bench.tiny.first_error import labels_against
+from bench.tiny.words import WORDS
+
+NAME = "last_letter"
+LETTER = "L"
+MAX_TOKENS = 72
+TRAIN_DIFFICULTY = (2, 3, 4)
+TEST_DIFFICULTY = (5, 6)
+
+LETTER_BEFORE = 0.12  # the letter before the last is taken; likelier for a word that ends in e
+SILENT_E = 0.35
+DROPPED = 0.04  # a word is passed over
+MISSPELT = 0.02  # the answer leaves out a letter
+
+
+def draw_prompt(rng: random.Random, difficulty: int) -> str:
+    r"""A problem of `difficulty` different words.
+
+    >>> draw_prompt(random.Random(0), 3)
+    'L pond rug belt\n'
+    """
+    return f"{LETTER} {' '.join(rng.sample(WORDS, difficulty))}\n"
+
+
+def gold_answer(prompt: str) -> str | None:
+    r"""The last letters in a row.
+
+    >>> gold_answer("L cat dog\n")
+    'tg'
+    """
+    return "".join(word[-1] for word in prompt[2:].split())
+
+
+def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
+    r"""A worked solution; with `slips`, as a careless pupil would write it.
+
+    >>> demonstrate("L cat dog\n", random.Random(0), slips=False)
+    'cat t\ndog g\n=tg'
+    """
+    lines, answer = [], ""
+    for word in prompt[2:].split():
+        if slips and rng.random() < DROPPED:
+            continue
+        chance = SILENT_E if word.endswith("e") else LETTER_BEFORE
+        letter = word[-2] if slips and rng.random() < chance else word[-1]
+        lines.append(f"{word} {letter}\n")
+        answer += letter
+    if slips and len(answer) > 1 and rng.random() < MISSPELT:
+        at = rng.randrange(len(answer))
+        answer = answer[:at] + answer[at + 1 :]
+    return "".join(lines) + f"={answer}"
+
+
+def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
+    r"""1 for each step up to the first error, 0 from there on.
+
+    >>> labels("L cat dog\n", ["cat t\n", "dog o\n", "=to"], finished=True)
+    [1, 0, 0]
+    """
+    expected = demonstrate(prompt, random.Random(0), slips=False).splitlines(keepends=True)
+    return labels_against(expected, steps, finished=finished)
+
+
+def extract(text: str) -> str | None:
+    r"""The answer of a solution: the letters of a last line such as `=tg`.
+
+    >>> extract("cat t\ndog g\n=tg"), extract("cat t\n")
+    ('tg', None)
+    """
+    last = text.rpartition("\n")[2]
+    return last[1:] if last.startswith("=") and last[1:].isalpha() else None
+
+
+def is_right(prompt: str, text: str) -> bool:
+    r"""Whether the answer is the gold one, however it was reached.
+
+    >>> is_right("L cat dog\n", "cat t\ndog g\n=tg")
+    True
+    """
+    return extract(text) == gold_answer(prompt)

@@ -1,0 +1,146 @@
+"""Rollouts labelled by program, and training reward models on them."""
+
+import gzip
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+from tqdm import tqdm
+
+from bench.tiny.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.rollouts import sample
+from bench.tiny.tokenizer import EOS, PAD, encode
+from bench.tiny.worlds import WORLDS, Split, draw_prompts
+from verifiers.solution import split_steps
+
+Target: TypeAlias = Literal["error", "outcome", "outcome everywhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A finished solution with its step labels (1 up to the first error, then 0) and its outcome."""
+
+    task: str
+    prompt: str
+    steps: tuple[str, ...]
+    labels: tuple[int, ...]
+    right: int
+
+
+def collect(
+    policy: Any, *, prompts: dict[str, int], n: int, split: Split, seed: int, difficulty: int | None = None
+) -> list[Rollout]:
+    """Sample `n` solutions for each of `prompts[task]` problems, and label the different ones that ended."""
+    rollouts = []
+    for name, count in prompts.items():
+        world = WORLDS[name]
+        drawn = draw_prompts(world, count, seed, split, difficulty)
+        pools = sample(policy, drawn, n, seed=seed, max_tokens=world.MAX_TOKENS, title=f"rollouts {name} {split}")
+        for prompt, pool in zip(drawn, pools, strict=True):
+            for text in sorted({text for text in pool if text}):
+                steps = tuple(step.text for step in split_steps(text))
+                labels = tuple(world.labels(prompt, steps, finished=True))
+                rollouts.append(Rollout(name, prompt, steps, labels, int(world.is_right(prompt, text))))
+    return rollouts
+
+
+def write_rollouts(rollouts: Sequence[Rollout], path: Path) -> None:
+    """One JSON object a line, gzipped."""
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(rollout)) + "\n" for rollout in rollouts)
+
+
+def read_rollouts(path: Path) -> list[Rollout]:
+    """What `write_rollouts` wrote."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return [Rollout(r["task"], r["prompt"], tuple(r["steps"]), tuple(r["labels"]), r["right"]) for r in rows]
+
+
+def train_reward_model(
+    model: Any,
+    rollouts: Sequence[Rollout],
+    *,
+    target: Target,
+    steps: int,
+    rows: int,
+    learning_rate: float,
+    seed: int,
+    log: Log,
+    title: str,
+) -> None:
+    """Binary cross-entropy at the steps' last tokens.
+
+    "error": the step's own label. "outcome": the solution's, at its end alone. "outcome everywhere":
+    the solution's, at every step (a token-level verifier, Cobbe et al. 2021, section 4.2).
+    """
+    rng = random.Random(seed)
+    optimizer, schedule = optimizer_for(model, steps, learning_rate)
+    model.train()
+    losses: list[float] = []
+    order: list[int] = []
+    for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
+        if len(order) < rows:
+            order = rng.sample(range(len(rollouts)), len(rollouts))
+        chosen = sorted((rollouts[order.pop()] for _ in range(rows)), key=_length)
+        # Two halves of like length waste less padding than one batch.
+        halves = [encode_rollouts(part, target) for part in (chosen[: rows // 2], chosen[rows // 2 :]) if part]
+        count = sum(len(targets) for _, _, _, targets in halves)
+        total = 0.0
+        for ids, row, at, targets in halves:
+            with torch.autocast("cpu", torch.bfloat16):
+                hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+            logits = model.score(hidden[row, at].float())[:, 0]
+            loss = binary_cross_entropy_with_logits(logits, targets, reduction="sum") / count
+            loss.backward()
+            total += loss.item()
+        take_step(model, optimizer, schedule)
+        losses.append(total)
+        if step % 100 == 0 or step == steps:
+            log({"stage": title, "step": step, "loss": round(sum(losses) / len(losses), 4)})
+            losses.clear()
+
+
+@torch.inference_mode()
+def predict(model: Any, rollouts: Sequence[Rollout]) -> list[list[float]]:
+    """P(good) at each step of each rollout."""
+    model.eval()
+    out: list[list[float]] = [[] for _ in rollouts]
+    order = sorted(range(len(rollouts)), key=lambda i: _length(rollouts[i]))
+    for start in range(0, len(order), 256):
+        part = order[start : start + 256]
+        ids, row, at, _ = encode_rollouts([rollouts[i] for i in part], "error")
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+        values = torch.sigmoid(model.score(hidden[row, at].float())[:, 0]).tolist()
+        for r, value in zip(row.tolist(), values, strict=True):
+            out[part[r]].append(value)
+    return out
+
+
+def encode_rollouts(
+    rollouts: Sequence[Rollout], target: Target
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids padded on the right, shape (rows, length), and the row, position and target of each read-out."""
+    encoded, read = [], []
+    for i, rollout in enumerate(rollouts):
+        ids = encode(rollout.prompt)
+        for k, text in enumerate(rollout.steps):
+            last = k == len(rollout.steps) - 1
+            ids += encode(text) + [EOS] * last
+            if last or target != "outcome":
+                read.append((i, len(ids) - 1, rollout.labels[k] if target == "error" else rollout.right))
+        encoded.append(ids)
+    padded = torch.full((len(encoded), round_up(max(map(len, encoded)))), PAD)
+    for i, ids in enumerate(encoded):
+        padded[i, : len(ids)] = torch.tensor(ids)
+    row, at, targets = zip(*read, strict=True)
+    return padded, torch.tensor(row), torch.tensor(at), torch.tensor(targets, dtype=torch.float32)
+
+
+def _length(rollout: Rollout) -> int:
+    return len(rollout.prompt) + sum(map(len, rollout.steps))

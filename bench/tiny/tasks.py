@@ -1,0 +1,50 @@
+"""The embedded tasks by name, ready to run."""
+
+from collections.abc import Sequence
+
+from bench.task import Task
+from bench.tiny.worlds import WORLDS, Split, draw_prompts
+from policies.policy import Sampling
+from verifiers.answers import Answers
+from verifiers.combinators import from_function
+from verifiers.solution import Problem
+
+
+def load_task(
+    name: str, *, count: int = 100, seed: int = 0, split: Split = "test", difficulty: int | None = None
+) -> Task:
+    r"""`count` problems of an embedded task, the same ones for the same arguments.
+
+    `difficulty` is the number of operations (`chain`), of numbers (`countdown`) or of words
+    (`last_letter`, `word_sort`); None mixes the split's own. No prompt is in both splits, because a
+    hash of the prompt decides which one it belongs to.
+
+    >>> task = load_task("chain", count=3, difficulty=6)
+    >>> task.problems[0].prompt
+    'C 4-7-8+4*7-9*7\n'
+
+    Raises ValueError for a name, split or count that does not exist, or where the task has fewer
+    problems of that difficulty.
+    """
+    if name not in WORLDS:
+        raise ValueError(f"unknown tiny task {name!r}: use one of {', '.join(WORLDS)}")
+    if split not in ("test", "train"):
+        raise ValueError(f"unknown split {split!r} of task {name!r}: use 'test' or 'train'")
+    if count < 1:
+        raise ValueError(f"count is {count}: ask for at least one problem of task {name!r}")
+    world = WORLDS[name]
+    prompts = draw_prompts(world, count, seed, split, difficulty)
+    problems = tuple(
+        Problem(f"{name}-{split}-{seed}-{i:05d}", prompt, world.gold_answer(prompt)) for i, prompt in enumerate(prompts)
+    )
+    return Task(
+        name,
+        problems,
+        Answers(world.extract, _equal),
+        from_function(lambda problem, solution: float(world.is_right(str(problem.prompt), solution.text))),
+        Sampling(max_tokens=world.MAX_TOKENS),
+    )
+
+
+def _equal(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+    return [a == b for a, b in pairs]

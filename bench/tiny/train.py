@@ -1,0 +1,161 @@
+r"""Make the tiny models from fixed seeds: `python -m bench.tiny.train --out FOLDER`.
+
+A *teacher* learns clean solutions of all tasks, so it knows the true tables. The *policy* is the
+teacher, taught a careless pupil's slips. The *PRM* starts from the teacher and learns the first
+errors of the policy's own rollouts, and the *ORM* starts from the PRM and learns their outcomes.
+*orm_overfit* is kept as an example of a failing verifier. The last stage measures them all.
+"""
+
+import argparse
+import ctypes
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaForCausalLM, LlamaForTokenClassification
+
+from bench.tiny.figures import measure_labels, measure_pools
+from bench.tiny.lm import Log, train_lm
+from bench.tiny.models import new_policy, new_reward_model, save
+from bench.tiny.reward import collect, read_rollouts, train_reward_model, write_rollouts
+
+TRAIN_PROMPTS = {"chain": 5000, "countdown": 4000, "last_letter": 2000, "word_sort": 2000}
+TEST_PROMPTS = {"chain": 300, "countdown": 300, "last_letter": 300, "word_sort": 300}
+
+
+def teacher(out: Path, log: Log) -> None:
+    """A language model of clean solutions; not shipped."""
+    model = new_policy(seed=1)
+    train_lm(model, slips=False, steps=3000, learning_rate=2e-3, seed=1, log=log, title="teacher")
+    save(model, out / "teacher", dtype=torch.float32)
+
+
+def policy(out: Path, log: Log) -> None:
+    """The teacher, further trained on a careless pupil's solutions."""
+    model = _causal(out / "teacher")
+    train_lm(model, slips=True, steps=700, learning_rate=1e-3, seed=2, log=log, title="policy")
+    save(model, out / "weights" / "policy", dtype=torch.bfloat16)
+
+
+def rollouts(out: Path, log: Log) -> None:
+    """The policy's solutions of problems of both splits, labelled by program."""
+    model = _causal(out / "weights" / "policy")
+    train = collect(model, prompts=TRAIN_PROMPTS, n=10, split="train", seed=3)
+    write_rollouts(train, out / "rollouts_train.jsonl.gz")
+    test = collect(model, prompts=TEST_PROMPTS, n=8, split="test", seed=4)
+    write_rollouts(test, out / "rollouts_test.jsonl.gz")
+    log({"stage": "rollouts", "train": len(train), "test": len(test)})
+
+
+def prm(out: Path, log: Log) -> None:
+    """From the teacher, the first errors of rollouts."""
+    model = new_reward_model("prm", _causal(out / "teacher").model, seed=5)
+    _train_and_save(model, "prm", out, log, target="error", steps=1500, learning_rate=1e-3, seed=5)
+
+
+def orm(out: Path, log: Log) -> None:
+    """From the PRM, the outcomes of rollouts, read at their ends."""
+    source = LlamaForTokenClassification.from_pretrained(out / "weights" / "prm", dtype=torch.float32)
+    model = new_reward_model("orm", source.model, seed=6)
+    _train_and_save(model, "orm", out, log, target="outcome", steps=500, learning_rate=5e-4, seed=6)
+
+
+def orm_overfit(out: Path, log: Log) -> None:
+    """From scratch, the outcomes of few rollouts: a verifier that a search can fool."""
+    model = new_reward_model("orm", None, seed=7)
+    name, few = "orm_overfit", 2000
+    _train_and_save(model, name, out, log, target="outcome", steps=250, learning_rate=1e-3, seed=7, few=few)
+
+
+def figures(out: Path, log: Log) -> None:
+    """Accuracy and AUC on held-out rollouts, then what the models do for held-out problems."""
+    labelled = read_rollouts(out / "rollouts_test.jsonl.gz")
+    measure_labels(out / "weights", labelled, log)
+    measure_pools(out / "weights", log)
+
+
+STAGES: dict[str, Callable[[Path, Log], None]] = {
+    "teacher": teacher,
+    "policy": policy,
+    "rollouts": rollouts,
+    "prm": prm,
+    "orm": orm,
+    "orm_overfit": orm_overfit,
+    "figures": figures,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the stages that are not done yet; `--only` names some of them."""
+    parser = argparse.ArgumentParser(prog="python -m bench.tiny.train", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("tiny-models"), help="folder for the results of the stages")
+    parser.add_argument("--only", nargs="+", choices=tuple(STAGES), help="these stages alone, in the order given")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (one, where other work shares the cores)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    _keep_freed_memory()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in options.only or STAGES:
+        log_path = options.out / f"log_{name}.jsonl"
+        if log_path.exists():
+            print(f"{name}: done already ({log_path})")
+            continue
+        print(f"{name}: {STAGES[name].__doc__}", flush=True)
+        started = time.monotonic()
+        rows: list[dict[str, object]] = []
+        STAGES[name](options.out, rows.append)
+        rows.append({"stage": name, "seconds": round(time.monotonic() - started), "threads": options.threads})
+        # The log is the mark of a finished stage, so it comes last and at once.
+        partial = log_path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        partial.replace(log_path)
+    print(f"models in {options.out / 'weights'}, logs and figures in {options.out}/log_*.jsonl")
+    return 0
+
+
+def _train_and_save(
+    model: Any,
+    name: str,
+    out: Path,
+    log: Log,
+    *,
+    target: Any,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    few: int = 0,
+) -> None:
+    data = read_rollouts(out / "rollouts_train.jsonl.gz")
+    train_reward_model(
+        model,
+        data[:few] if few else data,
+        target=target,
+        steps=steps,
+        rows=128,
+        learning_rate=learning_rate,
+        seed=seed,
+        log=log,
+        title=name,
+    )
+    entry = {"kind": name.partition("_")[0], "target": target, "separator": "\n"}
+    save(model, out / "weights" / name, entry, dtype=torch.bfloat16)
+
+
+def _causal(folder: Path) -> Any:
+    return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def _keep_freed_memory() -> None:
+    # glibc gives large freed blocks back to the system at once; to keep them saves page faults.
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""The process reward model: a classifier's view of every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForTokenClassification
+
+from verifiers.reward_model import check_head, entry_of, load_reward_model, nan_row, read_out, rows_for, spend_of
+from verifiers.scoring import Scores
+from verifiers.solution import Problem, Solution
+from verifiers.token_rows import TokenRow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PRM:
+    r"""P(good) of the prefix that ends with each step, read at the step's last token.
+
+    What "good" means is the model's `target`: "error" is trained on labels that are 1 up to the
+    first error and 0 from there on (Lightman et al. 2023, section 2.6).
+
+    >>> from bench.tiny import weights_folder
+    >>> from verifiers import Problem, Solution, split_steps
+    >>> prm = PRM.load(weights_folder("prm"))
+    >>> prm.target
+    'error'
+    >>> wrong = Solution(split_steps("7-9=8\n8*3=1\n"))
+    >>> (prm.score([Problem("p1", "C 7-9*3\n")], [wrong]).steps[0] > 0.5).tolist()
+    [True, False]
+
+    One forward a solution. The end-of-sequence token belongs to the last step of a finished
+    solution. Scores are NaN, with a reason, on a solution over the model's context. `model` has a
+    `score` head with one output, as `AutoModelForTokenClassification` with `num_labels=1`;
+    `batch_tokens` bounds the memory of a batch. Raises ValueError for another head or a tokenizer
+    without an end of sequence.
+    """
+
+    model: Any
+    tokenizer: Any
+    batch_tokens: int = 16_384
+
+    def __post_init__(self) -> None:
+        check_head(self.model, self.tokenizer, "prm")
+
+    @classmethod
+    def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> PRM:
+        """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing."""
+        return cls(*load_reward_model(AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device))
+
+    @property
+    def target(self) -> str | None:
+        """What its labels were ("error"), None where the model's config does not say."""
+        return entry_of(self.model).get("target")
+
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps it was trained on, None where the model's config does not say."""
+        return entry_of(self.model).get("separator")
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """P(good) of every prefix, one a step; N rows."""
+        rows = rows_for(self.model, self.tokenizer, problems, solutions)
+        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
+        values = dict(zip(read, read_out(self.model, list(read.values()), batch_tokens=self.batch_tokens), strict=True))
+        steps = [values.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
+        for problem, solution, row in zip(problems, solutions, steps, strict=True):
+            if len(row) != len(solution.steps):
+                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
+        spend = spend_of(self.model, [read.get(i) for i in range(len(rows))])
+        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))

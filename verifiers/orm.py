@@ -1,0 +1,69 @@
+"""The outcome reward model: a classifier's view of a finished solution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForSequenceClassification
+
+from verifiers.reward_model import check_head, load_reward_model, nan_row, read_out, rows_for, spend_of
+from verifiers.scoring import FloatArray, Scores
+from verifiers.solution import Problem, Solution
+from verifiers.token_rows import TokenRow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ORM:
+    r"""P(the solution is right), read at the end-of-sequence token of a finished solution (Cobbe et al. 2021).
+
+    >>> from bench.tiny import weights_folder
+    >>> from verifiers import Problem, Solution, Stop, split_steps
+    >>> orm = ORM.load(weights_folder("orm"))
+    >>> right, wrong = (Solution(split_steps(t), Stop.EOS) for t in ("7-9=8\n8*3=4\n=4", "7-9=2\n2*3=6\n=6"))
+    >>> scores = orm.score([Problem("p1", "C 7-9*3\n")] * 2, [right, wrong]).values()
+    >>> bool(scores[0] > 0.5 > scores[1])
+    True
+
+    Scores are NaN on an unfinished solution, for which nothing is computed, and, with a reason, on
+    one over the model's context. `model` has a `score` head with one output, as
+    `AutoModelForSequenceClassification` with `num_labels=1`; `batch_tokens` bounds the memory of a
+    batch. Raises ValueError for another head or a tokenizer without an end of sequence.
+    """
+
+    model: Any
+    tokenizer: Any
+    batch_tokens: int = 16_384
+
+    def __post_init__(self) -> None:
+        check_head(self.model, self.tokenizer, "orm")
+
+    @classmethod
+    def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> ORM:
+        """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing."""
+        return cls(*load_reward_model(AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device))
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """One P(right) a finished solution, at its last step; N rows."""
+        finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
+        rows = rows_for(self.model, self.tokenizer, [problems[i] for i in finished], [solutions[i] for i in finished])
+        readable = {
+            i: TokenRow(row.ids, row.ends[-1:])
+            for i, row in zip(finished, rows, strict=True)
+            if not isinstance(row, str)
+        }
+        values = dict(
+            zip(readable, read_out(self.model, list(readable.values()), batch_tokens=self.batch_tokens), strict=True)
+        )
+        reasons: list[str | None] = [None] * len(solutions)
+        for i, row in zip(finished, rows, strict=True):
+            reasons[i] = row if isinstance(row, str) else None
+        steps: list[FloatArray] = []
+        for i, solution in enumerate(solutions):
+            steps.append(nan_row(len(solution.steps)))
+            if i in values:
+                steps[i][-1] = values[i][0]
+        spend = spend_of(self.model, [readable.get(i) for i in range(len(solutions))])
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))

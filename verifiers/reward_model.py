@@ -1,0 +1,138 @@
+"""Loading a reward model's folder, and one batched forward that reads it out at given positions."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer
+
+from verifiers.scoring import FloatArray, Spend
+from verifiers.solution import Problem, Solution
+from verifiers.token_rows import TokenRow, token_rows
+
+Dtype: TypeAlias = str
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: Dtype, device: str) -> tuple[Any, Any]:
+    """Model and tokenizer of a `save_pretrained` folder or a hub name, safetensors only.
+
+    Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
+    another kind, has no trained head of one output, or `dtype` is unknown.
+    """
+    if dtype not in _DTYPES:
+        raise ValueError(f"unknown dtype {dtype!r}: use one of {', '.join(_DTYPES)}")
+    folder = Path(name)
+    if folder.is_dir():
+        _check_folder(folder, kind)
+    elif folder.is_absolute() or str(name).startswith(".") or str(name).count("/") > 1:
+        raise FileNotFoundError(f"no {kind} at {str(name)!r}: there is no such folder")
+    try:
+        model, info = auto_class.from_pretrained(
+            str(name), dtype=_DTYPES[dtype], use_safetensors=True, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(name))
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(f"no {kind} at {str(name)!r}: {first}") from error
+    if info["missing_keys"]:
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise ValueError(f"{str(name)!r} holds no trained {kind}: its weights lack {missing}")
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return model.to(where).eval(), tokenizer
+
+
+def check_head(model: Any, tokenizer: Any, kind: str) -> None:
+    """Raise ValueError unless the model has one output and the tokenizer an end of sequence."""
+    if getattr(model, "score", None) is None or model.config.num_labels != 1:
+        raise ValueError(
+            f"the {kind}'s model {type(model).__name__} has {model.config.num_labels} labels: "
+            "it needs a `score` head with one output (num_labels=1)"
+        )
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"the {kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it")
+
+
+def entry_of(model: Any) -> dict[str, Any]:
+    """The `stepbeam` entry of a model's config: its kind, target and separator; empty for others' models."""
+    return dict(getattr(model.config, "stepbeam", None) or {})
+
+
+def rows_for(
+    model: Any, tokenizer: Any, problems: Sequence[Problem], solutions: Sequence[Solution]
+) -> list[TokenRow | str]:
+    """`token_rows` within the model's context."""
+    return token_rows(tokenizer, problems, solutions, limit=getattr(model.config, "max_position_embeddings", None))
+
+
+def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
+    """P(good), the sigmoid of the head, at the ends of each row: one array of shape (T_i,) a row.
+
+    Equal rows are computed once; rows of like length share a batch of at most `batch_tokens`
+    tokens with padding (one row at the least).
+    """
+    unique = sorted(dict.fromkeys(rows), key=lambda row: (len(row.ids), row.ids))
+    values: dict[TokenRow, FloatArray] = {}
+    for batch in _batches(unique, batch_tokens):
+        values.update(zip(batch, _forward(model, batch), strict=True))
+    return [values[row] for row in rows]
+
+
+def spend_of(model: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
+    """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
+    parameters = sum(p.numel() for p in model.parameters())
+    return [
+        Spend(scorer_calls=1)
+        if row is None
+        else Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=2.0 * parameters * len(row.ids))
+        for row in rows
+    ]
+
+
+@torch.inference_mode()
+def _forward(model: Any, batch: Sequence[TokenRow]) -> list[FloatArray]:
+    device = model.device
+    width = len(batch[-1].ids)
+    ids = torch.zeros((len(batch), width), dtype=torch.long)
+    mask = torch.zeros((len(batch), width), dtype=torch.long)
+    for i, row in enumerate(batch):
+        ids[i, : len(row.ids)] = torch.tensor(row.ids)
+        mask[i, : len(row.ids)] = 1
+    counts = [len(row.ends) for row in batch]
+    at_row = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor(counts)).to(device)
+    at = torch.tensor([end for row in batch for end in row.ends], device=device)
+    hidden = model.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    logits = model.score(hidden.last_hidden_state[at_row, at])[:, 0]
+    values = torch.sigmoid(logits.float()).cpu().numpy().astype(np.float32)
+    return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
+
+
+def _batches(rows: Sequence[TokenRow], batch_tokens: int) -> Iterator[list[TokenRow]]:
+    batch: list[TokenRow] = []
+    for row in rows:  # the longest comes last, so its length is the batch's width
+        if batch and len(row.ids) * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _check_folder(folder: Path, kind: str) -> None:
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"no {kind} in {str(folder)!r}: it has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(f"no {kind} in {str(folder)!r}: it has no weights (*.safetensors)")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    found = config.get("stepbeam", {}).get("kind", kind)
+    if found != kind:
+        raise ValueError(f"{str(folder)!r} holds a model of kind {found!r}, not {kind!r}: load it as what it is")
+
+
+def nan_row(length: int) -> FloatArray:
+    """No opinion at any step, shape (length,)."""
+    return np.full(length, math.nan, dtype=np.float32)
