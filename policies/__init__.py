@@ -1,6 +1,21 @@
 """Policies: what samples solutions."""
 
+from typing import TYPE_CHECKING, Any
+
+from policies.load import load
 from policies.policy import Extended, Policy, Sampling, Until
 from policies.scripted import Scripted
 
-__all__ = ["Extended", "Policy", "Sampling", "Scripted", "Until"]
+if TYPE_CHECKING:
+    from policies.transformers import Transformers
+
+__all__ = ["Extended", "Policy", "Sampling", "Scripted", "Transformers", "Until", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # torch and transformers take seconds to import; only what needs them pays.
+    if name == "Transformers":
+        from policies.transformers import Transformers
+
+        return Transformers
+    raise AttributeError(f"module 'policies' has no attribute {name!r}")

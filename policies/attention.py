@@ -1,0 +1,57 @@
+"""Scaled dot-product attention that does not copy grouped keys and values for a single query token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+_NAME = "stepbeam_sdpa"
+
+
+def _grouped_sdpa(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    rows, heads, new, dim = query.shape
+    groups = key.shape[1]
+    if new != 1 or heads == groups or options.get("position_bias") is not None:
+        out: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+        )
+        return out
+    # The heads that share keys stand in the place of query tokens: all of them see the same columns,
+    # so the stock path's copy of the keys for each head (with a mask, at every token) is not needed.
+    grouped = torch.nn.functional.scaled_dot_product_attention(
+        query.reshape(rows, groups, heads // groups, dim), key, value, attn_mask=attention_mask, scale=scaling
+    )
+    return grouped.reshape(rows, heads, 1, -1).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(_NAME, _grouped_sdpa)
+AttentionMaskInterface.register(_NAME, sdpa_mask)
+
+
+@contextmanager
+def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model that uses sdpa use the grouped form inside the block; other models are left alone."""
+    configs: dict[int, Any] = {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}
+    changed = [c for c in configs.values() if getattr(c, "_attn_implementation", None) == "sdpa"]
+    for config in changed:
+        config._attn_implementation = _NAME
+    try:
+        yield
+    finally:
+        for config in changed:
+            config._attn_implementation = "sdpa"

@@ -1,0 +1,95 @@
+"""A causal LM as the decoding loop needs it: one forward pass over slots, and what the model is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from policies.attention import grouped_attention
+from policies.slots import KVShape, Slots
+
+
+class Runner:
+    """Forward passes of one model.
+
+    Raises ValueError for a model whose memory of the past is not a key-value cache in every layer.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+        names = inspect.signature(model.forward).parameters
+        self._takes_positions = "position_ids" in names
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
+        text = model.config.get_text_config()
+        self.context: int | None = getattr(text, "max_position_embeddings", None)
+        self.flops_per_token = 2.0 * flop_parameters(model)
+        cache = DynamicCache(config=model.config)
+        with self.inference():
+            probe = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), past_key_values=cache)
+        strange = [type(x).__name__ for x in cache.layers if type(x) not in (DynamicLayer, DynamicSlidingWindowLayer)]
+        if strange or not cache.layers:
+            raise ValueError(
+                f"{type(model).__name__} has layers without a plain key-value cache "
+                f"({strange[0] if strange else 'none was filled'}): use a decoder-only attention model"
+            )
+        self.shape = KVShape.of(cache.layers)
+        self.vocabulary: int = probe.logits.shape[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return torch.device(self.model.device)
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Evaluation mode without gradients, and the training mode back afterwards."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode(), grouped_attention(self.model):
+                yield
+        finally:
+            self.model.train(training)
+
+    def slots(self, *, capacity: int, edge: int, columns: int) -> Slots:
+        """Empty slots for this model."""
+        return Slots(self.shape, self.device, capacity=capacity, edge=edge, columns=columns)
+
+    def forward(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
+        """Run `ids` (n, L) behind the slots' rows, fill columns `edge` to `edge + L`; the last logits (n, V)."""
+        new = ids.shape[1]
+        arguments: dict[str, Any] = dict(self._last_only)
+        if self._takes_positions:
+            positions = slots.positions(new)
+            if self.context is not None:
+                positions = positions.clip(max=self.context - 1)  # right padding may reach beyond
+            arguments["position_ids"] = torch.from_numpy(positions).to(self.device)
+        out = self.model(
+            input_ids=ids,
+            attention_mask=slots.mask(new),
+            past_key_values=slots.cache,
+            use_cache=True,
+            **arguments,
+        )
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
+
+
+def flop_parameters(model: PreTrainedModel) -> int:
+    """Parameters that a token passes through: all but the embedding tables, and the LM head (tied or not).
+
+    Twice this number is a forward pass's FLOPs per token (Kaplan et al. 2020, section 2.1, who leave
+    the head out too; here it counts because small models spend much of their time in it). All experts
+    of a mixture are counted.
+    """
+    head = model.get_output_embeddings()
+    tables = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    if head is not None:
+        tables -= {id(p) for p in head.parameters()}
+    return sum(p.numel() for p in {id(p): p for p in model.parameters()}.values() if id(p) not in tables)

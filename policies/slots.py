@@ -1,0 +1,192 @@
+"""The keys and values of the rows that are being decoded: one slot a row, all rows ending at one edge.
+
+Rows of different lengths are aligned at their right ends, in columns `starts[row]` to `edge`. So a
+forward pass writes one column, differences of columns are differences of positions (which sliding
+windows need), a new row fits in wherever its length does, and a finished row's slot is refilled by
+copying the last row into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from policies.prefix_cache import Planes
+
+_HEADROOM = 64  # columns added when the buffers are full
+
+
+@dataclass(frozen=True, slots=True)
+class KVShape:
+    """What a model's layers keep: for each distinct shape its (planes, heads, dim), and where each layer lies."""
+
+    groups: tuple[tuple[int, int, int], ...]
+    layers: tuple[tuple[tuple[int, int], tuple[int, int]], ...]  # ((group, plane) of keys, of values)
+    dtype: torch.dtype
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes of keys and values per token of a row."""
+        return sum(p * h * d for p, h, d in self.groups) * self.dtype.itemsize
+
+    @staticmethod
+    def of(layers: Sequence[Any]) -> KVShape:
+        """The shape of a cache's layers that have seen a token."""
+        planes: dict[tuple[int, int], int] = {}
+        places: list[list[tuple[tuple[int, int], int]]] = []
+        kept: list[tuple[torch.Tensor, torch.Tensor]] = [(layer.keys, layer.values) for layer in layers]
+        for pair in kept:
+            place = []
+            for tensor in pair:
+                shape = (tensor.shape[1], tensor.shape[3])
+                place.append((shape, planes.get(shape, 0)))
+                planes[shape] = planes.get(shape, 0) + 1
+            places.append(place)
+        order = list(planes)
+        return KVShape(
+            groups=tuple((planes[s], *s) for s in order),
+            layers=tuple(((order.index(k[0]), k[1]), (order.index(v[0]), v[1])) for k, v in places),
+            dtype=kept[0][0].dtype,
+        )
+
+
+class Slots:
+    """Buffers for `capacity` rows; rows 0 to `n` are in use.
+
+    `edge` is the column where the next token goes and must be at least the length of every row that is
+    placed; `floor` is the longest row that is still to come.
+    """
+
+    def __init__(self, shape: KVShape, device: torch.device, *, capacity: int, edge: int, columns: int) -> None:
+        self.n, self.lo, self.edge, self.floor = 0, edge, edge, edge
+        self.starts: npt.NDArray[np.int64] = np.full(capacity, edge)
+        # Zeros, not whatever was there: a masked column has weight 0, but 0 times NaN is NaN.
+        self.buffers = [
+            torch.zeros(p, capacity, h, columns, d, dtype=shape.dtype, device=device) for p, h, d in shape.groups
+        ]
+        self.visible = torch.zeros(capacity, columns, dtype=torch.bool, device=device)
+        self.layers = [_SlotLayer(self, k, v) for k, v in shape.layers]
+        self.cache = Cache(layers=list(self.layers))
+
+    def place(self, pieces: Sequence[Planes], start_row: int, rows: int) -> int:
+        """Write one prefix's keys and values into `rows` slots from `start_row` on, up to the edge; its length."""
+        length = sum(piece[0].shape[2] for piece in pieces)
+        column = start = self.edge - length
+        for piece in pieces:
+            end = column + piece[0].shape[2]
+            for buffer, planes in zip(self.buffers, piece, strict=True):
+                buffer[:, start_row : start_row + rows, :, column:end] = planes[:, None]
+            column = end
+        self.visible[start_row : start_row + rows, :start] = False
+        self.visible[start_row : start_row + rows, start:] = True
+        self.starts[start_row : start_row + rows] = start
+        self.n = max(self.n, start_row + rows)
+        self.lo = int(self.starts[: self.n].min())
+        return length
+
+    def read(self, row: int, start: int, end: int) -> Planes:
+        """The keys and values of a row's columns, as views."""
+        return [buffer[:, row, :, start:end] for buffer in self.buffers]
+
+    def positions(self, new: int) -> npt.NDArray[np.int64]:
+        """Positions of the next `new` tokens of each row in use, shape (n, new)."""
+        return (self.edge - self.starts[: self.n])[:, None] + np.arange(new)
+
+    def wipe(self, row: int) -> None:
+        """Zero a slot that has seen NaN: even masked, a NaN would spoil the slot's next row."""
+        for buffer in self.buffers:
+            buffer[:, row] = 0
+
+    def mask(self, new: int) -> torch.Tensor | None:
+        """Which of the columns in use each row may see, shape (n, edge - lo + new); None where all may see all."""
+        if (self.starts[: self.n] == self.lo).all():
+            return None
+        return self.visible[: self.n, self.lo : self.edge + new]
+
+    def advance(self) -> None:
+        """Take the column just written into use, and make sure that there is a next one."""
+        self.edge += 1
+        if self.edge == self.visible.shape[1]:
+            self._make_room()
+
+    def keep(self, rows: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Keep these rows (ascending) and close up the gaps; returns which rows moved, and where to."""
+        kept = len(rows)
+        gaps = sorted(set(range(kept)).difference(rows))
+        movers = [row for row in rows if row >= kept]
+        if gaps:
+            source = torch.tensor(movers, device=self.visible.device)
+            target = torch.tensor(gaps, device=self.visible.device)
+            for buffer in self.buffers:
+                buffer[:, target, :, self.lo : self.edge] = buffer[:, source, :, self.lo : self.edge]
+            self.visible[target] = self.visible[source]
+            self.starts[gaps] = self.starts[movers]
+        self.n = kept
+        self.lo = int(self.starts[:kept].min(initial=self.edge))
+        return movers, gaps
+
+    def _make_room(self) -> None:
+        used = self.edge - self.lo
+        edge = max(used, self.floor)
+        columns = max(edge + _HEADROOM, edge + edge // 4)
+        shift = edge - self.edge
+        for i, old in enumerate(self.buffers):
+            new = torch.zeros(*old.shape[:3], columns, old.shape[4], dtype=old.dtype, device=old.device)
+            new[:, : self.n, :, edge - used : edge] = old[:, : self.n, :, self.lo : self.edge]
+            self.buffers[i] = new
+        visible = torch.zeros(len(self.visible), columns, dtype=torch.bool, device=self.visible.device)
+        visible[: self.n, edge - used : edge] = self.visible[: self.n, self.lo : self.edge]
+        visible[: self.n, edge:] = True
+        self.visible = visible
+        self.starts += shift
+        self.edge, self.lo = edge, self.lo + shift
+        for layer in self.layers:
+            layer.bind()
+
+
+class _SlotLayer(CacheLayerMixin):
+    """One layer's view of the slots, in the shape that transformers asks of a cache layer."""
+
+    is_sliding = False  # the whole past is kept; the model's own mask hides what lies outside a window
+
+    def __init__(self, slots: Slots, keys: tuple[int, int], values: tuple[int, int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.slots, self.at_keys, self.at_values = slots, keys, values
+        self.is_initialized = True
+        self.bind()
+
+    def bind(self) -> None:
+        """Look the buffers up again, after they were replaced."""
+        self.all_keys = self.slots.buffers[self.at_keys[0]][self.at_keys[1]]
+        self.all_values = self.slots.buffers[self.at_values[0]][self.at_values[1]]
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Nothing is left to do: the buffers exist."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the new columns at the edge; all visible keys and values, shape (n, heads, columns, dim)."""
+        slots = self.slots
+        n, lo, end = slots.n, slots.lo, slots.edge + key_states.shape[2]
+        self.all_keys[:n, :, slots.edge : end] = key_states
+        self.all_values[:n, :, slots.edge : end] = value_states
+        return self.all_keys[:n, :, lo:end], self.all_values[:n, :, lo:end]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Columns that the attention will see, and the first of them."""
+        return self.slots.edge - self.slots.lo + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Columns in use."""
+        return self.slots.edge - self.slots.lo
+
+    def get_max_length(self) -> int:
+        """No maximum."""
+        return -1

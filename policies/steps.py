@@ -1,0 +1,123 @@
+"""From token ids to steps: exact texts, cut at the tokens that complete a separator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from verifiers.solution import Solution, Step, Stop
+
+_INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
+
+
+class StepCutter:
+    """Cuts token sequences of one tokenizer into steps.
+
+    A step ends with the token that completes a separator, and so holds whatever text that token has
+    after it. A step of separators only is not a step: at the beginning it waits for other text, at
+    the end it joins the step before it, as an end-of-sequence id does.
+    """
+
+    def __init__(self, tokenizer: Any, vocabulary: int) -> None:
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
+        self._pieces: list[str] | None = None
+        self._may_end: dict[str, npt.NDArray[np.bool_]] = {}
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of a solution's ids, without special tokens and with nothing cleaned up."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def stable(self, ids: Sequence[int]) -> str:
+        """The text that later tokens cannot change: all but a character whose bytes are not complete."""
+        return self.decode(ids).rstrip(_INCOMPLETE) if ids else ""
+
+    def may_end(self, separator: str) -> npt.NDArray[np.bool_]:
+        """For each token id whether it can complete the separator, shape (V,): the cheap test of the inner loop."""
+        if separator not in self._may_end:
+            last = separator[-1]
+            marks = (last,) if last.isascii() else (last, _INCOMPLETE)
+            self._may_end[separator] = np.array([any(m in piece for m in marks) for piece in self.pieces])
+        return self._may_end[separator]
+
+    @property
+    def pieces(self) -> list[str]:
+        """Each token's text in the middle of a sentence, length V."""
+        if self._pieces is None:
+            # Some tokenizers drop a space before the first token, so each is decoded after another one.
+            before = self.tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+            skip = len(self.decode(before))
+            self._pieces = [self.decode([*before, i])[skip:] for i in range(self.vocabulary)]
+        return self._pieces
+
+    def ends_step(self, context: Sequence[int], new: Sequence[int], separator: str) -> bool:
+        """Whether `new`, sampled after the solution's earlier ids `context`, is a whole step."""
+        return _is_step(self.stable([*context, *new])[len(self.stable(context)) :], separator)
+
+    def extended(
+        self,
+        prefix: Solution,
+        context: Sequence[int],
+        new: Sequence[int],
+        logprobs: Sequence[float],
+        *,
+        stop: Stop,
+        reason: str | None = None,
+        separator: str,
+    ) -> Solution:
+        """The prefix, whose ids are `context`, with the steps that the `new` ids make.
+
+        With `Stop.EOS` the last of the new ids is the end-of-sequence id, which has no text.
+        """
+        shown = new[:-1] if stop is Stop.EOS else new
+        past = len(self.stable(context))
+        text = self.decode([*context, *shown]) if shown or context else ""
+        if stop is Stop.OPEN:
+            text = text.rstrip(_INCOMPLETE)
+        steps = list(prefix.steps)
+        begin, at = 0, past
+        for end, upto in self._candidates(context, shown, text, past, separator):
+            if _is_step(text[at:upto], separator):
+                steps.append(Step(text[at:upto], tuple(new[begin:end]), tuple(logprobs[begin:end])))
+                begin, at = end, upto
+        if begin < len(new) or at < len(text):
+            tail = Step(text[at:], tuple(new[begin:]), tuple(logprobs[begin:]))
+            if steps and not tail.text.replace(separator, ""):
+                steps[-1] = _joined(steps[-1], tail)
+            else:
+                steps.append(tail)
+        return Solution(tuple(steps), stop, reason)
+
+    def _candidates(
+        self, context: Sequence[int], shown: Sequence[int], text: str, past: int, separator: str
+    ) -> list[tuple[int, int]]:
+        """Where a step may end: (number of ids, number of characters of the whole text)."""
+        marked = self.may_end(separator)
+        ends = [i + 1 for i, token in enumerate(shown) if marked[token]]
+        if not ends:
+            return []
+        pieces = [self.pieces[token] for token in shown]
+        joined = "".join(pieces)
+        if text[past:] == joined and _INCOMPLETE not in joined:
+            lengths = list(accumulate(map(len, pieces), initial=past))
+            return [(end, lengths[end]) for end in ends]
+        return [(end, len(self.stable([*context, *shown[:end]]))) for end in ends]
+
+
+def _is_step(text: str, separator: str) -> bool:
+    start = 0
+    while text.startswith(separator, start):
+        start += len(separator)
+    return text.find(separator, start) >= 0
+
+
+def _joined(step: Step, tail: Step) -> Step:
+    # A saved step may lack tokens or log-probabilities: then the whole step has none.
+    tokens = None if step.tokens is None else step.tokens + (tail.tokens or ())
+    logprobs = None if step.logprobs is None else step.logprobs + (tail.logprobs or ())
+    return Step(step.text + tail.text, tokens, logprobs)

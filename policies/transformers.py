@@ -1,0 +1,232 @@
+"""Any decoder-only causal LM that transformers can load, as a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from policies.chat import encode_prompt
+from policies.checks import check_rows
+from policies.decoding import Decoder, Row, Sampled, State
+from policies.policy import Extended, Sampling, Until
+from policies.prefill import prefill
+from policies.prefix_cache import PrefixCache
+from policies.pretrained import load_pretrained
+from policies.runner import Runner
+from policies.steps import StepCutter
+from verifiers.scoring import Spend
+from verifiers.solution import Message, Problem, Solution, Stop, failed
+
+_GIB = 1 << 30
+_PROMPTS = 4096  # prompts whose ids are remembered
+
+
+class Transformers:
+    """A policy from a transformers model and its tokenizer, on whatever device the model is.
+
+    Every row's sample is decided by its seed, problem and prefix: token `t` of a solution is drawn with
+    one uniform number made from (seed, t), so batch-mates, batch sizes and earlier calls change nothing
+    but float noise. A prefix with tokens is continued from exactly these ids; steps without tokens (a
+    saved generation) are tokenised as text, once.
+
+    `chat=False` leaves a chat template out. `batch_bytes` bounds the keys and values (and logits) of the
+    rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
+    prefixes kept between calls. Neither changes a sample. When the cache is too small for the problems
+    in flight, prefixes are computed again, and the spend says so.
+
+    Spend: a state (a prompt with a prefix) is computed once and charged to the first of its rows; to
+    the others it is cached. FLOPs are 2 x parameters x computed tokens, where the parameters are all
+    but the embedding tables, plus the LM head (`policies.runner.flop_parameters`). The last sampled
+    token is computed only when something is to follow it. A call with an empty prefix starts its
+    problem's cache afresh, so that what a search costs does not depend on what ran before it.
+
+    >>> from policies.tiny_example import tiny_model
+    >>> policy = Transformers(*tiny_model())
+    >>> problem, sampling = Problem("p1", "1+1="), Sampling(max_tokens=8)
+    >>> reply = policy.extend([problem] * 2, [Solution()] * 2, until="end", sampling=sampling, seeds=[0, 1])
+    >>> [s.token_count <= 8 for s in reply.solutions], [s.prompt_tokens for s in reply.spend]
+    ([True, True], [4, 0])
+
+    Raises ValueError for a model without a key-value cache, and for a prefix that has already ended.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        *,
+        chat: bool = True,
+        batch_bytes: int | None = None,
+        cache_bytes: int = 2 * _GIB,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.chat = chat
+        self.batch_bytes = batch_bytes
+        self.runner = Runner(model)
+        self.cutter = StepCutter(tokenizer, self.runner.vocabulary)
+        self.cache = PrefixCache(cache_bytes)
+        self.eos = np.zeros(self.runner.vocabulary, np.bool_)
+        self.eos[[i for i in eos_ids(model, tokenizer) if i < self.runner.vocabulary]] = True
+        self._prompts: dict[str | tuple[Message, ...], tuple[int, ...]] = {}
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path,
+        *,
+        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: str = "auto",
+        chat: bool = True,
+        batch_bytes: int | None = None,
+        cache_bytes: int = 2 * _GIB,
+    ) -> Transformers:
+        """Load a folder or a hub name; see `policies.pretrained.load_pretrained`."""
+        model, tokenizer = load_pretrained(name, dtype=dtype, device=device)
+        return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """Extend every prefix by a step or to its end; see `policies.Policy`."""
+        check_rows(problems, prefixes, seeds, until)
+        solutions: list[Solution | None] = [None] * len(problems)
+        keys: list[tuple[str, tuple[int, ...]]] = []
+        states: dict[Hashable, tuple[State, int]] = {}
+        roots = {p.id for p, prefix in zip(problems, prefixes, strict=True) if not prefix.steps}
+        opened: dict[Hashable, Any] = {}
+        for i, (problem, prefix, seed) in enumerate(zip(problems, prefixes, seeds, strict=True)):
+            try:
+                prompt = self._prompt(problem)
+            except jinja2.TemplateError as error:
+                solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
+                continue
+            context = self._context(prefix)
+            ids = (*prompt, *context)
+            settled, room = self._room(problem, prefix, len(prompt), len(context), sampling)
+            if settled is not None:
+                solutions[i] = settled
+                continue
+            key = (problem.id, prompt)
+            if key not in opened:
+                opened[key] = self.cache.open(key, fresh=problem.id in roots)
+                keys.append(key)
+            state, _ = states.setdefault((problem.id, ids), (State(opened[key], ids, []), len(prompt)))
+            state.rows.append(Row(i, seed, context, room))
+        spend = [Spend(policy_calls=1)] * len(problems)
+        for sampled, cost in self._decode(list(states.values()), until, sampling):
+            i = sampled.row.index
+            reason = sampled.reason and f"problem {problems[i].id!r}: {sampled.reason}"
+            solutions[i] = self.cutter.extended(
+                prefixes[i],
+                sampled.row.context,
+                sampled.tokens,
+                sampled.logprobs,
+                stop=sampled.stop,
+                reason=reason,
+                separator=sampling.separator,
+            )
+            spend[i] = cost
+        self.cache.close(keys)
+        return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
+
+    def forget(self) -> None:
+        """Drop all kept keys and values; to be called when the model's weights have changed."""
+        self.cache.clear()
+
+    def _prompt(self, problem: Problem) -> tuple[int, ...]:
+        ids = self._prompts.get(problem.prompt)
+        if ids is None:
+            ids = tuple(encode_prompt(self.tokenizer, problem.prompt, chat=self.chat))
+            if len(self._prompts) >= _PROMPTS:
+                self._prompts.pop(next(iter(self._prompts)))
+            self._prompts[problem.prompt] = ids
+        return ids
+
+    def _context(self, prefix: Solution) -> list[int]:
+        """The prefix's ids; runs of steps without tokens are tokenised as one text."""
+        ids: list[int] = []
+        text = ""
+        for step in prefix.steps:
+            if step.tokens is None:
+                text += step.text
+                continue
+            ids += self._encode(text)
+            ids += step.tokens
+            text = ""
+        return ids + self._encode(text)
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+    def _room(
+        self, problem: Problem, prefix: Solution, prompt: int, past: int, sampling: Sampling
+    ) -> tuple[Solution | None, int]:
+        """How many tokens may be sampled, or the solution where that is settled already."""
+        context = self.runner.context
+        if not prompt + past:
+            return failed(f"problem {problem.id!r}: the prompt has no tokens"), 0
+        if context is not None and prompt > context:
+            return failed(
+                f"problem {problem.id!r}: the prompt has {prompt} tokens and the model's context {context}",
+                prefix.steps,
+            ), 0
+        room = sampling.max_tokens - past
+        if context is not None:
+            room = min(room, context - prompt - past)
+        return (None, room) if room > 0 else (Solution(prefix.steps, Stop.LENGTH), 0)
+
+    def _decode(self, states: list[tuple[State, int]], until: Until, sampling: Sampling) -> list[tuple[Sampled, Spend]]:
+        if not states:
+            return []
+        batch_bytes = self.batch_bytes or _default_batch_bytes(self.runner.device)
+        with self.runner.inference():
+            prefill(self.runner, self.cache, states, batch_bytes)
+            done = Decoder(
+                self.runner,
+                self.cache,
+                [state for state, _ in states],
+                sampling=sampling,
+                eos=self.eos,
+                batch_bytes=batch_bytes,
+                may_end=self.cutter.may_end(sampling.separator) if until == "step" else None,
+                ends_step=lambda context, new: self.cutter.ends_step(context, new, sampling.separator),
+            ).run()
+        # Of the rows of a state the first has paid for it; the rest found it ready.
+        computed = {state.rows[0].index: state.computed for state, _ in states}
+        lengths = {row.index: len(state.ids) for state, _ in states for row in state.rows}
+        return [(s, self._spend(computed.get(s.row.index, 0), lengths[s.row.index], len(s.tokens))) for s in done]
+
+    def _spend(self, computed: int, length: int, sampled: int) -> Spend:
+        return Spend(
+            policy_calls=1,
+            prompt_tokens=computed,
+            cached_prompt_tokens=length - computed,
+            sampled_tokens=sampled,
+            policy_flops=self.runner.flops_per_token * (computed + max(sampled - 1, 0)),
+        )
+
+
+def eos_ids(model: PreTrainedModel, tokenizer: Any) -> set[int]:
+    """Every id that ends a solution, by the generation config, the model's config and the tokenizer."""
+    found: set[int] = set()
+    for source in (getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer):
+        value = getattr(source, "eos_token_id", None)
+        found.update([] if value is None else [value] if isinstance(value, int) else value)
+    return found
+
+
+def _default_batch_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 2 * _GIB
