@@ -1,0 +1,121 @@
+"""Runs as a script, in a process of its own: compares answers with Math-Verify, one JSON line at a time.
+
+It imports nothing of the library and is never imported by it. The parent ends it by closing its stdin.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+from functools import lru_cache
+from typing import Any
+
+
+def main() -> None:
+    # Whatever a dependency prints must not reach the pipe that carries the verdicts.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes our stdin
+    gc.set_threshold(100_000, 50, 100)  # a third of the start goes into collecting what lives for ever
+    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+    try:
+        _bound_memory(memory)
+        from math_verify import parse, verify  # noqa: F401  (a slow import is part of the start, not of the first pair)
+    except Exception as error:  # noqa: BLE001  the parent raises it
+        _say(replies, {"error": f"{type(error).__name__}: {error}"})
+        return
+    _say(replies, {"ready": True})
+    for line in sys.stdin:
+        request = json.loads(line)
+        _alarm(seconds + 1.0)
+        reply = _compare(request["answer"], request["gold"])
+        _alarm(0.0)
+        _say(replies, reply)
+
+
+def _say(replies: Any, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _bound_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on this platform
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    except (ValueError, OSError):  # a lower limit is in force, or the platform has none
+        return
+
+
+def _alarm(seconds: float) -> None:
+    # The signal's default action ends the process even inside a C call that never returns to Python. The
+    # parent kills it before that; this is for a worker whose parent was killed.
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _compare(answer: str, gold: str) -> dict[str, Any]:
+    from math_verify import verify
+
+    try:
+        right = _read(gold)
+        if not right:
+            return {"equal": None, "reason": "Math-Verify cannot read the gold answer"}
+        left = _read(answer)
+        if not left:
+            return {"equal": False, "reason": "Math-Verify cannot read the answer"}
+        if _differ_at_a_point(left[0], right[0]):
+            return {"equal": False, "reason": None}
+        # Its own time limits use signals that would disturb ours, and it turns errors into False by default.
+        equal = verify(
+            right, left, strict=True, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True
+        )
+    except Exception as error:  # noqa: BLE001  any failure in there is an unknown verdict, never a False
+        return {"equal": None, "reason": f"Math-Verify failed: {type(error).__name__}: {str(error)[:200]}"}
+    return {"equal": bool(equal), "reason": None}
+
+
+def _differ_at_a_point(left: Any, right: Any) -> bool:
+    """Whether two expressions have different values at a point, which spares the slow proof that they differ."""
+    from sympy import Expr, Float, Mul, Symbol  # type: ignore[import-untyped]
+
+    for side in (left, right):
+        # Math-Verify has rules of its own for names, and for products of letters that may spell one.
+        if not isinstance(side, Expr) or isinstance(side, Symbol):
+            return False
+        if isinstance(side, Mul) and all(isinstance(factor, Symbol) for factor in side.args):
+            return False
+    names = sorted(left.free_symbols | right.free_symbols, key=str)
+    if not names:
+        return False
+    # Positive and of no special form, so that sqrt(x^2) = x and the like are left to the proof.
+    point = {name: Float(f"{1 + index}.{4142135 + 7320508 * index}") for index, name in enumerate(names)}
+    a, b = left.subs(point).evalf(), right.subs(point).evalf()
+    if not (a.is_number and b.is_number and a.is_finite and b.is_finite):
+        return False
+    return bool(abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> list[Any]:
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig, parse
+
+    # The text is an answer already: it is read whole, as LaTeX, and not searched for numbers. Bare letters
+    # are variables here, whereas Math-Verify's rule for units would read "3t" as 3.
+    config = LatexExtractionConfig(
+        normalization_config=NormalizationConfig(
+            basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False
+        )
+    )
+    found: list[Any] = parse(
+        f"${text}$", [config], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
+    )
+    return found
+
+
+if __name__ == "__main__":
+    main()
