@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from policies.load import load
 from policies.policy import Extended, Policy, Sampling, Until
+from policies.replay import Replay
 from policies.scripted import Scripted
 
 if TYPE_CHECKING:
     from policies.transformers import Transformers
 
-__all__ = ["Extended", "Policy", "Sampling", "Scripted", "Transformers", "Until", "load"]
+__all__ = ["Extended", "Policy", "Replay", "Sampling", "Scripted", "Transformers", "Until", "load"]
 
 
 def __getattr__(name: str) -> Any:

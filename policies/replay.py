@@ -1,0 +1,90 @@
+"""Saved generations as a policy: search over a pool without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from policies.checks import check_rows
+from policies.policy import Extended, Sampling, Until
+from verifiers.scoring import Spend
+from verifiers.solution import Problem, Solution, Stop, failed
+
+
+class Replay:
+    r"""A policy that hands out saved solutions: `pools` maps a problem's id to its solutions.
+
+    A row gets a saved solution that starts with its prefix, step by step. Its seed names a sample: at
+    each state (problem and prefix), a new seed takes the next saved solution in saved order, and a known
+    seed the same one again. A state that has no more saved solutions fails the row, with a reason.
+    `until="step"` hands out one more step. `sampling` is not used: what was saved stays as it is. The
+    spend counts the saved tokens as sampled, 0 where they are not known.
+
+    >>> from verifiers import Step
+    >>> saved = [Solution((Step("2+2=4\n"), Step(end)), Stop.EOS) for end in ("Four.", "4.")]
+    >>> policy, problem = Replay({"p1": saved}), Problem("p1", "2+2?")
+    >>> rows = {"until": "end", "sampling": Sampling()}
+    >>> [s.text for s in policy.extend([problem] * 2, [Solution()] * 2, seeds=[7, 5], **rows).solutions]
+    ['2+2=4\nFour.', '2+2=4\n4.']
+    >>> policy.extend([problem], [Solution()], seeds=[9], **rows).solutions[0].reason
+    "problem 'p1' has 2 saved solutions; sample 3 was asked for"
+
+    Raises ValueError for a saved solution that is open, and for a prefix that has already ended.
+    """
+
+    def __init__(self, pools: Mapping[str, Sequence[Solution]]) -> None:
+        self._pools = {name: tuple(pool) for name, pool in pools.items()}
+        for name, pool in self._pools.items():
+            for i, solution in enumerate(pool):
+                if solution.stop is Stop.OPEN:
+                    raise ValueError(
+                        f"saved solution {i} of problem {name!r} is open: set its stop to EOS, LENGTH or FAILED"
+                    )
+        self._states: dict[tuple[str, tuple[str, ...]], _State] = {}
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,  # noqa: ARG002
+        seeds: Sequence[int],
+    ) -> Extended:
+        """Extend every prefix by a saved step, or to a saved end; see `policies.Policy`."""
+        check_rows(problems, prefixes, seeds, until)
+        solutions, spend = [], []
+        for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True):
+            solution = self._sample(problem.id, prefix, seed)
+            past = len(prefix.steps)
+            if until == "step" and len(solution.steps) > past + 1:
+                solution = Solution(solution.steps[: past + 1])
+            sampled = solution.token_count - prefix.token_count if solution.stop is not Stop.FAILED else 0
+            solutions.append(solution)
+            spend.append(Spend(policy_calls=1, sampled_tokens=max(sampled, 0)))
+        return Extended(tuple(solutions), tuple(spend))
+
+    def _sample(self, name: str, prefix: Solution, seed: int) -> Solution:
+        key = (name, tuple(step.text for step in prefix.steps))
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = _State(self._starting_with(name, key[1]))
+        at = state.given.setdefault(seed, len(state.given))
+        if at < len(state.solutions):
+            return state.solutions[at]
+        found = f"{len(state.solutions)} saved solution{'' if len(state.solutions) == 1 else 's'}"
+        where = " that start with this prefix" if prefix.steps else ""
+        return failed(f"problem {name!r} has {found}{where}; sample {at + 1} was asked for", prefix.steps)
+
+    def _starting_with(self, name: str, texts: tuple[str, ...]) -> tuple[Solution, ...]:
+        n = len(texts)
+        return tuple(s for s in self._pools.get(name, ()) if tuple(step.text for step in s.steps[:n]) == texts)
+
+
+class _State:
+    """The saved solutions of one state, and which of them each seed was given."""
+
+    __slots__ = ("given", "solutions")
+
+    def __init__(self, solutions: tuple[Solution, ...]) -> None:
+        self.solutions = solutions
+        self.given: dict[int, int] = {}
