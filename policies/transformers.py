@@ -109,7 +109,7 @@ class Transformers:
         opened: dict[Hashable, Any] = {}
         for i, (problem, prefix, seed) in enumerate(zip(problems, prefixes, seeds, strict=True)):
             try:
-                prompt = self._prompt(problem)
+                prompt = self.prompt_ids(problem)
             except jinja2.TemplateError as error:
                 solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
                 continue
@@ -146,7 +146,8 @@ class Transformers:
         """Drop all kept keys and values; to be called when the model's weights have changed."""
         self.cache.clear()
 
-    def _prompt(self, problem: Problem) -> tuple[int, ...]:
+    def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
+        """The ids that the model reads for a problem, chat template included."""
         ids = self._prompts.get(problem.prompt)
         if ids is None:
             ids = tuple(encode_prompt(self.tokenizer, problem.prompt, chat=self.chat))
