@@ -12,6 +12,9 @@ from bench.errors import BadInput
 from bench.plan import POOLED, RunPlan
 from bench.specs import named_scorers
 from bench.table import table
+from verifiers.answers import EXACT, GSM8K, MATH
+
+ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,11 +77,19 @@ def _run(options: argparse.Namespace) -> None:
 def _rerank(options: argparse.Namespace) -> None:
     from bench.rerank import rerank
 
+    if options.n < 1:
+        raise BadInput(f"--n {options.n}: it must be 1 or more")
     out = options.out or Path("runs") / _slug("rerank", options.pool.name.partition(".")[0])
     print(f"reranking {options.pool}")
     sizes = [1 << i for i in range(options.n.bit_length()) if 1 << i <= options.n]
     results = rerank(
-        options.pool, named_scorers(options.scorer), out, sizes=sizes, limit=options.limit, seed=options.seed
+        options.pool,
+        named_scorers(options.scorer),
+        out,
+        sizes=sizes,
+        limit=options.limit,
+        seed=options.seed,
+        answers=ANSWERS[options.answers],
     )
     _show(results, out, title=options.pool.name)
 
@@ -131,9 +142,7 @@ def _parser() -> argparse.ArgumentParser:
             help="tiny:orm, orm:FOLDER, prm:FOLDER or package.module:name; may be repeated",
         )
 
-    run.add_argument(
-        "--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ..."
-    )
+    run.add_argument("--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ...")
     run.add_argument("--policy", required=True, help="tiny:policy, transformers:FOLDER_OR_NAME or package.module:name")
     run.add_argument("--n", type=int, default=16, help="samples a problem; curves show powers of two up to it")
     run.add_argument("--strategies", help=f"comma-separated, of {', '.join(POOLED)}, beam_search; NAME:SCORER for one")
@@ -147,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
 
     rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
+    rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
     rerank.add_argument("--n", type=int, default=32, help="the largest N of the curves")
     return parser
 

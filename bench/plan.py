@@ -1,11 +1,13 @@
 """What a run is to do: parsed and checked before anything is spent."""
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from bench.errors import BadInput
 from policies.policy import Sampling
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
+DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
 STRATEGIES = (*POOLED, "beam_search")
 
 
@@ -38,7 +40,7 @@ class RunPlan:
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
-    dtype: str = "auto"
+    dtype: DType = "auto"
 
     def __post_init__(self) -> None:
         for name in ("n", "expand", "max_steps", "chunk"):

@@ -75,7 +75,7 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
             solutions += pool.solutions
         elif None in pool.correct:
             raise BadInput(f"problem {pool.problem.id!r}: neither an 'answer' nor 'correct' for each solution")
-    verdicts = iter(verifier.score(problems, solutions).values() if problems else ())
+    verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []
     for pool in pools:
         if pool.problem.answer is None:

@@ -3,26 +3,29 @@
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import policies
 import prms
 import verifiers
 from bench.errors import BadInput
+from bench.plan import DType
 from bench.tiny import weights_folder
 from policies.policy import Policy
 from verifiers.scoring import Scorer
 
 
-def load_policy(spec: str, *, dtype: str = "auto") -> Policy:
+def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
     """`tiny:policy`, `transformers:FOLDER_OR_NAME`, or `package.module:name` for one of your own.
 
     Raises BadInput where nothing of that name can be loaded.
     """
+    _quiet()
     try:
         if spec.startswith("tiny:"):
             return policies.load(f"transformers:{_tiny_folder(spec)}", dtype="float32")
-        own = _from_module(spec, "extend")
-        return own if own is not None else policies.load(spec, dtype=dtype)  # type: ignore[return-value]
+        own: Policy | None = _from_module(spec, "extend")
+        return own if own is not None else policies.load(spec, dtype=dtype)
     except (ValueError, OSError) as error:
         raise BadInput(f"--policy {spec}: {_first_line(error)}") from None
 
@@ -32,6 +35,7 @@ def load_scorer(spec: str) -> Scorer:
 
     Raises BadInput where nothing of that name can be loaded.
     """
+    _quiet()
     try:
         if spec.startswith("tiny:"):
             folder = _tiny_folder(spec)
@@ -41,8 +45,8 @@ def load_scorer(spec: str) -> Scorer:
             spec_of_folder = spec
         if spec_of_folder.startswith("prm:"):
             return prms.load(spec_of_folder.removeprefix("prm:"))
-        own = _from_module(spec, "score")
-        return own if own is not None else verifiers.load(spec_of_folder)  # type: ignore[return-value]
+        own: Scorer | None = _from_module(spec, "score")
+        return own if own is not None else verifiers.load(spec_of_folder)
     except (ValueError, OSError) as error:
         raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
 
@@ -66,17 +70,25 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     return named
 
 
+def _quiet() -> None:
+    """Keep transformers' own bars and advice out of the command's output; its errors still come through."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
 def _tiny_folder(spec: str) -> Path:
     return weights_folder(spec.removeprefix("tiny:"))
 
 
-def _from_module(spec: str, method: str) -> object | None:
+def _from_module(spec: str, method: str) -> Any:
     """The object that `package.module:name` names, or None where the spec does not look like one."""
     module, _, name = spec.partition(":")
     if "/" in module or "." not in module or not name.isidentifier():
         return None
     try:
-        found: object = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot import it ({error})") from None
     if not hasattr(found, method) or isinstance(found, type):

@@ -7,15 +7,17 @@ from bench.curves import Point
 _HEADER = ("strategy", "N", "accuracy", "95% interval", "sampled tok", "scored tok", "FLOPs", "seconds")
 
 
-def table(points: Sequence[Point], *, seconds: bool = True) -> str:
-    """A row a point; costs are the mean a problem. `seconds=False` leaves out the one column that varies.
+def table(points: Sequence[Point]) -> str:
+    """A row a point; costs are the mean a problem. A cost that is nought everywhere has no column.
 
     A blank line parts the curves.
     """
-    columns = len(_HEADER) if seconds else len(_HEADER) - 1
-    rows = [_cells(point)[:columns] for point in points]
-    widths = [max(map(len, column)) for column in zip(_HEADER[:columns], *rows, strict=True)]
-    lines = [_line(_HEADER[:columns], widths), _line(["-" * w for w in widths], widths)]
+    rows = [_cells(point) for point in points]
+    shown = [i for i in range(len(_HEADER)) if i < 4 or any(_costs(p)[i - 4] for p in points)]
+    header = [_HEADER[i] for i in shown]
+    rows = [[row[i] for i in shown] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [_line(header, widths), _line(["-" * w for w in widths], widths)]
     for i, (point, row) in enumerate(zip(points, rows, strict=True)):
         if i and point.contest != points[i - 1].contest:
             lines.append("")
@@ -36,18 +38,17 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
-def _cells(point: Point) -> list[str]:
+def _costs(point: Point) -> tuple[float, float, float, float]:
     spend = point.spend
-    return [
-        str(point.contest),
-        str(point.n),
-        f"{point.accuracy:.3f}",
-        f"{point.low:.3f}-{point.high:.3f}",
-        short(spend.sampled_tokens),
-        short(spend.scored_tokens),
-        short(spend.flops),
-        f"{spend.seconds:.3f}",
-    ]
+    return spend.sampled_tokens, spend.scored_tokens, spend.flops, spend.seconds
+
+
+def _cells(point: Point) -> list[str]:
+    sampled, scored, flops, seconds = _costs(point)
+    interval = f"{point.low:.3f}-{point.high:.3f}"
+    accuracy = f"{point.accuracy:.3f}"
+    costs = (short(sampled), short(scored), short(flops), f"{seconds:.3f}")
+    return [str(point.contest), str(point.n), accuracy, interval, *costs]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

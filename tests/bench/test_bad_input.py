@@ -1,0 +1,166 @@
+"""Bad input: one line that names the place, exit code 2, and nothing lost."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+ROW = {"id": "q1", "prompt": "1+1?", "answer": "2"}
+POOL_ROW = {**ROW, "solutions": [{"text": "The answer is 2."}]}
+
+
+def fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run a command that must end with exit code 2 and one line, and return the line."""
+    assert main(list(argv)) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("stepbeam: ")
+    return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(name: str, *rows: object, end: str = "\n") -> str:
+    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+    Path(name).write_text(text + end)
+    return name
+
+
+def run(task: str, *more: str) -> tuple[str, ...]:
+    return ("run", f"--task={task}", "--policy=tiny:policy", "--n=2", "--out=out", *more)
+
+
+def test_a_missing_file(capsys) -> None:
+    assert "nowhere.jsonl: no such file" in fails(capsys, *run("gsm8k:nowhere.jsonl"))
+    assert "nowhere.jsonl.gz: no such file" in fails(capsys, "rerank", "nowhere.jsonl.gz")
+
+
+def test_a_torn_last_line(capsys) -> None:
+    name = write("t.jsonl", ROW, '{"id": "q2", "prom', end="")
+    assert "t.jsonl:2: not JSON" in (line := fails(capsys, *run(name)))
+    assert "torn" in line
+
+
+def test_a_row_without_a_prompt(capsys) -> None:
+    name = write("t.jsonl", ROW, {"id": "q2", "text": "?", "answer": "4"})
+    assert "t.jsonl:2: no 'prompt' in this row; it has 'id', 'text', 'answer'" in fails(capsys, *run(name))
+    assert "t.jsonl:1: no 'question' or 'prompt'" in fails(capsys, *run(f"gsm8k:{write('g.jsonl', {'q': 1})}"))
+
+
+def test_duplicate_ids(capsys) -> None:
+    name = write("t.jsonl", ROW, {**ROW, "prompt": "other?"})
+    assert "t.jsonl:2: id 'q1' was used by t.jsonl:1" in fails(capsys, *run(name))
+    pool = write("p.jsonl", POOL_ROW, POOL_ROW)
+    assert "p.jsonl:2: id 'q1' was used by p.jsonl:1" in fails(capsys, "rerank", pool)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("[1, 2]", "a list where an object"),
+        ({**ROW, "prompt": 7}, "'prompt' is a int; text was expected"),
+        ({"id": "q1", "prompt": "1+1?"}, "no 'answer' in this row"),
+    ],
+)
+def test_rows_of_the_wrong_shape(capsys, row, message: str) -> None:
+    assert message in fails(capsys, *run(write("t.jsonl", row)))
+
+
+def test_a_file_that_is_not_utf8_and_one_that_is_not_gzip(capsys) -> None:
+    Path("t.jsonl").write_bytes(b'{"prompt": "\xff\xfe", "answer": "1"}\n')
+    assert "t.jsonl:1: not UTF-8" in fails(capsys, *run("t.jsonl"))
+    Path("t.jsonl.gz").write_bytes(b"plain text")
+    assert "t.jsonl.gz: cannot be read" in fails(capsys, *run("t.jsonl.gz"))
+    Path("empty.jsonl").write_text("\n")
+    assert "no problems in it" in fails(capsys, *run("empty.jsonl"))
+
+
+def test_unknown_names(capsys) -> None:
+    assert "--task chains: unknown task; use one of chain, countdown" in fails(capsys, *run("chains"))
+    assert "--policy magic:x" in fails(capsys, "run", "--task=chain", "--policy=magic:x", "--out=out")
+    assert "--policy tiny:polcy" in fails(capsys, "run", "--task=chain", "--policy=tiny:polcy", "--out=out")
+    assert "--strategies best_of_m: unknown strategy" in fails(capsys, *run("chain", "--strategies=best_of_m"))
+    assert "it needs a scorer" in fails(capsys, *run("chain", "--strategies=best_of_n"))
+    with_orm = ("--scorer=tiny:orm", "--strategies=best_of_n:prm")
+    assert "no scorer is named 'prm' (there is orm)" in fails(capsys, *run("chain", *with_orm))
+    assert "--scorer tiny:nope" in fails(capsys, *run("chain", "--scorer=tiny:nope", "--limit=1"))
+    assert "--scorer no.such.module:x" in fails(capsys, *run("chain", "--scorer=no.such.module:x", "--limit=1"))
+    assert "unrecognized arguments: --nn=3" in fails(capsys, *run("chain", "--nn=3"))
+    assert "COMMAND" in fails(capsys, "runn")
+
+
+@pytest.mark.parametrize("option", ["--n=0", "--limit=0", "--chunk=0", "--expand=0", "--temperature=-1", "--top-p=2"])
+def test_values_out_of_range(capsys, option: str) -> None:
+    assert option.split("=")[0].strip("-").replace("-", "_")[:5] in fails(capsys, *run("chain", option)).replace(
+        "-", "_"
+    )
+
+
+def test_the_same_name_twice(capsys) -> None:
+    assert "the name 'orm' is taken" in fails(capsys, *run("chain", "--scorer=tiny:orm", "--scorer=orm=tiny:prm"))
+
+
+def test_a_model_folder_without_weights(capsys) -> None:
+    Path("hollow").mkdir()
+    Path("hollow/config.json").write_text('{"model_type": "llama"}')
+    for option in ("--policy=transformers:hollow", "--policy=transformers:missing/folder"):
+        line = fails(capsys, "run", "--task=chain", option, "--limit=1", "--out=out")
+        assert option.removeprefix("--policy=") in line
+    for option in ("--scorer=orm:hollow", "--scorer=prm:hollow"):
+        line = fails(capsys, *run("chain", option, "--limit=1"))
+        assert "hollow" in line
+        shutil.rmtree("out")
+
+
+def test_a_prompt_longer_than_the_context(capsys) -> None:
+    """It fails that problem with a reason; the others are solved, and it stays in the denominator."""
+    long = {"id": "long", "prompt": "C " + "1+1" * 5000 + "\n", "answer": "2"}
+    task = write("t.jsonl", {**ROW, "prompt": "C 1+1+1+1+1\n"}, long)
+    assert main(list(run(task))) == 0
+    output = capsys.readouterr().out
+    rows = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
+    assert [r["stop"] == "failed" for r in rows] == [False, False, True, True]
+    assert "context" in rows[2]["reason"]
+    assert "2 problems" in output
+    assert "2 of 4 samples could not be sampled; they count as wrong" in output
+
+
+def test_an_outcome_verifier_in_beam_search(capsys) -> None:
+    line = fails(capsys, *run("chain", "--limit=2", "--scorer=tiny:orm", "--strategies=beam_search"))
+    assert "RolloutValue" in line
+
+
+def test_earlier_results_stay_intact(capsys) -> None:
+    assert main(list(run("chain", "--limit=2"))) == 0
+    before = {p.name: p.read_bytes() for p in Path("out").iterdir()}
+    capsys.readouterr()
+    assert "holds a run with n = 2, and 4 was asked for" in fails(capsys, *run("chain", "--limit=2", "--n=4"))
+    assert "seed" in fails(capsys, *run("chain", "--limit=2", "--seed=1"))
+    assert {p.name: p.read_bytes() for p in Path("out").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (ROW, "no list 'solutions'"),
+        ({**ROW, "solutions": [7]}, "solution 0: a int where a text"),
+        ({**ROW, "solutions": [{"txt": "a"}]}, "no 'text' in this row"),
+        ({**ROW, "solutions": [{"text": "a", "stop": "soon"}]}, "stop is 'soon'"),
+        ({"id": "a", "prompt": "?", "solutions": ["x"]}, "neither an 'answer' nor 'correct'"),
+    ],
+)
+def test_pools_of_the_wrong_shape(capsys, row, message: str) -> None:
+    assert message in fails(capsys, "rerank", write("p.jsonl", row), "--out=out")
+
+
+def test_an_out_folder_that_cannot_be(capsys) -> None:
+    Path("taken").write_text("a file")
+    assert "taken" in fails(capsys, "run", "--task=chain", "--policy=tiny:policy", "--n=1", "--out=taken")
+    assert "taken" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--out=taken")

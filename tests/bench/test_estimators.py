@@ -1,0 +1,113 @@
+"""Expectations over subsets, against enumeration of every subset."""
+
+from itertools import combinations
+from statistics import mean
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.estimators import best_at_k, pass_at_k, weighted_at_k
+from bench.intervals import mean_interval
+
+NAN = float("nan")
+score = st.one_of(st.just(NAN), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+pools = st.lists(st.tuples(st.booleans(), score, st.integers(-1, 2)), min_size=1, max_size=7)
+
+
+def every_subset(n: int, k: int) -> list[tuple[int, ...]]:
+    return list(combinations(range(n), k))
+
+
+def one_best(right: list[bool], values: list[float], subset: tuple[int, ...]) -> float:
+    judged = [i for i in subset if values[i] == values[i]]
+    if not judged:
+        return 0.0
+    top = max(values[i] for i in judged)
+    return mean(float(right[i]) for i in judged if values[i] == top)
+
+
+def one_vote(right: list[bool], values: list[float], classes: list[int], subset: tuple[int, ...]) -> float:
+    sums: dict[int, float] = {}
+    for i in subset:
+        if values[i] == values[i] and classes[i] >= 0:
+            sums[classes[i]] = sums.get(classes[i], 0.0) + values[i]
+    if not sums:
+        return 0.0
+    winners = [c for c, total in sums.items() if total == max(sums.values())]
+    members = {c: [i for i in range(len(right)) if classes[i] == c and values[i] == values[i]] for c in winners}
+    return mean(mean(float(right[i]) for i in members[c]) for c in winners)
+
+
+@given(pools, st.data())
+def test_pass_and_best_equal_the_mean_over_all_subsets(pool, data) -> None:
+    right, values = [r for r, _, _ in pool], [v for _, v, _ in pool]
+    k = data.draw(st.integers(1, len(pool)))
+    subsets = every_subset(len(pool), k)
+    assert pass_at_k(right, k) == pytest.approx(mean(any(right[i] for i in s) for s in subsets))
+    assert best_at_k(right, values, k) == pytest.approx(mean(one_best(right, values, s) for s in subsets))
+
+
+@given(pools, st.data())
+def test_a_vote_of_all_and_of_one_is_exact(pool, data) -> None:
+    # Answers of one class are right together, as they are when one verifier grades them.
+    values, classes = [v for _, v, _ in pool], [c for _, _, c in pool]
+    right = [c == 0 for c in classes]
+    n = len(pool)
+    assert weighted_at_k(right, values, classes, n) == (
+        pytest.approx(one_vote(right, values, classes, tuple(range(n)))),
+        0.0,
+    )
+    assert weighted_at_k(right, values, classes, 1)[0] == pytest.approx(
+        mean(one_vote(right, values, classes, (i,)) for i in range(n))
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(pools.filter(lambda pool: len(pool) >= 3), st.data())
+def test_a_vote_between_them_is_within_its_stated_error(pool, data) -> None:
+    values, classes = [v for _, v, _ in pool], [c for _, _, c in pool]
+    right = [c == 0 for c in classes]
+    k = data.draw(st.integers(2, len(pool) - 1))
+    exact = mean(one_vote(right, values, classes, s) for s in every_subset(len(pool), k))
+    estimate, error = weighted_at_k(right, values, classes, k, subsets=4000, seed=data.draw(st.integers(0, 9)))
+    assert abs(estimate - exact) <= 5 * error + 5 / 4000
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_k_outside_the_pool_is_refused(k: int) -> None:
+    for estimate in (
+        lambda: pass_at_k([1, 0, 0], k),
+        lambda: best_at_k([1, 0, 0], [1, 2, 3], k),
+        lambda: weighted_at_k([1, 0, 0], [1, 2, 3], [0, 1, 2], k),
+    ):
+        with pytest.raises(ValueError, match=f"k={k} from a pool of 3"):
+            estimate()
+
+
+def test_a_pool_of_nothing_but_failures_is_wrong_and_counts() -> None:
+    assert best_at_k([0, 0], [NAN, NAN], 1) == 0.0
+    assert weighted_at_k([0, 0], [NAN, NAN], [-1, -1], 2) == (0.0, 0.0)
+
+
+def test_unreadable_answers_cannot_outvote_a_readable_one() -> None:
+    assert weighted_at_k([0, 0, 0, 1], [1.0] * 4, [-1, -1, -1, 0], 4) == (1.0, 0.0)
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for study in range(400):
+        chances = rng.beta(0.8, 1.2, size=100)
+        _, low, high = mean_interval(rng.random(100) < chances, replicates=500, seed=study)
+        covered += low <= 0.4 <= high
+    assert 0.91 <= covered / 400 <= 0.98
+
+
+def test_interval_where_nothing_was_solved_is_not_a_point() -> None:
+    average, low, high = mean_interval(np.zeros(50))
+    assert (average, low) == (0.0, 0.0)
+    assert high == pytest.approx(1 - 0.025 ** (1 / 50))
+    with pytest.raises(ValueError, match="no problems"):
+        mean_interval([])

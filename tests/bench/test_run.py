@@ -1,0 +1,174 @@
+"""Runs: folders that survive a kill, equal bytes, and numbers that add up."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import pytest
+
+from bench.cli import main
+
+PARTS = '''
+"""A policy and scorers of a user's own, slow enough to be killed in the middle."""
+
+import os, time
+import numpy as np
+import policies
+from verifiers import Scores, Spend, from_function
+
+def _reply(problem, prefix, seed):
+    time.sleep(float(os.environ.get("SLOW", "0")))
+    text = f"first {seed % 7}\\nthen {seed % 5}\\nThe answer is {int(problem.answer) + (seed % 3 > 0) * (seed % 4)}."
+    return text[len(prefix.text):]
+
+policy = policies.Scripted(_reply)
+
+class Steps:
+    def score(self, problems, solutions):
+        rows = tuple(np.array([(sum(map(ord, s.text)) % 97) / 97 for s in x.steps]) for x in solutions)
+        return Scores(rows, tuple(Spend(scorer_calls=1, scored_tokens=len(x.text)) for x in solutions))
+
+steps = Steps()
+outcome = from_function(lambda problem, solution: float(f" {problem.answer}." in solution.text))
+'''
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").write_text("")
+    (tmp_path / "own" / "parts.py").write_text(PARTS)
+    rows = [{"id": f"q{i}", "prompt": f"{i}+{i}?", "answer": str(2 * i)} for i in range(6)]
+    (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for module in ("own", "own.parts"):
+        sys.modules.pop(module, None)
+    return tmp_path
+
+
+COMMAND = [
+    "run",
+    "--task=task.jsonl",
+    "--policy=own.parts:policy",
+    "--scorer=own.parts:steps",
+    "--scorer=right=own.parts:outcome",
+    "--strategies=self_consistency,best_of_n,weighted_majority,beam_search:steps",
+    "--n=8",
+    "--chunk=2",
+]
+
+
+def table_of(output: str) -> list[list[str]]:
+    """The rows of the printed table without the column of seconds."""
+    rows = [line.split() for line in output.splitlines()]
+    return [row[:-1] for row in rows if len(row) > 6 and row[0] not in ("strategy", "-")]
+
+
+def test_a_run_writes_its_folder_and_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--out=a"]) == 0
+    output = capsys.readouterr().out
+    names = {p.name for p in Path("a").iterdir()}
+    assert names >= {"config.toml", "samples.jsonl", "scores.jsonl", "journal.jsonl", "results.jsonl", "curve.png"}
+    samples = [json.loads(line) for line in Path("a/samples.jsonl").read_text().splitlines()]
+    scores = [json.loads(line) for line in Path("a/scores.jsonl").read_text().splitlines()]
+    pool = [row for row in samples if row["strategy"] == "sample"]
+    assert len(pool) == 6 * 8
+    assert len([row for row in scores if row["strategy"] == "sample"]) == 2 * 6 * 8
+    assert all(row["correct"] == (row["answer"] == str(2 * int(row["problem"][1:]))) for row in pool)
+    assert "best_of_n (right)" in output
+    results = [json.loads(line) for line in Path("a/results.jsonl").read_text().splitlines()]
+    by_verifier = {r["problem"]: r["correct"] for r in results if r["scorer"] == "right" and r["n"] == 8}
+    pass_at_8 = {r["problem"]: r["correct"] for r in results if r["strategy"] == "pass@n" and r["n"] == 8}
+    assert by_verifier == pass_at_8  # a perfect verifier finds whatever is there
+    sampled = {r["n"]: r["sampled_tokens"] for r in results if r["problem"] == "q1" and r["strategy"] == "pass@n"}
+    assert sampled[8] == sum(len("".join(row["steps"])) for row in pool if row["problem"] == "q1")
+    assert sampled[2] == pytest.approx(sampled[8] / 4)
+
+
+def test_the_same_run_twice_gives_the_same_bytes(place: Path) -> None:
+    assert main([*COMMAND, "--out=a"]) == main([*COMMAND, "--out=b"]) == 0
+    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl", "config.toml"):
+        assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
+
+
+def test_a_finished_run_is_shown_again_without_its_models(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--out=a"]) == 0
+    first = table_of(capsys.readouterr().out)
+    Path("own/parts.py").write_text("raise SystemExit('loaded')")
+    sys.modules.pop("own.parts")
+    assert main([*COMMAND, "--out=a"]) == 0
+    assert table_of(capsys.readouterr().out) == first
+
+
+def test_another_problem_set_in_the_file_does_not_change_a_problem(place: Path) -> None:
+    assert main([*COMMAND, "--out=all"]) == main([*COMMAND, "--out=two", "--limit=2"]) == 0
+    two = Path("two/results.jsonl").read_text().splitlines()
+    everything = Path("all/results.jsonl").read_text().splitlines()
+    assert set(two) <= set(everything)
+
+
+def test_datasets_reads_the_rows(place: Path) -> None:
+    assert main([*COMMAND, "--out=a"]) == 0
+    for name in ("samples", "scores", "results"):
+        rows = datasets.load_dataset("json", data_files=f"a/{name}.jsonl", cache_dir=str(place / "cache"))["train"]
+        assert len(rows) == len(Path(f"a/{name}.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
+def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
+    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
+    command = [sys.executable, "-m", "bench.cli", *COMMAND]
+    whole = subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, text=True, check=True)
+    rng = random.Random(seed)
+    kills = 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            [*command, "--out=killed"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(timeout=rng.uniform(0.8, 2.5))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
+    assert kills
+    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl"):
+        assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
+    assert table_of(last.stdout) == table_of(whole.stdout)
+
+
+@pytest.mark.parametrize("cut", [1, 40, 400, 4000])
+def test_torn_files_are_repaired(place: Path, cut: int) -> None:
+    assert main([*COMMAND, "--out=whole"]) == main([*COMMAND, "--out=torn"]) == 0
+    journal = Path("torn/journal.jsonl").read_bytes()
+    Path("torn/journal.jsonl").write_bytes(journal[: max(0, len(journal) - cut)])
+    with open("torn/scores.jsonl", "ab") as file:
+        file.write(b'{"problem": "q5", "torn')
+    Path("torn/results.jsonl").unlink()
+    assert main([*COMMAND, "--out=torn"]) == 0
+    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl"):
+        assert Path("torn", name).read_bytes() == Path("whole", name).read_bytes()
+
+
+def test_a_second_process_on_the_folder_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.05"}
+    command = [sys.executable, "-m", "bench.cli", *COMMAND, "--out=shared"]
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not Path("shared/config.toml").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert main([*COMMAND, "--out=shared"]) == 2
+        assert "another process is writing this run" in capsys.readouterr().err
+    finally:
+        first.kill()
+        first.wait()

@@ -1,0 +1,93 @@
+"""Tasks by name and by file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BadInput
+from bench.plan import Contest, RunPlan
+from bench.specs import load_policy, load_scorer, named_scorers
+from bench.tasks import load_task
+from policies import Sampling
+from verifiers import Solution, Step, Stop
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+def test_gsm8k_from_its_file() -> None:
+    task = load_task(f"gsm8k:{DATA / 'gsm8k_test.jsonl'}", limit=3)
+    assert [p.answer for p in task.problems] == ["18", "3", "70000"]
+    assert str(task.problems[0].prompt).startswith("Janet’s ducks")
+    right = Solution((Step("She makes 9 * 2 = $18.\n"), Step("The answer is $18.00.")), Stop.EOS)
+    assert task.verifier.score(task.problems[:1], [right]).values().tolist() == [1.0]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+def test_math500_from_its_file() -> None:
+    task = load_task(f"math500:{DATA / 'math500.jsonl'}", limit=1)
+    said = r"Then \boxed{(3,\pi/2)}."
+    assert task.verifier.score(task.problems, [Solution((Step(said),), Stop.EOS)]).values().tolist() == [1.0]
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps({"prompt": "1/2?", "answer": "\\frac{1}{2}"}) + "\n\n")
+    task = load_task(str(path))
+    assert [(p.id, p.prompt) for p in task.problems] == [("jsonl-00000", "1/2?")]
+    half = Solution((Step("The answer is 0.5."),), Stop.EOS)
+    assert task.verifier.score(task.problems, [half]).values().tolist() == [1.0]
+
+
+def test_a_hub_dataset_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to the hub\nand much more")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(
+        BadInput, match=r"^--task gsm8k: openai/gsm8k could not be loaded \(no route to the hub\)"
+    ):
+        load_task("gsm8k")
+
+
+def test_a_hub_dataset_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    rows = datasets.Dataset.from_list([{"problem": "1+1?", "answer": "2"}])
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, configuration, split: rows)
+    [problem] = load_task("math500").problems
+    assert (problem.id, problem.answer) == ("math500-00000", "2")
+
+
+def test_strategies_of_a_plan() -> None:
+    plan = RunPlan(
+        "chain", "tiny:policy", {"orm": "a", "prm": "b"}, ("best_of_n", "beam_search:prm", "best_of_n:orm"), 8
+    )
+    assert plan.contests() == [
+        Contest("best_of_n", "orm"),
+        Contest("best_of_n", "prm"),
+        Contest("beam_search", "prm"),
+    ]
+    assert RunPlan("chain", "p", {}, (), 8).with_default_strategies().strategies == ("self_consistency",)
+    assert plan.sampling(Sampling(max_tokens=9)) == Sampling(max_tokens=9)
+
+
+def test_parts_of_ones_own_by_module_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine" / "things.py").write_text(
+        "import policies, verifiers\n"
+        "policy = policies.Scripted(lambda problem, prefix, seed: 'x')\n"
+        "scorer = verifiers.from_function(lambda problem, solution: 1.0)\n"
+        "number = 7\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert hasattr(load_policy("mine.things:policy"), "extend")
+    assert hasattr(load_scorer("mine.things:scorer"), "score")
+    for spec, message in (("mine.things:number", r"is a int without the method .score\(\)"), ("mine.nope:x", "import")):
+        with pytest.raises(BadInput, match=message):
+            load_scorer(spec)
+    assert named_scorers(["mine.things:scorer"]) == {"scorer": "mine.things:scorer"}
