@@ -1,0 +1,135 @@
+"""Where the final answer stands: golden cases, and adversarial texts in bounded time."""
+
+import time
+
+import pytest
+
+from verifiers.answers import EXACT, GSM8K, MATH
+from verifiers.extraction import after_answer_is, after_hashes, boxed, first_number, last_line, last_number
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{5}", "5"),
+        (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
+        (r"\boxed{\left\{ x : x > 0 \right\}}", r"\left\{ x : x > 0 \right\}"),
+        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+        (r"\boxed{1} and then \boxed{2}", "2"),
+        (r"\boxed{1}, as asked: in \boxed{}", "1"),
+        (r"\boxed{\boxed{3}}", "3"),
+        (r"\fbox{7}", "7"),
+        (r"\boxed {8}", "8"),
+        (r"\boxed{9} or \boxed{10", "9"),  # cut off
+        (r"} \boxed{4}", "4"),
+        ("no box", None),
+    ],
+)
+def test_boxed_takes_the_last_closed_box(text: str, answer: str | None) -> None:
+    assert boxed(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("6*3=18\n#### 18", "18"),
+        ("####18\n", "18"),
+        ("#### $1,200\nQuestion: ...", "$1,200"),
+        ("#### Step 2: multiply\n5", None),
+        ("#### Final Answer\n5", None),
+        ("##### 5", None),
+        ("#### 1\n#### 2", "2"),
+    ],
+)
+def test_hashes_mark_an_answer_and_not_a_heading(text: str, answer: str | None) -> None:
+    assert after_hashes(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("The answer is $600.", "$600"),
+        ("The answer is 1.5.", "1.5"),
+        ("The answer is: 12", "12"),
+        ("the answer is 5. No, the answer is 6.", "6"),
+        ("**Answer:** 72", "72"),
+        ("The answer is **72**.", "72"),
+        (r"The final answer is $\frac{1}{2}$. I hope it is correct.", r"$\frac{1}{2}$"),
+        ("The answer is 12, because 3*4=12.", "12"),
+        ("The answer is $5 and $6.", "$5 and $6"),
+        ("The answer is C. Because ...", "C"),
+        ("The answer is:\n\n18", "18"),
+        ("The answer is", None),
+        ("my answers are 5", None),
+    ],
+)
+def test_the_answer_is_the_rest_of_the_sentence(text: str, answer: str | None) -> None:
+    assert after_answer_is(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("he pays $1,200.50.", "$1,200.50", "$1,200.50"),
+        ("from 3 to -4", "3", "-4"),
+        ("10-2", "10", "2"),  # a subtraction, not a sign
+        ("a = -3.", "-3", "-3"),
+        ("-$60", "-$60", "-$60"),
+        ("3/4 of it", "3/4", "3/4"),
+        (r"it is \frac{1}{2}", r"\frac{1}{2}", r"\frac{1}{2}"),
+        ("12%", "12%", "12%"),
+        ("3 400 people", "3 400", "3 400"),
+        ("1,2,3", "1", "3"),
+        ("v2 of a1b2", None, None),
+        ("none", None, None),
+    ],
+)
+def test_first_and_last_number(text: str, first: str | None, last: str | None) -> None:
+    assert (first_number(text), last_number(text)) == (first, last)
+
+
+def test_last_line() -> None:
+    assert last_line("thinking\n yes \n\n") == "yes"
+    assert last_line(" \n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "maths", "gsm8k"),
+    [
+        (r"#### 1, the answer is 2, \boxed{3} 4", "3", "1"),
+        ("#### 1\nThe answer is 2.", "1", "1"),
+        ("The answer is 2 (of 4).", "2 (of 4)", "2"),
+        ("The answer is 5 + 3 = 8.", "5 + 3 = 8", "8"),
+        ("The answer is 26 cups and 8 teaspoons.", "26 cups and 8 teaspoons", "26"),
+        ("so it is 12.", "12", "12"),
+        (r"the set \boxed{\{1,2\}}", r"\{1,2\}", "1"),
+        ("I do not know.", None, None),
+        ("", None, None),
+    ],
+)
+def test_each_task_looks_in_its_own_order(text: str, maths: str | None, gsm8k: str | None) -> None:
+    assert MATH.extract(text) == maths
+    assert GSM8K.extract(text) == gsm8k
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 100_000,
+        "\\boxed{" * 20_000,
+        "{" * 100_000,
+        "answer is " * 10_000,
+        "answer is" + " " * 100_000,
+        "#### " * 20_000,
+        "1," * 50_000,
+        "1 000" * 20_000,
+        "\\frac{1}" * 20_000,
+        "-$" * 50_000,
+    ],
+    ids=lambda text: repr(text[:12]),
+)
+def test_no_text_takes_long(text: str) -> None:
+    start = time.perf_counter()
+    for answers in (MATH, GSM8K, EXACT):
+        answers.extract(text)
+    assert time.perf_counter() - start < 2.0
