@@ -1,0 +1,129 @@
+"""The training script: its stages, and its training loops on a few steps."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from bench.tiny import train
+from bench.tiny.figures import auc, pessimistic_at_k
+from bench.tiny.lm import IGNORED, lm_batch, train_lm
+from bench.tiny.models import new_policy, new_reward_model, save
+from bench.tiny.reward import Rollout, predict, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.tokenizer import EOS, encode
+from bench.tiny.worlds import WORLDS
+from prms import PRM
+
+
+@pytest.fixture
+def stages(monkeypatch):
+    ran = []
+
+    def first(out, log):
+        """The first."""
+        ran.append("first")
+        log({"stage": "first", "loss": 1.0})
+
+    def second(out, log):
+        """The second."""
+        ran.append("second")
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "STAGES", {"first": first, "second": second})
+    threads = torch.get_num_threads()
+    yield ran
+    torch.set_num_threads(threads)
+
+
+def test_a_stage_that_finished_is_not_done_again(stages, tmp_path):
+    arguments = ["--out", str(tmp_path), "--threads", "1"]
+    with pytest.raises(KeyboardInterrupt):
+        train.main(arguments)
+    assert train.main(arguments) == 0
+    assert train.main(arguments) == 0
+    assert stages == ["first", "second", "second"]
+    rows = [json.loads(line) for line in (tmp_path / "log_first.jsonl").read_text().splitlines()]
+    assert rows[0] == {"stage": "first", "loss": 1.0}
+    assert set(rows[1]) == {"stage", "seconds", "threads"}
+
+
+def test_only_names_stages(stages, tmp_path, capsys):
+    assert train.main(["--out", str(tmp_path), "--only", "first", "--threads", "1"]) == 0
+    assert stages == ["first"]
+    with pytest.raises(SystemExit) as caught:
+        train.main(["--out", str(tmp_path), "--only", "third"])
+    assert caught.value.code == 2
+    assert "third" in capsys.readouterr().err
+
+
+def test_the_loss_covers_the_solution_and_its_end_alone():
+    ids, targets = lm_batch([("C 1+1\n", "1+1=2\n=2"), ("C 1\n", "=1")])
+    assert ids.shape == targets.shape == (2, 16)
+    assert targets[0].tolist() == [IGNORED] * 5 + encode("1+1=2\n=2") + [EOS] + [IGNORED] * 2
+    assert ids[1, :6].tolist() == encode("C 1\n=1")
+
+
+def test_language_models_learn_and_repeat(monkeypatch):
+    monkeypatch.setattr("bench.tiny.lm.PROMPTS", dict.fromkeys(WORLDS, 20))
+    monkeypatch.setattr("bench.tiny.lm.FEWER_PROMPTS", {})
+    monkeypatch.setattr("bench.tiny.lm.ROWS", dict.fromkeys(WORLDS, 4))
+    losses = []
+    for _ in range(2):
+        log: list[dict[str, object]] = []
+        model = new_policy(seed=0)
+        train_lm(model, slips=False, steps=6, learning_rate=3e-3, seed=0, log=log.append, title="test")
+        with torch.inference_mode():
+            ids, targets = lm_batch([("C 1+1\n", "1+1=2\n=2")])
+            logits = model(input_ids=ids).logits
+        losses.append(torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item())
+    assert losses[0] == losses[1] < np.log(100)
+    assert [row["step"] for row in log] == [6]
+
+
+def test_reward_models_learn_where_the_error_is():
+    """Wrong digits are 7s here: a few steps are enough to tell."""
+    rollouts = [
+        Rollout("chain", "C 1+1\n", (f"1+1={a}\n", f"={a}"), (int(a != 7), int(a != 7)), int(a != 7)) for a in range(10)
+    ] * 4
+    model = new_reward_model("prm", None, seed=0)
+    log: list[dict[str, object]] = []
+    options = {"target": "error", "steps": 30, "rows": 16, "learning_rate": 3e-3, "seed": 0, "title": "test"}
+    train_reward_model(model, rollouts, log=log.append, **options)
+    scores = np.array(predict(model, rollouts))
+    labels = np.array([r.labels for r in rollouts])
+    assert auc(scores.ravel(), labels.ravel()) > 0.95
+    assert log[-1]["step"] == 30
+
+
+def test_rollouts_are_read_as_written(tmp_path):
+    rows = [Rollout("chain", "C 1+1\n", ("1+1=2\n", "=2"), (1, 1), 1), Rollout("chain", "C 2\n", ("=3",), (0,), 0)]
+    write_rollouts(rows, tmp_path / "rows.jsonl.gz")
+    assert read_rollouts(tmp_path / "rows.jsonl.gz") == rows
+
+
+def test_a_saved_reward_model_loads_as_a_prm_and_keeps_its_weights(tmp_path):
+    model = new_reward_model("prm", None, seed=0)
+    torch.nn.init.normal_(model.score.weight)
+    save(model, tmp_path / "prm", {"kind": "prm", "target": "error", "separator": "\n"}, dtype=torch.float32)
+    prm = PRM.load(tmp_path / "prm")
+    assert prm.target == "error"
+    for a, b in zip(model.parameters(), prm.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert model.dtype == torch.float32
+
+
+def test_auc_counts_ties_half():
+    rng = np.random.default_rng(0)
+    scores, labels = rng.integers(0, 5, 60) / 5, rng.integers(0, 2, 60)
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels == 1] for b in scores[labels == 0]]
+    assert auc(scores, labels) == pytest.approx(np.mean(pairs))
+
+
+def test_pessimism_at_full_size_is_the_formula():
+    right, values, classes = [0, 1, 1, 0], np.array([0.9, 0.7, 0.6, np.nan]), [0, 1, 1, -1]
+    penalty = {alpha: alpha * np.log(3) for alpha in (0.0, 0.5, 2.0)}
+    for alpha, cost in penalty.items():
+        expected = float(0.65 - cost / 3 > 0.9 - cost / 2)
+        assert pessimistic_at_k(right, values, classes, 4, alpha=alpha) == expected
