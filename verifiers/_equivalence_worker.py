@@ -11,6 +11,8 @@ import sys
 from functools import lru_cache
 from typing import Any
 
+_DIGITS = 60
+
 
 def main() -> None:
     # Whatever a dependency prints must not reach the pipe that carries the verdicts.
@@ -88,12 +90,16 @@ def _differ_at_a_point(left: Any, right: Any) -> bool:
             return False
         if isinstance(side, Mul) and all(isinstance(factor, Symbol) for factor in side.args):
             return False
-    names = sorted(left.free_symbols | right.free_symbols, key=str)
-    if not names:
+    symbols = left.free_symbols | right.free_symbols
+    if not symbols:
         return False
-    # Positive and of no special form, so that sqrt(x^2) = x and the like are left to the proof.
-    point = {name: Float(f"{1 + index}.{4142135 + 7320508 * index}") for index, name in enumerate(names)}
-    a, b = left.subs(point).evalf(), right.subs(point).evalf()
+    # Positive and of no special form, so that sqrt(x^2) = x and the like are left to the proof; with many
+    # digits, so that terms which cancel leave no difference behind. One name has one value: a symbol that
+    # is taken for real on one side only is another symbol.
+    names = sorted({symbol.name for symbol in symbols})
+    values = {name: Float(f"{1 + i}.{4142135 + 7320508 * i}", _DIGITS) for i, name in enumerate(names)}
+    point = {symbol: values[symbol.name] for symbol in symbols}
+    a, b = left.subs(point).evalf(_DIGITS), right.subs(point).evalf(_DIGITS)
     if not (a.is_number and b.is_number and a.is_finite and b.is_finite):
         return False
     return bool(abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)))
@@ -101,7 +107,7 @@ def _differ_at_a_point(left: Any, right: Any) -> bool:
 
 @lru_cache(maxsize=256)
 def _read(text: str) -> list[Any]:
-    from latex2sympy2_extended import NormalizationConfig
+    from latex2sympy2_extended import NormalizationConfig, latex2sympy
     from math_verify import LatexExtractionConfig, parse
 
     # The text is an answer already: it is read whole, as LaTeX, and not searched for numbers. Bare letters
@@ -114,6 +120,14 @@ def _read(text: str) -> list[Any]:
     found: list[Any] = parse(
         f"${text}$", [config], fallback_mode="no_fallback", parsing_timeout=None, raise_on_error=True
     )
+    if not found:
+        # Math-Verify drops the error; a text that is too deep or too large may still be mathematics.
+        try:
+            latex2sympy(text)
+        except (RecursionError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  it cannot be read, as was found before
+            return found
     return found
 
 

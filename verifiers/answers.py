@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from verifiers.equivalence import default_pool
+from verifiers.equivalence import EquivalencePool, default_pool
 from verifiers.extraction import (
     Extractor,
     after_answer_is,
@@ -75,11 +75,20 @@ class Answers:
             standing = rest.pop(0)
 
 
-def _equal_mathematics(pairs: Sequence[Pair]) -> list[bool | None]:
+def equal_mathematics(pairs: Sequence[Pair], *, pool: EquivalencePool | None = None) -> list[bool | None]:
+    r"""Compare (answer, gold) pairs as mathematics; those that are not plain to see go to the pool.
+
+    >>> equal_mathematics([("0.5", r"\frac{1}{2}"), ("x+x", "2x"), ("2", "3")])
+    [True, True, False]
+
+    For limits of your own: `Answers(MATH.extract, partial(equal_mathematics, pool=EquivalencePool(seconds=1)),
+    MATH.canonical)`. By default all share one pool.
+    """
     verdicts = [decide(answer, gold) for answer, gold in pairs]
     open_rows = [i for i, verdict in enumerate(verdicts) if verdict is None]
     if open_rows:
-        for i, verdict in zip(open_rows, default_pool().equal([pairs[i] for i in open_rows]), strict=True):
+        found = (pool or default_pool()).equal([pairs[i] for i in open_rows])
+        for i, verdict in zip(open_rows, found, strict=True):
             verdicts[i] = verdict
     return verdicts
 
@@ -112,7 +121,7 @@ def _number_in(extractor: Extractor) -> Extractor:
     return extract
 
 
-MATH = Answers(first_of(boxed, after_hashes, after_answer_is, last_number), _equal_mathematics, canonical)
+MATH = Answers(first_of(boxed, after_hashes, after_answer_is, last_number), equal_mathematics, canonical)
 r"""Mathematics: `\boxed{}`, else `####`, else "The answer is", else the last number; equal as mathematics."""
 
 GSM8K = Answers(

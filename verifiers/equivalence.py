@@ -320,7 +320,7 @@ def default_pool() -> EquivalencePool:
     """The pool that the ready-made answers share; it starts no process before it is first asked."""
     global _default
     with _default_lock:
-        if _default is None:
+        if _default is None or _default._closed:
             _default = EquivalencePool()
         return _default
 

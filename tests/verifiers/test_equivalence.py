@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from verifiers.equivalence import EquivalencePool, Verdict
+from verifiers.equivalence import EquivalencePool, Verdict, default_pool
 
 TOWER = "9^{9^{9^{9}}}"
 
@@ -69,6 +69,11 @@ def alive(pid: int) -> bool:
         ("12*40)+", "5", False),  # cannot be read, where the gold can
         ("5", "((", None),  # and the reverse
         ("5", r"\frac{1}{0}", None),
+        (r"\sqrt{" * 300 + "1" + "}" * 300, "1", None),  # too deep for the parser, and maths all the same
+        ("(x+1)^{60}-x(x+1)^{59}", "(x+1)^{59}", True),  # large terms that cancel
+        (r"\sin^2 x + \cos^2 x", "1", True),
+        (r"\frac{x^2-y^2}{x-y}", "x+y", True),
+        ("x+y", "x-y", False),
         ("", "", False),
     ],
 )
@@ -186,6 +191,11 @@ def test_a_pool_that_was_shut_down_says_so() -> None:
     assert process.poll() is not None
     with pytest.raises(RuntimeError, match="shut down: make a new one"):
         pool.equal([("x+x", "2x")])
+
+
+def test_the_shared_pool_starts_again_after_a_shutdown() -> None:
+    default_pool().shutdown()
+    assert default_pool().equal([("x+x", "2x")]) == [True]
 
 
 def test_a_shutdown_ends_a_comparison_in_another_thread() -> None:
