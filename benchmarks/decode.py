@@ -34,10 +34,13 @@ NAMES = ("Tom", "Ann", "Ibrahim", "Li", "Maria", "Ed", "Josephine", "Kim", "Noor
 
 
 def questions(count: int) -> list[Problem]:
-    """Word problems of somewhat different lengths."""
+    """Word problems of the length of GSM8K's (231 characters on average in its test set)."""
     return [
         Problem(
-            f"q{i}", f"{NAMES[i % len(NAMES)]} has {10 ** (i % 4) + i} apples and buys {i + 2} bags of 5. How many now?"
+            f"q{i}",
+            f"{NAMES[i % len(NAMES)]} has {10 ** (i % 4) + i} apples in the cellar and buys {i + 2} bags of 5 apples each "
+            f"at the market. On the way home {i % 3 + 1} apples fall out of a bag and are lost, and a neighbour is given "
+            "half of what is left. How many apples are there in the end?\n",
         )
         for i in range(count)
     ]

@@ -28,6 +28,7 @@ class Row:
     index: int
     seed: int
     context: list[int]  # the solution's ids so far, without the prompt
+    past: int  # how many characters they stand for
     room: int  # tokens that it may still sample, at least 1
 
 
@@ -71,7 +72,7 @@ class Decoder:
         eos: BoolArray,
         batch_bytes: int,
         may_end: BoolArray | None,
-        ends_step: Callable[[Sequence[int], Sequence[int]], bool],
+        ends_step: Callable[[Row, Sequence[int]], bool],
     ) -> None:
         self.runner, self.cache, self.sampling = runner, cache, sampling
         self.eos, self.may_end, self.ends_step = eos, may_end, ends_step
@@ -83,7 +84,7 @@ class Decoder:
         self._queue = deque(states)
         self._done: list[Sampled] = []
         self._capacity = capacity = max(1, min(self._waiting, batch_bytes // per_row))
-        self._slots = runner.slots(capacity=capacity, edge=longest, columns=longest + min(room, 128) + 1)
+        self._slots = runner.slots(capacity=capacity, edge=longest, columns=longest + min(room, 128) + 1, main=True)
         # What follows is one entry a slot, and moves with it.
         self._rows: list[tuple[State, Row]] = []
         self._seeds = np.zeros(capacity, np.uint64)
@@ -183,12 +184,11 @@ class Decoder:
             at = len(row.context) + count - 1
             reason = f"the model's logits are not finite at token {at} of the solution"
             self._done.append(Sampled(row, tokens[:-1], logprobs[:-1], Stop.FAILED, reason))
-            self._slots.wipe(slot)
             return True
         if eos or full:
             self._done.append(Sampled(row, tokens, logprobs, Stop.EOS if eos else Stop.LENGTH))
             return True
-        if not self.ends_step(row.context, tokens):
+        if not self.ends_step(row, tokens):
             return False
         # The last token has no keys and values yet: the next call begins with it.
         past = len(state.ids)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from policies.attention import grouped_attention
-from policies.slots import KVShape, Slots
+from policies.slots import KVShape, Slots, Workspace
 
 
 class Runner:
@@ -23,6 +23,7 @@ class Runner:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
+        self.space = Workspace()
         names = inspect.signature(model.forward).parameters
         self._takes_positions = "position_ids" in names
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
@@ -57,9 +58,10 @@ class Runner:
         finally:
             self.model.train(training)
 
-    def slots(self, *, capacity: int, edge: int, columns: int) -> Slots:
-        """Empty slots for this model."""
-        return Slots(self.shape, self.device, capacity=capacity, edge=edge, columns=columns)
+    def slots(self, *, capacity: int, edge: int, columns: int, main: bool = False) -> Slots:
+        """Empty slots for this model; of the `main` ones there is one at a time."""
+        space = self.space if main else Workspace()
+        return Slots(self.shape, self.device, capacity=capacity, edge=edge, columns=columns, space=space)
 
     def forward(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
         """Run `ids` (n, L) behind the slots' rows, fill columns `edge` to `edge + L`; the last logits (n, V)."""

@@ -8,6 +8,7 @@ copying the last row into it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,32 @@ class KVShape:
         )
 
 
+class Workspace:
+    """Memory for the buffers of one `Slots` at a time, used again by the next.
+
+    Fresh memory costs a CPU a page fault for every 4 kB, which took a fifth of a beam search's time. A
+    GPU's allocator keeps memory by itself.
+    """
+
+    def __init__(self) -> None:
+        self._flat: list[torch.Tensor] = []
+
+    def take(self, shapes: Sequence[tuple[int, ...]], dtype: torch.dtype, device: torch.device) -> list[torch.Tensor]:
+        """Buffers of these shapes, holding anything; those of the last call are no longer valid."""
+        if device.type != "cpu":
+            return [torch.empty(shape, dtype=dtype, device=device) for shape in shapes]
+        sizes = [math.prod(shape) for shape in shapes]
+        if len(self._flat) != len(sizes) or any(f.numel() < n for f, n in zip(self._flat, sizes, strict=True)):
+            self._flat = []  # first, so that the two are never held together
+            # The prefixes of a step-wise search grow with every call.
+            self._flat = [torch.empty(n + n // 2, dtype=dtype) for n in sizes]
+        return [flat[:n].view(shape) for flat, n, shape in zip(self._flat, sizes, shapes, strict=True)]
+
+    def release(self) -> None:
+        """Give the memory back."""
+        self._flat = []
+
+
 class Slots:
     """Buffers for `capacity` rows; rows 0 to `n` are in use.
 
@@ -63,13 +90,12 @@ class Slots:
     placed; `floor` is the longest row that is still to come.
     """
 
-    def __init__(self, shape: KVShape, device: torch.device, *, capacity: int, edge: int, columns: int) -> None:
+    def __init__(
+        self, shape: KVShape, device: torch.device, *, capacity: int, edge: int, columns: int, space: Workspace
+    ) -> None:
         self.n, self.lo, self.edge, self.floor = 0, edge, edge, edge
         self.starts: npt.NDArray[np.int64] = np.full(capacity, edge)
-        # Zeros, not whatever was there: a masked column has weight 0, but 0 times NaN is NaN.
-        self.buffers = [
-            torch.zeros(p, capacity, h, columns, d, dtype=shape.dtype, device=device) for p, h, d in shape.groups
-        ]
+        self.buffers = space.take([(p, capacity, h, columns, d) for p, h, d in shape.groups], shape.dtype, device)
         self.visible = torch.zeros(capacity, columns, dtype=torch.bool, device=device)
         self.layers = [_SlotLayer(self, k, v) for k, v in shape.layers]
         self.cache = Cache(layers=list(self.layers))
@@ -77,17 +103,22 @@ class Slots:
     def place(self, pieces: Sequence[Planes], start_row: int, rows: int) -> int:
         """Write one prefix's keys and values into `rows` slots from `start_row` on, up to the edge; its length."""
         length = sum(piece[0].shape[2] for piece in pieces)
-        column = start = self.edge - length
-        for piece in pieces:
-            end = column + piece[0].shape[2]
-            for buffer, planes in zip(self.buffers, piece, strict=True):
-                buffer[:, start_row : start_row + rows, :, column:end] = planes[:, None]
-            column = end
-        self.visible[start_row : start_row + rows, :start] = False
-        self.visible[start_row : start_row + rows, start:] = True
-        self.starts[start_row : start_row + rows] = start
-        self.n = max(self.n, start_row + rows)
-        self.lo = int(self.starts[: self.n].min())
+        start = self.edge - length
+        rows_end = start_row + rows
+        lo = min(self.lo, start) if self.n else start
+        for buffer, *parts in zip(self.buffers, *pieces, strict=True):
+            # Columns in view that hold no token are zero: masked they have weight 0, but 0 times NaN is NaN.
+            buffer[:, : self.n, :, lo : self.lo] = 0
+            buffer[:, start_row:rows_end, :, lo:start] = 0
+            column = start
+            for part in parts:
+                buffer[:, start_row:rows_end, :, column : column + part.shape[2]] = part[:, None]
+                column += part.shape[2]
+        self.visible[start_row:rows_end, :start] = False
+        self.visible[start_row:rows_end, start:] = True
+        self.starts[start_row:rows_end] = start
+        self.n = max(self.n, rows_end)
+        self.lo = lo
         return length
 
     def read(self, row: int, start: int, end: int) -> Planes:
@@ -97,11 +128,6 @@ class Slots:
     def positions(self, new: int) -> npt.NDArray[np.int64]:
         """Positions of the next `new` tokens of each row in use, shape (n, new)."""
         return (self.edge - self.starts[: self.n])[:, None] + np.arange(new)
-
-    def wipe(self, row: int) -> None:
-        """Zero a slot that has seen NaN: even masked, a NaN would spoil the slot's next row."""
-        for buffer in self.buffers:
-            buffer[:, row] = 0
 
     def mask(self, new: int) -> torch.Tensor | None:
         """Which of the columns in use each row may see, shape (n, edge - lo + new); None where all may see all."""
@@ -120,13 +146,12 @@ class Slots:
         kept = len(rows)
         gaps = sorted(set(range(kept)).difference(rows))
         movers = [row for row in rows if row >= kept]
-        if gaps:
-            source = torch.tensor(movers, device=self.visible.device)
-            target = torch.tensor(gaps, device=self.visible.device)
+        for a, b in zip(movers, gaps, strict=True):
+            # Row by row: to gather the rows first would copy each of them twice.
             for buffer in self.buffers:
-                buffer[:, target, :, self.lo : self.edge] = buffer[:, source, :, self.lo : self.edge]
-            self.visible[target] = self.visible[source]
-            self.starts[gaps] = self.starts[movers]
+                buffer[:, b, :, self.lo : self.edge] = buffer[:, a, :, self.lo : self.edge]
+            self.visible[b] = self.visible[a]
+        self.starts[gaps] = self.starts[movers]
         self.n = kept
         self.lo = int(self.starts[:kept].min(initial=self.edge))
         return movers, gaps
@@ -137,7 +162,7 @@ class Slots:
         columns = max(edge + _HEADROOM, edge + edge // 4)
         shift = edge - self.edge
         for i, old in enumerate(self.buffers):
-            new = torch.zeros(*old.shape[:3], columns, old.shape[4], dtype=old.dtype, device=old.device)
+            new = torch.empty(*old.shape[:3], columns, old.shape[4], dtype=old.dtype, device=old.device)
             new[:, : self.n, :, edge - used : edge] = old[:, : self.n, :, self.lo : self.edge]
             self.buffers[i] = new
         visible = torch.zeros(len(self.visible), columns, dtype=torch.bool, device=self.visible.device)

@@ -30,7 +30,13 @@ class StepCutter:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a solution's ids, without special tokens and with nothing cleaned up."""
-        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        # The Rust tokenizer where there is one: the wrapper around it takes several times as long.
+        rust = getattr(self.tokenizer, "backend_tokenizer", None)
+        text: str
+        if rust is not None:
+            text = rust.decode(list(ids), skip_special_tokens=True)
+        else:
+            text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
     def stable(self, ids: Sequence[int]) -> str:
@@ -55,14 +61,15 @@ class StepCutter:
             self._pieces = [self.decode([*before, i])[skip:] for i in range(self.vocabulary)]
         return self._pieces
 
-    def ends_step(self, context: Sequence[int], new: Sequence[int], separator: str) -> bool:
-        """Whether `new`, sampled after the solution's earlier ids `context`, is a whole step."""
-        return _is_step(self.stable([*context, *new])[len(self.stable(context)) :], separator)
+    def ends_step(self, context: Sequence[int], past: int, new: Sequence[int], separator: str) -> bool:
+        """Whether `new` is a whole step, after the solution's ids `context` with their `past` characters."""
+        return _is_step(self.stable([*context, *new])[past:], separator)
 
     def extended(
         self,
         prefix: Solution,
         context: Sequence[int],
+        past: int,
         new: Sequence[int],
         logprobs: Sequence[float],
         *,
@@ -70,12 +77,11 @@ class StepCutter:
         reason: str | None = None,
         separator: str,
     ) -> Solution:
-        """The prefix, whose ids are `context`, with the steps that the `new` ids make.
+        """The prefix, whose ids are `context` with `past` characters, and the steps that the `new` ids make.
 
         With `Stop.EOS` the last of the new ids is the end-of-sequence id, which has no text.
         """
         shown = new[:-1] if stop is Stop.EOS else new
-        past = len(self.stable(context))
         text = self.decode([*context, *shown]) if shown or context else ""
         if stop is Stop.OPEN:
             text = text.rstrip(_INCOMPLETE)

@@ -124,7 +124,8 @@ class Transformers:
                 opened[key] = self.cache.open(key, fresh=problem.id in roots)
                 keys.append(key)
             state, _ = states.setdefault((problem.id, ids), (State(opened[key], ids, []), len(prompt)))
-            state.rows.append(Row(i, seed, context, room))
+            past = state.rows[0].past if state.rows else len(self.cutter.stable(context))
+            state.rows.append(Row(i, seed, context, past, room))
         spend = [Spend(policy_calls=1)] * len(problems)
         for sampled, cost in self._decode(list(states.values()), until, sampling):
             i = sampled.row.index
@@ -132,6 +133,7 @@ class Transformers:
             solutions[i] = self.cutter.extended(
                 prefixes[i],
                 sampled.row.context,
+                sampled.row.past,
                 sampled.tokens,
                 sampled.logprobs,
                 stop=sampled.stop,
@@ -143,8 +145,9 @@ class Transformers:
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
 
     def forget(self) -> None:
-        """Drop all kept keys and values; to be called when the model's weights have changed."""
+        """Drop all kept keys and values and working memory; to be called when the model's weights have changed."""
         self.cache.clear()
+        self.runner.space.release()
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
@@ -203,7 +206,7 @@ class Transformers:
                 eos=self.eos,
                 batch_bytes=batch_bytes,
                 may_end=self.cutter.may_end(sampling.separator) if until == "step" else None,
-                ends_step=lambda context, new: self.cutter.ends_step(context, new, sampling.separator),
+                ends_step=lambda row, new: self.cutter.ends_step(row.context, row.past, new, sampling.separator),
             ).run()
         # Of the rows of a state the first has paid for it; the rest found it ready.
         computed = {state.rows[0].index: state.computed for state, _ in states}
