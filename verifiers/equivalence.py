@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import subprocess
-import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 from weakref import WeakSet
 
+from verifiers._worker_process import Pair, Verdict, Worker
 from verifiers.numerals import LONGEST, clean
 
-Pair = tuple[str, str]
-
-_WORKER: Final = Path(__file__).with_name("_equivalence_worker.py")
-_START_SECONDS: Final = 120.0  # a cold import of Math-Verify from a slow disk
 _PAIRS_A_THREAD: Final = 100  # fewer do not repay the start of another worker
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether an answer equals the gold one; `equal` is None where that is unknown, and `reason` says why."""
-
-    equal: bool | None
-    reason: str | None = None
 
 
 class EquivalencePool:
@@ -82,8 +66,8 @@ class EquivalencePool:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self.workers)
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._cache: OrderedDict[Pair, Verdict] = OrderedDict()
         self._closed = False
 
@@ -157,18 +141,18 @@ class EquivalencePool:
                 self._cache.popitem(last=False)
         return verdict
 
-    def _borrow(self) -> _Worker:
+    def _borrow(self) -> Worker:
         with self._lock:
             self._refuse_if_closed()
             worker = self._idle.pop() if self._idle else None
-        worker = worker or _Worker(seconds=self.seconds, memory=self.memory)
+        worker = worker or Worker(seconds=self.seconds, memory=self.memory)
         with self._lock:
             self._busy.add(worker)
             if self._closed:
                 worker.usable = False
         return worker
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _give_back(self, worker: Worker) -> None:
         with self._lock:
             self._busy.discard(worker)
             if worker.usable and not self._closed and worker.compared < self.recycle_after:
@@ -206,94 +190,6 @@ class EquivalencePool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.shutdown()
-
-
-class _Worker:
-    """One worker process; used by one thread at a time."""
-
-    def __init__(self, *, seconds: float, memory: int) -> None:
-        if not sys.executable:
-            raise RuntimeError("there is no Python executable to start a grading worker with: sys.executable is empty")
-        self.seconds = seconds
-        self.compared = 0
-        self.usable = True
-        process = subprocess.Popen(  # noqa: S603  (our own file, and two numbers)
-            # -P keeps the worker's own folder off its path; the caller's warning filters are not for it.
-            [sys.executable, "-P", "-W", "ignore", str(_WORKER), str(memory), str(seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,  # so that a forked child can close its copies without sending anything
-            env={**os.environ, "PYTHONHASHSEED": "0"},  # the order of sets in there must not vary
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self.process, self._requests, self._replies = process, process.stdin, process.stdout
-        try:
-            reply = self._receive(_START_SECONDS)
-        except BaseException:
-            self.end()
-            raise
-        if reply is None or not reply.get("ready"):
-            self.end()
-            cause = "it ended before it was ready" if reply is None else str(reply.get("error"))
-            raise RuntimeError(
-                f"a grading worker could not start: {cause}. Is math-verify installed for {sys.executable}?"
-            )
-
-    def compare(self, pair: Pair) -> Verdict | None:
-        """The verdict; None where the worker died of something else than its time limit."""
-        self.compared += 1
-        request = memoryview((json.dumps({"answer": pair[0], "gold": pair[1]}) + "\n").encode())
-        try:
-            while request:
-                request = request[self._requests.write(request) :]
-        except OSError:  # the other end of the pipe is gone
-            self.usable = False
-            return None
-        reply = self._receive(self.seconds)
-        if reply is not None:
-            return Verdict(reply["equal"], reply["reason"])
-        if not self.usable:
-            return Verdict(None, f"Math-Verify took more than {self.seconds:g} s")
-        self.usable = False
-        return None
-
-    def _receive(self, seconds: float) -> dict[str, Any] | None:
-        """One reply; None where the stream ended first. A worker out of time is no longer `usable`."""
-        # A timer that kills, because a pipe cannot be read with a time limit on every platform.
-        timer = threading.Timer(seconds, self._time_is_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            line = bytearray()
-            while not line.endswith(b"\n"):
-                piece = self._replies.read(1 << 16)
-                if not piece:
-                    return None
-                line += piece
-        finally:
-            timer.cancel()
-            timer.join()
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-    def _time_is_up(self) -> None:
-        self.usable = False
-        self.process.kill()
-
-    def end(self) -> None:
-        """Kill the process, wait for it and close its pipes."""
-        self.process.kill()
-        self.process.wait()
-        self._requests.close()
-        self._replies.close()
-
-    def disown(self) -> None:
-        """In a forked child: let go of the parent's process without touching it."""
-        self._requests.close()
-        self._replies.close()
-        self.process.returncode = 0
 
 
 def _decided(pair: Pair) -> Verdict | None:

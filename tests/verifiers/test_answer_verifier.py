@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -18,10 +19,10 @@ from verifiers import (
     Step,
     Stop,
     check_scorer,
-    equivalence,
     failed,
     split_steps,
 )
+from verifiers.answers import equal_mathematics
 from verifiers.equivalence import EquivalencePool
 
 
@@ -66,12 +67,12 @@ def test_it_keeps_the_laws(answers: Answers) -> None:
     check_scorer(AnswerVerifier(answers), gold + others, gold=gold, causal=True)
 
 
-def test_unknown_is_nan_with_a_reason(monkeypatch) -> None:
-    with EquivalencePool(workers=1, seconds=2.0) as pool:
-        monkeypatch.setattr(equivalence, "_default", pool)
-        tower = solution(r"\boxed{9^{9^{9^{9}}}}")
-        long = solution(r"\boxed{" + "9" * 100_000 + "}")
-        scores = AnswerVerifier().score([HALF] * 3, [tower, long, solution(r"\boxed{0.5}")])
+def test_unknown_is_nan_with_a_reason() -> None:
+    tower = solution(r"\boxed{9^{9^{9^{9}}}}")
+    long = solution(r"\boxed{" + "9" * 100_000 + "}")
+    with EquivalencePool(workers=1, seconds=1.0) as pool:
+        hasty = Answers(MATH.extract, partial(equal_mathematics, pool=pool), MATH.canonical)
+        scores = AnswerVerifier(hasty).score([HALF] * 3, [tower, long, solution(r"\boxed{0.5}")])
     assert scores.values().tolist() == pytest.approx([math.nan, math.nan, 1.0], nan_ok=True)
     assert "9^{9^{9^{9}}}" in (scores.reasons[0] or "")
     assert "'half'" in (scores.reasons[0] or "")

@@ -22,11 +22,16 @@ def pool() -> Iterator[EquivalencePool]:
         yield pool
 
 
-@pytest.fixture
-def hasty() -> Iterator[EquivalencePool]:
-    with EquivalencePool(workers=2, seconds=2.0) as pool:
-        pool.equal([("x", "y")])  # the start of a worker is not part of what is timed
+@pytest.fixture(scope="module")
+def hasty_pool() -> Iterator[EquivalencePool]:
+    with EquivalencePool(workers=2, seconds=3.0) as pool:
         yield pool
+
+
+@pytest.fixture
+def hasty(hasty_pool: EquivalencePool) -> EquivalencePool:
+    hasty_pool._give_back(hasty_pool._borrow())  # one is idle: its start is not part of what is timed
+    return hasty_pool
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -94,9 +99,9 @@ def test_a_batch_keeps_its_order_and_compares_each_pair_once(pool: EquivalencePo
 def test_a_tower_of_powers_is_unknown_in_bounded_time(hasty: EquivalencePool) -> None:
     start = time.perf_counter()
     verdict = hasty.verdicts([(TOWER, "5")])[0]
-    assert verdict == Verdict(None, "Math-Verify took more than 2 s")
+    assert verdict == Verdict(None, "Math-Verify took more than 3 s")
     assert hasty.equal([("z+z", "2z")]) == [True]  # the worker was replaced
-    assert time.perf_counter() - start < 10.0
+    assert time.perf_counter() - start < 15.0
 
 
 def test_an_unknown_verdict_is_remembered(hasty: EquivalencePool) -> None:
@@ -146,15 +151,16 @@ def test_a_killed_worker_is_replaced(hasty: EquivalencePool, sent: signal.Signal
     killed = hasty._idle[-1].process
     killed.send_signal(sent)
     killed.wait(timeout=20)
-    assert hasty.equal([("c+c", "2c")]) == [True]
+    pair = (f"{sent:d}c+c", f"{sent + 1:d}c")
+    assert hasty.equal([pair]) == [True]
     assert hasty._idle[-1].process.pid != killed.pid
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_stopped_worker_is_a_timeout(hasty: EquivalencePool) -> None:
     hasty._idle[-1].process.send_signal(signal.SIGSTOP)
-    assert hasty.equal([("d+d", "2d")]) == [None]
-    assert hasty.equal([("e1+x", "x+e1")]) == [True]
+    assert hasty.equal([("p+p", "2p")]) == [None]
+    assert hasty.equal([("q+q", "2q")]) == [True]
 
 
 def test_a_worker_is_recycled() -> None:
