@@ -25,7 +25,9 @@ def tiny_tokenizer(characters: str = _CHARACTERS) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=_EOS, bos_token=_BOS, unk_token=_UNKNOWN)
 
 
-def tiny_model(*, seed: int = 0, width: int = 32, layers: int = 2, context: int = 256) -> tuple[PreTrainedModel, Any]:
+def tiny_model(
+    *, seed: int = 0, width: int = 32, layers: int = 2, heads: int = 4, context: int = 256
+) -> tuple[PreTrainedModel, Any]:
     """A random Llama over `tiny_tokenizer`, and the tokenizer.
 
     >>> model, tokenizer = tiny_model()
@@ -41,7 +43,7 @@ def tiny_model(*, seed: int = 0, width: int = 32, layers: int = 2, context: int 
             hidden_size=width,
             intermediate_size=3 * width,
             num_hidden_layers=layers,
-            num_attention_heads=4,
+            num_attention_heads=heads,
             num_key_value_heads=2,
             max_position_embeddings=context,
             bos_token_id=tokenizer.bos_token_id,
