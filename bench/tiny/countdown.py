@@ -13,15 +13,15 @@ NAME = "countdown"
 LETTER = "N"
 MAX_TOKENS = 48
 TRAIN_DIFFICULTY = (3, 4)
-TEST_DIFFICULTY = (4,)
+TEST_DIFFICULTY = (3, 4)
 
 LARGEST = 99
 _LARGEST_NUMBER = 10
 _TARGETS = range(5, 61)
 _LINE = re.compile(r"(\d{1,2})([+*-])(\d{1,2})=(\d{1,2})")
 
-UNPROMISING = 0.12  # chance a line of a demonstration is a random legal move instead of a solver's
-SLIP = 0.02  # chance of a result that is off by one or ten
+UNPROMISING = 0.03  # chance a line of a demonstration is a random legal move instead of a solver's
+SLIP = 0.01  # chance of a result that is off by one or ten
 
 Move = tuple[int, str, int, int]
 

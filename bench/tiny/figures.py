@@ -65,6 +65,8 @@ def measure_pools(weights: Path, log: Log, *, problems: dict[str, int] | None = 
         ]
         classes = [class_numbers([world.extract(text) if text else None for text in pool]) for pool in pools]
         values = {name: pool_values(scorer, prompts, pools) for name, scorer in scorers.items()}
+        within = {f"within_problem_auc_{n}": _mean(_pool_aucs(correct, rows)) for n, rows in values.items()}
+        log({"stage": "figures", "task": task, "problems": count, **_rounded(within)})
         for k in BUDGETS:
             figures: dict[str, float] = {
                 "pass": _mean(pass_at_k(c, k) for c in correct),
@@ -140,6 +142,16 @@ def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     positives, negatives = int(good.sum()), int((~good).sum())
     ranks = rankdata(scores)
     return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _pool_aucs(correct: Sequence[Sequence[bool]], values: npt.NDArray[Any]) -> list[float]:
+    """The AUC inside each pool that holds both right and wrong solutions: all that Best-of-N can use."""
+    out = []
+    for right, row in zip(np.asarray(correct), values, strict=True):
+        ended = ~np.isnan(row)
+        if 0 < right[ended].sum() < ended.sum():
+            out.append(auc(row[ended], right[ended]))
+    return out
 
 
 def class_numbers(answers: Sequence[str | None]) -> list[int]:

@@ -23,8 +23,8 @@ from bench.tiny.lm import Log, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
 from bench.tiny.reward import collect, read_rollouts, train_reward_model, write_rollouts
 
-TRAIN_PROMPTS = {"chain": 5000, "countdown": 4000, "last_letter": 2000, "word_sort": 2000}
-TEST_PROMPTS = {"chain": 300, "countdown": 300, "last_letter": 300, "word_sort": 300}
+TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
+TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort": 200}
 
 
 def teacher(out: Path, log: Log) -> None:
@@ -44,7 +44,7 @@ def policy(out: Path, log: Log) -> None:
 def rollouts(out: Path, log: Log) -> None:
     """The policy's solutions of problems of both splits, labelled by program."""
     model = _causal(out / "weights" / "policy")
-    train = collect(model, prompts=TRAIN_PROMPTS, n=10, split="train", seed=3)
+    train = collect(model, prompts=TRAIN_PROMPTS, n=8, split="train", seed=3)
     write_rollouts(train, out / "rollouts_train.jsonl.gz")
     test = collect(model, prompts=TEST_PROMPTS, n=8, split="test", seed=4)
     write_rollouts(test, out / "rollouts_test.jsonl.gz")
@@ -54,21 +54,21 @@ def rollouts(out: Path, log: Log) -> None:
 def prm(out: Path, log: Log) -> None:
     """From the teacher, the first errors of rollouts."""
     model = new_reward_model("prm", _causal(out / "teacher").model, seed=5)
-    _train_and_save(model, "prm", out, log, target="error", steps=1500, learning_rate=1e-3, seed=5)
+    _train_and_save(model, "prm", out, log, target="error", steps=1200, learning_rate=1e-3, seed=5)
 
 
 def orm(out: Path, log: Log) -> None:
     """From the PRM, the outcomes of rollouts, read at their ends."""
     source = LlamaForTokenClassification.from_pretrained(out / "weights" / "prm", dtype=torch.float32)
     model = new_reward_model("orm", source.model, seed=6)
-    _train_and_save(model, "orm", out, log, target="outcome", steps=500, learning_rate=5e-4, seed=6)
+    _train_and_save(model, "orm", out, log, target="outcome", steps=400, learning_rate=5e-4, seed=6)
 
 
 def orm_overfit(out: Path, log: Log) -> None:
     """From scratch, the outcomes of few rollouts: a verifier that a search can fool."""
     model = new_reward_model("orm", None, seed=7)
     name, few = "orm_overfit", 2000
-    _train_and_save(model, name, out, log, target="outcome", steps=250, learning_rate=1e-3, seed=7, few=few)
+    _train_and_save(model, name, out, log, target="outcome", steps=150, learning_rate=1e-3, seed=7, few=few)
 
 
 def figures(out: Path, log: Log) -> None:
