@@ -13,6 +13,10 @@ def planes(ids):
     return [torch.tensor(values).reshape(1, 1, -1, 1).repeat(2, 1, 1, 1)]
 
 
+def common(a, b):
+    return next((i for i in range(min(len(a), len(b))) if a[i] != b[i]), min(len(a), len(b)))
+
+
 def held(pieces):
     return [x for piece in pieces for x in piece[0][0, 0, :, 0].tolist()]
 
@@ -24,10 +28,7 @@ def test_the_longest_known_prefix_is_found_with_its_own_values(known, wanted):
     for ids in known:
         start = length(cache.match(tree, ids))
         cache.insert(tree, ids, start, [p[:, :, start:] for p in planes(ids)])
-    longest = max(
-        next((i for i, (a, b) in enumerate(zip(ids, wanted, strict=False)) if a != b), min(len(ids), len(wanted)))
-        for ids in known
-    )
+    longest = max(common(ids, wanted) for ids in known)
     assert held(cache.match(tree, wanted)) == held([planes(wanted)])[:longest]
 
 

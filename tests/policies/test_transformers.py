@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -249,21 +250,41 @@ def test_the_context_is_a_length_stop_and_a_longer_prompt_fails_its_row_only(lla
     assert reply.solutions[2].token_count > 0
 
 
-def test_logits_that_are_not_finite_fail_their_row_only():
+@pytest.mark.parametrize("slots", [1, 2, 9])
+def test_logits_that_are_not_finite_fail_their_row_only(slots):
     model = build("llama")
-    poison = TOKENIZER("#")["input_ids"] or [0]
     poison = TOKENIZER("Z")["input_ids"][0]
     with torch.no_grad():
         model.model.embed_tokens.weight[poison] = math.nan
-    policy = Transformers(model, TOKENIZER, batch_bytes=1)  # one slot, so that the slot is used again
-    bad = Problem("bad", "Z+1=")
-    rows = [(bad, ROOT, 0), (PROBLEMS[2], ROOT, 1), (PROBLEMS[0], ROOT, 2)]
-    reply = extend(policy, rows, max_tokens=20, temperature=0.2)
-    assert reply.solutions[0].stop is Stop.FAILED
-    assert "problem 'bad': the model's logits are not finite at token 0" in reply.solutions[0].reason
-    clean = extend(policy, rows[1:], max_tokens=20, temperature=0.2)
-    assert reply.solutions[1:] == clean.solutions
+    never = torch.zeros(V)
+    never[poison] = -1e4
+    model.lm_head.bias = torch.nn.Parameter(never)
+    # With few slots, a slot that has seen NaN is used again.
+    per_row = 40 * Transformers(model, TOKENIZER).runner.shape.bytes_per_token + 24 * V
+    policy = Transformers(model, TOKENIZER, batch_bytes=slots * per_row)
+    bad = Problem("bad", "Z+1234567=")
+    good = [(PROBLEMS[2], ROOT, 1), (PROBLEMS[1], ROOT, 2), (PROBLEMS[0], ROOT, 3), (PROBLEMS[2], ROOT, 4)]
+    rows = [good[0], (bad, ROOT, 0), *good[1:], (bad, ROOT, 5)]
+    reply = extend(policy, rows, max_tokens=20)
+    for i in (1, 5):
+        assert reply.solutions[i].stop is Stop.FAILED
+        assert "problem 'bad': the model's logits are not finite at token 0" in reply.solutions[i].reason
+    clean = extend(policy, good, max_tokens=20)
+    assert [ids_of(s) for s in (reply.solutions[0], *reply.solutions[2:5])] == [ids_of(s) for s in clean.solutions]
     assert all(s.stop is not Stop.FAILED for s in clean.solutions)
+
+
+def test_every_declared_end_of_sequence_ends_a_solution():
+    model = build("llama")
+    model.generation_config.eos_token_id = [0, 7]
+    policy = Transformers(model, TOKENIZER)
+    assert np.flatnonzero(policy.eos).tolist() == [0, 7]
+    solutions = extend(policy, [(PROBLEMS[0], ROOT, s) for s in range(60)], max_tokens=80).solutions
+    last = {ids_of(s)[-1] for s in solutions if s.finished}
+    assert last == {0, 7}
+    assert all(7 not in ids_of(s)[:-1] for s in solutions)
+    # The id has no text, whether or not the tokenizer calls it special.
+    assert all(s.text == TOKENIZER.decode(ids_of(s)[:-1], skip_special_tokens=True) for s in solutions if s.finished)
 
 
 def test_an_ended_prefix_is_the_callers_mistake(llama):
@@ -272,11 +293,7 @@ def test_an_ended_prefix_is_the_callers_mistake(llama):
 
 
 def force_tokens(model, sequence):
-    """Let the model say the sequence, whatever it reads: the head is replaced by a look-up of the position."""
-
-    class Script(torch.nn.Module):
-        def forward(self, hidden):
-            raise AssertionError
+    """Let the model say the sequence after a prompt of four tokens, whatever it reads."""
 
     wrapped = model.forward
 
@@ -305,11 +322,6 @@ def force_tokens(model, sequence):
 )
 def test_where_steps_end(said, steps, stop):
     policy = Transformers(build("llama"), TOKENIZER)
-    sequence = (
-        [0 if t == "<eos>" else TOKENIZER.convert_tokens_to_ids(t) for t in said.replace("<eos>", "#")]
-        if "#" in said
-        else None
-    )
     characters = list(said.removesuffix("<eos>"))
     sequence = TOKENIZER.convert_tokens_to_ids(characters) + [0] * said.endswith("<eos>")
     force_tokens(policy.model, sequence)
