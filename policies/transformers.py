@@ -38,7 +38,8 @@ class Transformers:
     `chat=False` leaves a chat template out. `batch_bytes` bounds the keys and values (and logits) of the
     rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
     prefixes kept between calls. Neither changes a sample. When the cache is too small for the problems
-    in flight, prefixes are computed again, and the spend says so.
+    in flight, prefixes are computed again, and the spend says so. On a CPU the working memory is kept as
+    well; `forget` gives all of it back.
 
     Spend: a state (a prompt with a prefix) is computed once and charged to the first of its rows; to
     the others it is cached. FLOPs are 2 x parameters x computed tokens, where the parameters are all
