@@ -52,8 +52,8 @@ def gold_answer(prompt: str) -> str | None:
     return str(value)
 
 
-def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
-    r"""A worked solution; with `slips`, as a careless pupil would write it.
+def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = NOISE) -> str:
+    r"""A worked solution; with `slips`, as a careless pupil would write it (`noise`: chance of any digit).
 
     >>> demonstrate("C 7-9*3\n", random.Random(0), slips=False)
     '7-9=8\n8*3=4\n=4'
@@ -63,7 +63,7 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
     for i, (sign, operand) in enumerate(operations):
         if slips and rng.random() < COPYING:
             operand = operations[i + 1 if i + 1 < len(operations) else i - 1][1]
-        result = _slip(value, sign, operand, rng) if slips else _apply(value, sign, operand)
+        result = _slip(value, sign, operand, rng, noise) if slips else _apply(value, sign, operand)
         lines.append(f"{value}{sign}{operand}={result}\n")
         value = result
     return "".join(lines) + f"={value}"
@@ -107,9 +107,9 @@ def _apply(a: int, sign: str, b: int) -> int:
     return (a + b if sign == "+" else a - b if sign == "-" else a * b) % 10
 
 
-def _slip(a: int, sign: str, b: int, rng: random.Random) -> int:
+def _slip(a: int, sign: str, b: int, rng: random.Random, noise: float) -> int:
     right = _apply(a, sign, b)
-    if rng.random() < NOISE:
+    if rng.random() < noise:
         return (right + rng.randint(1, 9)) % 10
     chance = rng.random()
     if sign == "-" and a < b and chance < SMALLER_FROM_LARGER:

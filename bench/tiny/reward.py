@@ -12,10 +12,11 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
+from bench.tiny import chain
 from bench.tiny.lm import Log, optimizer_for, round_up, take_step
 from bench.tiny.rollouts import sample
 from bench.tiny.tokenizer import EOS, PAD, encode
-from bench.tiny.worlds import WORLDS, Split, draw_prompts
+from bench.tiny.worlds import WORLDS, Split, World, draw_prompts, held_out
 from verifiers.solution import split_steps
 
 Target: TypeAlias = Literal["error", "outcome", "outcome everywhere"]
@@ -42,10 +43,7 @@ def collect(
         drawn = draw_prompts(world, count, seed, split, difficulty)
         pools = sample(policy, drawn, n, seed=seed, max_tokens=world.MAX_TOKENS, title=f"rollouts {name} {split}")
         for prompt, pool in zip(drawn, pools, strict=True):
-            for text in sorted({text for text in pool if text}):
-                steps = tuple(step.text for step in split_steps(text))
-                labels = tuple(world.labels(prompt, steps, finished=True))
-                rollouts.append(Rollout(name, prompt, steps, labels, int(world.is_right(prompt, text))))
+            rollouts += [label(world, prompt, text) for text in sorted({text for text in pool if text})]
     return rollouts
 
 
@@ -73,11 +71,13 @@ def train_reward_model(
     seed: int,
     log: Log,
     title: str,
+    made: int = 0,
 ) -> None:
     """Binary cross-entropy at the steps' last tokens.
 
     "error": the step's own label. "outcome": the solution's, at its end alone. "outcome everywhere":
-    the solution's, at every step (a token-level verifier, Cobbe et al. 2021, section 4.2).
+    the solution's, at every step (a token-level verifier, Cobbe et al. 2021, section 4.2). `made` of
+    the `rows` are made up on the spot: see `make_chain`.
     """
     rng = random.Random(seed)
     optimizer, schedule = optimizer_for(model, steps, learning_rate)
@@ -85,9 +85,10 @@ def train_reward_model(
     losses: list[float] = []
     order: list[int] = []
     for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
-        if len(order) < rows:
+        if len(order) < rows - made:
             order = rng.sample(range(len(rollouts)), len(rollouts))
-        chosen = sorted((rollouts[order.pop()] for _ in range(rows)), key=_length)
+        drawn = [rollouts[order.pop()] for _ in range(rows - made)]
+        chosen = sorted(drawn + [make_chain(rng) for _ in range(made)], key=_length)
         # Two halves of like length waste less padding than one batch.
         halves = [encode_rollouts(part, target) for part in (chosen[: rows // 2], chosen[rows // 2 :]) if part]
         count = sum(len(targets) for _, _, _, targets in halves)
@@ -104,6 +105,25 @@ def train_reward_model(
         if step % 100 == 0 or step == steps:
             log({"stage": title, "step": step, "loss": round(sum(losses) / len(losses), 4)})
             losses.clear()
+
+
+def make_chain(rng: random.Random) -> Rollout:
+    """A solution of `chain` with more and rarer errors than the policy's, labelled by program.
+
+    The policy's errors are mostly its few systematic ones. A search through many samples finds the
+    rare ones too, so a verifier must have seen every wrong entry of the tables.
+    """
+    while held_out(prompt := chain.draw_prompt(rng, rng.choice(chain.TRAIN_DIFFICULTY))):
+        pass
+    text = chain.demonstrate(prompt, rng, slips=True, noise=0.1)
+    return label(WORLDS["chain"], prompt, text)
+
+
+def label(world: World, prompt: str, text: str) -> Rollout:
+    """A finished solution with its labels."""
+    steps = tuple(step.text for step in split_steps(text))
+    labels = tuple(world.labels(prompt, steps, finished=True))
+    return Rollout(world.NAME, prompt, steps, labels, int(world.is_right(prompt, text)))
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ from transformers import LlamaForCausalLM, LlamaForTokenClassification
 from bench.tiny.figures import measure_labels, measure_pools
 from bench.tiny.lm import Log, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
-from bench.tiny.reward import collect, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
 
 TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort": 200}
@@ -51,24 +51,31 @@ def rollouts(out: Path, log: Log) -> None:
     log({"stage": "rollouts", "train": len(train), "test": len(test)})
 
 
-def prm(out: Path, log: Log) -> None:
-    """From the teacher, the first errors of rollouts."""
+def prm_first(out: Path, log: Log) -> None:
+    """From the teacher, the first errors of rollouts; not shipped."""
     model = new_reward_model("prm", _causal(out / "teacher").model, seed=5)
-    _train_and_save(model, "prm", out, log, target="error", steps=1200, learning_rate=1e-3, seed=5)
+    _train_and_save(model, out / "prm_first", out, log, target="error", steps=1200, learning_rate=1e-3, seed=5)
+
+
+def prm(out: Path, log: Log) -> None:
+    """The same further, with made up solutions of chain that hold rarer errors."""
+    model = _token_classifier(out / "prm_first")
+    where, steps = out / "weights" / "prm", 1800
+    _train_and_save(model, where, out, log, target="error", steps=steps, learning_rate=1.5e-3, seed=9, made=56)
 
 
 def orm(out: Path, log: Log) -> None:
     """From the PRM, the outcomes of rollouts, read at their ends."""
-    source = LlamaForTokenClassification.from_pretrained(out / "weights" / "prm", dtype=torch.float32)
-    model = new_reward_model("orm", source.model, seed=6)
-    _train_and_save(model, "orm", out, log, target="outcome", steps=400, learning_rate=5e-4, seed=6)
+    model = new_reward_model("orm", _token_classifier(out / "weights" / "prm").model, seed=6)
+    where, steps = out / "weights" / "orm", 300
+    _train_and_save(model, where, out, log, target="outcome", steps=steps, learning_rate=3e-4, seed=6, made=40)
 
 
 def orm_overfit(out: Path, log: Log) -> None:
-    """From scratch, the outcomes of few rollouts: a verifier that a search can fool."""
-    model = new_reward_model("orm", None, seed=7)
-    name, few = "orm_overfit", 2000
-    _train_and_save(model, name, out, log, target="outcome", steps=150, learning_rate=1e-3, seed=7, few=few)
+    """An ORM that a search can fool: it has seen the policy's usual errors, and no rare ones."""
+    model = new_reward_model("orm", _token_classifier(out / "prm_first").model, seed=7)
+    where, steps = out / "weights" / "orm_overfit", 150
+    _train_and_save(model, where, out, log, target="outcome", steps=steps, learning_rate=3e-4, seed=7)
 
 
 def figures(out: Path, log: Log) -> None:
@@ -82,6 +89,7 @@ STAGES: dict[str, Callable[[Path, Log], None]] = {
     "teacher": teacher,
     "policy": policy,
     "rollouts": rollouts,
+    "prm_first": prm_first,
     "prm": prm,
     "orm": orm,
     "orm_overfit": orm_overfit,
@@ -119,34 +127,38 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train_and_save(
     model: Any,
-    name: str,
+    where: Path,
     out: Path,
     log: Log,
     *,
-    target: Any,
+    target: Target,
     steps: int,
     learning_rate: float,
     seed: int,
-    few: int = 0,
+    made: int = 0,
 ) -> None:
-    data = read_rollouts(out / "rollouts_train.jsonl.gz")
     train_reward_model(
         model,
-        data[:few] if few else data,
+        read_rollouts(out / "rollouts_train.jsonl.gz"),
         target=target,
         steps=steps,
         rows=128,
         learning_rate=learning_rate,
         seed=seed,
         log=log,
-        title=name,
+        title=where.name,
+        made=made,
     )
-    entry = {"kind": name.partition("_")[0], "target": target, "separator": "\n"}
-    save(model, out / "weights" / name, entry, dtype=torch.bfloat16)
+    entry = {"kind": where.name.partition("_")[0], "target": target, "separator": "\n"}
+    save(model, where, entry, dtype=torch.bfloat16)
 
 
 def _causal(folder: Path) -> Any:
     return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def _token_classifier(folder: Path) -> Any:
+    return LlamaForTokenClassification.from_pretrained(folder, dtype=torch.float32)
 
 
 def _keep_freed_memory() -> None:

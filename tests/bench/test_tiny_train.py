@@ -1,6 +1,8 @@
 """The training script: its stages, and its training loops on a few steps."""
 
 import json
+import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from bench.tiny import train
 from bench.tiny.figures import auc, pessimistic_at_k
 from bench.tiny.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
-from bench.tiny.reward import Rollout, predict, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.reward import Rollout, make_chain, predict, read_rollouts, train_reward_model, write_rollouts
 from bench.tiny.tokenizer import EOS, encode
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds import WORLDS, held_out
 from prms import PRM
 
 
@@ -95,6 +97,18 @@ def test_reward_models_learn_where_the_error_is():
     labels = np.array([r.labels for r in rollouts])
     assert auc(scores.ravel(), labels.ravel()) > 0.95
     assert log[-1]["step"] == 30
+
+
+def test_made_up_solutions_hold_every_wrong_digit_and_no_held_out_problem():
+    rng = random.Random(0)
+    made = [make_chain(rng) for _ in range(2000)]
+    assert not any(held_out(r.prompt) for r in made)
+    assert all(r.labels == tuple(WORLDS["chain"].labels(r.prompt, r.steps, finished=True)) for r in made)
+    additions = [step for r in made for step in r.steps if step[1] == "+"]
+    offsets = Counter((int(s[4]) - int(s[0]) - int(s[2])) % 10 for s in additions)
+    assert set(offsets) == set(range(10))
+    assert min(offsets.values()) > 0.005 * len(additions)
+    assert 0.1 < np.mean([r.right for r in made]) < 0.5
 
 
 def test_rollouts_are_read_as_written(tmp_path):
