@@ -11,7 +11,7 @@ from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool
 from bench.errors import BadInput
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
-from bench.run_folder import json_line, write_atomically
+from bench.run_folder import json_line, make_folder, write_atomically
 from bench.specs import load_scorer
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
@@ -35,6 +35,7 @@ def rerank(
     Writes `results.jsonl` into the folder `out`. Raises BadInput for a file that is no pool.
     """
     pools = read_pools(path, limit=limit)
+    make_folder(out)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -46,7 +47,9 @@ def rerank(
     verifier = AnswerVerifier(answers)
     grades = _grades(pools, verifier)
     outcomes: list[Outcome] = []
-    for pool, correct in zip(tqdm(pools, desc="rerank", unit="problem", disable=not progress), grades, strict=True):
+    for pool, correct in zip(
+        tqdm(pools, desc="rerank", unit="problem", disable=None if progress else True), grades, strict=True
+    ):
         values, judged = _values(pool, loaded, recorded)
         graded = GradedPool(
             pool.problem.id,
@@ -60,7 +63,6 @@ def rerank(
         outcomes += pool_outcomes(graded, contests, sizes, seed=seed)
     notes = (*notes_on(outcomes, max(sizes)), *_notes(pools, grades, sizes))
     results = Results(tuple(outcomes), notes)
-    out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     return results
 

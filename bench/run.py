@@ -1,6 +1,8 @@
 """A compute-vs-accuracy run: one task, one policy, many strategies, into a run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,6 +22,8 @@ from policies.policy import Policy, Sampling
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
+
 
 def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     """Do what the plan says, or what is left of it, and return its results.
@@ -33,7 +37,7 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     sampling = plan.sampling(task.sampling)
     folder = open_run(out, plan.config())
     try:
-        _Work(plan, task, sampling, folder).do(progress)
+        _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
         results = results_of(plan, task, contests, folder)
         write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     finally:
@@ -41,91 +45,104 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     return results
 
 
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The models of a run, those that its open units need."""
+
+    policy: Policy | None
+    scorers: dict[str, Scorer]
 
 
-class _Work:
-    """The units of a run: per chunk of problems a pool of samples, its scores, and the beams."""
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Work that is committed as a whole: `work` does it with the models."""
 
-    def __init__(self, plan: RunPlan, task: Task, sampling: Sampling, folder: RunFolder) -> None:
-        self.plan, self.task, self.sampling, self.folder = plan, task, sampling, folder
-        self._policy: Policy | None = None
-        self._scorers: dict[str, Scorer] = {}
+    name: str
+    label: str
+    weight: int  # for the progress bar: samples, roughly
+    samples: bool  # whether it needs the policy
+    scorer: str | None
+    work: Callable[[_Parts], None]
 
-    def do(self, progress: bool) -> None:
-        plan, contests = self.plan, self.plan.contests()
-        scorers = list(dict.fromkeys(c.scorer for c in contests if c.scorer and c.strategy != "beam_search"))
-        beams = [c.scorer for c in contests if c.scorer and c.strategy == "beam_search"]
-        parts = list(chunks(self.task.problems, plan.chunk))
-        weights = {"pool": plan.n, "score": plan.n // 4 + 1}
-        total = len(parts) * (
-            weights["pool"] + len(scorers) * weights["score"] + len(beams) * sum(n for n, _, _ in plan.beams())
-        )
-        with tqdm(total=total, desc="run", unit="sample", disable=not progress, bar_format=_BAR) as bar:
-            for number, problems in enumerate(parts):
-                bar.set_postfix_str("sampling")
-                self._pool(number, problems)
-                bar.update(weights["pool"])
-                for name in scorers:
-                    bar.set_postfix_str(f"scoring with {name}")
-                    self._score(number, problems, name)
-                    bar.update(weights["score"])
-                for name in beams:
-                    for n, width, expand in plan.beams():
-                        bar.set_postfix_str(f"beam search ({name}), {n} candidates a step")
-                        self._beam(number, problems, name, n, width, expand)
-                        bar.update(n)
 
-    def policy(self) -> Policy:
-        # Loaded at first need: a finished run is shown again without its models.
-        if self._policy is None:
-            self._policy = load_policy(self.plan.policy, dtype=self.plan.dtype)
-        return self._policy
+def _work_off(units: Sequence[_Unit], plan: RunPlan, progress: bool) -> None:
+    # What is needed is loaded before anything is spent, and a finished run is shown without its models.
+    needed = dict.fromkeys(unit.scorer for unit in units if unit.scorer is not None)
+    parts = _Parts(
+        policy=load_policy(plan.policy, dtype=plan.dtype) if any(unit.samples for unit in units) else None,
+        scorers={name: load_scorer(plan.scorers[name]) for name in needed},
+    )
+    total = sum(unit.weight for unit in units)
+    # Without a terminal there is no bar: a log wants the table, and an error wants a line of its own.
+    with tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR) as bar:
+        for unit in units:
+            bar.set_postfix_str(unit.label)
+            unit.work(parts)
+            bar.update(unit.weight)
 
-    def scorer(self, name: str) -> Scorer:
-        if name not in self._scorers:
-            self._scorers[name] = load_scorer(self.plan.scorers[name])
-        return self._scorers[name]
 
-    def _pool(self, number: int, problems: Sequence[Problem]) -> None:
-        unit = pool_unit(number)
-        if unit in self.folder.committed:
-            return
+def _units(plan: RunPlan, task: Task, sampling: Sampling, folder: RunFolder) -> Iterator[_Unit]:
+    """Per chunk of problems: a pool of samples, its scores by each scorer, and the beams."""
+    contests = plan.contests()
+    scorers = list(dict.fromkeys(c.scorer for c in contests if c.scorer and c.strategy != "beam_search"))
+    beams = [c.scorer for c in contests if c.scorer and c.strategy == "beam_search"]
+    for number, problems in enumerate(chunks(task.problems, plan.chunk)):
+        chunk = _Chunk(plan, task, sampling, folder, number, problems)
+        weight = plan.n * len(problems)
+        yield _Unit(pool_unit(number), "sampling", weight, True, None, chunk.sample)
+        for name in scorers:
+            work = partial(chunk.score, name)
+            yield _Unit(score_unit(number, name), f"scoring with {name}", weight // 4 + 1, False, name, work)
+        for name in beams:
+            for n, width, expand in plan.beams():
+                work = partial(chunk.beam, name, n, width, expand)
+                label = f"beam search ({name}), {n} candidates a step"
+                yield _Unit(beam_unit(number, name, n), label, n * len(problems), True, name, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some problems that are worked on together, and what can be done with them."""
+
+    plan: RunPlan
+    task: Task
+    sampling: Sampling
+    folder: RunFolder
+    number: int
+    problems: Sequence[Problem]
+
+    def sample(self, parts: _Parts) -> None:
+        assert parts.policy is not None
         found = search.self_consistency(
-            problems,
-            self.policy(),
+            self.problems,
+            parts.policy,
             n=self.plan.n,
             answers=self.task.answers,
             sampling=self.sampling,
             seed=self.plan.seed,
         )
         rows = [row for result in found for row in sample_rows(self.task, result, "sample", None, self.plan.n)]
-        self.folder.commit(unit, rows, [], spend_record(found))
+        self.folder.commit(pool_unit(self.number), rows, [], spend_record(found))
 
-    def _score(self, number: int, problems: Sequence[Problem], name: str) -> None:
-        unit = score_unit(number, name)
-        if unit in self.folder.committed:
-            return
-        pools: dict[str, list[Row]] = {problem.id: [] for problem in problems}
-        for row in self.folder.rows(pool_unit(number), "samples.jsonl"):
+    def score(self, name: str, parts: _Parts) -> None:
+        pools: dict[str, list[Row]] = {problem.id: [] for problem in self.problems}
+        for row in self.folder.rows(pool_unit(self.number), "samples.jsonl"):
             pools[row["problem"]].append(row)
         scored = search.rerank(
-            [(p, [solution_of(row) for row in pools[p.id]]) for p in problems],
-            self.scorer(name),
+            [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems],
+            parts.scorers[name],
             answers=self.task.answers,
         )
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        self.folder.commit(unit, [], rows, spend_record(scored))
+        self.folder.commit(score_unit(self.number, name), [], rows, spend_record(scored))
 
-    def _beam(self, number: int, problems: Sequence[Problem], name: str, n: int, width: int, expand: int) -> None:
-        unit = beam_unit(number, name, n)
-        if unit in self.folder.committed:
-            return
+    def beam(self, name: str, n: int, width: int, expand: int, parts: _Parts) -> None:
+        assert parts.policy is not None
         try:
             found = search.beam_search(
-                problems,
-                self.policy(),
-                self.scorer(name),
+                self.problems,
+                parts.policy,
+                parts.scorers[name],
                 width=width,
                 expand=expand,
                 max_steps=self.plan.max_steps,
@@ -141,4 +158,4 @@ class _Work:
             rows = sample_rows(self.task, result, "beam_search", name, n)
             samples += rows
             scores += score_rows(result, rows, name)
-        self.folder.commit(unit, samples, scores, spend_record(found))
+        self.folder.commit(beam_unit(self.number, name, n), samples, scores, spend_record(found))

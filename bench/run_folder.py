@@ -56,25 +56,41 @@ def open_run(path: Path, config: Mapping[str, object]) -> RunFolder:
     Raises BadInput where another process has it open, where it holds a run with another config, or
     where a file of it is not ours.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot make the run folder: {error.strerror}; choose another with --out") from None
+    make_folder(path)
+    lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
         raise BadInput(f"{path}: another process is writing this run; wait for it, or choose another --out") from None
-    _same_config(path / "config.toml", config)
+    try:
+        return RunFolder(path, lock, _repaired(path, config))
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _repaired(path: Path, config: Mapping[str, object]) -> dict[str, Row]:
+    """Cut off what no commit covers; the journal's records."""
     journal = path / "journal.jsonl"
     whole = _whole_lines(journal)
+    _claim(path / "config.toml", config, empty=not whole)
     records = {record["unit"]: record for record in map(json.loads, whole)}
     last = json.loads(whole[-1])["bytes"] if whole else dict.fromkeys(ROW_FILES, (0, 0))
     _cut(journal, sum(len(line.encode()) for line in whole))
     for name in ROW_FILES:
         _cut(path / name, last[name][1])
-    return RunFolder(path, lock, records)
+    return records
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results; raises BadInput where that cannot be, or nothing can be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / ".writable").touch()
+        (path / ".writable").unlink()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another --out") from None
 
 
 def append_rows(path: Path, rows: Iterable[Row]) -> tuple[int, int]:
@@ -99,24 +115,24 @@ def json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _same_config(path: Path, config: Mapping[str, object]) -> None:
+def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
+    """Write the config of a run that has committed nothing yet; compare that of one that has."""
     wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
-    if path.exists():
-        try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
-        if found != wanted:
-            differing = sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k))
-            first = differing[0]
-            raise BadInput(
-                f"{path}: this folder holds a run with {first} = {found.get(first)!r}, and {wanted.get(first)!r} was "
-                "asked for; choose another --out, or remove the folder"
-            )
+    if empty:
+        # JSON's strings, numbers, booleans and flat lists are TOML's too.
+        write_atomically(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in wanted.items()))
         return
-    # JSON's strings, numbers, booleans and flat lists are TOML's too.
-    lines = [f"{key} = {json.dumps(value, allow_nan=False)}\n" for key, value in wanted.items()]
-    write_atomically(path, "".join(lines))
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
+    differing = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
+    if differing:
+        first = differing[0]
+        raise BadInput(
+            f"{path}: this folder holds a run with {first} = {found.get(first)!r}, and {wanted.get(first)!r} was "
+            "asked for; choose another --out, or remove the folder"
+        )
 
 
 def _whole_lines(path: Path) -> list[str]:
