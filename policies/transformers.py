@@ -43,7 +43,7 @@ class Transformers:
 
     Spend: a state (a prompt with a prefix) is computed once and charged to the first of its rows; to
     the others it is cached. FLOPs are 2 x parameters x computed tokens, where the parameters are all
-    but the embedding tables, plus the LM head (`policies.runner.flop_parameters`). The last sampled
+    but the embedding tables, plus the LM head (`verifiers.parameters.flop_parameters`). The last sampled
     token is computed only when something is to follow it. A call with an empty prefix starts its
     problem's cache afresh, so that what a search costs does not depend on what ran before it.
 

@@ -4,21 +4,21 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoTokenizer
 
+from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow, token_rows
 
-Dtype: TypeAlias = str
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: Dtype, device: str) -> tuple[Any, Any]:
+def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: str, device: str) -> tuple[Any, Any]:
     """Model and tokenizer of a `save_pretrained` folder or a hub name, safetensors only.
 
     Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
@@ -84,7 +84,7 @@ def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list
 
 def spend_of(model: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
     """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = flop_parameters(model)
     return [
         Spend(scorer_calls=1)
         if row is None
