@@ -52,8 +52,8 @@ def gold_answer(prompt: str) -> str | None:
     return str(value)
 
 
-def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = NOISE) -> str:
-    r"""A worked solution; with `slips`, as a careless pupil would write it (`noise`: chance of any digit).
+def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = NOISE, copying: float = COPYING) -> str:
+    r"""A worked solution; with `slips`, as a careless pupil would write it.
 
     >>> demonstrate("C 7-9*3\n", random.Random(0), slips=False)
     '7-9=8\n8*3=4\n=4'
@@ -61,7 +61,7 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = 
     value, operations = _parse(prompt)
     lines = []
     for i, (sign, operand) in enumerate(operations):
-        if slips and rng.random() < COPYING:
+        if slips and rng.random() < copying:
             operand = operations[i + 1 if i + 1 < len(operations) else i - 1][1]
         result = _slip(value, sign, operand, rng, noise) if slips else _apply(value, sign, operand)
         lines.append(f"{value}{sign}{operand}={result}\n")

@@ -18,13 +18,21 @@ PROMPTS = {"chain": 12_000, "countdown": 12_000, "last_letter": 4_000, "word_sor
 FEWER_PROMPTS = {("countdown", 3): 1_200}  # there are few problems of three numbers
 
 Log = Callable[[dict[str, object]], None]
+Demonstrate = Callable[[World, str, random.Random], str]
 
 
 def train_lm(
-    model: LlamaForCausalLM, *, slips: bool, steps: int, learning_rate: float, seed: int, log: Log, title: str
+    model: LlamaForCausalLM,
+    demonstrate: Demonstrate,
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    log: Log,
+    title: str,
 ) -> None:
-    """Minimise the loss of the solutions' tokens (not the prompts'), a fresh demonstration each time."""
-    sampled = {name: _demonstrations(world, ROWS[name], slips=slips, seed=seed) for name, world in WORLDS.items()}
+    """Minimise the loss of the solutions' tokens (not the prompts'), a fresh one each time."""
+    sampled = {name: _demonstrations(world, demonstrate, ROWS[name], seed) for name, world in WORLDS.items()}
     optimizer, schedule = optimizer_for(model, steps, learning_rate)
     model.train()
     losses: list[float] = []
@@ -68,7 +76,9 @@ def take_step(
     optimizer.zero_grad(set_to_none=True)
 
 
-def _demonstrations(world: World, rows: int, *, slips: bool, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _demonstrations(
+    world: World, demonstrate: Demonstrate, rows: int, seed: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     prompts = []
     for difficulty in sorted({*world.TRAIN_DIFFICULTY, *world.TEST_DIFFICULTY}):
         count = FEWER_PROMPTS.get((world.NAME, difficulty), PROMPTS[world.NAME])
@@ -76,7 +86,7 @@ def _demonstrations(world: World, rows: int, *, slips: bool, seed: int) -> Itera
     rng = random.Random(seed)
     while True:
         chosen = [prompts[rng.randrange(len(prompts))] for _ in range(rows)]
-        yield lm_batch([(p, world.demonstrate(p, rng, slips=slips)) for p in chosen])
+        yield lm_batch([(p, demonstrate(world, p, rng)) for p in chosen])
 
 
 def lm_batch(pairs: list[tuple[str, str]]) -> tuple[torch.Tensor, torch.Tensor]:

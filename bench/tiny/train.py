@@ -9,6 +9,7 @@ errors of the policy's own rollouts, and the *ORM* starts from the PRM and learn
 import argparse
 import ctypes
 import json
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
+from bench.tiny import chain
 from bench.tiny.figures import measure_labels, measure_pools
 from bench.tiny.lm import Log, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
 from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.worlds import World
 
 TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort": 200}
@@ -30,20 +33,27 @@ TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort":
 def teacher(out: Path, log: Log) -> None:
     """A language model of clean solutions; not shipped."""
     model = new_policy(seed=1)
-    train_lm(model, slips=False, steps=3000, learning_rate=2e-3, seed=1, log=log, title="teacher")
+    train_lm(model, _clean, steps=3000, learning_rate=2e-3, seed=1, log=log, title="teacher")
     save(model, out / "teacher", dtype=torch.float32)
 
 
-def policy(out: Path, log: Log) -> None:
-    """The teacher, further trained on a careless pupil's solutions."""
+def policy_first(out: Path, log: Log) -> None:
+    """The teacher, further trained on a careless pupil's solutions; it makes the rollouts, and is not shipped."""
     model = _causal(out / "teacher")
-    train_lm(model, slips=True, steps=700, learning_rate=1e-3, seed=2, log=log, title="policy")
+    train_lm(model, _careless, steps=700, learning_rate=1e-3, seed=2, log=log, title="policy_first")
+    save(model, out / "policy_first", dtype=torch.bfloat16)
+
+
+def policy(out: Path, log: Log) -> None:
+    """The same further, without the slips of copying, which the verifiers did not learn to see."""
+    model = _causal(out / "policy_first")
+    train_lm(model, _careless_but_copying, steps=300, learning_rate=1e-3, seed=11, log=log, title="policy")
     save(model, out / "weights" / "policy", dtype=torch.bfloat16)
 
 
 def rollouts(out: Path, log: Log) -> None:
-    """The policy's solutions of problems of both splits, labelled by program."""
-    model = _causal(out / "weights" / "policy")
+    """The first policy's solutions of problems of both splits, labelled by program."""
+    model = _causal(out / "policy_first")
     train = collect(model, prompts=TRAIN_PROMPTS, n=8, split="train", seed=3)
     write_rollouts(train, out / "rollouts_train.jsonl.gz")
     test = collect(model, prompts=TEST_PROMPTS, n=8, split="test", seed=4)
@@ -58,17 +68,20 @@ def prm_first(out: Path, log: Log) -> None:
 
 
 def prm(out: Path, log: Log) -> None:
-    """The same further, with made up solutions of chain that hold rarer errors."""
+    """The same further, with made up solutions of chain in which any digit may be wrong."""
     model = _token_classifier(out / "prm_first")
-    where, steps = out / "weights" / "prm", 1800
-    _train_and_save(model, where, out, log, target="error", steps=steps, learning_rate=1.5e-3, seed=9, made=56)
+    where, rate = out / "weights" / "prm", 1.5e-3
+    _train_and_save(model, where, out, log, target="error", steps=1800, learning_rate=rate, seed=9, made=56)
 
 
 def orm(out: Path, log: Log) -> None:
     """From the PRM, the outcomes of rollouts, read at their ends."""
-    model = new_reward_model("orm", _token_classifier(out / "weights" / "prm").model, seed=6)
-    where, steps = out / "weights" / "orm", 300
-    _train_and_save(model, where, out, log, target="outcome", steps=steps, learning_rate=3e-4, seed=6, made=40)
+    source = _token_classifier(out / "weights" / "prm")
+    model = new_reward_model("orm", source.model, seed=6)
+    # The last step's label is the outcome (nearly), so the PRM's head is where to start.
+    model.score.weight.data.copy_(source.score.weight)
+    where, rate = out / "weights" / "orm", 3e-4
+    _train_and_save(model, where, out, log, target="outcome", steps=200, learning_rate=rate, seed=6, made=64)
 
 
 def orm_overfit(out: Path, log: Log) -> None:
@@ -87,6 +100,7 @@ def figures(out: Path, log: Log) -> None:
 
 STAGES: dict[str, Callable[[Path, Log], None]] = {
     "teacher": teacher,
+    "policy_first": policy_first,
     "policy": policy,
     "rollouts": rollouts,
     "prm_first": prm_first,
@@ -151,6 +165,20 @@ def _train_and_save(
     )
     entry = {"kind": where.name.partition("_")[0], "target": target, "separator": "\n"}
     save(model, where, entry, dtype=torch.bfloat16)
+
+
+def _clean(world: World, prompt: str, rng: random.Random) -> str:
+    return world.demonstrate(prompt, rng, slips=False)
+
+
+def _careless(world: World, prompt: str, rng: random.Random) -> str:
+    return world.demonstrate(prompt, rng, slips=True)
+
+
+def _careless_but_copying(world: World, prompt: str, rng: random.Random) -> str:
+    if world.NAME == chain.NAME:
+        return chain.demonstrate(prompt, rng, slips=True, copying=0.0)
+    return world.demonstrate(prompt, rng, slips=True)
 
 
 def _causal(folder: Path) -> Any:

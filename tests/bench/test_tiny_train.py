@@ -71,11 +71,15 @@ def test_language_models_learn_and_repeat(monkeypatch):
     monkeypatch.setattr("bench.tiny.lm.PROMPTS", dict.fromkeys(WORLDS, 20))
     monkeypatch.setattr("bench.tiny.lm.FEWER_PROMPTS", {})
     monkeypatch.setattr("bench.tiny.lm.ROWS", dict.fromkeys(WORLDS, 4))
+
+    def clean(world, prompt, rng):
+        return world.demonstrate(prompt, rng, slips=False)
+
     losses = []
     for _ in range(2):
         log: list[dict[str, object]] = []
         model = new_policy(seed=0)
-        train_lm(model, slips=False, steps=6, learning_rate=3e-3, seed=0, log=log.append, title="test")
+        train_lm(model, clean, steps=6, learning_rate=3e-3, seed=0, log=log.append, title="test")
         with torch.inference_mode():
             ids, targets = lm_batch([("C 1+1\n", "1+1=2\n=2")])
             logits = model(input_ids=ids).logits

@@ -1,0 +1,132 @@
+"""The shipped models: what they weigh, that they load anywhere, and that they still clear the bars."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from bench.estimators import best_at_k, weighted_at_k
+from bench.tiny import weights_folder
+from bench.tiny.figures import auc, class_numbers, load_scorer, pool_values
+from bench.tiny.reward import Rollout, encode_rollouts, predict
+from bench.tiny.rollouts import sample
+from bench.tiny.tokenizer import EOS, encode
+from bench.tiny.worlds import WORLDS, draw_prompts
+from prms import PRM
+from verifiers import Problem, Solution, Stop, split_steps
+
+NAMES = ("orm", "orm_overfit", "policy", "prm")
+WEIGHTS = weights_folder("policy").parent
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return AutoModelForCausalLM.from_pretrained(weights_folder("policy"), dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def pools(policy):
+    """40 held-out problems of chain, 64 solutions each."""
+    prompts = draw_prompts(WORLDS["chain"], 40, 11, "test")
+    return prompts, sample(policy, prompts, 64, seed=11, max_tokens=80)
+
+
+def test_the_weights_are_small_and_safe():
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 9_000_000
+    assert {path.suffix for path in files} <= {".json", ".safetensors", ".jsonl"}
+    assert {path.parent.name for path in WEIGHTS.glob("*/model.safetensors")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_an_ordinary_small_llama(name):
+    config = AutoConfig.from_pretrained(weights_folder(name))
+    assert config.model_type == "llama"
+    assert config.max_position_embeddings >= 256
+    entry = json.loads((weights_folder(name) / "config.json").read_text()).get("stepbeam")
+    expected = {"policy": None, "prm": ("prm", "error"), "orm": ("orm", "outcome"), "orm_overfit": ("orm", "outcome")}
+    assert (entry and (entry["kind"], entry["target"])) == expected[name]
+    assert entry is None or entry["separator"] == "\n"
+
+
+def test_the_policy_has_under_a_million_parameters(policy):
+    assert sum(p.numel() for p in policy.parameters()) < 1_000_000
+
+
+def test_an_unknown_name_is_named():
+    with pytest.raises(ValueError, match="no tiny model named 'genie': there are orm, orm_overfit, policy, prm"):
+        weights_folder("genie")
+
+
+def test_sampling_follows_the_models_own_distribution(policy):
+    """Rows leave the batch as they end; each token must still come from its own row's past."""
+    prompts = draw_prompts(WORLDS["chain"], 8, 12, "test")
+    surprise, entropy = [], []
+    for prompt, pool in zip(prompts, sample(policy, prompts, 32, seed=12, max_tokens=80), strict=True):
+        for text in pool:
+            if text is None:
+                continue
+            ids = torch.tensor([[*encode(prompt + text), EOS]])
+            with torch.inference_mode():
+                logs = policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            surprise.append(-logs.gather(1, ids[0, len(prompt) :, None]).sum().item())
+            entropy.append(-(logs.exp() * logs).sum().item())
+    gap = np.array(surprise) - np.array(entropy)
+    # A martingale: its mean is 0 within its standard error. A token from another row costs several nats.
+    assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))
+    assert gap.std() / np.sqrt(len(gap)) < 0.2
+
+
+def test_sampling_repeats(policy):
+    prompts = draw_prompts(WORLDS["countdown"], 4, 12, "test")
+    assert sample(policy, prompts, 3, seed=1, max_tokens=48) == sample(policy, prompts, 3, seed=1, max_tokens=48)
+    assert sample(policy, prompts, 3, seed=1, max_tokens=48) != sample(policy, prompts, 3, seed=2, max_tokens=48)
+    assert sample(policy, prompts[:1], 1, seed=1, max_tokens=2) == [[None]]
+
+
+def test_training_reads_a_model_out_where_the_library_does():
+    prm = PRM.load(weights_folder("prm"))
+    prompt, steps = "C 7-9*3\n", ("7-9=8\n", "8*3=4\n", "=4")
+    rollout = Rollout("chain", prompt, steps, (1, 1, 1), 1)
+    [expected] = prm.score([Problem("p", prompt)], [Solution(split_steps("".join(steps)), Stop.EOS)]).steps
+    np.testing.assert_allclose(predict(prm.model, [rollout])[0], expected, atol=1e-5)
+
+
+def test_the_targets_are_what_their_names_say():
+    rollout = Rollout("chain", "C 7-9*3\n", ("7-9=8\n", "8*3=1\n", "=1"), (1, 0, 0), 0)
+    _, _, at, error = encode_rollouts([rollout], "error")
+    assert (at.tolist(), error.tolist()) == ([13, 19, 22], [1.0, 0.0, 0.0])
+    _, _, at, outcome = encode_rollouts([rollout], "outcome")
+    assert (at.tolist(), outcome.tolist()) == ([22], [0.0])
+    assert encode_rollouts([rollout], "outcome everywhere")[3].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_chain_clears_its_bars(pools):
+    """The bars of the tiny world, on fewer problems than docs/tiny.md reports."""
+    prompts, texts = pools
+    right = [
+        [t is not None and WORLDS["chain"].is_right(p, t) for t in pool] for p, pool in zip(prompts, texts, strict=True)
+    ]
+    classes = [class_numbers([WORLDS["chain"].extract(t) if t else None for t in pool]) for pool in texts]
+    assert 0.15 < np.mean(right) < 0.5
+    assert np.mean(np.any(right, axis=1)) > 0.9
+    vote = np.mean([weighted_at_k(r, np.ones(64), c, 64)[0] for r, c in zip(right, classes, strict=True)])
+    for name in ("orm", "prm"):
+        values = pool_values(load_scorer(WEIGHTS, name), prompts, texts)
+        best = np.mean([best_at_k(r, v, 64) for r, v in zip(right, values, strict=True)])
+        assert best > vote + 0.05
+
+
+def test_the_prm_tells_right_steps_of_chain_from_wrong_ones(pools):
+    prompts, texts = pools
+    prm = PRM.load(weights_folder("prm"))
+    scores, labels = [], []
+    for prompt, pool in zip(prompts, texts, strict=True):
+        solutions = [Solution(split_steps(text), Stop.EOS) for text in pool[:8] if text]
+        rows = prm.score([Problem("p", prompt)] * len(solutions), solutions).steps
+        for row, solution in zip(rows, solutions, strict=True):
+            scores += row.tolist()
+            labels += WORLDS["chain"].labels(prompt, [s.text for s in solution.steps], finished=True)
+    assert auc(np.array(scores), np.array(labels)) >= 0.9
