@@ -10,9 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bench.estimators import best_at_k, weighted_at_k
 from bench.tiny import weights_folder
 from bench.tiny.figures import auc, class_numbers, load_scorer, pool_values
+from bench.tiny.lm import IGNORED, lm_batch
 from bench.tiny.reward import Rollout, encode_rollouts, predict
 from bench.tiny.rollouts import sample
-from bench.tiny.tokenizer import EOS, encode
 from bench.tiny.worlds import WORLDS, draw_prompts
 from prms import PRM
 from verifiers import Problem, Solution, Stop, split_steps
@@ -28,8 +28,8 @@ def policy():
 
 @pytest.fixture(scope="module")
 def pools(policy):
-    """40 held-out problems of chain, 64 solutions each."""
-    prompts = draw_prompts(WORLDS["chain"], 40, 11, "test")
+    """24 held-out problems of chain, 64 solutions each."""
+    prompts = draw_prompts(WORLDS["chain"], 24, 11, "test")
     return prompts, sample(policy, prompts, 64, seed=11, max_tokens=80)
 
 
@@ -65,14 +65,12 @@ def test_sampling_follows_the_models_own_distribution(policy):
     prompts = draw_prompts(WORLDS["chain"], 8, 12, "test")
     surprise, entropy = [], []
     for prompt, pool in zip(prompts, sample(policy, prompts, 32, seed=12, max_tokens=80), strict=True):
-        for text in pool:
-            if text is None:
-                continue
-            ids = torch.tensor([[*encode(prompt + text), EOS]])
-            with torch.inference_mode():
-                logs = policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
-            surprise.append(-logs.gather(1, ids[0, len(prompt) :, None]).sum().item())
-            entropy.append(-(logs.exp() * logs).sum().item())
+        ids, targets = lm_batch([(prompt, text) for text in pool if text is not None])
+        with torch.inference_mode():
+            logs = policy(input_ids=ids).logits.log_softmax(-1)
+        own = targets != IGNORED
+        surprise += (-logs.gather(2, targets.clamp(min=0)[..., None])[..., 0] * own).sum(1).tolist()
+        entropy += (-(logs.exp() * logs).sum(-1) * own).sum(1).tolist()
     gap = np.array(surprise) - np.array(entropy)
     # A martingale: its mean is 0 within its standard error. A token from another row costs several nats.
     assert abs(gap.mean()) < 4 * gap.std() / np.sqrt(len(gap))
