@@ -109,7 +109,7 @@ def test_the_same_name_twice(capsys) -> None:
 def test_a_model_folder_without_weights(capsys) -> None:
     Path("hollow").mkdir()
     Path("hollow/config.json").write_text('{"model_type": "llama"}')
-    for option in ("--policy=transformers:hollow", "--policy=transformers:missing/folder"):
+    for option in ("--policy=transformers:hollow", "--policy=transformers:./missing"):
         line = fails(capsys, "run", "--task=chain", option, "--limit=1", "--out=out")
         assert option.removeprefix("--policy=") in line
     for option in ("--scorer=orm:hollow", "--scorer=prm:hollow"):

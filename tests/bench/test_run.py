@@ -121,29 +121,40 @@ def test_datasets_reads_the_rows(place: Path) -> None:
         assert len(rows) == len(Path(f"a/{name}.jsonl").read_text().splitlines())
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
-def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
-    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
-    command = [sys.executable, "-m", "bench.cli", *COMMAND]
+def killed_and_resumed(command: list[str], environment: dict[str, str], rng: random.Random) -> int:
+    """Run to `whole`; run to `killed` with SIGKILLs until it gets through; compare. Returns the kills."""
     whole = subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, text=True, check=True)
-    rng = random.Random(seed)
     kills = 0
     for _ in range(12):
         process = subprocess.Popen(
             [*command, "--out=killed"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            process.wait(timeout=rng.uniform(0.8, 2.5))
+            process.wait(timeout=rng.uniform(0.8, 2.5) + (4.0 if kills % 2 else 0.0))
             break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
     last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
-    assert kills
     for name in ("samples.jsonl", "scores.jsonl", "results.jsonl"):
         assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
     assert table_of(last.stdout) == table_of(whole.stdout)
+    return kills
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
+def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
+    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
+    assert killed_and_resumed([sys.executable, "-m", "bench.cli", *COMMAND], environment, random.Random(seed))
+
+
+@pytest.mark.slow
+def test_killed_anywhere_with_real_models_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "bench.cli", "run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm"]
+    command += ["--strategies=self_consistency,best_of_n,beam_search", "--n=16", "--limit=12", "--chunk=3"]
+    assert killed_and_resumed(command, dict(os.environ), random.Random(0))
 
 
 @pytest.mark.parametrize("cut", [1, 40, 400, 4000])
