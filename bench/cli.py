@@ -98,7 +98,7 @@ def _carry_out(plan: RunPlan, out: Path) -> None:
     from bench.run import run
 
     print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
-    _show(run(plan, out), out, title=f"{plan.task}: {plan.policy}")
+    _show(run(plan, out), out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 
 def _show(results: Results, out: Path, *, title: str) -> None:

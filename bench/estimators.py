@@ -6,13 +6,12 @@ chosen, and `classes` (n,) its answer's equivalence class, -1 for none. Ties are
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def pass_at_k(correct: npt.ArrayLike, k: int) -> float:
@@ -64,6 +63,55 @@ def weighted_at_k(
 
     Raises ValueError for k below 1 or above n.
     """
+    return _vote(correct, values, classes, k, _sum_of_scores, subsets=subsets, seed=seed)
+
+
+def pessimistic_at_k(
+    correct: npt.ArrayLike,
+    values: npt.ArrayLike,
+    classes: Sequence[int],
+    k: int,
+    *,
+    alpha: float = 0.5,
+    subsets: int = 256,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The chance that pessimistic selection in a k-subset is right, and the standard error of that estimate.
+
+    See `search.pessimistic`; exact for k = 1 and k = n.
+
+    >>> pessimistic_at_k([1, 0, 0], [0.9, 0.8, 0.8], [0, 1, 1], 3, alpha=1.0)
+    (0.0, 0.0)
+
+    Raises ValueError for k below 1 or above n.
+    """
+
+    def weigh(sums: Floats, counts: Floats, eligible: Floats) -> Floats:
+        weights: Floats = sums / np.maximum(1.0, counts) - alpha * np.log(np.maximum(1.0, eligible)) / (counts + 1.0)
+        return weights
+
+    return _vote(correct, values, classes, k, weigh, subsets=subsets, seed=seed)
+
+
+def _sum_of_scores(sums: Floats, _counts: Floats, _eligible: Floats) -> Floats:
+    return sums
+
+
+def _vote(
+    correct: npt.ArrayLike,
+    values: npt.ArrayLike,
+    classes: Sequence[int],
+    k: int,
+    weigh: Callable[[Floats, Floats, Floats], Floats],
+    *,
+    subsets: int,
+    seed: int,
+) -> tuple[float, float]:
+    """Vote in seeded k-subsets.
+
+    `weigh` makes the classes' weights, shape (subsets, classes), of the sums and counts of their
+    members' scores, of that shape too, and the number of scored samples, shape (subsets, 1).
+    """
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
     labels = np.asarray(classes, dtype=np.int64)
     n = len(right)
@@ -73,17 +121,17 @@ def weighted_at_k(
     names, column = np.unique(labels[voters], return_inverse=True)
     if not len(names):
         return 0.0, 0.0
-    ballots = np.zeros((n, len(names)))
-    ballots[np.flatnonzero(voters), column] = scores[voters]
-    present = np.zeros((n, len(names)))
-    present[np.flatnonzero(voters), column] = 1.0
-    class_right = np.array([right[voters][column == c].mean() for c in range(len(names))])
     if k == 1:
         return float((right * voters).mean()), 0.0
+    member = np.zeros((n, len(names)))
+    member[np.flatnonzero(voters), column] = 1.0
+    class_right = (right @ member) / member.sum(axis=0)
     drawn = np.ones((1, n)) if k == n else _subsets(n, k, subsets, seed)
-    sums = np.where(drawn @ present > 0, drawn @ ballots, -np.inf)
-    top = sums.max(axis=1, keepdims=True)
-    winners = (sums >= top - 1e-9 * np.maximum(1.0, np.abs(top))) & np.isfinite(sums)
+    counts = drawn @ member
+    sums, eligible = drawn @ (member * np.nan_to_num(scores)[:, None]), drawn @ ~np.isnan(scores)[:, None]
+    weights = np.where(counts > 0, weigh(sums, counts, eligible), -np.inf)
+    top = weights.max(axis=1, keepdims=True)
+    winners = (weights >= top - 1e-9 * np.maximum(1.0, np.abs(top))) & np.isfinite(weights)
     share = winners.sum(axis=1)
     outcomes = np.where(share > 0, (winners @ class_right) / np.maximum(share, 1), 0.0)
     error = 0.0 if len(outcomes) == 1 else float(outcomes.std(ddof=1) / math.sqrt(len(outcomes)))

@@ -37,7 +37,7 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("FLOPs a problem (policy and scorer)" if by_flops else "samples a problem (N)")
     axes.set_ylabel("accuracy (bands: 95% interval)")
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.02)
     axes.grid(visible=True, alpha=0.25)
     axes.set_title(title)
     axes.legend(loc="best", fontsize="small", framealpha=0.9)

@@ -10,10 +10,11 @@ import torch
 from scipy.stats import rankdata
 from transformers import LlamaForCausalLM
 
-from bench.estimators import best_at_k, pass_at_k, weighted_at_k
+from bench.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
 from bench.tiny.lm import Log
 from bench.tiny.reward import Rollout
 from bench.tiny.rollouts import sample
+from bench.tiny.tasks import load_task
 from bench.tiny.worlds import WORLDS, draw_prompts
 from prms.prm import PRM
 from verifiers.orm import ORM
@@ -56,14 +57,14 @@ def measure_pools(weights: Path, log: Log, *, problems: dict[str, int] | None = 
     policy = LlamaForCausalLM.from_pretrained(weights / "policy", dtype=torch.float32)
     scorers = {name: load_scorer(weights, name) for name in ("orm", "prm", "orm_overfit")}
     for task, count in (problems or PROBLEMS).items():
-        world = WORLDS[task]
+        world, answers = WORLDS[task], load_task(task, count=1).answers
         prompts = draw_prompts(world, count, seed, "test")
         pools = sample(policy, prompts, SAMPLES, seed=seed, max_tokens=world.MAX_TOKENS, title=f"pools {task}")
         correct = [
             [text is not None and world.is_right(p, text) for text in pool]
             for p, pool in zip(prompts, pools, strict=True)
         ]
-        classes = [class_numbers([world.extract(text) if text else None for text in pool]) for pool in pools]
+        classes = [answers.classes([world.extract(text) if text else None for text in pool]) for pool in pools]
         values = {name: pool_values(scorer, prompts, pools) for name, scorer in scorers.items()}
         within = {f"within_problem_auc_{n}": _mean(_pool_aucs(correct, rows)) for n, rows in values.items()}
         log({"stage": "figures", "task": task, "problems": count, **_rounded(within)})
@@ -81,43 +82,10 @@ def measure_pools(weights: Path, log: Log, *, problems: dict[str, int] | None = 
                 )
             for alpha in ALPHAS:
                 figures[f"pessimistic_{alpha}_orm_overfit"] = _mean(
-                    pessimistic_at_k(c, v, g, k, alpha=alpha)
+                    pessimistic_at_k(c, v, g, k, alpha=alpha)[0]
                     for c, v, g in zip(correct, values["orm_overfit"], classes, strict=True)
                 )
             log({"stage": "figures", "task": task, "problems": count, "n": k, **_rounded(figures)})
-
-
-def pessimistic_at_k(
-    correct: Sequence[bool],
-    values: npt.NDArray[Any],
-    classes: Sequence[int],
-    k: int,
-    *,
-    alpha: float,
-    subsets: int = 100,
-) -> float:
-    """Accuracy of the class with the highest mean score - alpha ln(k) / (members + 1), over seeded k-subsets.
-
-    >>> pessimistic_at_k([True, False, False], np.array([0.9, 0.8, 0.8]), [0, 1, 1], 3, alpha=1.0)
-    0.0
-    """
-    right, labels = np.asarray(correct, dtype=float), np.asarray(classes)
-    if k == 1:
-        return float(np.where(np.isnan(values) | (labels < 0), 0.0, right).mean())
-    order = np.random.default_rng(0).random((1 if k == len(right) else subsets, len(right))).argsort(axis=1)
-    drawn = (order < k) & (labels >= 0) & ~np.isnan(values)
-    names = [name for name in np.unique(labels) if name >= 0]
-    if not names:
-        return 0.0
-    member = np.stack([labels == name for name in names]).astype(float)
-    counts = drawn @ member.T
-    with np.errstate(invalid="ignore"):
-        means = (drawn * np.nan_to_num(values)) @ member.T / counts
-    penalised = np.where(
-        counts > 0, means - alpha * np.log(np.maximum(1, drawn.sum(1, keepdims=True))) / (counts + 1), -np.inf
-    )
-    class_right = member @ right / member.sum(axis=1)
-    return float(np.where(drawn.any(axis=1), class_right[penalised.argmax(axis=1)], 0.0).mean())
 
 
 def pool_values(scorer: Scorer, prompts: Sequence[str], pools: Sequence[Sequence[str | None]]) -> npt.NDArray[Any]:
@@ -152,16 +120,6 @@ def _pool_aucs(correct: Sequence[Sequence[bool]], values: npt.NDArray[Any]) -> l
         if 0 < right[ended].sum() < ended.sum():
             out.append(auc(row[ended], right[ended]))
     return out
-
-
-def class_numbers(answers: Sequence[str | None]) -> list[int]:
-    """Equal answers get equal numbers, None gets -1.
-
-    >>> class_numbers(["4", None, "7", "4"])
-    [0, -1, 1, 0]
-    """
-    numbers: dict[str, int] = {}
-    return [-1 if answer is None else numbers.setdefault(answer, len(numbers)) for answer in answers]
 
 
 def _problem(prompt: str) -> Problem:

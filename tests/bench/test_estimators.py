@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.estimators import best_at_k, pass_at_k, weighted_at_k
+import search
+from bench.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
 from bench.intervals import mean_interval
+from verifiers import Problem
 
 NAN = float("nan")
 score = st.one_of(st.just(NAN), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
@@ -73,6 +75,18 @@ def test_a_vote_between_them_is_within_its_stated_error(pool, data) -> None:
     exact = mean(one_vote(right, values, classes, s) for s in every_subset(len(pool), k))
     estimate, error = weighted_at_k(right, values, classes, k, subsets=4000, seed=data.draw(st.integers(0, 9)))
     assert abs(estimate - exact) <= 5 * error + 5 / 4000
+
+
+@given(pools, st.floats(0.0, 2.0))
+def test_pessimistic_selection_of_all_is_what_the_strategy_selects(pool, alpha) -> None:
+    values, classes = [v for _, v, _ in pool], [c for _, _, c in pool]
+    right = [c == 0 for c in classes]
+    chosen = search.pessimistic(alpha)(search.Pool(Problem("p", "?"), np.array(values), lambda: classes))
+    estimate, error = pessimistic_at_k(right, values, classes, len(pool), alpha=alpha)
+    assert error == 0.0
+    if 0.0 < estimate < 1.0:  # a tie, which the strategy breaks and the estimate averages
+        return
+    assert estimate == (float(right[chosen]) if chosen is not None else 0.0)
 
 
 @pytest.mark.parametrize("k", [0, 4])

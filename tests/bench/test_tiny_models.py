@@ -8,8 +8,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.estimators import best_at_k, weighted_at_k
-from bench.tiny import weights_folder
-from bench.tiny.figures import auc, class_numbers, load_scorer, pool_values
+from bench.tiny import load_task, weights_folder
+from bench.tiny.figures import auc, load_scorer, pool_values
 from bench.tiny.lm import IGNORED, lm_batch
 from bench.tiny.reward import Rollout, encode_rollouts, predict
 from bench.tiny.rollouts import sample
@@ -107,7 +107,8 @@ def test_chain_clears_its_bars(pools):
     right = [
         [t is not None and WORLDS["chain"].is_right(p, t) for t in pool] for p, pool in zip(prompts, texts, strict=True)
     ]
-    classes = [class_numbers([WORLDS["chain"].extract(t) if t else None for t in pool]) for pool in texts]
+    answers = load_task("chain", count=1).answers
+    classes = [answers.classes([WORLDS["chain"].extract(t) if t else None for t in pool]) for pool in texts]
     assert 0.15 < np.mean(right) < 0.5
     assert np.mean(np.any(right, axis=1)) > 0.9
     vote = np.mean([weighted_at_k(r, np.ones(64), c, 64)[0] for r, c in zip(right, classes, strict=True)])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.tiny import train
-from bench.tiny.figures import auc, pessimistic_at_k
+from bench.tiny.figures import auc
 from bench.tiny.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
 from bench.tiny.reward import Rollout, make_chain, predict, read_rollouts, train_reward_model, write_rollouts
@@ -137,11 +137,3 @@ def test_auc_counts_ties_half():
     scores, labels = rng.integers(0, 5, 60) / 5, rng.integers(0, 2, 60)
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels == 1] for b in scores[labels == 0]]
     assert auc(scores, labels) == pytest.approx(np.mean(pairs))
-
-
-def test_pessimism_at_full_size_is_the_formula():
-    right, values, classes = [0, 1, 1, 0], np.array([0.9, 0.7, 0.6, np.nan]), [0, 1, 1, -1]
-    penalty = {alpha: alpha * np.log(3) for alpha in (0.0, 0.5, 2.0)}
-    for alpha, cost in penalty.items():
-        expected = float(0.65 - cost / 3 > 0.9 - cost / 2)
-        assert pessimistic_at_k(right, values, classes, 4, alpha=alpha) == expected
