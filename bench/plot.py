@@ -34,7 +34,11 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
         colour, marker = next(styles, (_COLOURS[-1], "."))
         axes.plot(x, y, color=colour, marker=marker, markersize=5, label=_label(contest))
         axes.fill_between(x, [p.low for p in curve], [p.high for p in curve], color=colour, alpha=0.12, linewidth=0)
-    axes.set_xscale("log")
+    if by_flops:
+        axes.set_xscale("log")
+    else:
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes := sorted({p.n for p in points}), labels=[str(n) for n in sizes])
     axes.set_xlabel("FLOPs a problem (policy and scorer)" if by_flops else "samples a problem (N)")
     axes.set_ylabel("accuracy (bands: 95% interval)")
     axes.set_ylim(0, 1.02)
