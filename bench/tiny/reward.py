@@ -19,7 +19,7 @@ from bench.tiny.tokenizer import EOS, PAD, encode
 from bench.tiny.worlds import WORLDS, Split, World, draw_prompts, held_out
 from verifiers.solution import split_steps
 
-Target: TypeAlias = Literal["error", "outcome", "outcome everywhere"]
+Target: TypeAlias = Literal["error", "outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,7 @@ def train_reward_model(
 ) -> None:
     """Binary cross-entropy at the steps' last tokens.
 
-    "error": the step's own label. "outcome": the solution's, at its end alone. "outcome everywhere":
-    the solution's, at every step (a token-level verifier, Cobbe et al. 2021, section 4.2). `made` of
+    "error": the step's own label, at every step. "outcome": the solution's, at its end alone. `made` of
     the `rows` are made up on the spot: see `make_chain`.
     """
     rng = random.Random(seed)
@@ -126,22 +125,6 @@ def label(world: World, prompt: str, text: str) -> Rollout:
     return Rollout(world.NAME, prompt, steps, labels, int(world.is_right(prompt, text)))
 
 
-@torch.inference_mode()
-def predict(model: Any, rollouts: Sequence[Rollout]) -> list[list[float]]:
-    """P(good) at each step of each rollout."""
-    model.eval()
-    out: list[list[float]] = [[] for _ in rollouts]
-    order = sorted(range(len(rollouts)), key=lambda i: _length(rollouts[i]))
-    for start in range(0, len(order), 256):
-        part = order[start : start + 256]
-        ids, row, at, _ = encode_rollouts([rollouts[i] for i in part], "error")
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-        values = torch.sigmoid(model.score(hidden[row, at].float())[:, 0]).tolist()
-        for r, value in zip(row.tolist(), values, strict=True):
-            out[part[r]].append(value)
-    return out
-
-
 def encode_rollouts(
     rollouts: Sequence[Rollout], target: Target
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -152,7 +135,7 @@ def encode_rollouts(
         for k, text in enumerate(rollout.steps):
             last = k == len(rollout.steps) - 1
             ids += encode(text) + [EOS] * last
-            if last or target != "outcome":
+            if last or target == "error":
                 read.append((i, len(ids) - 1, rollout.labels[k] if target == "error" else rollout.right))
         encoded.append(ids)
     padded = torch.full((len(encoded), round_up(max(map(len, encoded)))), PAD)

@@ -12,10 +12,11 @@ from bench.tiny import train
 from bench.tiny.figures import auc
 from bench.tiny.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
-from bench.tiny.reward import Rollout, make_chain, predict, read_rollouts, train_reward_model, write_rollouts
-from bench.tiny.tokenizer import EOS, encode
+from bench.tiny.reward import Rollout, make_chain, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.tokenizer import EOS, build_tokenizer, encode
 from bench.tiny.worlds import WORLDS, held_out
 from prms import PRM
+from verifiers import Problem, Solution, Step, Stop
 
 
 @pytest.fixture
@@ -97,7 +98,9 @@ def test_reward_models_learn_where_the_error_is():
     log: list[dict[str, object]] = []
     options = {"target": "error", "steps": 30, "rows": 16, "learning_rate": 3e-3, "seed": 0, "title": "test"}
     train_reward_model(model, rollouts, log=log.append, **options)
-    scores = np.array(predict(model, rollouts))
+    problems = [Problem("p", r.prompt) for r in rollouts]
+    solutions = [Solution(tuple(Step(text) for text in r.steps), Stop.EOS) for r in rollouts]
+    scores = np.array(PRM(model.eval(), build_tokenizer()).score(problems, solutions).steps)
     labels = np.array([r.labels for r in rollouts])
     assert auc(scores.ravel(), labels.ravel()) > 0.95
     assert log[-1]["step"] == 30
