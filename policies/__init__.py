@@ -3,14 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 from policies.load import load
-from policies.policy import Extended, Policy, Sampling, Until
+from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
 from policies.replay import Replay
 from policies.scripted import Scripted
 
 if TYPE_CHECKING:
     from policies.transformers import Transformers
 
-__all__ = ["Extended", "Policy", "Replay", "Sampling", "Scripted", "Transformers", "Until", "load"]
+__all__ = [
+    "Extended",
+    "NextTokens",
+    "Policy",
+    "Replay",
+    "Sampling",
+    "Scripted",
+    "TokenPolicy",
+    "Transformers",
+    "Until",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from verifiers.scoring import ZERO, Spend
+from verifiers.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 
 Until: TypeAlias = Literal["step", "end"]
@@ -78,3 +78,40 @@ class Policy(Protocol):
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> Extended: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NextTokens:
+    """What may come next: `probs[i, j]` is the probability of token j of those asked for, after row i.
+
+    `probs` has shape (N, tokens), NaN in a row that could not be read, for which `reasons[i]` says why
+    (else None); `spend[i]` is the row's cost.
+    """
+
+    probs: FloatArray
+    spend: tuple[Spend, ...]
+    reasons: tuple[str | None, ...]
+
+
+class TokenPolicy(Policy, Protocol):
+    """A policy that also tells its probabilities, as generative verifiers and implicit rewards need.
+
+    All probabilities are the model's own, at temperature 1. Rows do not depend on each other.
+    """
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another: no special token is added."""
+        ...
+
+    def next_token_probs(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
+    ) -> NextTokens:
+        """The probability of each of `tokens` as the next one after each prefix."""
+        ...
+
+    def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
+
+        A finished solution's last step includes its end of sequence.
+        """
+        ...

@@ -5,9 +5,20 @@ from typing import TYPE_CHECKING, Any
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.combinators import from_function
+from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
 from verifiers.load import load
-from verifiers.scoring import FloatArray, Reduce, Scorer, Scores, Spend, outcome_scores
+from verifiers.scoring import (
+    FloatArray,
+    Incremental,
+    Reduce,
+    Scorer,
+    Scores,
+    Spend,
+    ValueScorer,
+    outcome_scores,
+    remembering,
+)
 from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
 
 if TYPE_CHECKING:
@@ -22,6 +33,8 @@ __all__ = [
     "Answers",
     "BrokenLawError",
     "FloatArray",
+    "Incremental",
+    "Labelled",
     "Message",
     "Problem",
     "Reduce",
@@ -31,12 +44,15 @@ __all__ = [
     "Spend",
     "Step",
     "Stop",
+    "ValueScorer",
     "check_scorer",
     "failed",
     "from_function",
     "load",
     "outcome_scores",
+    "remembering",
     "split_steps",
+    "with_outcome",
 ]
 
 

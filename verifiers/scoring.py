@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -149,6 +149,41 @@ class Scorer(Protocol):
     """
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A causal scorer that can remember prefixes, so that a longer one costs its new tokens only."""
+
+    def remembering(self) -> Scorer:
+        """A scorer with the same scores (up to float noise) and a memory of what it has scored; for one search."""
+        ...
+
+
+def remembering(scorer: Scorer) -> Scorer:
+    """A scorer for one search that grows prefixes: with a memory where it can have one, else itself.
+
+    The memory ends with the search, so that a search's scores never depend on what ran before it.
+
+    >>> class Silent:
+    ...     def score(self, problems, solutions):
+    ...         return Scores(tuple(np.full(len(s.steps), np.nan) for s in solutions))
+    >>> silent = Silent()
+    >>> remembering(silent) is silent
+    True
+    """
+    return scorer.remembering() if isinstance(scorer, Incremental) else scorer
+
+
+@runtime_checkable
+class ValueScorer(Protocol):
+    """A process scorer that also knows the value of a problem before its first step, as advantages need."""
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The value of each problem's empty prefix; `steps[i]` has shape (1,)."""
+        ...
 
 
 def outcome_scores(

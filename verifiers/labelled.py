@@ -1,0 +1,68 @@
+"""What learned scorers learn from: a solution with a label a step."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifiers.solution import Problem, Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A solution with one label in [0, 1] a step; NaN where there is none.
+
+    An outcome is the label of the last step of a finished solution, and the only one an ORM looks at.
+    `root` is the value of the problem before the first step, where it is known.
+
+    >>> from verifiers import Problem, Solution, Step, Stop
+    >>> solution = Solution((Step("2+2=5\\n"), Step("=5")), Stop.EOS)
+    >>> Labelled(Problem("p1", "2+2?"), solution, (0.1, 0.0), root=0.8).outcome
+    0.0
+
+    Raises ValueError where the number of labels is not that of the steps, or one is out of range.
+    """
+
+    problem: Problem
+    solution: Solution
+    labels: tuple[float, ...]
+    root: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.solution.steps):
+            raise ValueError(
+                f"problem {self.problem.id!r}: {len(self.labels)} labels for a solution of "
+                f"{len(self.solution.steps)} steps: give one a step, NaN for none"
+            )
+        for label in (*self.labels, *([] if self.root is None else [self.root])):
+            if not (0.0 <= label <= 1.0 or math.isnan(label)):
+                raise ValueError(f"problem {self.problem.id!r}: label {label} is not in [0, 1]")
+
+    @property
+    def outcome(self) -> float:
+        """The label of the last step of a finished solution, else NaN."""
+        return self.labels[-1] if self.solution.finished and self.labels else math.nan
+
+
+def with_outcome(problem: Problem, solution: Solution, right: bool) -> Labelled:
+    """A finished solution with its outcome alone.
+
+    >>> from verifiers import Problem, Solution, Step, Stop
+    >>> with_outcome(Problem("p1", "2+2?"), Solution((Step("2+2="), Step("4")), Stop.EOS), True).labels
+    (nan, 1.0)
+
+    Raises ValueError for an unfinished or empty solution.
+    """
+    if not solution.finished or not solution.steps:
+        raise ValueError(
+            f"problem {problem.id!r}: only a finished solution with text has an outcome (stop {solution.stop})"
+        )
+    return Labelled(problem, solution, (math.nan,) * (len(solution.steps) - 1) + (float(right),))
+
+
+def outcomes(rows: Sequence[Labelled]) -> list[Labelled]:
+    """The rows whose outcome is known.
+
+    >>> outcomes([])
+    []
+    """
+    return [row for row in rows if not math.isnan(row.outcome)]
