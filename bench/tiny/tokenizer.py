@@ -11,7 +11,8 @@ PAD, BOS, EOS = 0, 1, 2
 def build_tokenizer() -> PreTrainedTokenizerFast:
     r"""The tokenizer of every tiny model: printable ASCII and the line break, and no template.
 
-    Nothing is added in front: the task's letter opens the prompt.
+    Nothing is added in front: the task's letter opens the prompt. Special tokens are ids alone: a text
+    that spells one is read as the characters it has.
 
     >>> tokenizer = build_tokenizer()
     >>> ids = tokenizer("C 7+5\n").input_ids
@@ -33,6 +34,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         padding_side="right",
         model_max_length=256,
         clean_up_tokenization_spaces=False,
+        split_special_tokens=True,  # a text that spells "<eos>" ends nothing
     )
 
 
