@@ -55,6 +55,25 @@ class Sampled:
     reason: str | None = None
 
 
+def run_last_tokens(runner: Runner, cache: PrefixCache, states: Sequence[State], capacity: int) -> None:
+    """Run each state's last token, whose keys and values are kept, and set `logits`; `capacity` rows at once.
+
+    The states' `ids[:-1]` must be in the cache.
+    """
+    for begin in range(0, len(states), capacity):
+        chunk = states[begin : begin + capacity]
+        edge = max(len(s.ids) for s in chunk) - 1
+        slots = runner.slots(capacity=len(chunk), edge=edge, columns=edge + 1)
+        for i, state in enumerate(chunk):
+            slots.place(cache.match(state.tree, state.ids[:-1]), i, 1)
+        last = torch.tensor([[s.ids[-1]] for s in chunk], device=runner.device)
+        logits = runner.forward(last, slots)
+        for i, state in enumerate(chunk):
+            state.logits = logits[i]
+            state.computed += 1
+            cache.insert(state.tree, state.ids, len(state.ids) - 1, slots.read(i, edge, edge + 1))
+
+
 class Decoder:
     """One call's decoding: samples every row of every state, in batches of bounded memory.
 
@@ -119,7 +138,7 @@ class Decoder:
             free -= len(rows)
             if state.placed == len(state.rows):
                 self._queue.popleft()
-        self._first_pass([s for s, _ in taken if s.logits is None])
+        run_last_tokens(self.runner, self.cache, [s for s, _ in taken if s.logits is None], self._capacity)
         begin = self._slots.n
         for state, rows in taken:
             at = self._slots.n
@@ -136,21 +155,6 @@ class Decoder:
             if state.placed == len(state.rows):
                 state.logits = None
         self._sample(begin, logits.repeat_interleave(each, dim=0))
-
-    def _first_pass(self, states: Sequence[State]) -> None:
-        """Run each state's last token, once for all its rows."""
-        for begin in range(0, len(states), self._capacity):
-            chunk = states[begin : begin + self._capacity]
-            edge = max(len(s.ids) for s in chunk) - 1
-            slots = self.runner.slots(capacity=len(chunk), edge=edge, columns=edge + 1)
-            for i, state in enumerate(chunk):
-                slots.place(self.cache.match(state.tree, state.ids[:-1]), i, 1)
-            last = torch.tensor([[s.ids[-1]] for s in chunk], device=self.runner.device)
-            logits = self.runner.forward(last, slots)
-            for i, state in enumerate(chunk):
-                state.logits = logits[i]
-                state.computed += 1
-                self.cache.insert(state.tree, state.ids, len(state.ids) - 1, slots.read(i, edge, edge + 1))
 
     def _sample(self, begin: int, logits: torch.Tensor) -> None:
         """Draw the next token of the rows from slot `begin` on, and let go of those that end."""

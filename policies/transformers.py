@@ -14,14 +14,16 @@ from transformers import PreTrainedModel
 from policies.chat import encode_prompt
 from policies.checks import check_rows
 from policies.decoding import Decoder, Row, Sampled, State
-from policies.policy import Extended, Sampling, Until
+from policies.policy import Extended, NextTokens, Sampling, Until
 from policies.prefill import prefill
 from policies.prefix_cache import PrefixCache
 from policies.pretrained import load_pretrained
+from policies.probabilities import next_token_probs, step_logprobs
 from policies.runner import Runner
 from policies.steps import StepCutter
-from verifiers.scoring import Spend
+from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Message, Problem, Solution, Stop, failed
+from verifiers.token_rows import TokenRow
 
 _GIB = 1 << 30
 _PROMPTS = 4096  # prompts whose ids are remembered
@@ -145,10 +147,97 @@ class Transformers:
         self.cache.close(keys)
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
 
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another: no special token is added."""
+        return tuple(self._encode(text))
+
+    def next_token_probs(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
+    ) -> NextTokens:
+        """The probability of each of `tokens` as the next one after each prefix, at temperature 1.
+
+        States are computed and charged as in `extend`, those that an earlier call has left in the cache as
+        cached. Raises ValueError for a prefix that has ended.
+        """
+        check_rows(problems, prefixes, [0] * len(problems), "step")
+        probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
+        reasons: list[str | None] = [None] * len(problems)
+        spend = [Spend(policy_calls=1)] * len(problems)
+        keys: dict[tuple[str, tuple[int, ...]], None] = {}
+        states: dict[Hashable, tuple[State, int]] = {}
+        rows: dict[Hashable, list[int]] = {}
+        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
+            try:
+                prompt = self.prompt_ids(problem)
+            except jinja2.TemplateError as error:
+                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+                continue
+            ids = (*prompt, *self._context(prefix))
+            if not ids or (self.runner.context is not None and len(ids) > self.runner.context):
+                reasons[i] = f"problem {problem.id!r}: {len(ids)} tokens and a context of {self.runner.context}"
+                continue
+            key = (problem.id, prompt)
+            keys[key] = None
+            tree = self.cache.open(key, fresh=False)
+            states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
+            rows.setdefault((problem.id, ids), []).append(i)
+        if states:
+            with self.runner.inference():
+                found = next_token_probs(self.runner, self.cache, list(states.values()), tokens, self._batch_bytes())
+            for (key_of_state, (state, _)), row in zip(states.items(), found, strict=True):
+                for place, i in enumerate(rows[key_of_state]):
+                    probs[i] = row
+                    spend[i] = self._spend(0 if place else state.computed, len(state.ids), 0)
+            self.cache.close(list(keys))
+        return NextTokens(probs, tuple(spend), tuple(reasons))
+
+    def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
+
+        Each step's tokens are its own, or its text's where it has none. A finished solution's last step
+        includes the end of sequence. Rows over the context are NaN with a reason. Nothing is cached: a
+        row's cost is all its tokens.
+        """
+        eos = self.tokenizer.eos_token_id
+        steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        reasons: list[str | None] = [None] * len(problems)
+        readable: dict[int, tuple[TokenRow, int]] = {}
+        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
+            ids = list(self.prompt_ids(problem))
+            prompt, ends = len(ids), []
+            for k, step in enumerate(solution.steps):
+                ids += self._encode(step.text) if step.tokens is None else step.tokens
+                if (
+                    solution.finished
+                    and k == len(solution.steps) - 1
+                    and (step.tokens is None or not self.eos[ids[-1]])
+                ):
+                    ids.append(eos)
+                ends.append(len(ids) - 1)
+            if self.runner.context is not None and len(ids) > self.runner.context:
+                reasons[i] = f"problem {problem.id!r}: {len(ids)} tokens and a context of {self.runner.context}"
+            elif ends and not prompt:
+                reasons[i] = f"problem {problem.id!r}: the prompt has no tokens"
+            elif ends:
+                readable[i] = TokenRow(tuple(ids), tuple(ends)), prompt
+        rows, prompts = [row for row, _ in readable.values()], [prompt for _, prompt in readable.values()]
+        if rows:
+            found = step_logprobs(self.runner, rows, prompts, self._batch_bytes())
+            for i, row in zip(readable, found, strict=True):
+                steps[i] = row
+        lengths = [len(readable[i][0].ids) if i in readable else 0 for i in range(len(problems))]
+        spend = [self._spend(n, n, 0) for n in lengths]
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))
+
     def forget(self) -> None:
         """Drop all kept keys and values and working memory; to be called when the model's weights have changed."""
         self.cache.clear()
         self.runner.space.release()
+
+    @property
+    def uses_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self.chat and bool(getattr(self.tokenizer, "chat_template", None))
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
@@ -196,7 +285,7 @@ class Transformers:
     def _decode(self, states: list[tuple[State, int]], until: Until, sampling: Sampling) -> list[tuple[Sampled, Spend]]:
         if not states:
             return []
-        batch_bytes = self.batch_bytes or _default_batch_bytes(self.runner.device)
+        batch_bytes = self._batch_bytes()
         with self.runner.inference():
             prefill(self.runner, self.cache, states, batch_bytes)
             done = Decoder(
@@ -213,6 +302,9 @@ class Transformers:
         computed = {state.rows[0].index: state.computed for state, _ in states}
         lengths = {row.index: len(state.ids) for state, _ in states for row in state.rows}
         return [(s, self._spend(computed.get(s.row.index, 0), lengths[s.row.index], len(s.tokens))) for s in done]
+
+    def _batch_bytes(self) -> int:
+        return self.batch_bytes or _default_batch_bytes(self.runner.device)
 
     def _spend(self, computed: int, length: int, sampled: int) -> Spend:
         return Spend(

@@ -57,6 +57,20 @@ class Spend:
         """Seconds in the policy and the scorers; a batched call's time is shared by its rows."""
         return self.policy_seconds + self.scorer_seconds
 
+    def as_scorer(self) -> Spend:
+        """What a policy spent on behalf of a scorer, as the cost of scoring one row.
+
+        >>> Spend(policy_calls=3, prompt_tokens=5, sampled_tokens=7).as_scorer()
+        Spend(scorer_calls=1, scored_tokens=5, judged_tokens=7)
+        """
+        return Spend(
+            scorer_calls=1,
+            scored_tokens=self.prompt_tokens,
+            cached_scored_tokens=self.cached_prompt_tokens,
+            judged_tokens=self.sampled_tokens,
+            scorer_flops=self.policy_flops,
+        )
+
     def __add__(self, other: Spend) -> Spend:
         return Spend.total((self, other))
 

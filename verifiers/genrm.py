@@ -1,0 +1,275 @@
+"""The generative verifier: it answers Yes or No as a language model does, at once or after a rationale."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from policies.policy import NextTokens, Sampling, TokenPolicy
+from verifiers.genrm_format import GENRM, GenRMFormat
+from verifiers.scoring import FloatArray, Scores, Spend, outcome_scores
+from verifiers.solution import Problem, Solution, Step, Stop
+
+Mode: TypeAlias = Literal["direct", "cot"]
+_calls = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a generative verifier said of one solution, vote by vote.
+
+    `yes` and `no` have shape (votes,): P(yes) and P(no) as the next token, NaN for a vote that came to no
+    verdict. `rationales` are its texts ("" without one). `reason` says why no vote at all came to one.
+    """
+
+    yes: FloatArray
+    no: FloatArray
+    rationales: tuple[str, ...]
+    spend: Spend
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenRM:
+    r"""P(yes) as the next token after a solution, or the mean of it over rationales (Zhang et al. 2024, section 3).
+
+    `mode="direct"` reads P(yes) right after the prompt. `mode="cot"` samples `votes` rationales a
+    solution; each ends with the format's verdict words, and P(yes) is read there. The score is the mean
+    of these *probabilities*, not a count of votes (equation 7). `probability="normalised"` divides by
+    P(yes) + P(no).
+
+    A rationale that ends without the verdict words is drawn again, up to `redraws` times; a vote that has
+    still none is left out of the mean, and without any vote the score is NaN with a reason. It is never 0.
+    `sampling.max_tokens` bounds solution and rationale together. Seeds come from (`seed`, problem id,
+    solution text, vote), so the first votes of a larger number are those of a smaller one. `batch_rows`
+    rationales are sampled in a call, which bounds the memory for their keys and values.
+
+    >>> import policies
+    >>> from policies.tiny_example import tiny_model
+    >>> from verifiers import Problem, Solution, Step, Stop
+    >>> policy = policies.Transformers(*tiny_model())
+    >>> short = GenRMFormat(direct="{problem}={solution}?", cot="", solver="", verdict="?", yes="Y", no="N")
+    >>> untrained = GenRM(policy, format=short, probability="normalised")
+    >>> scores = untrained.score([Problem("p1", "2+2")], [Solution((Step("4"),), Stop.EOS)])
+    >>> bool(0.4 < scores.values()[0] < 0.6)
+    True
+
+    Costs: tokens of rationales are `judged_tokens`, drawn-again ones included. Raises ValueError where
+    `yes` or `no` is not a single token of the policy, and for a policy that wraps a prompt which is not
+    made for it in a chat template.
+    """
+
+    policy: TokenPolicy
+    mode: Mode = "direct"
+    votes: int = 1
+    format: GenRMFormat = GENRM
+    probability: Literal["raw", "normalised"] = "raw"
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=1024))
+    redraws: int = 3
+    seed: int = 0
+    batch_rows: int = 512
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("direct", "cot"):
+            raise ValueError(f"GenRM(mode={self.mode!r}): use 'direct' or 'cot'")
+        if self.probability not in ("raw", "normalised"):
+            raise ValueError(f"GenRM(probability={self.probability!r}): use 'raw' or 'normalised'")
+        if self.mode == "direct" and self.votes != 1:
+            raise ValueError(f"GenRM(mode='direct', votes={self.votes}): the next token has one probability; use 'cot'")
+        for name, value, least in (
+            ("votes", self.votes, 1),
+            ("redraws", self.redraws, 0),
+            ("batch_rows", self.batch_rows, 1),
+        ):
+            if value < least:
+                raise ValueError(f"GenRM({name}={value}): it must be {least} or more")
+        if getattr(self.policy, "uses_chat_template", False) and not self.format.chat:
+            raise ValueError(
+                "the policy puts prompts into a chat template, and this format is no chat message: load the policy "
+                "with chat=False, or use a format with chat=True"
+            )
+        verdict_ids(self.policy, self.format)
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path,
+        *,
+        votes: int | None = None,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: str = "auto",
+    ) -> GenRM:
+        """The generative verifier that `verifiers.train_genrm` wrote, with the mode and format that it was taught.
+
+        `votes` defaults to 1 (direct) or 32 (cot). Raises ValueError for a model of another kind.
+        """
+        from policies.transformers import Transformers
+
+        policy = Transformers.load(name, dtype=dtype, device=device, chat=False)
+        entry: dict[str, Any] = getattr(policy.model.config, "stepbeam", None) or {}
+        if entry.get("kind") != "genrm":
+            raise ValueError(
+                f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
+                "give the model to GenRM or LLMJudge with a format of your own"
+            )
+        votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
+        room = sampling or Sampling(max_tokens=entry.get("max_tokens", 1024))
+        return cls(policy, entry["mode"], votes, GenRMFormat(**entry["format"]), sampling=room, seed=seed)
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """One P(yes) a finished solution, at its last step; N rows."""
+        judged = self.judge(problems, solutions)
+        return outcome_scores(
+            solutions, [self._value(j) for j in judged], [j.spend for j in judged], [j.reason for j in judged]
+        )
+
+    def judge(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
+        """Every vote on every solution; an unfinished solution gets none, and costs nothing."""
+        rows = [i for i, s in enumerate(solutions) if s.finished and s.text]
+        if self.mode == "direct":
+            found = self._direct([problems[i] for i in rows], [solutions[i] for i in rows])
+        else:
+            found = self._cot([problems[i] for i in rows], [solutions[i] for i in rows])
+        silent = np.full(self.votes, np.nan, dtype=np.float32)
+        out = [Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), _why_silent(s)) for s in solutions]
+        for i, judgement in zip(rows, found, strict=True):
+            out[i] = judgement
+        return out
+
+    def _value(self, judgement: Judgement) -> float:
+        yes = judgement.yes.astype(np.float64)
+        if self.probability == "normalised":
+            yes = yes / (yes + judgement.no)
+        spoken = yes[~np.isnan(yes)]
+        return float(spoken.mean()) if len(spoken) else float("nan")
+
+    def _direct(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
+        call = next(_calls)
+        rows = [_row(p, self.format.direct_parts(p, s), call) for p, s in zip(problems, solutions, strict=True)]
+        found = self._verdicts(rows)
+        return [
+            Judgement(found.probs[i, :1], found.probs[i, 1:], ("",), found.spend[i].as_scorer(), found.reasons[i])
+            for i in range(len(rows))
+        ]
+
+    def _cot(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
+        yes = np.full((len(solutions), self.votes), np.nan, dtype=np.float32)
+        no = yes.copy()
+        texts = [[""] * self.votes for _ in solutions]
+        reasons = [[""] * self.votes for _ in solutions]
+        spends: list[list[Spend]] = [[] for _ in solutions]
+        call = next(_calls)
+        for batch in _batches([p.id for p in problems], self.votes, self.batch_rows):
+            rows = [_row(problems[i], self.format.cot_parts(problems[i], solutions[i]), call) for i, _ in batch]
+            open_rows = list(range(len(batch)))
+            for attempt in range(1 + self.redraws):
+                if not open_rows:
+                    break
+                places = [batch[r] for r in open_rows]
+                seeds = [self._seed(problems[i], solutions[i], vote, attempt) for i, vote in places]
+                drawn = self.policy.extend(
+                    [rows[r][0] for r in open_rows],
+                    [rows[r][1] for r in open_rows],
+                    until="step",
+                    # The rationale is one step, which the verdict words end.
+                    sampling=replace(self.sampling, separator=self.format.verdict),
+                    seeds=seeds,
+                )
+                closed: list[tuple[int, Solution]] = []
+                for r, (i, vote), grown, spend in zip(open_rows, places, drawn.solutions, drawn.spend, strict=True):
+                    spends[i].append(spend)
+                    texts[i][vote] = grown.text.removeprefix(rows[r][1].text)
+                    if grown.stop is Stop.OPEN and texts[i][vote].endswith(self.format.verdict):
+                        closed.append((r, grown))
+                    else:
+                        reasons[i][vote] = (
+                            grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
+                        )
+                found = self._verdicts([(rows[r][0], grown) for r, grown in closed])
+                for k, (r, _) in enumerate(closed):
+                    i, vote = batch[r]
+                    yes[i, vote], no[i, vote] = found.probs[k]
+                    reasons[i][vote] = found.reasons[k] or ""
+                    spends[i].append(found.spend[k])
+                done = {r for r, _ in closed}
+                open_rows = [r for r in open_rows if r not in done]
+        return [
+            Judgement(
+                yes[i],
+                no[i],
+                tuple(texts[i]),
+                Spend.total(spends[i]).as_scorer(),
+                self._why_none(reasons[i]) if np.isnan(yes[i]).all() else None,
+            )
+            for i in range(len(solutions))
+        ]
+
+    def _verdicts(self, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
+        if not rows:
+            return NextTokens(np.empty((0, 2), np.float32), (), ())
+        return self.policy.next_token_probs(
+            [p for p, _ in rows], [s for _, s in rows], tokens=verdict_ids(self.policy, self.format)
+        )
+
+    def _seed(self, problem: Problem, solution: Solution, vote: int, attempt: int) -> int:
+        place = "\x1f".join((str(self.seed), problem.id, solution.text, str(vote), str(attempt)))
+        return int.from_bytes(blake2b(place.encode(), digest_size=8).digest()) >> 1
+
+    def _why_none(self, reasons: Sequence[str]) -> str:
+        first = next((reason for reason in reasons if reason), "no reason given")
+        return f"none of {self.votes} rationales came to a verdict in {1 + self.redraws} draws; first: {first}"
+
+
+def verdict_ids(policy: TokenPolicy, words: GenRMFormat) -> tuple[int, int]:
+    """The token ids of `yes` and `no`.
+
+    Raises ValueError, naming the text and its tokens, where one is not a single token or both are the same.
+    """
+    ids = []
+    for text in (words.yes, words.no):
+        tokens = policy.encode(text)
+        if len(tokens) != 1:
+            raise ValueError(
+                f"the verdict {text!r} is {len(tokens)} tokens {list(tokens)} for this policy: its probability is not "
+                "that of one next token; choose another `yes` and `no` in the format"
+            )
+        ids.append(tokens[0])
+    if ids[0] == ids[1]:
+        raise ValueError(f"the verdicts {words.yes!r} and {words.no!r} are one token {ids[0]} for this policy")
+    return ids[0], ids[1]
+
+
+def _row(problem: Problem, parts: tuple[str, str], call: int) -> tuple[Problem, Solution]:
+    prompt, continuation = parts
+    # A name of its own for each call: what a score costs must not depend on what was scored before.
+    judged = Problem(f"{problem.id}\x1fjudged {call}", prompt)
+    return judged, Solution((Step(continuation),)) if continuation else Solution()
+
+
+def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[int, int]]]:
+    """(row, vote) pairs in batches whose borders, within a problem, depend on that problem's rows alone."""
+    rows: dict[str, list[tuple[int, int]]] = {}
+    for i, problem in enumerate(ids):
+        rows.setdefault(problem, []).extend((i, vote) for vote in range(votes))
+    batch: list[tuple[int, int]] = []
+    for pairs in rows.values():
+        slices = [pairs[k : k + limit] for k in range(0, len(pairs), limit)]
+        for part in slices:
+            if batch and (len(batch) + len(part) > limit or len(slices) > 1):
+                yield batch
+                batch = []
+            batch += part
+    if batch:
+        yield batch
+
+
+def _why_silent(solution: Solution) -> str | None:
+    return "the solution has no text to judge" if solution.finished else None
