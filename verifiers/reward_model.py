@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow, token_rows
+
+# Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
+Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -72,13 +75,26 @@ def rows_for(
 def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
     """P(good), the sigmoid of the head, at the ends of each row: one array of shape (T_i,) a row.
 
+    See `read_ends` for how rows share batches.
+    """
+    return read_ends(
+        model.base_model,
+        lambda hidden: torch.sigmoid(model.score(hidden)[:, 0].float()),
+        rows,
+        batch_tokens=batch_tokens,
+    )
+
+
+def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
+    """What `judge` says of the backbone's hidden states at the ends of each row: one array of shape (T_i,) a row.
+
     Equal rows are computed once; rows of like length share a batch of at most `batch_tokens`
     tokens with padding (one row at the least).
     """
     unique = sorted(dict.fromkeys(rows), key=lambda row: (len(row.ids), row.ids))
     values: dict[TokenRow, FloatArray] = {}
     for batch in _batches(unique, batch_tokens):
-        values.update(zip(batch, _forward(model, batch), strict=True))
+        values.update(zip(batch, _forward(backbone, judge, batch), strict=True))
     return [values[row] for row in rows]
 
 
@@ -94,8 +110,8 @@ def spend_of(model: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
 
 
 @torch.inference_mode()
-def _forward(model: Any, batch: Sequence[TokenRow]) -> list[FloatArray]:
-    device = model.device
+def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[FloatArray]:
+    device = backbone.device
     width = len(batch[-1].ids)
     ids = torch.zeros((len(batch), width), dtype=torch.long)
     mask = torch.zeros((len(batch), width), dtype=torch.long)
@@ -105,9 +121,8 @@ def _forward(model: Any, batch: Sequence[TokenRow]) -> list[FloatArray]:
     counts = [len(row.ends) for row in batch]
     at_row = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor(counts)).to(device)
     at = torch.tensor([end for row in batch for end in row.ends], device=device)
-    hidden = model.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
-    logits = model.score(hidden.last_hidden_state[at_row, at])[:, 0]
-    values = torch.sigmoid(logits.float()).cpu().numpy().astype(np.float32)
+    hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
 
 
