@@ -1,0 +1,97 @@
+"""Public process reward models: any backbone and head, read as a format says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from prms.format_rows import RowBuilder, row_builder, token_ids
+from prms.formats import PRMFormat
+from verifiers.parameters import flop_parameters
+from verifiers.reward_model import nan_row, read_ends
+from verifiers.scoring import FloatArray, Scores, Spend
+from verifiers.solution import Problem, Solution
+from verifiers.token_rows import TokenRow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PublicPRM:
+    r"""P(good) of every step of finished and unfinished solutions, by a PRM of a public format.
+
+    Load one with `prms.load("Qwen/Qwen2.5-Math-PRM-7B")`, or from a folder:
+
+    >>> from prms.formats import MATH_SHEPHERD
+    >>> MATH_SHEPHERD.target, MATH_SHEPHERD.separator
+    ('value', '\n')
+
+    One forward a solution, causal: later steps change no score. `backbone` gives hidden states of
+    shape (N, L, d), `head` maps (n, d) to logits as `format.head` says. Scores are NaN, with a
+    reason, where a row is over the context, a step is blank, or a text holds a token that the format
+    keeps for itself; nothing is truncated. `batch_tokens` bounds the memory of a batch. Raises
+    ValueError where the tokenizer is not one for the format.
+    """
+
+    backbone: Any
+    head: Any
+    tokenizer: Any
+    format: PRMFormat
+    batch_tokens: int = 16_384
+    _builder: RowBuilder = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_builder", row_builder(self.tokenizer, self.format))
+        if self.format.head == "tokens":
+            token_ids(self.tokenizer, self.format)
+
+    @property
+    def target(self) -> Literal["error", "value"] | None:
+        """What its labels were, None where nobody has said; see `prms.PRM`."""
+        return self.format.target
+
+    @property
+    def separator(self) -> str:
+        """What ended the steps it was trained on."""
+        return self.format.separator
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """P(good) of every prefix, one a step; N rows."""
+        limit = getattr(self.backbone.config, "max_position_embeddings", None)
+        rows = self._builder.rows(problems, solutions, limit=limit)
+        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
+        found = read_ends(self.backbone, self._judge, list(read.values()), batch_tokens=self.batch_tokens)
+        values = dict(zip(read, found, strict=True))
+        steps = [values.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
+        for problem, solution, scores in zip(problems, solutions, steps, strict=True):
+            if len(scores) != len(solution.steps):
+                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
+        spend = [self._spend(read.get(i)) for i in range(len(rows))]
+        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+
+    def _judge(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits = self.head(hidden.to(next(self.head.parameters()).dtype))
+        if self.format.head == "value":
+            return torch.sigmoid(logits[:, 0].float())
+        if self.format.head == "tokens":
+            logits = logits[:, token_ids(self.tokenizer, self.format)]
+        return torch.softmax(logits.float(), dim=-1)[:, 1]
+
+    def _spend(self, row: TokenRow | None) -> Spend:
+        if row is None:
+            return Spend(scorer_calls=1)
+        head = sum(p.numel() for p in self.head.parameters())  # it runs at the ends of steps alone
+        flops = 2.0 * (flop_parameters(self.backbone) * len(row.ids) + head * len(row.ends))
+        return Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=flops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PublicErrorPRM(PublicPRM):
+    """A public PRM trained on error labels, so that it also knows the value of a problem: no step, no error yet."""
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """1.0 for each problem, `steps[i]` of shape (1,), at no cost."""
+        rows: list[FloatArray] = [np.ones(1, dtype=np.float32) for _ in problems]
+        return Scores(tuple(rows))

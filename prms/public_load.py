@@ -1,0 +1,111 @@
+"""Public PRMs from their published checkpoints: safetensors only, and no code of a repository is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.hub import cached_file
+
+from prms.formats import PRMFormat
+from prms.public import PublicErrorPRM, PublicPRM
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_public(name: str, form: PRMFormat, *, dtype: str = "auto", device: str = "auto") -> PublicPRM:
+    """The PRM of format `form` in a folder or of a hub name.
+
+    `dtype="auto"` is that of the checkpoint (float16 becomes float32 on a CPU); `device="auto"` is
+    CUDA where there is one.
+
+    Raises FileNotFoundError where there is no such model or no safetensors, ValueError where its
+    weights lack a part that the format needs or its tokenizer is another format's.
+    """
+    if dtype not in ("auto", *_DTYPES):
+        raise ValueError(f"unknown dtype {dtype!r}: use auto or one of {', '.join(_DTYPES)}")
+    folder = Path(name)
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"no PRM in {name!r}: it has no weights (*.safetensors); load what it has where you trust it, "
+            "and save that with save_pretrained"
+        )
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    auto: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model, info = auto.from_pretrained(
+            name,
+            dtype=_dtype(name, dtype, where),
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(f"no PRM at {name!r}: {first}") from error
+    if info["missing_keys"]:
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {missing}")
+    if form.head == "tokens":
+        backbone, head = model.base_model, model.get_output_embeddings()
+    else:
+        backbone, head = model, _head(name, form, model.config.hidden_size)
+    kind = PublicErrorPRM if form.target == "error" else PublicPRM
+    return kind(backbone.to(where).eval(), head.to(where).eval(), tokenizer, form)
+
+
+def _dtype(name: str, dtype: str, where: str) -> torch.dtype:
+    if dtype != "auto":
+        return _DTYPES[dtype]
+    # An adapter's repository has no config of its own; its base model's is the one that counts.
+    adapter = _json_of(name, "adapter_config.json")
+    source = name if adapter is None else adapter["base_model_name_or_path"]
+    found: torch.dtype = AutoConfig.from_pretrained(source, trust_remote_code=False).dtype or torch.float32
+    return torch.float32 if found is torch.float16 and where == "cpu" else found
+
+
+def _head(name: str, form: PRMFormat, width: int) -> torch.nn.Module:
+    """The head on top of the hidden states, in float32: two logits or one."""
+    if form.head == "classes":
+        # Qwen2ForProcessRewardModel in the checkpoint's modeling file: Linear, ReLU, Linear to two labels.
+        prefix = "score"
+        layers: list[torch.nn.Module] = [torch.nn.Linear(width, width), torch.nn.ReLU(), torch.nn.Linear(width, 2)]
+        head: torch.nn.Module = torch.nn.Sequential(*layers)
+    else:
+        prefix, head = "v_head.summary", torch.nn.Linear(width, 1)
+    names = {own: f"{prefix}.{own}" for own in head.state_dict()}
+    found = _tensors(name, form, list(names.values()))
+    wrong = [n for own, n in names.items() if found[n].shape != head.state_dict()[own].shape]
+    if wrong:
+        raise ValueError(f"{name!r} is no {form.name!r} model: its {wrong[0]} has shape {tuple(found[wrong[0]].shape)}")
+    head.load_state_dict({own: found[n].float() for own, n in names.items()})
+    return head
+
+
+def _tensors(name: str, form: PRMFormat, keys: list[str]) -> dict[str, torch.Tensor]:
+    from safetensors import safe_open
+
+    index = _json_of(name, "model.safetensors.index.json")
+    shards = dict.fromkeys(keys, "model.safetensors") if index is None else index["weight_map"]
+    tensors = {}
+    for key in keys:
+        path = cached_file(name, shards[key]) if key in shards else None
+        if path is None:
+            raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {key}")
+        with safe_open(path, framework="pt") as file:
+            if key not in file.keys():  # noqa: SIM118  (a file is no mapping)
+                raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {key}")
+            tensors[key] = file.get_tensor(key)
+    return tensors
+
+
+def _json_of(name: str, file: str) -> Any:
+    try:
+        path = cached_file(name, file)
+    except OSError:  # it has no such file
+        return None
+    return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
