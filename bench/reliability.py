@@ -1,0 +1,154 @@
+"""Are scores probabilities? Reliability: what is right among solutions of like score."""
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from verifiers.labelled import Labelled
+from verifiers.scoring import Scorer
+
+# Of Okabe and Ito's palette, as `bench.plot`.
+_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#000000", "X"))
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Scores of like size: their number and mean, and the mean label with its 95% interval."""
+
+    count: int
+    score: float
+    label: float
+    low: float
+    high: float
+
+
+def reliability(
+    scores: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    bins: int = 10,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> list[Bin]:
+    """Bins of (nearly) equal mass over the sorted scores; equal scores share a bin.
+
+    >>> [b.count for b in reliability([0.1, 0.1, 0.1, 0.4, 0.8, 0.9], [0, 0, 1, 0, 1, 1], bins=3)]
+    [3, 1, 2]
+
+    `scores` and `labels` have shape (M,), labels in [0, 1]. `groups[i]` (a problem's id) says which rows belong
+    together: intervals are from a bootstrap that draws whole groups, each row its own where it is None. Where
+    all labels of a bin agree on 0 or 1 the exact binomial interval stands in, over the bin's groups. Raises
+    ValueError for no rows, NaN, or fields of different lengths.
+    """
+    s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    owners = list(range(len(s))) if groups is None else list(groups)
+    if not len(s) == len(y) == len(owners):
+        raise ValueError(f"{len(s)} scores, {len(y)} labels and {len(owners)} groups: give one of each a row")
+    if not len(s) or np.isnan(s).any() or np.isnan(y).any():
+        raise ValueError(
+            f"{len(s)} rows, {int(np.isnan(s).sum())} scores and {int(np.isnan(y).sum())} labels NaN: "
+            "leave out what has no score or no label; at least one row must stay"
+        )
+    if bins < 1:
+        raise ValueError(f"bins is {bins}: it must be 1 or more")
+    order = np.argsort(s, kind="stable")
+    names = {name: i for i, name in enumerate(dict.fromkeys(owners))}
+    owner = np.array([names[name] for name in owners])
+    rng = np.random.default_rng(seed)
+    return [
+        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], rng, replicates))
+        for rows in _equal_mass(s, order, bins)
+    ]
+
+
+def expected_calibration_error(scores: npt.ArrayLike, labels: npt.ArrayLike, *, bins: int = 10) -> float:
+    """The mean distance between score and label over equal-mass bins, weighted by their counts.
+
+    >>> expected_calibration_error([0.2] * 10 + [0.9] * 10, [0] * 8 + [1] * 2 + [1] * 7 + [0] * 3, bins=2)
+    0.1
+
+    With few rows it is above 0 for perfect scores too. Bins as in `reliability`.
+    """
+    found = reliability(scores, labels, bins=bins, replicates=1)
+    total = sum(b.count for b in found)
+    return round(sum(b.count * abs(b.score - b.label) for b in found) / total, 12)
+
+
+def judged(scorer: Scorer, rows: Sequence[Labelled]) -> tuple[Numbers, Numbers, list[str]]:
+    """Score, label and problem id of every step that has both a score and a label."""
+    found = scorer.score([row.problem for row in rows], [row.solution for row in rows])
+    pairs = [
+        (float(score), label, row.problem.id)
+        for row, scores in zip(rows, found.steps, strict=True)
+        for score, label in zip(scores, row.labels, strict=True)
+        if not (np.isnan(score) or np.isnan(label))
+    ]
+    return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]), [p[2] for p in pairs]
+
+
+def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: str) -> None:
+    """Mean label against mean score of each curve's bins, their intervals, and how many rows each bin holds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (top, low) = pyplot.subplots(
+        2, 1, figsize=(6.5, 7.5), layout="constrained", sharex=True, height_ratios=(4, 1)
+    )
+    top.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="score = share right")
+    for i, (name, bins) in enumerate(curves.items()):
+        colour, marker = _STYLES[i % len(_STYLES)]
+        total = sum(b.count for b in bins)
+        error = sum(b.count * abs(b.score - b.label) for b in bins) / total
+        x, y = [b.score for b in bins], [b.label for b in bins]
+        spread = [[b.label - b.low for b in bins], [b.high - b.label for b in bins]]
+        top.errorbar(
+            x, y, yerr=spread, color=colour, marker=marker, markersize=5, capsize=2, elinewidth=1,
+            label=f"{name} (ECE {error:.3f}, {total:,} rows)",
+        )  # fmt: skip
+        low.vlines(x, 0, [b.count for b in bins], color=colour, linewidth=2.5, alpha=0.7)
+    top.set_ylim(-0.03, 1.03)
+    top.set_ylabel("share right (bars: 95% interval)")
+    top.set_title(title)
+    top.legend(loc="upper left", fontsize="small", framealpha=0.9)
+    low.set_ylim(bottom=0)
+    low.set_ylabel("rows in bin")
+    low.set_xlabel("mean score in bin")
+    for axes in (top, low):
+        axes.grid(visible=True, alpha=0.25)
+    draft = path.with_name(f".{path.name}.draft.png")
+    figure.savefig(draft, dpi=150, metadata={"Software": None})
+    pyplot.close(figure)
+    os.replace(draft, path)
+
+
+def _equal_mass(scores: Numbers, order: npt.NDArray[np.intp], bins: int) -> list[npt.NDArray[np.intp]]:
+    """Rows of each bin: a boundary inside a run of equal scores moves to its end."""
+    ordered = scores[order]
+    wanted = [round(len(order) * i / bins) for i in range(1, bins)]
+    cuts = sorted({int(np.searchsorted(ordered, ordered[cut - 1], side="right")) for cut in wanted if cut > 0})
+    return [rows for rows in np.split(order, cuts) if len(rows)]
+
+
+def _interval(
+    labels: Numbers, owner: npt.NDArray[np.int64], rng: np.random.Generator, replicates: int
+) -> tuple[float, float]:
+    """95% of the mean label over draws of whole groups."""
+    _, place = np.unique(owner, return_inverse=True)
+    counts = np.bincount(place)
+    if labels.min() == labels.max() and labels[0] in (0.0, 1.0):
+        exact = binomtest(int(labels[0]) * len(counts), len(counts)).proportion_ci(0.95)
+        return float(exact.low), float(exact.high)
+    sums = np.bincount(place, weights=labels)
+    drawn = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=replicates)
+    low, high = np.quantile(drawn @ sums / (drawn @ counts), [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,282 @@
+"""Monte-Carlo values of prefixes, collected into a data set to train PRMs on."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from policies.policy import Policy, Sampling
+from prms.rollouts import State, Tally, grade, roll_out, sample, seed_of, settled, state_of
+from prms.value_journal import Journal, Record, open_journal, write_atomically
+from prms.value_rows import dataset_of, plain_prompt, root_row, solution_rows
+from verifiers.naming import name_of
+from verifiers.scoring import Scorer, Spend
+from verifiers.solution import Problem, Solution, Stop
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def collect_values(
+    policy: Policy,
+    problems: Sequence[Problem],
+    verifier: Scorer,
+    *,
+    coverage: int,
+    rollouts: int,
+    out: str | Path,
+    first_pit: bool = False,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    chunk: int = 16,
+    progress: bool = False,
+) -> Dataset:
+    r"""Sample `coverage` solutions of each problem, then `rollouts` completions of each of their prefixes.
+
+    The value of a prefix is the fraction of its rollouts that the verifier finds right (Setlur et al. 2024,
+    appendix C, arXiv 2410.08146). With a low budget the paper takes `coverage` > `rollouts`, with a high one
+    `rollouts` > `coverage`; its own data have 20 rollouts. `first_pit=True` is its filter: of a wrong
+    solution only the steps up to the first of value 0 are kept, and nothing is rolled out beyond it.
+
+    >>> import tempfile
+    >>> import policies
+    >>> from verifiers import Problem, from_function
+    >>> policy = policies.Scripted(lambda problem, prefix, seed: f"2+2={3 + seed % 2}\nso"[len(prefix.text):])
+    >>> right = from_function(lambda problem, solution: float("=4" in solution.text))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     values = collect_values(
+    ...         policy, [Problem("p1", "2+2?")], right, coverage=2, rollouts=4, out=f"{folder}/values")
+    >>> list(values["step"]), values["prefix"][1]
+    ([0, 1, 2, 1, 2], ['2+2=4\n'])
+
+    The columns are those of `prms.value_rows`: a row with step 0 for the value of each problem, then one row
+    a step of every sampled solution, with successes and rollouts, so that `prms.best_of_k_value` can be had
+    from them. `prms.labelled` makes training data of the rows. Equal prefixes of a problem share their
+    rollouts; the last step of an ended solution needs none, as its outcome is known (a cut one is wrong).
+    A rollout that failed counts as wrong, one of unknown grade not at all; where no outcome is known the
+    value is None. A sampled solution that failed has no rows of its own.
+
+    `out` is a folder: `dataset/` as `Dataset.save_to_disk` writes it, `summary.json` with what was done,
+    what failed and the whole spend, and `journal.jsonl`, one line a chunk of problems. A collection that was
+    killed at any point and is started again with the same arguments (and policy, which is not checked)
+    ends with the same rows. No row depends on `chunk`, the number of problems whose prefixes are completed
+    in one call to the policy.
+
+    Raises ValueError for a count below 1, problem ids that occur twice, outcomes other than 0 and 1, and a
+    folder with other contents; BlockingIOError where another process is writing there.
+    """
+    for name, value in (("coverage", coverage), ("rollouts", rollouts), ("chunk", chunk)):
+        if value < 1:
+            raise ValueError(f"collect_values({name}={value}): it must be 1 or more")
+    _unique_ids(problems)
+    sampling = sampling or Sampling()
+    plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)
+    folder = Path(out)
+    chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
+    journal = open_journal(folder, plan.config(problems, chunk))
+    try:
+        _work_off(plan, chunks, journal, progress)
+        return _finish(folder, journal)
+    finally:
+        journal.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    policy: Policy
+    verifier: Scorer
+    coverage: int
+    rollouts: int
+    first_pit: bool
+    sampling: Sampling
+    seed: int
+
+    def config(self, problems: Sequence[Problem], chunk: int) -> Record:
+        """What must be equal for a collection to be gone on with."""
+        content = json.dumps([[p.id, plain_prompt(p), p.answer] for p in problems], ensure_ascii=False)
+        return {
+            "coverage": self.coverage,
+            "rollouts": self.rollouts,
+            "first_pit": self.first_pit,
+            "seed": self.seed,
+            "chunk": chunk,
+            "sampling": asdict(self.sampling),
+            "verifier": name_of(self.verifier),
+            "problems": len(problems),
+            "content": blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(),
+        }
+
+
+def _work_off(plan: _Plan, chunks: Sequence[Sequence[Problem]], journal: Journal, progress: bool) -> None:
+    from tqdm import tqdm
+
+    done = len(journal.records)
+    with tqdm(
+        total=sum(map(len, chunks)),
+        initial=sum(map(len, chunks[:done])),
+        unit="problem",
+        desc="values",
+        disable=not progress,
+    ) as bar:
+        for problems in chunks[done:]:
+            journal.append(_collect(plan, problems))
+            bar.update(len(problems))
+
+
+def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
+    """Sampled solutions, rollouts and rows of one chunk."""
+    started = time.perf_counter()
+    asked = [problem for problem in problems for _ in range(plan.coverage)]
+    seeds = [seed_of(plan.seed, problem, "seed", i % plan.coverage) for i, problem in enumerate(asked)]
+    solutions, spend = sample(
+        plan.policy, [(State(p), s) for p, s in zip(asked, seeds, strict=True)], sampling=plan.sampling
+    )
+    outcomes, reasons, grading = grade(plan.verifier, asked, solutions)
+    spend += grading
+    branches = [
+        _branch(problem, solution, settled(outcome, plan.rollouts, reason))
+        for problem, solution, outcome, reason in zip(asked, solutions, outcomes, reasons, strict=True)
+    ]
+    tallies: dict[State, Tally] = {}
+    for states in _rounds(branches, [State(problem) for problem in problems], tallies, plan.first_pit):
+        new, policy_spend, verifier_spend = roll_out(
+            plan.policy, plan.verifier, states, n=plan.rollouts, sampling=plan.sampling, seed=plan.seed
+        )
+        tallies.update(zip(states, new, strict=True))
+        spend += [*policy_spend, *verifier_spend]
+
+    rows: list[Record] = []
+    for i, problem in enumerate(problems):
+        root = tallies[State(problem)]
+        _check_counts(problem, plan.verifier, [root])
+        rows.append(root_row(problem, root))
+        for number in range(plan.coverage):
+            j = i * plan.coverage + number
+            kept = _kept(branches[j], tallies, plan.first_pit)
+            _check_counts(problem, plan.verifier, kept)
+            rows += solution_rows(problem, number, solutions[j], outcomes[j], kept)
+    done = _figures(solutions, outcomes, reasons, list(tallies.values()))
+    return {"rows": rows, "done": done, "spend": asdict(Spend.total(spend)), "seconds": time.perf_counter() - started}
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """A sampled solution on its way to labels: the prefixes that need rollouts, and the tally of its last step."""
+
+    states: tuple[State, ...]
+    end: Tally
+    steps: int
+
+    @property
+    def wrong(self) -> bool:
+        return self.end.value == 0
+
+
+def _branch(problem: Problem, solution: Solution, end: Tally) -> _Branch:
+    # A failed solution has no labels, and what came of it is counted in the summary.
+    steps = () if solution.stop is Stop.FAILED else solution.steps
+    return _Branch(tuple(state_of(problem, steps[:k]) for k in range(1, len(steps))), end, len(steps))
+
+
+def _rounds(
+    branches: Sequence[_Branch], roots: Sequence[State], tallies: dict[State, Tally], first_pit: bool
+) -> Iterator[list[State]]:
+    """What to roll out, call by call: everything at once, but on the way to first pits a depth at a time."""
+    searching = [b for b in branches if first_pit and b.wrong]
+    at_once = [state for b in branches if not (first_pit and b.wrong) for state in b.states]
+    depth = 0
+    while True:
+        searching = [b for b in searching if len(b.states) > depth]
+        states = dict.fromkeys([*(roots if depth == 0 else []), *at_once, *(b.states[depth] for b in searching)])
+        if new := [state for state in states if state not in tallies]:
+            yield new
+        if not searching:
+            return
+        searching = [b for b in searching if tallies[b.states[depth]].value != 0]
+        depth += 1
+
+
+def _kept(branch: _Branch, tallies: dict[State, Tally], first_pit: bool) -> list[Tally]:
+    """The tallies of a solution's steps, up to the first pit where that is asked for and the solution is wrong."""
+    out: list[Tally] = []
+    for state in branch.states:
+        out.append(tallies[state])
+        if first_pit and branch.wrong and out[-1].value == 0:
+            return out
+    return [*out, branch.end] if branch.steps else []
+
+
+def _check_counts(problem: Problem, verifier: Scorer, tallies: Sequence[Tally]) -> None:
+    if not all(tally.counted for tally in tallies):
+        raise ValueError(
+            f"problem {problem.id!r}: {name_of(verifier)} gave an outcome other than 0 and 1, which is no count: "
+            "use a verifier that says right or wrong"
+        )
+
+
+def _figures(
+    solutions: Sequence[Solution], outcomes: Sequence[float], reasons: Sequence[str | None], tallies: Sequence[Tally]
+) -> Record:
+    stops = [solution.stop for solution in solutions]
+    return {
+        "solutions": len(solutions),
+        "right": sum(outcome == 1.0 for outcome in outcomes),
+        "cut_by_length": stops.count(Stop.LENGTH),
+        "failed": stops.count(Stop.FAILED),
+        "unknown": sum(math.isnan(outcome) for outcome in outcomes),
+        "prefixes": len(tallies),
+        "rollouts": sum(tally.rollouts + tally.unknown for tally in tallies),
+        "failed_rollouts": sum(tally.failed for tally in tallies),
+        "unknown_rollouts": sum(tally.unknown for tally in tallies),
+        "first_reason": next((r for r in (*reasons, *(tally.reason for tally in tallies)) if r), None),
+    }
+
+
+def _finish(folder: Path, journal: Journal) -> Dataset:
+    """Write the data set and the summary from the journal."""
+    from datasets import Dataset, load_from_disk
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    ready = folder / "dataset"
+    if not ready.exists():
+        draft = folder / ".dataset.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        bars = not are_progress_bars_disabled()
+        disable_progress_bars()  # theirs would be drawn whatever `progress` says
+        try:
+            dataset_of(record["rows"] for record in journal.records).save_to_disk(draft)
+        finally:
+            if bars:
+                enable_progress_bars()
+        draft.rename(ready)
+    write_atomically(folder / "summary.json", json.dumps(_summary(journal.records), indent=2) + "\n")
+    loaded = load_from_disk(ready)
+    assert isinstance(loaded, Dataset)
+    return loaded
+
+
+def _summary(records: Sequence[Record]) -> Record:
+    done = [record["done"] for record in records]
+    numbers = [key for key in (done[0] if done else {}) if key != "first_reason"]
+    spend = Spend.total(Spend(**record["spend"]) for record in records)
+    return {
+        **{key: sum(d[key] for d in done) for key in numbers},
+        "first_reason": next((d["first_reason"] for d in done if d["first_reason"]), None),
+        "seconds": sum(record["seconds"] for record in records),
+        "spend": {key: value for key, value in asdict(spend).items() if value},
+    }
+
+
+def _unique_ids(problems: Sequence[Problem]) -> None:
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.id in seen:
+            raise ValueError(f"problem id {problem.id!r} occurs twice: seeds derive from ids, so make them unique")
+        seen.add(problem.id)
