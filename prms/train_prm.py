@@ -1,0 +1,70 @@
+"""Training a process reward model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from transformers import AutoModelForTokenClassification
+
+from prms.prm import PRM
+from verifiers.labelled import Labelled
+from verifiers.train_config import TrainConfig
+from verifiers.train_reward import train_reward_model
+
+
+def train_prm(
+    base: str | Path,
+    rows: Sequence[Labelled],
+    *,
+    target: Literal["value", "error"],
+    out: str | Path,
+    separator: str = "\n",
+    config: TrainConfig | None = None,
+) -> PRM:
+    r"""Teach a causal LM (or go on with an ORM or PRM) what the prefix that ends with each step is worth.
+
+    `target` says what the labels are and is stored with the model. "value": chances of success, as
+    Monte-Carlo rollouts give them; the loss is the cross-entropy to the soft label (Setlur et al. 2024).
+    "error": 1 before the first error and 0 from there on (Lightman et al. 2023). A row's `root` is
+    learnt at the prompt's last token. With `config.balance` the labels below 0.5 weigh as much as the
+    others (Setlur et al. 2024), which biases values: 0.5 is then a prefix of average promise.
+
+    Trained again into the same `out`, it goes on where it was interrupted and ends with the same weights; a
+    finished training is loaded at once. Rows that are too long or without a label are left out with a
+    warning. `separator` is what ends a step, for the record.
+
+    >>> import tempfile
+    >>> from bench.tiny import weights_folder
+    >>> from verifiers import Problem, Solution, split_steps
+    >>> row = Labelled(Problem("p1", "C 7-9*3\n"), Solution(split_steps("7-9=8\n8*3=1\n")), (0.7, 0.0), root=0.4)
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     config = TrainConfig(max_steps=1, batch_size=1)
+    ...     prm = train_prm(weights_folder("policy"), [row], target="value", out=out, config=config)
+    >>> prm.target, prm.score([row.problem], [row.solution]).steps[0].shape
+    ('value', (2,))
+
+    Raises ValueError for soft labels of errors, where no row can be trained on, or where `out` belongs to
+    another training.
+    """
+    if target not in ("value", "error"):
+        raise ValueError(f"target is {target!r}: use 'value' or 'error'")
+    if target == "error":
+        for row in rows:
+            for k, label in enumerate((*row.labels, *(() if row.root is None else (row.root,))), start=1):
+                if 0.0 < label < 1.0:
+                    where = f"step {k}" if k <= len(row.labels) else "the root"
+                    raise ValueError(
+                        f"problem {row.problem.id!r}: the label {label} of {where} is soft; target='error' takes "
+                        "0 and 1, and target='value' takes chances of success"
+                    )
+    entry = {"kind": "prm", "target": target, "separator": separator, "root": any(r.root is not None for r in rows)}
+    train_reward_model(
+        AutoModelForTokenClassification,
+        base,
+        rows,
+        entry=entry,
+        outcome_only=False,
+        out=out,
+        config=config or TrainConfig(),
+    )
+    return PRM.load(out)

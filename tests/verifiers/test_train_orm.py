@@ -1,0 +1,276 @@
+"""Training an ORM: what reaches the loss, and that an interruption changes nothing."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bench.tiny import weights_folder
+from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps, train_checkpoint
+from verifiers import train_reward as shared
+from verifiers.batch_plan import Group
+from verifiers.train_base import load_base
+from verifiers.train_config import TrainConfig
+from verifiers.train_orm import train_orm
+from verifiers.train_reward import balanced_groups, reward_examples
+from verifiers.train_rows import SkippedRowsWarning
+from verifiers.training import batch_of, reward_loss, step_count
+
+POLICY = weights_folder("policy")
+FAST = TrainConfig(max_steps=6, batch_size=4, learning_rate=1e-3, save_every=2, log_every=1)
+
+
+def row(k: int, text: str, label: float) -> Labelled:
+    solution = Solution(split_steps(text), Stop.EOS)
+    labels = (math.nan,) * (len(solution.steps) - 1) + (label,)
+    return Labelled(Problem(f"p{k}", f"C {k}+1\n"), solution, labels)
+
+
+# Right where the solution ends in an even digit.
+ROWS = [row(k, f"{k}+1={d}\n={d}", float(d % 2 == 0)) for k in range(4) for d in range(10)]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_soft_label_reaches_loss_and_gradient_as_it_is():
+    model = ORM.load(weights_folder("orm")).model
+    tokenizer = ORM.load(weights_folder("orm")).tokenizer
+    rows = [row(7, "7-9=8\n8*3=4\n=4", 0.7), row(7, "7-9=2\n=2", 0.2)]
+    examples = reward_examples(tokenizer, rows, limit=256, outcome_only=True)
+    loss = reward_loss(model, batch_of(examples, [0, 1]))
+    loss.backward()
+    expected, gradient = 0.0, torch.zeros(128)
+    for r in rows:
+        ids = tokenizer(r.problem.prompt + r.solution.text).input_ids + [tokenizer.eos_token_id]
+        with torch.no_grad():
+            h = model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+            p = float(torch.sigmoid(model.score(h)))
+        expected -= (r.outcome * math.log(p) + (1 - r.outcome) * math.log(1 - p)) / 2
+        gradient += (p - r.outcome) * h / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(model.score.weight.grad[0], gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_it_learns_and_its_folder_is_an_ordinary_orm(tmp_path):
+    config = TrainConfig(max_steps=40, batch_size=16, learning_rate=2e-3, balance=True, log_every=5)
+    before = torch.get_rng_state()
+    orm = train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    assert torch.equal(before, torch.get_rng_state())
+    again = ORM.load(tmp_path / "orm")
+    cases = [(r.problem, r.solution) for r in ROWS]
+    values = again.score(*zip(*cases, strict=True)).values()
+    right = np.array([r.outcome for r in ROWS])
+    assert values[right == 1].min() > values[right == 0].max()
+    np.testing.assert_array_equal(values, orm.score(*zip(*cases, strict=True)).values())
+    check_scorer(again, cases[:6])
+    config_json = json.loads((tmp_path / "orm" / "config.json").read_text())
+    assert config_json["stepbeam"] == {"kind": "orm"}
+    assert config_json["use_cache"] is True
+    record = json.loads((tmp_path / "orm" / "training.json").read_text())
+    assert record["config"]["balance"] is True
+    log = [json.loads(line) for line in (tmp_path / "orm" / "log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in log] == list(range(5, 41, 5))
+    assert log[-1]["loss"] < 0.2 < log[0]["loss"]
+    assert not (tmp_path / "orm" / "checkpoints").exists()
+
+
+def test_an_untrained_head_says_a_half():
+    from transformers import AutoModelForSequenceClassification
+
+    model, _ = load_base(AutoModelForSequenceClassification, POLICY, TrainConfig(), fresh=("score.weight",), labels=1)
+    assert not model.score.weight.any()
+    orm, _ = load_base(AutoModelForSequenceClassification, weights_folder("prm"), TrainConfig(), labels=1)
+    trained = load_file(weights_folder("prm") / "model.safetensors")["score.weight"].float()
+    assert torch.equal(orm.score.weight, trained)
+
+
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(tmp_path, accumulate):
+    rows = [row(k, "9" * (3 * k + 1), k / 7) for k in range(8)]
+    states = []
+    for parts in (1, accumulate):
+        config = TrainConfig(max_steps=2, batch_size=8, accumulate=parts, learning_rate=1e-3, warmup=0)
+        train_orm(weights_folder("orm"), rows, out=tmp_path / str(parts), config=config)
+        states.append(load_file(tmp_path / str(parts) / "model.safetensors"))
+    for name, value in states[0].items():
+        torch.testing.assert_close(value, states[1][name], rtol=0, atol=2e-5, msg=name)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "orm"
+    train_orm(POLICY, ROWS, out=out, config=FAST)
+    return weights(out)
+
+
+def test_a_killed_training_ends_with_the_same_bytes(tmp_path, uninterrupted):
+    code = f"""
+        import os, signal, sys, torch
+        torch.set_num_threads(1)
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import test_train_orm as t
+        real, calls = t.reward_loss, []
+        def loss(model, batch):
+            calls.append(1)
+            if len(calls) == 6:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(model, batch)
+        t.shared.reward_loss = loss
+        t.train_orm(t.POLICY, t.ROWS, out={str(tmp_path / "orm")!r}, config=t.FAST)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert [p.name for p in (tmp_path / "orm" / "checkpoints").glob("step-*")] == ["step-4"]
+    assert not (tmp_path / "orm" / "model.safetensors").exists()
+    train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
+    assert weights(tmp_path / "orm") == uninterrupted
+    log = [json.loads(line)["step"] for line in (tmp_path / "orm" / "log.jsonl").read_text().splitlines()]
+    assert log == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_half_written_checkpoint_is_not_used(tmp_path, uninterrupted, monkeypatch):
+    saved, real = [], train_checkpoint.os.replace
+
+    def torn(source, target):
+        saved.append(target)
+        if len(saved) == 3:
+            (Path(source) / "weights.safetensors").write_bytes(b"half")
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(train_checkpoint.os, "replace", torn)
+    # The folder's record is moved into place first, then the checkpoint of step 2; this was that of step 4.
+    with pytest.raises(KeyboardInterrupt):
+        train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
+    monkeypatch.undo()
+    assert (tmp_path / "orm" / "checkpoints" / "step-2").is_dir()
+    assert (tmp_path / "orm" / "checkpoints" / ".draft" / "weights.safetensors").read_bytes() == b"half"
+    train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
+    assert weights(tmp_path / "orm") == uninterrupted
+
+
+def test_a_finished_training_is_only_loaded_and_another_is_refused(tmp_path, monkeypatch):
+    out = tmp_path / "orm"
+    config = TrainConfig(max_steps=2, batch_size=4)
+    train_orm(POLICY, ROWS, out=out, config=config)
+    before = weights(out)
+    monkeypatch.setattr(shared, "load_base", None)
+    again = TrainConfig(max_steps=2, batch_size=4, save_every=7)
+    assert isinstance(train_orm(POLICY, ROWS, out=out, config=again), ORM)
+    assert weights(out) == before
+    other = TrainConfig(max_steps=2, batch_size=4, learning_rate=1.0)
+    with pytest.raises(ValueError, match=r"a training with learning_rate = 2e-05, and 1\.0 was asked for; choose an"):
+        train_orm(POLICY, ROWS, out=out, config=other)
+    with pytest.raises(ValueError, match="a training with rows"):
+        train_orm(POLICY, ROWS[1:], out=out, config=config)
+    with pytest.raises(ValueError, match="a training with base"):
+        train_orm(weights_folder("orm"), ROWS, out=out, config=config)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty, and not a training's folder"):
+        train_orm(POLICY, ROWS, out=tmp_path / "full", config=config)
+
+
+def test_what_cannot_be_read_is_left_out_with_a_count(tmp_path):
+    open_row = Labelled(Problem("open", "C 1\n"), Solution((Step("1"),)), (1.0,))
+    rows = [row(1, "=1", 1.0), row(2, "7" * 300, 0.0), row(3, "=2", math.nan), open_row]
+    message = r"3 of 4 rows are not trained on: 1 are over 256 tokens \(problem 'p2'\); 2 have no outcome"
+    with pytest.warns(SkippedRowsWarning, match=message) as caught:
+        train_orm(POLICY, rows, out=tmp_path / "a", config=TrainConfig(max_steps=1, batch_size=1))
+    assert caught[0].filename == __file__
+    with pytest.raises(ValueError, match="none of the 1 rows can be trained on: 1 are over 256 tokens"):
+        train_orm(POLICY, rows[1:2], out=tmp_path / "b", config=TrainConfig(max_steps=1))
+    # What has saved nothing may still change its mind.
+    train_orm(POLICY, rows[:1], out=tmp_path / "b", config=TrainConfig(max_steps=1, batch_size=1))
+    with pytest.raises(ValueError, match="none of the 0 rows"):
+        train_orm(POLICY, [], out=tmp_path / "c")
+
+
+def test_balance_takes_half_of_each_kind():
+    config = TrainConfig(balance=True, batch_size=6)
+    assert balanced_groups([1, 4], 5, config) == [Group((1, 4), 3), Group((0, 2, 3), 3)]
+    with pytest.raises(ValueError, match="all 2 examples are right"):
+        balanced_groups([0, 1], 2, config)
+    with pytest.raises(ValueError, match="needs an even one"):
+        balanced_groups([0], 2, TrainConfig(balance=True, batch_size=3))
+
+
+def test_lora_is_merged_into_an_ordinary_folder(tmp_path):
+    pytest.importorskip("peft")
+    config = TrainConfig(max_steps=3, batch_size=4, learning_rate=1e-2, lora_rank=4, lora_targets=("q_proj", "up_proj"))
+    train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    base = load_file(POLICY / "model.safetensors")
+    new = load_file(tmp_path / "orm" / "model.safetensors")
+    assert set(new) == {*base, "score.weight"}
+    changed = {name for name, value in base.items() if not torch.equal(value.float(), new[name])}
+    assert changed == {n for n in base if "q_proj" in n or "up_proj" in n}
+    ranks = {int(torch.linalg.matrix_rank(new[n] - base[n].float(), atol=1e-5)) for n in changed}
+    assert max(ranks) <= 4
+    assert new["score.weight"].any()
+
+
+def test_lora_resumes_to_the_same_bytes_with_dropout_and_bfloat16(tmp_path, monkeypatch):
+    pytest.importorskip("peft")
+    config = TrainConfig(
+        max_steps=5, batch_size=4, lora_rank=2, lora_dropout=0.2, bf16=True, save_every=2, gradient_checkpointing=True,
+        learning_rate=1e-2, save_dtype="bfloat16",
+    )  # fmt: skip
+    train_orm(POLICY, ROWS, out=tmp_path / "whole", config=config)
+    calls = []
+
+    def interrupted(model, batch):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return reward_loss(model, batch)
+
+    monkeypatch.setattr(shared, "reward_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_orm(POLICY, ROWS, out=tmp_path / "parts", config=config)
+    train_orm(POLICY, ROWS, out=tmp_path / "parts", config=config)
+    assert len(calls) == 4 + 3
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    assert load_file(tmp_path / "parts" / "model.safetensors")["score.weight"].dtype is torch.bfloat16
+
+
+def test_a_loss_that_is_no_number_stops_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(shared, "reward_loss", lambda model, batch: reward_loss(model, batch) * math.nan)
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1: lower the learning rate"):
+        train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 6, "accumulate": 4}, "the parts of a batch must be equal"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0: out of range"),
+        ({"schedule": "step"}, "schedule is 'step'"),
+        ({"max_steps": 0}, "max_steps is 0"),
+    ],
+)
+def test_options_out_of_range_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**options)
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no model at .*nothing.*there is no such folder"):
+        train_orm(tmp_path / "nothing", ROWS, out=tmp_path / "out")
+
+
+def test_an_epoch_goes_through_the_rows_once():
+    groups = [Group(tuple(range(10)), 3), Group((10, 11), 3), Group((12,), 2)]
+    terms = [0] * 12 + [1]
+    assert step_count(groups, terms, TrainConfig(epochs=2)) == 4
+    assert step_count(groups, terms, TrainConfig(epochs=0.01)) == 1
+    assert step_count(groups, terms, TrainConfig(epochs=2, max_steps=9)) == 9

@@ -1,0 +1,51 @@
+"""What a generative verifier learns from: a solution, whether it is right, and why."""
+
+from dataclasses import dataclass
+
+from verifiers.genrm_format import GenRMFormat
+from verifiers.solution import Problem, Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Critiqued:
+    """A finished solution, its correctness, and rationales that end in a verdict (none for direct training).
+
+    >>> from verifiers import Problem, Step, Stop
+    >>> solution = Solution((Step("2+2=5"),), Stop.EOS)
+    >>> Critiqued(Problem("p1", "2+2?"), solution, False, ("2+2 is 4. Is the answer correct (Yes/No)? No",)).right
+    False
+
+    Raises ValueError for an unfinished or empty solution.
+    """
+
+    problem: Problem
+    solution: Solution
+    right: bool
+    rationales: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.solution.finished or not self.solution.text.strip():
+            raise ValueError(
+                f"problem {self.problem.id!r}: only a finished solution with text can be verified "
+                f"(stop {self.solution.stop})"
+            )
+
+
+def read_verdict(rationale: str, words: GenRMFormat) -> tuple[str, bool] | None:
+    """A rationale up to and with its verdict words, and the verdict; None where there is none.
+
+    As in scoring, the first verdict words end the rationale. Bold marks around the verdict are passed over.
+
+    >>> from verifiers.genrm_format import GENRM
+    >>> text = "1. 2+2=4 (Correct)\\n\\n**Verification: Is the answer correct (Yes/No)? Yes**"
+    >>> read_verdict(text, GENRM)
+    ('1. 2+2=4 (Correct)\\n\\n**Verification: Is the answer correct (Yes/No)?', True)
+    >>> read_verdict("It is wrong.", GENRM)
+    """
+    before, verdict, after = rationale.partition(words.verdict)
+    said = after.strip().lstrip("*").lstrip()
+    for text, right in ((words.yes.strip(), True), (words.no.strip(), False)):
+        rest = said[len(text) :]
+        if verdict and said.startswith(text) and not rest[:1].isalnum():
+            return before.lstrip() + verdict, right
+    return None

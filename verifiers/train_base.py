@@ -1,0 +1,105 @@
+"""The model that a training starts from, and low-rank updates of it."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+from transformers.utils import logging
+
+from verifiers.train_config import TrainConfig
+
+_HEADS = ("score", "lm_head")
+
+
+def load_base(
+    auto_class: Any, base: str | Path, config: TrainConfig, *, fresh: Collection[str] = (), labels: int | None = None
+) -> tuple[Any, Any]:
+    """Model and tokenizer of a `save_pretrained` folder or a hub name; safetensors only.
+
+    The weights named in `fresh` may be missing and are then zeros, so that an untrained head says 0.5
+    everywhere and the first steps do not tear the body up.
+
+    Raises FileNotFoundError where there is no such model, ValueError where it lacks other weights or an
+    end-of-sequence token.
+    """
+    if not Path(base).is_dir() and (Path(base).is_absolute() or str(base).startswith(".") or str(base).count("/") > 1):
+        raise FileNotFoundError(f"no model at {str(base)!r}: there is no such folder")
+    # The frozen weights under LoRA need no more than bfloat16; trained ones need float32.
+    dtype = torch.bfloat16 if config.bf16 and config.lora_rank else torch.float32
+    extra = {} if labels is None else {"num_labels": labels}
+    try:
+        with quiet():
+            model, info = auto_class.from_pretrained(
+                str(base), dtype=dtype, use_safetensors=True, output_loading_info=True, **extra
+            )
+            tokenizer = AutoTokenizer.from_pretrained(str(base))
+    except OSError as error:
+        first = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(f"no model at {str(base)!r}: {first}") from error
+    missing = set(info["missing_keys"])
+    if lacking := sorted(missing - set(fresh)):
+        raise ValueError(f"{str(base)!r} cannot be the base: its weights lack {', '.join(lacking[:3])}")
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
+    with torch.no_grad():
+        for name in missing:
+            model.get_parameter(name).zero_()
+    return model, tokenizer
+
+
+def lora_config(config: TrainConfig) -> Any:
+    """peft's options for the low-rank updates.
+
+    Raises ImportError where peft is not installed.
+    """
+    try:
+        from peft import LoraConfig
+    except ImportError as error:
+        raise ImportError("lora_rank needs the package peft: pip install 'stepbeam[train]'") from error
+    return LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=list(config.lora_targets) or "all-linear",
+        exclude_modules=list(_HEADS),
+    )
+
+
+def add_lora(model: Any, config: TrainConfig) -> Any:
+    """Put low-rank updates into the model's layers, the only trained weights beside the head; a handle for `merge`.
+
+    None where the whole model is to be trained.
+    """
+    if not config.lora_rank:
+        return None
+    options = lora_config(config)
+    from peft import get_peft_model
+
+    handle = get_peft_model(model, options)
+    if (head := getattr(model, "score", None)) is not None:
+        head.float().requires_grad_(True)
+    return handle
+
+
+def merged(handle: Any, config: TrainConfig) -> Any:
+    """The plain model that a peft model computes."""
+    if config.save_dtype == "float32":
+        handle.float()  # or the sum would be rounded to the frozen weights' dtype
+    return handle.merge_and_unload()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' bars, and its report that a new head is new, which is what was asked for."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,72 @@
+"""The options of a training."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How a model is trained; written into its folder.
+
+    A step works on `batch_size` examples, in `accumulate` parts of which each is one forward and
+    backward: the parts change the memory, not the gradient. `max_steps` overrides `epochs`. `warmup` is a
+    share of the steps. `lora_rank=0` trains all weights; above it, low-rank updates of the modules that
+    `lora_targets` names (all linear layers by default), which are merged into the saved weights.
+    `max_length` bounds an example's tokens, by default by the model's context. `bf16` computes in
+    bfloat16 and, under LoRA, holds the frozen weights in it. `balance` gives the labels below 0.5 and
+    those from 0.5 on the same weight. A checkpoint is written every `save_every` steps (0: never).
+
+    >>> TrainConfig(max_steps=100, batch_size=16, learning_rate=1e-4, lora_rank=16).lora_alpha
+    32
+
+    Raises ValueError for a value out of range.
+    """
+
+    epochs: float = 1.0
+    max_steps: int | None = None
+    batch_size: int = 32
+    accumulate: int = 1
+    learning_rate: float = 2e-5
+    warmup: float = 0.05
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    lora_rank: int = 0
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    lora_targets: tuple[str, ...] = ()
+    max_length: int | None = None
+    balance: bool = False
+    bf16: bool = False
+    gradient_checkpointing: bool = False
+    save_dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "auto"
+    seed: int = 0
+    save_every: int = 200
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "epochs": self.epochs > 0,
+            "max_steps": self.max_steps is None or self.max_steps > 0,
+            "batch_size": self.batch_size > 0,
+            "accumulate": self.accumulate > 0,
+            "learning_rate": self.learning_rate > 0,
+            "warmup": 0 <= self.warmup < 1,
+            "schedule": self.schedule in ("cosine", "linear", "constant"),
+            "weight_decay": self.weight_decay >= 0,
+            "max_grad_norm": self.max_grad_norm >= 0,
+            "lora_rank": self.lora_rank >= 0,
+            "lora_dropout": 0 <= self.lora_dropout < 1,
+            "max_length": self.max_length is None or self.max_length > 0,
+            "save_dtype": self.save_dtype in ("float32", "bfloat16"),
+            "save_every": self.save_every >= 0,
+            "log_every": self.log_every > 0,
+        }
+        for name, fine in bounds.items():
+            if not fine:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: out of range")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"batch_size is {self.batch_size} and accumulate {self.accumulate}: the parts of a batch must be equal"
+            )

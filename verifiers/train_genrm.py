@@ -1,0 +1,191 @@
+"""Training a generative verifier."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from transformers import AutoModelForCausalLM
+
+from policies.chat import encode_prompt
+from verifiers.batch_plan import Group
+from verifiers.critiqued import Critiqued, read_verdict
+from verifiers.genrm_format import GENRM, GenRMFormat
+from verifiers.solution import Problem
+from verifiers.train_base import add_lora, load_base, merged
+from verifiers.train_config import TrainConfig
+from verifiers.train_folder import base_digest, claim_folder, finish_folder
+from verifiers.train_loop import own_randomness
+from verifiers.train_reward import balanced_groups
+from verifiers.train_rows import digest_of, warn_of_skipped
+from verifiers.training import Example, example, fit, next_token_loss
+
+_VERIFY, _SOLVE = 0, 1
+
+
+def train_genrm(
+    base: str | Path,
+    rows: Sequence[Critiqued],
+    *,
+    mode: Literal["direct", "cot"],
+    out: str | Path,
+    solution_weight: float = 1 / 3,
+    rationales: int | None = None,
+    format: GenRMFormat = GENRM,  # noqa: A002  (the name it has in GenRM)
+    config: TrainConfig | None = None,
+) -> Path:
+    r"""Teach a causal LM to answer whether a solution is right, and to solve: L_verify + weight * L_correct.
+
+    (Zhang et al. 2024, equation 4; `solution_weight` is their lambda.) L_verify is the next-token loss of
+    the verdict ("direct"), or of a rationale and its verdict ("cot"); L_correct that of the right
+    solutions after the problem. Each is a mean over its own tokens: were they sums, a solution of a
+    hundred tokens would drown a verdict of one, and lambda would mean something else in each mode. A
+    batch has `config.batch_size` verifications, and a quarter as many solutions besides.
+
+    "cot" learns from up to `rationales` rationales a solution (all by default). One whose verdict is not
+    the row's own label, or that has none, is left out with a warning that counts them.
+
+    The ids are those of scoring: prompt, solution and rationale are tokenized apart, and the verdict is
+    one token. Trained again into the same `out`, it goes on where it was interrupted and ends with the
+    same weights. Returns the folder, for `GenRM.load`.
+
+    >>> import tempfile
+    >>> from bench.tiny import weights_folder
+    >>> from verifiers import Problem, Solution, Step, Stop
+    >>> short = GenRMFormat(direct="{problem}{solution}?", cot="", solver="{problem}", verdict="?", yes="Y", no="N")
+    >>> row = Critiqued(Problem("p1", "C 7-9"), Solution((Step("=8"),), Stop.EOS), True)
+    >>> config = TrainConfig(max_steps=1, batch_size=1)
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     folder = train_genrm(weights_folder("policy"), [row], mode="direct", out=out, format=short, config=config)
+    ...     (folder / "model.safetensors").is_file()
+    True
+
+    Raises ValueError where `yes` or `no` is not one token, where no row can be trained on, or where `out`
+    belongs to another training.
+    """
+    config = config or TrainConfig()
+    folder = Path(out)
+    if mode not in ("direct", "cot"):
+        raise ValueError(f"mode is {mode!r}: use 'direct' or 'cot'")
+    if not solution_weight >= 0:
+        raise ValueError(f"solution_weight is {solution_weight}: it must be 0 (verify only) or more")
+    if rationales is not None and rationales < 1:
+        raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
+    entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
+    task = {"solution_weight": solution_weight, "rationales": rationales, "rows": digest_of(rows)}
+    if claim_folder(folder, config, {**entry, **task, "base": base_digest(base)}):
+        return folder
+    with own_randomness(config.seed):
+        model, tokenizer = load_base(AutoModelForCausalLM, base, config)
+        limit = config.max_length or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        examples, right = verify_examples(tokenizer, rows, mode, format, limit=limit, rationales=rationales)
+        groups = balanced_groups(right, len(examples), config)
+        factors = [1.0]
+        if solution_weight:
+            solved = solve_examples(tokenizer, rows, format, limit=limit)
+            members = range(len(examples), len(examples) + len(solved))
+            groups.append(Group(tuple(members), max(1, config.batch_size // 4)))
+            examples, factors = examples + solved, [1.0, solution_weight]
+        if mode == "cot":
+            # Room for what it learnt to say and as much again, counted from where the solution begins.
+            entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
+        handle = add_lora(model, config)
+        fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=factors)
+        finish_folder(folder, model if handle is None else merged(handle, config), tokenizer, entry, config)
+    return folder
+
+
+def verify_examples(
+    tokenizer: Any,
+    rows: Sequence[Critiqued],
+    mode: Literal["direct", "cot"],
+    words: GenRMFormat,
+    *,
+    limit: int | None,
+    rationales: int | None = None,
+) -> tuple[list[Example], list[int]]:
+    """What is learnt from the rows, and which of it belongs to right solutions.
+
+    Leaves out, with a warning, rationales with a wrong verdict or none, and what is over `limit` tokens.
+    """
+    verdicts = {True: _verdict_id(tokenizer, words.yes), False: _verdict_id(tokenizer, words.no)}
+    examples: list[Example] = []
+    right: list[int] = []
+    skipped: dict[str, list[str]] = {}
+    prompts: dict[str, list[int]] = {}
+    total = 0
+
+    def add(row: Critiqued, parts: tuple[str, str], target: list[int]) -> bool:
+        if parts[0] not in prompts:
+            prompts[parts[0]] = encode_prompt(tokenizer, parts[0], chat=words.chat)
+        context = prompts[parts[0]] + _encode(tokenizer, parts[1])
+        if limit is not None and len(context) + len(target) > limit:
+            skipped.setdefault(f"are over {limit} tokens", []).append(row.problem.id)
+            return False
+        if row.right:
+            right.append(len(examples))
+        examples.append(_continuation(context, target, _VERIFY))
+        return True
+
+    for row in rows:
+        verdict = verdicts[row.right]
+        if mode == "direct":
+            total += 1
+            add(row, words.direct_parts(row.problem, row.solution), [verdict])
+            continue
+        kept = 0
+        for text in row.rationales or ("",):
+            if kept == rationales:
+                break
+            total += 1
+            read = read_verdict(text, words)
+            if read is None or read[1] != row.right:
+                why = "have no rationale" if not text else "have no verdict" if read is None else "have a wrong verdict"
+                skipped.setdefault(why, []).append(row.problem.id)
+                continue
+            target = [*_encode(tokenizer, read[0]), verdict, tokenizer.eos_token_id]
+            kept += add(row, words.cot_parts(row.problem, row.solution), target)
+    warn_of_skipped(skipped, total, what="rows" if mode == "direct" else "rationales")
+    return examples, right
+
+
+def solve_examples(
+    tokenizer: Any, rows: Sequence[Critiqued], words: GenRMFormat, *, limit: int | None
+) -> list[Example]:
+    """The different right solutions, each after its problem in the solver's format."""
+    unique: Mapping[tuple[Problem, str], None] = dict.fromkeys(
+        (row.problem, row.solution.text.strip()) for row in rows if row.right
+    )
+    examples: list[Example] = []
+    skipped: dict[str, list[str]] = {}
+    for problem, text in unique:
+        context = encode_prompt(tokenizer, words.solver_prompt(problem), chat=words.chat)
+        target = [*_encode(tokenizer, text), tokenizer.eos_token_id]
+        if limit is not None and len(context) + len(target) > limit:
+            skipped.setdefault(f"are over {limit} tokens", []).append(problem.id)
+        else:
+            examples.append(_continuation(context, target, _SOLVE))
+    if not unique:
+        raise ValueError("no row is right, so there is no solution to learn: use solution_weight=0")
+    warn_of_skipped(skipped, len(unique), what="right solutions")
+    return examples
+
+
+def _continuation(context: Sequence[int], target: Sequence[int], term: int) -> Example:
+    # The output at a position tells of the token after it.
+    at = range(len(context) - 1, len(context) - 1 + len(target))
+    return example([*context, *target[:-1]], at, target, term=term)
+
+
+def _verdict_id(tokenizer: Any, text: str) -> int:
+    ids = _encode(tokenizer, text)
+    if len(ids) != 1:
+        raise ValueError(
+            f"the verdict {text!r} is {len(ids)} tokens {ids} of this tokenizer, and must be one: "
+            "choose another `yes` and `no` in the format"
+        )
+    return ids[0]
+
+
+def _encode(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False).input_ids) if text else []

@@ -1,0 +1,48 @@
+"""Training an outcome reward model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoModelForSequenceClassification
+
+from verifiers.labelled import Labelled
+from verifiers.orm import ORM
+from verifiers.train_config import TrainConfig
+from verifiers.train_reward import train_reward_model
+
+
+def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, config: TrainConfig | None = None) -> ORM:
+    r"""Teach a causal LM (or go on with an ORM or PRM) to say whether a finished solution is right.
+
+    The loss is the cross-entropy between the head's probability at the end-of-sequence token and the
+    row's outcome (Cobbe et al. 2021, section 4), which may be soft. With `config.balance` half of each
+    batch is right, as for the discriminative verifier of Zhang et al. 2024: the probabilities are then
+    those of a pool that is half right.
+
+    Trained again into the same `out`, it goes on where it was interrupted and ends with the same weights; a
+    finished training is loaded at once. Rows that are too long or without an outcome are left out with a
+    warning.
+
+    >>> import tempfile
+    >>> from bench.tiny import weights_folder
+    >>> from verifiers import Problem, Solution, Stop, split_steps, with_outcome
+    >>> texts = {"7-9=8\n8*3=4\n=4": True, "7-9=2\n2*3=6\n=6": False}
+    >>> problem = Problem("p1", "C 7-9*3\n")
+    >>> rows = [with_outcome(problem, Solution(split_steps(t), Stop.EOS), right) for t, right in texts.items()]
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...     orm = train_orm(weights_folder("policy"), rows, out=out, config=TrainConfig(max_steps=1, batch_size=2))
+    >>> orm.score([problem], [rows[0].solution]).values().shape
+    (1,)
+
+    Raises ValueError where no row can be trained on, or `out` belongs to another training.
+    """
+    train_reward_model(
+        AutoModelForSequenceClassification,
+        base,
+        rows,
+        entry={"kind": "orm"},
+        outcome_only=True,
+        out=out,
+        config=config or TrainConfig(),
+    )
+    return ORM.load(out)
