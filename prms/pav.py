@@ -50,10 +50,12 @@ class PAV:
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        missing = [m for m in ("score", "root_values") if not callable(getattr(self.prover, m, None))]
+        # A Best-of-k prover knows of a root what its own scorer knows.
+        source = self.prover.of if isinstance(self.prover, BestOfK) else self.prover
+        missing = [m for m in ("score", "root_values") if not callable(getattr(source, m, None))]
         if missing:
             raise TypeError(
-                f"the prover {name_of(self.prover)} has no {' and no '.join(missing)}: a PAV needs a process scorer "
+                f"the prover {name_of(source)} has no {' and no '.join(missing)}: a PAV needs a process scorer "
                 "that also knows the value of a problem before its first step, such as a value PRM or "
                 "prms.RolloutValue(verifier, policy, k)"
             )
