@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
 from policies.decoding import State
 from policies.prefix_cache import Ids, Node, Planes, PrefixCache, length
 from policies.runner import Runner
+from policies.slots import Slots
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 
 Job = tuple[Node, Ids, list[Planes]]
 """A tree, the ids that it should hold, and the keys and values of the first of them."""
+
+Forward = Callable[[torch.Tensor, Slots], torch.Tensor]
 
 
 def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[State, int]], batch_bytes: int) -> None:
@@ -31,13 +34,13 @@ def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[State, in
         if len(group) > 1 and (job := _job(cache, first.tree, first.ids[:prompt])):
             first.computed += len(job[1]) - length(job[2])
             jobs.append(job)
-    _run(runner, cache, jobs, batch_bytes)
+    run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
     jobs = []
     for state, _ in states:
         if job := _job(cache, state.tree, state.ids[:-1]):
             state.computed += len(job[1]) - length(job[2])
             jobs.append(job)
-    _run(runner, cache, jobs, batch_bytes)
+    run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
 
 
 def _job(cache: PrefixCache, tree: Node, ids: Ids) -> Job | None:
@@ -45,24 +48,43 @@ def _job(cache: PrefixCache, tree: Node, ids: Ids) -> Job | None:
     return None if length(known) == len(ids) else (tree, ids, known)
 
 
-def _run(runner: Runner, cache: PrefixCache, jobs: list[Job], batch_bytes: int) -> None:
+def run_jobs(
+    runner: Runner,
+    cache: PrefixCache,
+    jobs: Sequence[Job],
+    batch_bytes: int,
+    forward: Forward,
+    got: Callable[[int, torch.Tensor], None] | None = None,
+) -> None:
+    """Compute the rest of each job's ids into the cache; `got` is told a job's place and what `forward` gave it."""
+    for batch in _batches(runner, jobs, batch_bytes):
+        out = _forward(runner, cache, [jobs[i] for i in batch], forward)
+        if got is not None:
+            for i, row in zip(batch, out, strict=True):
+                got(i, row)
+
+
+def _batches(runner: Runner, jobs: Sequence[Job], batch_bytes: int) -> Iterator[list[int]]:
     # Rows of like length together: the padding between them is computed for nothing.
-    jobs = sorted(jobs, key=lambda job: len(job[1]) - length(job[2]))
+    order = sorted(range(len(jobs)), key=lambda i: _new(jobs[i]))
     limit = batch_bytes // runner.shape.bytes_per_token
-    batch: list[Job] = []
-    for job in jobs:
-        known = max(length(k) for _, _, k in [*batch, job])
-        new = len(job[1]) - length(job[2])
-        rows = len(batch) + 1
+    batch: list[int] = []
+    for i in order:
+        known = max(length(jobs[k][2]) for k in [*batch, i])
+        rows, new = len(batch) + 1, _new(jobs[i])
         if batch and (rows * new > _BATCH_TOKENS or rows * (known + new) > limit):
-            _forward(runner, cache, batch)
+            yield batch
             batch = []
-        batch.append(job)
+        batch.append(i)
     if batch:
-        _forward(runner, cache, batch)
+        yield batch
 
 
-def _forward(runner: Runner, cache: PrefixCache, jobs: Sequence[Job]) -> None:
+def _new(job: Job) -> int:
+    return len(job[1]) - length(job[2])
+
+
+def _forward(runner: Runner, cache: PrefixCache, jobs: Sequence[Job], forward: Forward) -> torch.Tensor:
     known = [length(pieces) for _, _, pieces in jobs]
     new = [len(ids) - k for (_, ids, _), k in zip(jobs, known, strict=True)]
     edge, widest = max(known), max(new)
@@ -71,6 +93,7 @@ def _forward(runner: Runner, cache: PrefixCache, jobs: Sequence[Job]) -> None:
     rows = [[*ids[k:], *[0] * (widest - n)] for (_, ids, _), k, n in zip(jobs, known, new, strict=True)]
     for i, (_, _, pieces) in enumerate(jobs):
         slots.place(pieces, i, 1)
-    runner.forward(torch.tensor(rows, device=runner.device), slots)
+    out = forward(torch.tensor(rows, device=runner.device), slots)
     for i, (tree, ids, _) in enumerate(jobs):
         cache.insert(tree, ids, known[i], slots.read(i, edge, edge + new[i]))
+    return out

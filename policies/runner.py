@@ -1,4 +1,4 @@
-"""A causal LM as the decoding loop needs it: one forward pass over slots, and what the model is."""
+"""A causal model as its callers need it: one forward pass over slots, and what the model is."""
 
 from __future__ import annotations
 
@@ -66,8 +66,15 @@ class Runner:
 
     def forward(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
         """Run `ids` (n, L) behind the slots' rows, fill columns `edge` to `edge + L`; the last logits (n, V)."""
+        return self._run(ids, slots, self._last_only)[:, -1]
+
+    def forward_all(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
+        """The same, with the logits of all new tokens (n, L, V)."""
+        return self._run(ids, slots, {})
+
+    def _run(self, ids: torch.Tensor, slots: Slots, options: dict[str, int]) -> torch.Tensor:
         new = ids.shape[1]
-        arguments: dict[str, Any] = dict(self._last_only)
+        arguments: dict[str, Any] = dict(options)
         if self._takes_positions:
             positions = slots.positions(new)
             if self.context is not None:
@@ -80,5 +87,5 @@ class Runner:
             use_cache=True,
             **arguments,
         )
-        logits: torch.Tensor = out.logits[:, -1]
+        logits: torch.Tensor = out.logits
         return logits

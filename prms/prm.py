@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from transformers import AutoModelForTokenClassification
 
 from verifiers.reward_model import check_head, entry_of, load_reward_model, nan_row, read_out, rows_for, spend_of
-from verifiers.scoring import Scores
+from verifiers.scoring import Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
+
+if TYPE_CHECKING:
+    from prms.incremental import IncrementalPRM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +24,8 @@ class PRM:
     r"""P(good) of the prefix that ends with each step, read at the step's last token.
 
     What "good" means is the model's `target`: "error" is trained on labels that are 1 up to the
-    first error and 0 from there on (Lightman et al. 2023, section 2.6).
+    first error and 0 from there on (Lightman et al. 2023, section 2.6); "value" on the chance that the
+    policy ends right from there (Wang et al. 2024, Math-Shepherd, section 3.2), which is Q of the prefix.
 
     >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, split_steps
@@ -34,13 +39,14 @@ class PRM:
     One forward a solution. The end-of-sequence token belongs to the last step of a finished
     solution. Scores are NaN, with a reason, on a solution over the model's context. `model` has a
     `score` head with one output, as `AutoModelForTokenClassification` with `num_labels=1`;
-    `batch_tokens` bounds the memory of a batch. Raises ValueError for another head or a tokenizer
-    without an end of sequence.
+    `batch_tokens` bounds the memory of a batch, `memory_bytes` that of `remembering`. Raises ValueError for
+    another head or a tokenizer without an end of sequence.
     """
 
     model: Any
     tokenizer: Any
     batch_tokens: int = 16_384
+    memory_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
         check_head(self.model, self.tokenizer, "prm")
@@ -52,7 +58,7 @@ class PRM:
 
     @property
     def target(self) -> str | None:
-        """What its labels were ("error"), None where the model's config does not say."""
+        """What its labels were ("error" or "value"), None where the model's config does not say."""
         return entry_of(self.model).get("target")
 
     @property
@@ -63,11 +69,42 @@ class PRM:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
         rows = rows_for(self.model, self.tokenizer, problems, solutions)
-        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        values = dict(zip(read, read_out(self.model, list(read.values()), batch_tokens=self.batch_tokens), strict=True))
-        steps = [values.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
-        for problem, solution, row in zip(problems, solutions, steps, strict=True):
+        scores = self._scores(rows, [len(solution.steps) for solution in solutions])
+        for problem, solution, row in zip(problems, solutions, scores.steps, strict=True):
             if len(row) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
+        return scores
+
+    def _scores(self, rows: Sequence[TokenRow | str], lengths: Sequence[int]) -> Scores:
+        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
+        values = dict(zip(read, read_out(self.model, list(read.values()), batch_tokens=self.batch_tokens), strict=True))
+        steps = [values.get(i, nan_row(length)) for i, length in enumerate(lengths)]
         spend = spend_of(self.model, [read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The value of each problem before its first step; `steps[i]` has shape (1,).
+
+        Of a PRM with `target="error"` it is 1 and costs nothing: a solution without steps has no error. Of
+        one with `target="value"` it is read at the prompt's last token. Raises ValueError where the model
+        was not taught it.
+        """
+        if self.target == "error":
+            return Scores((np.ones(1, dtype=np.float32),) * len(problems), (Spend(scorer_calls=1),) * len(problems))
+        if not entry_of(self.model).get("root"):
+            raise ValueError(
+                f"this PRM (target {self.target!r}) was not trained on the value of a problem before its first step: "
+                "train it on rows with `Labelled.root`, or use another prover"
+            )
+        found = rows_for(self.model, self.tokenizer, problems, [Solution()] * len(problems))
+        rows = [TokenRow(row.ids, (len(row.ids) - 1,)) if isinstance(row, TokenRow) else row for row in found]
+        return self._scores(rows, [1] * len(problems))
+
+    def remembering(self) -> IncrementalPRM:
+        """The same scores with a memory of prefixes, for one search; see `prms.incremental`.
+
+        Raises ValueError for a model without a plain key-value cache in each layer.
+        """
+        from prms.incremental import IncrementalPRM
+
+        return IncrementalPRM(self, memory_bytes=self.memory_bytes)

@@ -13,7 +13,7 @@ from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.answers import MATH, Answers
-from verifiers.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
+from verifiers.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, remembering
 from verifiers.solution import Problem, Solution, Stop
 
 
@@ -55,7 +55,8 @@ def beam_search(
     candidate that is kept gives up its place, so the beam narrows as solutions finish, and the
     search ends with the last of them or after `max_steps` rounds. `result.pool` holds the kept
     solutions, finished first; the pick among the finished is by `final`, or by `scorer` where it is
-    None. `result.tree` holds every candidate with its value and its fate.
+    None. `result.tree` holds every candidate with its value and its fate. A scorer that can remember
+    prefixes (`verifiers.Incremental`, as a PRM) computes each step's own tokens only.
 
     Raises NoOpinionError where `scorer` says nothing of an unfinished solution (an outcome verifier:
     wrap it as `prms.RolloutValue`); ValueError for a width, expand or max_steps below 1.
@@ -63,8 +64,9 @@ def beam_search(
     for name, value in (("width", width), ("expand", expand), ("max_steps", max_steps)):
         if value < 1:
             raise ValueError(f"beam_search({name}={value}): it must be 1 or more")
+    judge = remembering(scorer)
     searches = [(p, _beam_search(p, width, expand, max_steps, final is not None, answers)) for p in problems]
-    scorers = {"search": scorer} if final is None else {"search": scorer, "final": final}
+    scorers = {"search": judge} if final is None else {"search": judge, "final": final}
     return drive(
         searches, policy, scorers, sampling=sampling or Sampling(), budget=budget, seed=seed, progress=progress
     )

@@ -1,0 +1,132 @@
+"""A PRM with a memory: in a search that grows prefixes, a step costs its own tokens only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from policies.prefill import Job, run_jobs
+from policies.prefix_cache import Ids, Node, PrefixCache, length
+from policies.runner import Runner
+from verifiers.reward_model import nan_row, rows_for
+from verifiers.scoring import FloatArray, Scores, Spend
+from verifiers.solution import Problem, Solution
+from verifiers.token_rows import TokenRow
+
+if TYPE_CHECKING:
+    from prms.prm import PRM
+
+_WORKING_BYTES = 1 << 30  # keys and values of one forward pass
+
+
+class IncrementalPRM:
+    """A PRM's scores, remembered between calls; made by `PRM.remembering`.
+
+    Of each problem it keeps what its last call used, so that the memory follows the beam, and of all
+    problems at most `memory_bytes` of keys and values; what was dropped is computed again, and the spend
+    says so. A row is charged the tokens that it added; a beginning that rows share is charged to the first.
+    """
+
+    def __init__(self, prm: PRM, *, memory_bytes: int) -> None:
+        self.prm = prm
+        self.runner = Runner(prm.model)
+        self.cache = PrefixCache(memory_bytes)
+        self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
+        self.roots: dict[Problem, float] = {}
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """P(good) of every prefix, one a step; N rows."""
+        rows = rows_for(self.prm.model, self.prm.tokenizer, problems, solutions)
+        readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
+        scores, computed = self._read(problems, readable)
+        steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
+        spend = [
+            self._spend(computed.get(i, 0), len(readable[i].ids) if i in readable else 0) for i in range(len(rows))
+        ]
+        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The value of each problem's empty prefix, computed once; see `PRM.root_values`."""
+        new = [problem for problem in dict.fromkeys(problems) if problem not in self.roots]
+        found = self.prm.root_values(new)
+        self.roots.update(zip(new, found.values().tolist(), strict=True))
+        cost = dict(zip(new, found.spend, strict=True))
+        reasons = dict(zip(new, found.reasons, strict=True))
+        spend = [cost.pop(problem, Spend(scorer_calls=1)) for problem in problems]
+        values = tuple(np.array([self.roots[problem]], dtype=np.float32) for problem in problems)
+        return Scores(values, tuple(spend), tuple(reasons.get(problem) for problem in problems))
+
+    def _read(
+        self, problems: Sequence[Problem], rows: dict[int, TokenRow]
+    ) -> tuple[dict[int, FloatArray], dict[int, int]]:
+        """Scores and computed tokens of each row."""
+        groups: dict[Problem, list[int]] = {}
+        for i in rows:
+            groups.setdefault(problems[i], []).append(i)
+        trees = {problem: self.cache.open(problem, fresh=False) for problem in groups}
+        computed = dict.fromkeys(rows, 0)
+        with self.runner.inference():
+            # What a problem's rows have in common goes first, so that it is computed once.
+            common = [self._common(trees[p], [rows[i] for i in group]) for p, group in groups.items()]
+            for job, group in zip(common, groups.values(), strict=True):
+                computed[group[0]] += _new(job)
+            self._run([job for job in common if _new(job)], [])
+            jobs: list[Job] = []
+            asked: list[tuple[TokenRow, dict[Ids, float]]] = []
+            for i, row in rows.items():
+                known = self.known.setdefault(problems[i], {})
+                tree = trees[problems[i]]
+                unread = [end for end in row.ends if row.ids[: end + 1] not in known]
+                if not unread:
+                    self.cache.match(tree, row.ids)  # which marks it as in use
+                    continue
+                # A score needs its own token to pass the model, even where the keys and values are there.
+                jobs.append((tree, row.ids, self.cache.match(tree, row.ids[: unread[0]])))
+                asked.append((row, known))
+                computed[i] += _new(jobs[-1])
+            self._run(jobs, asked)
+        scores: dict[int, FloatArray] = {}
+        for problem, group in groups.items():
+            known = self.known[problem]
+            for i in group:
+                scores[i] = np.array([known[rows[i].ids[: end + 1]] for end in rows[i].ends], dtype=np.float32)
+            used = {rows[i].ids[: end + 1] for i in group for end in rows[i].ends}
+            self.known[problem] = {ids: known[ids] for ids in used}
+        self.cache.close(list(groups))
+        return scores, computed
+
+    def _common(self, tree: Node, rows: Sequence[TokenRow]) -> Job:
+        ids: Ids = ()
+        if len(rows) > 1:
+            first, last = min(row.ids for row in rows), max(row.ids for row in rows)
+            # What the first and the last in order share, all share.
+            same = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+            ids = first[: min(same, *(row.ends[0] for row in rows))]
+        return tree, ids, self.cache.match(tree, ids)
+
+    def _run(self, jobs: Sequence[Job], asked: Sequence[tuple[TokenRow, dict[Ids, float]]]) -> None:
+        def read(place: int, logits: torch.Tensor) -> None:
+            if not asked:
+                return
+            row, known = asked[place]
+            start = length(jobs[place][2])
+            ends = [end for end in row.ends if end >= start]
+            values = torch.sigmoid(logits[[end - start for end in ends], 0].float()).tolist()
+            known.update(zip((row.ids[: end + 1] for end in ends), values, strict=True))
+
+        run_jobs(self.runner, self.cache, jobs, _WORKING_BYTES, self.runner.forward_all, read)
+
+    def _spend(self, computed: int, tokens: int) -> Spend:
+        return Spend(
+            scorer_calls=1,
+            scored_tokens=computed,
+            cached_scored_tokens=tokens - computed,
+            scorer_flops=self.runner.flops_per_token * computed,
+        )
+
+
+def _new(job: Job) -> int:
+    return len(job[1]) - length(job[2])
