@@ -66,7 +66,7 @@ class BestOfK:
     """The value of sampling `k` completions and keeping a right one, from the value Q of one: 1 - (1-Q)^k.
 
     Where `of` tells its counts (`prms.RolloutValue`) the unbiased estimate from counts is used.
-    A prover of PAV (Setlur et al. 2024, section 4.2, arXiv 2410.08146).
+    A prover of PAV (Setlur et al. 2024, arXiv 2410.08146).
     """
 
     of: ValueScorer

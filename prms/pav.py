@@ -22,7 +22,7 @@ class PAV:
 
     A_h = Q_h - Q_{h-1} are differences of the prover's values, and Q_0 is its value of the problem before
     the first step (`root_values`), so the advantages of a solution add up to Q_T - Q_0 (Setlur et al.
-    2024, sections 3 and 4, arXiv 2410.08146).
+    2024, arXiv 2410.08146).
 
     >>> import numpy as np
     >>> from verifiers import Problem, Scores, Solution, split_steps
@@ -37,7 +37,7 @@ class PAV:
 
     In search the finished solutions are compared by Q alone: `beam_search(..., pav, final=pav.base)`. The
     paper's alpha is 0.5 for base models of 2B and 9B and 0.2 for 27B; all of [0.2, 0.6] helped. A prover
-    equal to the base policy adds nothing to a policy gradient (section 3.1): take a complementary one, or
+    equal to the base policy adds nothing to a policy gradient: take a complementary one, or
     `PAV.best_of_k`. `values()` is the last step's score, whatever the reducer of the parts.
 
     A step where either part is NaN is NaN, with that part's reason. `alpha=0` asks the prover nothing.

@@ -41,7 +41,7 @@ def collect_values(
     r"""Sample `coverage` solutions of each problem, then `rollouts` completions of each of their prefixes.
 
     The value of a prefix is the fraction of its rollouts that the verifier finds right (Setlur et al. 2024,
-    appendix C, arXiv 2410.08146). With a low budget the paper takes `coverage` > `rollouts`, with a high one
+    arXiv 2410.08146). With a low budget the paper takes `coverage` > `rollouts`, with a high one
     `rollouts` > `coverage`; its own data have 20 rollouts. `first_pit=True` is its filter: of a wrong
     solution only the steps up to the first of value 0 are kept, and nothing is rolled out beyond it.
 
