@@ -145,7 +145,7 @@ def verify_examples(
                 continue
             target = [*_encode(tokenizer, read[0]), verdict, tokenizer.eos_token_id]
             kept += add(row, words.cot_parts(row.problem, row.solution), target)
-    warn_of_skipped(skipped, total, what="rows" if mode == "direct" else "rationales")
+    warn_of_skipped(skipped, total, what="rows" if mode == "direct" else "rationales", stacklevel=4)
     return examples, right
 
 
@@ -167,7 +167,7 @@ def solve_examples(
             examples.append(_continuation(context, target, _SOLVE))
     if not unique:
         raise ValueError("no row is right, so there is no solution to learn: use solution_weight=0")
-    warn_of_skipped(skipped, len(unique), what="right solutions")
+    warn_of_skipped(skipped, len(unique), what="right solutions", stacklevel=4)
     return examples
 
 

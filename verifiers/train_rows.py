@@ -14,7 +14,9 @@ class SkippedRowsWarning(UserWarning):
     """Some rows are not trained on; the text counts them and says why."""
 
 
-def warn_of_skipped(skipped: Mapping[str, Sequence[str]], total: int, *, what: str = "rows") -> None:
+def warn_of_skipped(
+    skipped: Mapping[str, Sequence[str]], total: int, *, what: str = "rows", stacklevel: int = 5
+) -> None:
     """Warn of what was left out, by reason, with the ids of the problems.
 
     Raises ValueError where nothing is left to train on.
@@ -24,7 +26,9 @@ def warn_of_skipped(skipped: Mapping[str, Sequence[str]], total: int, *, what: s
     if count >= total:
         raise ValueError(f"none of the {total} {what} can be trained on: {parts or 'there are none'}")
     if count:
-        warnings.warn(f"{count} of {total} {what} are not trained on: {parts}", SkippedRowsWarning, stacklevel=5)
+        warnings.warn(
+            f"{count} of {total} {what} are not trained on: {parts}", SkippedRowsWarning, stacklevel=stacklevel
+        )
 
 
 def digest_of(rows: Iterable[object]) -> str:

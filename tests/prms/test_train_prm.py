@@ -115,8 +115,8 @@ def test_balance_gives_both_sides_the_same_weight(prm, tmp_path):
     losses = [-y * math.log(p) - (1 - y) * math.log(1 - p) for y, p in zip([0.9, 0.5, 0.7], scored, strict=True)]
     root = 4 * plain - sum(losses)
     assert even == pytest.approx((2 * root + 2 / 3 * sum(losses)) / 4, rel=1e-4)
+    config = TrainConfig(balance=True)
     with pytest.raises(ValueError, match="all 1 labels are on one side"):
-        config = TrainConfig(balance=True)
         train_prm(POLICY, [labelled(["1\n"], [0.9])], target="value", out=tmp_path / "x", config=config)
 
 
@@ -142,5 +142,5 @@ def test_a_soft_label_is_no_error_label(tmp_path):
 
 def test_rows_without_a_label_are_counted(tmp_path):
     rows = [labelled(["1\n"], [math.nan]), labelled(["1\n", ""], [1.0, 1.0]), labelled([], [])]
-    with pytest.raises(ValueError, match="none of the 3 rows can be trained on: 2 have no label .*; 1 have a step"):
+    with pytest.raises(ValueError, match=r"none of the 3 rows can be trained on: 2 have no label .*; 1 have a step"):
         train_prm(POLICY, rows, target="value", out=tmp_path / "a")

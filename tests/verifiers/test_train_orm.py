@@ -51,7 +51,7 @@ def test_a_soft_label_reaches_loss_and_gradient_as_it_is():
     loss.backward()
     expected, gradient = 0.0, torch.zeros(128)
     for r in rows:
-        ids = tokenizer(r.problem.prompt + r.solution.text).input_ids + [tokenizer.eos_token_id]
+        ids = [*tokenizer(r.problem.prompt + r.solution.text).input_ids, tokenizer.eos_token_id]
         with torch.no_grad():
             h = model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
             p = float(torch.sigmoid(model.score(h)))
@@ -264,7 +264,7 @@ def test_options_out_of_range_are_named(options, message):
 
 
 def test_a_base_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no model at .*nothing.*there is no such folder"):
+    with pytest.raises(FileNotFoundError, match=r"no model at .*nothing.*there is no such folder"):
         train_orm(tmp_path / "nothing", ROWS, out=tmp_path / "out")
 
 
