@@ -1,5 +1,7 @@
 """Confidence intervals over problems."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
@@ -30,3 +32,37 @@ def mean_interval(
     means = counts @ values / len(values)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return mean, float(low), float(high)
+
+
+def sums_interval(
+    per_problem: npt.ArrayLike,
+    statistic: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    *,
+    level: float = 0.95,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """A statistic of sums over problems and its interval, by a bootstrap that draws whole problems.
+
+    `per_problem` has shape (P, K), a row of K counts or sums a problem; `statistic` maps sums of
+    shape (R, K) to values of shape (R,), as a ratio does:
+
+    >>> hits_and_rows = [[1, 1], [0, 1], [2, 3], [1, 1]] * 25
+    >>> ratio, low, high = sums_interval(hits_and_rows, lambda sums: sums[:, 0] / sums[:, 1])
+    >>> round(ratio, 3), 0.55 < low < ratio < high < 0.8
+    (0.667, True)
+
+    A replicate where the statistic is NaN is left out. Raises ValueError for no problems at all.
+    """
+    values = np.asarray(per_problem, dtype=np.float64)
+    if not len(values):
+        raise ValueError("no problems: there is nothing to report")
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=replicates)
+    drawn = statistic(counts @ values)
+    point = float(statistic(values.sum(axis=0, keepdims=True))[0])
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn):
+        return point, float("nan"), float("nan")
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return point, float(low), float(high)

@@ -1,0 +1,104 @@
+"""The command `stepbeam processbench`: a file or a hub name, a scorer, a table."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BadInput
+from bench.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
+from bench.run_folder import json_line, make_folder, write_atomically
+from bench.specs import load_scorer
+from bench.table import short
+from verifiers.scoring import Scorer, Scores, Spend
+
+
+def processbench(
+    spec: str,
+    scorer: str,
+    *,
+    threshold: float = 0.5,
+    fit_on: str | None = None,
+    limit: int | None = None,
+    out: Path | None = None,
+    progress: bool = True,
+) -> Report:
+    """Score a ProcessBench file and print its three figures.
+
+    `spec` is as `read_cases` takes it, `scorer` as the command line's `--scorer`. With `fit_on`,
+    another file or split, the threshold is the best one there and `threshold` is not used. With
+    `out`, each row's scores and prediction are written to `processbench.jsonl` in that folder.
+
+    Raises BadInput for bad rows, a scorer that judges no step, or rows that stand in both files.
+    """
+    if math.isnan(threshold):
+        raise BadInput(f"--threshold {threshold}: it must be a number")
+    if out is not None:
+        make_folder(out)
+    cases = read_cases(spec, limit=limit)
+    judge = load_scorer(scorer)
+    rule = f"fixed at {threshold:g}"
+    if fit_on is not None:
+        held_out = read_cases(fit_on)
+        both = {c.problem.prompt for c in cases} & {c.problem.prompt for c in held_out}
+        if both:
+            raise BadInput(
+                f"--fit-on {fit_on}: {len(both)} of its problems are also in {spec}; fit the threshold on other ones"
+            )
+        threshold = fit_threshold(held_out, _scores(held_out, judge, scorer, progress))
+        rule = f"{threshold:.4g}, the best on the {len(held_out)} rows of {fit_on}"
+    scores = _scores(cases, judge, scorer, progress)
+    report = evaluate(cases, scores, threshold=threshold)
+    for line in _lines(cases, scores, report, rule):
+        print(line)
+    if out is not None:
+        file = out / "processbench.jsonl"
+        write_atomically(file, "".join(map(json_line, _rows(cases, scores, report))))
+        print(f"- files: {file}")
+    return report
+
+
+def _scores(cases: Sequence[Case], judge: Scorer, name: str, progress: bool) -> Scores:
+    scores = score_cases(cases, judge, progress=progress)
+    if not any(len(row) and not math.isnan(row[0]) for row in scores.steps):
+        reason = next((r for r in scores.reasons if r), "it speaks at the end of a solution only")
+        raise BadInput(f"--scorer {name}: it judges no first step, so it cannot find the first error ({reason})")
+    return scores
+
+
+def _lines(cases: Sequence[Case], scores: Scores, report: Report, rule: str) -> list[str]:
+    erroneous = sum(case.label != -1 for case in cases)
+    unknown = [i for i, predicted in enumerate(report.predictions) if predicted is None]
+    spent = Spend.total(scores.spend)
+    lines = [
+        f"{'':24}{'rows':>6}{'accuracy':>10}   95% interval",
+        _line("with an error", erroneous, report.on_erroneous),
+        _line("all steps right", len(cases) - erroneous, report.on_correct),
+        _line("F1", len(cases), report.f1),
+        "",
+        f"- threshold: {rule}; predicted is the first step that scores below it, -1 where none does",
+        "- F1 is the harmonic mean of the two accuracies; intervals draw whole problems",
+        f"- scored: {short(spent.scored_tokens)} tokens, {short(spent.scorer_flops)} FLOPs",
+    ]
+    if unknown:
+        reason = next((scores.reasons[i] for i in unknown if scores.reasons[i]), "a step has no score")
+        lines.append(f"- {len(unknown)} rows have no prediction and count as wrong; the first: {reason}")
+    return lines
+
+
+def _line(name: str, rows: int, figure: Interval) -> str:
+    if math.isnan(figure[0]):
+        return f"{name:24}{rows:>6}{'none':>10}"
+    return f"{name:24}{rows:>6}{figure[0]:>10.1%}   {figure[1]:.1%} to {figure[2]:.1%}"
+
+
+def _rows(cases: Sequence[Case], scores: Scores, report: Report) -> list[dict[str, object]]:
+    return [
+        {
+            "id": case.problem.id,
+            "label": case.label,
+            "prediction": predicted,
+            "scores": [None if math.isnan(s) else float(s) for s in row],
+            "reason": reason,
+        }
+        for case, predicted, row, reason in zip(cases, report.predictions, scores.steps, scores.reasons, strict=True)
+    ]
