@@ -1,5 +1,6 @@
 """Training a process reward model."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,8 @@ def train_prm(
                         f"problem {row.problem.id!r}: the label {label} of {where} is soft; target='error' takes "
                         "0 and 1, and target='value' takes chances of success"
                     )
-    entry = {"kind": "prm", "target": target, "separator": separator, "root": any(r.root is not None for r in rows)}
+    root = any(row.root is not None and not math.isnan(row.root) for row in rows)
+    entry = {"kind": "prm", "target": target, "separator": separator, "root": root}
     train_reward_model(
         AutoModelForTokenClassification,
         base,

@@ -10,6 +10,7 @@ import torch
 
 import policies
 from bench.tiny import weights_folder
+from policies import Sampling
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers import train_genrm as module
 from verifiers.critiqued import Critiqued, read_verdict
@@ -128,7 +129,7 @@ def test_a_verdict_of_several_tokens_is_refused_by_name(tmp_path):
 
 def test_direct_training_makes_a_genrm(tmp_path):
     rows = list(evens(200))
-    config = TrainConfig(max_steps=30, batch_size=32, learning_rate=2e-3, balance=True, log_every=20)
+    config = TrainConfig(max_steps=60, batch_size=16, learning_rate=2e-3, balance=True, log_every=20)
     out = train_genrm(POLICY, rows, mode="direct", out=tmp_path / "direct", format=SHORT, config=config)
     genrm = GenRM.load(out, dtype="float32")
     assert (genrm.mode, genrm.format) == ("direct", SHORT)
@@ -141,19 +142,20 @@ def test_direct_training_makes_a_genrm(tmp_path):
 
 def test_rationales_are_learnt_and_an_interruption_changes_no_byte(tmp_path, monkeypatch):
     rows = list(evens(100))
-    config = TrainConfig(max_steps=30, batch_size=32, accumulate=2, learning_rate=3e-3, save_every=12, log_every=10)
+    config = TrainConfig(max_steps=60, batch_size=16, accumulate=2, learning_rate=2e-3, save_every=25, log_every=10)
     out = train_genrm(POLICY, rows, mode="cot", out=tmp_path / "whole", format=SHORT, config=config)
-    genrm = GenRM.load(out, votes=1, dtype="float32")
+    greedy = Sampling(temperature=0.0, max_tokens=40)
+    assert GenRM.load(out).sampling.max_tokens > 20
+    genrm = GenRM.load(out, votes=1, sampling=greedy, dtype="float32")
     judged = genrm.judge([r.problem for r in rows], [r.solution for r in rows])
     assert sum(j.reason is None for j in judged) >= 95
     said = [(j.yes[0] > j.no[0]) == r.right for j, r in zip(judged, rows, strict=True) if j.reason is None]
     assert np.mean(said) > 0.9
-    assert genrm.sampling.max_tokens > 20
     calls = []
 
     def interrupted(model, batch):
         calls.append(1)
-        if len(calls) == 40:
+        if len(calls) == 110:
             raise KeyboardInterrupt
         return next_token_loss(model, batch)
 
@@ -161,7 +163,7 @@ def test_rationales_are_learnt_and_an_interruption_changes_no_byte(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         train_genrm(POLICY, rows, mode="cot", out=tmp_path / "parts", format=SHORT, config=config)
     train_genrm(POLICY, rows, mode="cot", out=tmp_path / "parts", format=SHORT, config=config)
-    assert len(calls) == 40 + 2 * 18
+    assert len(calls) == 110 + 2 * 10
     assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
 
 
