@@ -101,7 +101,8 @@ def calibrated(scorer: Scorer, fitted_on: Sequence[Labelled], *, method: Method 
     outcome scorer; labels may be soft. "isotonic" is the best rising fit (pool adjacent violators; Zadrozny
     and Elkan 2002), straight between the scores it saw and level beyond them; scores that it cannot tell
     apart become equal. "platt" is a logistic curve with Platt's smoothed targets (Platt 1999), which goes on
-    rising beyond them and keeps the order of all scores that float32 can tell apart. NaN stays NaN, reasons and spend are the scorer's.
+    rising beyond them and keeps the order of all scores that float32 can tell apart. NaN stays NaN; reasons
+    and spend are the scorer's.
 
     `.curve` is the fit: a frozen dataclass of plain numbers. To put a saved one back: `Calibrated(scorer, curve)`.
     Raises ValueError for fewer than 10 labelled scores, labels or scores that are all the same, and labels that
