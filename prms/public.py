@@ -68,7 +68,7 @@ class PublicPRM:
         for problem, solution, scores in zip(problems, solutions, steps, strict=True):
             if len(scores) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
-        spend = [self._spend(read.get(i)) for i in range(len(rows))]
+        spend = self._spend([read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
 
     def _judge(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -79,12 +79,19 @@ class PublicPRM:
             logits = logits[:, token_ids(self.tokenizer, self.format)]
         return torch.softmax(logits.float(), dim=-1)[:, 1]
 
-    def _spend(self, row: TokenRow | None) -> Spend:
-        if row is None:
-            return Spend(scorer_calls=1)
+    def _spend(self, rows: Sequence[TokenRow | None]) -> list[Spend]:
+        body = flop_parameters(self.backbone)
         head = sum(p.numel() for p in self.head.parameters())  # it runs at the ends of steps alone
-        flops = 2.0 * (flop_parameters(self.backbone) * len(row.ids) + head * len(row.ends))
-        return Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=flops)
+        return [
+            Spend(scorer_calls=1)
+            if row is None
+            else Spend(
+                scorer_calls=1,
+                scored_tokens=len(row.ids),
+                scorer_flops=2.0 * (body * len(row.ids) + head * len(row.ends)),
+            )
+            for row in rows
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
