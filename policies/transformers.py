@@ -310,7 +310,8 @@ class Transformers:
         return Spend(
             policy_calls=1,
             prompt_tokens=computed,
-            cached_prompt_tokens=length - computed,
+            # A shared prompt's last token runs once more where its logits are wanted.
+            cached_prompt_tokens=max(0, length - computed),
             sampled_tokens=sampled,
             policy_flops=self.runner.flops_per_token * (computed + max(sampled - 1, 0)),
         )

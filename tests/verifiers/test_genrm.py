@@ -1,0 +1,250 @@
+"""The generative verifier against plain forwards of its model, vote by vote."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+import policies
+import search
+from policies import Sampling, Transformers
+from policies.tiny_example import tiny_model
+from verifiers import GENRM, GenRM, GenRMFormat, LLMJudge, Problem, Solution, Spend, Step, Stop, check_scorer, failed
+from verifiers.genrm import verdict_ids
+
+SHORT = GenRMFormat(
+    direct="{problem}={solution}?", cot="{problem}={solution}:", solver="{problem}=", verdict="?", yes="Y", no="N"
+)
+P1, P2 = Problem("p1", "2+2"), Problem("p2", "3+4")
+FOUR, FIVE = (Solution((Step(text),), Stop.EOS) for text in ("4", "it is\n5"))
+CASES = [(P1, FOUR), (P1, FIVE), (P2, FOUR), (P2, Solution((Step("1\n"), Step("7")), Stop.EOS))]
+SILENT = [
+    (P1, Solution((Step("4"),))),
+    (P1, Solution()),
+    (P2, failed("no reply")),
+    (P2, Solution((Step("4"),), Stop.LENGTH)),
+]
+
+
+@pytest.fixture(scope="module")
+def policy():
+    """A random model whose every token has a text, so that a rationale's text is all of it."""
+    model, tokenizer = tiny_model()
+    special = [tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id]
+    model.lm_head.register_forward_hook(
+        lambda module, inputs, logits: logits.index_fill(-1, torch.tensor(special), -99.0)
+    )
+    return Transformers(model, tokenizer)
+
+
+def cot(policy, votes=4, **changes):
+    options = {"sampling": Sampling(max_tokens=200), **changes}
+    return GenRM(policy, "cot", votes, SHORT, **options)
+
+
+def plain_probs(policy, *texts):
+    ids = [i for text in texts for i in policy.encode(text)]
+    with torch.inference_mode():
+        return policy.model(input_ids=torch.tensor([ids])).logits[0, -1].double().softmax(-1)
+
+
+def test_direct_is_the_next_token_after_the_prompt(policy):
+    yes, no = verdict_ids(policy, SHORT)
+    raw = GenRM(policy, format=SHORT)
+    normalised = GenRM(policy, format=SHORT, probability="normalised")
+    problems, solutions = [p for p, _ in CASES], [s for _, s in CASES]
+    for i, (problem, solution) in enumerate(CASES):
+        probs = plain_probs(policy, problem.prompt + "=", solution.text + "?")
+        assert raw.score(problems, solutions).values()[i] == pytest.approx(float(probs[yes]), rel=1e-4)
+        share = float(probs[yes] / (probs[yes] + probs[no]))
+        assert normalised.score(problems, solutions).values()[i] == pytest.approx(share, rel=1e-4)
+
+
+def test_cot_is_the_mean_of_probabilities_after_sampled_rationales(policy):
+    yes, no = verdict_ids(policy, SHORT)
+    genrm = cot(policy)
+    judged = genrm.judge([p for p, _ in CASES], [s for _, s in CASES])
+    scores = genrm.score([p for p, _ in CASES], [s for _, s in CASES]).values()
+    for (problem, solution), judgement, score in zip(CASES, judged, scores, strict=True):
+        expected = []
+        for rationale, p_yes, p_no in zip(judgement.rationales, judgement.yes, judgement.no, strict=True):
+            assert rationale.endswith("?")
+            assert rationale.lstrip("?").count("?") == 1  # verdict words alone are no rationale
+            probs = plain_probs(policy, problem.prompt + "=", solution.text + ":", rationale)
+            assert (p_yes, p_no) == pytest.approx((float(probs[yes]), float(probs[no])), rel=1e-3)
+            expected.append(float(probs[yes]))
+        assert score == pytest.approx(np.mean(expected), rel=1e-3)
+        assert len(set(judgement.rationales)) == 4  # independent samples
+
+
+def test_they_keep_the_laws(policy):
+    check_scorer(GenRM(policy, format=SHORT), CASES + SILENT)
+    check_scorer(cot(policy, votes=2), CASES + SILENT)
+    check_scorer(LLMJudge(policy, votes=2, format=SHORT, sampling=Sampling(max_tokens=150)), CASES + SILENT)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 3, 512])
+def test_neither_the_batch_nor_what_was_scored_before_changes_votes_or_cost(policy, batch_rows):
+    genrm = cot(policy, batch_rows=batch_rows)
+    together = genrm.judge([p for p, _ in CASES], [s for _, s in CASES])
+    by_problem = [j for pair in (CASES[:2], CASES[2:]) for j in genrm.judge([p for p, _ in pair], [s for _, s in pair])]
+    for a, b in zip(together, by_problem, strict=True):
+        np.testing.assert_allclose(a.yes, b.yes, rtol=1e-4)
+        assert (a.rationales, a.spend) == (b.rationales, b.spend)
+
+
+def test_the_first_votes_of_many_are_the_votes_of_few(policy):
+    few, many = (cot(policy, votes=k).judge([P1], [FOUR])[0] for k in (2, 6))
+    assert many.rationales[:2] == few.rationales
+    np.testing.assert_allclose(many.yes[:2], few.yes, rtol=1e-4)
+
+
+def test_the_cost_counts_rationales_and_shares_the_prompt(policy):
+    [judgement] = cot(policy, votes=2, redraws=0, seed=1).judge([P1], [FOUR])
+    spend = judgement.spend
+    assert not np.isnan(judgement.yes).any()
+    assert (spend.scorer_calls, spend.policy_calls, spend.sampled_tokens) == (1, 0, 0)
+    assert spend.judged_tokens == sum(len(policy.encode(r)) for r in judgement.rationales)
+    # The prompt once, and the last token of each rationale, at which the verdict is read.
+    assert spend.scored_tokens == len("2+2=4:") + 2
+    computed = spend.scored_tokens + spend.judged_tokens - 2
+    assert spend.scorer_flops == pytest.approx(policy.runner.flops_per_token * computed)
+    direct = GenRM(policy, format=SHORT).score([P1, P1], [FOUR, FIVE]).spend
+    assert [s.scored_tokens for s in direct] == [len("2+2=4?"), len("it is\n5?")]
+
+
+def test_a_rationale_without_a_verdict_is_drawn_again_and_never_counts_as_zero(policy):
+    # With little room some rationales end before the verdict words; drawn again, fewer do.
+    few = cot(policy, votes=24, redraws=0, sampling=Sampling(max_tokens=60))
+    more = cot(policy, votes=24, redraws=2, sampling=Sampling(max_tokens=60))
+    [once], [thrice] = few.judge([P1], [FOUR]), more.judge([P1], [FOUR])
+    missing = np.isnan(once.yes)
+    assert 0 < np.isnan(thrice.yes).sum() < missing.sum() < 24
+    np.testing.assert_allclose(thrice.yes[~missing], once.yes[~missing], rtol=1e-4)
+    assert thrice.spend.judged_tokens > once.spend.judged_tokens
+    assert few.score([P1], [FOUR]).values()[0] == pytest.approx(once.yes[~missing].mean(), rel=1e-5)
+
+
+def test_without_any_verdict_the_score_is_nan_with_a_reason(policy):
+    hopeless = cot(policy, votes=2, redraws=1, sampling=Sampling(max_tokens=3))
+    scores = hopeless.score([P1], [FOUR])
+    assert np.isnan(scores.values()[0])
+    assert scores.reasons[0] == (
+        "none of 2 rationales came to a verdict in 2 draws; first: the rationale ended without the verdict (length)"
+    )
+    assert scores.spend[0].judged_tokens == 2 * 2 * 1  # room for one token after the two of the solution
+
+
+def test_an_empty_finished_solution_has_nothing_to_judge(policy):
+    scores = GenRM(policy, format=SHORT).score([P1], [Solution((Step(""),), Stop.EOS)])
+    assert np.isnan(scores.values()[0])
+    assert scores.reasons[0] == "the solution has no text to judge"
+
+
+def test_a_solution_over_the_context_is_nan_and_spoils_no_other(policy):
+    long = Solution((Step("1" * 300),), Stop.EOS)
+    for scorer in (GenRM(policy, format=SHORT), cot(policy, votes=2)):
+        scores = scorer.score([P1, P1], [long, FOUR])
+        assert np.isnan(scores.values()).tolist() == [True, False]
+        assert scores.reasons[0]
+
+
+@pytest.fixture(scope="module")
+def byte_pairs():
+    """A byte-level BPE in which " Yes" and "Yes" are tokens of their own, and " No" is two."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    words = trainers.BpeTrainer(
+        special_tokens=["<eos>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+        vocab_size=400,
+    )
+    core.train_from_iterator([" Yes Yes Yes", "Yes\nYes\nYes", "is it correct? Yes"] * 9, words)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+
+
+def test_a_verdict_of_many_tokens_is_refused_by_name(policy, byte_pairs):
+    with pytest.raises(ValueError, match=r"the verdict ' Yes' is 4 tokens .* not that of one next token"):
+        GenRM(policy)
+    with pytest.raises(ValueError, match=r"the verdict ' No' is \d tokens"):
+        GenRM(byte_pairs)
+
+
+def test_a_leading_space_makes_another_token(byte_pairs):
+    with_space, without = (
+        GenRMFormat(direct="{problem}{solution}?", cot="", solver="", verdict="?", yes=yes, no="N")
+        for yes in (" Yes", "Yes")
+    )
+    assert verdict_ids(byte_pairs, with_space)[0] != verdict_ids(byte_pairs, without)[0]
+
+
+def test_what_cannot_mean_anything_is_refused(policy):
+    for options, message in [
+        ({"mode": "chat"}, "use 'direct' or 'cot'"),
+        ({"votes": 2}, "has one probability; use 'cot'"),
+        ({"probability": "odds"}, "use 'raw' or 'normalised'"),
+        ({"mode": "cot", "votes": 0}, r"GenRM\(votes=0\)"),
+        ({"mode": "cot", "redraws": -1}, r"GenRM\(redraws=-1\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            GenRM(policy, format=SHORT, **options)
+    same = GenRMFormat(direct="{problem}{solution}?", cot="", solver="", verdict="?", yes="\u00e4", no="\u00f6")
+    with pytest.raises(ValueError, match="are one token"):
+        GenRM(policy, format=same)  # both are the unknown token
+
+
+def test_a_prompt_is_not_wrapped_in_a_template_it_was_not_made_for():
+    model, tokenizer = tiny_model()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}:"
+    with pytest.raises(ValueError, match="chat=False"):
+        GenRM(Transformers(model, tokenizer), format=SHORT)
+    GenRM(Transformers(model, tokenizer, chat=False), format=SHORT)
+
+
+def test_it_serves_every_strategy_and_is_refused_by_beam_search(policy):
+    solver = policies.Scripted(lambda problem, prefix, seed: f"so\nThe answer is {seed % 3}.")
+    for genrm in (GenRM(policy, format=SHORT), cot(policy, votes=2)):
+        [best] = search.best_of_n([P1], solver, genrm, n=4)
+        [voted] = search.weighted_majority([P1], solver, genrm, n=4)
+        [reranked] = search.rerank([(P1, best.pool)], genrm)
+        assert best.answer == reranked.answer
+        assert best.answer in "012"
+        assert voted.answer in "012"
+        assert Spend.total(best.scores.spend).scored_tokens > 0
+        with pytest.raises(search.NoOpinionError, match="RolloutValue"):
+            search.beam_search([P1], solver, genrm, width=2, expand=2, max_steps=3)
+
+
+def test_a_trained_folder_brings_its_mode_and_format(tmp_path):
+    entry = {
+        "kind": "genrm",
+        "mode": "cot",
+        "format": {f: getattr(SHORT, f) for f in ("direct", "cot", "solver", "verdict", "yes", "no", "chat")},
+    }
+    model, tokenizer = tiny_model()
+    model.config.stepbeam = entry
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = GenRM.load(tmp_path, votes=3, sampling=Sampling(max_tokens=200))
+    assert (loaded.mode, loaded.votes, loaded.format) == ("cot", 3, SHORT)
+    ours = cot(Transformers(*tiny_model()), votes=3).score([P1], [FOUR])
+    np.testing.assert_allclose(loaded.score([P1], [FOUR]).values(), ours.values(), rtol=1e-4)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["stepbeam"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="is not a trained generative verifier"):
+        GenRM.load(tmp_path)
+
+
+def test_the_default_format_is_the_datasets():
+    assert GenRM.__dataclass_fields__["format"].default is GENRM
