@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 Record = dict[str, Any]
+_KIND = {"kind": "prms.collect_values"}
+_MARK = json.dumps(_KIND).removesuffix("}").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ def open_journal(folder: Path, config: Mapping[str, object]) -> Journal:
     Raises ValueError where the folder holds something else or a collection with another config, and
     BlockingIOError where another process is at work there.
     """
+    config = _KIND | dict(config)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "journal.jsonl"
     if not path.exists() and any(p.name != "lock" for p in folder.iterdir()):
@@ -78,20 +81,22 @@ def _append(path: Path, record: Mapping[str, object]) -> None:
 
 
 def _whole_lines(path: Path) -> list[Record]:
-    """The records up to the first torn line, which is cut off with all that follows it."""
-    if not path.exists():
-        return []
-    records, end = [], 0
-    content = path.read_bytes()
-    for line in content.split(b"\n")[:-1]:
+    """The records; a torn last line, which is all that a kill can leave, is cut off."""
+    content = path.read_bytes() if path.exists() else b""
+    whole, _, torn = content.rpartition(b"\n")
+    if not (content.startswith(_MARK) or _MARK.startswith(content)):
+        raise ValueError(f"{path}: not the journal of collected values; choose another `out`")
+    records = []
+    for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
         try:
             records.append(json.loads(line))
-        except ValueError:
-            break
-        end += len(line) + 1
-    if end < len(content):
+        except ValueError as error:
+            raise ValueError(
+                f"{path}:{number}: damaged ({error}); remove the folder, or choose another `out`"
+            ) from None
+    if torn:
         with open(path, "ab") as file:
-            file.truncate(end)
+            file.truncate(len(content) - len(torn))
     return records
 
 

@@ -110,8 +110,8 @@ def dataset_of(chunks: Iterable[Sequence[Row]]) -> Dataset:
             "outcome": number,
         }
     )
-    parts = [Dataset.from_list(list(rows), features=features) for rows in chunks]
-    return concatenate_datasets(parts) if parts else Dataset.from_list([], features=features)
+    nothing = Dataset.from_dict({name: [] for name in features}, features=features)
+    return concatenate_datasets([nothing, *(Dataset.from_list(list(rows), features=features) for rows in chunks)])
 
 
 def plain_prompt(problem: Problem) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from verifiers.naming import name_of
 from verifiers.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.scoring import FloatArray, Reduce, Scorer, Scores, Spend, remembering
+from verifiers.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ValueScorer, remembering
 from verifiers.solution import Problem, Solution, Stop
 
 Row = tuple[Key, ...]
@@ -31,7 +31,7 @@ class Cached:
 
     def remembering(self) -> Cached:
         """The same file; what it lacks is scored by a scorer with a memory, where there can be one."""
-        return Cached(remembering(self.scorer), self.store, self.causal)
+        return _cached(remembering(self.scorer), self.store, self.causal)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The scorer's own scores, N rows; it is asked for those that are not kept yet."""
@@ -41,7 +41,7 @@ class Cached:
         self._ask(work, problems, solutions, _uncovered(rows, kept))
         # A row that could not be scored is not kept, so prefixes that counted on it are still open.
         self._ask(work, problems, solutions, work.open_rows())
-        return work.scores(solutions)
+        return work.scores()
 
     def _keys(self, problem: Problem, solution: Solution) -> Row:
         """What a row is kept under: a key a step where scores are causal, else one for the whole."""
@@ -59,11 +59,7 @@ class Cached:
         scores = self.scorer.score([problems[i] for i in asked], [solutions[i] for i in asked])
         if len(scores) != len(asked):
             raise ValueError(f"{self.name} answered {len(scores)} rows where {len(asked)} were asked for")
-        if not isinstance(scores.reduce, str):
-            raise ValueError(
-                f"{self.name} reduces by a function, which cannot be kept: cache it with a named reducer, and call "
-                "with_reduce on the scores"
-            )
+        reduce = _named(scores.reduce, self.name)
         new: dict[Key, Entry] = {}
         for k, i in enumerate(asked):
             row, values, spend = work.rows[i], scores.steps[k], scores.spend[k]
@@ -73,9 +69,42 @@ class Cached:
             work.paid[i] = spend
             if scores.reasons[k] is None:
                 parts = [values] if not self.causal else list(values[:, None])
-                tokens = [None] * (len(row) - 1) + [round(spend.scored_tokens + spend.cached_scored_tokens)]
-                new |= {key: Entry(v, n, scores.reduce) for key, v, n in zip(row, parts, tokens, strict=True)}
+                tokens = [None] * (len(row) - 1) + [_tokens(spend)]
+                new |= {key: Entry(v, n, reduce) for key, v, n in zip(row, parts, tokens, strict=True)}
         work.kept.update(self.store.write(new))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedValues(Cached):
+    """The same of a scorer that knows the value of a problem before its first step."""
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The scorer's value of each empty prefix, kept as its scores are; `steps[i]` has shape (1,)."""
+        assert isinstance(self.scorer, ValueScorer)
+        rows: list[Row] = [(key_of(problem, (), Stop.OPEN, scope="root"),) for problem in problems]
+        work = _Work(rows, self.store.read({row[0] for row in rows}), {}, {})
+        if asked := work.open_rows():
+            scores = self.scorer.root_values([problems[i] for i in asked])
+            reduce, new = _named(scores.reduce, self.name), {}
+            for k, i in enumerate(asked):
+                work.fresh[rows[i]], work.paid[i] = (scores, k), scores.spend[k]
+                if scores.reasons[k] is None:
+                    new[rows[i][0]] = Entry(scores.steps[k], _tokens(scores.spend[k]), reduce)
+            work.kept.update(self.store.write(new))
+        return work.scores()
+
+
+def _named(reduce: Reduce, scorer: str) -> str:
+    if isinstance(reduce, str):
+        return reduce
+    raise ValueError(
+        f"{scorer} reduces by a function, which cannot be kept: cache it with a named reducer, and call "
+        "with_reduce on the scores"
+    )
+
+
+def _tokens(spend: Spend) -> int:
+    return round(spend.scored_tokens + spend.cached_scored_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +124,12 @@ class _Work:
                 found.setdefault(row, i)
         return list(found.values())
 
-    def scores(self, solutions: Sequence[Solution]) -> Scores:
+    def scores(self) -> Scores:
         steps: list[FloatArray] = []
         spends: list[Spend] = []
         reasons: list[str | None] = []
         reduce: Reduce = next((scores.reduce for scores, _ in self.fresh.values()), "last")
-        for i, (row, solution) in enumerate(zip(self.rows, solutions, strict=True)):
+        for i, row in enumerate(self.rows):
             reason = None
             if self._is_kept(row):
                 entries = [self.kept[key] for key in row]
@@ -115,7 +144,6 @@ class _Work:
                 saved = 0
             reasons.append(reason)
             spends.append(self.paid.get(i, Spend(scorer_calls=1, cached_scored_tokens=saved or 0)))
-            assert len(steps[-1]) == len(solution.steps)
         return Scores(tuple(steps), tuple(spends), tuple(reasons), reduce)
 
     def _is_kept(self, row: Row) -> bool:
@@ -152,7 +180,11 @@ def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False)
     """
     if not name.strip():
         raise ValueError("cached(name='') is empty: name the scorer and its version, such as 'orm-1.5b@v2'")
-    return Cached(scorer, ScoreStore(Path(path), name), causal)
+    return _cached(scorer, ScoreStore(Path(path), name), causal)
+
+
+def _cached(scorer: Scorer, store: ScoreStore, causal: bool) -> Cached:
+    return (CachedValues if isinstance(scorer, ValueScorer) else Cached)(scorer, store, causal)
 
 
 def _uncovered(rows: Sequence[Row], kept: dict[Key, Entry]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scorer, Scores, Spend, remembering
+from verifiers.scoring import FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
 from verifiers.solution import Problem, Solution
 
 
@@ -27,24 +27,40 @@ class Weighted:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The weighted mean of the parts at every step; N rows."""
-        scored = [scorer.score(problems, solutions) for scorer, _ in self.parts]
-        weights = np.array([weight for _, weight in self.parts], dtype=np.float64)
-        rows = []
-        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
-            parts = [s.steps[i] for s in scored]
-            if {len(part) for part in parts} != {len(solution.steps)}:
-                raise ValueError(
-                    f"problem {problem.id!r}: the scorers gave {[len(part) for part in parts]} scores for a solution "
-                    f"of {len(solution.steps)} steps; verifiers.check_scorer tests a scorer for this"
-                )
-            rows.append(_mean(parts, weights, [s.reasons[i] for s in scored]))
-        spend = [Spend.total(s.spend[i] for s in scored) for i in range(len(solutions))]
-        reasons = [next((s.reasons[i] for s in scored if s.reasons[i]), None) for i in range(len(solutions))]
-        return Scores(tuple(rows), tuple(spend), tuple(reasons), scored[0].reduce)
+        return self._mean_of(
+            [scorer.score(problems, solutions) for scorer, _ in self.parts],
+            problems,
+            [len(solution.steps) for solution in solutions],
+        )
 
     def remembering(self) -> Weighted:
         """The same scores, each part with a memory where it can have one; for one search."""
-        return Weighted(tuple((remembering(scorer), weight) for scorer, weight in self.parts))
+        return weighted([(remembering(scorer), weight) for scorer, weight in self.parts])
+
+    def _mean_of(self, scored: Sequence[Scores], problems: Sequence[Problem], lengths: Sequence[int]) -> Scores:
+        weights = np.array([weight for _, weight in self.parts], dtype=np.float64)
+        rows = []
+        for i, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
+            parts = [s.steps[i] for s in scored]
+            if {len(part) for part in parts} != {length}:
+                raise ValueError(
+                    f"problem {problem.id!r}: the scorers gave {[len(part) for part in parts]} scores for a solution "
+                    f"of {length} steps; verifiers.check_scorer tests a scorer for this"
+                )
+            rows.append(_mean(parts, weights, [s.reasons[i] for s in scored]))
+        spend = [Spend.total(s.spend[i] for s in scored) for i in range(len(rows))]
+        reasons = [next((s.reasons[i] for s in scored if s.reasons[i]), None) for i in range(len(rows))]
+        return Scores(tuple(rows), tuple(spend), tuple(reasons), scored[0].reduce)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightedValues(Weighted):
+    """The same of scorers that all know the value of a problem before its first step."""
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The weighted mean of the parts' values of each empty prefix; `steps[i]` has shape (1,)."""
+        found = [scorer.root_values(problems) for scorer, _ in self.parts if isinstance(scorer, ValueScorer)]
+        return self._mean_of(found, problems, [1] * len(problems))
 
 
 def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> Weighted:
@@ -71,7 +87,7 @@ def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> 
     for scorer, weight in pairs:
         if not (math.isfinite(weight) and weight > 0):
             raise ValueError(f"the weight of {name_of(scorer)} is {weight}: it must be a number above 0")
-    return Weighted(pairs)
+    return (WeightedValues if all(isinstance(scorer, ValueScorer) for scorer, _ in pairs) else Weighted)(pairs)
 
 
 def _mean(rows: Sequence[FloatArray], weights: npt.NDArray[np.float64], reasons: Sequence[str | None]) -> FloatArray:

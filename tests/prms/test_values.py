@@ -352,6 +352,32 @@ def test_a_second_process_is_kept_out(tmp_path):
             collect(tmp_path)
 
 
+def test_a_journal_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "out").mkdir()
+    journal = tmp_path / "out" / "journal.jsonl"
+    for content in ('{"unit": "pool/0"}\n', "dear diary", "dear diary\n"):
+        journal.write_text(content)
+        with pytest.raises(ValueError, match=r"journal\.jsonl: not the journal of collected values"):
+            collect(tmp_path)
+        assert journal.read_text() == content
+
+
+def test_a_damaged_journal_is_named_and_kept(tmp_path):
+    collect(tmp_path)
+    journal = tmp_path / "out" / "journal.jsonl"
+    damaged = journal.read_text().replace("rows", 'ro"ws', 1)
+    journal.write_text(damaged)
+    with pytest.raises(ValueError, match=r"journal\.jsonl:2: damaged"):
+        collect(tmp_path)
+    assert journal.read_text() == damaged
+
+
+def test_no_problems_make_an_empty_data_set(tmp_path):
+    dataset = collect(tmp_path, problems=[])
+    assert (len(dataset), labelled(dataset)) == (0, [])
+    assert "successes" in dataset.column_names
+
+
 @pytest.mark.parametrize("option", ["coverage", "rollouts", "chunk"])
 def test_counts_below_one_are_refused(tmp_path, option):
     with pytest.raises(ValueError, match=rf"collect_values\({option}=0\)"):

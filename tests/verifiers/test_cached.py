@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.tiny import weights_folder
+from prms.pav import PAV
 from prms.prm import PRM
 from verifiers import (
     ORM,
@@ -23,6 +24,7 @@ from verifiers import (
     Spend,
     Step,
     Stop,
+    ValueScorer,
     check_scorer,
     from_function,
     split_steps,
@@ -231,6 +233,38 @@ def test_a_scorer_that_drops_rows_or_steps_is_named(tmp_path):
         kept.score([PROBLEM], [AB])
 
 
+def test_root_values_are_kept_where_the_scorer_knows_them(tmp_path):
+    class Values(Spy):
+        roots = 0
+
+        def root_values(self, problems):
+            self.roots += len(problems)
+            lost = [p.prompt == "lost" for p in problems]
+            return Scores(
+                tuple(np.array([np.nan if x else 0.5]) for x in lost),
+                (Spend(scorer_calls=1, scored_tokens=7),) * len(problems),
+                tuple("too slow" if x else None for x in lost),
+            )
+
+    values = Values()
+    kept = cached(values, tmp_path / "s.sqlite", name="values@1")
+    assert isinstance(kept, ValueScorer)
+    assert isinstance(kept.remembering(), ValueScorer)
+    problems = [PROBLEM, Problem("other id", "?"), Problem("q", "lost")]
+    first, second = kept.root_values(problems), kept.root_values(problems)
+    for scores in (first, second):
+        np.testing.assert_array_equal(scores.values(), np.array([0.5, 0.5, np.nan], dtype=np.float32))
+        assert scores.reasons == (None, None, "too slow")
+    assert values.roots == 2 + 1
+    assert [s.scored_tokens for s in first.spend] == [7, 0, 7]
+    assert [s.cached_scored_tokens for s in second.spend] == [7, 7, 0]
+    assert not isinstance(cached(Spy(), tmp_path / "s.sqlite", name="spy@1"), ValueScorer)
+    pav = PAV.best_of_k(kept)
+    asked = values.roots
+    pav.score([PROBLEM], [Solution()])
+    assert values.roots == asked
+
+
 def test_nothing_is_no_error(tmp_path):
     kept = cached(Spy(), tmp_path / "s.sqlite", name="spy@1")
     assert len(kept.score([], [])) == 0
@@ -283,7 +317,7 @@ def test_a_file_that_stays_locked_is_named(tmp_path, monkeypatch):
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
-        with pytest.raises(TimeoutError, match="another process has it locked|locked by another process"):
+        with pytest.raises(TimeoutError, match="another process has it locked for 0 s"):
             kept.score([PROBLEM], [A])
     finally:
         other.close()

@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 
 from bench.tiny import load_task, weights_folder
 from prms.prm import PRM
-from verifiers import ORM, Problem, Scores, Solution, Spend, Step, Stop, check_scorer, from_function, split_steps
+from verifiers import (
+    ORM,
+    Problem,
+    Scores,
+    Solution,
+    Spend,
+    Step,
+    Stop,
+    ValueScorer,
+    check_scorer,
+    from_function,
+    split_steps,
+)
 from verifiers.weighted import weighted
 
 PROBLEM = Problem("p", "?")
@@ -96,6 +108,18 @@ def test_a_weight_must_be_above_zero(weight):
 def test_no_parts_are_refused():
     with pytest.raises(ValueError, match="no scorers"):
         weighted({})
+
+
+def test_it_knows_roots_where_all_its_parts_do():
+    class Values(Says):
+        def root_values(self, problems):
+            return Scores((np.array(self.row[:1]),) * len(problems))
+
+    both = weighted({Values(1.0): 0.75, Values(0.0): 0.25})
+    assert isinstance(both, ValueScorer)
+    assert both.root_values([PROBLEM, PROBLEM]).values().tolist() == [0.75, 0.75]
+    assert isinstance(both.remembering(), ValueScorer)
+    assert not isinstance(weighted({Values(1.0): 0.75, Says(0.0): 0.25}), ValueScorer)
 
 
 def test_it_says_what_it_is():
