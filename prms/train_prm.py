@@ -58,6 +58,7 @@ def train_prm(
                         f"problem {row.problem.id!r}: the label {label} of {where} is soft; target='error' takes "
                         "0 and 1, and target='value' takes chances of success"
                     )
+    config = config or TrainConfig()
     root = any(row.root is not None and not math.isnan(row.root) for row in rows)
     entry = {"kind": "prm", "target": target, "separator": separator, "root": root}
     train_reward_model(
@@ -67,6 +68,6 @@ def train_prm(
         entry=entry,
         outcome_only=False,
         out=out,
-        config=config or TrainConfig(),
+        config=config,
     )
-    return PRM.load(out)
+    return PRM.load(out, device=config.device)

@@ -33,9 +33,9 @@ def load_base(
     try:
         with quiet():
             model, info = auto_class.from_pretrained(
-                str(base), dtype=dtype, use_safetensors=True, output_loading_info=True, **extra
+                str(base), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **extra
             )
-            tokenizer = AutoTokenizer.from_pretrained(str(base))
+            tokenizer = AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
     except OSError as error:
         first = str(error).strip().splitlines()[0]
         raise FileNotFoundError(f"no model at {str(base)!r}: {first}") from error
@@ -48,6 +48,12 @@ def load_base(
         for name in missing:
             model.get_parameter(name).zero_()
     return model, tokenizer
+
+
+def longest(model: Any, config: TrainConfig) -> int | None:
+    """The tokens that an example may have: `max_length`, and never more than the model's context."""
+    limits = (config.max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None))
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def lora_config(config: TrainConfig) -> Any:

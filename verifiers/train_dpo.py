@@ -15,10 +15,10 @@ from policies.chat import encode_prompt
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution
-from verifiers.train_base import load_base, lora_config, merged
+from verifiers.train_base import load_base, longest, lora_config, merged
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder
-from verifiers.train_loop import Planned, arguments_for, own_randomness, run
+from verifiers.train_loop import Planned, arguments_for, on_one_device, own_randomness, run
 from verifiers.train_rows import digest_of, warn_of_skipped
 from verifiers.training import step_count
 
@@ -98,7 +98,7 @@ def train_dpo(
         return folder
     with own_randomness(config.seed):
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
-        limit = config.max_length or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        limit = longest(model, config)
         examples = pair_ids(tokenizer, pairs, limit=limit, chat=chat)
         group = Group(tuple(range(len(examples))), config.batch_size)
         steps = step_count([group], [0] * len(examples), config)
@@ -106,16 +106,12 @@ def train_dpo(
         plan = plan_batches([group], lengths, steps=steps, accumulate=config.accumulate, seed=config.seed)
         # With low-rank updates the reference is the model without them.
         reference = None if config.lora_rank else load_base(AutoModelForCausalLM, base, config)[0]
+        options = arguments_for(model, config, folder, steps)
+        options |= {"beta": beta, "max_length": None, "bf16": False, "loss_type": ["sigmoid"]}
         trainer = _trainer(trl, config.bf16)(
             model=model,
             ref_model=reference,
-            args=trl.DPOConfig(
-                **arguments_for(model, config, folder, steps),
-                beta=beta,
-                max_length=None,
-                bf16=False,
-                loss_type=["sigmoid"],
-            ),
+            args=on_one_device(trl.DPOConfig(**options)),
             train_dataset=_dataset(examples),
             processing_class=copy.deepcopy(tokenizer),  # trl gives it a padding token
             peft_config=lora_config(config) if config.lora_rank else None,

@@ -12,7 +12,7 @@ from verifiers.batch_plan import Group
 from verifiers.critiqued import Critiqued, read_verdict
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.solution import Problem
-from verifiers.train_base import add_lora, load_base, merged
+from verifiers.train_base import add_lora, load_base, longest, merged
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder
 from verifiers.train_loop import own_randomness
@@ -77,7 +77,7 @@ def train_genrm(
         return folder
     with own_randomness(config.seed):
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
-        limit = config.max_length or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        limit = longest(model, config)
         examples, right = verify_examples(tokenizer, rows, mode, format, limit=limit, rationales=rationales)
         groups = balanced_groups(right, len(examples), config)
         factors = [1.0]

@@ -53,6 +53,17 @@ def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dic
     }
 
 
+def on_one_device(arguments: Any) -> Any:
+    """The arguments for one GPU or the CPU: transformers would spread a batch over all GPUs in view.
+
+    Raises ValueError where several processes were started.
+    """
+    if arguments.world_size > 1:
+        raise ValueError(f"{arguments.world_size} processes were started: train in one, on one device")
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
 class Planned:
     """What every trainer here has in common: batches by plan, and checkpoints that appear whole."""
 
@@ -92,9 +103,6 @@ class Planned:
 
 def run(trainer: Any, batches: Sequence[Sequence[object]], config: TrainConfig, out: Path) -> None:
     """Let a trainer go through the plan, from the latest checkpoint on."""
-    if trainer.args.world_size > 1:
-        raise ValueError(f"{trainer.args.world_size} processes were started: train in one, on one device")
-    trainer.args._n_gpu = min(1, trainer.args.n_gpu)  # never spread over all GPUs in view
     trainer.batches = batches
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)

@@ -36,6 +36,7 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
 
     Raises ValueError where no row can be trained on, or `out` belongs to another training.
     """
+    config = config or TrainConfig()
     train_reward_model(
         AutoModelForSequenceClassification,
         base,
@@ -43,6 +44,6 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
         entry={"kind": "orm"},
         outcome_only=True,
         out=out,
-        config=config or TrainConfig(),
+        config=config,
     )
-    return ORM.load(out)
+    return ORM.load(out, device=config.device)

@@ -12,7 +12,7 @@ from verifiers.batch_plan import Group
 from verifiers.labelled import Labelled
 from verifiers.solution import Solution
 from verifiers.token_rows import TokenRow, token_rows
-from verifiers.train_base import add_lora, load_base, merged
+from verifiers.train_base import add_lora, load_base, longest, merged
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder
 from verifiers.train_loop import own_randomness
@@ -40,8 +40,7 @@ def train_reward_model(
         model, tokenizer = load_base(auto_class, base, config, fresh=("score.weight", "score.bias"), labels=1)
         if getattr(model, "score", None) is None:
             raise ValueError(f"{type(model).__name__} has no `score` head: use a base of another architecture")
-        limit = config.max_length or getattr(model.config, "max_position_embeddings", None)
-        examples = reward_examples(tokenizer, rows, limit=limit, outcome_only=outcome_only)
+        examples = reward_examples(tokenizer, rows, limit=longest(model, config), outcome_only=outcome_only)
         if outcome_only:
             right = [i for i, e in enumerate(examples) if e.targets[0] >= 0.5]
             groups = balanced_groups(right, len(examples), config)

@@ -14,7 +14,7 @@ from transformers import Trainer, TrainingArguments
 
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_config import TrainConfig
-from verifiers.train_loop import Planned, arguments_for, own_randomness, run
+from verifiers.train_loop import Planned, arguments_for, on_one_device, own_randomness, run
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
@@ -106,7 +106,7 @@ def fit(
             return (value, None) if return_outputs else value
 
     with own_randomness(config.seed):
-        arguments = TrainingArguments(**arguments_for(model, config, out, steps))
+        arguments = on_one_device(TrainingArguments(**arguments_for(model, config, out, steps)))
         trainer = ScorerTrainer(model=model, args=arguments, train_dataset=_Picked(examples), data_collator=_collate)
         run(trainer, batches, config, out)
 

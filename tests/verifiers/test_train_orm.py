@@ -268,6 +268,14 @@ def test_a_base_that_is_not_there_is_named(tmp_path):
         train_orm(tmp_path / "nothing", ROWS, out=tmp_path / "out")
 
 
+def test_the_longest_example_is_never_longer_than_the_context(tmp_path):
+    rows = [row(1, "=1", 1.0), row(2, "7" * 40, 0.0), row(3, "7" * 300, 0.0)]
+    for limit, left in ((20, "are over 20 tokens"), (1000, "are over 256 tokens")):
+        config = TrainConfig(max_steps=1, batch_size=1, max_length=limit)
+        with pytest.warns(SkippedRowsWarning, match=left):
+            train_orm(POLICY, rows, out=tmp_path / str(limit), config=config)
+
+
 def test_an_epoch_goes_through_the_rows_once():
     groups = [Group(tuple(range(10)), 3), Group((10, 11), 3), Group((12,), 2)]
     terms = [0] * 12 + [1]

@@ -1,0 +1,118 @@
+"""How well a scorer's numbers agree with labels."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import BadInput
+from bench.intervals import mean_interval, sums_interval
+from verifiers.labelled import Labelled
+from verifiers.scoring import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How a scorer's numbers agree with the labels of held-out rows.
+
+    `accuracy` is that of calling good what scores 0.5 or more, with its 95% interval over problems; `auc`
+    the chance that a good one scores above a bad one, NaN where one kind is missing. `loss` is the
+    cross-entropy in nats, and `constant` that of always saying the mean label.
+    """
+
+    rows: int
+    labels: int
+    silent: int
+    accuracy: float
+    low: float
+    high: float
+    auc: float
+    loss: float
+    constant: float
+
+
+def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Quality:
+    """Compare a scorer's step scores with labels, wherever there are both.
+
+    >>> from verifiers import Problem, Solution, Step, Stop, from_function, with_outcome
+    >>> texts = {"4": True, "5": False, "x": False}
+    >>> rows = [with_outcome(Problem(t, "2+2"), Solution((Step(t),), Stop.EOS), right) for t, right in texts.items()]
+    >>> quality = judge(from_function(lambda problem, solution: {"4": 0.9, "5": 0.1}.get(solution.text, 0.6)), rows)
+    >>> round(quality.accuracy, 3), quality.auc, round(quality.loss, 3)
+    (0.667, 1.0, 0.376)
+
+    Raises BadInput where no row has both a score and a label.
+    """
+    from bench.tiny.figures import auc
+
+    scores = scorer.score([row.problem for row in rows], [row.solution for row in rows])
+    places: dict[str, int] = {}
+    owner, said, labels = [], [], []
+    silent = 0
+    for row, steps in zip(rows, scores.steps, strict=True):
+        for score, label in zip(steps.tolist(), row.labels, strict=True):
+            if not math.isnan(label):
+                if math.isnan(score):
+                    silent += 1
+                    continue
+                owner.append(places.setdefault(row.problem.id, len(places)))
+                said.append(score)
+                labels.append(label)
+    if not said:
+        reason = next((r for r in scores.reasons if r), "no row has a label where it speaks")
+        raise BadInput(f"--eval: nothing to compare ({reason})")
+    p, y = np.array(said), np.array(labels)
+    hits = (p >= 0.5) == (y >= 0.5)
+    counts = np.zeros((len(places), 2))
+    np.add.at(counts, owner, np.stack([hits, np.ones(len(hits))], axis=1))
+    accuracy, low, high = sums_interval(counts, lambda sums: sums[:, 0] / sums[:, 1])
+    if accuracy in (0.0, 1.0):  # a bootstrap sees no spread there
+        _, low, high = mean_interval([accuracy] * len(places))
+    good = y >= 0.5
+    return Quality(
+        rows=len(rows),
+        labels=len(y),
+        silent=silent,
+        accuracy=accuracy,
+        low=low,
+        high=high,
+        auc=auc(p, good) if 0 < good.sum() < len(good) else math.nan,
+        loss=_cross_entropy(y, p),
+        constant=_cross_entropy(y, np.full(len(y), y.mean())),
+    )
+
+
+def _cross_entropy(y: npt.NDArray[np.float64], p: npt.NDArray[np.float64]) -> float:
+    kept = np.clip(p, 1e-7, 1 - 1e-7)  # a float32 probability of exactly 0 or 1 is one rounded
+    return float(np.mean(-y * np.log(kept) - (1 - y) * np.log(1 - kept)))
+
+
+def quality_table(quality: Quality, name: str) -> str:
+    """A header and a row, for a terminal; `name` says where the rows are from."""
+    cells = {
+        "held out": name,
+        "rows": str(quality.rows),
+        "labels": str(quality.labels),
+        "accuracy": f"{quality.accuracy:.3f}",
+        "95% interval": f"{quality.low:.3f}-{quality.high:.3f}",
+        "AUC": "none" if math.isnan(quality.auc) else f"{quality.auc:.3f}",
+        "cross-entropy": f"{quality.loss:.4f}",
+        "of the mean": f"{quality.constant:.4f}",
+    }
+    widths = [max(len(head), len(value)) for head, value in cells.items()]
+    lines = ["  ".join(n.rjust(w) for n, w in zip(cells, widths, strict=True))]
+    lines.append("  ".join("-" * w for w in widths))
+    lines.append("  ".join(v.rjust(w) for v, w in zip(cells.values(), widths, strict=True)))
+    if quality.silent:
+        lines.append(f"- {quality.silent} labels have no score to compare with and are not in the table")
+    return "\n".join(lines)
+
+
+def quality_record(quality: Quality, name: str) -> dict[str, object]:
+    """The same as JSON's fields."""
+    return {
+        "file": name,
+        **{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(quality).items()},
+    }

@@ -1,0 +1,223 @@
+"""The command `stepbeam train`: a file of labelled solutions into an ORM, a PRM or a generative verifier."""
+
+import argparse
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import BadInput
+from bench.label_quality import Quality, judge, quality_record, quality_table
+from bench.run_folder import make_folder, write_atomically
+from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
+from verifiers.critiqued import Critiqued
+from verifiers.genrm_format import GENRM
+from verifiers.labelled import Labelled, with_outcome
+from verifiers.scoring import Scorer
+from verifiers.train_config import TrainConfig
+from verifiers.train_rows import SkippedRowsWarning
+
+if TYPE_CHECKING:
+    from verifiers.genrm import GenRM
+
+_DEFAULT = TrainConfig()
+_NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}
+_ONLY = {
+    "target": "prm",
+    "separator": "prm",
+    "mode": "genrm",
+    "solution_weight": "genrm",
+    "rationales": "genrm",
+    "votes": "genrm",
+    "format": "genrm",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam train`."""
+    parser.add_argument("kind", choices=("orm", "prm", "genrm"))
+    parser.add_argument(
+        "data", type=Path, metavar="DATA", help="a .jsonl or .jsonl.gz file; for prm also a collect_values folder"
+    )
+    parser.add_argument("--base", required=True, help="tiny:policy, a model folder or a hub name; or a reward model")
+    parser.add_argument("--out", type=Path, required=True, help="the model's folder; the same command goes on in it")
+    parser.add_argument("--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged")
+    parser.add_argument("--limit", type=int, help="only the first so many rows of DATA")
+    parser.add_argument("--target", choices=("value", "error"), help="prm: what its labels are")
+    parser.add_argument("--separator", help="prm: what ends a step of a 'solution'; default: a line break")
+    parser.add_argument("--mode", choices=("direct", "cot"), help="genrm: a verdict at once, or after a rationale")
+    parser.add_argument("--solution-weight", type=float, help="genrm: the weight of learning to solve; default 1/3")
+    parser.add_argument("--rationales", type=int, help="genrm: at most so many a solution; default: all")
+    parser.add_argument("--votes", type=int, help="genrm: rationales a solution when --eval judges; default 1")
+    parser.add_argument("--format", type=Path, help="genrm: a JSON file with a GenRMFormat's fields")
+    parser.add_argument("--epochs", type=float, default=_DEFAULT.epochs)
+    parser.add_argument("--steps", type=int, help="instead of --epochs")
+    parser.add_argument("--batch-size", type=int, default=_DEFAULT.batch_size)
+    parser.add_argument("--accumulate", type=int, default=1, help="parts of a batch that are computed one by one")
+    parser.add_argument("--learning-rate", type=float, default=_DEFAULT.learning_rate)
+    parser.add_argument("--schedule", choices=("cosine", "linear", "constant"), default=_DEFAULT.schedule)
+    parser.add_argument("--lora-rank", type=int, default=0, help="0 trains all weights")
+    parser.add_argument("--lora-alpha", type=int, default=_DEFAULT.lora_alpha)
+    parser.add_argument("--max-length", type=int, help="tokens; longer rows are left out; default: the model's context")
+    parser.add_argument("--balance", action="store_true", help="labels below 0.5 count as much as the others")
+    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
+    parser.add_argument("--save-every", type=int, default=_DEFAULT.save_every, help="steps between checkpoints")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(options: argparse.Namespace) -> Quality | None:
+    """Read, train, and judge the held-out rows; raises BadInput for what cannot be."""
+    _check(options)
+    config = _config(options)
+    rows = _read(options, options.data, options.limit)
+    held_out = _read(options, options.eval, None) if options.eval else []
+    both = {r.problem.prompt for r in rows} & {r.problem.prompt for r in held_out}
+    problems = len({row.problem for row in rows})
+    what = f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problems"
+    print(f"training {what} -> {options.out}")
+    make_folder(options.out.parent)
+    with _as_bad_input(options), _notes():
+        scorer = _train(options, rows, config)
+        quality = None if not held_out else judge(scorer, [_labelled(row) for row in held_out])
+    if quality is not None:
+        print()
+        print(quality_table(quality, options.eval.name))
+        write_atomically(
+            options.out / "evaluation.json", json.dumps(quality_record(quality, options.eval.name), indent=2) + "\n"
+        )
+    print()
+    if both:
+        print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")
+    for line in _last_loss(options.out):
+        print(line)
+    print(f"- files: {options.out}")
+    return quality
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name, kind in _ONLY.items():
+        if getattr(options, name) is not None and options.kind != kind:
+            raise BadInput(f"--{name.replace('_', '-')}: it is for '{kind}', and this trains '{options.kind}'")
+    if options.kind == "prm" and options.target is None:
+        raise BadInput("--target: say what the labels are: 'value' (chances of success) or 'error' (1 up to the first)")
+    if options.kind == "genrm" and options.mode is None:
+        raise BadInput("--mode: say 'direct' (a verdict at once) or 'cot' (a rationale first)")
+    if options.limit is not None and options.limit < 1:
+        raise BadInput(f"--limit {options.limit}: it must be 1 or more")
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    try:
+        return TrainConfig(
+            epochs=options.epochs,
+            max_steps=options.steps,
+            batch_size=options.batch_size,
+            accumulate=options.accumulate,
+            learning_rate=options.learning_rate,
+            schedule=options.schedule,
+            lora_rank=options.lora_rank,
+            lora_alpha=options.lora_alpha,
+            max_length=options.max_length,
+            balance=options.balance,
+            bf16=options.bf16,
+            gradient_checkpointing=options.gradient_checkpointing,
+            save_every=options.save_every,
+            seed=options.seed,
+        )
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
+    separator = "\n" if options.separator is None else options.separator
+    if options.kind == "orm":
+        return read_outcomes(path, limit=limit)
+    if options.kind == "prm":
+        return read_step_labels(path, separator=separator, limit=limit)
+    return read_critiques(path, rationales=options.mode == "cot" and path == options.data, limit=limit)
+
+
+def _train(options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Critiqued], config: TrainConfig) -> Scorer:
+    _quiet()
+    base = _base(options.base)
+    labelled = [row for row in rows if isinstance(row, Labelled)]
+    if options.kind == "orm":
+        from verifiers.train_orm import train_orm
+
+        return train_orm(base, labelled, out=options.out, config=config)
+    if options.kind == "prm":
+        from prms.train_prm import train_prm
+
+        separator = "\n" if options.separator is None else options.separator
+        return train_prm(base, labelled, target=options.target, out=options.out, separator=separator, config=config)
+    return _train_genrm(options, base, [row for row in rows if isinstance(row, Critiqued)], config)
+
+
+def _train_genrm(options: argparse.Namespace, base: str, rows: Sequence[Critiqued], config: TrainConfig) -> "GenRM":
+    from verifiers.genrm import GenRM
+    from verifiers.train_genrm import train_genrm
+
+    out = train_genrm(
+        base,
+        rows,
+        mode=options.mode,
+        out=options.out,
+        solution_weight=1 / 3 if options.solution_weight is None else options.solution_weight,
+        rationales=options.rationales,
+        format=GENRM if options.format is None else read_format(options.format),
+        config=config,
+    )
+    return GenRM.load(out, votes=1 if options.mode == "direct" else options.votes or 1, dtype="float32")
+
+
+def _base(spec: str) -> str:
+    if spec.startswith("tiny:"):
+        from bench.tiny import weights_folder
+
+        return str(weights_folder(spec.removeprefix("tiny:")))
+    return spec
+
+
+def _labelled(row: Labelled | Critiqued) -> Labelled:
+    return row if isinstance(row, Labelled) else with_outcome(row.problem, row.solution, row.right)
+
+
+def _quiet() -> None:
+    """Keep transformers' own bars and advice out of the command's output; its errors still come through."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+@contextmanager
+def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(f"train {options.kind}: {first}") from None
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Print what was left out as a note; other warnings go their way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SkippedRowsWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, SkippedRowsWarning):
+            print(f"- {warning.message}")
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _last_loss(out: Path) -> Iterator[str]:
+    log = out / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    if lines:
+        last = json.loads(lines[-1])
+        yield f"- training loss {last['loss']:.4f} at step {last['step']}"

@@ -1,0 +1,143 @@
+r"""Labelled rows of a person's JSON-lines files, to train scorers on.
+
+A row is one solution:
+
+    {"id": "q1", "prompt": "2+2?", "solution": "2+2=4\n=4", "correct": true}                      orm, genrm direct
+    {"prompt": "2+2?", "steps": ["2+2=5\n", "=5"], "labels": [0.1, null], "root": 0.6}            prm
+    {"prompt": "2+2?", "solution": "=4", "correct": true, "rationales": ["... (Yes/No)? Yes"]}    genrm cot
+
+"id" names the problem, so rows of one problem share it; without it, equal prompts are one problem.
+"solution" is cut into steps at the separator, "steps" come cut. "correct" is true, false or a number in
+[0, 1]; "labels" has one such a step, null for none. "stop" is "eos" where it is not given. One rationale
+may stand in "rationale". Other fields are not read.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.errors import BadInput
+from bench.rows import Row, read_rows, text_field
+from verifiers.critiqued import Critiqued
+from verifiers.genrm_format import GenRMFormat
+from verifiers.labelled import Labelled
+from verifiers.solution import Problem, Solution, Step, Stop, split_steps
+
+
+def read_outcomes(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:
+    """Finished solutions with their correctness; raises BadInput for a row that has none."""
+    rows = []
+    for where, row, problem, solution in _solutions(path, separator, limit):
+        label = _label(where, "correct", row.get("correct"))
+        if "correct" not in row or math.isnan(label):
+            raise BadInput(f"{where}: no 'correct' in this row; an ORM learns from true, false or a number in [0, 1]")
+        if not solution.finished or not solution.steps:
+            raise BadInput(f"{where}: an unfinished or empty solution (stop {solution.stop}) has no outcome; remove it")
+        rows.append(Labelled(problem, solution, (math.nan,) * (len(solution.steps) - 1) + (label,)))
+    return rows
+
+
+def read_step_labels(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:
+    """Solutions with a label a step, from a file or from the folder that `prms.collect_values` wrote."""
+    if path.is_dir():
+        return _collected(path, limit)
+    rows = []
+    for where, row, problem, solution in _solutions(path, separator, limit):
+        labels = row.get("labels")
+        if not isinstance(labels, list):
+            raise BadInput(f"{where}: no list 'labels' in this row; a PRM learns from one label a step, null for none")
+        if len(labels) != len(solution.steps):
+            raise BadInput(
+                f"{where}: {len(labels)} labels for {len(solution.steps)} steps; give one a step, null for none"
+                + ("" if "steps" in row else " (is --separator what ends a step?)")
+            )
+        values = tuple(_label(where, f"labels[{k}]", label) for k, label in enumerate(labels))
+        root = None if row.get("root") is None else _label(where, "root", row["root"])
+        rows.append(Labelled(problem, solution, values, root))
+    return rows
+
+
+def read_critiques(path: Path, *, rationales: bool, limit: int | None = None) -> list[Critiqued]:
+    """Finished solutions with true or false, and with their rationales where asked for."""
+    rows = []
+    for where, row, problem, solution in _solutions(path, "\n", limit):
+        if not isinstance(row.get("correct"), bool):
+            raise BadInput(f"{where}: 'correct' is {row.get('correct')!r}; a generative verifier learns true or false")
+        if not solution.finished or not solution.text.strip():
+            raise BadInput(
+                f"{where}: an unfinished or empty solution (stop {solution.stop}) cannot be verified; remove it"
+            )
+        rows.append(Critiqued(problem, solution, row["correct"], _rationales(where, row) if rationales else ()))
+    return rows
+
+
+def read_format(path: Path) -> GenRMFormat:
+    """A generative verifier's format from a JSON file with its fields."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return GenRMFormat(**fields)
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"--format {path}: not a format ({error}); it is an object with GenRMFormat's fields") from None
+
+
+def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[str, Row, Problem, Solution]]:
+    ids: dict[str, str] = {}
+    problems: dict[str, tuple[Problem, str]] = {}
+    count = 0
+    for where, row in read_rows(path):
+        if count == limit:
+            break
+        count += 1
+        prompt = text_field(where, row, ("prompt", "question", "problem"))
+        name = str(row["id"]) if row.get("id") is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
+        problem, first = problems.setdefault(name, (Problem(name, prompt), where))
+        if problem.prompt != prompt:
+            raise BadInput(f"{where}: id {name!r} has another prompt at {first}; an id names one problem")
+        yield where, row, problem, _solution(where, row, separator)
+    if not count:
+        raise BadInput(f"{path}: no rows in it")
+
+
+def _solution(where: str, row: Row, separator: str) -> Solution:
+    stop = row.get("stop") or "eos"
+    if stop not in set(Stop) - {Stop.FAILED}:
+        raise BadInput(f"{where}: stop is {stop!r}; use eos, open or length, and leave out what failed")
+    steps = row.get("steps")
+    if steps is None:
+        return Solution(split_steps(text_field(where, row, ("solution", "steps")), separator), Stop(stop))
+    if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+        raise BadInput(f"{where}: 'steps' must be a list of texts")
+    return Solution(tuple(map(Step, steps)), Stop(stop))
+
+
+def _label(where: str, name: str, value: object) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool | int | float) and (0 <= value <= 1 or math.isnan(value)):
+        return float(value)
+    raise BadInput(f"{where}: {name} is {value!r}; use true, false, a number in [0, 1], or null for none")
+
+
+def _rationales(where: str, row: Row) -> tuple[str, ...]:
+    found = row.get("rationales", row.get("rationale"))
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise BadInput(f"{where}: no text 'rationale' and no list of texts 'rationales', which --mode cot learns from")
+    return tuple(found)
+
+
+def _collected(folder: Path, limit: int | None) -> list[Labelled]:
+    from datasets import load_from_disk
+
+    from prms.value_rows import labelled
+
+    place = folder / "dataset" if (folder / "dataset").is_dir() else folder
+    try:
+        rows = labelled(load_from_disk(str(place)))
+    except (OSError, KeyError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{folder}: not a folder that prms.collect_values wrote ({first})") from None
+    if not rows:
+        raise BadInput(f"{folder}: no solutions in it")
+    return rows[:limit]
