@@ -139,7 +139,8 @@ def _parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="[NAME=]SPEC",
-            help="tiny:orm, orm:FOLDER, prm:FOLDER or package.module:name; may be repeated",
+            help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
+            "may be repeated",
         )
 
     run.add_argument("--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ...")

@@ -19,6 +19,7 @@ from bench.task import Task
 from bench.tasks import load_task
 from bench.units import beam_unit, chunks, pool_unit, score_unit
 from policies.policy import Policy, Sampling
+from prms.pav import PAV
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem
 
@@ -138,14 +139,17 @@ class _Chunk:
 
     def beam(self, name: str, n: int, width: int, expand: int, parts: _Parts) -> None:
         assert parts.policy is not None
+        scorer = parts.scorers[name]
         try:
             found = search.beam_search(
                 self.problems,
                 parts.policy,
-                parts.scorers[name],
+                scorer,
                 width=width,
                 expand=expand,
                 max_steps=self.plan.max_steps,
+                # Progress steers a search; what was reached is compared by value alone.
+                final=scorer.base if isinstance(scorer, PAV) else None,
                 answers=self.task.answers,
                 sampling=self.sampling,
                 seed=self.plan.seed,

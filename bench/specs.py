@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from bench.errors import BadInput
 from bench.plan import DType
 from bench.tiny import weights_folder
 from policies.policy import Policy
-from verifiers.scoring import Scorer
+from verifiers.load import parts_of
+from verifiers.scoring import Scorer, ValueScorer
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
@@ -31,43 +33,81 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
 
 
 def load_scorer(spec: str) -> Scorer:
-    """`tiny:orm`, `tiny:prm`, `orm:FOLDER`, `prm:FOLDER`, or `package.module:name` for one of your own.
+    """A scorer by its spec.
+
+    `tiny:NAME` for an embedded one (`tiny:genrm_cot,votes=4`), `prm:MODEL` for one of ours or a public PRM,
+    what `verifiers.load` takes, or `package.module:name` for one of your own. `pav:BASE,PROVER,alpha=0.5` and
+    `pav:BASE,k=4,alpha=0.5` are PAVs of scorers that have specs themselves.
 
     Raises BadInput where nothing of that name can be loaded.
     """
     _quiet()
     try:
-        if spec.startswith("tiny:"):
-            folder = _tiny_folder(spec)
-            kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["stepbeam"]["kind"]
-            spec_of_folder = f"{kind}:{folder}"
-        else:
-            spec_of_folder = spec
-        if spec_of_folder.startswith("prm:"):
-            return prms.load(spec_of_folder.removeprefix("prm:"))
+        if spec.startswith("pav:"):
+            return _load_pav(spec)
+        known = _in_full(spec) if spec.startswith("tiny:") else spec
+        if known.startswith("prm:"):
+            return prms.load(known.removeprefix("prm:"))
         own: Scorer | None = _from_module(spec, "score")
-        return own if own is not None else verifiers.load(spec_of_folder)
-    except (ValueError, OSError) as error:
+        return own if own is not None else verifiers.load(known)
+    except (ValueError, TypeError, OSError) as error:
         raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
 
 
 def named_scorers(options: list[str]) -> dict[str, str]:
     """Names and specs of scorers written as SPEC or NAME=SPEC; a bare spec is named by its last part.
 
-    >>> named_scorers(["tiny:orm", "mine=orm:models/run-7"])
-    {'orm': 'tiny:orm', 'mine': 'orm:models/run-7'}
+    >>> named_scorers(["tiny:orm", "mine=orm:models/run-7", "pav:tiny:prm,k=4,alpha=0.5"])
+    {'orm': 'tiny:orm', 'mine': 'orm:models/run-7', 'pav': 'pav:tiny:prm,k=4,alpha=0.5'}
 
     Raises BadInput where two have the same name.
     """
     named: dict[str, str] = {}
     for option in options:
-        name, equals, spec = option.partition("=")
-        if not equals:
-            spec, name = option, Path(option.rpartition(":")[2]).name
+        if given := re.fullmatch(r"([\w.-]+)=(.*)", option):
+            name, spec = given.groups()
+        else:
+            kind, _, rest = option.partition(":")
+            spec, name = (
+                option,
+                "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name,
+            )
         if name in named:
             raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")
         named[name] = spec
     return named
+
+
+def _load_pav(spec: str) -> Scorer:
+    from prms.pav import PAV
+
+    names, options = parts_of(spec.removeprefix("pav:"))
+    unknown = options.keys() - {"alpha", "k"}
+    if unknown or len(names) != (1 if "k" in options else 2):
+        raise ValueError("a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A")
+    base, *prover = [load_scorer(name) for name in names]
+    alpha = float(options.get("alpha", 0.5))
+    if prover:
+        return PAV(base, _as_value_scorer(prover[0]), alpha)
+    return PAV.best_of_k(_as_value_scorer(base), int(options["k"]), alpha=alpha)
+
+
+def _in_full(spec: str) -> str:
+    """An embedded model's spec with its kind and its folder."""
+    name, comma, options = spec.partition(",")
+    folder = _tiny_folder(name)
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["stepbeam"]["kind"]
+    return f"{kind}:{folder}{comma}{options}"
+
+
+def _as_value_scorer(scorer: Scorer) -> ValueScorer:
+    """The same scorer, if it knows the value of a problem before its first step.
+
+    Raises TypeError where it does not.
+    """
+    if not isinstance(scorer, ValueScorer):
+        raise TypeError(f"{type(scorer).__name__} does not know the value of a problem before its first step")
+    return scorer
 
 
 def _quiet() -> None:

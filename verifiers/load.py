@@ -2,19 +2,66 @@
 
 from verifiers.scoring import Scorer
 
+_FORMS = "orm:MODEL, genrm:MODEL[,votes=K], judge:MODEL[,votes=K] or implicit:MODEL,REFERENCE,beta=B"
+
 
 def load(spec: str) -> Scorer:
-    """The verifier that `spec` names: `orm:FOLDER` or `orm:HUB_NAME`.
+    """The verifier that `spec` names; MODEL is a folder or a hub name.
+
+    `orm:MODEL`; `genrm:MODEL` and, for the number of rationales, `genrm:MODEL,votes=8`; `judge:MODEL`, a model
+    that was never taught to verify (votes=32); `implicit:MODEL,REFERENCE,beta=0.1`, the implicit reward of
+    a tuned policy over its reference.
 
     >>> from bench.tiny import weights_folder
     >>> type(load(f"orm:{weights_folder('orm')}")).__name__
     'ORM'
 
-    Raises ValueError for an unknown kind, FileNotFoundError where there is no such model.
+    Raises ValueError for an unknown kind or option, FileNotFoundError where there is no such model.
     """
-    kind, _, name = spec.partition(":")
-    if kind == "orm" and name:
+    kind, _, rest = spec.partition(":")
+    names, options = parts_of(rest)
+    numbers = {key: _number(spec, key, value) for key, value in options.items()}
+    if kind == "orm" and len(names) == 1 and not options:
         from verifiers.orm import ORM
 
-        return ORM.load(name)
-    raise ValueError(f"unknown verifier {spec!r}: use orm:FOLDER or orm:HUB_NAME")
+        return ORM.load(names[0])
+    if kind == "genrm" and len(names) == 1 and options.keys() <= {"votes"}:
+        from verifiers.genrm import GenRM
+
+        return GenRM.load(names[0], votes=int(numbers["votes"]) if options else None)
+    if kind == "judge" and len(names) == 1 and options.keys() <= {"votes"}:
+        from policies.transformers import Transformers
+        from verifiers.llm_judge import LLMJudge
+
+        return LLMJudge(Transformers.load(names[0]), votes=int(numbers.get("votes", 32)))
+    if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
+        from policies.transformers import Transformers
+        from verifiers.implicit_reward import ImplicitReward
+
+        policy, reference = (Transformers.load(name) for name in names)
+        return ImplicitReward(policy, reference, numbers["beta"])
+    raise ValueError(f"unknown verifier {spec!r}: use {_FORMS}")
+
+
+def parts_of(text: str) -> tuple[list[str], dict[str, str]]:
+    """The names and the options of what stands behind a spec's colon.
+
+    >>> parts_of("tiny:prm,tiny:prover,alpha=0.5")
+    (['tiny:prm', 'tiny:prover'], {'alpha': '0.5'})
+    """
+    names: list[str] = []
+    options: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if equals and key.isidentifier():
+            options[key] = value
+        else:
+            names.append(part)
+    return names, options
+
+
+def _number(spec: str, key: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{spec!r}: {key}={value} is not a number") from None
