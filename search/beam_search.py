@@ -66,6 +66,8 @@ def beam_search(
             raise ValueError(f"beam_search({name}={value}): it must be 1 or more")
     judge = remembering(scorer)
     searches = [(p, _beam_search(p, width, expand, max_steps, final is not None, answers)) for p in problems]
+    if final is not None and final is getattr(scorer, "base", None):
+        final = getattr(judge, "base", final)  # a PAV's base has read the beams already
     scorers = {"search": judge} if final is None else {"search": judge, "final": final}
     return drive(
         searches, policy, scorers, sampling=sampling or Sampling(), budget=budget, seed=seed, progress=progress

@@ -13,6 +13,7 @@ import search
 from bench.tiny import load_task, weights_folder
 from bench.tiny.worlds import WORLDS
 from prms import PRM
+from prms.pav import PAV
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, remembering, split_steps
 
 LINES = ("7-9=8\n", "7-9=2\n", "8*3=4\n", "1\n", "7-9")
@@ -181,3 +182,20 @@ def test_a_root_without_errors_is_one_and_a_root_never_taught_is_refused(prm):
     assert Spend.total(errors.spend).scored_tokens == 0
     with pytest.raises(ValueError, match=r"not trained on the value of a problem before its first step"):
         taught(prm, "value", False).root_values(PROBLEMS)
+
+
+def test_the_final_pick_by_a_pavs_base_reads_nothing_again(prm):
+    task = load_task("chain", count=3)
+    policy = policies.load(f"transformers:{weights_folder('policy')}", dtype="float32")
+    pav = PAV.best_of_k(prm, 4, alpha=0.5)
+
+    def run(final):
+        return search.beam_search(
+            task.problems, policy, pav, width=2, expand=4, max_steps=12, final=final, answers=task.answers
+        )
+
+    for by_base, by_pav in zip(run(pav.base), run(None), strict=True):
+        assert by_base.spend.scored_tokens == by_pav.spend.scored_tokens
+        np.testing.assert_allclose(
+            by_base.scores.values(), prm.score([by_base.problem] * len(by_base.pool), by_base.pool).values(), atol=1e-5
+        )
