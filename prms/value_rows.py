@@ -87,7 +87,7 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
 
 
 def dataset_of(chunks: Iterable[Sequence[Row]]) -> Dataset:
-    """The rows as a data set with the columns of this module, in their types."""
+    """The rows as a data set with the columns of this module, in their types; at least one chunk."""
     from datasets import Dataset, Features, List, Value, concatenate_datasets
 
     text, integer, number = Value("string"), Value("int64"), Value("float64")
@@ -110,8 +110,7 @@ def dataset_of(chunks: Iterable[Sequence[Row]]) -> Dataset:
             "outcome": number,
         }
     )
-    nothing = Dataset.from_dict({name: [] for name in features}, features=features)
-    return concatenate_datasets([nothing, *(Dataset.from_list(list(rows), features=features) for rows in chunks)])
+    return concatenate_datasets([Dataset.from_list(list(rows), features=features) for rows in chunks])
 
 
 def plain_prompt(problem: Problem) -> str:

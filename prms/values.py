@@ -69,12 +69,14 @@ def collect_values(
     ends with the same rows. No row depends on `chunk`, the number of problems whose prefixes are completed
     in one call to the policy.
 
-    Raises ValueError for a count below 1, problem ids that occur twice, outcomes other than 0 and 1, and a
+    Raises ValueError for no problems, a count below 1, problem ids that occur twice, outcomes other than 0 and 1, and a
     folder with other contents; BlockingIOError where another process is writing there.
     """
     for name, value in (("coverage", coverage), ("rollouts", rollouts), ("chunk", chunk)):
         if value < 1:
             raise ValueError(f"collect_values({name}={value}): it must be 1 or more")
+    if not problems:
+        raise ValueError("collect_values was given no problems")
     _unique_ids(problems)
     sampling = sampling or Sampling()
     plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)

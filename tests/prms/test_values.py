@@ -372,10 +372,10 @@ def test_a_damaged_journal_is_named_and_kept(tmp_path):
     assert journal.read_text() == damaged
 
 
-def test_no_problems_make_an_empty_data_set(tmp_path):
-    dataset = collect(tmp_path, problems=[])
-    assert (len(dataset), labelled(dataset)) == (0, [])
-    assert "successes" in dataset.column_names
+def test_no_problems_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="given no problems"):
+        collect(tmp_path, problems=[])
+    assert labelled([]) == []
 
 
 @pytest.mark.parametrize("option", ["coverage", "rollouts", "chunk"])
