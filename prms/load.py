@@ -11,9 +11,9 @@ from verifiers.scoring import Scorer
 def load(
     name: str | Path,
     *,
-    format: PRMFormat | str | None = None,
+    format: PRMFormat | str | None = None,  # noqa: A002
     dtype: str = "auto",
-    device: str = "auto",  # noqa: A002
+    device: str = "auto",
 ) -> Scorer:
     """The PRM in a folder or of a hub name: one of ours, or a public one.
 
