@@ -99,6 +99,6 @@ class PublicErrorPRM(PublicPRM):
     """A public PRM trained on error labels, so that it also knows the value of a problem: no step, no error yet."""
 
     def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """1.0 for each problem, `steps[i]` of shape (1,), at no cost."""
+        """1.0 for each problem, `steps[i]` of shape (1,); nothing is computed."""
         rows: list[FloatArray] = [np.ones(1, dtype=np.float32) for _ in problems]
-        return Scores(tuple(rows))
+        return Scores(tuple(rows), (Spend(scorer_calls=1),) * len(rows))

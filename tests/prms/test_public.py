@@ -1,6 +1,7 @@
 """What public PRMs say: tiny random models of each architecture against references from the definitions."""
 
 import dataclasses
+import itertools
 import shutil
 from pathlib import Path
 
@@ -136,6 +137,13 @@ def test_it_keeps_the_laws_and_is_causal(public_prms, kind):
         assert spend.scored_tokens > 0
         assert spend.scorer_flops > 0
     assert scores.spend[5].scored_tokens == 0
+
+
+def test_the_row_of_a_prefix_begins_the_row_of_the_whole(public_prms, kind):
+    rows = [ids_of(public_prms[kind], QUESTION, TEXTS[:n]) for n in (1, 2, 4)]
+    for (ids, ends), (more, later) in itertools.pairwise(rows):
+        assert more[: len(ids)] == ids
+        assert later[: len(ends)] == ends
 
 
 def test_batches_of_any_size_give_the_same_scores(public_prms, kind):
