@@ -36,7 +36,7 @@ def train_genrm(
 ) -> Path:
     r"""Teach a causal LM to answer whether a solution is right, and to solve: L_verify + weight * L_correct.
 
-    (Zhang et al. 2024, equation 4; `solution_weight` is their lambda.) L_verify is the next-token loss of
+    (Zhang et al. 2024; `solution_weight` is their lambda.) L_verify is the next-token loss of
     the verdict ("direct"), or of a rationale and its verdict ("cot"); L_correct that of the right
     solutions after the problem. Each is a mean over its own tokens: were they sums, a solution of a
     hundred tokens would drown a verdict of one, and lambda would mean something else in each mode. A

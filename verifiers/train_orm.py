@@ -15,9 +15,9 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
     r"""Teach a causal LM (or go on with an ORM or PRM) to say whether a finished solution is right.
 
     The loss is the cross-entropy between the head's probability at the end-of-sequence token and the
-    row's outcome (Cobbe et al. 2021, section 4), which may be soft. With `config.balance` half of each
-    batch is right, as for the discriminative verifier of Zhang et al. 2024: the probabilities are then
-    those of a pool that is half right.
+    row's outcome, which may be soft. With `config.balance` half of each batch is right, as for the
+    discriminative verifier of Zhang et al. 2024: the probabilities are then those of a pool that is half
+    right.
 
     Trained again into the same `out`, it goes on where it was interrupted and ends with the same weights; a
     finished training is loaded at once. Rows that are too long or without an outcome are left out with a

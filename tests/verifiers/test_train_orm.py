@@ -116,7 +116,7 @@ def uninterrupted(tmp_path_factory):
 def test_a_killed_training_ends_with_the_same_bytes(tmp_path, uninterrupted):
     code = f"""
         import os, signal, sys, torch
-        torch.set_num_threads(1)
+        torch.set_num_threads({torch.get_num_threads()})
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         import test_train_orm as t
         real, calls = t.reward_loss, []
