@@ -36,9 +36,13 @@ def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: st
         raise FileNotFoundError(f"no {kind} at {str(name)!r}: there is no such folder")
     try:
         model, info = auto_class.from_pretrained(
-            str(name), dtype=_DTYPES[dtype], use_safetensors=True, output_loading_info=True
+            str(name),
+            dtype=_DTYPES[dtype],
+            use_safetensors=True,
+            trust_remote_code=False,  # unsaid, transformers would stop and ask
+            output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(name))
+        tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
     except OSError as error:
         first = str(error).strip().splitlines()[0]
         raise FileNotFoundError(f"no {kind} at {str(name)!r}: {first}") from error
