@@ -12,6 +12,7 @@ from bench.errors import BadInput
 from bench.plan import POOLED, RunPlan
 from bench.specs import named_scorers
 from bench.table import table
+from bench.train import add_arguments
 from verifiers.answers import EXACT, GSM8K, MATH
 
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
@@ -21,7 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     try:
         options = _parser().parse_args(argv)
-        command = {"demo": _demo, "run": _run, "rerank": _rerank}[options.command]
+        command = {
+            "demo": _demo,
+            "run": _run,
+            "rerank": _rerank,
+            "train": _train,
+            "processbench": _processbench,
+        }[options.command]
         command(options)
     except BadInput as error:
         print(f"stepbeam: {error}", file=sys.stderr)
@@ -94,6 +101,25 @@ def _rerank(options: argparse.Namespace) -> None:
     _show(results, out, title=options.pool.name)
 
 
+def _train(options: argparse.Namespace) -> None:
+    from bench.train import run
+
+    run(options)
+
+
+def _processbench(options: argparse.Namespace) -> None:
+    from bench.processbench_command import processbench
+
+    processbench(
+        options.file,
+        options.scorer,
+        threshold=options.threshold,
+        fit_on=options.fit_on,
+        limit=options.limit,
+        out=options.out,
+    )
+
+
 def _carry_out(plan: RunPlan, out: Path) -> None:
     from bench.run import run
 
@@ -159,6 +185,18 @@ def _parser() -> argparse.ArgumentParser:
     rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
     rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
     rerank.add_argument("--n", type=int, default=32, help="the largest N of the curves")
+
+    add_arguments(commands.add_parser("train", help="an ORM, a PRM or a generative verifier from labelled solutions"))
+
+    errors = commands.add_parser("processbench", help="how well a process scorer finds the first wrong step")
+    errors.add_argument(
+        "file", metavar="FILE", help="ProcessBench rows (.json, .jsonl, .gz), or its hub name and split"
+    )
+    errors.add_argument("--scorer", required=True, metavar="SPEC", help="as in 'stepbeam run'")
+    errors.add_argument("--threshold", type=float, default=0.5, help="a step that scores below it is wrong")
+    errors.add_argument("--fit-on", metavar="FILE", help="take the threshold that is best on these other rows")
+    errors.add_argument("--limit", type=int, help="only the first so many rows")
+    errors.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
     return parser
 
 
