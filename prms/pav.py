@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -50,13 +51,10 @@ class PAV:
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        # A Best-of-k prover knows of a root what its own scorer knows.
-        source = self.prover.of if isinstance(self.prover, BestOfK) else self.prover
-        missing = [m for m in ("score", "root_values") if not callable(getattr(source, m, None))]
-        if missing:
+        if missing := _missing(self.prover):
             raise TypeError(
-                f"the prover {name_of(source)} has no {' and no '.join(missing)}: a PAV needs a process scorer "
-                "that also knows the value of a problem before its first step, such as a value PRM or "
+                f"the prover {name_of(_source(self.prover))} has no {' and no '.join(missing)}: a PAV needs a "
+                "process scorer that also knows the value of a problem before its first step, such as a value PRM or "
                 "prms.RolloutValue(verifier, policy, k)"
             )
         if not math.isfinite(self.alpha):
@@ -87,24 +85,24 @@ class PAV:
     def remembering(self) -> Scorer:
         """The same scores; both parts and the root values are remembered, for one search."""
         base = remembering(self.base)
-        prover: Scorer
+        prover: Any
         if self.prover is self.base:
             prover = base
         elif isinstance(self.prover, BestOfK) and self.prover.of is self.base:
-            # Nobody asks it for root values, which `base` may have lost: they come from the prover as given.
-            prover = BestOfK(base, self.prover.k)  # type: ignore[arg-type]
+            prover = BestOfK(base, self.prover.k)  # type: ignore[arg-type]  # it may have lost its root values
         else:
             prover = remembering(self.prover)
-        return _Remembering(self, base, prover, {})
+        return _Remembering(self, base, prover, self.prover if _missing(prover) else prover, {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Remembering:
-    """A PAV in one search; root values come from the prover as it was given, once a problem."""
+    """A PAV in one search, which asks for the root value of a problem once."""
 
     pav: PAV
     base: Scorer
     prover: Scorer
+    root_source: ValueScorer
     roots: Roots
 
     @property
@@ -112,11 +110,21 @@ class _Remembering:
         return self.pav.name
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        return _score(self, problems, solutions, self.pav.prover, self.roots)
+        return _score(self, problems, solutions, self.root_source, self.roots)
 
     @property
     def alpha(self) -> float:
         return self.pav.alpha
+
+
+def _source(prover: object) -> object:
+    """Whose root values a prover gives: a Best-of-k prover has those of its own scorer."""
+    return prover.of if isinstance(prover, BestOfK) else prover
+
+
+def _missing(prover: object) -> list[str]:
+    """What a prover lacks to be one."""
+    return [m for m in ("score", "root_values") if not callable(getattr(_source(prover), m, None))]
 
 
 def _score(

@@ -38,7 +38,8 @@ class RolloutValue:
     depend on the batch. Equal prefixes are rolled out once a call, at the cost of the first row that has
     them; with `remembering()` once a search, so a step of beam search rolls out its new prefixes only.
     Tokens that the policy samples here are the scorer's: `judged_tokens` in the spend; what it reads are
-    `scored_tokens` and `cached_scored_tokens`. Raises ValueError for `k` below 1.
+    `scored_tokens` and `cached_scored_tokens`. With a rule that knows the gold answer this is an oracle, for
+    data and analysis; with a learned verifier it is a scorer like any other. Raises ValueError for `k` below 1.
     """
 
     verifier: Scorer
@@ -61,6 +62,7 @@ class RolloutValue:
         """The same values, and a memory of the prefixes that were rolled out; for one search."""
         other = replace(self)
         object.__setattr__(other, "_memory", {})
+        _forget(self.policy)
         return other
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
@@ -104,7 +106,10 @@ class RolloutValue:
 
     def _values_of(self, rows: Sequence[Sequence[State]]) -> tuple[list[list[Tally | None]], list[Spend]]:
         """The tallies of each row's states, and what each row cost."""
-        known = {} if self._memory is None else self._memory
+        known = self._memory
+        if known is None:
+            known = {}
+            _forget(self.policy)
         new = list(dict.fromkeys(state for row in rows for state in row if state not in known))
         tallies, sampling, grading = roll_out(
             self.policy, self.verifier, new, n=self.k, sampling=self.sampling, seed=self.seed
@@ -128,6 +133,13 @@ class RolloutValue:
             tuple(_integers(0 if t is None else round(t.total) for t in row) for row in rows),
             tuple(_integers(0 if t is None else t.rollouts for t in row) for row in rows),
         )
+
+
+def _forget(policy: Policy) -> None:
+    """Start a policy that keeps prefixes afresh, so that what a score costs does not depend on what ran before it."""
+    forget = getattr(policy, "forget", None)
+    if callable(forget):
+        forget()
 
 
 def _open_states(problem: Problem, solution: Solution) -> list[State]:

@@ -69,8 +69,8 @@ def collect_values(
     ends with the same rows. No row depends on `chunk`, the number of problems whose prefixes are completed
     in one call to the policy.
 
-    Raises ValueError for no problems, a count below 1, problem ids that occur twice, outcomes other than 0 and 1, and a
-    folder with other contents; BlockingIOError where another process is writing there.
+    Raises ValueError for no problems, a count below 1, problem ids that occur twice, outcomes other than 0 and
+    1, and a folder with other contents; BlockingIOError where another process is writing there.
     """
     for name, value in (("coverage", coverage), ("rollouts", rollouts), ("chunk", chunk)):
         if value < 1:

@@ -1,9 +1,7 @@
 """What a scorer is called where a run writes it down."""
 
-from verifiers.scoring import Scorer
 
-
-def name_of(scorer: Scorer) -> str:
+def name_of(scorer: object) -> str:
     """The scorer's `name` where it has one, else the name of its class.
 
     >>> from verifiers import AnswerVerifier

@@ -318,6 +318,16 @@ def test_a_memory_changes_no_score_and_asks_for_a_root_once(prm, kind):
         prefix = Solution(solution.steps[:length])
         plain, kept = pav.score([problem], [prefix]), memory.score([problem], [prefix])
         np.testing.assert_allclose(plain.steps[0], kept.steps[0], atol=1e-5)
+    if kind == "same":  # where a memory has lost the root values, those of the prover as given count
+        plain_roots = PAV(table, table)
+
+        class Memoryless:
+            def score(self, problems, solutions):
+                return table.score(problems, solutions)
+
+        table.remembering = Memoryless
+        lost = remembering(plain_roots).score([problem], [solution])
+        np.testing.assert_array_equal(lost.steps[0], plain_roots.score([problem], [solution]).steps[0])
     if kind == "two":
         assert table.asked_roots == 3 + 1
     else:
