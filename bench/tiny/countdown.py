@@ -54,22 +54,22 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
     >>> demonstrate("N 3 7 8=17\n", random.Random(0), slips=False)
     '8*3=24\n24-7=17'
     """
-    numbers, target = _parse(prompt)
+    numbers, target = parse(prompt)
     lines = []
     while len(numbers) > 1:
         legal = list(moves(numbers))
-        promising = [m for m in legal if solvable(_after(numbers, m), target)]
+        promising = [m for m in legal if solvable(after(numbers, m), target)]
         careless = slips and rng.random() < UNPROMISING
         if not legal:
             break
         a, sign, b, result = rng.choice(legal if careless or not promising else promising)
         if sign != "-" and rng.random() < 0.5:
             a, b = b, a
-        numbers = _after(numbers, (a, sign, b, result))
+        numbers = after(numbers, (a, sign, b, result))
         if slips and rng.random() < SLIP:
             wrong = result + rng.choice((-1, 1, -10, 10))
             if 1 <= wrong <= LARGEST:
-                numbers = tuple(sorted((*_without(numbers, result), wrong)))
+                numbers = tuple(sorted((*without(numbers, result), wrong)))
                 result = wrong
         lines.append(f"{a}{sign}{b}={result}")
     return "\n".join(lines)
@@ -83,11 +83,11 @@ def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
     >>> labels("N 3 7 8=17\n", ["7*8=56\n", "56-3=53"], finished=True)
     [0, 0]
     """
-    numbers, target = _parse(prompt)
+    numbers, target = parse(prompt)
     out: list[int] = []
     for i, step in enumerate(steps):
         last = len(numbers) == 2
-        left = _follow(numbers, step if last else step.removesuffix("\n"))
+        left = follow(numbers, step if last else step.removesuffix("\n"))
         good = left is not None and (last or step.endswith("\n")) and solvable(left, target)
         if finished and i == len(steps) - 1 and not last:
             good = False
@@ -123,9 +123,9 @@ def is_right(prompt: str, text: str) -> bool:
     >>> is_right("N 3 7 8=17\n", "3*8=24\n24-7=17"), is_right("N 3 7 8=17\n", "3+7=10\n10+7=17")
     (True, False)
     """
-    numbers, target = _parse(prompt)
+    numbers, target = parse(prompt)
     for line in text.split("\n"):
-        left = _follow(numbers, line)
+        left = follow(numbers, line)
         if left is None:
             return False
         numbers = left
@@ -145,40 +145,71 @@ def moves(numbers: tuple[int, ...]) -> Iterator[Move]:
                 yield high, sign, low, result
 
 
-@lru_cache(maxsize=1_000_000)
 def solvable(numbers: tuple[int, ...], target: int) -> bool:
     """Whether the target can still be reached from these numbers (in rising order), by trying everything.
 
     >>> solvable((3, 7, 8), 17), solvable((3, 56), 17)
     (True, False)
     """
+    return bool(reachable(numbers) >> target & 1)
+
+
+@lru_cache(maxsize=1_000_000)
+def reachable(numbers: tuple[int, ...]) -> int:
+    """What these numbers (in rising order) can end in, as bits: bit t is set where t can be reached.
+
+    >>> [t for t in range(100) if reachable((2, 60)) >> t & 1]
+    [58, 62]
+    """
     if len(numbers) == 1:
-        return numbers[0] == target
-    return any(solvable(_after(numbers, move), target) for move in moves(numbers))
+        return 1 << numbers[0]
+    found = 0
+    for move in moves(numbers):
+        found |= reachable(after(numbers, move))
+    return found
 
 
-def _parse(prompt: str) -> tuple[tuple[int, ...], int]:
+def parse(prompt: str) -> tuple[tuple[int, ...], int]:
+    r"""The numbers in rising order, and the target.
+
+    >>> parse("N 3 7 8=17\n")
+    ((3, 7, 8), 17)
+    """
     numbers, target = prompt[2:].rstrip("\n").split("=")
     return tuple(sorted(int(n) for n in numbers.split())), int(target)
 
 
-def _after(numbers: tuple[int, ...], move: Move) -> tuple[int, ...]:
+def after(numbers: tuple[int, ...], move: Move) -> tuple[int, ...]:
+    """What is left after a move.
+
+    >>> after((3, 7, 8), (8, "*", 3, 24))
+    (7, 24)
+    """
     a, _, b, result = move
-    return tuple(sorted((*_without(_without(numbers, a), b), result)))
+    return tuple(sorted((*without(without(numbers, a), b), result)))
 
 
-def _without(numbers: tuple[int, ...], one: int) -> tuple[int, ...]:
+def without(numbers: tuple[int, ...], one: int) -> tuple[int, ...]:
+    """All the numbers but one of that value.
+
+    >>> without((3, 7, 7), 7)
+    (3, 7)
+    """
     at = numbers.index(one)
     return numbers[:at] + numbers[at + 1 :]
 
 
-def _follow(numbers: tuple[int, ...], line: str) -> tuple[int, ...] | None:
+def follow(numbers: tuple[int, ...], line: str) -> tuple[int, ...] | None:
+    """What is left after a line, or None where it is not a legal and true one.
+
+    >>> follow((3, 7, 8), "3*8=24"), follow((3, 7, 8), "3*8=25")
+    ((7, 24), None)
+    """
     match = _LINE.fullmatch(line)
     if match is None:
         return None
     a, sign, b, result = int(match[1]), match[2], int(match[3]), int(match[4])
     high, low = (a, b) if sign == "-" else (max(a, b), min(a, b))
     pair_is_there = numbers.count(a) >= 1 and numbers.count(b) >= (2 if a == b else 1)
-    return (
-        _after(numbers, (a, sign, b, result)) if pair_is_there and (high, sign, low, result) in moves(numbers) else None
-    )
+    legal = pair_is_there and (high, sign, low, result) in moves(numbers)
+    return after(numbers, (high, sign, low, result)) if legal else None

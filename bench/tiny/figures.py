@@ -21,6 +21,7 @@ from verifiers.orm import ORM
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution, Stop, failed, split_steps
 
+PRMS = ("prm", "prm_error", "prover")
 SAMPLES = 64
 BUDGETS = (1, 2, 4, 8, 16, 32, 64)
 PROBLEMS = {"chain": 200, "countdown": 200, "last_letter": 100, "word_sort": 100}
@@ -29,7 +30,7 @@ ALPHAS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 def measure_labels(weights: Path, rollouts: Sequence[Rollout], log: Log) -> None:
     """Log accuracy and AUC of each verifier on held-out labelled rollouts, per task."""
-    for name in ("prm", "orm", "orm_overfit"):
+    for name in ("prm_error", "prm", "prover", "orm", "orm_overfit"):
         scorer = load_scorer(weights, name)
         for task in WORLDS:
             rows = [r for r in rollouts if r.task == task]
@@ -42,7 +43,7 @@ def measure_labels(weights: Path, rollouts: Sequence[Rollout], log: Log) -> None
                 "outcome_accuracy": float(((ends > 0.5) == right).mean()),
                 "outcome_auc": auc(ends, right),
             }
-            if name == "prm":
+            if name in PRMS:
                 scores = np.concatenate(steps)
                 labels = np.concatenate([r.labels for r in rows])
                 figures |= {"step_accuracy": float(((scores > 0.5) == labels).mean()), "step_auc": auc(scores, labels)}
@@ -96,8 +97,8 @@ def pool_values(scorer: Scorer, prompts: Sequence[str], pools: Sequence[Sequence
 
 
 def load_scorer(weights: Path, name: str) -> Scorer:
-    """The PRM or an ORM of a folder of weights."""
-    return PRM.load(weights / name) if name == "prm" else ORM.load(weights / name)
+    """A PRM or an ORM of a folder of weights."""
+    return PRM.load(weights / name) if name in PRMS else ORM.load(weights / name)
 
 
 def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:

@@ -1,15 +1,18 @@
 r"""Make the tiny models from fixed seeds: `python -m bench.tiny.train --out FOLDER`.
 
-A *teacher* learns clean solutions of all tasks, so it knows the true tables. The *policy* is the
-teacher, taught a careless pupil's slips. The *PRM* starts from the teacher and learns the first
-errors of the policy's own rollouts, and the *ORM* starts from the PRM and learns their outcomes.
-*orm_overfit* is kept as an example of a failing verifier. The last stage measures them all.
+A *teacher* learns clean solutions of all tasks, so it knows the true tables; it is shipped as *base*.
+The *policy* is the teacher, taught a careless pupil's slips. *prm_error* starts from the teacher and
+learns first errors: those of the policy's rollouts, then made up ones, and in `countdown` which lines
+lose the target. From it start the *prm* (Monte-Carlo values of the policy), the *prover* (those of the
+base at temperature 1.5, for the same prefixes) and the *orm* (outcomes). *orm_overfit* is kept as an
+example of a failing verifier. The last stage measures them all.
 """
 
 import argparse
 import ctypes
 import json
 import random
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -17,17 +20,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.tiny import chain
 from bench.tiny.figures import measure_labels, measure_pools
 from bench.tiny.lm import Log, train_lm
+from bench.tiny.lookahead import learn_lookahead
 from bench.tiny.models import new_policy, new_reward_model, save
+from bench.tiny.pretrain import learn_errors
 from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.tokenizer import build_tokenizer
+from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import World
+from policies.transformers import Transformers
+from prms.train_prm import train_prm
+from verifiers.labelled import Labelled
+from verifiers.train_config import TrainConfig
+from verifiers.train_orm import train_orm
 
 TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort": 200}
+VALUES = {
+    "chain": (600, 8),
+    "countdown": (1200, 12),
+    "last_letter": (300, 8),
+    "word_sort": (300, 8),
+}  # problems, rollouts
+PROVER_TEMPERATURE = 1.5  # hot, the base makes errors of its own, which fall anywhere
+_ERROR = {"kind": "prm", "target": "error", "separator": "\n"}
 
 
 def teacher(out: Path, log: Log) -> None:
@@ -67,21 +88,70 @@ def prm_first(out: Path, log: Log) -> None:
     _train_and_save(model, out / "prm_first", out, log, target="error", steps=1200, learning_rate=1e-3, seed=5)
 
 
-def prm(out: Path, log: Log) -> None:
-    """The same further, with made up solutions of chain in which any digit may be wrong."""
+def prm_second(out: Path, log: Log) -> None:
+    """The same further, with made up solutions of chain in which any digit may be wrong; not shipped."""
     model = _token_classifier(out / "prm_first")
-    where, rate = out / "weights" / "prm", 1.5e-3
+    where, rate = out / "prm_second", 1.5e-3
     _train_and_save(model, where, out, log, target="error", steps=1800, learning_rate=rate, seed=9, made=56)
 
 
+def lookahead(out: Path, log: Log) -> None:
+    """The same further, on which next lines of countdown lose the target; not shipped."""
+    model = _token_classifier(out / "prm_second")
+    learn_lookahead(model, steps=4000, learning_rate=1.5e-3, seed=0, log=log, title="lookahead")
+    save(model, out / "lookahead", _ERROR, dtype=torch.float32)
+
+
+def prm_error(out: Path, log: Log) -> None:
+    """The same further, on made up solutions of all tasks: the error-labelled PRM, from which the verifiers start."""
+    model = _token_classifier(out / "lookahead")
+    learn_errors(model, steps=600, learning_rate=5e-4, seed=12, log=log, title="prm_error")
+    save(model, out / "weights" / "prm_error", _ERROR, dtype=torch.bfloat16)
+
+
+def base(out: Path, log: Log) -> None:
+    """The teacher in bfloat16, for reproductions to start from."""
+    save(_causal(out / "teacher"), out / "weights" / "base", dtype=torch.bfloat16)
+    log({"stage": "base"})
+
+
+def values(out: Path, log: Log) -> None:
+    """Monte-Carlo values of the same prefixes, for the policy and for the prover's policy."""
+    whose = {"policy": ("policy", 1.0), "prover": ("base", PROVER_TEMPERATURE)}
+    models = {name: Transformers.load(out / "weights" / name, dtype="float32") for name in ("policy", "base")}
+    rows: dict[str, list[Labelled]] = {name: [] for name in whose}
+    for task, (count, rollouts) in VALUES.items():
+        solutions = draw_solutions(models["policy"], task, count=count, samples=4, made=2, seed=100)
+        for name, (model, temperature) in whose.items():
+            rows[name] += value_solutions(
+                models[model], task, solutions, rollouts=rollouts, prefixes=3, seed=100, temperature=temperature
+            )
+    for name, labelled in rows.items():
+        write_labelled(labelled, out / f"values_{name}.jsonl.gz")
+        roots = {row.problem.id: row.root for row in labelled if row.root is not None}
+        log(
+            {
+                "stage": "values",
+                "of": name,
+                "solutions": len(labelled),
+                "root": round(sum(roots.values()) / len(roots), 4),
+            }
+        )
+
+
+def prm(out: Path, log: Log) -> None:
+    """From prm_error, the chance that the policy ends right."""
+    _train_from_values(out, log, "prm", "policy")
+
+
+def prover(out: Path, log: Log) -> None:
+    """From prm_error, the chance that the prover's policy ends right from the same prefixes."""
+    _train_from_values(out, log, "prover", "prover")
+
+
 def orm(out: Path, log: Log) -> None:
-    """From the PRM, the outcomes of rollouts, read at their ends."""
-    source = _token_classifier(out / "weights" / "prm")
-    model = new_reward_model("orm", source.model, seed=6)
-    # The last step's label is the outcome (nearly), so the PRM's head is where to start.
-    model.score.weight.data.copy_(source.score.weight)
-    where, rate = out / "weights" / "orm", 3e-4
-    _train_and_save(model, where, out, log, target="outcome", steps=200, learning_rate=rate, seed=6, made=64)
+    """From prm_error, the outcomes of the same solutions."""
+    _train_from_values(out, log, "orm", "policy")
 
 
 def orm_overfit(out: Path, log: Log) -> None:
@@ -104,9 +174,15 @@ STAGES: dict[str, Callable[[Path, Log], None]] = {
     "policy": policy,
     "rollouts": rollouts,
     "prm_first": prm_first,
-    "prm": prm,
-    "orm": orm,
     "orm_overfit": orm_overfit,
+    "prm_second": prm_second,
+    "lookahead": lookahead,
+    "prm_error": prm_error,
+    "base": base,
+    "values": values,
+    "prm": prm,
+    "prover": prover,
+    "orm": orm,
     "figures": figures,
 }
 
@@ -165,6 +241,37 @@ def _train_and_save(
     )
     entry = {"kind": where.name.partition("_")[0], "target": target, "separator": "\n"}
     save(model, where, entry, dtype=torch.bfloat16)
+
+
+def _train_from_values(out: Path, log: Log, name: str, of: str) -> None:
+    rows = read_labelled(out / f"values_{of}.jsonl.gz")
+    draft = out / f"draft_{name}"
+    config = TrainConfig(
+        max_steps=600,
+        batch_size=128,
+        learning_rate=5e-4,
+        weight_decay=0.05,
+        bf16=True,
+        save_dtype="bfloat16",
+        save_every=0,
+        log_every=100,
+        seed=20,
+        device="cpu",
+    )
+    # The CPU's flash attention takes longer for its gradient than all other work together.
+    with sdpa_kernel(SDPBackend.MATH):
+        if name == "orm":
+            train_orm(out / "weights" / "prm_error", rows, out=draft, config=config)
+        else:
+            train_prm(out / "weights" / "prm_error", rows, target="value", out=draft, config=config)
+    for line in (draft / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        log({"stage": name, **json.loads(line)})
+    where = out / "weights" / name
+    where.mkdir(parents=True, exist_ok=True)
+    for path in draft.iterdir():
+        if path.name in ("config.json", "model.safetensors"):
+            shutil.copy(path, where / path.name)
+    build_tokenizer().save_pretrained(where)
 
 
 def _clean(world: World, prompt: str, rng: random.Random) -> str:

@@ -1,0 +1,123 @@
+"""The numbers behind the PAV claims: accuracy at equal compute, compute to a given accuracy, and their intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+REPLICATES = 2000
+PLATEAU = 0.005  # the best of a curve is reached where it comes within this of its maximum
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A strategy at K sizes: chances of a right answer and FLOPs, (S, P, K) for S training seeds and P problems."""
+
+    correct: Floats
+    flops: Floats
+
+    def __post_init__(self) -> None:
+        if self.correct.shape != self.flops.shape or self.correct.ndim != 3:
+            raise ValueError(f"a curve of shapes {self.correct.shape} and {self.flops.shape}: both must be (S, P, K)")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def replicate(
+    curves: dict[str, Curve], *, seed: int = 0, replicates: int = REPLICATES
+) -> dict[str, tuple[Floats, Floats]]:
+    """Each curve's mean accuracy and FLOPs, shape (1 + R, K): row 0 as measured, then bootstrap replicates.
+
+    A replicate draws problems, the same ones for every curve (so that differences are paired), and
+    training seeds.
+    """
+    shapes = {curve.correct.shape[:2] for curve in curves.values()}
+    if len({p for _, p in shapes}) != 1:
+        raise ValueError(f"curves of different problems cannot be paired: {sorted(shapes)}")
+    problems = next(iter(shapes))[1]
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(problems, np.full(problems, 1 / problems), size=replicates)
+    weights = np.vstack([np.ones(problems), drawn]) / problems
+    chosen: dict[int, Floats] = {}
+    out = {}
+    for name, curve in curves.items():
+        seeds, _, sizes = curve.correct.shape
+        if seeds not in chosen:
+            shares = np.random.default_rng((seed, seeds)).multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates)
+            chosen[seeds] = np.vstack([np.ones(seeds), shares]) / seeds
+        means = []
+        for values in (curve.correct, curve.flops):
+            by_problem = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
+            means.append(np.einsum("rs,rsk->rk", chosen[seeds], by_problem.reshape(-1, seeds, sizes)))
+        out[name] = (means[0], means[1])
+    return out
+
+
+def estimate(rows: Floats) -> Estimate:
+    """The first of (1 + R,) values with the percentile interval of the others; NaN counts as the lowest.
+
+    >>> estimate(np.array([0.5, 0.4, 0.5, 0.6]))
+    Estimate(value=0.5, low=0.405, high=0.595)
+    """
+    others = np.nan_to_num(rows[1:], nan=0.0)
+    low, high = np.quantile(others, (0.025, 0.975))
+    return Estimate(float(rows[0]), round(float(low), 6), round(float(high), 6))
+
+
+def accuracy_at(accuracy: Floats, flops: Floats, at: Floats) -> Floats:
+    """A curve's accuracy at given FLOPs, shape (R,), by a line in log FLOPs between sizes; beyond its ends, its ends.
+
+    >>> accuracy_at(np.array([[0.2, 0.4]]), np.array([[1.0, 100.0]]), np.array([10.0])).tolist()
+    [0.30000000000000004]
+    """
+    return np.array(
+        [np.interp(np.log(x), np.log(cost), right) for right, cost, x in zip(accuracy, flops, at, strict=True)]
+    )
+
+
+def flops_to(accuracy: Floats, flops: Floats, wanted: Floats) -> Floats:
+    """The least FLOPs at which each curve reaches an accuracy, shape (R,); NaN where it never does.
+
+    >>> flops_to(np.array([[0.2, 0.4, 0.3]]), np.array([[1.0, 100.0, 200.0]]), np.array([0.3])).round(9).tolist()
+    [10.0]
+    """
+    out = np.full(len(wanted), np.nan)
+    for r, (right, cost, goal) in enumerate(zip(accuracy, flops, wanted, strict=True)):
+        k = int(np.argmax(right >= goal))
+        if right[k] < goal:
+            continue
+        if k == 0:
+            out[r] = cost[0]
+            continue
+        share = (goal - right[k - 1]) / (right[k] - right[k - 1])
+        out[r] = np.exp(np.log(cost[k - 1]) + share * (np.log(cost[k]) - np.log(cost[k - 1])))
+    return out
+
+
+def margins(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
+    """How much better the beam is than its rival at the beam's own compute, one estimate a size."""
+    accuracy, flops = beam
+    return [estimate(accuracy[:, k] - accuracy_at(*rival, flops[:, k])) for k in range(accuracy.shape[1])]
+
+
+def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
+    """How many times the beam's compute its rival needs for the rival's own best accuracy, and that accuracy.
+
+    The rival is charged the least compute that comes within `PLATEAU` of its best, and the beam has to
+    reach that very accuracy. NaN, and 0 in the interval, where the beam never does.
+    """
+    accuracy, flops = rival
+    goal = accuracy.max(axis=1) - PLATEAU
+    rival_flops = flops_to(accuracy, flops, goal)
+    return estimate(rival_flops / flops_to(*beam, goal)), float(goal[0])

@@ -1,0 +1,279 @@
+"""The work of `stepbeam reproduce pav`: data, trainings and searches, each kept in a file of its own."""
+
+import json
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.estimators import best_at_k, pass_at_k
+from bench.tiny import load_task, weights_folder
+from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
+from bench.tiny.worlds import WORLDS, draw_prompts
+from policies.transformers import Transformers
+from prms.pav import PAV
+from prms.prm import PRM
+from prms.train_prm import train_prm
+from search.beam_search import beam_search
+from search.best_of_n import best_of_n
+from search.rerank import rerank
+from verifiers.labelled import Labelled
+from verifiers.orm import ORM
+from verifiers.scoring import Scorer, Scores, Spend
+from verifiers.solution import Problem, Solution, Stop, failed, split_steps
+from verifiers.train_config import TrainConfig
+from verifiers.train_orm import train_orm
+
+TASKS = ("chain", "countdown")
+Unit = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prover:
+    """Whose progress is measured: a shipped language model at a temperature."""
+
+    weights: str
+    temperature: float
+
+
+# The base LM never learned the policy's slips; hot, it makes errors of its own, which fall anywhere.
+PROVERS = {"other": Prover("base", 1.5), "weaker": Prover("policy", 1.5), "stronger": Prover("base", 0.7)}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where a reproduction works and how large it is; equal sizes give equal results."""
+
+    out: Path
+    problems: int = 200  # held-out problems a task
+    tuning: int = 100  # problems a task of the train split, on which alpha and the prover are chosen
+    seeds: tuple[int, ...] = (0, 1, 2)
+    pool: int = 128
+    widths: tuple[int, ...] = (1, 2, 4, 8, 16)
+    expand: int = 4
+    data: tuple[int, ...] = (600, 1200)  # problems with values, one number a task
+    rollouts: tuple[int, ...] = (8, 12)
+    steps: int = 300  # of each training
+    chunk: int = 50
+
+
+def unit(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
+    """What a unit of work found; it is done once, and its file appears whole or not at all."""
+    path = work.out / f"{name}.json"
+    if not path.exists():
+        print(f"{name} ...", flush=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".partial")
+        draft.write_text(json.dumps(compute()) + "\n", encoding="utf-8")
+        os.replace(draft, path)
+    found: Unit = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_problems(work: Work, task: str) -> tuple[Problem, ...]:
+    """The held-out problems on which the claims are measured."""
+    return load_task(task, count=work.problems, seed=21).problems
+
+
+def tuning_problems(work: Work, task: str) -> tuple[Problem, ...]:
+    """Problems of the train split as hard as the held-out ones: choices are made on these."""
+    world = WORLDS[task]
+    levels = world.TEST_DIFFICULTY
+    counts = [work.tuning // len(levels) + (i < work.tuning % len(levels)) for i in range(len(levels))]
+    prompts = [
+        p for n, level in zip(counts, levels, strict=True) if n for p in draw_prompts(world, n, 31, "train", level)
+    ]
+    return tuple(Problem(f"{task}-tuning-{i:05d}", p, world.gold_answer(p)) for i, p in enumerate(prompts))
+
+
+def policy_of(weights: str) -> Transformers:
+    """A shipped language model."""
+    return Transformers.load(weights_folder(weights), dtype="float32")
+
+
+def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
+    """Monte-Carlo values of the policy (or of a prover's policy) for the same prefixes of the train split."""
+    path = work.out / "values" / f"{task}_{prover or 'policy'}.jsonl.gz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        at = TASKS.index(task)
+        solutions = draw_solutions(policy_of("policy"), task, count=work.data[at], samples=4, made=2, seed=100)
+        whose = PROVERS[prover] if prover else Prover("policy", 1.0)
+        rows = value_solutions(
+            policy_of(whose.weights),
+            task,
+            solutions,
+            rollouts=work.rollouts[at],
+            prefixes=3,
+            seed=100,
+            temperature=whose.temperature,
+        )
+        write_labelled(rows, path)
+    return read_labelled(path)
+
+
+def trained(work: Work, kind: str, seed: int) -> Path:
+    """The folder of a verifier: kind "orm", "base" (Q of the policy) or a prover's name.
+
+    All start from the shipped `prm_error`. A seed draws four fifths of the problems and the order of the batches.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    out = work.out / "models" / f"{kind}_{seed}"
+    if (out / "config.json").exists():
+        return out
+    prover = None if kind in ("orm", "base") else kind
+    rows = [row for task in TASKS for row in values(work, task, prover)]
+    names = sorted({row.problem.id for row in rows})
+    kept = set(random.Random(seed).sample(names, 4 * len(names) // 5))
+    rows = [row for row in rows if row.problem.id in kept]
+    config = TrainConfig(
+        max_steps=work.steps,
+        batch_size=128,
+        learning_rate=5e-4,
+        weight_decay=0.05,
+        bf16=True,
+        seed=seed,
+        device="cpu",
+        save_every=0,
+    )
+    start = weights_folder("prm_error")
+    print(f"{kind}_{seed} ...", flush=True)
+    # The CPU's flash attention takes longer for its gradient than all other work together.
+    with sdpa_kernel(SDPBackend.MATH):
+        if kind == "orm":
+            train_orm(start, rows, out=out, config=config)
+        else:
+            train_prm(start, rows, target="value", out=out, config=config)
+    return out
+
+
+def pool(work: Work, task: str) -> Unit:
+    """Graded independent samples of every held-out problem: texts (None for one without an end), outcomes and FLOPs."""
+
+    def compute() -> Unit:
+        loaded, policy = load_task(task, count=1), policy_of("policy")
+        texts: list[list[str | None]] = []
+        right: list[list[float]] = []
+        prompt, sampled = [], []
+        for part in _chunks(test_problems(work, task), work.chunk):
+            for result in best_of_n(
+                part, policy, _Silent(), n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
+            ):
+                texts.append([s.text if s.finished else None for s in result.pool])
+                right.append(_grades(loaded.verifier, result.problem, result.pool))
+                # The prompt is computed once; every sample pays for its own tokens.
+                each = result.spend.policy_flops / (
+                    result.spend.prompt_tokens + result.spend.sampled_tokens - work.pool
+                )
+                prompt.append(each * result.spend.prompt_tokens)
+                sampled.append(result.spend.policy_flops - prompt[-1])
+        return {"texts": texts, "right": right, "prompt_flops": prompt, "sampled_flops": sampled}
+
+    return unit(work, f"pool/{task}", compute)
+
+
+def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Unit:
+    """Best-of-n with an ORM at every size, as expectations over subsets of the pool: chances and FLOPs, (P, K)."""
+
+    def compute() -> Unit:
+        drawn, orm = pool(work, task), ORM.load(trained(work, "orm", seed))
+        problems = test_problems(work, task)
+        pools = [(p, [_solution(text) for text in texts]) for p, texts in zip(problems, drawn["texts"], strict=True)]
+        out: Unit = {"correct": [], "flops": []}
+        for result, right, prompt, sampled in zip(
+            rerank(pools, orm), drawn["right"], drawn["prompt_flops"], drawn["sampled_flops"], strict=True
+        ):
+            scores = result.scores.values()
+            out["correct"].append([best_at_k(right, scores, k) for k in sizes])
+            work_a_sample = (sampled + result.spend.scorer_flops) / len(right)
+            out["flops"].append([prompt + k * work_a_sample for k in sizes])
+        return out
+
+    return unit(work, f"best_of_n/{task}_{seed}", compute)
+
+
+def any_right(work: Work, task: str, sizes: Sequence[int]) -> Unit:
+    """The chance that one of n independent samples is right, and what sampling them costs, (P, K)."""
+    drawn = pool(work, task)
+    return {
+        "correct": [[pass_at_k(right, k) for k in sizes] for right in drawn["right"]],
+        "flops": [
+            [prompt + k * sampled / work.pool for k in sizes]
+            for prompt, sampled in zip(drawn["prompt_flops"], drawn["sampled_flops"], strict=True)
+        ],
+    }
+
+
+def scorer_of(work: Work, seed: int, prover: str, alpha: float) -> tuple[Scorer, Scorer]:
+    """The scorers of the search and of the final pick; `prover`: "none" (Q alone), "best_of_4" or one of `PROVERS`."""
+    base = PRM.load(trained(work, "base", seed))
+    if prover == "none":
+        return base, base
+    if prover.startswith("best_of_"):
+        pav = PAV.best_of_k(base, int(prover.removeprefix("best_of_")), alpha=alpha)
+    else:
+        pav = PAV(base, PRM.load(trained(work, prover, seed)), alpha)
+    return pav, pav.base
+
+
+def beams(work: Work, task: str, seed: int, prover: str, alpha: float, width: int, *, tuning: bool = False) -> Unit:
+    """Beam search on every problem: whether the pick is right, whether any kept solution is, FLOPs; shape (P,) each."""
+    name = f"{'tuning' if tuning else 'beam'}/{task}_{seed}_{prover}_{alpha:g}_w{width}"
+
+    def compute() -> Unit:
+        loaded, policy = load_task(task, count=1), policy_of("policy")
+        scorer, final = scorer_of(work, seed, prover, alpha)
+        out: Unit = {"correct": [], "passed": [], "flops": [], "policy_flops": [], "scored": [], "seconds": 0.0}
+        spends: list[Spend] = []
+        for part in _chunks(tuning_problems(work, task) if tuning else test_problems(work, task), work.chunk):
+            results = beam_search(
+                part,
+                policy,
+                scorer,
+                width=width,
+                expand=work.expand,
+                max_steps=12,
+                final=None if final is scorer else final,
+                answers=loaded.answers,
+                sampling=loaded.sampling,
+                seed=seed,
+            )
+            for result in results:
+                grades = _grades(loaded.verifier, result.problem, result.pool)
+                chosen = [] if result.solution is None else [result.solution]
+                out["correct"].append(sum(_grades(loaded.verifier, result.problem, chosen)))
+                out["passed"].append(max(grades, default=0.0))
+                out["flops"].append(result.spend.flops)
+                out["policy_flops"].append(result.spend.policy_flops)
+                out["scored"].append(result.spend.scored_tokens)
+                spends.append(result.spend)
+        out["seconds"] = sum(s.seconds for s in spends)
+        return out
+
+    return unit(work, name, compute)
+
+
+class _Silent:
+    """A scorer without an opinion: the pool is wanted, not a pick."""
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:  # noqa: ARG002
+        return Scores(tuple(np.full(len(s.steps), np.nan) for s in solutions))
+
+
+def _grades(verifier: Scorer, problem: Problem, solutions: Sequence[Solution]) -> list[float]:
+    """1 for a right solution, 0 for a wrong or unfinished one."""
+    grades = verifier.score([problem] * len(solutions), solutions).values()
+    return [float(s.finished and grade == 1.0) for s, grade in zip(solutions, grades, strict=True)]
+
+
+def _solution(text: str | None) -> Solution:
+    return Solution(split_steps(text), Stop.EOS) if text else failed("no end of sequence within the task's tokens")
+
+
+def _chunks(problems: Sequence[Problem], size: int) -> list[Sequence[Problem]]:
+    return [problems[i : i + size] for i in range(0, len(problems), size)]

@@ -1,0 +1,172 @@
+"""`stepbeam reproduce pav`: the claims of Setlur et al. 2024 (arXiv 2410.08146) on the embedded tasks.
+
+Everything is made from the shipped policy, the shipped base LM and the shipped error-labelled PRM:
+Monte-Carlo values, three trainings of the base PRM, the prover's PRM and the ORM, and all searches.
+A run killed at any point goes on where it stopped.
+"""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import BadInput
+from bench.pav_claims import Curve, Estimate, estimate, margins, replicate, savings
+from bench.pav_report import Claim, Sweep, TaskReport, write_report
+from bench.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
+
+ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, 4.0)
+SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
+KS = (2, 4, 8, 16, 32)
+MARGIN = 0.08
+SAVING = 5.0
+SWEEP_WIDTH = 4
+CHOICES = ("best_of_4", "other")  # the provers among which the tuning problems choose
+
+
+def reproduce_pav(work: Work) -> list[TaskReport]:
+    """Do what is not done yet, and write `pav.md`, `pav.png` and `pav_sweeps.png` into the folder.
+
+    Raises BadInput where the folder belongs to a run with other settings.
+    """
+    _claim_folder(work)
+    reports = [_task(work, task) for task in TASKS]
+    write_report(reports, work)
+    return reports
+
+
+def _task(work: Work, task: str) -> TaskReport:
+    sizes = [k for k in SIZES if k <= work.pool]
+    tuned, prover, alpha = _tune(work, task)
+    orm = [outcome_curve(work, task, seed, sizes) for seed in work.seeds]
+    independent = any_right(work, task, sizes)
+    curves = {
+        "orm": Curve(np.array([o["correct"] for o in orm]), np.array([o["flops"] for o in orm])),
+        "any": Curve(np.array([independent["correct"]]), np.array([independent["flops"]])),
+        "pav": _beam_curve(work, task, prover, alpha, "correct"),
+        "q": _beam_curve(work, task, "none", 0.0, "correct"),
+        "pav_any": _beam_curve(work, task, prover, alpha, "passed"),
+        "q_any": _beam_curve(work, task, "none", 0.0, "passed"),
+    }
+    rows = replicate(curves)
+    over_orm, over_q = margins(rows["pav"], rows["orm"]), margins(rows["pav"], rows["q"])
+    saving, goal = savings(rows["pav"], rows["orm"])
+    saving_q, _ = savings(rows["q"], rows["orm"])
+    pav_of_q, _ = savings(rows["pav"], rows["q"])
+    best = int(np.argmax([m.value for m in over_orm]))
+    claims = [
+        Claim(
+            "beam search with PAV beats Best-of-N with the ORM by 8 points or more at equal compute",
+            f"{100 * over_orm[best].value:+.1f} points at width {work.widths[best]}",
+            over_orm[best],
+            over_orm[best].value >= MARGIN,
+        ),
+        Claim(
+            f"it reaches the ORM's best accuracy ({goal:.3f}) with 5 times less compute or more",
+            "never reached" if np.isnan(saving.value) else f"{saving.value:.1f} times less",
+            saving,
+            saving.value >= SAVING,
+        ),
+        Claim(
+            "it needs less compute than beam search on Q alone for the accuracy that Q reaches",
+            "never reached" if np.isnan(pav_of_q.value) else f"{pav_of_q.value:.2f} times less",
+            pav_of_q,
+            pav_of_q.low > 1.0,
+        ),
+    ]
+    more = [
+        estimate(rows["pav_any"][0][:, k] - _at_size(rows["any"][0], sizes, width))
+        for k, width in enumerate(work.widths)
+    ]
+    wide = [k for k, width in enumerate(work.widths) if width > 1]
+    claims.append(
+        Claim(
+            "more of the beams' solutions than of as many independent samples include a right one (Pass@N)",
+            ", ".join(f"{100 * more[k].value:+.0f} at N={work.widths[k]}" for k in wide),
+            more[wide[-1]] if wide else more[-1],
+            all(more[k].low > 0 for k in wide),
+        )
+    )
+    return TaskReport(
+        task,
+        sizes,
+        rows,
+        {name: _by_seed(curve) for name, curve in curves.items()},
+        claims,
+        {"PAV - Best-of-N (ORM)": over_orm, "PAV - Q": over_q, "Q - Best-of-N (ORM)": margins(rows["q"], rows["orm"])},
+        {"PAV": saving, "Q": saving_q},
+        tuned,
+        _sweep(work, task, alpha),
+        prover,
+        alpha,
+    )
+
+
+def _tune(work: Work, task: str) -> tuple[Sweep, str, float]:
+    """Alpha and the prover that are best on problems of the train split, over all training seeds."""
+    width = SWEEP_WIDTH
+    found: dict[str, list[Estimate]] = {}
+    for prover in CHOICES:
+        curves = {}
+        for alpha in ALPHAS:
+            name = prover if alpha else "none"
+            units = [beams(work, task, seed, name, alpha, width, tuning=True) for seed in work.seeds[:1]]
+            curves[str(alpha)] = _curve(units, "correct")
+        rows = replicate(curves)
+        found[prover] = [estimate(rows[str(alpha)][0][:, 0]) for alpha in ALPHAS]
+    # Neighbouring alphas give much the same beams, so each is judged with its neighbours: less is left to luck.
+    smooth = {
+        (prover, ALPHAS[i]): float(np.mean([e.value for e in line[i - 1 : i + 2]]))
+        for prover, line in found.items()
+        for i in range(1, len(ALPHAS))
+    }
+    prover, alpha = max(smooth, key=lambda key: smooth[key])
+    return Sweep([str(a) for a in ALPHAS], found), prover, alpha
+
+
+def _sweep(work: Work, task: str, alpha: float) -> Sweep:
+    """Every prover at the chosen alpha, on held-out problems, as the gain over Q alone."""
+    curves = {"none": _curve([beams(work, task, s, "none", 0.0, SWEEP_WIDTH) for s in work.seeds], "correct")}
+    names = [*(f"best_of_{k}" for k in KS), *PROVERS]
+    for name in names:
+        seeds = work.seeds if name in CHOICES or name.startswith("best_of_") else work.seeds[:1]
+        curves[name] = _curve([beams(work, task, s, name, alpha, SWEEP_WIDTH) for s in seeds], "correct")
+    rows = replicate(curves)
+    gains = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
+    return Sweep(names, {f"alpha {alpha:g}": gains})
+
+
+def _beam_curve(work: Work, task: str, prover: str, alpha: float, what: str) -> Curve:
+    by_width = [
+        _curve([beams(work, task, seed, prover, alpha, width) for seed in work.seeds], what) for width in work.widths
+    ]
+    return Curve(
+        np.concatenate([c.correct for c in by_width], axis=2), np.concatenate([c.flops for c in by_width], axis=2)
+    )
+
+
+def _curve(units: list[dict[str, list[float]]], what: str) -> Curve:
+    return Curve(np.array([u[what] for u in units])[..., None], np.array([u["flops"] for u in units])[..., None])
+
+
+def _by_seed(curve: Curve) -> list[list[float]]:
+    means: list[list[float]] = curve.correct.mean(axis=1).tolist()
+    return means
+
+
+def _at_size(accuracy: np.ndarray, sizes: list[int], width: int) -> np.ndarray:
+    return accuracy[:, sizes.index(width)]
+
+
+def _claim_folder(work: Work) -> None:
+    """Refuse to mix the work of two runs with different settings."""
+    settings = json.loads(json.dumps({k: v for k, v in asdict(replace(work, out=Path())).items() if k != "out"}))
+    path = work.out / "plan.json"
+    if path.exists():
+        if (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
+            differing = sorted(k for k in settings if found.get(k) != settings[k])
+            raise BadInput(f"{path}: this folder holds a run with other {', '.join(differing)}; choose another --out")
+        return
+    work.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

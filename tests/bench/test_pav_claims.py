@@ -1,0 +1,91 @@
+"""The numbers behind the PAV claims, on curves whose answers are known."""
+
+import numpy as np
+import pytest
+
+from bench.pav_claims import Curve, accuracy_at, estimate, flops_to, margins, replicate, savings
+
+
+def flat(accuracies, flops, problems=50, seeds=2):
+    """A curve on which every problem has the same chance and cost."""
+    shape = (seeds, problems, len(flops))
+    return Curve(np.broadcast_to(np.array(accuracies, float), shape), np.broadcast_to(np.array(flops, float), shape))
+
+
+def test_without_spread_every_replicate_is_the_mean():
+    rows = replicate({"a": flat([0.2, 0.4], [1, 10])}, replicates=20)
+    np.testing.assert_allclose(rows["a"][0], np.tile([0.2, 0.4], (21, 1)), rtol=1e-12)
+    np.testing.assert_allclose(rows["a"][1], np.tile([1.0, 10.0], (21, 1)), rtol=1e-12)
+
+
+def test_replicates_are_paired():
+    """Two curves that differ by a constant on every problem differ by it in every replicate."""
+    rng = np.random.default_rng(0)
+    base = rng.random((3, 40, 1)) / 2
+    ones = np.ones_like(base)
+    rows = replicate({"a": Curve(base, ones), "b": Curve(base + 0.25, ones)}, replicates=200)
+    np.testing.assert_allclose(rows["b"][0] - rows["a"][0], 0.25, rtol=1e-9)
+    assert rows["a"][0][1:].std() > 0.01
+
+
+def test_the_interval_is_that_of_a_mean_over_problems():
+    rng = np.random.default_rng(1)
+    right = (rng.random((1, 400, 1)) < 0.3).astype(float)
+    found = estimate(replicate({"a": Curve(right, np.ones_like(right))})["a"][0][:, 0])
+    p = right.mean()
+    half = 1.96 * np.sqrt(p * (1 - p) / 400)
+    assert found.value == pytest.approx(p, rel=1e-12)
+    assert found.low == pytest.approx(p - half, abs=0.01)
+    assert found.high == pytest.approx(p + half, abs=0.01)
+
+
+def test_training_seeds_are_drawn_too():
+    """Seeds that disagree widen the interval even where problems do not."""
+    values = np.stack([np.full((30, 1), 0.2), np.full((30, 1), 0.6)])
+    found = estimate(replicate({"a": Curve(values, np.ones_like(values))})["a"][0][:, 0])
+    assert (found.value, found.low, found.high) == (0.4, 0.2, 0.6)
+
+
+def test_curves_of_different_problems_are_refused():
+    with pytest.raises(ValueError, match="different problems"):
+        replicate({"a": flat([0.1], [1]), "b": flat([0.1], [1], problems=49)})
+    with pytest.raises(ValueError, match=r"must be \(S, P, K\)"):
+        Curve(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+def test_accuracy_at_equal_compute_is_read_off_between_sizes():
+    accuracy, flops = np.array([[0.2, 0.4, 0.5]]), np.array([[1.0, 100.0, 200.0]])
+    at = [accuracy_at(accuracy, flops, np.array([x]))[0] for x in (0.5, 1.0, 10.0, 100.0, 1e6)]
+    np.testing.assert_allclose(at, [0.2, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_the_compute_to_an_accuracy_is_the_least():
+    flops = np.array([[1.0, 10.0, 100.0]])
+    rising_and_falling = np.array([[0.2, 0.6, 0.4]])
+    assert flops_to(rising_and_falling, flops, np.array([0.1]))[0] == 1.0
+    assert flops_to(rising_and_falling, flops, np.array([0.4]))[0] == pytest.approx(10**0.5)
+    assert np.isnan(flops_to(rising_and_falling, flops, np.array([0.7]))[0])
+
+
+def test_margins_compare_at_the_beams_own_compute():
+    rows = replicate({"beam": flat([0.5, 0.9], [10, 100]), "orm": flat([0.2, 0.4, 0.8], [1, 10, 1000])}, replicates=5)
+    first, second = margins(rows["beam"], rows["orm"])
+    assert first.value == pytest.approx(0.1)
+    assert second.value == pytest.approx(0.9 - 0.6)
+
+
+def test_savings_take_the_cheapest_of_the_rivals_best():
+    """The rival's plateau at 0.8 begins at 100: it is charged 100 (a little less, for the margin), not 10000."""
+    rows = replicate({"beam": flat([0.5, 0.9], [1, 10]), "orm": flat([0.4, 0.8, 0.8], [1, 100, 10000])}, replicates=5)
+    found, goal = savings(rows["beam"], rows["orm"])
+    assert goal == pytest.approx(0.795)
+    orm = 100 ** ((0.795 - 0.4) / 0.4)
+    beam = 10 ** ((0.795 - 0.5) / 0.4)
+    assert found.value == pytest.approx(orm / beam)
+
+
+def test_a_beam_that_never_gets_there_saves_nothing():
+    rows = replicate({"beam": flat([0.5], [1]), "orm": flat([0.4, 0.8], [1, 100])}, replicates=5)
+    found, _ = savings(rows["beam"], rows["orm"])
+    assert np.isnan(found.value)
+    assert (found.low, found.high) == (0.0, 0.0)
