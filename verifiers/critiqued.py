@@ -1,9 +1,12 @@
 """What a generative verifier learns from: a solution, whether it is right, and why."""
 
+import re
 from dataclasses import dataclass
 
 from verifiers.genrm_format import GenRMFormat
 from verifiers.solution import Problem, Solution
+
+_MARK = r"(?:\s|\*|</?b>)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,23 @@ class Critiqued:
 def read_verdict(rationale: str, words: GenRMFormat) -> tuple[str, bool] | None:
     """A rationale up to and with its verdict words, and the verdict; None where there is none.
 
-    As in scoring, the first verdict words end the rationale. Bold marks around the verdict are passed over.
+    As in scoring, the first verdict words end the rationale. Where a teacher put marks of bold print
+    between them, they are written without.
 
     >>> from verifiers.genrm_format import GENRM
-    >>> text = "1. 2+2=4 (Correct)\\n\\n**Verification: Is the answer correct (Yes/No)? Yes**"
+    >>> text = "1. 2+2=4 (Correct)\\n\\nVerification:** Is the answer correct (Yes/No)? **Yes**"
     >>> read_verdict(text, GENRM)
-    ('1. 2+2=4 (Correct)\\n\\n**Verification: Is the answer correct (Yes/No)?', True)
+    ('1. 2+2=4 (Correct)\\n\\nVerification: Is the answer correct (Yes/No)?', True)
     >>> read_verdict("It is wrong.", GENRM)
     """
-    before, verdict, after = rationale.partition(words.verdict)
-    said = after.strip().lstrip("*").lstrip()
+    before, found, after = rationale.partition(words.verdict)
+    if not found:
+        marked = re.search(f"{_MARK}+".join(map(re.escape, words.verdict.split())), rationale)
+        if marked is None:
+            return None
+        before, after = rationale[: marked.start()], rationale[marked.end() :]
+    said = re.sub(f"^{_MARK}+", "", after)
     for text, right in ((words.yes.strip(), True), (words.no.strip(), False)):
-        rest = said[len(text) :]
-        if verdict and said.startswith(text) and not rest[:1].isalnum():
-            return before.lstrip() + verdict, right
+        if said.startswith(text) and not said[len(text) :][:1].isalnum():
+            return before.lstrip() + words.verdict, right
     return None
