@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import EXACT, GSM8K, MATH, Answers
+from verifiers.cached import cached
+from verifiers.calibration import calibrated
 from verifiers.combinators import from_function
+from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM, JUDGE, GenRMFormat
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
@@ -22,12 +25,17 @@ from verifiers.scoring import (
     remembering,
 )
 from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
+from verifiers.train_config import TrainConfig
+from verifiers.weighted import weighted
 
 if TYPE_CHECKING:
     from verifiers.genrm import GenRM, Judgement
     from verifiers.implicit_reward import ImplicitReward
     from verifiers.llm_judge import LLMJudge
     from verifiers.orm import ORM
+    from verifiers.train_dpo import Preference, preference_pairs, train_dpo
+    from verifiers.train_genrm import train_genrm
+    from verifiers.train_orm import train_orm
 
 __all__ = [
     "EXACT",
@@ -39,6 +47,7 @@ __all__ = [
     "AnswerVerifier",
     "Answers",
     "BrokenLawError",
+    "Critiqued",
     "FloatArray",
     "GenRM",
     "GenRMFormat",
@@ -48,6 +57,7 @@ __all__ = [
     "LLMJudge",
     "Labelled",
     "Message",
+    "Preference",
     "Problem",
     "Reduce",
     "Scorer",
@@ -56,14 +66,22 @@ __all__ = [
     "Spend",
     "Step",
     "Stop",
+    "TrainConfig",
     "ValueScorer",
+    "cached",
+    "calibrated",
     "check_scorer",
     "failed",
     "from_function",
     "load",
     "outcome_scores",
+    "preference_pairs",
     "remembering",
     "split_steps",
+    "train_dpo",
+    "train_genrm",
+    "train_orm",
+    "weighted",
     "with_outcome",
 ]
 
@@ -75,6 +93,11 @@ _LAZY = {
     "Judgement": "verifiers.genrm",
     "LLMJudge": "verifiers.llm_judge",
     "ORM": "verifiers.orm",
+    "Preference": "verifiers.train_dpo",
+    "preference_pairs": "verifiers.train_dpo",
+    "train_dpo": "verifiers.train_dpo",
+    "train_genrm": "verifiers.train_genrm",
+    "train_orm": "verifiers.train_orm",
 }
 
 
