@@ -76,7 +76,9 @@ def run(options: argparse.Namespace) -> Quality | None:
     held_out = _read(options, options.eval, None) if options.eval else []
     both = {r.problem.prompt for r in rows} & {r.problem.prompt for r in held_out}
     problems = len({row.problem for row in rows})
-    what = f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problems"
+    what = (
+        f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problem{'s' * (problems != 1)}"
+    )
     print(f"training {what} -> {options.out}")
     make_folder(options.out.parent)
     with _as_bad_input(options), _notes():

@@ -145,6 +145,8 @@ class _Reporter(TrainerCallback):
         self.bar.update()
         if self.save_every and state.global_step % self.save_every == 0 and state.global_step < state.max_steps:
             control.should_save = True
+        if state.global_step == state.max_steps:
+            control.should_log = True
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         logs: Mapping[str, Any] = kwargs["logs"]

@@ -108,7 +108,9 @@ def test_a_generative_verifier(mode):
 def test_what_is_left_out_becomes_a_note(capsys):
     rows = [*solutions(4), {"prompt": "C 1\n", "solution": "7" * 300, "correct": False}]
     train("orm", write("train.jsonl", *rows), "--base=tiny:policy", "--out=out", "--steps=1", "--batch-size=2")
-    assert "- 1 of 5 rows are not trained on: 1 are over 256 tokens (problem 'train-00000')" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "- 1 of 5 rows are not trained on: 1 are over 256 tokens (problem 'train-00000')" in printed
+    assert "- training loss 0.6931 at step 1" in printed
 
 
 def test_judging_by_hand():
