@@ -98,9 +98,9 @@ def test_the_size_of_a_chunk_changes_no_row(tmp_path):
 
 
 def test_the_first_pit_ends_a_wrong_solution_and_nothing_is_rolled_out_beyond_it(tmp_path):
-    full = rows_of(collect(tmp_path, "full", coverage=24))
+    full = rows_of(collect(tmp_path, "full", coverage=24, rollouts=2))
     policy = policies.Scripted(walk)
-    kept = rows_of(collect(tmp_path, "pit", policy=policy, coverage=24, first_pit=True))
+    kept = rows_of(collect(tmp_path, "pit", policy=policy, coverage=24, rollouts=2, first_pit=True))
     expected = []
     for (_problem, number), group in grouped(full).items():
         pit = next((i for i, row in enumerate(group) if row["value"] == 0), len(group))
