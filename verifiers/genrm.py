@@ -113,16 +113,18 @@ class GenRM:
         """
         from policies.transformers import Transformers
 
-        policy = Transformers.load(name, dtype=dtype, device=device, chat=False)
+        policy = Transformers.load(name, dtype=dtype, device=device)
         entry: dict[str, Any] = getattr(policy.model.config, "stepbeam", None) or {}
         if entry.get("kind") != "genrm":
             raise ValueError(
                 f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
                 "give the model to GenRM or LLMJudge with a format of your own"
             )
+        words = GenRMFormat(**entry["format"])
+        policy.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
         votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
         room = sampling or Sampling(max_tokens=entry.get("max_tokens", 1024))
-        return cls(policy, entry["mode"], votes, GenRMFormat(**entry["format"]), sampling=room, seed=seed)
+        return cls(policy, entry["mode"], votes, words, sampling=room, seed=seed)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(yes) a finished solution, at its last step; N rows."""
