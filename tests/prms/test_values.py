@@ -98,22 +98,27 @@ def test_the_size_of_a_chunk_changes_no_row(tmp_path):
 
 
 def test_the_first_pit_ends_a_wrong_solution_and_nothing_is_rolled_out_beyond_it(tmp_path):
-    full = rows_of(collect(tmp_path, "full", coverage=24, rollouts=2))
+    full = rows_of(collect(tmp_path, "full", coverage=6))
     policy = policies.Scripted(walk)
-    kept = rows_of(collect(tmp_path, "pit", policy=policy, coverage=24, rollouts=2, first_pit=True))
+    kept = rows_of(collect(tmp_path, "pit", policy=policy, coverage=6, first_pit=True))
     expected = []
     for (_problem, number), group in grouped(full).items():
         pit = next((i for i, row in enumerate(group) if row["value"] == 0), len(group))
         is_wrong = number is not None and group[-1]["outcome"] == 0
         expected += group[: pit + 1] if is_wrong else group
     assert kept == expected
-    whole = [group for (_, number), group in grouped(kept).items() if number is not None and group[-1]["outcome"] == 1]
-    assert any(row["value"] == 0 for group in whole for row in group), "a right solution keeps its pits"
     assert len(kept) < len(full)
     # A prefix is rolled out only if some row of it is kept.
     asked = {(p.id, x.text) for call in policy.calls[1:] for p, x in zip(call.problems, call.prefixes, strict=True)}
     assert asked == {(row["problem"], "".join(row["prefix"])) for row in kept if row["stop"] == "open"}
     assert len(policy.calls) > 2, "depth by depth"
+
+
+def test_a_right_solution_keeps_all_its_steps(tmp_path):
+    kept = grouped(rows_of(collect(tmp_path, coverage=24, rollouts=2, first_pit=True)))
+    right = [group for (_, number), group in kept.items() if number is not None and group[-1]["outcome"] == 1]
+    assert any(row["value"] == 0 for group in right for row in group), "luck after a step of value 0"
+    assert {len(group) for group in right} == {3}
 
 
 def grouped(rows):
