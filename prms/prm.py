@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import AutoModelForTokenClassification
 
-from verifiers.reward_model import check_head, entry_of, load_reward_model, nan_row, read_out, rows_for, spend_of
+from verifiers.reward_model import (
+    check_head,
+    entry_of,
+    load_reward_model,
+    model_name,
+    nan_row,
+    read_out,
+    rows_for,
+    spend_of,
+)
 from verifiers.scoring import Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -55,6 +64,11 @@ class PRM:
     def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> PRM:
         """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing."""
         return cls(*load_reward_model(AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device))
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"prm({model_name(self.model)})"
 
     @property
     def target(self) -> str | None:

@@ -92,7 +92,7 @@ class RolloutValue:
         )
         for i, outcome, reason, cost in zip(finished, outcomes, reasons, grading, strict=True):
             tallies[i].append(settled(outcome, self.k, reason))
-            spend[i] += _scorers(cost)
+            spend[i] += cost
         for row, solution in zip(tallies, solutions, strict=True):
             if solution.stop is Stop.LENGTH and solution.steps:
                 row.append(settled(0.0, self.k))
@@ -105,7 +105,7 @@ class RolloutValue:
         return _scores(tallies, spend, [None] * len(problems)), tallies
 
     def _values_of(self, rows: Sequence[Sequence[State]]) -> tuple[list[list[Tally | None]], list[Spend]]:
-        """The tallies of each row's states, and what each row cost."""
+        """The tallies of each row's states, and what the policy and the verifier spent on each row."""
         known = self._memory
         if known is None:
             known = {}
@@ -115,10 +115,8 @@ class RolloutValue:
             self.policy, self.verifier, new, n=self.k, sampling=self.sampling, seed=self.seed
         )
         known.update(zip(new, tallies, strict=True))
-        cost = {state: _scorers(a) + _scorers(b) for state, a, b in zip(new, sampling, grading, strict=True)}
-        spend = [
-            Spend.total([Spend(scorer_calls=1), *(cost.pop(state) for state in row if state in cost)]) for row in rows
-        ]
+        cost = {state: a + b for state, a, b in zip(new, sampling, grading, strict=True)}
+        spend = [Spend.total(cost.pop(state) for state in row if state in cost) for row in rows]
         return [[known[state] for state in row] for row in rows], spend
 
     def _counted(self, problems: Sequence[Problem], scores: Scores, rows: list[list[Tally | None]]) -> Counted:
@@ -156,18 +154,8 @@ def _scores(rows: Sequence[Sequence[Tally | None]], spend: Sequence[Spend], reas
         reason or next((tally.reason for tally in row if tally is not None and math.isnan(tally.value)), None)
         for row, reason in zip(rows, reasons, strict=True)
     ]
-    return Scores(tuple(np.array(row, dtype=np.float32) for row in values), tuple(spend), tuple(first))
-
-
-def _scorers(spend: Spend) -> Spend:
-    """What a policy or a verifier spent on behalf of this scorer."""
-    return Spend(
-        scored_tokens=spend.prompt_tokens + spend.scored_tokens,
-        cached_scored_tokens=spend.cached_prompt_tokens + spend.cached_scored_tokens,
-        judged_tokens=spend.sampled_tokens + spend.judged_tokens,
-        scorer_flops=spend.policy_flops + spend.scorer_flops,
-        scorer_seconds=spend.policy_seconds + spend.scorer_seconds,
-    )
+    steps = tuple(np.array(row, dtype=np.float32) for row in values)
+    return Scores(steps, tuple(cost.as_scorer() for cost in spend), tuple(first))
 
 
 def _integers(values: Iterable[int]) -> npt.NDArray[np.int64]:

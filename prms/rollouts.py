@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 
 from policies.policy import Policy, Sampling
 from verifiers.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Step, Stop
 
 
@@ -66,7 +66,7 @@ def roll_out(
         return [], [], []
     solutions, policy_spend = sample(
         policy,
-        [(state, seed_of(seed, state.problem, "rollout", text_of(state), j)) for state in states for j in range(n)],
+        [(state, seed_at(seed, state.problem.id, "rollout", text_of(state), j)) for state in states for j in range(n)],
         sampling=sampling,
     )
     problems = [state.problem for state in states for _ in range(n)]
@@ -116,12 +116,6 @@ def grade(
         if math.isnan(value):
             reasons[i] = reason or "the verifier has no opinion on a finished solution"
     return outcomes, reasons, spend
-
-
-def seed_of(seed: int, problem: Problem, *place: int | str) -> int:
-    """63 bits from a seed, a problem's id and a place, and from nothing else."""
-    text = "\x1f".join((str(seed), problem.id, *map(str, place)))
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
 def text_of(state: State) -> str:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.policy import Policy, Sampling
-from prms.rollouts import State, Tally, grade, roll_out, sample, seed_of, settled, state_of
+from prms.rollouts import State, Tally, grade, roll_out, sample, settled, state_of
 from prms.value_journal import Journal, Record, open_journal, write_atomically
 from prms.value_rows import dataset_of, plain_prompt, root_row, solution_rows
 from verifiers.naming import name_of
 from verifiers.scoring import Scorer, Spend
+from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Stop
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
     """Sampled solutions, rollouts and rows of one chunk."""
     started = time.perf_counter()
     asked = [problem for problem in problems for _ in range(plan.coverage)]
-    seeds = [seed_of(plan.seed, problem, "seed", i % plan.coverage) for i, problem in enumerate(asked)]
+    seeds = [seed_at(plan.seed, problem.id, "seed", i % plan.coverage) for i, problem in enumerate(asked)]
     solutions, spend = sample(
         plan.policy, [(State(p), s) for p, s in zip(asked, seeds, strict=True)], sampling=plan.sampling
     )

@@ -16,8 +16,8 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
-from search.seeds import seed_at
 from verifiers.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Stop, failed
 
 if TYPE_CHECKING:

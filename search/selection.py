@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from search.seeds import seed_at
 from verifiers.scoring import FloatArray
+from verifiers.seeds import seed_at
 from verifiers.solution import Problem
 
 

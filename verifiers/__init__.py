@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import EXACT, GSM8K, MATH, Answers
-from verifiers.cached import cached
-from verifiers.calibration import calibrated
+from verifiers.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators import from_function
 from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM, JUDGE, GenRMFormat
@@ -29,6 +28,7 @@ from verifiers.train_config import TrainConfig
 from verifiers.weighted import weighted
 
 if TYPE_CHECKING:
+    from verifiers.cached import cached
     from verifiers.genrm import GenRM, Judgement
     from verifiers.implicit_reward import ImplicitReward
     from verifiers.llm_judge import LLMJudge
@@ -47,16 +47,19 @@ __all__ = [
     "AnswerVerifier",
     "Answers",
     "BrokenLawError",
+    "Calibrated",
     "Critiqued",
     "FloatArray",
     "GenRM",
     "GenRMFormat",
     "ImplicitReward",
     "Incremental",
+    "Isotonic",
     "Judgement",
     "LLMJudge",
     "Labelled",
     "Message",
+    "Platt",
     "Preference",
     "Problem",
     "Reduce",
@@ -86,7 +89,7 @@ __all__ = [
 ]
 
 
-# What is imported only when it is asked for: torch takes seconds to import.
+# What is imported only when it is asked for: torch takes seconds to import, and sqlite3 some milliseconds.
 _LAZY = {
     "GenRM": "verifiers.genrm",
     "ImplicitReward": "verifiers.implicit_reward",
@@ -94,6 +97,7 @@ _LAZY = {
     "LLMJudge": "verifiers.llm_judge",
     "ORM": "verifiers.orm",
     "Preference": "verifiers.train_dpo",
+    "cached": "verifiers.cached",
     "preference_pairs": "verifiers.train_dpo",
     "train_dpo": "verifiers.train_dpo",
     "train_genrm": "verifiers.train_genrm",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy as np
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.scoring import FloatArray, Scores, Spend, outcome_scores
+from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Step, Stop
 
 Mode: TypeAlias = Literal["direct", "cot"]
@@ -176,7 +176,7 @@ class GenRM:
                 if not open_rows:
                     break
                 places = [batch[r] for r in open_rows]
-                seeds = [self._seed(problems[i], solutions[i], vote, attempt) for i, vote in places]
+                seeds = [seed_at(self.seed, problems[i].id, solutions[i].text, vote, attempt) for i, vote in places]
                 drawn = self.policy.extend(
                     [rows[r][0] for r in open_rows],
                     [rows[r][1] for r in open_rows],
@@ -220,10 +220,6 @@ class GenRM:
         return self.policy.next_token_probs(
             [p for p, _ in rows], [s for _, s in rows], tokens=verdict_ids(self.policy, self.format)
         )
-
-    def _seed(self, problem: Problem, solution: Solution, vote: int, attempt: int) -> int:
-        place = "\x1f".join((str(self.seed), problem.id, solution.text, str(vote), str(attempt)))
-        return int.from_bytes(blake2b(place.encode(), digest_size=8).digest()) >> 1
 
     def _why_none(self, reasons: Sequence[str]) -> str:
         first = next((reason for reason in reasons if reason), "no reason given")

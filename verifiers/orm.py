@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
-from verifiers.reward_model import check_head, load_reward_model, nan_row, read_out, rows_for, spend_of
+from verifiers.reward_model import check_head, load_reward_model, model_name, nan_row, read_out, rows_for, spend_of
 from verifiers.scoring import FloatArray, Scores
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -44,6 +44,11 @@ class ORM:
     def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> ORM:
         """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing."""
         return cls(*load_reward_model(AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device))
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"orm({model_name(self.model)})"
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""

@@ -58,17 +58,18 @@ class Spend:
         return self.policy_seconds + self.scorer_seconds
 
     def as_scorer(self) -> Spend:
-        """What a policy spent on behalf of a scorer, as the cost of scoring one row.
+        """The same work as the cost of scoring one row, where a policy (or another scorer) did it for a scorer.
 
         >>> Spend(policy_calls=3, prompt_tokens=5, sampled_tokens=7).as_scorer()
         Spend(scorer_calls=1, scored_tokens=5, judged_tokens=7)
         """
         return Spend(
             scorer_calls=1,
-            scored_tokens=self.prompt_tokens,
-            cached_scored_tokens=self.cached_prompt_tokens,
-            judged_tokens=self.sampled_tokens,
-            scorer_flops=self.policy_flops,
+            scored_tokens=self.prompt_tokens + self.scored_tokens,
+            cached_scored_tokens=self.cached_prompt_tokens + self.cached_scored_tokens,
+            judged_tokens=self.sampled_tokens + self.judged_tokens,
+            scorer_flops=self.flops,
+            scorer_seconds=self.seconds,
         )
 
     def __add__(self, other: Spend) -> Spend:

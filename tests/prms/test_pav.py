@@ -248,7 +248,7 @@ def test_a_prover_without_root_values_is_refused_by_name():
     with pytest.raises(TypeError, match="the prover str has no score and no root_values"):
         PAV(BASE, "prm")
     orm = ORM.load(weights_folder("orm"))
-    with pytest.raises(TypeError, match="the prover ORM has no root_values"):
+    with pytest.raises(TypeError, match=r"the prover orm\(orm\) has no root_values"):
         PAV(BASE, orm)
 
 

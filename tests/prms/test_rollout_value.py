@@ -11,7 +11,6 @@ from bench.tiny import load_task, weights_folder
 from policies import Sampling
 from prms.best_of_k import CountedValues
 from prms.rollout_value import RolloutValue
-from prms.rollouts import seed_of
 from verifiers import (
     Incremental,
     Problem,
@@ -28,6 +27,7 @@ from verifiers import (
     remembering,
     split_steps,
 )
+from verifiers.seeds import seed_at
 
 PROBLEM = Problem("p", "2+2?", "4")
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))
@@ -52,11 +52,11 @@ def test_a_value_is_the_share_of_right_rollouts_at_each_prefix():
     [row] = value.score([PROBLEM], [open_("a\n", "b\n")]).steps
     expected = []
     for text, steps in (("a\n", 1), ("a\nb\n", 2)):
-        ends = [seed_of(3, PROBLEM, "rollout", text, j) % 3 + steps + 2 for j in range(7)]
+        ends = [seed_at(3, PROBLEM.id, "rollout", text, j) % 3 + steps + 2 for j in range(7)]
         expected.append(ends.count(4) / 7)
     np.testing.assert_allclose(row, expected, atol=1e-7)
     assert 0 < row[0] < 1
-    roots = [seed_of(3, PROBLEM, "rollout", "", j) % 3 + 2 for j in range(7)]
+    roots = [seed_at(3, PROBLEM.id, "rollout", "", j) % 3 + 2 for j in range(7)]
     np.testing.assert_allclose(value.root_values([PROBLEM]).steps[0], [roots.count(4) / 7])
 
 
@@ -101,7 +101,7 @@ def test_a_rollout_that_is_cut_or_fails_counts_as_wrong():
     long = policies.Scripted(lambda problem, prefix, seed: "=4" if seed % 2 else "so so so so so so =4")
     short_of_room = RolloutValue(RIGHT, long, 40, sampling=Sampling(max_tokens=10))
     value = short_of_room.score([PROBLEM], [open_("a\n")]).values()[0]
-    odd = sum(seed_of(0, PROBLEM, "rollout", "a\n", j) % 2 for j in range(40))
+    odd = sum(seed_at(0, PROBLEM.id, "rollout", "a\n", j) % 2 for j in range(40))
     assert value == pytest.approx(odd / 40)
     unsteady = policies.Scripted(lambda problem, prefix, seed: "=4" if seed % 2 else failed("HTTP 500", prefix.steps))
     scores = RolloutValue(RIGHT, unsteady, 40).score([PROBLEM], [open_("a\n")])
@@ -128,7 +128,7 @@ class Unsure:
 
 def test_a_rollout_of_unknown_grade_is_left_out():
     value = RolloutValue(Unsure(), coin(0.5), 8)
-    known = sum(seed_of(0, PROBLEM, "rollout", "a\n", j) / 2**63 < 0.5 for j in range(8))
+    known = sum(seed_at(0, PROBLEM.id, "rollout", "a\n", j) / 2**63 < 0.5 for j in range(8))
     counted = value.counts([PROBLEM] * 2, [open_("a\n"), ended("=5")])
     assert 0 < known < 8
     assert counted.scores.steps[0].tolist() == [1.0]
@@ -154,7 +154,7 @@ def test_counts_are_those_of_the_values():
 def test_an_outcome_that_is_no_count_is_refused_as_one_and_averaged_as_a_value():
     graded = from_function(lambda problem, solution: 0.25 if solution.text.endswith("=4") else 0.75)
     value = RolloutValue(graded, coin(0.5), 20)
-    share = sum(seed_of(0, PROBLEM, "rollout", "a\n", j) / 2**63 < 0.5 for j in range(20)) / 20
+    share = sum(seed_at(0, PROBLEM.id, "rollout", "a\n", j) / 2**63 < 0.5 for j in range(20)) / 20
     assert value.score([PROBLEM], [open_("a\n")]).values()[0] == pytest.approx(0.25 * share + 0.75 * (1 - share))
     with pytest.raises(ValueError, match=r"'p': _FromFunction gave an outcome other than 0 and 1"):
         value.counts([PROBLEM], [open_("a\n")])
@@ -252,7 +252,7 @@ def test_what_a_real_policy_spends_on_scores_is_the_scorers(tiny_policy):
     value = RolloutValue(TASK.verifier, tiny_policy, 4, sampling=TASK.sampling)
     problem = TASK.problems[0]
     [spend] = value.root_values([problem]).spend
-    seeds = [seed_of(0, problem, "rollout", "", j) for j in range(4)]
+    seeds = [seed_at(0, problem.id, "rollout", "", j) for j in range(4)]
     reply = tiny_policy.extend([problem] * 4, [Solution()] * 4, until="end", sampling=TASK.sampling, seeds=seeds)
     assert spend.judged_tokens == sum(s.token_count for s in reply.solutions) > 0
     assert spend.scored_tokens == sum(s.prompt_tokens for s in reply.spend) > 0
