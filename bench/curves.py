@@ -10,8 +10,8 @@ import numpy.typing as npt
 from bench.estimators import best_at_k, pass_at_k, weighted_at_k
 from bench.intervals import mean_interval
 from bench.plan import Contest
-from verifiers.seeds import seed_at
 from verifiers.scoring import Spend
+from verifiers.seeds import seed_at
 
 ANY_RIGHT = Contest("pass@n", None)
 

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
-from bench.errors import BadInput
 from bench.intervals import mean_interval, sums_interval
 from verifiers.labelled import Labelled
 from verifiers.scoring import Scorer
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,6 @@ class Quality:
     cross-entropy in nats, and `constant` that of always saying the mean label.
     """
 
-    rows: int
     labels: int
     silent: int
     accuracy: float
@@ -33,48 +35,61 @@ class Quality:
     constant: float
 
 
-def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Quality:
-    """Compare a scorer's step scores with labels, wherever there are both.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Scores beside labels, each of shape (M,), and the problem each belongs to; `silent` labels had no score."""
+
+    scores: Numbers
+    labels: Numbers
+    problems: tuple[str, ...]
+    silent: int = 0
+    reason: str | None = None  # the first that a scorer gave for its silence
+
+
+def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
+    """A scorer's step scores beside the labels of rows, wherever there are labels.
 
     >>> from verifiers import Problem, Solution, Step, Stop, from_function, with_outcome
     >>> texts = {"4": True, "5": False, "x": False}
     >>> rows = [with_outcome(Problem(t, "2+2"), Solution((Step(t),), Stop.EOS), right) for t, right in texts.items()]
-    >>> quality = judge(from_function(lambda problem, solution: {"4": 0.9, "5": 0.1}.get(solution.text, 0.6)), rows)
+    >>> says = from_function(lambda problem, solution: {"4": 0.9, "5": 0.1}.get(solution.text, 0.6))
+    >>> quality = quality_of(judge(says, rows))
     >>> round(quality.accuracy, 3), quality.auc, round(quality.loss, 3)
     (0.667, 1.0, 0.376)
-
-    Raises BadInput where no row has both a score and a label.
     """
-    from bench.tiny.figures import auc
+    found = scorer.score([row.problem for row in rows], [row.solution for row in rows])
+    pairs = [
+        (score, label, row.problem.id)
+        for row, steps in zip(rows, found.steps, strict=True)
+        for score, label in zip(steps.tolist(), row.labels, strict=True)
+        if not math.isnan(label)
+    ]
+    said = [pair for pair in pairs if not math.isnan(pair[0])]
+    return Judged(
+        np.array([score for score, _, _ in said]),
+        np.array([label for _, label, _ in said]),
+        tuple(problem for _, _, problem in said),
+        len(pairs) - len(said),
+        next((reason for reason in found.reasons if reason), None),
+    )
 
-    scores = scorer.score([row.problem for row in rows], [row.solution for row in rows])
-    places: dict[str, int] = {}
-    owner, said, labels = [], [], []
-    silent = 0
-    for row, steps in zip(rows, scores.steps, strict=True):
-        for score, label in zip(steps.tolist(), row.labels, strict=True):
-            if not math.isnan(label):
-                if math.isnan(score):
-                    silent += 1
-                    continue
-                owner.append(places.setdefault(row.problem.id, len(places)))
-                said.append(score)
-                labels.append(label)
-    if not said:
-        reason = next((r for r in scores.reasons if r), "no row has a label where it speaks")
-        raise BadInput(f"--eval: nothing to compare ({reason})")
-    p, y = np.array(said), np.array(labels)
+
+def quality_of(judged: Judged) -> Quality:
+    """Accuracy, AUC and loss; raises ValueError where nothing was judged."""
+    p, y = judged.scores, judged.labels
+    if not len(p):
+        raise ValueError(f"no row has both a score and a label ({judged.reason or 'the scorer is silent on all'})")
+    names = {problem: i for i, problem in enumerate(dict.fromkeys(judged.problems))}
     hits = (p >= 0.5) == (y >= 0.5)
-    counts = np.zeros((len(places), 2))
-    np.add.at(counts, owner, np.stack([hits, np.ones(len(hits))], axis=1))
+    counts = np.zeros((len(names), 2))
+    np.add.at(counts, [names[problem] for problem in judged.problems], np.stack([hits, np.ones(len(hits))], axis=1))
     accuracy, low, high = sums_interval(counts, lambda sums: sums[:, 0] / sums[:, 1])
     if accuracy in (0.0, 1.0):  # a bootstrap sees no spread there
-        _, low, high = mean_interval([accuracy] * len(places))
+        _, low, high = mean_interval([accuracy] * len(names))
     good = y >= 0.5
     return Quality(
-        rows=len(rows),
         labels=len(y),
-        silent=silent,
+        silent=judged.silent,
         accuracy=accuracy,
         low=low,
         high=high,
@@ -82,6 +97,18 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Quality:
         loss=_cross_entropy(y, p),
         constant=_cross_entropy(y, np.full(len(y), y.mean())),
     )
+
+
+def auc(scores: Numbers, labels: npt.NDArray[Any]) -> float:
+    """The chance that a good one scores above a bad one, ties counting half (Mann-Whitney).
+
+    >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
+    0.875
+    """
+    good = labels.astype(bool)
+    positives, negatives = int(good.sum()), int((~good).sum())
+    ranks = rankdata(scores)
+    return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _cross_entropy(y: npt.NDArray[np.float64], p: npt.NDArray[np.float64]) -> float:
@@ -93,7 +120,6 @@ def quality_table(quality: Quality, name: str) -> str:
     """A header and a row, for a terminal; `name` says where the rows are from."""
     cells = {
         "held out": name,
-        "rows": str(quality.rows),
         "labels": str(quality.labels),
         "accuracy": f"{quality.accuracy:.3f}",
         "95% interval": f"{quality.low:.3f}-{quality.high:.3f}",

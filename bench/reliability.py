@@ -9,9 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from verifiers.labelled import Labelled
-from verifiers.scoring import Scorer
-
 # Of Okabe and Ito's palette, as `bench.plot`.
 _STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#000000", "X"))
 
@@ -80,18 +77,6 @@ def expected_calibration_error(scores: npt.ArrayLike, labels: npt.ArrayLike, *, 
     found = reliability(scores, labels, bins=bins, replicates=1)
     total = sum(b.count for b in found)
     return round(sum(b.count * abs(b.score - b.label) for b in found) / total, 12)
-
-
-def judged(scorer: Scorer, rows: Sequence[Labelled]) -> tuple[Numbers, Numbers, list[str]]:
-    """Score, label and problem id of every step that has both a score and a label."""
-    found = scorer.score([row.problem for row in rows], [row.solution for row in rows])
-    pairs = [
-        (float(score), label, row.problem.id)
-        for row, scores in zip(rows, found.steps, strict=True)
-        for score, label in zip(scores, row.labels, strict=True)
-        if not (np.isnan(score) or np.isnan(label))
-    ]
-    return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]), [p[2] for p in pairs]
 
 
 def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: str) -> None:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 import search
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from bench.errors import BadInput
+from bench.label_quality import Judged, quality_of
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
 from bench.run_folder import json_line, make_folder, write_atomically
@@ -47,6 +48,7 @@ def rerank(
     verifier = AnswerVerifier(answers)
     grades = _grades(pools, verifier)
     outcomes: list[Outcome] = []
+    marked: dict[str, list[tuple[float, float, str]]] = {name: [] for name in names}
     for pool, correct in zip(
         tqdm(pools, desc="rerank", unit="problem", disable=None if progress else True), grades, strict=True
     ):
@@ -61,7 +63,10 @@ def rerank(
             judged=judged,
         )
         outcomes += pool_outcomes(graded, contests, sizes, seed=seed)
-    notes = (*notes_on(outcomes, max(sizes)), *_notes(pools, grades, sizes))
+        for name in names:
+            marks = zip(values[name].tolist(), correct, strict=True)
+            marked[name] += [(v, float(c), pool.problem.id) for v, c in marks if c is not None]
+    notes = (*notes_on(outcomes, max(sizes)), *_notes(pools, grades, sizes), *_qualities(marked))
     results = Results(tuple(outcomes), notes)
     write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     return results
@@ -99,6 +104,23 @@ def _values(
         values[name] = result.scores.values().astype(np.float64)
         judged[name] = result.spend
     return values, judged
+
+
+def _qualities(marked: dict[str, list[tuple[float, float, str]]]) -> Iterator[str]:
+    """How each scorer's numbers agree with right and wrong, solution by solution."""
+    for name, rows in marked.items():
+        scores, labels = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+        spoken = ~np.isnan(scores)
+        if not spoken.any():
+            yield f"{name}: no opinion on any solution"
+            continue
+        problems = tuple(row[2] for row, speaks in zip(rows, spoken, strict=True) if speaks)
+        quality = quality_of(Judged(scores[spoken], labels[spoken], problems, int((~spoken).sum())))
+        silent = f", silent on {quality.silent}" if quality.silent else ""
+        yield (
+            f"{name}: AUC {quality.auc:.3f}; right and wrong told apart at 0.5 with accuracy {quality.accuracy:.3f} "
+            f"({quality.low:.3f}-{quality.high:.3f}) on {quality.labels} solutions{silent}"
+        )
 
 
 def _notes(pools: Sequence[SavedPool], grades: Sequence[list[bool | None]], sizes: Sequence[int]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BadInput
-from bench.label_quality import Quality, judge, quality_record, quality_table
+from bench.label_quality import Quality, judge, quality_of, quality_record, quality_table
+from bench.reliability import plot_reliability, reliability
 from bench.run_folder import make_folder, write_atomically
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
 from verifiers.critiqued import Critiqued
@@ -83,13 +84,17 @@ def run(options: argparse.Namespace) -> Quality | None:
     make_folder(options.out.parent)
     with _as_bad_input(options), _notes():
         scorer = _train(options, rows, config)
-        quality = None if not held_out else judge(scorer, [_labelled(row) for row in held_out])
-    if quality is not None:
+        judged = judge(scorer, [_labelled(row) for row in held_out]) if held_out else None
+        quality = None if judged is None else quality_of(judged)
+    if judged is not None and quality is not None:
         print()
         print(quality_table(quality, options.eval.name))
         write_atomically(
             options.out / "evaluation.json", json.dumps(quality_record(quality, options.eval.name), indent=2) + "\n"
         )
+        bins = reliability(judged.scores, judged.labels, groups=judged.problems)
+        picture = options.out / "reliability.png"
+        plot_reliability({options.kind: bins}, picture, title=f"{options.kind}, {options.eval.name}")
     print()
     if both:
         print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from bench.reliability import expected_calibration_error, judged, plot_reliability, reliability
-from verifiers import Labelled, Problem, Solution, Step, Stop, from_function
+from bench.reliability import expected_calibration_error, plot_reliability, reliability
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=60), st.integers(1, 12))
@@ -82,15 +81,6 @@ def test_where_all_agree_the_exact_interval_stands_in():
 def test_what_cannot_be_binned_is_named(scores, labels, options, said):
     with pytest.raises(ValueError, match=said):
         reliability(scores, labels, **options)
-
-
-def test_judged_takes_the_steps_with_score_and_label():
-    rows = [
-        Labelled(Problem("a", "?"), Solution((Step("x"), Step("yy")), Stop.EOS), (0.5, 1.0)),
-        Labelled(Problem("b", "?"), Solution((Step("x"),)), (0.0,)),
-    ]
-    scores, labels, names = judged(from_function(lambda problem, solution: len(solution.text) / 10), rows)
-    assert (scores.round(6).tolist(), labels.tolist(), names) == ([0.3], [1.0], ["a"])
 
 
 def test_the_plot_is_written_whole(tmp_path):

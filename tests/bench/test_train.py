@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BadInput
-from bench.label_quality import judge
+from bench.label_quality import judge, quality_of
 from bench.tiny import load_task, weights_folder
 from bench.train import add_arguments, run
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
@@ -63,10 +63,10 @@ def test_an_orm_and_its_table(capsys):
     printed = capsys.readouterr().out
     assert "training an ORM from tiny:policy on 24 rows of 12 problems -> out" in printed
     assert "held out" in printed
-    assert "eval.jsonl    12      12" in printed
+    assert "eval.jsonl      12" in printed
     assert "training loss" in printed
     record = json.loads(Path("out/evaluation.json").read_text())
-    assert (record["file"], record["rows"], record["silent"]) == ("eval.jsonl", 12, 0)
+    assert (record["file"], record["labels"], record["silent"]) == ("eval.jsonl", 12, 0)
     train("orm", data, *FAST, f"--eval={data}", "--balance")
     assert "12 problems of train.jsonl are also in train.jsonl: they are not held out" in capsys.readouterr().out
 
@@ -74,7 +74,7 @@ def test_an_orm_and_its_table(capsys):
 def test_a_prm_from_rows_and_from_a_collected_folder():
     data = write("train.jsonl", *({**row, "root": 0.5} for row in solutions()))
     quality = train("prm", data, "--target=value", *FAST, f"--eval={data}")
-    assert (quality.rows, quality.labels) == (24, 48)
+    assert quality.labels == 48
     assert quality.loss < quality.constant
     assert PRM.load("out").target == "value"
 
@@ -123,8 +123,10 @@ def test_judging_by_hand():
     def row(name, *labels):
         return Labelled(Problem(name, name), Solution(tuple(Step("x") for _ in labels), Stop.EOS), labels)
 
-    quality = judge(Fixed(), [row("a", 0.7, 0.0), row("b", 1.0, 0.0), row("b", math.nan)])
-    assert (quality.rows, quality.labels, quality.silent) == (3, 3, 1)
+    judged = judge(Fixed(), [row("a", 0.7, 0.0), row("b", 1.0, 0.0), row("b", math.nan)])
+    assert judged.problems == ("a", "a", "b")
+    quality = quality_of(judged)
+    assert (quality.labels, quality.silent) == (3, 1)
     assert quality.accuracy == pytest.approx(2 / 3)
     assert quality.auc == 1.0
     pairs = [(0.7, 0.9), (0.0, 0.2), (0.0, 0.6)]

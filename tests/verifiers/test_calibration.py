@@ -227,7 +227,7 @@ def test_laws_and_memory_with_the_tiny_prm():
         fitted = calibrated(prm, rows, method=method)
         cases = [(row.problem, row.solution) for row in rows[:3]]
         check_scorer(fitted, [*cases, (cases[0][0], Solution(cases[0][1].steps[:2]))], causal=True)
-        assert fitted.name == f"calibrated(PRM, {method})"
+        assert fitted.name == f"calibrated(prm(prm), {method})"
         problem, solution = cases[0]
         memory = fitted.remembering()
         np.testing.assert_allclose(
