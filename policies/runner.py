@@ -41,7 +41,7 @@ class Runner:
                 f"({strange[0] if strange else 'none was filled'}): use a decoder-only attention model"
             )
         self.shape = KVShape.of(cache.layers)
-        self.vocabulary: int = probe.logits.shape[-1]
+        self.vocabulary: int = probe[0].shape[-1]
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +65,10 @@ class Runner:
         return Slots(self.shape, self.device, capacity=capacity, edge=edge, columns=columns, space=space)
 
     def forward(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
-        """Run `ids` (n, L) behind the slots' rows, fill columns `edge` to `edge + L`; the last logits (n, V)."""
+        """Run `ids` (n, L) behind the slots' rows, fill columns `edge` to `edge + L`; the last logits (n, V).
+
+        A model without a head of its own gives hidden states in the place of logits.
+        """
         return self._run(ids, slots, self._last_only)[:, -1]
 
     def forward_all(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
@@ -87,5 +90,5 @@ class Runner:
             use_cache=True,
             **arguments,
         )
-        logits: torch.Tensor = out.logits
+        logits: torch.Tensor = out[0]
         return logits

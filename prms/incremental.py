@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,63 +11,52 @@ import torch
 from policies.prefill import Job, run_jobs
 from policies.prefix_cache import Ids, Node, PrefixCache, length
 from policies.runner import Runner
-from verifiers.reward_model import nan_row, rows_for
+from verifiers.reward_model import Judge, nan_row
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
 
-if TYPE_CHECKING:
-    from prms.prm import PRM
-
 _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
+
+RowsOf: TypeAlias = Callable[[Sequence[Problem], Sequence[Solution]], list[TokenRow | str]]
 
 
 class IncrementalPRM:
-    """A PRM's scores, remembered between calls; made by `PRM.remembering`.
+    """A PRM's scores, remembered between calls; made by a PRM's `remembering`.
 
-    Of each problem it keeps what its last call used, so that the memory follows the beam, and of all
-    problems at most `memory_bytes` of keys and values; what was dropped is computed again, and the spend
-    says so. A row is charged the tokens that it added; a beginning that rows share is charged to the first.
+    `rows_of` makes a PRM's token rows, of which a prefix's must begin the longer one's; `judge` reads the
+    backbone's hidden states. Of each problem it keeps what its last call used, so that the memory follows the
+    beam, and of all problems at most `memory_bytes` of keys and values; what was dropped is computed again,
+    and the spend says so. A row is charged the tokens that it added, and `head_flops` for each score that it
+    read; a beginning that rows share is charged to the first.
     """
 
-    def __init__(self, prm: PRM, *, memory_bytes: int) -> None:
-        self.prm = prm
-        self.runner = Runner(prm.model)
+    def __init__(self, rows_of: RowsOf, backbone: Any, judge: Judge, *, head_flops: float, memory_bytes: int) -> None:
+        self.rows_of = rows_of
+        self.judge = judge
+        self.head_flops = head_flops
+        self.runner = Runner(backbone)
         self.cache = PrefixCache(memory_bytes)
         self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
-        self.roots: dict[Problem, float] = {}
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
-        rows = rows_for(self.prm.model, self.prm.tokenizer, problems, solutions)
+        rows = self.rows_of(problems, solutions)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        scores, computed = self._read(problems, readable)
+        scores, costs = self._read(problems, readable)
         steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
-        spend = [
-            self._spend(computed.get(i, 0), len(readable[i].ids) if i in readable else 0) for i in range(len(rows))
-        ]
+        spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The value of each problem's empty prefix, computed once; see `PRM.root_values`."""
-        new = [problem for problem in dict.fromkeys(problems) if problem not in self.roots]
-        found = self.prm.root_values(new)
-        self.roots.update(zip(new, found.values().tolist(), strict=True))
-        cost = dict(zip(new, found.spend, strict=True))
-        reasons = dict(zip(new, found.reasons, strict=True))
-        spend = [cost.pop(problem, Spend(scorer_calls=1)) for problem in problems]
-        values = tuple(np.array([self.roots[problem]], dtype=np.float32) for problem in problems)
-        return Scores(values, tuple(spend), tuple(reasons.get(problem) for problem in problems))
 
     def _read(
         self, problems: Sequence[Problem], rows: dict[int, TokenRow]
-    ) -> tuple[dict[int, FloatArray], dict[int, int]]:
-        """Scores and computed tokens of each row."""
+    ) -> tuple[dict[int, FloatArray], dict[int, Spend]]:
+        """Scores of each row, and what they cost."""
         groups: dict[Problem, list[int]] = {}
         for i in rows:
             groups.setdefault(problems[i], []).append(i)
         trees = {problem: self.cache.open(problem, fresh=False) for problem in groups}
-        computed = dict.fromkeys(rows, 0)
+        computed, read = dict.fromkeys(rows, 0), dict.fromkeys(rows, 0)
         with self.runner.inference():
             # What a problem's rows have in common goes first, so that it is computed once.
             common = [self._common(trees[p], [rows[i] for i in group]) for p, group in groups.items()]
@@ -87,6 +76,7 @@ class IncrementalPRM:
                 jobs.append((tree, row.ids, self.cache.match(tree, row.ids[: unread[0]])))
                 asked.append((row, known))
                 computed[i] += _new(jobs[-1])
+                read[i] = len(unread)
             self._run(jobs, asked)
         scores: dict[int, FloatArray] = {}
         for problem, group in groups.items():
@@ -96,7 +86,7 @@ class IncrementalPRM:
             used = {rows[i].ids[: end + 1] for i in group for end in rows[i].ends}
             self.known[problem] = {ids: known[ids] for ids in used}
         self.cache.close(list(groups))
-        return scores, computed
+        return scores, {i: self._spend(computed[i], len(row.ids), read[i]) for i, row in rows.items()}
 
     def _common(self, tree: Node, rows: Sequence[TokenRow]) -> Job:
         ids: Ids = ()
@@ -108,23 +98,23 @@ class IncrementalPRM:
         return tree, ids, self.cache.match(tree, ids)
 
     def _run(self, jobs: Sequence[Job], asked: Sequence[tuple[TokenRow, dict[Ids, float]]]) -> None:
-        def read(place: int, logits: torch.Tensor) -> None:
+        def read(place: int, hidden: torch.Tensor) -> None:
             if not asked:
                 return
             row, known = asked[place]
             start = length(jobs[place][2])
             ends = [end for end in row.ends if end >= start]
-            values = torch.sigmoid(logits[[end - start for end in ends], 0].float()).tolist()
+            values = self.judge(hidden[[end - start for end in ends]]).tolist()
             known.update(zip((row.ids[: end + 1] for end in ends), values, strict=True))
 
         run_jobs(self.runner, self.cache, jobs, _WORKING_BYTES, self.runner.forward_all, read)
 
-    def _spend(self, computed: int, tokens: int) -> Spend:
+    def _spend(self, computed: int, tokens: int, read: int) -> Spend:
         return Spend(
             scorer_calls=1,
             scored_tokens=computed,
             cached_scored_tokens=tokens - computed,
-            scorer_flops=self.runner.flops_per_token * computed,
+            scorer_flops=self.runner.flops_per_token * computed + self.head_flops * read,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from transformers import AutoModelForTokenClassification
 from verifiers.reward_model import (
     check_head,
     entry_of,
+    head_parameters,
+    judge_of,
     load_reward_model,
     model_name,
     nan_row,
@@ -121,4 +124,10 @@ class PRM:
         """
         from prms.incremental import IncrementalPRM
 
-        return IncrementalPRM(self, memory_bytes=self.memory_bytes)
+        return IncrementalPRM(
+            partial(rows_for, self.model, self.tokenizer),
+            self.model.base_model,
+            judge_of(self.model),
+            head_flops=2.0 * head_parameters(self.model.score),
+            memory_bytes=self.memory_bytes,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ import torch
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
 from verifiers.parameters import flop_parameters
-from verifiers.reward_model import nan_row, read_ends
+from verifiers.reward_model import head_parameters, nan_row, read_ends
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
+
+if TYPE_CHECKING:
+    from prms.incremental import IncrementalPRM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +34,8 @@ class PublicPRM:
     One forward a solution, causal: later steps change no score. `backbone` gives hidden states of
     shape (N, L, d), `head` maps (n, d) to logits as `format.head` says. Scores are NaN, with a
     reason, where a row is over the context, a step is blank, or a text holds a token that the format
-    keeps for itself; nothing is truncated. `batch_tokens` bounds the memory of a batch. Raises
-    ValueError where the tokenizer is not one for the format.
+    keeps for itself; nothing is truncated. `batch_tokens` bounds the memory of a batch, `memory_bytes`
+    that of `remembering`. Raises ValueError where the tokenizer is not one for the format.
     """
 
     backbone: Any
@@ -40,6 +43,7 @@ class PublicPRM:
     tokenizer: Any
     format: PRMFormat
     batch_tokens: int = 16_384
+    memory_bytes: int = 1 << 30
     _builder: RowBuilder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,8 +63,7 @@ class PublicPRM:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
-        limit = getattr(self.backbone.config, "max_position_embeddings", None)
-        rows = self._builder.rows(problems, solutions, limit=limit)
+        rows = self._rows(problems, solutions)
         read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         found = read_ends(self.backbone, self._judge, list(read.values()), batch_tokens=self.batch_tokens)
         values = dict(zip(read, found, strict=True))
@@ -70,6 +73,25 @@ class PublicPRM:
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
         spend = self._spend([read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+
+    def remembering(self) -> IncrementalPRM:
+        """The same scores with a memory of prefixes, for one search; see `prms.incremental`.
+
+        Raises ValueError for a model without a plain key-value cache in each layer.
+        """
+        from prms.incremental import IncrementalPRM
+
+        return IncrementalPRM(
+            self._rows,
+            self.backbone,
+            self._judge,
+            head_flops=2.0 * head_parameters(self.head),
+            memory_bytes=self.memory_bytes,
+        )
+
+    def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
+        limit = getattr(self.backbone.config, "max_position_embeddings", None)
+        return self._builder.rows(problems, solutions, limit=limit)
 
     def _judge(self, hidden: torch.Tensor) -> torch.Tensor:
         logits = self.head(hidden.to(next(self.head.parameters()).dtype))
@@ -81,7 +103,7 @@ class PublicPRM:
 
     def _spend(self, rows: Sequence[TokenRow | None]) -> list[Spend]:
         body = flop_parameters(self.backbone)
-        head = sum(p.numel() for p in self.head.parameters())  # it runs at the ends of steps alone
+        head = head_parameters(self.head)
         return [
             Spend(scorer_calls=1)
             if row is None

@@ -86,12 +86,12 @@ def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list
 
     See `read_ends` for how rows share batches.
     """
-    return read_ends(
-        model.base_model,
-        lambda hidden: torch.sigmoid(model.score(hidden)[:, 0].float()),
-        rows,
-        batch_tokens=batch_tokens,
-    )
+    return read_ends(model.base_model, judge_of(model), rows, batch_tokens=batch_tokens)
+
+
+def judge_of(model: Any) -> Judge:
+    """The sigmoid of the model's head, over hidden states (n, d)."""
+    return lambda hidden: torch.sigmoid(model.score(hidden)[:, 0].float())
 
 
 def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
@@ -109,13 +109,23 @@ def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_to
 
 def spend_of(model: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
     """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
-    parameters = flop_parameters(model)
+    body = flop_parameters(model.base_model)
+    head = head_parameters(model.score)
     return [
         Spend(scorer_calls=1)
         if row is None
-        else Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=2.0 * parameters * len(row.ids))
+        else Spend(
+            scorer_calls=1,
+            scored_tokens=len(row.ids),
+            scorer_flops=2.0 * (body * len(row.ids) + head * len(row.ends)),
+        )
         for row in rows
     ]
+
+
+def head_parameters(head: Any) -> int:
+    """A head's parameters; it runs where a score is read, not at every token."""
+    return sum(p.numel() for p in head.parameters())
 
 
 @torch.inference_mode()

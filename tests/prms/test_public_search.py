@@ -3,12 +3,14 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 import policies
 import search
 from bench.processbench_command import processbench
 from bench.tiny import load_task, weights_folder
+from verifiers import Problem, Solution, Step, Stop
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,24 @@ def test_it_guides_every_search(public_prms, kind, policy, task):
             assert finished
     again = search.rerank([(r.problem, r.pool) for r in found], prm, answers=task.answers)
     assert [r.answer for r in again] == [r.answer for r in found]
+
+
+def test_it_remembers_prefixes_in_a_search(public_prms, kind):
+    prm = public_prms[kind]
+    problem, steps = (
+        Problem("p", "What is 2 + 3?"),
+        [Step(f"{text}{prm.separator}") for text in ("2 + 3 = 6.", "So", "6")],
+    )
+    remembers = prm.remembering()
+    beam = [Solution(tuple(steps[:n])) for n in (1, 2, 3)] + [Solution(tuple(steps), Stop.EOS)]
+    for solution in beam:
+        twin = Solution((*solution.steps[:-1], Step(f"Or 5?{prm.separator}")), solution.stop)
+        plain, got = (scorer.score([problem] * 2, [solution, twin]) for scorer in (prm, remembers))
+        for a, b in zip(plain.steps, got.steps, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+        computed = sum(spend.scored_tokens for spend in got.spend)
+        if len(solution.steps) > 1:
+            assert 2 * computed < sum(spend.scored_tokens for spend in plain.spend)
 
 
 def test_it_stands_processbench(public_folders, kind, tmp_path, capsys):

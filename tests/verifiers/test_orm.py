@@ -71,10 +71,11 @@ def test_neither_repeats_nor_the_batch_size_change_a_score(orm, picks, batch_tok
 def test_spend_counts_a_rows_own_tokens(orm):
     [(problem, solution)] = worked("chain", 1)
     embedding = orm.model.get_input_embeddings().weight.numel()  # a look-up, not a product
-    parameters = sum(p.numel() for p in orm.model.parameters()) - embedding
+    head = sum(p.numel() for p in orm.model.score.parameters())  # it reads one token
+    body = sum(p.numel() for p in orm.model.parameters()) - embedding - head
     tokens = len(str(problem.prompt)) + len(solution.text) + 1
     [spend] = orm.score([problem], [solution]).spend
-    assert spend == verifiers.Spend(scorer_calls=1, scored_tokens=tokens, scorer_flops=2.0 * parameters * tokens)
+    assert spend == verifiers.Spend(scorer_calls=1, scored_tokens=tokens, scorer_flops=2.0 * (body * tokens + head))
     [nothing] = orm.score([problem], [Solution(solution.steps)]).spend
     assert (nothing.scored_tokens, nothing.scorer_flops) == (0, 0.0)
 
