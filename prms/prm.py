@@ -96,7 +96,7 @@ class PRM:
         read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         values = dict(zip(read, read_out(self.model, list(read.values()), batch_tokens=self.batch_tokens), strict=True))
         steps = [values.get(i, nan_row(length)) for i, length in enumerate(lengths)]
-        spend = spend_of(self.model, [read.get(i) for i in range(len(rows))])
+        spend = spend_of(self.model.base_model, self.model.score, [read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
 
     def root_values(self, problems: Sequence[Problem]) -> Scores:

@@ -11,8 +11,7 @@ import torch
 
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
-from verifiers.parameters import flop_parameters
-from verifiers.reward_model import head_parameters, nan_row, read_ends
+from verifiers.reward_model import head_parameters, nan_row, read_ends, spend_of
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -71,7 +70,7 @@ class PublicPRM:
         for problem, solution, scores in zip(problems, solutions, steps, strict=True):
             if len(scores) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
-        spend = self._spend([read.get(i) for i in range(len(rows))])
+        spend = spend_of(self.backbone, self.head, [read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
 
     def remembering(self) -> IncrementalPRM:
@@ -100,20 +99,6 @@ class PublicPRM:
         if self.format.head == "tokens":
             logits = logits[:, token_ids(self.tokenizer, self.format)]
         return torch.softmax(logits.float(), dim=-1)[:, 1]
-
-    def _spend(self, rows: Sequence[TokenRow | None]) -> list[Spend]:
-        body = flop_parameters(self.backbone)
-        head = head_parameters(self.head)
-        return [
-            Spend(scorer_calls=1)
-            if row is None
-            else Spend(
-                scorer_calls=1,
-                scored_tokens=len(row.ids),
-                scorer_flops=2.0 * (body * len(row.ids) + head * len(row.ends)),
-            )
-            for row in rows
-        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

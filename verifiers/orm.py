@@ -70,5 +70,5 @@ class ORM:
             steps.append(nan_row(len(solution.steps)))
             if i in values:
                 steps[i][-1] = values[i][0]
-        spend = spend_of(self.model, [readable.get(i) for i in range(len(solutions))])
+        spend = spend_of(self.model.base_model, self.model.score, [readable.get(i) for i in range(len(solutions))])
         return Scores(tuple(steps), tuple(spend), tuple(reasons))

@@ -107,17 +107,16 @@ def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_to
     return [values[row] for row in rows]
 
 
-def spend_of(model: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
+def spend_of(backbone: Any, head: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
     """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
-    body = flop_parameters(model.base_model)
-    head = head_parameters(model.score)
+    body, judge = flop_parameters(backbone), head_parameters(head)
     return [
         Spend(scorer_calls=1)
         if row is None
         else Spend(
             scorer_calls=1,
             scored_tokens=len(row.ids),
-            scorer_flops=2.0 * (body * len(row.ids) + head * len(row.ends)),
+            scorer_flops=2.0 * (body * len(row.ids) + judge * len(row.ends)),
         )
         for row in rows
     ]
