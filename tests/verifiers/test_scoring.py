@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers import Scores, Solution, Spend, Step, Stop, outcome_scores
+from verifiers import Reduce, Scores, Solution, Spend, Step, Stop, outcome_scores
 
 REDUCERS = ("last", "min", "prod", "mean")
 SCORES = st.floats(-100, 100, width=32)
@@ -51,6 +51,20 @@ def test_a_function_reduces_what_was_judged(rows: list[list[float]]) -> None:
     scores = Scores(tuple(np.array(row) for row in rows), reduce=lambda spoken: float(len(spoken)))
     counts = [sum(not math.isnan(score) for score in row) for row in rows]
     np.testing.assert_array_equal(scores.values(), [count or np.nan for count in counts])
+
+
+def test_products_and_minima_punish_length_where_the_default_does_not() -> None:
+    rng = np.random.default_rng(0)
+    short, long = (Scores(tuple(rng.uniform(0.7, 1.0, size=(400, steps)))) for steps in (3, 12))
+
+    def mean(scores: Scores, reduce: Reduce) -> float:
+        return float(scores.with_reduce(reduce).values().mean())
+
+    for reduce in ("prod", "min"):
+        assert mean(short, reduce) > mean(long, reduce) + 0.05
+    for reduce in ("last", "mean"):
+        assert mean(short, reduce) == pytest.approx(mean(long, reduce), abs=0.02)
+    assert Scores(()).reduce == "last"
 
 
 def test_reducing_changes_nothing_else() -> None:
