@@ -17,14 +17,14 @@ from transformers import LlamaForCausalLM
 
 from bench.tiny.lm import FEWER_PROMPTS, IGNORED, PROMPTS, Log, lm_batch, optimizer_for, take_step
 from bench.tiny.made_up import make_up_text
-from bench.tiny.rationales import pair_answers, pair_letters, pair_lists
+from bench.tiny.rationales import compare_last_letter, compare_last_lines, compare_lists, compare_lists_backwards
 from bench.tiny.words import BY_INITIAL, WORDS
 from bench.tiny.worlds import WORLDS, draw_prompts
 
 # Rows of each kind in a batch.
 SOLUTIONS = {"chain": 4, "countdown": 5, "last_letter": 4, "word_sort": 7}
 DRAFTS = {"chain": 5, "last_letter": 10, "word_sort": 13}
-DRILLS = 24
+DRILLS = 28
 
 _LONGEST = 7
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -82,10 +82,10 @@ def _documents(seed: int) -> Iterator[list[Document]]:
 def draw_drill(rng: random.Random) -> Document:
     r"""Two lists, or two answers, and the two in pairs.
 
-    >>> draw_drill(random.Random(0))
-    ('D belt t,jug u,uncle l,tent n\nbelt t\nuncle l\ntent n\n#', 'belt tt\njug u-!\n')
+    >>> draw_drill(random.Random(2))
+    ('A\nchalk\nchalk\n#chalk\n#', 'cchhaallkk\n.c!\n')
     """
-    return rng.choice((_words, _words, _letters, _letters, _answers))(rng)
+    return rng.choice((_words, _letters))(rng)
 
 
 def _solution(name: str, prompt: str, rng: random.Random) -> Document:
@@ -101,30 +101,33 @@ def _fair_copy(name: str, prompt: str, rng: random.Random) -> Document:
 def _words(rng: random.Random) -> Document:
     own = [rng.choice(WORDS) for _ in range(rng.randint(1, _LONGEST))]
     theirs = _changed(own, rng, lambda word: _other_word(word, rng))
-    return _drill("A", " ".join(own), theirs, pair_lists(own, theirs)[0])
+    mine, other = "\n".join(own), "\n".join(theirs)
+    if rng.random() < 0.5:
+        return f"A\n{other}\n#{mine}\n#", compare_lists(mine, other)[0]
+    return f"A\n{other}\n#{mine}\n<", compare_lists_backwards(mine, other)[0]
 
 
 def _letters(rng: random.Random) -> Document:
     own = [(word, rng.choice(word)) for word in rng.sample(WORDS, rng.randint(1, _LONGEST - 1))]
     theirs = _changed(own, rng, lambda pair: _other_letter(pair, rng))
-    given = [f"{word} {letter}" for word, letter in theirs]
-    return _drill("D", ",".join(f"{word} {letter}" for word, letter in own), given, pair_letters(own, theirs)[0])
+    answer = [letter for _, letter in theirs]
+    if rng.random() < 0.5:
+        answer = _changed(answer, rng, lambda _: rng.choice(_ALPHABET))
+    mine = _solved(own, [letter for _, letter in own])
+    other = _solved(theirs, answer)
+    if rng.random() < 0.5:
+        return f"D\n{other}\n#{mine}\n#", compare_last_lines(mine, other)[0]
+    return f"D\n{other}\n#{mine}\n<", compare_last_letter(mine, other)[0]
 
 
-def _answers(rng: random.Random) -> Document:
-    own = [rng.choice(WORDS)[-1] for _ in range(rng.randint(1, _LONGEST))]
-    theirs = "".join(_changed(own, rng, lambda _: rng.choice(_ALPHABET)))
-    return _drill("B", "".join(own), [f"={theirs}"], pair_answers("".join(own), theirs)[0])
-
-
-def _drill(letter: str, own: str, theirs: list[str], compared: str) -> Document:
-    return f"{letter} {own}\n" + "\n".join(theirs) + "\n#", compared
+def _solved(lines: Sequence[tuple[str, str]], answer: Sequence[str]) -> str:
+    return "".join(f"{word} {letter}\n" for word, letter in lines) + "=" + "".join(answer)
 
 
 def _changed(items: Sequence[_Item], rng: random.Random, other: Callable[[_Item], _Item]) -> list[_Item]:
     """The same list, or one with an item changed, left out, written twice or exchanged with the next."""
     out = list(items)
-    if rng.random() < 0.25:
+    if not out or rng.random() < 0.25:
         return out
     at, kind = rng.randrange(len(out)), rng.random()
     if kind < 0.5:

@@ -1,16 +1,21 @@
 r"""Rationales written by program: why a solution of an embedded task is right or wrong.
 
-The program works the problem out and sets what it would have written beside what the solution says, one
-character against one character, up to a `!` where the two differ. So every token is a copy, or the
-comparison of two neighbours, and longer problems need more of these but no new ones:
+The program works the problem out, after the solution and without a look at it, and then sets its own
+beside the solution's, one character against one character, up to a `!` where the two differ. So every token
+is a copy or the comparison of two neighbours, and longer problems need more of these but no new ones:
 
-    cat tt          (last_letter: the word, its last letter, the letter that the solution gives it)
-    dog go!
-    ccaatt          (word_sort: the next word in order, and the solution's next word)
-    ddootg!
+    L cat dog       the problem
+    cat t
+    dog o
+    =to             the solution
+    #cat t
+    dog g
+    =tg             worked out
+    #=ttgo!         the two answers
+    ?N              the verdict, read off the line before it
 
-The first line names the kind of rationale, and the last one is the verdict, read off what came before: `?Y` or
-`?N`.
+Of most tasks there is a second kind, with `<` for the second `#`, which compares line by line
+(`last_letter`, `chain`) or from the end (`word_sort`).
 """
 
 import random
@@ -44,16 +49,16 @@ def rationales(task: str, prompt: str, text: str, *, count: int, seed: int = 0) 
     after a miscopied word), that rationale is left out, as the paper leaves out those with a wrong verdict.
 
     >>> rationales("word_sort", "W dog cat\n", "cat\ndog", count=1, seed=1)
-    ('p\nccaatt\nddoogg\n..\n?Y',)
+    ('cat\ndog\n#ccaatt\nddoogg\n..\n?Y',)
     """
     world = WORLDS[task]
     right = world.is_right(prompt, text)
     kinds = _KINDS[task]
     written = []
-    for letter in random.Random(f"{prompt}{text}{seed}").sample(sorted(kinds), len(kinds)):
-        lines, says = kinds[letter](prompt, text)
+    for write in random.Random(f"{prompt}{text}{seed}").sample(kinds, len(kinds)):
+        lines, says = write(prompt, text)
         if says == right:
-            written.append(f"{letter}\n{lines}{FORMAT.verdict}{FORMAT.yes if says else FORMAT.no}")
+            written.append(f"{lines}{FORMAT.verdict}{FORMAT.yes if says else FORMAT.no}")
     return tuple(written[:count])
 
 
@@ -111,8 +116,34 @@ def _pair(own: str, theirs: str) -> tuple[str, bool]:
     return out, True
 
 
-def _chain(prompt: str, text: str) -> tuple[str, bool]:
-    return pair_lists(_clean(chain.NAME, prompt).split("\n"), text.split("\n"))
+def compare_last_letter(own: str, theirs: str) -> tuple[str, bool]:
+    r"""The letters of two solutions of `last_letter` word by word, and then their answers.
+
+    >>> compare_last_letter("cat t\ndog g\n=tg", "cat t\ndog g\n=to")
+    ('cat tt\ndog gg\n=ttgo!\n', False)
+    """
+    (*lines, answer), (*other_lines, other) = own.split("\n"), theirs.split("\n")
+    letters = [(line[:-2], line[-1]) for line in other_lines if line[-2:-1] == " "]
+    out, same = pair_letters([(line[:-2], line[-1]) for line in lines], letters)
+    if not same:
+        return out, False
+    pairs, same = pair_answers(answer.removeprefix("="), other.removeprefix("="))
+    return out + pairs, same
+
+
+def compare_lists(own: str, theirs: str) -> tuple[str, bool]:
+    """The lines of two texts, from the first on."""
+    return pair_lists(own.split("\n"), theirs.split("\n"))
+
+
+def compare_lists_backwards(own: str, theirs: str) -> tuple[str, bool]:
+    """The lines of two texts, from the last on."""
+    return pair_lists(own.split("\n")[::-1], theirs.split("\n")[::-1])
+
+
+def compare_last_lines(own: str, theirs: str) -> tuple[str, bool]:
+    """The answers of two texts alone: the last lines, such as `=tg`."""
+    return pair_answers(*(text.rpartition("\n")[2].removeprefix("=") for text in (own, theirs)))
 
 
 def _countdown(prompt: str, text: str) -> tuple[str, bool]:
@@ -136,38 +167,11 @@ def _countdown(prompt: str, text: str) -> tuple[str, bool]:
     return f"{out}={target}{'' if same else WRONG}\n", same
 
 
-def _last_letter(prompt: str, text: str) -> tuple[str, bool]:
-    *lines, end = text.split("\n")
-    theirs = [(line[:-2], line[-1]) for line in lines if line[-2:-1] == " "]
-    words = prompt[2:].split()
-    out, same = pair_letters([(word, word[-1]) for word in words], theirs)
-    if not same:
-        return out, False
-    pairs, same = pair_answers("".join(word[-1] for word in words), end.removeprefix("="))
-    return out + pairs, same
-
-
-def _word_sort(prompt: str, text: str) -> tuple[str, bool]:
-    return pair_lists(sorted(prompt[2:].split()), text.split("\n"))
-
-
-def _answer_alone(task: str) -> _Writer:
-    """A clean solution of one's own, and its answer beside the solution's."""
-
+def _worked(task: str, marker: str, compare: _Writer) -> _Writer:
     def write(prompt: str, text: str) -> tuple[str, bool]:
-        *lines, answer = _clean(task, prompt).split("\n")
-        pairs, same = pair_answers(answer.removeprefix("="), text.rpartition("\n")[2].removeprefix("="))
-        return "".join(f"{line}\n" for line in lines) + pairs, same
-
-    return write
-
-
-def _worked_first(task: str, check: _Writer) -> _Writer:
-    """The same, after a clean solution of one's own."""
-
-    def write(prompt: str, text: str) -> tuple[str, bool]:
-        out, same = check(prompt, text)
-        return f"{_clean(task, prompt)}\n\n{out}", same
+        own = _clean(task, prompt)
+        compared, same = compare(own, text)
+        return f"{own}\n{marker}{compared}", same
 
     return write
 
@@ -176,10 +180,15 @@ def _clean(task: str, prompt: str) -> str:
     return WORLDS[task].demonstrate(prompt, random.Random(0), slips=False)
 
 
-# By the letter that opens a rationale: p for pairs, w for one that works the problem out first.
-_KINDS: dict[str, dict[str, _Writer]] = {
-    chain.NAME: {"p": _chain, "w": _answer_alone(chain.NAME)},
-    countdown.NAME: {"p": _countdown},
-    last_letter.NAME: {"p": _last_letter, "w": _answer_alone(last_letter.NAME)},
-    word_sort.NAME: {"p": _word_sort, "w": _worked_first(word_sort.NAME, _word_sort)},
+_KINDS: dict[str, tuple[_Writer, ...]] = {
+    chain.NAME: (_worked(chain.NAME, "#", compare_last_lines), _worked(chain.NAME, "<", compare_lists)),
+    countdown.NAME: (_countdown,),
+    last_letter.NAME: (
+        _worked(last_letter.NAME, "#", compare_last_lines),
+        _worked(last_letter.NAME, "<", compare_last_letter),
+    ),
+    word_sort.NAME: (
+        _worked(word_sort.NAME, "#", compare_lists),
+        _worked(word_sort.NAME, "<", compare_lists_backwards),
+    ),
 }

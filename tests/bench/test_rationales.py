@@ -53,7 +53,7 @@ def test_the_order_is_the_seed_s_and_one_is_the_first_of_many():
 
 def test_a_right_answer_after_a_miscopied_word_keeps_the_rationale_that_reads_the_answer_alone():
     [only] = rationales("last_letter", "L cat dog\n", "bat t\ndog g\n=tg", count=4)
-    assert only == "w\ncat t\ndog g\n=ttgg\n?Y"
+    assert only == "cat t\ndog g\n=tg\n#=ttgg\n?Y"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""The numbers behind the GenRM claims: paired differences, accuracy by votes, accuracy at equal compute."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.estimators import best_at_k, weighted_at_k
+
+Floats = npt.NDArray[np.float64]
+REPLICATES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def estimate(per_problem: npt.ArrayLike, *, seed: int = 0) -> Estimate:
+    """The mean of shape (S, P), over training seeds and problems; the bootstrap draws both.
+
+    >>> e = estimate(np.tile([0.0, 1.0], (3, 50)))
+    >>> e.value, 0.38 < e.low < 0.45 and 0.55 < e.high < 0.62
+    (0.5, True)
+    """
+    values = np.atleast_2d(np.asarray(per_problem, dtype=np.float64))
+    seeds, problems = values.shape
+    rng = np.random.default_rng(seed)
+    by_problem = rng.multinomial(problems, np.full(problems, 1 / problems), size=REPLICATES) / problems
+    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=REPLICATES) / seeds
+    means = np.einsum("rs,sp,rp->r", by_seed, values, by_problem)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Estimate(float(values.mean()), float(low), float(high))
+
+
+def difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
+    """The mean of one minus the other, paired by problem (and by training seed, where both have several)."""
+    a, b = (np.atleast_2d(np.asarray(x, dtype=np.float64)) for x in (one, other))
+    return estimate(a - b)
+
+
+def mean_of_votes(votes: Sequence[Sequence[float | None]]) -> Floats:
+    """One value a sample, the mean of its votes; NaN where none came to a verdict.
+
+    >>> mean_of_votes([[0.5, None, 1.0], [None, None, None]]).tolist()
+    [0.75, nan]
+    """
+    return np.array([np.mean(spoken) if (spoken := [v for v in row if v is not None]) else np.nan for row in votes])
+
+
+def best_of(right: Sequence[float], values: npt.ArrayLike, n: int) -> float:
+    """The chance that the best of n of these samples is right.
+
+    Where nothing can be chosen one is taken at random, so that a silent verifier is no worse than none.
+    """
+    scored = np.asarray(values, dtype=np.float64)
+    if np.isnan(scored).all():
+        return float(np.mean(right))
+    return best_at_k(right, scored, n)
+
+
+def by_votes(right: Sequence[float], votes: Sequence[Sequence[float | None]], k: int) -> float:
+    """The chance that the best of all these samples is right with k votes each: the mean over disjoint groups of k.
+
+    Raises ValueError where a sample has fewer votes.
+    """
+    most = max(len(row) for row in votes)
+    if not 1 <= k <= most:
+        raise ValueError(f"k={k} of {most} votes")
+    chances = [
+        best_of(right, mean_of_votes([row[g : g + k] for row in votes]), len(right)) for g in range(0, most - k + 1, k)
+    ]
+    return float(np.mean(chances))
+
+
+def majority(right: Sequence[float], classes: Sequence[int], n: int) -> float:
+    """The chance that self-consistency over n of these samples is right."""
+    return weighted_at_k(right, np.ones(len(right)), classes, n)[0]
+
+
+def overtakes(flops: npt.ArrayLike, accuracy: npt.ArrayLike, goal: float) -> float:
+    """The compute at which a curve first comes to `goal`, on a straight line in log FLOPs; NaN where it never does.
+
+    >>> float(overtakes([1.0, 100.0], [0.2, 0.4], 0.3)), float(overtakes([1.0], [0.2], 0.3))
+    (10.0, nan)
+    """
+    x, y = np.log(np.asarray(flops, dtype=np.float64)), np.asarray(accuracy, dtype=np.float64)
+    if y[0] >= goal:
+        return float(np.exp(x[0]))
+    for i in range(1, len(y)):
+        if y[i] >= goal:
+            share = (goal - y[i - 1]) / (y[i] - y[i - 1])
+            return float(np.exp(x[i - 1] + share * (x[i] - x[i - 1])))
+    return float("nan")

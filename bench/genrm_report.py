@@ -1,0 +1,154 @@
+"""`genrm.md`, `genrm_votes.png` and `genrm_compute.png`: each GenRM claim beside what was measured."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.genrm_claims import Estimate, estimate
+from bench.genrm_work import Work
+
+# Okabe and Ito's palette, which stays apart for colour-blind readers.
+_COLOURS = ("#000000", "#0072B2", "#009E73", "#E69F00", "#D55E00")
+_MARKERS = ("o", "s", "^", "D", "v")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the paper's claim says here, the difference or ratio that was measured, and whether it holds."""
+
+    text: str
+    measured: Estimate
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Accuracy against FLOPs a problem."""
+
+    flops: list[float]
+    accuracy: list[Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """All that was measured on one task."""
+
+    task: str
+    table: dict[str, Estimate]
+    per_seed: dict[str, list[float]]
+    reading: dict[str, float]
+    votes: dict[int, npt.NDArray[np.float64]]
+    curves: dict[str, Curve]
+    claims: list[Claim]
+
+
+def write_report(reports: Sequence[TaskReport], work: Work) -> None:
+    """Write the page and its plots."""
+    draft = work.out / "genrm.md.partial"
+    draft.write_text("\n".join(_section(report, work) for report in reports), encoding="utf-8")
+    os.replace(draft, work.out / "genrm.md")
+    _plot_votes(reports, work.out / "genrm_votes.png")
+    _plot_compute(reports, work.out / "genrm_compute.png")
+
+
+def claims_table(report: TaskReport) -> str:
+    """The claims of a task as a table."""
+    lines = ["| claim | measured | 95% interval | holds |", "|---|---|---|---|"]
+    for claim in report.claims:
+        e = claim.measured
+        known = not math.isnan(e.low)
+        value = ("never" if math.isnan(e.value) else f"{e.value:.2f}") if not known else f"{100 * e.value:+.1f} points"
+        interval = f"{100 * e.low:+.1f} to {100 * e.high:+.1f}" if known else ""
+        lines.append(f"| {claim.text} | {value} | {interval} | {'yes' if claim.holds else '**no**'} |")
+    return "\n".join(lines)
+
+
+def _section(report: TaskReport, work: Work) -> str:
+    parts = [
+        f"### {report.task}\n",
+        claims_table(report),
+        f"\nBest-of-{work.n} on {work.problems} held-out problems of 5 or 6 words; the verifiers learned verdicts from "
+        f"2 to 4 words. {len(work.seeds)} training seeds.\n",
+        "| chosen by | accuracy | 95% interval | each seed |",
+        "|---|---|---|---|",
+    ]
+    for name, e in report.table.items():
+        seeds = " ".join(f"{v:.3f}" for v in report.per_seed.get(name, []))
+        parts.append(f"| {name} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {seeds} |")
+    few = min(work.few, work.problems)
+    parts += [
+        f"\nBy rationales a solution, first {few} problems:\n",
+        "| K | accuracy | 95% interval |",
+        "|---|---|---|",
+    ]
+    for k, values in report.votes.items():
+        e = estimate(values)
+        parts.append(f"| {k} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |")
+    parts.append("")
+    parts += [f"- {name}: {value:.3f}" for name, value in report.reading.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
+    figure, all_axes = _figure(len(reports))
+    for axes, report in zip(all_axes, reports, strict=True):
+        sizes = list(report.votes)
+        found = [estimate(values) for values in report.votes.values()]
+        _draw(axes, sizes, found, _COLOURS[4], "o", "GenRM-CoT, mean of K probabilities")
+        for name, colour in (("orm", _COLOURS[1]), ("genrm", _COLOURS[2]), ("self-consistency", _COLOURS[0])):
+            axes.axhline(report.table[name].value, color=colour, linestyle="--", label=f"{name}, all problems")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, labels=[str(k) for k in sizes])
+        axes.set_xlabel("rationales a solution (K)")
+        _finish(axes, report.task)
+    _save(figure, path)
+
+
+def _plot_compute(reports: Sequence[TaskReport], path: Path) -> None:
+    figure, all_axes = _figure(len(reports))
+    for axes, report in zip(all_axes, reports, strict=True):
+        styles = zip(report.curves.items(), _COLOURS, _MARKERS, strict=False)
+        for (label, curve), colour, marker in styles:
+            _draw(axes, curve.flops, curve.accuracy, colour, marker, label)
+        axes.set_xscale("log")
+        axes.set_xlabel("FLOPs a problem (policy and verifier, its rationales included)")
+        _finish(axes, report.task)
+    _save(figure, path)
+
+
+def _figure(count: int) -> tuple[Any, list[Any]]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, count, figsize=(6 * count, 4.5), layout="constrained", squeeze=False)
+    return figure, list(axes[0])
+
+
+def _draw(axes: Any, x: Sequence[float], found: Sequence[Estimate], colour: str, marker: str, label: str) -> None:
+    axes.plot(x, [e.value for e in found], color=colour, marker=marker, markersize=5, label=label)
+    axes.fill_between(x, [e.low for e in found], [e.high for e in found], color=colour, alpha=0.12, linewidth=0)
+
+
+def _finish(axes: Any, title: str) -> None:
+    axes.set_ylabel("accuracy (bands: 95% interval)")
+    axes.set_ylim(0, 1.02)
+    axes.grid(visible=True, alpha=0.25)
+    axes.set_title(title)
+    axes.legend(loc="best", fontsize="small", framealpha=0.9)
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+
+    draft = path.with_name(f".{path.name}.draft.png")
+    figure.savefig(draft, dpi=150, metadata={"Software": None})
+    pyplot.close(figure)
+    os.replace(draft, path)

@@ -1,0 +1,269 @@
+"""The work of `stepbeam reproduce genrm`: data, trainings and scores, each kept in files of its own."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from bench.tiny import load_task, weights_folder
+from bench.tiny.genrm import SETTINGS, critiqued, quick_attention
+from bench.tiny.rationales import FORMAT
+from bench.tiny.worlds import WORLDS
+from policies.policy import Sampling
+from policies.transformers import Transformers
+from search.best_of_n import best_of_n
+from verifiers.critiqued import Critiqued
+from verifiers.genrm import GenRM, Judgement
+from verifiers.implicit_reward import ImplicitReward
+from verifiers.labelled import with_outcome
+from verifiers.llm_judge import LLMJudge
+from verifiers.orm import ORM
+from verifiers.parameters import flop_parameters
+from verifiers.scoring import FloatArray, Scorer, Scores
+from verifiers.solution import Problem, Solution, Stop, split_steps
+from verifiers.train_config import TrainConfig
+
+TASKS = ("last_letter", "word_sort")
+BETA = 0.1
+ROOM = 256  # tokens of a solution and its rationale
+Unit: TypeAlias = dict[str, Any]
+Kind: TypeAlias = Literal["orm", "direct", "cot", "dpo", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A verifier of the table: what it is and how it is trained. All start from one base and see one data set."""
+
+    kind: Kind
+    steps: float = 1.0  # share of `Work.steps`
+    solution_weight: float = 1 / 3
+    rationales: int | None = None
+
+
+RIVALS: dict[str, Rival] = {
+    "orm": Rival("orm", steps=2.0),
+    "genrm": Rival("direct", steps=2.0),
+    "genrm_cot": Rival("cot"),
+    "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0),
+    "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0),
+    "genrm_cot, one rationale": Rival("cot", rationales=1),
+    "dpo": Rival("dpo", steps=0.5),
+    "judge": Rival("judge"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where a reproduction works and how large it is; equal sizes give equal results."""
+
+    out: Path
+    problems: int = 150  # held-out problems a task
+    seeds: tuple[int, ...] = (0, 1, 2)  # of the trainings
+    n: int = 32  # solutions of each problem that are verified
+    pool: int = 128  # solutions of each problem for self-consistency
+    rows: int = 4000  # solutions a task to learn from
+    steps: int = 300
+    votes: int = 8  # rationales a solution
+    many: int = 32  # rationales a solution for the first `few` problems
+    few: int = 40
+    ablation_votes: int = 4
+    data_seed: int = 41
+    test_seed: int = 42
+
+
+def unit(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
+    """What a unit of work found; it is done once, and its file appears whole or not at all."""
+    path = work.out / f"{name}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.partial")
+        draft.write_text(json.dumps(compute()) + "\n", encoding="utf-8")
+        os.replace(draft, path)
+    found: Unit = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def data(work: Work) -> list[Critiqued]:
+    """Solutions of train problems of 2 to 4 words, half of them right, with their rationales."""
+
+    def compute() -> Unit:
+        rows = critiqued(policy("policy").model, dict.fromkeys(TASKS, work.rows), seed=work.data_seed)
+        return {"rows": [[r.problem.prompt, r.solution.text, r.right, r.rationales] for r in rows]}
+
+    return [
+        Critiqued(Problem(prompt.strip(), prompt), Solution(split_steps(text), Stop.EOS), right, tuple(written))
+        for prompt, text, right, written in unit(work, "data", compute)["rows"]
+    ]
+
+
+def pool(work: Work, task: str) -> Unit:
+    """Samples of the policy for every held-out problem of 5 or 6 words, graded, and what they cost.
+
+    `texts` (None for one without an end), `right` and `classes` have shape (problems, pool).
+    """
+
+    def compute() -> Unit:
+        loaded, sampler = load_task(task, count=work.problems, seed=work.test_seed), policy("policy")
+        each = 2.0 * flop_parameters(sampler.model)
+        out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
+        results = best_of_n(
+            loaded.problems, sampler, _Silent(), n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
+        )
+        for result in results:
+            texts = [s.text if s.finished else None for s in result.pool]
+            prompt = str(result.problem.prompt)
+            out["texts"].append(texts)
+            out["right"].append([float(t is not None and WORLDS[task].is_right(prompt, t)) for t in texts])
+            answers = [loaded.answers.extract(t) if t else None for t in texts]
+            out["classes"].append([int(c) for c in loaded.answers.classes(answers)])
+            out["prompt_flops"].append(each * len(prompt))
+            out["sample_flops"].append(float(np.mean([each * s.token_count for s in result.pool])))
+        return out
+
+    return unit(work, f"pool/{task}", compute)
+
+
+def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
+    """The folder of a rival's weights; a finished training is not done again."""
+    rival, base = RIVALS[name], weights_folder("drilled")
+    if rival.kind == "judge":
+        return base
+    out = work.out / "models" / f"{slug(name)}_{seed}"
+    steps = max(1, round(rival.steps * work.steps))
+    settings = SETTINGS | {"balance": rival.kind != "dpo"}
+    config = TrainConfig(max_steps=steps, batch_size=48, seed=seed, save_dtype="bfloat16", **settings)
+    outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
+    with quick_attention():
+        if rival.kind == "orm":
+            from verifiers.train_orm import train_orm
+
+            train_orm(base, outcomes, out=out, config=config)
+        elif rival.kind == "dpo":
+            from verifiers.train_dpo import preference_pairs, train_dpo
+
+            train_dpo(base, preference_pairs(outcomes, per_problem=4), out=out, beta=BETA, config=config)
+        else:
+            from verifiers.train_genrm import train_genrm
+
+            train_genrm(
+                base,
+                rows,
+                mode=rival.kind,
+                out=out,
+                solution_weight=rival.solution_weight,
+                rationales=rival.rationales,
+                format=FORMAT,
+                config=config,
+            )
+    return out
+
+
+def scores(work: Work, name: str, seed: int, task: str) -> Unit:
+    """What a rival says of the first `n` samples of each problem.
+
+    `votes[p][i]` are the probabilities (or the reward) for sample i, one a vote, None where a vote came to
+    nothing; `flops[p][i]` has the cost before the votes and of each vote. Equal texts are scored once.
+    """
+
+    def compute() -> Unit:
+        folder = trained(work, name, seed, data(work) if RIVALS[name].kind != "judge" else ())
+        drawn = pool(work, task)
+        problems = load_task(task, count=work.problems, seed=work.test_seed).problems
+        out: Unit = {"votes": [], "flops": []}
+        for start, stop, votes in _parts(work, name):
+            found = _verdicts(
+                RIVALS[name].kind,
+                folder,
+                votes,
+                problems[start:stop],
+                [t[: work.n] for t in drawn["texts"][start:stop]],
+            )
+            for key, rows in found.items():
+                out[key] += rows
+        return out
+
+    return unit(work, f"scores/{slug(name)}_{seed}_{task}", compute)
+
+
+def judge_in_words(work: Work, task: str) -> Unit:
+    """The share of the untrained base's rationales that come to a verdict: 4 votes on each of 8 problems' solutions."""
+
+    def compute() -> Unit:
+        judge = LLMJudge(policy("drilled"), votes=4, format=FORMAT, sampling=Sampling(max_tokens=ROOM), redraws=0)
+        drawn, problems = pool(work, task), load_task(task, count=work.problems, seed=work.test_seed).problems
+        cases = [(p, t) for p, row in zip(problems[:8], drawn["texts"], strict=False) for t in row[:4] if t]
+        solutions = [Solution(split_steps(t), Stop.EOS) for _, t in cases]
+        said = [j.yes for j in judge.as_genrm().judge([p for p, _ in cases], solutions)]
+        return {"verdicts": float(1 - np.isnan(said).mean())}
+
+    return unit(work, f"judge_in_words/{task}", compute)
+
+
+def policy(name: str) -> Transformers:
+    """A shipped language model."""
+    return Transformers.load(weights_folder(name), dtype="float32")
+
+
+def slug(name: str) -> str:
+    """A name for a file."""
+    return name.replace(", ", "_").replace(" ", "_")
+
+
+def _parts(work: Work, name: str) -> list[tuple[int, int, int]]:
+    """Ranges of problems, and the votes for each."""
+    few = min(work.few, work.problems)
+    if name == "genrm_cot":
+        return [(0, few, work.many), (few, work.problems, work.votes)]
+    return [(0, work.problems, work.ablation_votes if RIVALS[name].kind == "cot" else work.votes)]
+
+
+def _verdicts(
+    kind: Kind, folder: Path, votes: int, problems: Sequence[Problem], texts: Sequence[Sequence[str | None]]
+) -> dict[str, list[Any]]:
+    cases = {(p, t): None for p, row in zip(problems, texts, strict=True) for t in row if t}
+    asked, solutions = [p for p, _ in cases], [Solution(split_steps(t), Stop.EOS) for _, t in cases]
+    scorer = _scorer(kind, folder, votes)
+    found: list[tuple[list[float | None], list[float]]]
+    if isinstance(scorer, GenRM):
+        each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
+        found = [_votes_of(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
+    else:
+        said = scorer.score(asked, solutions)
+        found = [([float(v)], [s.scorer_flops, 0.0]) for v, s in zip(said.values(), said.spend, strict=True)]
+    by_case = dict(zip(cases, found, strict=True))
+    silent: tuple[list[float | None], list[float]] = ([None], [0.0, 0.0])
+    rows = [[by_case[p, t] if t else silent for t in row] for p, row in zip(problems, texts, strict=True)]
+    return {"votes": [[v for v, _ in row] for row in rows], "flops": [[f for _, f in row] for row in rows]}
+
+
+def _votes_of(judged: Judgement, each: float, probability: str) -> tuple[list[float | None], list[float]]:
+    """P(yes) a vote, and the FLOPs of reading the solution and of each rationale (drawn-again ones shared out)."""
+    written = each * float(np.mean([len(r) for r in judged.rationales]))
+    total = judged.spend.scorer_flops
+    per_vote = min(total, max(written, (judged.spend.judged_tokens / len(judged.rationales)) * each))
+    said = judged.yes / (judged.yes + judged.no) if probability == "normalised" else judged.yes
+    votes = [None if np.isnan(p) else float(p) for p in said]
+    return votes, [total - per_vote * len(judged.rationales), per_vote]
+
+
+def _scorer(kind: Kind, folder: Path, votes: int) -> Scorer:
+    if kind == "orm":
+        return ORM.load(folder)
+    if kind == "dpo":
+        return ImplicitReward(Transformers.load(folder, dtype="float32"), policy("drilled"), BETA)
+    if kind == "judge":
+        # Left to its own words it comes to no verdict (`judge_in_words`), so the words of one are put into its mouth.
+        return GenRM(Transformers.load(folder, dtype="float32"), format=FORMAT, probability="normalised")
+    return GenRM.load(folder, votes=1 if kind == "direct" else votes, dtype="bfloat16")
+
+
+class _Silent:
+    """A scorer without an opinion: the pool is wanted, not a pick."""
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:  # noqa: ARG002
+        rows: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        return Scores(tuple(rows))

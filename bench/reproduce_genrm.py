@@ -1,0 +1,198 @@
+"""`stepbeam reproduce genrm`: the claims of Zhang et al. 2024 (arXiv 2408.15240) on the embedded tasks.
+
+Everything is made from the shipped policy and the shipped `drilled` base LM: the data, three trainings of
+every verifier, and their scores. A run killed at any point goes on where it stopped.
+"""
+
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from bench.errors import BadInput
+from bench.genrm_claims import Estimate, best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
+from bench.genrm_report import Claim, Curve, TaskReport, write_report
+from bench.genrm_work import RIVALS, TASKS, Work, data, judge_in_words, pool, scores
+
+MARGIN = 0.10
+TRAINED = tuple(name for name, rival in RIVALS.items() if rival.kind != "judge")
+
+
+def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
+    """Do what is not done yet, and write `genrm.md` and its plots into the folder.
+
+    Raises BadInput where the folder belongs to a run with other settings.
+    """
+    _claim_folder(work)
+    data(work)
+    for task in TASKS:
+        pool(work, task)
+    jobs = [(name, seed) for name in TRAINED for seed in work.seeds] + [("judge", 0)]
+    if processes == 1:
+        for name, seed in jobs:
+            _job(work, name, seed, threads=None)
+    else:
+        # Two single-threaded trainings side by side use two cores better than one after the other.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, mp_context=context) as executor:
+            futures = [executor.submit(_job, work, name, seed, threads=1) for name, seed in jobs]
+            for future in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
+                future.result()
+    reports = [_report(work, task) for task in TASKS]
+    write_report(reports, work)
+    return reports
+
+
+def _job(work: Work, name: str, seed: int, *, threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    for task in TASKS:
+        scores(work, name, seed, task)
+
+
+def _report(work: Work, task: str) -> TaskReport:
+    drawn = pool(work, task)
+    right = [row[: work.n] for row in drawn["right"]]
+    classes = drawn["classes"]
+    picked = {name: np.array([_best(work, task, name, s, right) for s in _seeds(work, name)]) for name in RIVALS}
+    few = work.ablation_votes
+    picked["genrm_cot, few votes"] = np.array([_best(work, task, "genrm_cot", s, right, votes=few) for s in work.seeds])
+    consistent = np.array([[majority(r, c[: work.n], work.n) for r, c in zip(right, classes, strict=True)]])
+    table = {name: estimate(values) for name, values in picked.items()}
+    table["self-consistency"] = estimate(consistent)
+    table["any sample right"] = estimate([[float(max(row)) for row in right]])
+    table["one sample"] = estimate([[float(np.mean(row)) for row in right]])
+    votes = _vote_curve(work, task, right)
+    curves = _curves(work, task, right)
+    claims = [*_claims(work, picked, consistent, votes), _compute_claim(curves)]
+    per_seed = {name: values.mean(axis=1).tolist() for name, values in picked.items()}
+    return TaskReport(task, table, per_seed, _reading(work, task), votes, curves, claims)
+
+
+def _claims(
+    work: Work, picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]
+) -> list[Claim]:
+    # The ablations have fewer votes, so they are compared with as few votes of the whole.
+    cot, few = picked["genrm_cot"], picked["genrm_cot, few votes"]
+    over_orm = difference(cot, picked["orm"])
+    over_majority = difference(cot, np.broadcast_to(consistent, cot.shape))
+    direct = difference(picked["genrm"], picked["orm"])
+    most = max(votes)
+    rise = difference(votes[most], votes[1])
+    claims = [
+        Claim("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, over_orm.value >= MARGIN),
+        Claim("GenRM-CoT beats self-consistency", over_majority, over_majority.low > 0),
+        Claim(
+            "direct GenRM is not worse than the discriminative one by more than its interval", direct, direct.high >= 0
+        ),
+        Claim(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, rise.low > 0),
+    ]
+    for name, text in (
+        ("genrm_cot, lambda 0", "lambda 1/3 is better than 0"),
+        ("genrm_cot, lambda 1", "lambda 1/3 is better than 1"),
+        ("genrm_cot, one rationale", "several rationales a solution are better than one"),
+    ):
+        found = difference(few, picked[name])
+        claims.append(Claim(f"{text} (K = {work.ablation_votes})", found, found.low > 0))
+    return claims
+
+
+def _compute_claim(curves: dict[str, Curve]) -> Claim:
+    majority_curve, cot = curves["self-consistency"], curves["GenRM-CoT, K = 1"]
+    best = int(np.argmax([e.value for e in majority_curve.accuracy]))
+    goal, price = majority_curve.accuracy[best].value, majority_curve.flops[best]
+    at = overtakes(cot.flops, [e.value for e in cot.accuracy], goal) / price
+    text = f"GenRM-CoT (K = 1) comes to self-consistency's best ({goal:.3f}) at this many times its compute"
+    return Claim(text, Estimate(at, float("nan"), float("nan")), bool(at <= 1))
+
+
+def _seeds(work: Work, name: str) -> tuple[int, ...]:
+    return (0,) if name == "judge" else work.seeds
+
+
+def _best(
+    work: Work, task: str, name: str, seed: int, right: list[list[float]], *, votes: int | None = None
+) -> list[float]:
+    """The chance, a problem, that the best of the n samples is right; `votes`: how many of the first to take."""
+    rows = scores(work, name, seed, task)["votes"]
+    limit = votes or (work.votes if name == "genrm_cot" else None)
+    return [best_of(r, mean_of_votes([v[:limit] for v in row]), len(r)) for r, row in zip(right, rows, strict=True)]
+
+
+def _reading(work: Work, task: str) -> dict[str, float]:
+    """How much the generative verifiers wrote, and the share of votes without a verdict."""
+    votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, task)["votes"] for row in p for v in row]
+    return {
+        "GenRM-CoT, share of votes without a verdict": float(np.mean([v is None for v in votes])),
+        "the untrained base as a judge, share of rationales that come to a verdict": judge_in_words(work, task)[
+            "verdicts"
+        ],
+    }
+
+
+def _vote_curve(work: Work, task: str, right: list[list[float]]) -> dict[int, np.ndarray]:
+    """Best-of-n by K on the first `few` problems, shape (seeds, few) each."""
+    few = min(work.few, work.problems)
+    sizes = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= work.many]
+    rows = [scores(work, "genrm_cot", s, task)["votes"][:few] for s in work.seeds]
+    return {
+        k: np.array([[by_votes(r, v, k) for r, v in zip(right[:few], one, strict=True)] for one in rows]) for k in sizes
+    }
+
+
+def _curves(work: Work, task: str, right: list[list[float]]) -> dict[str, Curve]:
+    """Accuracy against FLOPs a problem, policy and verifier together."""
+    drawn = pool(work, task)
+    sizes = [n for n in (1, 2, 4, 8, 16, 32, 64, 128, 256) if n <= work.pool]
+    prompt, sample = float(np.mean(drawn["prompt_flops"])), float(np.mean(drawn["sample_flops"]))
+    curves = {
+        "self-consistency": Curve(
+            [prompt + n * sample for n in sizes],
+            [
+                estimate([[majority(r, c, n) for r, c in zip(drawn["right"], drawn["classes"], strict=True)]])
+                for n in sizes
+            ],
+        )
+    }
+    for label, name, k in (
+        ("discriminative", "orm", 1),
+        ("direct GenRM", "genrm", 1),
+        ("GenRM-CoT, K = 1", "genrm_cot", 1),
+        (f"GenRM-CoT, K = {work.votes}", "genrm_cot", work.votes),
+    ):
+        found = [scores(work, name, s, task) for s in work.seeds]
+        price = float(np.mean([f[0] + k * f[1] for one in found for row in one["flops"] for f in row]))
+        below = [n for n in sizes if n <= work.n]
+        curves[label] = Curve(
+            [prompt + n * (sample + price) for n in below],
+            [
+                estimate(
+                    [
+                        [
+                            best_of(r, mean_of_votes([v[:k] for v in votes]), n)
+                            for r, votes in zip(right, one["votes"], strict=True)
+                        ]
+                        for one in found
+                    ]
+                )
+                for n in below
+            ],
+        )
+    return curves
+
+
+def _claim_folder(work: Work) -> None:
+    path = work.out / "settings.json"
+    settings = json.loads(json.dumps(asdict(replace(work, out=Path())), default=str))
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != settings:
+            raise BadInput(f"{work.out} holds a reproduction with other settings: choose another --out")
+        return
+    work.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings) + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""The GenRM reproduction: its numbers on cases whose answers are known, and a run in miniature."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bench.errors import BadInput
+from bench.genrm_claims import best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
+from bench.genrm_work import RIVALS, TASKS, Work, scores
+from bench.reproduce_genrm import reproduce_genrm
+
+
+def test_the_interval_is_that_of_a_mean_over_problems():
+    right = (np.random.default_rng(1).random((1, 400)) < 0.3).astype(float)
+    found, p = estimate(right), right.mean()
+    half = 1.96 * np.sqrt(p * (1 - p) / 400)
+    assert found.value == pytest.approx(p, rel=1e-12)
+    assert (found.low, found.high) == pytest.approx((p - half, p + half), abs=0.01)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    same, apart = np.full((3, 50), 0.5), np.tile([[0.2], [0.5], [0.8]], (1, 50))
+    assert (estimate(same).low, estimate(same).high) == pytest.approx((0.5, 0.5))
+    assert estimate(apart).high - estimate(apart).low > 0.3
+
+
+def test_differences_are_paired():
+    a = np.random.default_rng(0).random((3, 40)) / 2
+    found = difference(a + 0.25, a)
+    assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3)
+
+
+def test_best_of_picks_the_highest_mean_vote_and_never_a_silent_one():
+    votes = [[0.2, 0.4], [0.9, None], [None, None]]
+    values = mean_of_votes(votes)
+    np.testing.assert_allclose(values, [0.3, 0.9, np.nan])
+    assert best_of([0, 1, 0], values, 3) == 1.0
+    assert best_of([1, 0, 0], [np.nan] * 3, 3) == pytest.approx(1 / 3)
+
+
+def test_fewer_votes_are_the_mean_over_groups_of_votes():
+    # With the first vote sample 0 wins, with the second sample 1, with both it is a tie.
+    votes = [[1.0, 0.0], [0.0, 1.0]]
+    assert by_votes([1, 0], votes, 1) == 0.5
+    assert by_votes([1, 0], votes, 2) == 0.5
+    assert by_votes([1, 0], [[1.0, 0.4], [0.0, 0.5]], 1) == 0.5
+    assert by_votes([1, 0], [[1.0, 0.4], [0.0, 0.5]], 2) == 1.0
+    with pytest.raises(ValueError, match="k=3 of 2 votes"):
+        by_votes([1, 0], votes, 3)
+
+
+def test_majority_counts_classes():
+    assert majority([1, 1, 0], [0, 0, 1], 3) == 1.0
+
+
+def test_compute_to_a_goal():
+    assert overtakes([1, 10, 100], [0.1, 0.2, 0.4], 0.3) == pytest.approx(10**1.5)
+    assert overtakes([5, 10], [0.5, 0.6], 0.4) == pytest.approx(5)
+    assert np.isnan(overtakes([5, 10], [0.5, 0.6], 0.7))
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory):
+    work = Work(
+        tmp_path_factory.mktemp("genrm"),
+        problems=3,
+        seeds=(0,),
+        n=4,
+        pool=8,
+        rows=24,
+        steps=2,
+        votes=2,
+        many=4,
+        few=2,
+        ablation_votes=1,
+    )
+    return work, reproduce_genrm(work, processes=1)
+
+
+def test_a_miniature_run_reports_every_rival_and_claim(miniature):
+    work, reports = miniature
+    assert [r.task for r in reports] == list(TASKS)
+    for report in reports:
+        assert set(RIVALS) <= set(report.table)
+        assert len(report.claims) == 8
+        assert list(report.votes) == [1, 2, 4]
+        assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
+        assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())
+    page = (work.out / "genrm.md").read_text(encoding="utf-8")
+    assert all(name in page for name in (*RIVALS, "self-consistency"))
+    assert (work.out / "genrm_votes.png").stat().st_size > 10_000
+    assert (work.out / "genrm_compute.png").stat().st_size > 10_000
+
+
+def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
+    work, _ = miniature
+    found = scores(work, "genrm_cot", 0, "word_sort")
+    texts = json.loads((work.out / "pool" / "word_sort.json").read_text(encoding="utf-8"))["texts"]
+    for row, votes, flops in zip(texts, found["votes"], found["flops"], strict=True):
+        by_text = {}
+        for text, vote, cost in zip(row, votes, flops, strict=False):
+            assert by_text.setdefault(text, (vote, cost)) == (vote, cost)
+            assert text is None or (cost[0] > 0 and cost[1] > 0)
+    assert [len(v[0]) for v in found["votes"]] == [4, 4, 2]
+
+
+def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
+    work, _ = miniature
+    page, kept = work.out / "genrm.md", work.out / "scores" / "genrm_cot_0_word_sort.json"
+    before, stamp = page.read_bytes(), kept.stat().st_mtime_ns
+    lost = work.out / "scores" / "orm_0_last_letter.json"
+    lost.unlink()
+    page.unlink()
+    reproduce_genrm(work, processes=1)
+    assert page.read_bytes() == before
+    assert kept.stat().st_mtime_ns == stamp
+    assert lost.exists()
+
+
+def test_a_folder_of_other_settings_is_refused(miniature):
+    work, _ = miniature
+    with pytest.raises(BadInput, match="other settings"):
+        reproduce_genrm(Work(work.out, problems=4), processes=1)
