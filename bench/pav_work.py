@@ -4,7 +4,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.estimators import best_at_k, pass_at_k
 from bench.tiny import load_task, weights_folder
+from bench.tiny.made_up import make_up_outcomes
 from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import WORLDS, draw_prompts
 from policies.transformers import Transformers
@@ -38,10 +39,18 @@ class Prover:
 
     weights: str
     temperature: float
+    share: float = 1.0  # of the data; a prover that is only there for comparison gets less
 
 
 # The base LM never learned the policy's slips; hot, it makes errors of its own, which fall anywhere.
-PROVERS = {"other": Prover("base", 1.5), "weaker": Prover("policy", 1.5), "stronger": Prover("base", 0.7)}
+PROVERS = {
+    "other": Prover("base", 1.5),
+    "weaker": Prover("policy", 1.5, share=0.25),
+    "stronger": Prover("base", 0.7, share=0.25),
+}
+
+
+SHIPPED = {"orm": "orm", "base": "prm", "other": "prover"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +62,13 @@ class Work:
     tuning: int = 100  # problems a task of the train split, on which alpha and the prover are chosen
     seeds: tuple[int, ...] = (0, 1, 2)
     pool: int = 128
-    widths: tuple[int, ...] = (1, 2, 4, 8, 16)
+    widths: tuple[int, ...] = (1, 2, 4, 8)
     expand: int = 4
     data: tuple[int, ...] = (600, 1200)  # problems with values, one number a task
     rollouts: tuple[int, ...] = (8, 12)
+    made_up: dict[str, int] = field(default_factory=lambda: {"chain": 6000, "countdown": 3000})
     steps: int = 300  # of each training
+    sweep_seeds: int = 1  # training seeds that the sweeps over alpha and provers take
     chunk: int = 50
 
 
@@ -103,6 +114,7 @@ def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
         at = TASKS.index(task)
         solutions = draw_solutions(policy_of("policy"), task, count=work.data[at], samples=4, made=2, seed=100)
         whose = PROVERS[prover] if prover else Prover("policy", 1.0)
+        solutions = solutions[: round(whose.share * len(solutions))]
         rows = value_solutions(
             policy_of(whose.weights),
             task,
@@ -119,10 +131,13 @@ def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
 def trained(work: Work, kind: str, seed: int) -> Path:
     """The folder of a verifier: kind "orm", "base" (Q of the policy) or a prover's name.
 
-    All start from the shipped `prm_error`. A seed draws four fifths of the problems and the order of the batches.
+    Seed 0 is the shipped one, where there is one. The others start from the shipped `prm_error` too; a seed
+    draws four fifths of the problems, and the order of the batches.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
+    if seed == 0 and kind in SHIPPED:
+        return weights_folder(SHIPPED[kind])
     out = work.out / "models" / f"{kind}_{seed}"
     if (out / "config.json").exists():
         return out
@@ -130,11 +145,11 @@ def trained(work: Work, kind: str, seed: int) -> Path:
     rows = [row for task in TASKS for row in values(work, task, prover)]
     names = sorted({row.problem.id for row in rows})
     kept = set(random.Random(seed).sample(names, 4 * len(names) // 5))
-    rows = [row for row in rows if row.problem.id in kept]
+    rows = [row for row in rows if row.problem.id in kept] + make_up_outcomes(work.made_up, seed)
     config = TrainConfig(
-        max_steps=work.steps,
+        max_steps=2 * work.steps // 3 if kind == "orm" else work.steps,  # its start is nearly there
         batch_size=128,
-        learning_rate=5e-4,
+        learning_rate=1.5e-4 if kind == "orm" else 2e-4,
         weight_decay=0.05,
         bf16=True,
         seed=seed,

@@ -50,7 +50,7 @@ def learn_lookahead(model: Any, *, steps: int, learning_rate: float, seed: int, 
     everything = torch.nn.ModuleList([model, torch.nn.ModuleList([left_head, reach_head])])
     optimizer, schedule = optimizer_for(everything, steps, learning_rate)
     model.train()
-    sums = torch.zeros(3)
+    sums = torch.zeros(3, 4)
     for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
         batch = pack([draw_lines(rng) for _ in range(PREFIXES)])
         # The CPU's flash attention takes longer for its gradient than all other work together.
@@ -65,20 +65,18 @@ def learn_lookahead(model: Any, *, steps: int, learning_rate: float, seed: int, 
         read = [layer[batch.row, batch.at].float() for layer in (second, third, last)]
         normed = [rms_norm(layer, layer.shape[-1:]) for layer in read[:2]]
         main = _loss(model.score(read[2])[:, 0], batch.good)
-        left = _loss(left_head(normed[0]), batch.left).mean(1) * batch.legal
-        reach = _loss(reach_head(normed[1]), batch.reach).mean(1) * batch.legal
+        left = _loss(left_head(normed[0]), batch.left).mean(1) * (batch.count > 0)
+        reach = _loss(reach_head(normed[1]), batch.reach).mean(1) * (batch.count > 0)
         (main + LEFT * left + REACH * reach).mean().backward()
         take_step(everything, optimizer, schedule)
-        sums += torch.stack([main.mean(), left.mean(), reach.mean()]).detach()
+        for n in (1, 2, 3):
+            of_n = batch.count == n
+            sums[n - 1] += torch.stack([of_n.sum(), *(loss[of_n].sum() for loss in (main, left, reach))]).detach()
         if step % 100 == 0 or step == steps:
-            means = (sums / ((step - 1) % 100 + 1)).tolist()
-            log(
-                {
-                    "stage": title,
-                    "step": step,
-                    **dict(zip(("loss", "left", "reach"), (round(m, 4) for m in means), strict=True)),
-                }
-            )
+            means = (sums[:, 1:] / sums[:, :1].clamp(min=1)).tolist()
+            # Of the lines that leave n numbers: the target's loss, then those of the other two heads.
+            rounded = {f"losses_{n}_left": [round(loss, 4) for loss in means[n - 1]] for n in (1, 2, 3)}
+            log({"stage": title, "step": step} | rounded)
             sums.zero_()
 
 
@@ -111,7 +109,7 @@ class Packed:
     row: torch.Tensor  # (lines,)
     at: torch.Tensor
     good: torch.Tensor
-    legal: torch.Tensor
+    count: torch.Tensor  # numbers left, 0 after an illegal line
     left: torch.Tensor  # (lines, 99)
     reach: torch.Tensor
 
@@ -151,7 +149,7 @@ def pack(prefixes: list[tuple[str, list[NextLine]]]) -> Packed:
         torch.tensor([i for i, _, _ in read]),
         torch.tensor([at for _, at, _ in read]),
         torch.tensor([line.good for line in lines]),
-        torch.tensor([float(line.left is not None) for line in lines]),
+        torch.tensor([0 if line.left is None else len(line.left) for line in lines]),
         torch.tensor([_bits(line.left, lambda left: sum(1 << n for n in set(left))) for line in lines]),
         torch.tensor([_bits(line.left, reachable) for line in lines]),
     )

@@ -5,12 +5,12 @@ through many samples finds the rare ones too, so a verifier must have seen every
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.tiny import chain, countdown, last_letter, word_sort
 from bench.tiny.words import WORDS
 from bench.tiny.worlds import WORLDS, World, held_out
-from verifiers.labelled import Labelled
+from verifiers.labelled import Labelled, with_outcome
 from verifiers.solution import Problem, Solution, Stop, split_steps
 
 NOISE = 0.08  # chance that any digit, letter or word is wrong
@@ -29,6 +29,21 @@ def make_up(task: str, rng: random.Random) -> Labelled:
     while held_out(prompt := world.draw_prompt(rng, rng.choice(world.TRAIN_DIFFICULTY))):
         pass
     return label(world, prompt, make_up_text(task, prompt, rng))
+
+
+def make_up_outcomes(counts: Mapping[str, int], seed: int) -> list[Labelled]:
+    """`counts[task]` made up solutions, labelled at their ends alone: 1.0 where the answer is right.
+
+    >>> [row] = make_up_outcomes({"chain": 1}, seed=0)
+    >>> row.outcome in (0.0, 1.0)
+    True
+    """
+    rng = random.Random(seed)
+    rows = [(task, make_up(task, rng)) for task, count in counts.items() for _ in range(count)]
+    return [
+        with_outcome(row.problem, row.solution, WORLDS[task].is_right(str(row.problem.prompt), row.solution.text))
+        for task, row in rows
+    ]
 
 
 def make_up_text(task: str, prompt: str, rng: random.Random) -> str:

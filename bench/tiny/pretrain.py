@@ -1,8 +1,8 @@
 """Teaching a reward model the programs' labels of made up solutions, of which there is no end."""
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -10,29 +10,45 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
 from bench.tiny.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.lookahead import draw_lines, pack
 from bench.tiny.made_up import make_up
 from bench.tiny.tokenizer import EOS, PAD, encode
 from verifiers.labelled import Labelled
 
-# Rows of each task in a batch: the harder the task, the more.
-ROWS = {"chain": 32, "countdown": 48, "last_letter": 16, "word_sort": 16}
+Batch: TypeAlias = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def learn_errors(model: Any, *, steps: int, learning_rate: float, seed: int, log: Log, title: str) -> None:
-    """Binary cross-entropy at the last tokens of the steps of made up solutions of all tasks."""
+def learn_errors(
+    model: Any,
+    *,
+    rows: Mapping[str, int],
+    prefixes: int = 0,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    log: Log,
+    title: str,
+) -> None:
+    """Binary cross-entropy at the last tokens of the steps of made up solutions, `rows[task]` of them in a batch.
+
+    With them go next lines of `prefixes` prefixes of countdown, so that looking ahead is not forgotten.
+    """
     rng = random.Random(seed)
     optimizer, schedule = optimizer_for(model, steps, learning_rate)
     model.train()
     losses: list[float] = []
     for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
-        batches = [part for task, size in ROWS.items() for part in _draw(task, size, rng)]
-        count = sum(len(row.labels) for batch in batches for row in batch)
+        batches = [_encoded(part) for task, size in rows.items() for part in _draw(task, size, rng)]
+        if prefixes:
+            packed = pack([draw_lines(rng) for _ in range(prefixes)])
+            inputs = {"input_ids": packed.ids, "position_ids": packed.positions, "attention_mask": packed.mask}
+            batches.append((inputs, packed.row, packed.at, packed.good))
+        count = sum(len(targets) for _, _, _, targets in batches)
         total = 0.0
-        for batch in batches:
-            ids, row, at, targets = encode_labelled(batch)
+        for inputs, row, at, targets in batches:
             # The CPU's flash attention takes longer for its gradient than all other work together.
             with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
-                hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+                hidden = model.model(**inputs, use_cache=False).last_hidden_state
             logits = model.score(hidden[row, at].float())[:, 0]
             loss = binary_cross_entropy_with_logits(logits, targets, reduction="sum") / count
             loss.backward()
@@ -61,6 +77,11 @@ def encode_labelled(
         padded[i, : len(ids)] = torch.tensor(ids)
     at_row, at, targets = zip(*read, strict=True)
     return padded, torch.tensor(at_row), torch.tensor(at), torch.tensor(targets, dtype=torch.float32)
+
+
+def _encoded(rows: Sequence[Labelled]) -> Batch:
+    ids, row, at, targets = encode_labelled(rows)
+    return {"input_ids": ids}, row, at, targets
 
 
 def _draw(task: str, count: int, rng: random.Random) -> list[list[Labelled]]:

@@ -5,7 +5,8 @@ The *policy* is the teacher, taught a careless pupil's slips. *prm_error* starts
 learns first errors: those of the policy's rollouts, then made up ones, and in `countdown` which lines
 lose the target. From it start the *prm* (Monte-Carlo values of the policy), the *prover* (those of the
 base at temperature 1.5, for the same prefixes) and the *orm* (outcomes). *orm_overfit* is kept as an
-example of a failing verifier. The last stage measures them all.
+example of a failing verifier. The generative verifiers start from *drilled* (`bench/tiny/genrm.py`).
+The last stage measures them all.
 """
 
 import argparse
@@ -25,8 +26,10 @@ from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.tiny import chain
 from bench.tiny.figures import measure_labels, measure_pools
+from bench.tiny.genrm import drilled, genrm, genrm_cot
 from bench.tiny.lm import Log, train_lm
 from bench.tiny.lookahead import learn_lookahead
+from bench.tiny.made_up import make_up_outcomes
 from bench.tiny.models import new_policy, new_reward_model, save
 from bench.tiny.pretrain import learn_errors
 from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
@@ -44,9 +47,11 @@ TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort":
 VALUES = {
     "chain": (600, 8),
     "countdown": (1200, 12),
-    "last_letter": (300, 8),
-    "word_sort": (300, 8),
+    "last_letter": (150, 6),
+    "word_sort": (150, 6),
 }  # problems, rollouts
+# Solutions of which the end alone is labelled: few rollouts are rare errors, and the last pick is among ends.
+MADE_UP = {"chain": 8000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 PROVER_TEMPERATURE = 1.5  # hot, the base makes errors of its own, which fall anywhere
 _ERROR = {"kind": "prm", "target": "error", "separator": "\n"}
 
@@ -102,10 +107,19 @@ def lookahead(out: Path, log: Log) -> None:
     save(model, out / "lookahead", _ERROR, dtype=torch.float32)
 
 
-def prm_error(out: Path, log: Log) -> None:
-    """The same further, on made up solutions of all tasks: the error-labelled PRM, from which the verifiers start."""
+def mixed(out: Path, log: Log) -> None:
+    """The same further, on made up solutions of all tasks, of which it has forgotten much; not shipped."""
     model = _token_classifier(out / "lookahead")
-    learn_errors(model, steps=600, learning_rate=5e-4, seed=12, log=log, title="prm_error")
+    rows = {"chain": 56, "countdown": 24, "last_letter": 12, "word_sort": 12}
+    learn_errors(model, rows=rows, steps=1000, learning_rate=1e-3, seed=12, log=log, title="mixed")
+    save(model, out / "mixed", _ERROR, dtype=torch.bfloat16)
+
+
+def prm_error(out: Path, log: Log) -> None:
+    """The same further, and still looking ahead: the error-labelled PRM, from which the verifiers start."""
+    model = _token_classifier(out / "mixed")
+    rows = {"chain": 56, "countdown": 12, "last_letter": 18, "word_sort": 18}
+    learn_errors(model, rows=rows, prefixes=12, steps=1500, learning_rate=1e-3, seed=13, log=log, title="prm_error")
     save(model, out / "weights" / "prm_error", _ERROR, dtype=torch.bfloat16)
 
 
@@ -177,12 +191,16 @@ STAGES: dict[str, Callable[[Path, Log], None]] = {
     "orm_overfit": orm_overfit,
     "prm_second": prm_second,
     "lookahead": lookahead,
+    "mixed": mixed,
     "prm_error": prm_error,
     "base": base,
     "values": values,
     "prm": prm,
     "prover": prover,
     "orm": orm,
+    "drilled": drilled,
+    "genrm": genrm,
+    "genrm_cot": genrm_cot,
     "figures": figures,
 }
 
@@ -244,12 +262,12 @@ def _train_and_save(
 
 
 def _train_from_values(out: Path, log: Log, name: str, of: str) -> None:
-    rows = read_labelled(out / f"values_{of}.jsonl.gz")
+    rows = read_labelled(out / f"values_{of}.jsonl.gz") + make_up_outcomes(MADE_UP, seed=14)
     draft = out / f"draft_{name}"
     config = TrainConfig(
-        max_steps=600,
+        max_steps=250 if name == "orm" else 400,
         batch_size=128,
-        learning_rate=5e-4,
+        learning_rate=1.5e-4 if name == "orm" else 2e-4,
         weight_decay=0.05,
         bf16=True,
         save_dtype="bfloat16",

@@ -6,7 +6,7 @@ _FOLDER = Path(__file__).parent / "weights"
 
 
 def weights_folder(name: str) -> Path:
-    """The folder of a shipped model: "policy", "orm", "prm" or "orm_overfit".
+    """The folder of a shipped model, such as "policy", "orm" or "prm".
 
     >>> weights_folder("policy").name
     'policy'

@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from bench.tiny import countdown, load_task, weights_folder
 from bench.tiny.lookahead import NEXT_LINES, draw_lines, learn_lookahead, pack
 from bench.tiny.made_up import make_up
 from bench.tiny.models import new_reward_model
-from bench.tiny.pretrain import ROWS, encode_labelled, learn_errors
+from bench.tiny.pretrain import encode_labelled, learn_errors
 from bench.tiny.tokenizer import EOS
 from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import WORLDS, held_out
@@ -121,8 +122,7 @@ def test_lines_side_by_side_are_read_as_if_each_were_alone():
 
 def test_the_trainings_learn_and_repeat(monkeypatch):
     monkeypatch.setattr("bench.tiny.lookahead.PREFIXES", 2)
-    monkeypatch.setattr("bench.tiny.pretrain.ROWS", dict.fromkeys(ROWS, 2))
-    for learn in (learn_lookahead, learn_errors):
+    for learn in (learn_lookahead, partial(learn_errors, rows=dict.fromkeys(WORLDS, 2), prefixes=2)):
         weights = []
         for _ in range(2):
             model = new_reward_model("prm", None, seed=0)
@@ -130,7 +130,7 @@ def test_the_trainings_learn_and_repeat(monkeypatch):
             learn(model, steps=3, learning_rate=1e-3, seed=0, log=log.append, title="test")
             weights.append(model.score.weight.detach().clone())
             assert log[-1]["step"] == 3
-            assert 0 < float(str(log[-1]["loss"])) < 2
+            assert any(value for name, value in log[-1].items() if name.startswith("loss"))
         assert torch.equal(*weights)
         assert weights[0].abs().sum() > 0
 

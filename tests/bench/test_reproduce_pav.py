@@ -1,0 +1,101 @@
+"""`stepbeam reproduce pav` in miniature: every stage on a handful of problems, killed and gone on with."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench import pav_work, reproduce_pav
+from bench.errors import BadInput
+from bench.pav_work import TASKS, Work, test_problems, tuning_problems
+from bench.tiny.worlds import held_out
+
+test_problems.__test__ = False  # a function of the library, not a test
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    return Work(
+        tmp_path_factory.mktemp("pav"),
+        problems=3,
+        tuning=2,
+        seeds=(0, 1),
+        pool=4,
+        widths=(1, 2),
+        data=(3, 4),
+        rollouts=(2, 2),
+        made_up={"chain": 4, "countdown": 4},
+        steps=2,
+        chunk=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def reports(work):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
+        patch.setattr(reproduce_pav, "KS", (2,))
+        patch.setattr(reproduce_pav, "SWEEP_WIDTH", 2)
+        kept = pav_work.beams
+        calls = []
+
+        def interrupted(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == 5:
+                raise KeyboardInterrupt
+            return kept(*arguments, **options)
+
+        patch.setattr(reproduce_pav, "beams", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reproduce_pav.reproduce_pav(work)
+        before = {path: path.stat().st_mtime_ns for path in work.out.rglob("*.json")}
+        yield reproduce_pav.reproduce_pav(work)
+        assert before
+        assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+
+
+def test_every_claim_stands_beside_its_measurement(work, reports):
+    page = (work.out / "pav.md").read_text()
+    assert [report.task for report in reports] == list(TASKS)
+    for report in reports:
+        assert len(report.claims) == 4
+        for claim in report.claims:
+            assert claim.text in page
+    assert (work.out / "pav.png").stat().st_size > 10_000
+    assert (work.out / "pav_sweeps.png").stat().st_size > 10_000
+    assert not list(work.out.rglob("*.partial"))
+
+
+def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
+    monkeypatch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
+    monkeypatch.setattr(reproduce_pav, "KS", (2,))
+    monkeypatch.setattr(reproduce_pav, "SWEEP_WIDTH", 2)
+
+    def work_again(*_, **__):
+        raise AssertionError("this was done before")
+
+    for name in ("beam_search", "best_of_n", "rerank", "train_prm", "train_orm", "value_solutions"):
+        monkeypatch.setattr(pav_work, name, work_again)
+    again = reproduce_pav.reproduce_pav(work)
+    assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
+
+
+def test_a_folder_of_another_run_is_refused(work, reports):
+    with pytest.raises(BadInput, match="holds a run with other problems; choose another --out"):
+        reproduce_pav.reproduce_pav(replace(work, problems=4))
+
+
+def test_costs_are_those_of_the_searches(work, reports):
+    for task in TASKS:
+        unit = json.loads((work.out / "beam" / f"{task}_0_none_0_w1.json").read_text())
+        assert len(unit["correct"]) == len(unit["flops"]) == work.problems
+        assert all(total > policy > 0 for total, policy in zip(unit["flops"], unit["policy_flops"], strict=True))
+        curve = json.loads((work.out / "best_of_n" / f"{task}_0.json").read_text())
+        assert all(row == sorted(row) for row in curve["flops"])
+
+
+def test_choices_are_made_on_train_problems(work):
+    for task in TASKS:
+        assert not any(held_out(str(p.prompt)) for p in tuning_problems(work, task))
+        assert all(held_out(str(p.prompt)) for p in test_problems(work, task))
+        assert len(tuning_problems(work, task)) == work.tuning
