@@ -41,11 +41,11 @@ class PRM:
 
     >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, split_steps
-    >>> prm = PRM.load(weights_folder("prm"))
+    >>> prm = PRM.load(weights_folder("prm_error"))
     >>> prm.target
     'error'
     >>> wrong = Solution(split_steps("7-9=8\n8*3=1\n"))
-    >>> (prm.score([Problem("p1", "C 7-9*3\n")], [wrong]).steps[0] > 0.5).tolist()
+    >>> (prm.score([Problem("p1", "C 7-9*3+5-2\n")], [wrong]).steps[0] > 0.5).tolist()
     [True, False]
 
     One forward a solution. The end-of-sequence token belongs to the last step of a finished

@@ -103,7 +103,8 @@ def test_a_root_costs_nothing(prm):
     assert scores.spend[0].scored_tokens == 0
 
 
-def test_it_sees_the_first_error_of_a_pupil(prm):
+def test_one_taught_errors_sees_the_first_of_a_pupil():
+    prm = PRM.load(weights_folder("prm_error"))
     problem = Problem("p", "C 4+7-3-9+7*3+3\n")
     lines = ["4+7=1\n", "1-3=8\n", "8-9=9\n", "9+7=6\n", "6*3=8\n", "8+3=1\n", "=1"]
     slip = [*lines[:2], "8-9=1\n", "1+7=8\n", "8*3=4\n", "4+3=7\n", "=7"]
@@ -114,7 +115,8 @@ def test_it_sees_the_first_error_of_a_pupil(prm):
 
 
 def test_what_it_was_trained_on_is_kept_with_it(prm):
-    assert (prm.target, prm.separator) == ("error", "\n")
+    assert (prm.target, prm.separator) == ("value", "\n")
+    assert PRM.load(weights_folder("prm_error")).target == "error"
     assert isinstance(prms.load(str(PRM_FOLDER)), PRM)
 
 

@@ -160,7 +160,7 @@ def test_what_is_not_there_is_named(public_folders, tmp_path):
 def test_ours_stay_ours():
     prm = prms.load(weights_folder("prm"))
     assert not isinstance(prm, PublicPRM)
-    assert prm.target == "error"
+    assert prm.target == "value"
 
 
 def test_half_precision_is_close(public_folders, kind):
