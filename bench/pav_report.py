@@ -29,7 +29,7 @@ class Claim:
 
     text: str
     measured: str
-    estimate: Estimate
+    interval: str
     holds: bool
 
 
@@ -72,9 +72,8 @@ def claims_table(report: TaskReport) -> str:
     """The claims of a task as a table."""
     lines = ["| claim | measured | 95% interval | holds |", "|---|---|---|---|"]
     for claim in report.claims:
-        e = claim.estimate
         verdict = "yes" if claim.holds else "**no**"
-        lines.append(f"| {claim.text} | {claim.measured} | {e.low:.2f} to {e.high:.2f} | {verdict} |")
+        lines.append(f"| {claim.text} | {claim.measured} | {claim.interval} | {verdict} |")
     return "\n".join(lines)
 
 
@@ -151,7 +150,7 @@ def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
         axis.set_ylim(0, 1.02)
         axis.grid(visible=True, alpha=0.25)
         axis.set_title(f"{report.task}: prover {report.prover}, alpha {report.alpha:g}")
-        axis.legend(loc="lower right", fontsize="small", framealpha=0.9)
+        axis.legend(loc="best", fontsize="small", framealpha=0.9)
     _save(figure, path)
 
 

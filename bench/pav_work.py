@@ -66,7 +66,7 @@ class Work:
     expand: int = 4
     data: tuple[int, ...] = (600, 1200)  # problems with values, one number a task
     rollouts: tuple[int, ...] = (8, 12)
-    made_up: dict[str, int] = field(default_factory=lambda: {"chain": 6000, "countdown": 3000})
+    made_up: dict[str, int] = field(default_factory=lambda: {"chain": 3000, "chain_one_error": 3000, "countdown": 3000})
     steps: int = 300  # of each training
     sweep_seeds: int = 1  # training seeds that the sweeps over alpha and provers take
     chunk: int = 50

@@ -48,7 +48,7 @@ def gold_answer(prompt: str) -> str | None:
     """
     value, operations = _parse(prompt)
     for sign, operand in operations:
-        value = _apply(value, sign, operand)
+        value = work(value, sign, operand)
     return str(value)
 
 
@@ -63,7 +63,7 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = 
     for i, (sign, operand) in enumerate(operations):
         if slips and rng.random() < copying:
             operand = operations[i + 1 if i + 1 < len(operations) else i - 1][1]
-        result = _slip(value, sign, operand, rng, noise) if slips else _apply(value, sign, operand)
+        result = _slip(value, sign, operand, rng, noise) if slips else work(value, sign, operand)
         lines.append(f"{value}{sign}{operand}={result}\n")
         value = result
     return "".join(lines) + f"={value}"
@@ -103,12 +103,17 @@ def _parse(prompt: str) -> tuple[int, list[tuple[str, int]]]:
     return int(body[0]), [(body[i], int(body[i + 1])) for i in range(1, len(body), 2)]
 
 
-def _apply(a: int, sign: str, b: int) -> int:
+def work(a: int, sign: str, b: int) -> int:
+    """The result of one operation, modulo 10.
+
+    >>> work(3, "-", 7)
+    6
+    """
     return (a + b if sign == "+" else a - b if sign == "-" else a * b) % 10
 
 
 def _slip(a: int, sign: str, b: int, rng: random.Random, noise: float) -> int:
-    right = _apply(a, sign, b)
+    right = work(a, sign, b)
     if rng.random() < noise:
         return (right + rng.randint(1, 9)) % 10
     chance = rng.random()

@@ -19,36 +19,38 @@ RARE = 0.03  # chance of a line left out or written twice, of a wrong operand, o
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
-def make_up(task: str, rng: random.Random) -> Labelled:
+def make_up(kind: str, rng: random.Random) -> Labelled:
     """A finished solution of a train problem; its labels are 1 up to the first error and 0 from there on.
+
+    `kind` is a task, or "chain_one_error": a rare error in a solution that is right but for it.
 
     >>> make_up("chain", random.Random(0)).outcome in (0.0, 1.0)
     True
     """
-    world = WORLDS[task]
+    world = WORLDS[_WRITERS[kind][0]]
     while held_out(prompt := world.draw_prompt(rng, rng.choice(world.TRAIN_DIFFICULTY))):
         pass
-    return label(world, prompt, make_up_text(task, prompt, rng))
+    return label(world, prompt, make_up_text(kind, prompt, rng))
 
 
 def make_up_outcomes(counts: Mapping[str, int], seed: int) -> list[Labelled]:
-    """`counts[task]` made up solutions, labelled at their ends alone: 1.0 where the answer is right.
+    """`counts[kind]` made up solutions, labelled at their ends alone: 1.0 where the answer is right.
 
     >>> [row] = make_up_outcomes({"chain": 1}, seed=0)
     >>> row.outcome in (0.0, 1.0)
     True
     """
     rng = random.Random(seed)
-    rows = [(task, make_up(task, rng)) for task, count in counts.items() for _ in range(count)]
+    rows = [(_WRITERS[kind][0], make_up(kind, rng)) for kind, count in counts.items() for _ in range(count)]
     return [
         with_outcome(row.problem, row.solution, WORLDS[task].is_right(str(row.problem.prompt), row.solution.text))
         for task, row in rows
     ]
 
 
-def make_up_text(task: str, prompt: str, rng: random.Random) -> str:
+def make_up_text(kind: str, prompt: str, rng: random.Random) -> str:
     """A made up solution of a given problem."""
-    return _WRITERS[task](prompt, rng)
+    return _WRITERS[kind][1](prompt, rng)
 
 
 def label(world: World, prompt: str, text: str) -> Labelled:
@@ -62,6 +64,22 @@ def _chain(prompt: str, rng: random.Random) -> str:
     lines = chain.demonstrate(prompt, rng, slips=True, noise=NOISE, copying=RARE).splitlines(keepends=True)
     answer = f"={rng.randint(0, 9)}" if rng.random() < RARE else lines[-1]
     return "".join(_skip_or_repeat(lines[:-1], rng)) + answer
+
+
+def _chain_one_error(prompt: str, rng: random.Random) -> str:
+    lines = chain.demonstrate(prompt, rng, slips=False).split("\n")[:-1]
+    wrong = rng.randrange(len(lines)) if rng.random() < 0.7 else len(lines)
+    value, out = int(prompt[2]), []
+    for i, line in enumerate(lines):
+        sign, operand = line[1], int(line[2])
+        if i == wrong and rng.random() < 0.3:
+            operand = rng.randint(1, 9)
+        result = chain.work(value, sign, operand)
+        if i == wrong and operand == int(line[2]):
+            result = (result + rng.randint(1, 9)) % 10
+        out.append(f"{value}{sign}{operand}={result}\n")
+        value = result
+    return "".join(out) + f"={value}"
 
 
 def _countdown(prompt: str, rng: random.Random) -> str:
@@ -129,9 +147,10 @@ def _skip_or_repeat(lines: list[str], rng: random.Random) -> list[str]:
     return lines
 
 
-_WRITERS: dict[str, Callable[[str, random.Random], str]] = {
-    "chain": _chain,
-    "countdown": _countdown,
-    "last_letter": _last_letter,
-    "word_sort": _word_sort,
+_WRITERS: dict[str, tuple[str, Callable[[str, random.Random], str]]] = {
+    "chain": ("chain", _chain),
+    "chain_one_error": ("chain", _chain_one_error),
+    "countdown": ("countdown", _countdown),
+    "last_letter": ("last_letter", _last_letter),
+    "word_sort": ("word_sort", _word_sort),
 }

@@ -51,7 +51,7 @@ VALUES = {
     "word_sort": (150, 6),
 }  # problems, rollouts
 # Solutions of which the end alone is labelled: few rollouts are rare errors, and the last pick is among ends.
-MADE_UP = {"chain": 8000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
+MADE_UP = {"chain": 4000, "chain_one_error": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 PROVER_TEMPERATURE = 1.5  # hot, the base makes errors of its own, which fall anywhere
 _ERROR = {"kind": "prm", "target": "error", "separator": "\n"}
 
@@ -115,11 +115,19 @@ def mixed(out: Path, log: Log) -> None:
     save(model, out / "mixed", _ERROR, dtype=torch.bfloat16)
 
 
-def prm_error(out: Path, log: Log) -> None:
-    """The same further, and still looking ahead: the error-labelled PRM, from which the verifiers start."""
+def mixed_more(out: Path, log: Log) -> None:
+    """The same further, and still looking ahead; not shipped."""
     model = _token_classifier(out / "mixed")
     rows = {"chain": 56, "countdown": 12, "last_letter": 18, "word_sort": 18}
-    learn_errors(model, rows=rows, prefixes=12, steps=1500, learning_rate=1e-3, seed=13, log=log, title="prm_error")
+    learn_errors(model, rows=rows, prefixes=12, steps=1500, learning_rate=1e-3, seed=13, log=log, title="mixed_more")
+    save(model, out / "mixed_more", _ERROR, dtype=torch.bfloat16)
+
+
+def prm_error(out: Path, log: Log) -> None:
+    """The same further, with single rare errors of chain: the error-labelled PRM, from which the verifiers start."""
+    model = _token_classifier(out / "mixed_more")
+    rows = {"chain": 36, "chain_one_error": 44, "countdown": 8, "last_letter": 8, "word_sort": 8}
+    learn_errors(model, rows=rows, prefixes=8, steps=1300, learning_rate=1e-3, seed=15, log=log, title="prm_error")
     save(model, out / "weights" / "prm_error", _ERROR, dtype=torch.bfloat16)
 
 
@@ -192,6 +200,7 @@ STAGES: dict[str, Callable[[Path, Log], None]] = {
     "prm_second": prm_second,
     "lookahead": lookahead,
     "mixed": mixed,
+    "mixed_more": mixed_more,
     "prm_error": prm_error,
     "base": base,
     "values": values,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.tiny import countdown, load_task, weights_folder
+from bench.tiny import chain, countdown, load_task, weights_folder
 from bench.tiny.lookahead import NEXT_LINES, draw_lines, learn_lookahead, pack
 from bench.tiny.made_up import make_up
 from bench.tiny.models import new_reward_model
@@ -48,6 +48,29 @@ def test_made_up_chains_hold_every_wrong_digit():
     offsets = Counter((int(s[4]) - int(s[0]) - int(s[2])) % 10 for s in additions)
     assert set(offsets) == set(range(10))
     assert min(offsets.values()) > 0.004 * len(additions)
+
+
+def test_one_error_is_one_error():
+    """But for one line, every line is true and goes on from the one before, and the answer is the last result."""
+    rng = random.Random(0)
+    kinds: Counter[str] = Counter()
+    for _ in range(500):
+        row = make_up("chain_one_error", rng)
+        body = str(row.problem.prompt)[3:-1]
+        value, wrong = str(row.problem.prompt)[2], 0
+        for i, line in enumerate(row.solution.text.splitlines()[:-1]):
+            a, sign, operand, result = line[0], line[1], line[2], line[4]
+            assert (a, sign) == (value, body[2 * i])
+            copied = operand == body[2 * i + 1]
+            true = chain.work(int(a), sign, int(operand)) == int(result)
+            wrong += not (copied and true)
+            kinds["miscopied" if not copied else "false" if not true else "right"] += 1
+            value = result
+        assert row.solution.text.endswith(f"\n={value}")
+        assert wrong <= 1
+        assert wrong or all(row.labels)
+    assert kinds["miscopied"] > 50
+    assert kinds["false"] > 150
 
 
 def test_made_up_countdowns_hold_every_way_to_lose():
