@@ -73,8 +73,8 @@ def _section(report: TaskReport, work: Work) -> str:
     parts = [
         f"### {report.task}\n",
         claims_table(report),
-        f"\nBest-of-{work.n} on {work.problems} held-out problems of 5 or 6 words; the verifiers learned verdicts from "
-        f"2 to 4 words. {len(work.seeds)} training seeds.\n",
+        f"\nBest-of-{work.n} on {work.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
+        f"{len(work.seeds)} training seeds.\n",
         "| chosen by | accuracy | 95% interval | each seed |",
         "|---|---|---|---|",
     ]
@@ -102,7 +102,12 @@ def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
         found = [estimate(values) for values in report.votes.values()]
         _draw(axes, sizes, found, _COLOURS[4], "o", "GenRM-CoT, mean of K probabilities")
         for name, colour in (("orm", _COLOURS[1]), ("genrm", _COLOURS[2]), ("self-consistency", _COLOURS[0])):
-            axes.axhline(report.table[name].value, color=colour, linestyle="--", label=f"{name}, all problems")
+            axes.axhline(
+                report.table[name].value,
+                color=colour,
+                linestyle="--",
+                label=name if name == "self-consistency" else {"orm": "discriminative", "genrm": "direct GenRM"}[name],
+            )
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, labels=[str(k) for k in sizes])
         axes.set_xlabel("rationales a solution (K)")
@@ -128,8 +133,9 @@ def _figure(count: int) -> tuple[Any, list[Any]]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, count, figsize=(6 * count, 4.5), layout="constrained", squeeze=False)
-    return figure, list(axes[0])
+    rows = -(-count // 2)
+    figure, axes = pyplot.subplots(rows, 2, figsize=(12, 4.5 * rows), layout="constrained", squeeze=False)
+    return figure, list(axes.flat)
 
 
 def _draw(axes: Any, x: Sequence[float], found: Sequence[Estimate], colour: str, marker: str, label: str) -> None:

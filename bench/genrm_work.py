@@ -28,6 +28,21 @@ from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.train_config import TrainConfig
 
 TASKS = ("last_letter", "word_sort")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Held-out problems of one task: as long as the longest that were verified in training, or longer."""
+
+    task: str
+    longer: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}, {'5-6' if self.longer else '4'} words"
+
+
+SUITES = tuple(Suite(task, longer) for longer in (False, True) for task in TASKS)
 BETA = 0.1
 ROOM = 256  # tokens of a solution and its rationale
 Unit: TypeAlias = dict[str, Any]
@@ -39,18 +54,19 @@ class Rival:
     """A verifier of the table: what it is and how it is trained. All start from one base and see one data set."""
 
     kind: Kind
-    steps: float = 1.0  # share of `Work.steps`
+    steps: float = 1.0  # share of `Work.steps`; a row without a rationale is shorter, so there is time for more
     solution_weight: float = 1 / 3
     rationales: int | None = None
+    variant: bool = False  # of GenRM-CoT, measured on problems as long as those of the training
 
 
 RIVALS: dict[str, Rival] = {
     "orm": Rival("orm", steps=2.0),
     "genrm": Rival("direct", steps=2.0),
     "genrm_cot": Rival("cot"),
-    "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0),
-    "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0),
-    "genrm_cot, one rationale": Rival("cot", rationales=1),
+    "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0, variant=True),
+    "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0, variant=True),
+    "genrm_cot, one rationale": Rival("cot", rationales=1, variant=True),
     "dpo": Rival("dpo", steps=0.5),
     "judge": Rival("judge"),
 }
@@ -64,13 +80,13 @@ class Work:
     problems: int = 150  # held-out problems a task
     seeds: tuple[int, ...] = (0, 1, 2)  # of the trainings
     n: int = 32  # solutions of each problem that are verified
-    pool: int = 128  # solutions of each problem for self-consistency
+    pool: int = 64  # solutions of each problem for self-consistency
     rows: int = 4000  # solutions a task to learn from
-    steps: int = 300
-    votes: int = 8  # rationales a solution
+    steps: int = 300  # of a training of GenRM-CoT; the others' are shares of it
+    votes: int = 4  # rationales a solution
+    longer_votes: int = 2  # the same on longer problems
     many: int = 32  # rationales a solution for the first `few` problems
-    few: int = 40
-    ablation_votes: int = 4
+    few: int = 30
     data_seed: int = 41
     test_seed: int = 42
 
@@ -100,31 +116,43 @@ def data(work: Work) -> list[Critiqued]:
     ]
 
 
-def pool(work: Work, task: str) -> Unit:
-    """Samples of the policy for every held-out problem of 5 or 6 words, graded, and what they cost.
+def problems_of(work: Work, suite: Suite) -> tuple[Problem, ...]:
+    """The held-out problems of a suite."""
+    difficulty = None if suite.longer else max(WORLDS[suite.task].TRAIN_DIFFICULTY)
+    return load_task(suite.task, count=work.problems, seed=work.test_seed, difficulty=difficulty).problems
+
+
+def pool(work: Work, suite: Suite) -> Unit:
+    """Samples of the policy for every problem of a suite, graded, and what they cost.
 
     `texts` (None for one without an end), `right` and `classes` have shape (problems, pool).
     """
 
     def compute() -> Unit:
-        loaded, sampler = load_task(task, count=work.problems, seed=work.test_seed), policy("policy")
+        loaded, sampler = load_task(suite.task, count=1), policy("policy")
         each = 2.0 * flop_parameters(sampler.model)
         out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
         results = best_of_n(
-            loaded.problems, sampler, _Silent(), n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
+            problems_of(work, suite),
+            sampler,
+            _Silent(),
+            n=work.pool,
+            answers=loaded.answers,
+            sampling=loaded.sampling,
+            seed=5,
         )
         for result in results:
             texts = [s.text if s.finished else None for s in result.pool]
             prompt = str(result.problem.prompt)
             out["texts"].append(texts)
-            out["right"].append([float(t is not None and WORLDS[task].is_right(prompt, t)) for t in texts])
+            out["right"].append([float(t is not None and WORLDS[suite.task].is_right(prompt, t)) for t in texts])
             answers = [loaded.answers.extract(t) if t else None for t in texts]
             out["classes"].append([int(c) for c in loaded.answers.classes(answers)])
             out["prompt_flops"].append(each * len(prompt))
             out["sample_flops"].append(float(np.mean([each * s.token_count for s in result.pool])))
         return out
 
-    return unit(work, f"pool/{task}", compute)
+    return unit(work, f"pool/{slug(suite.name)}", compute)
 
 
 def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
@@ -162,8 +190,8 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
     return out
 
 
-def scores(work: Work, name: str, seed: int, task: str) -> Unit:
-    """What a rival says of the first `n` samples of each problem.
+def scores(work: Work, name: str, seed: int, suite: Suite) -> Unit:
+    """What a rival says of the first `n` samples of each problem of a suite.
 
     `votes[p][i]` are the probabilities (or the reward) for sample i, one a vote, None where a vote came to
     nothing; `flops[p][i]` has the cost before the votes and of each vote. Equal texts are scored once.
@@ -171,10 +199,9 @@ def scores(work: Work, name: str, seed: int, task: str) -> Unit:
 
     def compute() -> Unit:
         folder = trained(work, name, seed, data(work) if RIVALS[name].kind != "judge" else ())
-        drawn = pool(work, task)
-        problems = load_task(task, count=work.problems, seed=work.test_seed).problems
+        drawn, problems = pool(work, suite), problems_of(work, suite)
         out: Unit = {"votes": [], "flops": []}
-        for start, stop, votes in _parts(work, name):
+        for start, stop, votes in _parts(work, name, suite):
             found = _verdicts(
                 RIVALS[name].kind,
                 folder,
@@ -186,21 +213,21 @@ def scores(work: Work, name: str, seed: int, task: str) -> Unit:
                 out[key] += rows
         return out
 
-    return unit(work, f"scores/{slug(name)}_{seed}_{task}", compute)
+    return unit(work, f"scores/{slug(name)}_{seed}_{slug(suite.name)}", compute)
 
 
-def judge_in_words(work: Work, task: str) -> Unit:
+def judge_in_words(work: Work, suite: Suite) -> Unit:
     """The share of the untrained base's rationales that come to a verdict: 4 votes on each of 8 problems' solutions."""
 
     def compute() -> Unit:
         judge = LLMJudge(policy("drilled"), votes=4, format=FORMAT, sampling=Sampling(max_tokens=ROOM), redraws=0)
-        drawn, problems = pool(work, task), load_task(task, count=work.problems, seed=work.test_seed).problems
+        drawn, problems = pool(work, suite), problems_of(work, suite)
         cases = [(p, t) for p, row in zip(problems[:8], drawn["texts"], strict=False) for t in row[:4] if t]
         solutions = [Solution(split_steps(t), Stop.EOS) for _, t in cases]
         said = [j.yes for j in judge.as_genrm().judge([p for p, _ in cases], solutions)]
         return {"verdicts": float(1 - np.isnan(said).mean())}
 
-    return unit(work, f"judge_in_words/{task}", compute)
+    return unit(work, f"judge_in_words/{slug(suite.name)}", compute)
 
 
 def policy(name: str) -> Transformers:
@@ -213,12 +240,14 @@ def slug(name: str) -> str:
     return name.replace(", ", "_").replace(" ", "_")
 
 
-def _parts(work: Work, name: str) -> list[tuple[int, int, int]]:
+def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
     """Ranges of problems, and the votes for each."""
     few = min(work.few, work.problems)
-    if name == "genrm_cot":
+    if name == "genrm_cot" and not suite.longer:
         return [(0, few, work.many), (few, work.problems, work.votes)]
-    return [(0, work.problems, work.ablation_votes if RIVALS[name].kind == "cot" else work.votes)]
+    return [
+        (0, work.problems, (work.longer_votes if suite.longer else work.votes) if RIVALS[name].kind == "cot" else 1)
+    ]
 
 
 def _verdicts(
@@ -241,13 +270,11 @@ def _verdicts(
 
 
 def _votes_of(judged: Judgement, each: float, probability: str) -> tuple[list[float | None], list[float]]:
-    """P(yes) a vote, and the FLOPs of reading the solution and of each rationale (drawn-again ones shared out)."""
-    written = each * float(np.mean([len(r) for r in judged.rationales]))
-    total = judged.spend.scorer_flops
-    per_vote = min(total, max(written, (judged.spend.judged_tokens / len(judged.rationales)) * each))
+    """P(yes) a vote, and the FLOPs of reading the solution and of each vote's rationales."""
+    read = each * judged.spend.scored_tokens
     said = judged.yes / (judged.yes + judged.no) if probability == "normalised" else judged.yes
     votes = [None if np.isnan(p) else float(p) for p in said]
-    return votes, [total - per_vote * len(judged.rationales), per_vote]
+    return votes, [read, (judged.spend.scorer_flops - read) / len(votes)]
 
 
 def _scorer(kind: Kind, folder: Path, votes: int) -> Scorer:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from bench.errors import BadInput
 from bench.genrm_claims import Estimate, best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
 from bench.genrm_report import Claim, Curve, TaskReport, write_report
-from bench.genrm_work import RIVALS, TASKS, Work, data, judge_in_words, pool, scores
+from bench.genrm_work import RIVALS, SUITES, Suite, Work, data, judge_in_words, pool, scores
 
 MARGIN = 0.10
 TRAINED = tuple(name for name, rival in RIVALS.items() if rival.kind != "judge")
@@ -29,9 +29,9 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
     """
     _claim_folder(work)
     data(work)
-    for task in TASKS:
-        pool(work, task)
-    jobs = [(name, seed) for name in TRAINED for seed in work.seeds] + [("judge", 0)]
+    for suite in SUITES:
+        pool(work, suite)
+    jobs = [("judge", 0)] + [(name, seed) for seed in work.seeds for name in TRAINED]
     if processes == 1:
         for name, seed in jobs:
             _job(work, name, seed, threads=None)
@@ -42,7 +42,7 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
             futures = [executor.submit(_job, work, name, seed, threads=1) for name, seed in jobs]
             for future in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
                 future.result()
-    reports = [_report(work, task) for task in TASKS]
+    reports = [_report(work, suite) for suite in SUITES]
     write_report(reports, work)
     return reports
 
@@ -52,34 +52,33 @@ def _job(work: Work, name: str, seed: int, *, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    for task in TASKS:
-        scores(work, name, seed, task)
+    for suite in _suites(name):
+        scores(work, name, seed, suite)
 
 
-def _report(work: Work, task: str) -> TaskReport:
-    drawn = pool(work, task)
+def _report(work: Work, suite: Suite) -> TaskReport:
+    drawn = pool(work, suite)
     right = [row[: work.n] for row in drawn["right"]]
     classes = drawn["classes"]
-    picked = {name: np.array([_best(work, task, name, s, right) for s in _seeds(work, name)]) for name in RIVALS}
-    few = work.ablation_votes
-    picked["genrm_cot, few votes"] = np.array([_best(work, task, "genrm_cot", s, right, votes=few) for s in work.seeds])
+    picked = {
+        name: np.array([_best(work, suite, name, s, right) for s in _seeds(work, name)])
+        for name in RIVALS
+        if suite in _suites(name)
+    }
     consistent = np.array([[majority(r, c[: work.n], work.n) for r, c in zip(right, classes, strict=True)]])
     table = {name: estimate(values) for name, values in picked.items()}
     table["self-consistency"] = estimate(consistent)
     table["any sample right"] = estimate([[float(max(row)) for row in right]])
     table["one sample"] = estimate([[float(np.mean(row)) for row in right]])
-    votes = _vote_curve(work, task, right)
-    curves = _curves(work, task, right)
-    claims = [*_claims(work, picked, consistent, votes), _compute_claim(curves)]
+    votes = _vote_curve(work, suite, right)
+    curves = _curves(work, suite, right)
+    claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
     per_seed = {name: values.mean(axis=1).tolist() for name, values in picked.items()}
-    return TaskReport(task, table, per_seed, _reading(work, task), votes, curves, claims)
+    return TaskReport(suite.name, table, per_seed, _reading(work, suite), votes, curves, claims)
 
 
-def _claims(
-    work: Work, picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]
-) -> list[Claim]:
-    # The ablations have fewer votes, so they are compared with as few votes of the whole.
-    cot, few = picked["genrm_cot"], picked["genrm_cot, few votes"]
+def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:
+    cot = picked["genrm_cot"]
     over_orm = difference(cot, picked["orm"])
     over_majority = difference(cot, np.broadcast_to(consistent, cot.shape))
     direct = difference(picked["genrm"], picked["orm"])
@@ -98,8 +97,9 @@ def _claims(
         ("genrm_cot, lambda 1", "lambda 1/3 is better than 1"),
         ("genrm_cot, one rationale", "several rationales a solution are better than one"),
     ):
-        found = difference(few, picked[name])
-        claims.append(Claim(f"{text} (K = {work.ablation_votes})", found, found.low > 0))
+        if name in picked:
+            found = difference(cot, picked[name])
+            claims.append(Claim(text, found, found.low > 0))
     return claims
 
 
@@ -112,43 +112,51 @@ def _compute_claim(curves: dict[str, Curve]) -> Claim:
     return Claim(text, Estimate(at, float("nan"), float("nan")), bool(at <= 1))
 
 
+def _suites(name: str) -> tuple[Suite, ...]:
+    return tuple(suite for suite in SUITES if not (RIVALS[name].variant and suite.longer))
+
+
+def _votes(work: Work, suite: Suite) -> int:
+    return work.longer_votes if suite.longer else work.votes
+
+
 def _seeds(work: Work, name: str) -> tuple[int, ...]:
     return (0,) if name == "judge" else work.seeds
 
 
-def _best(
-    work: Work, task: str, name: str, seed: int, right: list[list[float]], *, votes: int | None = None
-) -> list[float]:
-    """The chance, a problem, that the best of the n samples is right; `votes`: how many of the first to take."""
-    rows = scores(work, name, seed, task)["votes"]
-    limit = votes or (work.votes if name == "genrm_cot" else None)
+def _best(work: Work, suite: Suite, name: str, seed: int, right: list[list[float]]) -> list[float]:
+    """The chance, a problem, that the best of the n samples is right."""
+    rows = scores(work, name, seed, suite)["votes"]
+    limit = _votes(work, suite) if name == "genrm_cot" else None
     return [best_of(r, mean_of_votes([v[:limit] for v in row]), len(r)) for r, row in zip(right, rows, strict=True)]
 
 
-def _reading(work: Work, task: str) -> dict[str, float]:
+def _reading(work: Work, suite: Suite) -> dict[str, float]:
     """How much the generative verifiers wrote, and the share of votes without a verdict."""
-    votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, task)["votes"] for row in p for v in row]
+    votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, suite)["votes"] for row in p for v in row]
     return {
         "GenRM-CoT, share of votes without a verdict": float(np.mean([v is None for v in votes])),
-        "the untrained base as a judge, share of rationales that come to a verdict": judge_in_words(work, task)[
+        "the untrained base as a judge, share of rationales that come to a verdict": judge_in_words(work, suite)[
             "verdicts"
         ],
     }
 
 
-def _vote_curve(work: Work, task: str, right: list[list[float]]) -> dict[int, np.ndarray]:
-    """Best-of-n by K on the first `few` problems, shape (seeds, few) each."""
-    few = min(work.few, work.problems)
-    sizes = [k for k in (1, 2, 4, 8, 16, 32, 64) if k <= work.many]
-    rows = [scores(work, "genrm_cot", s, task)["votes"][:few] for s in work.seeds]
+def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:
+    """Best-of-n by K on the problems that have the most votes, shape (seeds, problems) each."""
+    found = [scores(work, "genrm_cot", s, suite)["votes"] for s in work.seeds]
+    most = max(len(row) for row in found[0][0])
+    count = sum(max(len(row) for row in rows) == most for rows in found[0])
     return {
-        k: np.array([[by_votes(r, v, k) for r, v in zip(right[:few], one, strict=True)] for one in rows]) for k in sizes
+        k: np.array([[by_votes(r, v, k) for r, v in zip(right[:count], one[:count], strict=True)] for one in found])
+        for k in (1, 2, 4, 8, 16, 32, 64)
+        if k <= most
     }
 
 
-def _curves(work: Work, task: str, right: list[list[float]]) -> dict[str, Curve]:
+def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Curve]:
     """Accuracy against FLOPs a problem, policy and verifier together."""
-    drawn = pool(work, task)
+    drawn = pool(work, suite)
     sizes = [n for n in (1, 2, 4, 8, 16, 32, 64, 128, 256) if n <= work.pool]
     prompt, sample = float(np.mean(drawn["prompt_flops"])), float(np.mean(drawn["sample_flops"]))
     curves = {
@@ -164,9 +172,9 @@ def _curves(work: Work, task: str, right: list[list[float]]) -> dict[str, Curve]
         ("discriminative", "orm", 1),
         ("direct GenRM", "genrm", 1),
         ("GenRM-CoT, K = 1", "genrm_cot", 1),
-        (f"GenRM-CoT, K = {work.votes}", "genrm_cot", work.votes),
+        (f"GenRM-CoT, K = {_votes(work, suite)}", "genrm_cot", _votes(work, suite)),
     ):
-        found = [scores(work, name, s, task) for s in work.seeds]
+        found = [scores(work, name, s, suite) for s in work.seeds]
         price = float(np.mean([f[0] + k * f[1] for one in found for row in one["flops"] for f in row]))
         below = [n for n in sizes if n <= work.n]
         curves[label] = Curve(

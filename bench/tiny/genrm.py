@@ -36,9 +36,9 @@ SETTINGS: dict[str, Any] = {
 
 
 def drilled(out: Path, log: Log) -> None:
-    """The teacher, further trained on fair copies and comparisons at all lengths; never on a verdict."""
-    model = LlamaForCausalLM.from_pretrained(out / "teacher", dtype=torch.float32)
-    train_on_drills(model, steps=1800, learning_rate=2e-3, seed=21, log=log, title="drilled")
+    """The base LM, further trained on fair copies and comparisons at all lengths; never on a verdict."""
+    model = LlamaForCausalLM.from_pretrained(out / "weights" / "base", dtype=torch.float32)
+    train_on_drills(model, steps=1800, learning_rate=1.5e-3, seed=21, log=log, title="drilled")
     save(model, out / "weights" / "drilled", dtype=torch.bfloat16)
 
 

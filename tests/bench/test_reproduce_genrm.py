@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import BadInput
 from bench.genrm_claims import best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
-from bench.genrm_work import RIVALS, TASKS, Work, scores
+from bench.genrm_work import RIVALS, SUITES, Work, scores
 from bench.reproduce_genrm import reproduce_genrm
 
 
@@ -73,18 +73,18 @@ def miniature(tmp_path_factory):
         votes=2,
         many=4,
         few=2,
-        ablation_votes=1,
+        longer_votes=1,
     )
     return work, reproduce_genrm(work, processes=1)
 
 
 def test_a_miniature_run_reports_every_rival_and_claim(miniature):
     work, reports = miniature
-    assert [r.task for r in reports] == list(TASKS)
-    for report in reports:
-        assert set(RIVALS) <= set(report.table)
-        assert len(report.claims) == 8
-        assert list(report.votes) == [1, 2, 4]
+    assert [r.task for r in reports] == [s.name for s in SUITES]
+    for report, suite in zip(reports, SUITES, strict=True):
+        assert {n for n, r in RIVALS.items() if not (r.variant and suite.longer)} <= set(report.table)
+        assert len(report.claims) == (5 if suite.longer else 8)
+        assert list(report.votes) == ([1] if suite.longer else [1, 2, 4])
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())
     page = (work.out / "genrm.md").read_text(encoding="utf-8")
@@ -95,8 +95,8 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
 
 def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
     work, _ = miniature
-    found = scores(work, "genrm_cot", 0, "word_sort")
-    texts = json.loads((work.out / "pool" / "word_sort.json").read_text(encoding="utf-8"))["texts"]
+    found = scores(work, "genrm_cot", 0, SUITES[1])
+    texts = json.loads((work.out / "pool" / "word_sort_4_words.json").read_text(encoding="utf-8"))["texts"]
     for row, votes, flops in zip(texts, found["votes"], found["flops"], strict=True):
         by_text = {}
         for text, vote, cost in zip(row, votes, flops, strict=False):
@@ -107,9 +107,9 @@ def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
 
 def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
     work, _ = miniature
-    page, kept = work.out / "genrm.md", work.out / "scores" / "genrm_cot_0_word_sort.json"
+    page, kept = work.out / "genrm.md", work.out / "scores" / "genrm_cot_0_word_sort_4_words.json"
     before, stamp = page.read_bytes(), kept.stat().st_mtime_ns
-    lost = work.out / "scores" / "orm_0_last_letter.json"
+    lost = work.out / "scores" / "orm_0_last_letter_5-6_words.json"
     lost.unlink()
     page.unlink()
     reproduce_genrm(work, processes=1)
