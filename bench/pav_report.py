@@ -20,6 +20,7 @@ _LINES = {
     "q": ("#009E73", "^", "beam search, Q alone"),
     "orm": ("#0072B2", "o", "Best-of-N, ORM"),
 }
+SWEPT = "16 candidates a round, training seed 0"
 _SHADES = ("#D55E00", "#0072B2", "#009E73")
 
 
@@ -47,6 +48,8 @@ class TaskReport:
 
     task: str
     sizes: list[int]
+    widths: tuple[int, ...]
+    expand: int
     rows: dict[str, tuple[Floats, Floats]]
     seeds: dict[str, list[list[float]]]
     claims: list[Claim]
@@ -82,24 +85,24 @@ def _section(report: TaskReport, work: Work) -> str:
         f"### {report.task}\n",
         f"{work.problems} held-out problems, {len(work.seeds)} training seeds, PAV with prover `{report.prover}` and "
         f"alpha {report.alpha:g} (chosen on {work.tuning} problems of the train split), "
-        f"{work.expand} next steps drawn from each beam element.\n",
+        f"{report.expand} next steps drawn from each beam element.\n",
         claims_table(report) + "\n",
-        _curve_table(report, work) + "\n",
+        _curve_table(report) + "\n",
         _best_of_n_table(report) + "\n",
-        _sweep_table(report.alphas, "alpha, width 4, tuning problems: accuracy") + "\n",
-        _sweep_table(report.provers, "prover, width 4, held-out problems: gain over Q alone") + "\n",
+        _sweep_table(report.alphas, f"alpha, {SWEPT}, tuning problems: accuracy") + "\n",
+        _sweep_table(report.provers, f"prover, {SWEPT}, held-out problems: gain over Q alone") + "\n",
     ]
     return "\n".join(parts)
 
 
-def _curve_table(report: TaskReport, work: Work) -> str:
+def _curve_table(report: TaskReport) -> str:
     lines = [
         "| width | PAV | FLOPs | by seed | Q alone | FLOPs | PAV - ORM at equal FLOPs | PAV - Q at equal FLOPs | "
         "any right: PAV, Q, independent |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     any_accuracy = report.rows["any"][0]
-    for k, width in enumerate(work.widths):
+    for k, width in enumerate(report.widths):
         accuracy = {name: estimate(report.rows[name][0][:, k]) for name in ("pav", "q", "pav_any", "q_any")}
         flops = {name: short(float(report.rows[name][1][0, k])) for name in ("pav", "q")}
         by_seed = " ".join(f"{row[k]:.3f}" for row in report.seeds["pav"])

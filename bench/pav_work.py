@@ -62,8 +62,9 @@ class Work:
     tuning: int = 100  # problems a task of the train split, on which alpha and the prover are chosen
     seeds: tuple[int, ...] = (0, 1, 2)
     pool: int = 128
-    widths: tuple[int, ...] = (1, 2, 4, 8)
-    expand: int = 4
+    widths: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 2, 4, 8))  # of the beams, for each task
+    # Next steps drawn from each beam element, by task: chosen on the tuning problems, among 4 and 8.
+    expand: tuple[int, ...] = (8, 4)
     data: tuple[int, ...] = (600, 1200)  # problems with values, one number a task
     rollouts: tuple[int, ...] = (8, 12)
     made_up: dict[str, int] = field(default_factory=lambda: {"chain": 3000, "chain_one_error": 3000, "countdown": 3000})
@@ -251,7 +252,7 @@ def beams(work: Work, task: str, seed: int, prover: str, alpha: float, width: in
                 policy,
                 scorer,
                 width=width,
-                expand=work.expand,
+                expand=work.expand[TASKS.index(task)],
                 max_steps=12,
                 final=None if final is scorer else final,
                 answers=loaded.answers,

@@ -21,9 +21,9 @@ SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64,
 KS = (2, 4, 8, 16, 32)
 MARGIN = 0.08
 SAVING = 5.0
-SWEEP_WIDTH = 4
+SWEEP_WIDTHS = (2, 4)  # by task: 16 candidates a round
 PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, not two
-TUNED = (PROVER, "other")
+TUNED = (PROVER,)
 
 
 def reproduce_pav(work: Work) -> list[TaskReport]:
@@ -39,6 +39,7 @@ def reproduce_pav(work: Work) -> list[TaskReport]:
 
 def _task(work: Work, task: str) -> TaskReport:
     sizes = [k for k in SIZES if k <= work.pool]
+    widths = work.widths[TASKS.index(task)]
     tuned, alpha = _tune(work, task)
     prover = PROVER
     orm = [outcome_curve(work, task, seed, sizes) for seed in work.seeds]
@@ -58,13 +59,12 @@ def _task(work: Work, task: str) -> TaskReport:
     pav_of_q, _ = savings(rows["pav"], rows["q"])
     best = int(np.argmax([m.value for m in over_orm]))
     more = [
-        estimate(rows["pav_any"][0][:, k] - _at_size(rows["any"][0], sizes, width))
-        for k, width in enumerate(work.widths)
+        estimate(rows["pav_any"][0][:, k] - _at_size(rows["any"][0], sizes, width)) for k, width in enumerate(widths)
     ]
     claims = [
         Claim(
             "beam search with PAV beats Best-of-N with the ORM by 8 points or more at equal compute",
-            f"{_points(over_orm[best].value)} points at width {work.widths[best]}",
+            f"{_points(over_orm[best].value)} points at width {widths[best]}",
             _interval(over_orm[best], 100.0),
             over_orm[best].value >= MARGIN,
         ),
@@ -82,7 +82,7 @@ def _task(work: Work, task: str) -> TaskReport:
         ),
         Claim(
             "the solutions that the beams end with hold a right one more often than as many samples (Pass@N)",
-            ", ".join(f"{_points(more[k].value)} at N={width}" for k, width in enumerate(work.widths)),
+            ", ".join(f"{_points(more[k].value)} at N={width}" for k, width in enumerate(widths)),
             "; ".join(_interval(e, 100.0) for e in more),
             all(e.low > 0 for e in more),
         ),
@@ -90,6 +90,8 @@ def _task(work: Work, task: str) -> TaskReport:
     return TaskReport(
         task,
         sizes,
+        widths,
+        work.expand[TASKS.index(task)],
         rows,
         {name: _by_seed(curve) for name, curve in curves.items()},
         claims,
@@ -116,7 +118,7 @@ def _interval(found: Estimate, scale: float = 1.0) -> str:
 
 def _tune(work: Work, task: str) -> tuple[Sweep, float]:
     """Accuracy against alpha on problems of the train split, and the alpha that is best there."""
-    width = SWEEP_WIDTH
+    width = SWEEP_WIDTHS[TASKS.index(task)]
     found: dict[str, list[Estimate]] = {}
     for prover in TUNED:
         curves = {}
@@ -137,10 +139,11 @@ def _tune(work: Work, task: str) -> tuple[Sweep, float]:
 def _sweep(work: Work, task: str, alpha: float) -> Sweep:
     """Every prover at the chosen alpha, on held-out problems, as the gain over Q alone."""
     names = [*(f"best_of_{k}" for k in KS), *PROVERS]
+    width = SWEEP_WIDTHS[TASKS.index(task)]
     curves = {}
     for name in ("none", *names):
         strength = 0.0 if name == "none" else alpha
-        units = [beams(work, task, s, name, strength, SWEEP_WIDTH) for s in work.seeds[: work.sweep_seeds]]
+        units = [beams(work, task, s, name, strength, width) for s in work.seeds[: work.sweep_seeds]]
         curves[name] = _curve(units, "correct")
     rows = replicate(curves)
     gains = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
@@ -149,7 +152,8 @@ def _sweep(work: Work, task: str, alpha: float) -> Sweep:
 
 def _beam_curve(work: Work, task: str, prover: str, alpha: float, what: str) -> Curve:
     by_width = [
-        _curve([beams(work, task, seed, prover, alpha, width) for seed in work.seeds], what) for width in work.widths
+        _curve([beams(work, task, seed, prover, alpha, width) for seed in work.seeds], what)
+        for width in work.widths[TASKS.index(task)]
     ]
     return Curve(
         np.concatenate([c.correct for c in by_width], axis=2), np.concatenate([c.flops for c in by_width], axis=2)

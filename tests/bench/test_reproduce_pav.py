@@ -21,7 +21,8 @@ def work(tmp_path_factory):
         tuning=2,
         seeds=(0, 1),
         pool=4,
-        widths=(1, 2),
+        widths=((1, 2), (1, 2)),
+        expand=(2, 2),
         data=(3, 4),
         rollouts=(2, 2),
         made_up={"chain": 4, "countdown": 4},
@@ -35,7 +36,7 @@ def reports(work):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
         patch.setattr(reproduce_pav, "KS", (2,))
-        patch.setattr(reproduce_pav, "SWEEP_WIDTH", 2)
+        patch.setattr(reproduce_pav, "SWEEP_WIDTHS", (2, 2))
         kept = pav_work.beams
         calls = []
 
@@ -69,7 +70,7 @@ def test_every_claim_stands_beside_its_measurement(work, reports):
 def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
     monkeypatch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
     monkeypatch.setattr(reproduce_pav, "KS", (2,))
-    monkeypatch.setattr(reproduce_pav, "SWEEP_WIDTH", 2)
+    monkeypatch.setattr(reproduce_pav, "SWEEP_WIDTHS", (2, 2))
 
     def work_again(*_, **__):
         raise AssertionError("this was done before")
