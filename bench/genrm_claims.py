@@ -89,7 +89,7 @@ def majority(right: Sequence[float], classes: Sequence[int], n: int) -> float:
 def overtakes(flops: npt.ArrayLike, accuracy: npt.ArrayLike, goal: float) -> float:
     """The compute at which a curve first comes to `goal`, on a straight line in log FLOPs; NaN where it never does.
 
-    >>> float(overtakes([1.0, 100.0], [0.2, 0.4], 0.3)), float(overtakes([1.0], [0.2], 0.3))
+    >>> round(float(overtakes([1.0, 100.0], [0.2, 0.4], 0.3)), 6), float(overtakes([1.0], [0.2], 0.3))
     (10.0, nan)
     """
     x, y = np.log(np.asarray(flops, dtype=np.float64)), np.asarray(accuracy, dtype=np.float64)
@@ -100,3 +100,20 @@ def overtakes(flops: npt.ArrayLike, accuracy: npt.ArrayLike, goal: float) -> flo
             share = (goal - y[i - 1]) / (y[i] - y[i - 1])
             return float(np.exp(x[i - 1] + share * (x[i] - x[i - 1])))
     return float("nan")
+
+
+def stays_above(
+    flops: npt.ArrayLike, accuracy: npt.ArrayLike, other_flops: npt.ArrayLike, other: npt.ArrayLike
+) -> float:
+    """The compute from which on a curve's points are all above another curve; NaN where its last one is not.
+
+    The other curve is a straight line in log FLOPs between its points, and flat beyond them.
+
+    >>> stays_above([1.0, 10.0, 100.0], [0.1, 0.3, 0.5], [1.0, 100.0], [0.2, 0.2])
+    10.0
+    """
+    x = np.asarray(flops, dtype=np.float64)
+    rival = np.interp(np.log(x), np.log(np.asarray(other_flops, dtype=np.float64)), np.asarray(other, dtype=np.float64))
+    below = np.flatnonzero(np.asarray(accuracy, dtype=np.float64) <= rival)
+    first = int(below[-1]) + 1 if len(below) else 0
+    return float(x[first]) if first < len(x) else float("nan")
