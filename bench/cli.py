@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "rerank": _rerank,
             "train": _train,
             "processbench": _processbench,
+            "reproduce": _reproduce,
         }[options.command]
         command(options)
     except BadInput as error:
@@ -120,6 +121,27 @@ def _processbench(options: argparse.Namespace) -> None:
     )
 
 
+def _reproduce(options: argparse.Namespace) -> None:
+    out = options.out or Path("runs") / f"reproduce-{options.claims}"
+    print(f"the claims about {options.claims} on the embedded tasks -> {out}")
+    if options.claims == "genrm":
+        from bench import genrm_report, genrm_work, reproduce_genrm
+
+        tables = [
+            (report.task, genrm_report.claims_table(report))
+            for report in reproduce_genrm.reproduce_genrm(genrm_work.Work(out))
+        ]
+    else:
+        from bench import pav_report, pav_work, reproduce_pav
+
+        tables = [
+            (report.task, pav_report.claims_table(report)) for report in reproduce_pav.reproduce_pav(pav_work.Work(out))
+        ]
+    for task, claims in tables:
+        print(f"\n{task}\n\n{claims}")
+    print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")
+
+
 def _carry_out(plan: RunPlan, out: Path) -> None:
     from bench.run import run
 
@@ -197,6 +219,10 @@ def _parser() -> argparse.ArgumentParser:
     errors.add_argument("--fit-on", metavar="FILE", help="take the threshold that is best on these other rows")
     errors.add_argument("--limit", type=int, help="only the first so many rows")
     errors.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
+
+    claims = commands.add_parser("reproduce", help="a paper's claims beside what the embedded models show")
+    claims.add_argument("claims", choices=("genrm", "pav"))
+    claims.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
     return parser
 
 
