@@ -12,10 +12,20 @@ import numpy.typing as npt
 
 from bench.genrm_claims import Estimate, estimate
 from bench.genrm_work import Work
+from bench.table import short
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers.
 _COLOURS = ("#000000", "#0072B2", "#009E73", "#E69F00", "#D55E00")
 _MARKERS = ("o", "s", "^", "D", "v")
+
+
+_PREAMBLE = """\
+All verifiers start from the shipped `drilled` LM (0.87M parameters) and learn from the same solutions of 2 to 4
+words, half of them right: the policy's own and, two fifths of the wrong ones, made up. `drilled` has read, like a
+pretrained model, clean solutions, fair copies of drafts and comparisons of lists at *all* lengths up to 6 words, but
+no verdict. Discriminative and direct ones take twice GenRM-CoT's steps, which are shorter. The untrained base as a
+judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class TaskReport:
     task: str
     table: dict[str, Estimate]
     per_seed: dict[str, list[float]]
-    reading: dict[str, float]
+    notes: list[str]
     votes: dict[int, npt.NDArray[np.float64]]
     curves: dict[str, Curve]
     claims: list[Claim]
@@ -51,7 +61,7 @@ class TaskReport:
 def write_report(reports: Sequence[TaskReport], work: Work) -> None:
     """Write the page and its plots."""
     draft = work.out / "genrm.md.partial"
-    draft.write_text("\n".join(_section(report, work) for report in reports), encoding="utf-8")
+    draft.write_text("\n".join([_PREAMBLE, *(_section(report, work) for report in reports)]), encoding="utf-8")
     os.replace(draft, work.out / "genrm.md")
     _plot_votes(reports, work.out / "genrm_votes.png")
     _plot_compute(reports, work.out / "genrm_compute.png")
@@ -81,17 +91,22 @@ def _section(report: TaskReport, work: Work) -> str:
     for name, e in report.table.items():
         seeds = " ".join(f"{v:.3f}" for v in report.per_seed.get(name, []))
         parts.append(f"| {name} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {seeds} |")
-    few = min(work.few, work.problems)
+    counted = next(iter(report.votes.values())).shape[1]
     parts += [
-        f"\nBy rationales a solution, first {few} problems:\n",
+        f"\nBy rationales a solution, first {counted} problems:\n",
         "| K | accuracy | 95% interval |",
         "|---|---|---|",
     ]
     for k, values in report.votes.items():
         e = estimate(values)
         parts.append(f"| {k} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |")
-    parts.append("")
-    parts += [f"- {name}: {value:.3f}" for name, value in report.reading.items()]
+    parts += [
+        "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
+        "| curve | FLOPs | accuracy |",
+        "|---|---|---|",
+    ]
+    parts += [f"| {name} | {short(c.flops[-1])} | {c.accuracy[-1].value:.3f} |" for name, c in report.curves.items()]
+    parts += ["", *(f"- {line}" for line in report.notes)]
     return "\n".join(parts) + "\n"
 
 

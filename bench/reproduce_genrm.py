@@ -14,9 +14,20 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.errors import BadInput
-from bench.genrm_claims import Estimate, best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
+from bench.genrm_claims import (
+    Estimate,
+    best_of,
+    by_votes,
+    difference,
+    estimate,
+    majority,
+    mean_of_votes,
+    overtakes,
+    stays_above,
+)
 from bench.genrm_report import Claim, Curve, TaskReport, write_report
 from bench.genrm_work import RIVALS, SUITES, Suite, Work, data, judge_in_words, pool, scores
+from bench.table import short
 
 MARGIN = 0.10
 TRAINED = tuple(name for name, rival in RIVALS.items() if rival.kind != "judge")
@@ -31,7 +42,9 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
     data(work)
     for suite in SUITES:
         pool(work, suite)
-    jobs = [("judge", 0)] + [(name, seed) for seed in work.seeds for name in TRAINED]
+    # The variants come last: a run that is stopped early has the main table.
+    ordered = sorted(TRAINED, key=lambda name: RIVALS[name].variant)
+    jobs = [("judge", 0), *((name, seed) for name in ordered for seed in work.seeds)]
     if processes == 1:
         for name, seed in jobs:
             _job(work, name, seed, threads=None)
@@ -74,7 +87,7 @@ def _report(work: Work, suite: Suite) -> TaskReport:
     curves = _curves(work, suite, right)
     claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
     per_seed = {name: values.mean(axis=1).tolist() for name, values in picked.items()}
-    return TaskReport(suite.name, table, per_seed, _reading(work, suite), votes, curves, claims)
+    return TaskReport(suite.name, table, per_seed, _notes(work, suite, curves), votes, curves, claims)
 
 
 def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:
@@ -131,15 +144,24 @@ def _best(work: Work, suite: Suite, name: str, seed: int, right: list[list[float
     return [best_of(r, mean_of_votes([v[:limit] for v in row]), len(r)) for r, row in zip(right, rows, strict=True)]
 
 
-def _reading(work: Work, suite: Suite) -> dict[str, float]:
-    """How much the generative verifiers wrote, and the share of votes without a verdict."""
+def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:
     votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, suite)["votes"] for row in p for v in row]
-    return {
-        "GenRM-CoT, share of votes without a verdict": float(np.mean([v is None for v in votes])),
-        "the untrained base as a judge, share of rationales that come to a verdict": judge_in_words(work, suite)[
-            "verdicts"
-        ],
-    }
+    silent = float(np.mean([v is None for v in votes]))
+    spoken = judge_in_words(work, suite)["verdicts"]
+    majority_curve, cot = curves["self-consistency"], curves["GenRM-CoT, K = 1"]
+    at = stays_above(
+        cot.flops,
+        [e.value for e in cot.accuracy],
+        majority_curve.flops,
+        [e.value for e in majority_curve.accuracy],
+    )
+    where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"
+    return [
+        f"GenRM-CoT: {silent:.1%} of the votes came to no verdict, after three more draws",
+        f"the untrained base, left to its own words, came to a verdict in {spoken:.1%} of its rationales",
+        f"GenRM-CoT (K = 1) is above self-consistency at equal compute {where} "
+        f"(beyond {short(majority_curve.flops[-1])} self-consistency's last point stands)",
+    ]
 
 
 def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:

@@ -44,12 +44,12 @@ def drilled(out: Path, log: Log) -> None:
 
 def genrm(out: Path, log: Log) -> None:
     """From drilled, the verdict at once, for all tasks."""
-    _train(out, log, "genrm", "direct", steps=1500)
+    _train(out, log, "genrm", "direct", steps=800)
 
 
 def genrm_cot(out: Path, log: Log) -> None:
     """From drilled, rationales written by program and their verdicts, for all tasks."""
-    _train(out, log, "genrm_cot", "cot", steps=2500)
+    _train(out, log, "genrm_cot", "cot", steps=1500)
 
 
 def _train(out: Path, log: Log, name: str, mode: Any, *, steps: int) -> None:
