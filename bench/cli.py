@@ -45,8 +45,15 @@ def demo_plan(seed: int = 0) -> RunPlan:
     return RunPlan(
         task="chain",
         policy="tiny:policy",
-        scorers={"orm": "tiny:orm", "prm": "tiny:prm"},
-        strategies=("self_consistency", "best_of_n:orm", "best_of_n:prm", "weighted_majority:orm", "beam_search:prm"),
+        scorers={"orm": "tiny:orm", "prm": "tiny:prm", "pav": "pav:tiny:prm,k=4,alpha=0.2"},
+        strategies=(
+            "self_consistency",
+            "best_of_n:orm",
+            "best_of_n:prm",
+            "weighted_majority:orm",
+            "beam_search:prm",
+            "beam_search:pav",
+        ),
         n=64,
         limit=100,
         seed=seed,
@@ -55,7 +62,7 @@ def demo_plan(seed: int = 0) -> RunPlan:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    print("100 held-out problems of chain arithmetic, a trained 0.9M-parameter policy, its ORM and its PRM")
+    print("100 held-out problems of chain arithmetic, a trained 0.9M-parameter policy and its scorers")
     _carry_out(demo_plan(options.seed), options.out or Path("runs/demo"))
 
 
