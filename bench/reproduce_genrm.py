@@ -117,12 +117,17 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
 
 
 def _compute_claim(curves: dict[str, Curve]) -> Claim:
-    majority_curve, cot = curves["self-consistency"], curves["GenRM-CoT, K = 1"]
+    majority_curve = curves["self-consistency"]
     best = int(np.argmax([e.value for e in majority_curve.accuracy]))
     goal, price = majority_curve.accuracy[best].value, majority_curve.flops[best]
-    at = overtakes(cot.flops, [e.value for e in cot.accuracy], goal) / price
-    text = f"GenRM-CoT (K = 1) comes to self-consistency's best ({goal:.3f}) at this many times its compute"
-    return Claim(text, Estimate(at, float("nan"), float("nan")), bool(at <= 1))
+    at = [overtakes(c.flops, [e.value for e in c.accuracy], goal) for c in _cot_curves(curves).values()]
+    ratio = float("nan") if np.isnan(at).all() else float(np.nanmin(at)) / price
+    text = f"GenRM-CoT comes to self-consistency's best ({goal:.3f}): at this many times its compute"
+    return Claim(text, Estimate(ratio, float("nan"), float("nan")), not np.isnan(ratio))
+
+
+def _cot_curves(curves: dict[str, Curve]) -> dict[str, Curve]:
+    return {name: curve for name, curve in curves.items() if name.startswith("GenRM-CoT")}
 
 
 def _suites(name: str) -> tuple[Suite, ...]:
@@ -148,20 +153,24 @@ def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:
     votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, suite)["votes"] for row in p for v in row]
     silent = float(np.mean([v is None for v in votes]))
     spoken = judge_in_words(work, suite)["verdicts"]
-    majority_curve, cot = curves["self-consistency"], curves["GenRM-CoT, K = 1"]
-    at = stays_above(
-        cot.flops,
-        [e.value for e in cot.accuracy],
-        majority_curve.flops,
-        [e.value for e in majority_curve.accuracy],
-    )
-    where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"
-    return [
+    rival = curves["self-consistency"]
+    known = (rival.flops, [e.value for e in rival.accuracy])
+    notes = [
         f"GenRM-CoT: {silent:.1%} of the votes came to no verdict, after three more draws",
         f"the untrained base, left to its own words, came to a verdict in {spoken:.1%} of its rationales",
-        f"GenRM-CoT (K = 1) is above self-consistency at equal compute {where} "
-        f"(beyond {short(majority_curve.flops[-1])} self-consistency's last point stands)",
     ]
+    for name in ("discriminative", "direct GenRM"):
+        values = [e.value for e in curves[name].accuracy]
+        top = int(np.argmax(values))
+        notes.append(f"{name} is best at N = {2**top}: {values[top]:.3f}")
+    for name, curve in _cot_curves(curves).items():
+        at = stays_above(curve.flops, [e.value for e in curve.accuracy], *known)
+        where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"
+        notes.append(
+            f"{name} is above self-consistency at equal compute {where} (beyond {short(rival.flops[-1])} "
+            "self-consistency's last point stands)"
+        )
+    return notes
 
 
 def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:
