@@ -162,7 +162,7 @@ def _plot_sweeps(reports: Sequence[TaskReport], path: Path) -> None:
     for i, report in enumerate(reports):
         for axis, sweep, label in (
             (axes[2 * i], report.alphas, f"{report.task}: accuracy against alpha"),
-            (axes[2 * i + 1], report.provers, f"{report.task}: gain over Q by prover, alpha {report.alpha:g}"),
+            (axes[2 * i + 1], report.provers, f"{report.task}: gain over Q by prover"),
         ):
             for j, (name, line) in enumerate(sweep.lines.items()):
                 x = np.arange(len(line)) + 0.12 * j

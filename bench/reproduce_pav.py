@@ -19,6 +19,7 @@ from bench.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
 KS = (2, 4, 8, 16, 32)
+LARGE_ALPHA = 2.0  # where the prover counts for more than Q does
 MARGIN = 0.08
 SAVING = 5.0
 SWEEP_WIDTHS = (2, 4)  # by task: 16 candidates a round
@@ -137,17 +138,17 @@ def _tune(work: Work, task: str) -> tuple[Sweep, float]:
 
 
 def _sweep(work: Work, task: str, alpha: float) -> Sweep:
-    """Every prover at the chosen alpha, on held-out problems, as the gain over Q alone."""
+    """Every prover at the chosen alpha and at a large one, on held-out problems, as the gain over Q alone."""
     names = [*(f"best_of_{k}" for k in KS), *PROVERS]
-    width = SWEEP_WIDTHS[TASKS.index(task)]
-    curves = {}
-    for name in ("none", *names):
-        strength = 0.0 if name == "none" else alpha
-        units = [beams(work, task, s, name, strength, width) for s in work.seeds[: work.sweep_seeds]]
-        curves[name] = _curve(units, "correct")
-    rows = replicate(curves)
-    gains = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
-    return Sweep(names, {f"alpha {alpha:g}": gains})
+    width, seeds = SWEEP_WIDTHS[TASKS.index(task)], work.seeds[: work.sweep_seeds]
+    lines = {}
+    for strength in dict.fromkeys((alpha, LARGE_ALPHA)):
+        curves = {"none": _curve([beams(work, task, s, "none", 0.0, width) for s in seeds], "correct")}
+        for name in names:
+            curves[name] = _curve([beams(work, task, s, name, strength, width) for s in seeds], "correct")
+        rows = replicate(curves)
+        lines[f"alpha {strength:g}"] = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
+    return Sweep(names, lines)
 
 
 def _beam_curve(work: Work, task: str, prover: str, alpha: float, what: str) -> Curve:
