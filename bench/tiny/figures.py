@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import rankdata
 from transformers import LlamaForCausalLM
 
 from bench.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
+from bench.label_quality import auc
 from bench.tiny.lm import Log
 from bench.tiny.reward import Rollout
 from bench.tiny.rollouts import sample
@@ -99,18 +99,6 @@ def pool_values(scorer: Scorer, prompts: Sequence[str], pools: Sequence[Sequence
 def load_scorer(weights: Path, name: str) -> Scorer:
     """A PRM or an ORM of a folder of weights."""
     return PRM.load(weights / name) if name in PRMS else ORM.load(weights / name)
-
-
-def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
-    """The chance that a good one scores above a bad one, ties counting half (Mann-Whitney).
-
-    >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
-    0.875
-    """
-    good = labels.astype(bool)
-    positives, negatives = int(good.sum()), int((~good).sum())
-    ranks = rankdata(scores)
-    return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _pool_aucs(correct: Sequence[Sequence[bool]], values: npt.NDArray[Any]) -> list[float]:

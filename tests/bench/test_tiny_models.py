@@ -8,8 +8,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.estimators import best_at_k, weighted_at_k
+from bench.label_quality import auc
 from bench.tiny import countdown, load_task, weights_folder
-from bench.tiny.figures import auc, load_scorer, pool_values
+from bench.tiny.figures import load_scorer, pool_values
 from bench.tiny.lm import IGNORED, lm_batch
 from bench.tiny.reward import Rollout, encode_rollouts
 from bench.tiny.rollouts import sample

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from bench.label_quality import auc
 from bench.tiny import train
-from bench.tiny.figures import auc
 from bench.tiny.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save
 from bench.tiny.reward import Rollout, make_chain, read_rollouts, train_reward_model, write_rollouts
