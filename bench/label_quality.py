@@ -99,7 +99,7 @@ def quality_of(judged: Judged) -> Quality:
     )
 
 
-def auc(scores: Numbers, labels: npt.NDArray[Any]) -> float:
+def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """The chance that a good one scores above a bad one, ties counting half (Mann-Whitney).
 
     >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
