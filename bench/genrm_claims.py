@@ -1,27 +1,15 @@
 """The numbers behind the GenRM claims: paired differences, accuracy by votes, accuracy at equal compute."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.estimators import best_at_k, weighted_at_k
+from bench.intervals import Estimate
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 def estimate(per_problem: npt.ArrayLike, *, seed: int = 0) -> Estimate:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.genrm_claims import Estimate, estimate
+from bench.genrm_claims import estimate
 from bench.genrm_work import Work
+from bench.intervals import Estimate
 from bench.table import short
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers.

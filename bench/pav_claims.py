@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.intervals import Estimate
+
 Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
 PLATEAU = 0.005  # the best of a curve is reached where it comes within this of its maximum
@@ -20,18 +22,6 @@ class Curve:
     def __post_init__(self) -> None:
         if self.correct.shape != self.flops.shape or self.correct.ndim != 3:
             raise ValueError(f"a curve of shapes {self.correct.shape} and {self.flops.shape}: both must be (S, P, K)")
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 def replicate(

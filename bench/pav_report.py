@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.pav_claims import Estimate, estimate
+from bench.intervals import Estimate
+from bench.pav_claims import estimate
 from bench.pav_work import Work
 from bench.table import short
 

@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from bench.errors import BadInput
 from bench.genrm_claims import (
-    Estimate,
     best_of,
     by_votes,
     difference,
@@ -27,6 +26,7 @@ from bench.genrm_claims import (
 )
 from bench.genrm_report import Claim, Curve, TaskReport, write_report
 from bench.genrm_work import RIVALS, SUITES, Suite, Work, data, judge_in_words, pool, scores
+from bench.intervals import Estimate
 from bench.table import short
 
 MARGIN = 0.10

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BadInput
-from bench.pav_claims import Curve, Estimate, estimate, margins, replicate, savings
+from bench.intervals import Estimate
+from bench.pav_claims import Curve, estimate, margins, replicate, savings
 from bench.pav_report import Claim, Sweep, TaskReport, write_report
 from bench.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
 

@@ -1,7 +1,6 @@
 """What learned scorers learn from: a solution with a label a step."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.solution import Problem, Solution
@@ -57,12 +56,3 @@ def with_outcome(problem: Problem, solution: Solution, right: bool) -> Labelled:
             f"problem {problem.id!r}: only a finished solution with text has an outcome (stop {solution.stop})"
         )
     return Labelled(problem, solution, (math.nan,) * (len(solution.steps) - 1) + (float(right),))
-
-
-def outcomes(rows: Sequence[Labelled]) -> list[Labelled]:
-    """The rows whose outcome is known.
-
-    >>> outcomes([])
-    []
-    """
-    return [row for row in rows if not math.isnan(row.outcome)]
