@@ -129,23 +129,23 @@ def _processbench(options: argparse.Namespace) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
+    from bench.reproduce.claim import claims_table
+
     out = options.out or Path("runs") / f"reproduce-{options.claims}"
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
-        from bench import genrm_report, genrm_work, reproduce_genrm
+        from bench.reproduce import genrm, genrm_work
 
-        tables = [
-            (report.task, genrm_report.claims_table(report))
-            for report in reproduce_genrm.reproduce_genrm(genrm_work.Work(out))
-        ]
+        work = genrm_work.pretrained_work(out, options.base) if options.base else genrm_work.Work(out)
+        found = [(report.task, report.claims) for report in genrm.reproduce_genrm(work)]
     else:
-        from bench import pav_report, pav_work, reproduce_pav
+        if options.base:
+            raise BadInput("--base: it is for 'genrm', and this reproduces 'pav'")
+        from bench.reproduce import pav, pav_work
 
-        tables = [
-            (report.task, pav_report.claims_table(report)) for report in reproduce_pav.reproduce_pav(pav_work.Work(out))
-        ]
-    for task, claims in tables:
-        print(f"\n{task}\n\n{claims}")
+        found = [(report.task, report.claims) for report in pav.reproduce_pav(pav_work.Work(out))]
+    for task, claims in found:
+        print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")
 
 
@@ -230,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     claims = commands.add_parser("reproduce", help="a paper's claims beside what the embedded models show")
     claims.add_argument("claims", choices=("genrm", "pav"))
     claims.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
+    claims.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
     return parser
 
 

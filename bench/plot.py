@@ -1,37 +1,28 @@
 """`curve.png`: accuracy against compute."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.curves import ANY_RIGHT, Point
+from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.plan import Contest
-
-# Okabe and Ito's palette, which stays apart for colour-blind readers.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     """Draw every curve with its interval band, against FLOPs a problem where they are known, else against N."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     curves: dict[Contest, list[Point]] = {}
     for point in points:
         curves.setdefault(point.contest, []).append(point)
     by_flops = all(p.spend.flops > 0 for p in points)
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    styles = iter(zip(_COLOURS, _MARKERS, strict=True))
+    figure, [axes] = new_figure(size=(8, 5))
+    styles = iter(zip(COLOURS, MARKERS, strict=True))
     for contest, curve in curves.items():
         x = [p.spend.flops if by_flops else float(p.n) for p in curve]
         y = [p.accuracy for p in curve]
         if contest == ANY_RIGHT:
-            axes.plot(x, y, color="#999999", linestyle="--", label="any sample right (pass@N)")
+            axes.plot(x, y, color=GREY, linestyle="--", label="any sample right (pass@N)")
             continue
-        colour, marker = next(styles, (_COLOURS[-1], "."))
+        colour, marker = next(styles, (COLOURS[-1], "."))
         axes.plot(x, y, color=colour, marker=marker, markersize=5, label=_label(contest))
         axes.fill_between(x, [p.low for p in curve], [p.high for p in curve], color=colour, alpha=0.12, linewidth=0)
     if by_flops:
@@ -45,10 +36,7 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     axes.grid(visible=True, alpha=0.25)
     axes.set_title(title)
     axes.legend(loc="best", fontsize="small", framealpha=0.9)
-    draft = path.with_name(f".{path.name}.draft.png")
-    figure.savefig(draft, dpi=150, metadata={"Software": None})
-    pyplot.close(figure)
-    os.replace(draft, path)
+    save_figure(figure, path)
 
 
 def _label(contest: Contest) -> str:

@@ -1,6 +1,5 @@
 """Are scores probabilities? Reliability: what is right among solutions of like score."""
 
-import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-# Of Okabe and Ito's palette, as `bench.plot`.
-_STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#000000", "X"))
+from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 
 Numbers = npt.NDArray[np.float64]
 
@@ -81,17 +79,10 @@ def expected_calibration_error(scores: npt.ArrayLike, labels: npt.ArrayLike, *, 
 
 def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: str) -> None:
     """Mean label against mean score of each curve's bins, their intervals, and how many rows each bin holds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (top, low) = pyplot.subplots(
-        2, 1, figsize=(6.5, 7.5), layout="constrained", sharex=True, height_ratios=(4, 1)
-    )
-    top.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="score = share right")
+    figure, (top, low) = new_figure(2, size=(6.5, 7.5), sharex=True, heights=(4, 1))
+    top.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="score = share right")
     for i, (name, bins) in enumerate(curves.items()):
-        colour, marker = _STYLES[i % len(_STYLES)]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         total = sum(b.count for b in bins)
         error = sum(b.count * abs(b.score - b.label) for b in bins) / total
         x, y = [b.score for b in bins], [b.label for b in bins]
@@ -110,10 +101,7 @@ def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: 
     low.set_xlabel("mean score in bin")
     for axes in (top, low):
         axes.grid(visible=True, alpha=0.25)
-    draft = path.with_name(f".{path.name}.draft.png")
-    figure.savefig(draft, dpi=150, metadata={"Software": None})
-    pyplot.close(figure)
-    os.replace(draft, path)
+    save_figure(figure, path)
 
 
 def _equal_mass(scores: Numbers, order: npt.NDArray[np.intp], bins: int) -> list[npt.NDArray[np.intp]]:

@@ -1,8 +1,14 @@
 """Verifiers by a short spec, such as a command line takes."""
 
+from typing import Literal
+
 from verifiers.scoring import Scorer
 
-_FORMS = "orm:MODEL, genrm:MODEL[,votes=K], judge:MODEL[,votes=K] or implicit:MODEL,REFERENCE,beta=B"
+_FORMS = (
+    "orm:MODEL, genrm:MODEL[,votes=K], judge:MODEL[,votes=K] or implicit:MODEL,REFERENCE,beta=B, "
+    "each with ,dtype=bfloat16 or float32"
+)
+_DTYPES: dict[str, Literal["auto", "float32", "bfloat16"]] = {"float32": "float32", "bfloat16": "bfloat16"}
 
 
 def load(spec: str) -> Scorer:
@@ -10,7 +16,8 @@ def load(spec: str) -> Scorer:
 
     `orm:MODEL`; `genrm:MODEL` and, for the number of rationales, `genrm:MODEL,votes=8`; `judge:MODEL`, a model
     that was never taught to verify (votes=32); `implicit:MODEL,REFERENCE,beta=0.1`, the implicit reward of
-    a tuned policy over its reference.
+    a tuned policy over its reference. `dtype=bfloat16` or `dtype=float32` at the end says how to compute;
+    an ORM is float32 without it, and the others are as the model was saved.
 
     >>> from bench.tiny import weights_folder
     >>> type(load(f"orm:{weights_folder('orm')}")).__name__
@@ -20,25 +27,28 @@ def load(spec: str) -> Scorer:
     """
     kind, _, rest = spec.partition(":")
     names, options = parts_of(rest)
+    if (wanted := options.pop("dtype", None)) not in (None, *_DTYPES):
+        raise ValueError(f"{spec!r}: dtype={wanted}: use bfloat16 or float32")
+    dtype = "auto" if wanted is None else _DTYPES[wanted]
     numbers = {key: _number(spec, key, value) for key, value in options.items()}
     if kind == "orm" and len(names) == 1 and not options:
         from verifiers.orm import ORM
 
-        return ORM.load(names[0])
+        return ORM.load(names[0], dtype=wanted or "float32")
     if kind == "genrm" and len(names) == 1 and options.keys() <= {"votes"}:
         from verifiers.genrm import GenRM
 
-        return GenRM.load(names[0], votes=int(numbers["votes"]) if options else None)
+        return GenRM.load(names[0], votes=int(numbers["votes"]) if options else None, dtype=dtype)
     if kind == "judge" and len(names) == 1 and options.keys() <= {"votes"}:
         from policies.transformers import Transformers
         from verifiers.llm_judge import LLMJudge
 
-        return LLMJudge(Transformers.load(names[0]), votes=int(numbers.get("votes", 32)))
+        return LLMJudge(Transformers.load(names[0], dtype=dtype), votes=int(numbers.get("votes", 32)))
     if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
         from policies.transformers import Transformers
         from verifiers.implicit_reward import ImplicitReward
 
-        policy, reference = (Transformers.load(name) for name in names)
+        policy, reference = (Transformers.load(name, dtype=dtype) for name in names)
         return ImplicitReward(policy, reference, numbers["beta"])
     raise ValueError(f"unknown verifier {spec!r}: use {_FORMS}")
 

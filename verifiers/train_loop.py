@@ -3,12 +3,13 @@
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
@@ -23,6 +24,7 @@ from verifiers.train_checkpoint import (
 from verifiers.train_config import TrainConfig
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+_SHORT = 1024  # tokens up to which the scores of an attention, T x T, are little memory
 
 
 def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dict[str, Any]:
@@ -62,6 +64,12 @@ def on_one_device(arguments: Any) -> Any:
         raise ValueError(f"{arguments.world_size} processes were started: train in one, on one device")
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def attention_for(longest: int, config: TrainConfig) -> AbstractContextManager[None]:
+    """On a CPU, plain attention for short rows: the gradient of flash attention takes half of a step there."""
+    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
+    return sdpa_kernel(SDPBackend.MATH) if on_cpu and longest <= _SHORT else nullcontext()
 
 
 class Planned:

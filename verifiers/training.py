@@ -14,7 +14,7 @@ from transformers import Trainer, TrainingArguments
 
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_config import TrainConfig
-from verifiers.train_loop import Planned, arguments_for, on_one_device, own_randomness, run
+from verifiers.train_loop import Planned, arguments_for, attention_for, on_one_device, own_randomness, run
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
@@ -105,7 +105,7 @@ def fit(
                 value = loss(model, inputs)
             return (value, None) if return_outputs else value
 
-    with own_randomness(config.seed):
+    with own_randomness(config.seed), attention_for(max(len(e.ids) for e in examples), config):
         arguments = on_one_device(TrainingArguments(**arguments_for(model, config, out, steps)))
         trainer = ScorerTrainer(model=model, args=arguments, train_dataset=_Picked(examples), data_collator=_collate)
         run(trainer, batches, config, out)

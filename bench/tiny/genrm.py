@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM
 
 from bench.tiny.drills import train_on_drills
@@ -56,16 +55,8 @@ def _train(out: Path, log: Log, name: str, mode: Any, *, steps: int) -> None:
     policy = LlamaForCausalLM.from_pretrained(out / "weights" / "policy", dtype=torch.float32)
     rows = critiqued(policy, ROWS, seed=31)
     config = TrainConfig(max_steps=steps, batch_size=64, seed=31, save_dtype="bfloat16", **SETTINGS)
-    with quick_attention():
-        train_genrm(
-            out / "weights" / "drilled", rows, mode=mode, out=out / "weights" / name, format=FORMAT, config=config
-        )
+    train_genrm(out / "weights" / "drilled", rows, mode=mode, out=out / "weights" / name, format=FORMAT, config=config)
     log({"stage": name, "rows": len(rows), "steps": steps})
-
-
-def quick_attention() -> Any:
-    """The CPU's flash attention takes longer for its gradient than all other work together."""
-    return sdpa_kernel(SDPBackend.MATH)
 
 
 def critiqued(policy: Any, rows: Mapping[str, int], *, seed: int, count: int = 4) -> list[Critiqued]:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.tiny import chain
@@ -285,12 +284,10 @@ def _train_from_values(out: Path, log: Log, name: str, of: str) -> None:
         seed=20,
         device="cpu",
     )
-    # The CPU's flash attention takes longer for its gradient than all other work together.
-    with sdpa_kernel(SDPBackend.MATH):
-        if name == "orm":
-            train_orm(out / "weights" / "prm_error", rows, out=draft, config=config)
-        else:
-            train_prm(out / "weights" / "prm_error", rows, target="value", out=draft, config=config)
+    if name == "orm":
+        train_orm(out / "weights" / "prm_error", rows, out=draft, config=config)
+    else:
+        train_prm(out / "weights" / "prm_error", rows, target="value", out=draft, config=config)
     for line in (draft / "log.jsonl").read_text(encoding="utf-8").splitlines():
         log({"stage": name, **json.loads(line)})
     where = out / "weights" / name

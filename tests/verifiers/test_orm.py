@@ -118,6 +118,16 @@ def test_it_is_loaded_by_spec():
     assert isinstance(verifiers.load(f"orm:{ORM_FOLDER}"), ORM)
 
 
+def test_a_spec_says_how_to_compute():
+    assert verifiers.load(f"orm:{ORM_FOLDER}").model.dtype is torch.float32
+    assert verifiers.load(f"orm:{ORM_FOLDER},dtype=bfloat16").model.dtype is torch.bfloat16
+    policy = weights_folder("policy")
+    implicit = verifiers.load(f"implicit:{policy},{policy},beta=0.1,dtype=bfloat16")
+    assert {implicit.policy.model.dtype, implicit.reference.model.dtype} == {torch.bfloat16}
+    with pytest.raises(ValueError, match="dtype=float16: use bfloat16 or float32"):
+        verifiers.load(f"orm:{ORM_FOLDER},dtype=float16")
+
+
 @pytest.mark.parametrize("spec", ["orm", "orm:", "magic:x", "tiny:orm"])
 def test_an_unknown_spec_is_named(spec):
     with pytest.raises(ValueError, match=f"unknown verifier '{spec}'"):

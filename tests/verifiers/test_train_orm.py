@@ -19,6 +19,7 @@ from verifiers import train_reward as shared
 from verifiers.batch_plan import Group
 from verifiers.train_base import load_base
 from verifiers.train_config import TrainConfig
+from verifiers.train_loop import attention_for
 from verifiers.train_orm import train_orm
 from verifiers.train_reward import balanced_groups, reward_examples
 from verifiers.train_rows import SkippedRowsWarning
@@ -59,6 +60,14 @@ def test_a_soft_label_reaches_loss_and_gradient_as_it_is():
         gradient += (p - r.outcome) * h / 2
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(model.score.weight.grad[0], gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_on_a_cpu_short_rows_get_the_attention_whose_gradient_is_quick():
+    on_cpu = TrainConfig(device="cpu")
+    with attention_for(1024, on_cpu):
+        assert not torch.backends.cuda.flash_sdp_enabled()
+    with attention_for(1025, on_cpu):  # T x T scores would be too much memory
+        assert torch.backends.cuda.flash_sdp_enabled()
 
 
 def test_it_learns_and_its_folder_is_an_ordinary_orm(tmp_path):

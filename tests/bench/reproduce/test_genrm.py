@@ -1,14 +1,18 @@
 """The GenRM reproduction: its numbers on cases whose answers are known, and a run in miniature."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.errors import BadInput
-from bench.genrm_claims import best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
-from bench.genrm_work import RIVALS, SUITES, Work, scores
-from bench.reproduce_genrm import reproduce_genrm
+from bench.reproduce.genrm import reproduce_genrm
+from bench.reproduce.genrm_claims import best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
+from bench.reproduce.genrm_work import RIVALS, SUITES, Work, pretrained_work, scores
 
 
 def test_the_interval_is_that_of_a_mean_over_problems():
@@ -118,7 +122,53 @@ def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
     assert lost.exists()
 
 
+@pytest.fixture
+def byte_pairs(tmp_path):
+    """The folder of a random LM whose tokenizer, as a pretrained one's, has " Yes" and " No" as tokens."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        special_tokens=["<eos>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+        vocab_size=300,
+    )
+    core.train_from_iterator([" Yes No Yes No"] * 9, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=400,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    return tmp_path / "base"
+
+
+def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
+    work = replace(
+        pretrained_work(tmp_path / "run", str(byte_pairs)),
+        problems=2, seeds=(0,), n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
+    )  # fmt: skip
+    reports = reproduce_genrm(work, processes=1)
+    assert [r.task for r in reports] == [s.name for s in SUITES if s.longer]
+    for report in reports:
+        assert set(report.per_seed) == {"orm", "genrm", "genrm_cot", "judge"}
+        assert all(c.flops[0] > 0 for c in report.curves.values())
+    page = (work.out / "genrm.md").read_text(encoding="utf-8")
+    assert str(byte_pairs) in page
+    assert "drilled" not in page
+    [model] = (work.out / "models").glob("genrm_cot_0")
+    kept = json.loads((model / "config.json").read_text())["stepbeam"]["format"]
+    assert kept["verdict"] == "Is the answer correct (Yes/No)?"
+
+
 def test_a_folder_of_other_settings_is_refused(miniature):
     work, _ = miniature
-    with pytest.raises(BadInput, match="other settings"):
+    with pytest.raises(BadInput, match="holds a run with other .*problems"):
         reproduce_genrm(Work(work.out, problems=4), processes=1)

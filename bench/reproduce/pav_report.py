@@ -1,38 +1,29 @@
 """`pav.md`, `pav.png` and `pav_sweeps.png`: each PAV claim beside what was measured."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.intervals import Estimate
-from bench.pav_claims import estimate
-from bench.pav_work import Work
+from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.pav_claims import estimate
+from bench.reproduce.pav_work import Work
+from bench.run_folder import write_atomically
 from bench.table import short
 
 Floats = npt.NDArray[np.float64]
-# Okabe and Ito's palette, which stays apart for colour-blind readers.
+_BLUE, _RED, _GREEN = COLOURS[:3]
 _LINES = {
-    "pav": ("#D55E00", "s", "beam search, PAV"),
-    "q": ("#009E73", "^", "beam search, Q alone"),
-    "orm": ("#0072B2", "o", "Best-of-N, ORM"),
+    "pav": (_RED, "s", "beam search, PAV"),
+    "q": (_GREEN, "^", "beam search, Q alone"),
+    "orm": (_BLUE, "o", "Best-of-N, ORM"),
 }
 SWEPT = "16 candidates a round, training seed 0"
-_SHADES = ("#D55E00", "#0072B2", "#009E73")
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What the paper's claim says here, what was measured, and whether it holds."""
-
-    text: str
-    measured: str
-    interval: str
-    holds: bool
+_SHADES = (_RED, _BLUE, _GREEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +56,9 @@ class TaskReport:
 def write_report(reports: Sequence[TaskReport], work: Work) -> None:
     """Write the page and its plots."""
     text = "\n".join(_section(report, work) for report in reports)
-    draft = work.out / "pav.md.partial"
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, work.out / "pav.md")
+    write_atomically(work.out / "pav.md", text)
     _plot_curves(reports, work.out / "pav.png")
     _plot_sweeps(reports, work.out / "pav_sweeps.png")
-
-
-def claims_table(report: TaskReport) -> str:
-    """The claims of a task as a table."""
-    lines = ["| claim | measured | 95% interval | holds |", "|---|---|---|---|"]
-    for claim in report.claims:
-        verdict = "yes" if claim.holds else "**no**"
-        lines.append(f"| {claim.text} | {claim.measured} | {claim.interval} | {verdict} |")
-    return "\n".join(lines)
 
 
 def _section(report: TaskReport, work: Work) -> str:
@@ -87,7 +67,7 @@ def _section(report: TaskReport, work: Work) -> str:
         f"{work.problems} held-out problems, {len(work.seeds)} training seeds, PAV with prover `{report.prover}` and "
         f"alpha {report.alpha:g} (chosen on {work.tuning} problems of the train split), "
         f"{report.expand} next steps drawn from each beam element.\n",
-        claims_table(report) + "\n",
+        claims_table(report.claims) + "\n",
         _curve_table(report) + "\n",
         _best_of_n_table(report) + "\n",
         _sweep_table(report.alphas, f"alpha, {SWEPT}, tuning problems: accuracy") + "\n",
@@ -136,10 +116,10 @@ def _sweep_table(sweep: Sweep, title: str) -> str:
 
 
 def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
-    figure, axes = _figure(len(reports))
+    figure, axes = new_figure(1, len(reports), size=(12, 5))
     for axis, report in zip(axes, reports, strict=True):
         accuracy, flops = report.rows["any"]
-        axis.plot(flops[0], accuracy[0], color="#999999", linestyle="--", label="any sample right (pass@N)")
+        axis.plot(flops[0], accuracy[0], color=GREY, linestyle="--", label="any sample right (pass@N)")
         for name, (colour, marker, label) in _LINES.items():
             accuracy, flops = report.rows[name]
             points = [estimate(accuracy[:, k]) for k in range(accuracy.shape[1])]
@@ -155,11 +135,11 @@ def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
         axis.grid(visible=True, alpha=0.25)
         axis.set_title(f"{report.task}: prover {report.prover}, alpha {report.alpha:g}")
         axis.legend(loc="best", fontsize="small", framealpha=0.9)
-    _save(figure, path)
+    save_figure(figure, path, dpi=120)
 
 
 def _plot_sweeps(reports: Sequence[TaskReport], path: Path) -> None:
-    figure, axes = _figure(2 * len(reports))
+    figure, axes = new_figure(len(reports), 2, size=(12, 5 * len(reports)))
     for i, report in enumerate(reports):
         for axis, sweep, label in (
             (axes[2 * i], report.alphas, f"{report.task}: accuracy against alpha"),
@@ -176,26 +156,4 @@ def _plot_sweeps(reports: Sequence[TaskReport], path: Path) -> None:
             axis.legend(loc="best", fontsize="small")
             if sweep is report.provers:
                 axis.axhline(0.0, color="#000000", linewidth=0.8)
-    _save(figure, path)
-
-
-def _figure(panels: int) -> tuple[Any, list[Any]]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    rows = max(1, panels // 2)
-    figure, axes = pyplot.subplots(
-        rows, -(-panels // rows), figsize=(12, 5 * rows), layout="constrained", squeeze=False
-    )
-    return figure, list(axes.flat)
-
-
-def _save(figure: Any, path: Path) -> None:
-    from matplotlib import pyplot
-
-    draft = path.with_name(f".{path.name}.draft.png")
-    figure.savefig(draft, dpi=120, metadata={"Software": None})
-    pyplot.close(figure)
-    os.replace(draft, path)
+    save_figure(figure, path, dpi=120)

@@ -1,7 +1,5 @@
 """`genrm.md`, `genrm_votes.png` and `genrm_compute.png`: each GenRM claim beside what was measured."""
 
-import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,32 +8,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.genrm_claims import estimate
-from bench.genrm_work import Work
+from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.intervals import Estimate
+from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.genrm_claims import estimate
+from bench.reproduce.genrm_work import Work
+from bench.run_folder import write_atomically
 from bench.table import short
 
-# Okabe and Ito's palette, which stays apart for colour-blind readers.
-_COLOURS = ("#000000", "#0072B2", "#009E73", "#E69F00", "#D55E00")
-_MARKERS = ("o", "s", "^", "D", "v")
+_BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]
+_COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, discriminative, direct, then CoT
 
-
-_PREAMBLE = """\
-All verifiers start from the shipped `drilled` LM (0.87M parameters) and learn from the same solutions of 2 to 4
-words, half of them right: the policy's own and, two fifths of the wrong ones, made up. `drilled` has read, like a
-pretrained model, clean solutions, fair copies of drafts and comparisons of lists at *all* lengths up to 6 words, but
-no verdict. Discriminative and direct ones take twice GenRM-CoT's steps, which are shorter. The untrained base as a
-judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
+_DATA = """\
+learn from the same solutions of 2 to 4 words, half of them right: the policy's own and, two fifths of the wrong ones,
+made up. Discriminative and direct ones take twice the steps of GenRM-CoT, whose rows are longer. The untrained base as
+a judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What the paper's claim says here, the difference or ratio that was measured, and whether it holds."""
-
-    text: str
-    measured: Estimate
-    holds: bool
+_TINY = """\
+All verifiers start from the shipped `drilled` LM (0.87M parameters), unless their name says otherwise, and
+"""
+_DRILLED = """
+`drilled` has read, like a pretrained model, clean solutions, fair copies of drafts and comparisons of lists at *all*
+lengths up to 6 words, but no verdict. "No drills" is GenRM-CoT from the LM that has read the clean solutions alone.
+"""
+_PRETRAINED = """\
+All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genrm_words.py`), and
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +59,20 @@ class TaskReport:
 
 def write_report(reports: Sequence[TaskReport], work: Work) -> None:
     """Write the page and its plots."""
-    draft = work.out / "genrm.md.partial"
-    draft.write_text("\n".join([_PREAMBLE, *(_section(report, work) for report in reports)]), encoding="utf-8")
-    os.replace(draft, work.out / "genrm.md")
+    page = [_preamble(work), *(_section(report, work) for report in reports)]
+    write_atomically(work.out / "genrm.md", "\n".join(page))
     _plot_votes(reports, work.out / "genrm_votes.png")
     _plot_compute(reports, work.out / "genrm_compute.png")
 
 
-def claims_table(report: TaskReport) -> str:
-    """The claims of a task as a table."""
-    lines = ["| claim | measured | 95% interval | holds |", "|---|---|---|---|"]
-    for claim in report.claims:
-        e = claim.measured
-        known = not math.isnan(e.low)
-        value = ("never" if math.isnan(e.value) else f"{e.value:.2f}") if not known else f"{100 * e.value:+.1f} points"
-        interval = f"{100 * e.low:+.1f} to {100 * e.high:+.1f}" if known else ""
-        lines.append(f"| {claim.text} | {value} | {interval} | {'yes' if claim.holds else '**no**'} |")
-    return "\n".join(lines)
+def _preamble(work: Work) -> str:
+    return _PRETRAINED.format(base=work.base) + _DATA if work.base else _TINY + _DATA + _DRILLED
 
 
 def _section(report: TaskReport, work: Work) -> str:
     parts = [
         f"### {report.task}\n",
-        claims_table(report),
+        claims_table(report.claims),
         f"\nBest-of-{work.n} on {work.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
         f"{len(work.seeds)} training seeds.\n",
         "| chosen by | accuracy | 95% interval | each seed |",
@@ -112,7 +101,7 @@ def _section(report: TaskReport, work: Work) -> str:
 
 
 def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
-    figure, all_axes = _figure(len(reports))
+    figure, all_axes = _grid(len(reports))
     for axes, report in zip(all_axes, reports, strict=True):
         sizes = list(report.votes)
         found = [estimate(values) for values in report.votes.values()]
@@ -128,30 +117,24 @@ def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
         axes.set_xticks(sizes, labels=[str(k) for k in sizes])
         axes.set_xlabel("rationales a solution (K)")
         _finish(axes, report.task)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _plot_compute(reports: Sequence[TaskReport], path: Path) -> None:
-    figure, all_axes = _figure(len(reports))
+    figure, all_axes = _grid(len(reports))
     for axes, report in zip(all_axes, reports, strict=True):
-        styles = zip(report.curves.items(), _COLOURS, _MARKERS, strict=False)
+        styles = zip(report.curves.items(), _COLOURS, MARKERS, strict=False)
         for (label, curve), colour, marker in styles:
             _draw(axes, curve.flops, curve.accuracy, colour, marker, label)
         axes.set_xscale("log")
         axes.set_xlabel("FLOPs a problem (policy and verifier, its rationales included)")
         _finish(axes, report.task)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(count: int) -> tuple[Any, list[Any]]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def _grid(count: int) -> tuple[Any, list[Any]]:
     rows = -(-count // 2)
-    figure, axes = pyplot.subplots(rows, 2, figsize=(12, 4.5 * rows), layout="constrained", squeeze=False)
-    return figure, list(axes.flat)
+    return new_figure(rows, 2, size=(12, 4.5 * rows))
 
 
 def _draw(axes: Any, x: Sequence[float], found: Sequence[Estimate], colour: str, marker: str, label: str) -> None:
@@ -165,12 +148,3 @@ def _finish(axes: Any, title: str) -> None:
     axes.grid(visible=True, alpha=0.25)
     axes.set_title(title)
     axes.legend(loc="best", fontsize="small", framealpha=0.9)
-
-
-def _save(figure: Any, path: Path) -> None:
-    from matplotlib import pyplot
-
-    draft = path.with_name(f".{path.name}.draft.png")
-    figure.savefig(draft, dpi=150, metadata={"Software": None})
-    pyplot.close(figure)
-    os.replace(draft, path)

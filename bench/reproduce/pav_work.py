@@ -1,16 +1,12 @@
 """The work of `stepbeam reproduce pav`: data, trainings and searches, each kept in a file of its own."""
 
-import json
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from bench.estimators import best_at_k, pass_at_k
+from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.made_up import make_up_outcomes
 from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
@@ -20,17 +16,16 @@ from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.beam_search import beam_search
-from search.best_of_n import best_of_n
 from search.rerank import rerank
+from search.self_consistency import self_consistency
 from verifiers.labelled import Labelled
 from verifiers.orm import ORM
-from verifiers.scoring import Scorer, Scores, Spend
+from verifiers.scoring import Scorer, Spend
 from verifiers.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.train_config import TrainConfig
 from verifiers.train_orm import train_orm
 
 TASKS = ("chain", "countdown")
-Unit = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +66,6 @@ class Work:
     steps: int = 300  # of each training
     sweep_seeds: int = 1  # training seeds that the sweeps over alpha and provers take
     chunk: int = 50
-
-
-def unit(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
-    """What a unit of work found; it is done once, and its file appears whole or not at all."""
-    path = work.out / f"{name}.json"
-    if not path.exists():
-        print(f"{name} ...", flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".partial")
-        draft.write_text(json.dumps(compute()) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    found: Unit = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def test_problems(work: Work, task: str) -> tuple[Problem, ...]:
@@ -135,8 +117,6 @@ def trained(work: Work, kind: str, seed: int) -> Path:
     Seed 0 is the shipped one, where there is one. The others start from the shipped `prm_error` too; a seed
     draws four fifths of the problems, and the order of the batches.
     """
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
     if seed == 0 and kind in SHIPPED:
         return weights_folder(SHIPPED[kind])
     out = work.out / "models" / f"{kind}_{seed}"
@@ -159,12 +139,10 @@ def trained(work: Work, kind: str, seed: int) -> Path:
     )
     start = weights_folder("prm_error")
     print(f"{kind}_{seed} ...", flush=True)
-    # The CPU's flash attention takes longer for its gradient than all other work together.
-    with sdpa_kernel(SDPBackend.MATH):
-        if kind == "orm":
-            train_orm(start, rows, out=out, config=config)
-        else:
-            train_prm(start, rows, target="value", out=out, config=config)
+    if kind == "orm":
+        train_orm(start, rows, out=out, config=config)
+    else:
+        train_prm(start, rows, target="value", out=out, config=config)
     return out
 
 
@@ -177,8 +155,8 @@ def pool(work: Work, task: str) -> Unit:
         right: list[list[float]] = []
         prompt, sampled = [], []
         for part in _chunks(test_problems(work, task), work.chunk):
-            for result in best_of_n(
-                part, policy, _Silent(), n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
+            for result in self_consistency(
+                part, policy, n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
             ):
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
@@ -190,7 +168,7 @@ def pool(work: Work, task: str) -> Unit:
                 sampled.append(result.spend.policy_flops - prompt[-1])
         return {"texts": texts, "right": right, "prompt_flops": prompt, "sampled_flops": sampled}
 
-    return unit(work, f"pool/{task}", compute)
+    return _told(work, f"pool/{task}", compute)
 
 
 def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Unit:
@@ -210,7 +188,7 @@ def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Uni
             out["flops"].append([prompt + k * work_a_sample for k in sizes])
         return out
 
-    return unit(work, f"best_of_n/{task}_{seed}", compute)
+    return _told(work, f"best_of_n/{task}_{seed}", compute)
 
 
 def any_right(work: Work, task: str, sizes: Sequence[int]) -> Unit:
@@ -271,14 +249,13 @@ def beams(work: Work, task: str, seed: int, prover: str, alpha: float, width: in
         out["seconds"] = sum(s.seconds for s in spends)
         return out
 
-    return unit(work, name, compute)
+    return _told(work, name, compute)
 
 
-class _Silent:
-    """A scorer without an opinion: the pool is wanted, not a pick."""
-
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:  # noqa: ARG002
-        return Scores(tuple(np.full(len(s.steps), np.nan) for s in solutions))
+def _told(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
+    if not (work.out / f"{name}.json").exists():
+        print(f"{name} ...", flush=True)
+    return unit(work.out, name, compute)
 
 
 def _grades(verifier: Scorer, problem: Problem, solutions: Sequence[Solution]) -> list[float]:

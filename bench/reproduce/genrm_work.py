@@ -1,29 +1,30 @@
 """The work of `stepbeam reproduce genrm`: data, trainings and scores, each kept in files of its own."""
 
-import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from bench.reproduce import genrm_words
+from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
-from bench.tiny.genrm import SETTINGS, critiqued, quick_attention
+from bench.tiny.genrm import SETTINGS, critiqued
 from bench.tiny.rationales import FORMAT
 from bench.tiny.worlds import WORLDS
 from policies.policy import Sampling
 from policies.transformers import Transformers
-from search.best_of_n import best_of_n
+from search.self_consistency import self_consistency
 from verifiers.critiqued import Critiqued
 from verifiers.genrm import GenRM, Judgement
+from verifiers.genrm_format import GenRMFormat
 from verifiers.implicit_reward import ImplicitReward
 from verifiers.labelled import with_outcome
 from verifiers.llm_judge import LLMJudge
 from verifiers.orm import ORM
 from verifiers.parameters import flop_parameters
-from verifiers.scoring import FloatArray, Scorer, Scores
+from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.train_config import TrainConfig
 
@@ -45,19 +46,19 @@ class Suite:
 SUITES = tuple(Suite(task, longer) for longer in (False, True) for task in TASKS)
 BETA = 0.1
 ROOM = 256  # tokens of a solution and its rationale
-Unit: TypeAlias = dict[str, Any]
 Kind: TypeAlias = Literal["orm", "direct", "cot", "dpo", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A verifier of the table: what it is and how it is trained. All start from one base and see one data set."""
+    """A verifier of the table: what it is and how it is trained. All see one data set."""
 
     kind: Kind
     steps: float = 1.0  # share of `Work.steps`; a row without a rationale is shorter, so there is time for more
     solution_weight: float = 1 / 3
     rationales: int | None = None
     variant: bool = False  # of GenRM-CoT, measured on problems as long as those of the training
+    base: str = "drilled"
 
 
 RIVALS: dict[str, Rival] = {
@@ -67,6 +68,7 @@ RIVALS: dict[str, Rival] = {
     "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0, variant=True),
     "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0, variant=True),
     "genrm_cot, one rationale": Rival("cot", rationales=1, variant=True),
+    "genrm_cot, no drills": Rival("cot", variant=True, base="base"),
     "dpo": Rival("dpo", steps=0.5),
     "judge": Rival("judge"),
 }
@@ -79,10 +81,15 @@ class Work:
     out: Path
     problems: int = 150  # held-out problems a task
     seeds: tuple[int, ...] = (0, 1, 2)  # of the trainings
+    suites: tuple[Suite, ...] = SUITES
+    rivals: tuple[str, ...] = tuple(RIVALS)
+    base: str = ""  # a pretrained LM's folder or hub name, for verifiers to start from; else the shipped LM
     n: int = 32  # solutions of each problem that are verified
     pool: int = 64  # solutions of each problem for self-consistency
     rows: int = 4000  # solutions a task to learn from
     steps: int = 300  # of a training of GenRM-CoT; the others' are shares of it
+    batch_size: int = 48
+    learning_rate: float = 1e-3
     votes: int = 4  # rationales a solution
     longer_votes: int = 2  # the same on longer problems
     many: int = 32  # rationales a solution for the first `few` problems
@@ -90,17 +97,26 @@ class Work:
     data_seed: int = 41
     test_seed: int = 42
 
+    @property
+    def format(self) -> GenRMFormat:
+        """How the verifiers are asked."""
+        return genrm_words.FORMAT if self.base else FORMAT
 
-def unit(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
-    """What a unit of work found; it is done once, and its file appears whole or not at all."""
-    path = work.out / f"{name}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.partial")
-        draft.write_text(json.dumps(compute()) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    found: Unit = json.loads(path.read_text(encoding="utf-8"))
-    return found
+
+def pretrained_work(out: Path, base: str) -> Work:
+    """The length test for verifiers that start from a pretrained LM: smaller, as such a model is larger."""
+    return Work(
+        out,
+        problems=40,
+        suites=tuple(suite for suite in SUITES if suite.longer),
+        rivals=tuple(name for name, rival in RIVALS.items() if rival.kind != "dpo" and not rival.variant),
+        base=base,
+        rows=1500,
+        steps=150,
+        batch_size=16,
+        learning_rate=1e-4,
+        longer_votes=4,
+    )
 
 
 def data(work: Work) -> list[Critiqued]:
@@ -110,10 +126,11 @@ def data(work: Work) -> list[Critiqued]:
         rows = critiqued(policy("policy").model, dict.fromkeys(TASKS, work.rows), seed=work.data_seed)
         return {"rows": [[r.problem.prompt, r.solution.text, r.right, r.rationales] for r in rows]}
 
-    return [
-        Critiqued(Problem(prompt.strip(), prompt), Solution(split_steps(text), Stop.EOS), right, tuple(written))
-        for prompt, text, right, written in unit(work, "data", compute)["rows"]
-    ]
+    rows = []
+    for prompt, text, right, written in unit(work.out, "data", compute)["rows"]:
+        why = genrm_words.rationales_in_words(prompt, text, right=right) if work.base else tuple(written)
+        rows.append(Critiqued(*_shown(work, Problem(prompt.strip(), prompt), text), right, why))
+    return rows
 
 
 def problems_of(work: Work, suite: Suite) -> tuple[Problem, ...]:
@@ -132,10 +149,9 @@ def pool(work: Work, suite: Suite) -> Unit:
         loaded, sampler = load_task(suite.task, count=1), policy("policy")
         each = 2.0 * flop_parameters(sampler.model)
         out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
-        results = best_of_n(
+        results = self_consistency(
             problems_of(work, suite),
             sampler,
-            _Silent(),
             n=work.pool,
             answers=loaded.answers,
             sampling=loaded.sampling,
@@ -152,41 +168,41 @@ def pool(work: Work, suite: Suite) -> Unit:
             out["sample_flops"].append(float(np.mean([each * s.token_count for s in result.pool])))
         return out
 
-    return unit(work, f"pool/{slug(suite.name)}", compute)
+    return unit(work.out, f"pool/{slug(suite.name)}", compute)
 
 
 def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
     """The folder of a rival's weights; a finished training is not done again."""
-    rival, base = RIVALS[name], weights_folder("drilled")
+    rival = RIVALS[name]
+    base = Path(work.base) if work.base else weights_folder(rival.base)
     if rival.kind == "judge":
         return base
     out = work.out / "models" / f"{slug(name)}_{seed}"
     steps = max(1, round(rival.steps * work.steps))
-    settings = SETTINGS | {"balance": rival.kind != "dpo"}
-    config = TrainConfig(max_steps=steps, batch_size=48, seed=seed, save_dtype="bfloat16", **settings)
+    settings = SETTINGS | {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate}
+    config = TrainConfig(max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **settings)
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
-    with quick_attention():
-        if rival.kind == "orm":
-            from verifiers.train_orm import train_orm
+    if rival.kind == "orm":
+        from verifiers.train_orm import train_orm
 
-            train_orm(base, outcomes, out=out, config=config)
-        elif rival.kind == "dpo":
-            from verifiers.train_dpo import preference_pairs, train_dpo
+        train_orm(base, outcomes, out=out, config=config)
+    elif rival.kind == "dpo":
+        from verifiers.train_dpo import preference_pairs, train_dpo
 
-            train_dpo(base, preference_pairs(outcomes, per_problem=4), out=out, beta=BETA, config=config)
-        else:
-            from verifiers.train_genrm import train_genrm
+        train_dpo(base, preference_pairs(outcomes, per_problem=4), out=out, beta=BETA, config=config)
+    else:
+        from verifiers.train_genrm import train_genrm
 
-            train_genrm(
-                base,
-                rows,
-                mode=rival.kind,
-                out=out,
-                solution_weight=rival.solution_weight,
-                rationales=rival.rationales,
-                format=FORMAT,
-                config=config,
-            )
+        train_genrm(
+            base,
+            rows,
+            mode=rival.kind,
+            out=out,
+            solution_weight=rival.solution_weight,
+            rationales=rival.rationales,
+            format=work.format,
+            config=config,
+        )
     return out
 
 
@@ -202,32 +218,29 @@ def scores(work: Work, name: str, seed: int, suite: Suite) -> Unit:
         drawn, problems = pool(work, suite), problems_of(work, suite)
         out: Unit = {"votes": [], "flops": []}
         for start, stop, votes in _parts(work, name, suite):
-            found = _verdicts(
-                RIVALS[name].kind,
-                folder,
-                votes,
-                problems[start:stop],
-                [t[: work.n] for t in drawn["texts"][start:stop]],
-            )
+            texts = [t[: work.n] for t in drawn["texts"][start:stop]]
+            found = _verdicts(work, RIVALS[name].kind, folder, votes, problems[start:stop], texts)
             for key, rows in found.items():
                 out[key] += rows
         return out
 
-    return unit(work, f"scores/{slug(name)}_{seed}_{slug(suite.name)}", compute)
+    return unit(work.out, f"scores/{slug(name)}_{seed}_{slug(suite.name)}", compute)
 
 
 def judge_in_words(work: Work, suite: Suite) -> Unit:
     """The share of the untrained base's rationales that come to a verdict: 4 votes on each of 8 problems' solutions."""
 
     def compute() -> Unit:
-        judge = LLMJudge(policy("drilled"), votes=4, format=FORMAT, sampling=Sampling(max_tokens=ROOM), redraws=0)
+        judge = LLMJudge(
+            _untrained(work), votes=4, format=work.format, sampling=Sampling(max_tokens=ROOM), redraws=0
+        ).as_genrm()
         drawn, problems = pool(work, suite), problems_of(work, suite)
         cases = [(p, t) for p, row in zip(problems[:8], drawn["texts"], strict=False) for t in row[:4] if t]
-        solutions = [Solution(split_steps(t), Stop.EOS) for _, t in cases]
-        said = [j.yes for j in judge.as_genrm().judge([p for p, _ in cases], solutions)]
+        shown = [_shown(work, p, t) for p, t in cases]
+        said = [j.yes for j in judge.judge([p for p, _ in shown], [s for _, s in shown])]
         return {"verdicts": float(1 - np.isnan(said).mean())}
 
-    return unit(work, f"judge_in_words/{slug(suite.name)}", compute)
+    return unit(work.out, f"judge_in_words/{slug(suite.name)}", compute)
 
 
 def policy(name: str) -> Transformers:
@@ -250,12 +263,31 @@ def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
     ]
 
 
+def _shown(work: Work, problem: Problem, text: str) -> tuple[Problem, Solution]:
+    """A problem and a solution as the verifiers see them."""
+    if not work.base:
+        return problem, Solution(split_steps(text), Stop.EOS)
+    prompt = str(problem.prompt)
+    solution = genrm_words.solution_in_words(prompt, text)
+    return replace(problem, prompt=genrm_words.problem_in_words(prompt)), Solution(split_steps(solution), Stop.EOS)
+
+
+def _untrained(work: Work) -> Transformers:
+    return Transformers.load(work.base or weights_folder("drilled"), dtype="float32", chat=False)
+
+
 def _verdicts(
-    kind: Kind, folder: Path, votes: int, problems: Sequence[Problem], texts: Sequence[Sequence[str | None]]
+    work: Work,
+    kind: Kind,
+    folder: Path,
+    votes: int,
+    problems: Sequence[Problem],
+    texts: Sequence[Sequence[str | None]],
 ) -> dict[str, list[Any]]:
     cases = {(p, t): None for p, row in zip(problems, texts, strict=True) for t in row if t}
-    asked, solutions = [p for p, _ in cases], [Solution(split_steps(t), Stop.EOS) for _, t in cases]
-    scorer = _scorer(kind, folder, votes)
+    shown = [_shown(work, p, t) for p, t in cases]
+    asked, solutions = [p for p, _ in shown], [s for _, s in shown]
+    scorer = _scorer(work, kind, folder, votes)
     found: list[tuple[list[float | None], list[float]]]
     if isinstance(scorer, GenRM):
         each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
@@ -277,20 +309,12 @@ def _votes_of(judged: Judgement, each: float, probability: str) -> tuple[list[fl
     return votes, [read, (judged.spend.scorer_flops - read) / len(votes)]
 
 
-def _scorer(kind: Kind, folder: Path, votes: int) -> Scorer:
+def _scorer(work: Work, kind: Kind, folder: Path, votes: int) -> Scorer:
     if kind == "orm":
         return ORM.load(folder)
     if kind == "dpo":
-        return ImplicitReward(Transformers.load(folder, dtype="float32"), policy("drilled"), BETA)
+        return ImplicitReward(Transformers.load(folder, dtype="float32"), _untrained(work), BETA)
     if kind == "judge":
         # Left to its own words it comes to no verdict (`judge_in_words`), so the words of one are put into its mouth.
-        return GenRM(Transformers.load(folder, dtype="float32"), format=FORMAT, probability="normalised")
+        return GenRM(_untrained(work), format=work.format, probability="normalised")
     return GenRM.load(folder, votes=1 if kind == "direct" else votes, dtype="bfloat16")
-
-
-class _Silent:
-    """A scorer without an opinion: the pool is wanted, not a pick."""
-
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:  # noqa: ARG002
-        rows: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
-        return Scores(tuple(rows))

@@ -5,17 +5,16 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
-import json
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 
-from bench.errors import BadInput
 from bench.intervals import Estimate
-from bench.pav_claims import Curve, estimate, margins, replicate, savings
-from bench.pav_report import Claim, Sweep, TaskReport, write_report
-from bench.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
+from bench.reproduce.claim import Claim
+from bench.reproduce.folder import claim_folder
+from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
+from bench.reproduce.pav_report import Sweep, TaskReport, write_report
+from bench.reproduce.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -33,7 +32,7 @@ def reproduce_pav(work: Work) -> list[TaskReport]:
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    _claim_folder(work)
+    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
     reports = [_task(work, task) for task in TASKS]
     write_report(reports, work)
     return reports
@@ -173,16 +172,3 @@ def _by_seed(curve: Curve) -> list[list[float]]:
 
 def _at_size(accuracy: np.ndarray, sizes: list[int], width: int) -> np.ndarray:
     return accuracy[:, sizes.index(width)]
-
-
-def _claim_folder(work: Work) -> None:
-    """Refuse to mix the work of two runs with different settings."""
-    settings = json.loads(json.dumps({k: v for k, v in asdict(replace(work, out=Path())).items() if k != "out"}))
-    path = work.out / "plan.json"
-    if path.exists():
-        if (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
-            differing = sorted(k for k in settings if found.get(k) != settings[k])
-            raise BadInput(f"{path}: this folder holds a run with other {', '.join(differing)}; choose another --out")
-        return
-    work.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -4,17 +4,17 @@ Everything is made from the shipped policy and the shipped `drilled` base LM: th
 every verifier, and their scores. A run killed at any point goes on where it stopped.
 """
 
-import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 from tqdm import tqdm
 
-from bench.errors import BadInput
-from bench.genrm_claims import (
+from bench.intervals import Estimate
+from bench.reproduce.claim import Claim
+from bench.reproduce.folder import claim_folder
+from bench.reproduce.genrm_claims import (
     best_of,
     by_votes,
     difference,
@@ -24,13 +24,11 @@ from bench.genrm_claims import (
     overtakes,
     stays_above,
 )
-from bench.genrm_report import Claim, Curve, TaskReport, write_report
-from bench.genrm_work import RIVALS, SUITES, Suite, Work, data, judge_in_words, pool, scores
-from bench.intervals import Estimate
+from bench.reproduce.genrm_report import Curve, TaskReport, write_report
+from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
 from bench.table import short
 
 MARGIN = 0.10
-TRAINED = tuple(name for name, rival in RIVALS.items() if rival.kind != "judge")
 
 
 def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
@@ -38,13 +36,13 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    _claim_folder(work)
+    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
     data(work)
-    for suite in SUITES:
+    for suite in work.suites:
         pool(work, suite)
     # The variants come last: a run that is stopped early has the main table.
-    ordered = sorted(TRAINED, key=lambda name: RIVALS[name].variant)
-    jobs = [("judge", 0), *((name, seed) for name in ordered for seed in work.seeds)]
+    ordered = sorted(work.rivals, key=lambda name: RIVALS[name].variant)
+    jobs = [(name, seed) for name in ordered for seed in _seeds(work, name)]
     if processes == 1:
         for name, seed in jobs:
             _job(work, name, seed, threads=None)
@@ -55,7 +53,7 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
             futures = [executor.submit(_job, work, name, seed, threads=1) for name, seed in jobs]
             for future in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
                 future.result()
-    reports = [_report(work, suite) for suite in SUITES]
+    reports = [_report(work, suite) for suite in work.suites]
     write_report(reports, work)
     return reports
 
@@ -65,7 +63,7 @@ def _job(work: Work, name: str, seed: int, *, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    for suite in _suites(name):
+    for suite in _suites(work, name):
         scores(work, name, seed, suite)
 
 
@@ -75,8 +73,8 @@ def _report(work: Work, suite: Suite) -> TaskReport:
     classes = drawn["classes"]
     picked = {
         name: np.array([_best(work, suite, name, s, right) for s in _seeds(work, name)])
-        for name in RIVALS
-        if suite in _suites(name)
+        for name in work.rivals
+        if suite in _suites(work, name)
     }
     consistent = np.array([[majority(r, c[: work.n], work.n) for r, c in zip(right, classes, strict=True)]])
     table = {name: estimate(values) for name, values in picked.items()}
@@ -98,12 +96,12 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     most = max(votes)
     rise = difference(votes[most], votes[1])
     claims = [
-        Claim("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, over_orm.value >= MARGIN),
-        Claim("GenRM-CoT beats self-consistency", over_majority, over_majority.low > 0),
-        Claim(
+        _points("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, over_orm.value >= MARGIN),
+        _points("GenRM-CoT beats self-consistency", over_majority, over_majority.low > 0),
+        _points(
             "direct GenRM is not worse than the discriminative one by more than its interval", direct, direct.high >= 0
         ),
-        Claim(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, rise.low > 0),
+        _points(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, rise.low > 0),
     ]
     for name, text in (
         ("genrm_cot, lambda 0", "lambda 1/3 is better than 0"),
@@ -112,7 +110,7 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     ):
         if name in picked:
             found = difference(cot, picked[name])
-            claims.append(Claim(text, found, found.low > 0))
+            claims.append(_points(text, found, found.low > 0))
     return claims
 
 
@@ -123,15 +121,19 @@ def _compute_claim(curves: dict[str, Curve]) -> Claim:
     at = [overtakes(c.flops, [e.value for e in c.accuracy], goal) for c in _cot_curves(curves).values()]
     ratio = float("nan") if np.isnan(at).all() else float(np.nanmin(at)) / price
     text = f"GenRM-CoT comes to self-consistency's best ({goal:.3f}): at this many times its compute"
-    return Claim(text, Estimate(ratio, float("nan"), float("nan")), not np.isnan(ratio))
+    return Claim(text, "never" if np.isnan(ratio) else f"{ratio:.2f}", "", not np.isnan(ratio))
+
+
+def _points(text: str, found: Estimate, holds: bool) -> Claim:
+    return Claim(text, f"{100 * found.value:+.1f} points", f"{100 * found.low:+.1f} to {100 * found.high:+.1f}", holds)
 
 
 def _cot_curves(curves: dict[str, Curve]) -> dict[str, Curve]:
     return {name: curve for name, curve in curves.items() if name.startswith("GenRM-CoT")}
 
 
-def _suites(name: str) -> tuple[Suite, ...]:
-    return tuple(suite for suite in SUITES if not (RIVALS[name].variant and suite.longer))
+def _suites(work: Work, name: str) -> tuple[Suite, ...]:
+    return tuple(suite for suite in work.suites if not (RIVALS[name].variant and suite.longer))
 
 
 def _votes(work: Work, suite: Suite) -> int:
@@ -224,14 +226,3 @@ def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Cur
             ],
         )
     return curves
-
-
-def _claim_folder(work: Work) -> None:
-    path = work.out / "settings.json"
-    settings = json.loads(json.dumps(asdict(replace(work, out=Path())), default=str))
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != settings:
-            raise BadInput(f"{work.out} holds a reproduction with other settings: choose another --out")
-        return
-    work.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings) + "\n", encoding="utf-8")

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench import pav_work, reproduce_pav
 from bench.errors import BadInput
-from bench.pav_work import TASKS, Work, test_problems, tuning_problems
+from bench.reproduce import pav, pav_work
+from bench.reproduce.pav_work import TASKS, Work, test_problems, tuning_problems
 from bench.tiny.worlds import held_out
 
 test_problems.__test__ = False  # a function of the library, not a test
@@ -34,9 +34,9 @@ def work(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reports(work):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
-        patch.setattr(reproduce_pav, "KS", (2,))
-        patch.setattr(reproduce_pav, "SWEEP_WIDTHS", (2, 2))
+        patch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
+        patch.setattr(pav, "KS", (2,))
+        patch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
         kept = pav_work.beams
         calls = []
 
@@ -46,11 +46,11 @@ def reports(work):
                 raise KeyboardInterrupt
             return kept(*arguments, **options)
 
-        patch.setattr(reproduce_pav, "beams", interrupted)
+        patch.setattr(pav, "beams", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            reproduce_pav.reproduce_pav(work)
+            pav.reproduce_pav(work)
         before = {path: path.stat().st_mtime_ns for path in work.out.rglob("*.json")}
-        yield reproduce_pav.reproduce_pav(work)
+        yield pav.reproduce_pav(work)
         assert before
         assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
@@ -64,26 +64,26 @@ def test_every_claim_stands_beside_its_measurement(work, reports):
             assert claim.text in page
     assert (work.out / "pav.png").stat().st_size > 10_000
     assert (work.out / "pav_sweeps.png").stat().st_size > 10_000
-    assert not list(work.out.rglob("*.partial"))
+    assert not list(work.out.rglob("*.draft*"))
 
 
 def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
-    monkeypatch.setattr(reproduce_pav, "ALPHAS", (0.0, 0.5, 1.0))
-    monkeypatch.setattr(reproduce_pav, "KS", (2,))
-    monkeypatch.setattr(reproduce_pav, "SWEEP_WIDTHS", (2, 2))
+    monkeypatch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
+    monkeypatch.setattr(pav, "KS", (2,))
+    monkeypatch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
 
     def work_again(*_, **__):
         raise AssertionError("this was done before")
 
     for name in ("beam_search", "best_of_n", "rerank", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
-    again = reproduce_pav.reproduce_pav(work)
+    again = pav.reproduce_pav(work)
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
 
 
 def test_a_folder_of_another_run_is_refused(work, reports):
     with pytest.raises(BadInput, match="holds a run with other problems; choose another --out"):
-        reproduce_pav.reproduce_pav(replace(work, problems=4))
+        pav.reproduce_pav(replace(work, problems=4))
 
 
 def test_costs_are_those_of_the_searches(work, reports):

@@ -1,0 +1,1 @@
+"""`stepbeam reproduce`: what papers claim, beside what is measured here."""
