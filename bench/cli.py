@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from bench.curves import Results
 from bench.errors import BadInput
+from bench.options import separator
 from bench.plan import POOLED, RunPlan
 from bench.specs import named_scorers
 from bench.table import table
@@ -102,6 +103,7 @@ def _rerank(options: argparse.Namespace) -> None:
         named_scorers(options.scorer),
         out,
         sizes=sizes,
+        separator=options.separator,
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
@@ -213,7 +215,12 @@ def _parser() -> argparse.ArgumentParser:
 
     rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
     rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
-    rerank.add_argument("--n", type=int, default=32, help="the largest N of the curves")
+    rerank.add_argument("--n", type=int, default=32, help="the curves show powers of two up to it")
+    rerank.add_argument(
+        "--separator",
+        type=separator,
+        help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
+    )
 
     add_arguments(commands.add_parser("train", help="an ORM, a PRM or a generative verifier from labelled solutions"))
 

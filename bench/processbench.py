@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from bench.errors import BadInput
 from bench.intervals import mean_interval, sums_interval
+from bench.options import check_limit
 from bench.rows import Row, read_rows, text_field, unique_id
+from bench.specs import separator_of
 from verifiers.scoring import Scorer, Scores
 from verifiers.solution import Problem, Solution, Step, Stop
 
@@ -56,6 +58,7 @@ def read_cases(spec: str, *, limit: int | None = None) -> list[Case]:
 
     A row has "problem", "steps" (a list of texts) and "label". Raises BadInput for one that has not.
     """
+    check_limit(limit)
     path = Path(spec)
     rows = _file_rows(path) if path.is_file() or ":" not in spec else _hub_rows(spec)
     cases: list[Case] = []
@@ -75,7 +78,7 @@ def read_cases(spec: str, *, limit: int | None = None) -> list[Case]:
 
 def score_cases(cases: Sequence[Case], scorer: Scorer, *, batch: int = 32, progress: bool = True) -> Scores:
     """Every case's steps scored; they end with the scorer's own `separator` where it names one, else a blank line."""
-    separator = getattr(scorer, "separator", None) or "\n\n"
+    separator = separator_of(scorer) or "\n\n"
     parts = [
         scorer.score([case.problem for case in chunk], [case.solution(separator) for case in chunk])
         for chunk in tqdm(

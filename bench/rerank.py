@@ -13,7 +13,7 @@ from bench.label_quality import Judged, quality_of
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
 from bench.run_folder import json_line, make_folder, write_atomically
-from bench.specs import load_scorer
+from bench.specs import load_scorer, separator_note, separator_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Scorer, Spend
@@ -26,6 +26,7 @@ def rerank(
     out: Path,
     *,
     sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
+    separator: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     answers: Answers = MATH,
@@ -33,7 +34,8 @@ def rerank(
 ) -> Results:
     """Self-consistency, and Best-of-N and weighted majority for every scorer given and every one recorded.
 
-    Writes `results.jsonl` into the folder `out`. Raises BadInput for a file that is no pool.
+    A text is cut into steps at `separator`; where it is None, at what each scorer was trained on, or else at
+    line breaks. Writes `results.jsonl` into the folder `out`. Raises BadInput for a file that is no pool.
     """
     pools = read_pools(path, limit=limit)
     make_folder(out)
@@ -42,6 +44,7 @@ def rerank(
         if name in recorded:
             raise BadInput(f"--scorer {name}: {path} records scores of that name; write OTHER={scorers[name]}")
     loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
+    cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
     names = [*loaded, *recorded]
     contests = [ANY_RIGHT, Contest("self_consistency", None)]
     contests += [Contest(s, name) for s in ("best_of_n", "weighted_majority") for name in names]
@@ -52,7 +55,7 @@ def rerank(
     for pool, correct in zip(
         tqdm(pools, desc="rerank", unit="problem", disable=None if progress else True), grades, strict=True
     ):
-        values, judged = _values(pool, loaded, recorded)
+        values, judged = _values(pool, loaded, cuts, recorded)
         graded = GradedPool(
             pool.problem.id,
             correct=np.array([c is True for c in correct], dtype=np.float64),
@@ -66,7 +69,14 @@ def rerank(
         for name in names:
             marks = zip(values[name].tolist(), correct, strict=True)
             marked[name] += [(v, float(c), pool.problem.id) for v, c in marks if c is not None]
-    notes = (*notes_on(outcomes, max(sizes)), *_notes(pools, grades, sizes), *_qualities(marked))
+    formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
+    notes = (
+        *notes_on(outcomes, max(sizes)),
+        *_notes(pools, grades, sizes),
+        *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
+        *filter(None, formats),
+        *_qualities(marked),
+    )
     results = Results(tuple(outcomes), notes)
     write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     return results
@@ -94,13 +104,13 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
 
 
 def _values(
-    pool: SavedPool, loaded: dict[str, Scorer], recorded: Sequence[str]
+    pool: SavedPool, loaded: dict[str, Scorer], cuts: dict[str, str], recorded: Sequence[str]
 ) -> tuple[dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]], dict[str, Spend]]:
     silent = np.full(len(pool.solutions), np.nan)
     values = {name: pool.recorded.get(name, silent) for name in recorded}
     judged = {name: Spend() for name in recorded}
     for name, scorer in loaded.items():
-        [result] = search.rerank([(pool.problem, pool.solutions)], scorer)
+        [result] = search.rerank([(pool.problem, pool.cut(cuts[name]))], scorer)
         values[name] = result.scores.values().astype(np.float64)
         judged[name] = result.spend
     return values, judged
@@ -117,10 +127,17 @@ def _qualities(marked: dict[str, list[tuple[float, float, str]]]) -> Iterator[st
         problems = tuple(row[2] for row, speaks in zip(rows, spoken, strict=True) if speaks)
         quality = quality_of(Judged(scores[spoken], labels[spoken], problems, int((~spoken).sum())))
         silent = f", silent on {quality.silent}" if quality.silent else ""
-        yield (
-            f"{name}: AUC {quality.auc:.3f}; right and wrong told apart at 0.5 with accuracy {quality.accuracy:.3f} "
-            f"({quality.low:.3f}-{quality.high:.3f}) on {quality.labels} solutions{silent}"
-        )
+        if np.isnan(quality.auc):
+            only = "right" if labels[spoken].all() else "wrong"
+            yield f"{name}: all {quality.labels} solutions with a score are {only}; nothing can be told apart{silent}"
+            continue
+        at_half = ""
+        if scores[spoken].min() >= 0.0 and scores[spoken].max() <= 1.0:  # else a half means nothing
+            at_half = (
+                f"; right and wrong told apart at 0.5 with accuracy {quality.accuracy:.3f} "
+                f"({quality.low:.3f}-{quality.high:.3f})"
+            )
+        yield f"{name}: AUC {quality.auc:.3f}{at_half} on {quality.labels} solutions{silent}"
 
 
 def _notes(pools: Sequence[SavedPool], grades: Sequence[list[bool | None]], sizes: Sequence[int]) -> Iterator[str]:

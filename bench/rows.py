@@ -52,8 +52,8 @@ def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
 
 
 def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
-    """The row's "id", or `default`; raises BadInput where an earlier row has it."""
-    name = str(row.get("id", default))
+    """The row's "id", or `default` where it has none; raises BadInput where an earlier row has it."""
+    name = default if row.get("id") is None else str(row["id"])
     if name in seen:
         raise BadInput(f"{where}: id {name!r} was used by {seen[name]}; ids must be unique")
     seen[name] = where

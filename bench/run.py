@@ -1,7 +1,7 @@
 """A compute-vs-accuracy run: one task, one policy, many strategies, into a run folder."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bench.plan import RunPlan
 from bench.results import results_of
 from bench.run_folder import Row, RunFolder, json_line, open_run, write_atomically
 from bench.samples import sample_rows, score_rows, solution_of, spend_record
-from bench.specs import load_policy, load_scorer
+from bench.specs import load_policy, load_scorer, separator_note, separator_of
 from bench.task import Task
 from bench.tasks import load_task
 from bench.units import beam_unit, chunks, pool_unit, score_unit
@@ -40,10 +40,18 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     try:
         _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
         results = results_of(plan, task, contests, folder)
+        results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     finally:
         folder.close()
     return results
+
+
+def _format_notes(folder: RunFolder, sampling: Sampling) -> list[str]:
+    """Of scorers that are given steps of another format than their own, as the journal knows them."""
+    records = [record for record in folder.committed.values() if record.get("separator")]
+    said = {r["scorer"]: separator_note(r["scorer"], r["separator"], sampling.separator) for r in records}
+    return [note for note in said.values() if note]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +143,7 @@ class _Chunk:
             answers=self.task.answers,
         )
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        self.folder.commit(score_unit(self.number, name), [], rows, spend_record(scored))
+        self.folder.commit(score_unit(self.number, name), [], rows, _record(name, parts, scored))
 
     def beam(self, name: str, n: int, width: int, expand: int, parts: _Parts) -> None:
         assert parts.policy is not None
@@ -162,4 +170,9 @@ class _Chunk:
             rows = sample_rows(self.task, result, "beam_search", name, n)
             samples += rows
             scores += score_rows(result, rows, name)
-        self.folder.commit(beam_unit(self.number, name, n), samples, scores, spend_record(found))
+        self.folder.commit(beam_unit(self.number, name, n), samples, scores, _record(name, parts, found))
+
+
+def _record(name: str, parts: _Parts, results: Sequence[search.SearchResult]) -> Row:
+    """What the journal keeps of a scorer's work; a finished run is shown again without its models."""
+    return {"scorer": name, "separator": separator_of(parts.scorers[name]), **spend_record(results)}

@@ -54,6 +54,23 @@ def load_scorer(spec: str) -> Scorer:
         raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
 
 
+def separator_of(scorer: Scorer) -> str | None:
+    """What ended the steps that a scorer was trained on (a PAV's base), None where it does not say."""
+    found: str | None = getattr(scorer, "separator", None) or getattr(getattr(scorer, "base", None), "separator", None)
+    return found
+
+
+def separator_note(name: str, trained: str | None, given: str) -> str | None:
+    r"""What a reader should know where a scorer is given steps of another format than its own.
+
+    >>> separator_note("prm", "\n\n", "\n")
+    "prm scores steps that end with '\\n' and was trained on steps that end with '\\n\\n'"
+    """
+    if trained is None or trained == given:
+        return None
+    return f"{name} scores steps that end with {given!r} and was trained on steps that end with {trained!r}"
+
+
 def named_scorers(options: list[str]) -> dict[str, str]:
     """Names and specs of scorers written as SPEC or NAME=SPEC; a bare spec is named by its last part.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import BadInput
 from bench.label_quality import Quality, judge, quality_of, quality_record, quality_table
+from bench.options import check_limit, separator
 from bench.reliability import plot_reliability, reliability
 from bench.run_folder import make_folder, write_atomically
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
@@ -47,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged")
     parser.add_argument("--limit", type=int, help="only the first so many rows of DATA")
     parser.add_argument("--target", choices=("value", "error"), help="prm: what its labels are")
-    parser.add_argument("--separator", help="prm: what ends a step of a 'solution'; default: a line break")
+    parser.add_argument(
+        "--separator",
+        type=separator,
+        help=r"prm: what ends a step of a 'solution', such as '\n\n'; default: a line break",
+    )
     parser.add_argument("--mode", choices=("direct", "cot"), help="genrm: a verdict at once, or after a rationale")
     parser.add_argument("--solution-weight", type=float, help="genrm: the weight of learning to solve; default 1/3")
     parser.add_argument("--rationales", type=int, help="genrm: at most so many a solution; default: all")
@@ -112,8 +117,7 @@ def _check(options: argparse.Namespace) -> None:
         raise BadInput("--target: say what the labels are: 'value' (chances of success) or 'error' (1 up to the first)")
     if options.kind == "genrm" and options.mode is None:
         raise BadInput("--mode: say 'direct' (a verdict at once) or 'cot' (a rationale first)")
-    if options.limit is not None and options.limit < 1:
-        raise BadInput(f"--limit {options.limit}: it must be 1 or more")
+    check_limit(options.limit)
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
@@ -139,11 +143,10 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
-    separator = "\n" if options.separator is None else options.separator
     if options.kind == "orm":
         return read_outcomes(path, limit=limit)
     if options.kind == "prm":
-        return read_step_labels(path, separator=separator, limit=limit)
+        return read_step_labels(path, separator=options.separator or "\n", limit=limit)
     return read_critiques(path, rationales=options.mode == "cot" and path == options.data, limit=limit)
 
 
@@ -158,8 +161,14 @@ def _train(options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Crit
     if options.kind == "prm":
         from prms.train_prm import train_prm
 
-        separator = "\n" if options.separator is None else options.separator
-        return train_prm(base, labelled, target=options.target, out=options.out, separator=separator, config=config)
+        return train_prm(
+            base,
+            labelled,
+            target=options.target,
+            out=options.out,
+            separator=options.separator or "\n",
+            config=config,
+        )
     return _train_genrm(options, base, [row for row in rows if isinstance(row, Critiqued)], config)
 
 

@@ -149,7 +149,7 @@ def test_earlier_results_stay_intact(capsys) -> None:
     [
         (ROW, "no list 'solutions'"),
         ({**ROW, "solutions": [7]}, "solution 0: a int where a text"),
-        ({**ROW, "solutions": [{"txt": "a"}]}, "no 'text' in this row"),
+        ({**ROW, "solutions": [{"txt": "a"}]}, "no 'text' or 'steps' in this row"),
         ({**ROW, "solutions": [{"text": "a", "stop": "soon"}]}, "stop is 'soon'"),
         ({"id": "a", "prompt": "?", "solutions": ["x"]}, "neither an 'answer' nor 'correct'"),
     ],
@@ -162,3 +162,16 @@ def test_an_out_folder_that_cannot_be(capsys) -> None:
     Path("taken").write_text("a file")
     assert "taken" in fails(capsys, "run", "--task=chain", "--policy=tiny:policy", "--n=1", "--out=taken")
     assert "taken" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--out=taken")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_that_leaves_nothing(capsys, limit: str) -> None:
+    pool = write("p.jsonl", POOL_ROW)
+    wanted = f"--limit {limit}: it must be 1 or more"
+    assert wanted in fails(capsys, "rerank", pool, f"--limit={limit}", "--out=out")
+    rows = write("r.jsonl", {"problem": "?", "steps": ["a"], "label": -1})
+    assert wanted in fails(capsys, "processbench", rows, "--scorer=tiny:prm", f"--limit={limit}")
+
+
+def test_a_separator_that_is_empty(capsys) -> None:
+    assert "--separator: it is empty" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--separator=")

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from bench.cli import main
+from bench.errors import BadInput
+from bench.options import separator
 from bench.pools import read_pools
+from bench.specs import separator_of
 from verifiers import Stop
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -85,6 +88,106 @@ def test_pools_of_mixed_sizes_stay_in_the_denominator(tmp_path: Path, capsys: py
     assert main(["rerank", write(tmp_path / "p.jsonl.gz", pools), "--n=2", f"--out={tmp_path / 'out'}"]) == 0
     assert results(tmp_path / "out")["self_consistency", None, 2] == [0.0, 1.0, 0.0]
     assert "2 of 3 pools hold fewer than 2 solutions" in capsys.readouterr().out
+
+
+OWN = """
+import numpy as np
+from verifiers import Scores
+
+class Lengths:
+    def __init__(self, separator=None):
+        if separator:
+            self.separator = separator
+
+    def score(self, problems, solutions):
+        for solution in solutions:
+            print("steps", [step.text for step in solution.steps])
+        return Scores(tuple(np.array([len(s.text) for s in x.steps], float) for x in solutions))
+
+plain, blank = Lengths(), Lengths("\\n\\n")
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pool_scorers").mkdir()
+    (tmp_path / "pool_scorers" / "__init__.py").write_text("")
+    (tmp_path / "pool_scorers" / "parts.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def steps_seen(output: str) -> list[list[str]]:
+    return [eval(line.removeprefix("steps ")) for line in output.splitlines() if line.startswith("steps ")]
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("options", "cut", "note"),
+    [
+        (("--scorer=pool_scorers.parts:plain",), ["a\n", "b\n\n", "4"], False),
+        (("--scorer=pool_scorers.parts:blank",), ["a\nb\n\n", "4"], False),
+        (("--scorer=pool_scorers.parts:blank", r"--separator=\n"), ["a\n", "b\n\n", "4"], True),
+        (("--scorer=pool_scorers.parts:plain", r"--separator=b\n\n"), ["a\nb\n\n", "4"], False),
+    ],
+)
+def test_texts_are_cut_as_each_scorer_was_trained(tmp_path: Path, capsys, options, cut, note) -> None:
+    given = ["a\nb", "\n\n", "4"]
+    row = {"id": "a", "prompt": "?", "answer": "4", "solutions": [{"text": "a\nb\n\n4"}, {"steps": given}]}
+    assert main(["rerank", write(tmp_path / "p.jsonl.gz", [row]), *options, f"--out={tmp_path / 'out'}"]) == 0
+    printed = capsys.readouterr().out
+    assert steps_seen(printed) == [cut, given]
+    assert (r"blank scores steps that end with '\n' and was trained on steps that end with '\n\n'" in printed) == note
+
+
+def test_a_pavs_format_is_its_bases() -> None:
+    from bench.specs import load_scorer
+
+    assert separator_of(load_scorer("pav:tiny:prm,k=4")) == "\n"
+    assert separator_of(load_scorer("tiny:orm")) is None
+
+
+def test_escapes_of_a_separator() -> None:
+    assert separator(r"\n\n") == separator("\n\n") == "\n\n"
+    assert separator(r"\t") == "\t"
+    assert separator(r"\\n") == r"\n"
+    assert separator(" ки") == " ки"
+
+
+def test_steps_and_scores_of_a_pool(tmp_path: Path) -> None:
+    def read(*solutions: object):
+        return read_pools(Path(write(tmp_path / "p.jsonl.gz", [{"id": None, "prompt": "?", "solutions": solutions}])))
+
+    [pool] = read({"steps": ["a\n", "b"], "index": 7, "scores": {"prm": 0.5}}, {"text": "c", "index": 8})
+    assert pool.problem.id == "p.jsonl-00000"
+    assert [[step.text for step in solution.steps] for solution in pool.solutions] == [["a\n", "b"], ["c"]]
+    np.testing.assert_array_equal(pool.recorded["prm"], [0.5, np.nan])
+    assert set(pool.recorded) == {"prm"}
+    [pool] = read({"steps": ["Yes", "No"], "text": "YesNo", "index": 7})
+    assert set(pool.recorded) == {"index"}
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 0: 'text' is not its 'steps' joined"):
+        read({"steps": ["a", "b"], "text": "a\nb"})
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 1: 'steps' must be a list of texts"):
+        read({"text": "a"}, {"steps": [1]})
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: 'scores' is 0.5; an object"):
+        read({"text": "a", "scores": 0.5})
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: scores\['prm'\] is 'high'; use a number"):
+        read({"text": "a", "scores": {"prm": "high"}})
+
+
+def test_the_notes_speak_of_what_the_scores_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solutions = [solution(str(x), chance=x / 10, index=x) for x in (1, 2, 3)]
+    rows = [{"id": "a", "prompt": "?", "answer": "2", "solutions": solutions}]
+    assert main(["rerank", write(tmp_path / "p.jsonl.gz", rows), f"--out={tmp_path / 'out'}"]) == 0
+    printed = capsys.readouterr().out
+    assert "- taken as scores from the file: chance, index" in printed
+    assert "- chance: AUC 0.500; right and wrong told apart at 0.5 with accuracy 0.667" in printed
+    assert "- index: AUC 0.500 on 3 solutions" in printed
+    for answer, kind in (("9", "wrong"), ("2", "right")):
+        one = [{**rows[0], "answer": answer, "solutions": solutions[1:2]}]
+        assert main(["rerank", write(tmp_path / "p.jsonl.gz", one), f"--out={tmp_path / 'out'}"]) == 0
+        printed = capsys.readouterr().out
+        assert f"- chance: all 1 solutions with a score are {kind}; nothing can be told apart" in printed
+        assert "nan" not in printed
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")

@@ -121,6 +121,18 @@ def test_datasets_reads_the_rows(place: Path) -> None:
         assert len(rows) == len(Path(f"a/{name}.jsonl").read_text().splitlines())
 
 
+def test_a_scorer_of_another_format_is_noted(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note = r"- steps scores steps that end with '\n' and was trained on steps that end with '\n\n'"
+    assert main([*COMMAND, "--out=a"]) == 0
+    assert "was trained on" not in capsys.readouterr().out
+    Path("own/parts.py").write_text(PARTS + 'steps.separator = "\\n\\n"\n')
+    sys.modules.pop("own.parts")
+    for _ in range(2):  # a finished run says it again, without its models
+        assert main([*COMMAND, "--out=b"]) == 0
+        assert capsys.readouterr().out.count(note) == 1
+    assert Path("a/results.jsonl").read_bytes() == Path("b/results.jsonl").read_bytes()
+
+
 def killed_and_resumed(command: list[str], environment: dict[str, str], rng: random.Random) -> int:
     """Run to `whole`; run to `killed` with SIGKILLs until it gets through; compare. Returns the kills."""
     whole = subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, text=True, check=True)

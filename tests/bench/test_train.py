@@ -93,6 +93,15 @@ def test_a_prm_from_rows_and_from_a_collected_folder():
     assert PRM.load("from_values").target == "value"
 
 
+def test_a_separators_escapes_become_line_breaks():
+    from bench.cli import main
+
+    row = {"prompt": "C 1+1\n", "solution": "1+1=2\n\n=2", "correct": True, "labels": [1, 0]}
+    argv = ["train", "prm", write("t.jsonl", row), "--target=error", "--base=tiny:policy", "--out=out", "--steps=1"]
+    assert main([*argv, r"--separator=\n\n", "--batch-size=1"]) == 0
+    assert json.loads(Path("out/config.json").read_text())["stepbeam"]["separator"] == "\n\n"
+
+
 @pytest.mark.parametrize("mode", ["direct", "cot"])
 def test_a_generative_verifier(mode):
     Path("format.json").write_text(json.dumps(FORMAT))

@@ -1,0 +1,25 @@
+"""What the commands share in reading their options."""
+
+import argparse
+import re
+
+from bench.errors import BadInput
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
+
+
+def separator(text: str) -> str:
+    r"""What ends a step, as a shell passes it on: `\n`, `\r`, `\t` and `\\` are read as escapes.
+
+    >>> separator(r"\n\n"), separator(" ки")
+    ('\n\n', ' ки')
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name the text that ends a step, such as '\\n\\n'")
+    return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], text)
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise BadInput for a --limit that leaves nothing."""
+    if limit is not None and limit < 1:
+        raise BadInput(f"--limit {limit}: it must be 1 or more")
