@@ -1,7 +1,8 @@
-"""From a problem's prompt to token ids: chat template or plain text, and never two BOS tokens."""
+"""From texts to token ids: prompts by chat template or plainly, never with two BOS tokens, and what follows them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from verifiers.solution import Message
@@ -32,6 +33,27 @@ def encode_prompt(tokenizer: Any, prompt: str | tuple[Message, ...], *, chat: bo
     if bos is not None and ids[:2] == [bos, bos]:
         ids.pop(0)
     return ids
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a text that continues another; see `encode_texts`."""
+    return encode_texts(tokenizer, [text])[0] if text else []
+
+
+def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of texts that continue others: none is added, and what spells a special token stays text.
+
+    A solution may write "<|im_end|>" in so many letters; were it read as the token, it would end its turn.
+
+    >>> from policies.tiny_example import tiny_tokenizer
+    >>> encode_texts(tiny_tokenizer(), ["1<eos>"]), tiny_tokenizer()("1<eos>").input_ids
+    ([[21, 32, 73, 83, 87, 34]], [21, 0])
+    """
+    if not texts:
+        return []
+    return [
+        list(ids) for ids in tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    ]
 
 
 def plain_text(prompt: str | tuple[Message, ...]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Collection, Sequence
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from policies.chat import encode_text
 from verifiers.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
@@ -42,6 +43,75 @@ class StepCutter:
     def stable(self, ids: Sequence[int]) -> str:
         """The text that later tokens cannot change: all but a character whose bytes are not complete."""
         return self.decode(ids).rstrip(_INCOMPLETE) if ids else ""
+
+    def own_ids(self, steps: Sequence[Step], ends: Collection[int] | None = None) -> list[tuple[int, ...] | None]:
+        """Each step's tokens where they are this tokenizer's ids of its text, else None.
+
+        `ends` are the ids that end a solution, where the steps are those of a finished one. A policy's own steps
+        always pass: the texts of steps in a row are compared with what all their ids decode to in their
+        place, which is how these texts were made, cut characters and dropped spaces alike. Only where
+        that fails is each step judged alone, behind a letter; an own step that begins amid a character
+        can then fail beside another model's, and is read as its text.
+        """
+        shown = [self._shown(step) for step in steps]
+        if ends is not None and (last := shown and shown[-1]):
+            if last[-1] in ends:
+                shown[-1] = last[:-1]
+            elif not self.decode(last[-1:]):
+                shown[-1] = None  # a solution that another model has ended
+        found: list[tuple[int, ...] | None] = []
+        context: list[int] = []
+        for known, run in groupby(range(len(steps)), lambda i: shown[i] is not None):
+            places = list(run)
+            text = "".join(steps[i].text for i in places)
+            tokens = [steps[i].tokens for i in places]
+            if not known:
+                found += [None] * len(places)
+                # What stands at the end is no context of anything.
+                context += encode_text(self.tokenizer, text) if len(found) < len(steps) else []
+                continue
+            if not self._spells([t for i in places for t in shown[i] or ()], text, context):
+                letter = encode_text(self.tokenizer, "a")[-1:]
+                for k, i in enumerate(places):
+                    if not self._spells(shown[i] or (), steps[i].text, letter if i else ()):
+                        tokens[k] = None
+            found += tokens
+            for i, own in zip(places, tokens, strict=True):
+                context += encode_text(self.tokenizer, steps[i].text) if own is None else own
+        return found
+
+    def _shown(self, step: Step) -> tuple[int, ...] | None:
+        """The step's ids where all are inside the vocabulary."""
+        ids = step.tokens
+        return None if ids is None or (ids and (min(ids) < 0 or max(ids) >= self.vocabulary)) else ids
+
+    def _spells(self, ids: Sequence[int], text: str, context: Sequence[int]) -> bool:
+        """Whether the ids decode to the text behind `context`, but for a character that is not complete."""
+        spelt = self.stable([*context, *ids])[len(self.stable(context)) :] if ids else ""
+        return spelt == text.rstrip(_INCOMPLETE)
+
+    def solution_ids(self, solution: Solution, ends: Collection[int]) -> list[list[int]]:
+        """The ids of each step of a whole solution: its own, else its text's; `ends` are those that end one.
+
+        A finished solution's last step includes an end of sequence.
+        """
+        own = self.own_ids(solution.steps, ends if solution.finished else None)
+        found = [
+            encode_text(self.tokenizer, step.text) if ids is None else list(ids)
+            for step, ids in zip(solution.steps, own, strict=True)
+        ]
+        if solution.finished and found and not (own[-1] and own[-1][-1] in ends):
+            found[-1].append(self.tokenizer.eos_token_id)
+        return found
+
+    def _spells(self, ids: Sequence[int], text: str, context: Sequence[int]) -> bool:
+        if ids and not (min(ids) >= 0 and max(ids) < self.vocabulary):
+            return False
+        if not ids:
+            return not text
+        return self.decode([*context, *ids]).rstrip(_INCOMPLETE)[len(self.stable(context)) :] == text.rstrip(
+            _INCOMPLETE
+        )
 
     def may_end(self, separator: str) -> npt.NDArray[np.bool_]:
         """For each token id whether it can complete the separator, shape (V,): the cheap test of the inner loop."""

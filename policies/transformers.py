@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from policies.chat import encode_prompt
+from policies.chat import encode_prompt, encode_text
 from policies.checks import check_rows
 from policies.decoding import Decoder, Row, Sampled, State
 from policies.policy import Extended, NextTokens, Sampling, Until
@@ -35,7 +35,7 @@ class Transformers:
     Every row's sample is decided by its seed, problem and prefix: token `t` of a solution is drawn with
     one uniform number made from (seed, t), so batch-mates, batch sizes and earlier calls change nothing
     but float noise. A prefix with tokens is continued from exactly these ids; steps without tokens (a
-    saved generation) are tokenised as text, once.
+    saved generation), or with those of another tokenizer, are tokenised as text, once.
 
     `chat=False` leaves a chat template out. `batch_bytes` bounds the keys and values (and logits) of the
     rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
@@ -76,7 +76,8 @@ class Transformers:
         self.cutter = StepCutter(tokenizer, self.runner.vocabulary)
         self.cache = PrefixCache(cache_bytes)
         self.eos = np.zeros(self.runner.vocabulary, np.bool_)
-        self.eos[[i for i in eos_ids(model, tokenizer) if i < self.runner.vocabulary]] = True
+        self._ends = eos_ids(model, tokenizer)
+        self.eos[[i for i in self._ends if i < self.runner.vocabulary]] = True
         self._prompts: dict[str | tuple[Message, ...], tuple[int, ...]] = {}
 
     @classmethod
@@ -110,13 +111,15 @@ class Transformers:
         states: dict[Hashable, tuple[State, int]] = {}
         roots = {p.id for p, prefix in zip(problems, prefixes, strict=True) if not prefix.steps}
         opened: dict[Hashable, Any] = {}
+        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
         for i, (problem, prefix, seed) in enumerate(zip(problems, prefixes, seeds, strict=True)):
             try:
                 prompt = self.prompt_ids(problem)
             except jinja2.TemplateError as error:
                 solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
                 continue
-            context = self._context(prefix)
+            if (context := contexts.get(id(prefix))) is None:
+                context = contexts[id(prefix)] = self._context(prefix)
             ids = (*prompt, *context)
             settled, room = self._room(problem, prefix, len(prompt), len(context), sampling)
             if settled is not None:
@@ -149,7 +152,7 @@ class Transformers:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of a text that continues another: no special token is added."""
-        return tuple(self._encode(text))
+        return tuple(encode_text(self.tokenizer, text))
 
     def next_token_probs(
         self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
@@ -194,25 +197,18 @@ class Transformers:
     def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
 
-        Each step's tokens are its own, or its text's where it has none. A finished solution's last step
-        includes the end of sequence. Rows over the context are NaN with a reason. Nothing is cached: a
-        row's cost is all its tokens.
+        Each step's tokens are its own, or its text's where it has none or those of another tokenizer. A
+        finished solution's last step includes the end of sequence. Rows over the context are NaN with a reason.
+        Nothing is cached: a row's cost is all its tokens.
         """
-        eos = self.tokenizer.eos_token_id
         steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
         reasons: list[str | None] = [None] * len(problems)
         readable: dict[int, tuple[TokenRow, int]] = {}
         for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
             ids = list(self.prompt_ids(problem))
             prompt, ends = len(ids), []
-            for k, step in enumerate(solution.steps):
-                ids += self._encode(step.text) if step.tokens is None else step.tokens
-                if (
-                    solution.finished
-                    and k == len(solution.steps) - 1
-                    and (step.tokens is None or not self.eos[ids[-1]])
-                ):
-                    ids.append(eos)
+            for own in self.cutter.solution_ids(solution, self._ends):
+                ids += own
                 ends.append(len(ids) - 1)
             if self.runner.context is not None and len(ids) > self.runner.context:
                 reasons[i] = f"problem {problem.id!r}: {len(ids)} tokens and a context of {self.runner.context}"
@@ -253,17 +249,14 @@ class Transformers:
         """The prefix's ids; runs of steps without tokens are tokenised as one text."""
         ids: list[int] = []
         text = ""
-        for step in prefix.steps:
-            if step.tokens is None:
+        for step, own in zip(prefix.steps, self.cutter.own_ids(prefix.steps), strict=True):
+            if own is None:
                 text += step.text
                 continue
-            ids += self._encode(text)
-            ids += step.tokens
+            ids += encode_text(self.tokenizer, text)
+            ids += own
             text = ""
-        return ids + self._encode(text)
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+        return ids + encode_text(self.tokenizer, text)
 
     def _room(
         self, problem: Problem, prefix: Solution, prompt: int, past: int, sampling: Sampling

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policies.chat import encode_prompt, encode_texts
 from verifiers.solution import Problem, Solution
 
 
@@ -20,9 +21,10 @@ def token_rows(
 ) -> list[TokenRow | str]:
     """One row a solution, or the reason why there is none.
 
-    The prompt and each step's text are tokenized on their own and joined, so a separator never
-    merges with what follows it. The end-of-sequence id follows a finished solution and belongs to
-    its last step. A row over `limit` tokens is refused, never truncated.
+    The prompt, which is encoded as a policy's, and each step's text are tokenized on their own and
+    joined, so a separator never merges with what follows it; text that spells a special token stays
+    text. The end-of-sequence id follows a finished solution and belongs to its last step. A row over
+    `limit` tokens is refused, never truncated.
 
     >>> from bench.tiny.tokenizer import build_tokenizer
     >>> from verifiers import Step, Stop
@@ -32,7 +34,8 @@ def token_rows(
     (15, (11, 14))
     """
     prompts = _encode_prompts(tokenizer, problems)
-    pieces = _encode_pieces(tokenizer, {step.text for solution in solutions for step in solution.steps})
+    texts = sorted({step.text for solution in solutions for step in solution.steps})
+    pieces = dict(zip(texts, encode_texts(tokenizer, texts), strict=True))
     return [
         _join(prompts[problem], [pieces[step.text] for step in solution.steps], solution, tokenizer.eos_token_id, limit)
         for problem, solution in zip(problems, solutions, strict=True)
@@ -55,30 +58,12 @@ def _join(prompt: list[int], steps: list[list[int]], solution: Solution, eos: in
 
 
 def _encode_prompts(tokenizer: Any, problems: Sequence[Problem]) -> dict[Problem, list[int]]:
-    unique = list(dict.fromkeys(problems))
-    if tokenizer.chat_template is not None:
-        return {problem: _encode_chat(tokenizer, problem) for problem in unique}
-    for problem in unique:
-        if not isinstance(problem.prompt, str):
+    found: dict[Problem, list[int]] = {}
+    for problem in dict.fromkeys(problems):
+        if tokenizer.chat_template is None and not isinstance(problem.prompt, str):
             raise ValueError(
                 f"problem {problem.id!r} is a conversation, but the scorer's tokenizer has no chat template: "
                 "give the prompt as one string"
             )
-    texts = [problem.prompt for problem in unique]
-    return dict(zip(unique, tokenizer(texts).input_ids if texts else [], strict=True))
-
-
-def _encode_chat(tokenizer: Any, problem: Problem) -> list[int]:
-    prompt = problem.prompt
-    turns = [("user", prompt)] if isinstance(prompt, str) else [(m.role, m.content) for m in prompt]
-    messages = [{"role": role, "content": content} for role, content in turns]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    # The template writes its own opening tokens, so none are added here.
-    ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
-    return ids
-
-
-def _encode_pieces(tokenizer: Any, texts: set[str]) -> dict[str, list[int]]:
-    ordered = sorted(texts)
-    encoded = tokenizer(ordered, add_special_tokens=False).input_ids if ordered else []
-    return dict(zip(ordered, encoded, strict=True))
+        found[problem] = encode_prompt(tokenizer, problem.prompt)
+    return found

@@ -12,6 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from policies.chat import encode_prompt
+from policies.steps import StepCutter
+from policies.transformers import eos_ids
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution
@@ -99,7 +101,7 @@ def train_dpo(
     with own_randomness(config.seed):
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
         limit = longest(model, config)
-        examples = pair_ids(tokenizer, pairs, limit=limit, chat=chat)
+        examples = pair_ids(tokenizer, pairs, model=model, limit=limit, chat=chat)
         group = Group(tuple(range(len(examples))), config.batch_size)
         steps = step_count([group], [0] * len(examples), config)
         lengths = [max(len(e["chosen_ids"]), len(e["rejected_ids"])) + len(e["prompt_ids"]) for e in examples]
@@ -124,14 +126,18 @@ def train_dpo(
 
 
 def pair_ids(
-    tokenizer: Any, pairs: Sequence[Preference], *, limit: int | None, chat: bool = True
+    tokenizer: Any, pairs: Sequence[Preference], *, model: Any, limit: int | None, chat: bool = True
 ) -> list[dict[str, list[int]]]:
     """Prompt, chosen and rejected ids of each pair, as trl names them; what is over `limit` is left out."""
+    cutter = StepCutter(tokenizer, model.config.get_text_config().vocab_size)
+    ends = eos_ids(model, tokenizer)
     examples: list[dict[str, list[int]]] = []
     skipped: dict[str, list[str]] = {}
     for pair in pairs:
         prompt = encode_prompt(tokenizer, pair.problem.prompt, chat=chat)
-        chosen, rejected = (_solution_ids(tokenizer, s) for s in (pair.chosen, pair.rejected))
+        chosen, rejected = (
+            [i for ids in cutter.solution_ids(s, ends) for i in ids] for s in (pair.chosen, pair.rejected)
+        )
         if limit is not None and len(prompt) + max(len(chosen), len(rejected)) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(pair.problem.id)
         else:
@@ -146,15 +152,6 @@ def _spread(rights: int, wrongs: int) -> Iterator[tuple[int, int]]:
     for shift in range(min(rights, wrongs)):
         for k in range(longer):
             yield (k, (k + shift) % wrongs) if rights >= wrongs else ((k + shift) % rights, k)
-
-
-def _solution_ids(tokenizer: Any, solution: Solution) -> list[int]:
-    ids: list[int] = []
-    for step in solution.steps:
-        ids += step.tokens if step.tokens is not None else tokenizer(step.text, add_special_tokens=False).input_ids
-    if not ids or solution.steps[-1].tokens is None or ids[-1] != tokenizer.eos_token_id:
-        ids.append(tokenizer.eos_token_id)
-    return ids
 
 
 def _trl() -> Any:

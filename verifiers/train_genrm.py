@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from transformers import AutoModelForCausalLM
 
-from policies.chat import encode_prompt
+from policies.chat import encode_prompt, encode_text
 from verifiers.batch_plan import Group
 from verifiers.critiqued import Critiqued, read_verdict
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.solution import Problem
 from verifiers.train_base import add_lora, load_base, longest, merged
-from verifiers.train_config import TrainConfig
+from verifiers.train_config import SOLUTION_WEIGHT, TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder
 from verifiers.train_loop import own_randomness
 from verifiers.train_reward import balanced_groups
@@ -29,7 +29,7 @@ def train_genrm(
     *,
     mode: Literal["direct", "cot"],
     out: str | Path,
-    solution_weight: float = 1 / 3,
+    solution_weight: float = SOLUTION_WEIGHT,
     rationales: int | None = None,
     format: GenRMFormat = GENRM,  # noqa: A002  (the name it has in GenRM)
     config: TrainConfig | None = None,
@@ -118,7 +118,7 @@ def verify_examples(
     def add(row: Critiqued, parts: tuple[str, str], target: list[int]) -> bool:
         if parts[0] not in prompts:
             prompts[parts[0]] = encode_prompt(tokenizer, parts[0], chat=words.chat)
-        context = prompts[parts[0]] + _encode(tokenizer, parts[1])
+        context = prompts[parts[0]] + encode_text(tokenizer, parts[1])
         if limit is not None and len(context) + len(target) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(row.problem.id)
             return False
@@ -143,7 +143,7 @@ def verify_examples(
                 why = "have no rationale" if not text else "have no verdict" if read is None else "have a wrong verdict"
                 skipped.setdefault(why, []).append(row.problem.id)
                 continue
-            target = [*_encode(tokenizer, read[0]), verdict, tokenizer.eos_token_id]
+            target = [*encode_text(tokenizer, read[0]), verdict, tokenizer.eos_token_id]
             kept += add(row, words.cot_parts(row.problem, row.solution), target)
     warn_of_skipped(skipped, total, what="rows" if mode == "direct" else "rationales", stacklevel=4)
     return examples, right
@@ -160,7 +160,7 @@ def solve_examples(
     skipped: dict[str, list[str]] = {}
     for problem, text in unique:
         context = encode_prompt(tokenizer, words.solver_prompt(problem), chat=words.chat)
-        target = [*_encode(tokenizer, text), tokenizer.eos_token_id]
+        target = [*encode_text(tokenizer, text), tokenizer.eos_token_id]
         if limit is not None and len(context) + len(target) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(problem.id)
         else:
@@ -178,14 +178,10 @@ def _continuation(context: Sequence[int], target: Sequence[int], term: int) -> E
 
 
 def _verdict_id(tokenizer: Any, text: str) -> int:
-    ids = _encode(tokenizer, text)
+    ids = encode_text(tokenizer, text)
     if len(ids) != 1:
         raise ValueError(
             f"the verdict {text!r} is {len(ids)} tokens {ids} of this tokenizer, and must be one: "
             "choose another `yes` and `no` in the format"
         )
     return ids[0]
-
-
-def _encode(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False).input_ids) if text else []

@@ -112,7 +112,7 @@ def test_the_ids_are_those_that_a_policy_reads(monkeypatch):
     policy = policies.load(f"transformers:{POLICY}", dtype="float32")
     given_tokens = Solution((Step("1+1=2\n", tuple(policy.encode("1+1=2\n"))), Step("=2", (34, 23, 2))), Stop.EOS)
     pair = Preference(Problem("p", "C 1+1\n"), given_tokens, solution("1+1=3\n=3"))
-    [ids] = pair_ids(policy.tokenizer, [pair], limit=256)
+    [ids] = pair_ids(policy.tokenizer, [pair], model=policy.model, limit=256)
     read = []
     monkeypatch.setattr("policies.transformers.step_logprobs", lambda r, rows, p, b: read.extend(rows) or [[0.0]] * 2)
     policy.logprobs([pair.problem] * 2, [pair.chosen, pair.rejected])
