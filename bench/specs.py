@@ -13,7 +13,7 @@ from bench.errors import BadInput
 from bench.plan import DType
 from bench.tiny import weights_folder
 from policies.policy import Policy
-from verifiers.load import parts_of
+from verifiers.load import dtype_of, parts_of
 from verifiers.scoring import Scorer, ValueScorer
 
 
@@ -35,9 +35,9 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
 def load_scorer(spec: str) -> Scorer:
     """A scorer by its spec.
 
-    `tiny:NAME` for an embedded one (`tiny:genrm_cot,votes=4`), `prm:MODEL` for one of ours or a public PRM,
-    what `verifiers.load` takes, or `package.module:name` for one of your own. `pav:BASE,PROVER,alpha=0.5` and
-    `pav:BASE,k=4,alpha=0.5` are PAVs of scorers that have specs themselves.
+    `tiny:NAME` for an embedded one (`tiny:genrm_cot,votes=4`), `prm:MODEL` for one of ours or a public PRM
+    (`prm:MODEL,dtype=bfloat16`), what `verifiers.load` takes, or `package.module:name` for one of your own.
+    `pav:BASE,PROVER,alpha=0.5` and `pav:BASE,k=4,alpha=0.5` are PAVs of scorers that have specs themselves.
 
     Raises BadInput where nothing of that name can be loaded.
     """
@@ -47,7 +47,10 @@ def load_scorer(spec: str) -> Scorer:
             return _load_pav(spec)
         known = _in_full(spec) if spec.startswith("tiny:") else spec
         if known.startswith("prm:"):
-            return prms.load(known.removeprefix("prm:"))
+            names, options = parts_of(known.removeprefix("prm:"))
+            if len(names) != 1 or options.keys() - {"dtype"}:
+                raise ValueError("a PRM is prm:MODEL or prm:MODEL,dtype=bfloat16 or float32")
+            return prms.load(names[0], dtype=dtype_of(spec, options.get("dtype")))
         own: Scorer | None = _from_module(spec, "score")
         return own if own is not None else verifiers.load(known)
     except (ValueError, TypeError, OSError) as error:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from bench.errors import BadInput
 from bench.label_quality import Quality, judge, quality_of, quality_record, quality_table
@@ -18,11 +18,8 @@ from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.scoring import Scorer
-from verifiers.train_config import TrainConfig
+from verifiers.train_config import SOLUTION_WEIGHT, TrainConfig
 from verifiers.train_rows import SkippedRowsWarning
-
-if TYPE_CHECKING:
-    from verifiers.genrm import GenRM
 
 _DEFAULT = TrainConfig()
 _NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}
@@ -54,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=r"prm: what ends a step of a 'solution', such as '\n\n'; default: a line break",
     )
     parser.add_argument("--mode", choices=("direct", "cot"), help="genrm: a verdict at once, or after a rationale")
-    parser.add_argument("--solution-weight", type=float, help="genrm: the weight of learning to solve; default 1/3")
+    parser.add_argument(
+        "--solution-weight", type=float, help=f"genrm: the weight of learning to solve; default {SOLUTION_WEIGHT:.3g}"
+    )
     parser.add_argument("--rationales", type=int, help="genrm: at most so many a solution; default: all")
     parser.add_argument("--votes", type=int, help="genrm: rationales a solution when --eval judges; default 1")
     parser.add_argument("--format", type=Path, help="genrm: a JSON file with a GenRMFormat's fields")
@@ -89,7 +88,7 @@ def run(options: argparse.Namespace) -> Quality | None:
     make_folder(options.out.parent)
     with _as_bad_input(options), _notes():
         scorer = _train(options, rows, config)
-        judged = judge(scorer, [_labelled(row) for row in held_out]) if held_out else None
+        judged = judge(scorer, [_labelled(row) for row in held_out]) if scorer is not None and held_out else None
         quality = None if judged is None else quality_of(judged)
     if judged is not None and quality is not None:
         print()
@@ -117,6 +116,14 @@ def _check(options: argparse.Namespace) -> None:
         raise BadInput("--target: say what the labels are: 'value' (chances of success) or 'error' (1 up to the first)")
     if options.kind == "genrm" and options.mode is None:
         raise BadInput("--mode: say 'direct' (a verdict at once) or 'cot' (a rationale first)")
+    for name in ("votes", "rationales"):
+        count = getattr(options, name)
+        if count is not None and options.mode == "direct":
+            raise BadInput(f"--{name} {count}: it is for --mode cot; 'direct' has no rationales")
+        if count is not None and count < 1:
+            raise BadInput(f"--{name} {count}: it must be 1 or more")
+    if options.votes is not None and options.eval is None:
+        raise BadInput(f"--votes {options.votes}: it is for judging held-out rows; add --eval, or leave it out")
     check_limit(options.limit)
 
 
@@ -150,7 +157,10 @@ def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequenc
     return read_critiques(path, rationales=options.mode == "cot" and path == options.data, limit=limit)
 
 
-def _train(options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Critiqued], config: TrainConfig) -> Scorer:
+def _train(
+    options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Critiqued], config: TrainConfig
+) -> Scorer | None:
+    """The trained scorer; None for a generative verifier that nobody asks to judge."""
     _quiet()
     base = _base(options.base)
     labelled = [row for row in rows if isinstance(row, Labelled)]
@@ -172,7 +182,9 @@ def _train(options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Crit
     return _train_genrm(options, base, [row for row in rows if isinstance(row, Critiqued)], config)
 
 
-def _train_genrm(options: argparse.Namespace, base: str, rows: Sequence[Critiqued], config: TrainConfig) -> "GenRM":
+def _train_genrm(
+    options: argparse.Namespace, base: str, rows: Sequence[Critiqued], config: TrainConfig
+) -> Scorer | None:
     from verifiers.genrm import GenRM
     from verifiers.train_genrm import train_genrm
 
@@ -181,12 +193,14 @@ def _train_genrm(options: argparse.Namespace, base: str, rows: Sequence[Critique
         rows,
         mode=options.mode,
         out=options.out,
-        solution_weight=1 / 3 if options.solution_weight is None else options.solution_weight,
+        solution_weight=SOLUTION_WEIGHT if options.solution_weight is None else options.solution_weight,
         rationales=options.rationales,
         format=GENRM if options.format is None else read_format(options.format),
         config=config,
     )
-    return GenRM.load(out, votes=1 if options.mode == "direct" else options.votes or 1, dtype="float32")
+    if options.eval is None:
+        return None
+    return GenRM.load(out, votes=options.votes or 1, dtype="bfloat16" if config.bf16 else "float32")
 
 
 def _base(spec: str) -> str:
@@ -220,15 +234,19 @@ def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
 
 @contextmanager
 def _notes() -> Iterator[None]:
-    """Print what was left out as a note; other warnings go their way."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SkippedRowsWarning)
-        yield
-    for warning in caught:
-        if issubclass(warning.category, SkippedRowsWarning):
-            print(f"- {warning.message}")
+    """Print at once, as a note, what is left out; other warnings go their way."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, SkippedRowsWarning):
+            print(f"- {message}", flush=True)
         else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            usual(message, category, *rest)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SkippedRowsWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _last_loss(out: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Verifiers by a short spec, such as a command line takes."""
 
+import math
 from typing import Literal
 
 from verifiers.scoring import Scorer
@@ -27,10 +28,8 @@ def load(spec: str) -> Scorer:
     """
     kind, _, rest = spec.partition(":")
     names, options = parts_of(rest)
-    if (wanted := options.pop("dtype", None)) not in (None, *_DTYPES):
-        raise ValueError(f"{spec!r}: dtype={wanted}: use bfloat16 or float32")
-    dtype = "auto" if wanted is None else _DTYPES[wanted]
-    numbers = {key: _number(spec, key, value) for key, value in options.items()}
+    wanted = options.pop("dtype", None)
+    dtype = dtype_of(spec, wanted)
     if kind == "orm" and len(names) == 1 and not options:
         from verifiers.orm import ORM
 
@@ -38,19 +37,28 @@ def load(spec: str) -> Scorer:
     if kind == "genrm" and len(names) == 1 and options.keys() <= {"votes"}:
         from verifiers.genrm import GenRM
 
-        return GenRM.load(names[0], votes=int(numbers["votes"]) if options else None, dtype=dtype)
+        return GenRM.load(names[0], votes=_votes(spec, options["votes"]) if options else None, dtype=dtype)
     if kind == "judge" and len(names) == 1 and options.keys() <= {"votes"}:
         from policies.transformers import Transformers
         from verifiers.llm_judge import LLMJudge
 
-        return LLMJudge(Transformers.load(names[0], dtype=dtype), votes=int(numbers.get("votes", 32)))
+        votes = _votes(spec, options.get("votes", "32"))
+        return LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes)
     if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
         from policies.transformers import Transformers
         from verifiers.implicit_reward import ImplicitReward
 
+        beta = _number(spec, "beta", options["beta"])
         policy, reference = (Transformers.load(name, dtype=dtype) for name in names)
-        return ImplicitReward(policy, reference, numbers["beta"])
+        return ImplicitReward(policy, reference, beta)
     raise ValueError(f"unknown verifier {spec!r}: use {_FORMS}")
+
+
+def dtype_of(spec: str, wanted: str | None) -> Literal["auto", "float32", "bfloat16"]:
+    """A spec's `dtype=`, "auto" where it has none; raises ValueError for another word."""
+    if wanted is not None and wanted not in _DTYPES:
+        raise ValueError(f"{spec!r}: dtype={wanted}: use bfloat16 or float32")
+    return "auto" if wanted is None else _DTYPES[wanted]
 
 
 def parts_of(text: str) -> tuple[list[str], dict[str, str]]:
@@ -72,6 +80,15 @@ def parts_of(text: str) -> tuple[list[str], dict[str, str]]:
 
 def _number(spec: str, key: str, value: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise ValueError(f"{spec!r}: {key}={value} is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{spec!r}: {key}={value} is not a number")
+    return number
+
+
+def _votes(spec: str, value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(f"{spec!r}: votes={value}: use a whole number of 1 or more")
+    return int(value)

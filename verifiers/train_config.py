@@ -3,18 +3,23 @@
 from dataclasses import dataclass
 from typing import Literal
 
+SOLUTION_WEIGHT = 1 / 3  # of learning to solve, beside learning to verify: the lambda of Zhang et al. 2024
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How a model is trained; written into its folder.
 
     A step works on `batch_size` examples, in `accumulate` parts of which each is one forward and
-    backward: the parts change the memory, not the gradient. `max_steps` overrides `epochs`. `warmup` is a
-    share of the steps. `lora_rank=0` trains all weights; above it, low-rank updates of the modules that
-    `lora_targets` names (all linear layers by default), which are merged into the saved weights.
-    `max_length` bounds an example's tokens, by default by the model's context. `bf16` computes in
-    bfloat16 and, under LoRA, holds the frozen weights in it. `balance` gives the labels below 0.5 and
-    those from 0.5 on the same weight. A checkpoint is written every `save_every` steps (0: never).
+    backward: the parts change the memory, not the gradient. An epoch draws as many examples as there are,
+    rounded up to whole batches; with `balance` the rarer kind comes round more often and the other less.
+    `max_steps` overrides `epochs`. `warmup` is a share of the steps. `lora_rank=0` trains all weights; above
+    it, low-rank updates of the modules that `lora_targets` names (all linear layers by default), which are
+    merged into the saved weights. `max_length` bounds an example's tokens, by default by the model's
+    context. `bf16` computes in bfloat16 and, under LoRA, holds the frozen weights in it. `balance` gives the
+    labels below 0.5 and those from 0.5 on the same weight. A checkpoint is written every `save_every` steps
+    (0: never). `device` is "auto" (CUDA where there is one), "cuda" or "cpu"; which GPU is chosen with
+    CUDA_VISIBLE_DEVICES.
 
     >>> TrainConfig(max_steps=100, batch_size=16, learning_rate=1e-4, lora_rank=16).lora_alpha
     32
@@ -66,6 +71,10 @@ class TrainConfig:
         for name, fine in bounds.items():
             if not fine:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: out of range")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(
+                f"device is {self.device!r}: use 'auto', 'cuda' or 'cpu', and choose a GPU with CUDA_VISIBLE_DEVICES"
+            )
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"batch_size is {self.batch_size} and accumulate {self.accumulate}: the parts of a batch must be equal"

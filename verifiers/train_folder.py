@@ -16,6 +16,8 @@ from verifiers.train_checkpoint import latest_checkpoint
 from verifiers.train_config import TrainConfig
 
 _RECORD = "training.json"
+# What stands beside a model that was trained here, and is no part of it.
+_BESIDE = (_RECORD, "evaluation.json")
 # Options that change no weight, so a resumed training may have others.
 _FREE = ("save_every", "log_every", "device")
 
@@ -49,10 +51,12 @@ def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, obj
         model.to(getattr(torch, config.save_dtype)).save_pretrained(draft)
     tokenizer.save_pretrained(draft)
     mode = 0o666 & ~_umask()
-    for file in draft.iterdir():
+    for file in [path for path in draft.rglob("*") if path.is_file()]:  # chat templates may have a folder
+        place = out / file.relative_to(draft)
+        place.parent.mkdir(exist_ok=True)
         file.chmod(mode)  # safetensors writes files that others may not read
-        os.replace(file, out / file.name)
-    draft.rmdir()
+        os.replace(file, place)
+    shutil.rmtree(draft)
     record = json.loads((out / _RECORD).read_text(encoding="utf-8"))
     _write(out / _RECORD, {**record, "finished": True})
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
@@ -65,8 +69,7 @@ def base_digest(base: str | Path) -> str:
         return str(base)
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        # A folder trained here holds the record of its own training, which is no part of the model.
-        if path.name != _RECORD:
+        if path.name not in _BESIDE:
             with open(path, "rb") as file:
                 digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]

@@ -28,7 +28,12 @@ _SHORT = 1024  # tokens up to which the scores of an attention, T x T, are littl
 
 
 def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dict[str, Any]:
-    """What the Trainer is told; checkpoints, logs and batches are our own."""
+    """What the Trainer is told; checkpoints, logs and batches are our own.
+
+    Raises ValueError for a device that is not there.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda', and there is none: use 'cpu' or 'auto'")
     return {
         "output_dir": str(out),
         "max_steps": steps,
@@ -94,6 +99,7 @@ class Planned:
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002  (the Trainer's signature)
+        _check_weights(self.model, self.state.global_step)
         folder = Path(self.args.output_dir) / "checkpoints"
         write_checkpoint(folder, self.model, self.optimizer, self.lr_scheduler, self.state)
 
@@ -118,6 +124,13 @@ def run(trainer: Any, batches: Sequence[Sequence[object]], config: TrainConfig, 
     done = int(checkpoint.name.partition("-")[2]) if checkpoint else 0
     trainer.add_callback(_Reporter(out / "log.jsonl", done, config.save_every))
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    _check_weights(trainer.model, trainer.state.global_step)
+
+
+def _check_weights(model: Any, step: int) -> None:
+    """Raise FloatingPointError before weights that are no numbers are kept: the log may not have come to it yet."""
+    if not all(bool(p.isfinite().all()) for p in model.parameters() if p.requires_grad):
+        raise FloatingPointError(f"the weights are not finite after step {step}: lower the learning rate")
 
 
 @contextmanager

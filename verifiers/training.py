@@ -1,6 +1,7 @@
 """Training examples with read-outs, their losses, and transformers' Trainer on them."""
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,12 +113,15 @@ def fit(
 
 
 def step_count(groups: Sequence[Group], terms: Sequence[int], config: TrainConfig) -> int:
-    """`max_steps`, or what it takes to go through the examples of the first term `epochs` times."""
+    """`max_steps`, or what it takes to draw as many examples of the first term as there are, `epochs` times.
+
+    The last batch of an epoch may be filled up from the next one, and never leaves a row out.
+    """
     if config.max_steps is not None:
         return config.max_steps
     first = sum(len(g.members) for g in groups if terms[g.members[0]] == 0)
     drawn = sum(g.count for g in groups if terms[g.members[0]] == 0)
-    return max(1, round(config.epochs * first / drawn))
+    return max(1, math.ceil(config.epochs * first / drawn - 1e-9))
 
 
 class _Picked:

@@ -164,6 +164,32 @@ def test_an_out_folder_that_cannot_be(capsys) -> None:
     assert "taken" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--out=taken")
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("prm:none,dtype=float64", "dtype=float64: use bfloat16 or float32"),
+        ("prm:none,votes=2", "a PRM is prm:MODEL or prm:MODEL,dtype=bfloat16 or float32"),
+        *((f"genrm:none,votes={v}", f"votes={v}: use a whole number of 1 or more") for v in ("2.7", "inf", "nan", "0")),
+        ("judge:none,votes=-1", "votes=-1: use a whole number"),
+        ("implicit:a,b,beta=nan", "beta=nan is not a number"),
+    ],
+)
+def test_options_of_a_scorer(capsys, spec: str, message: str) -> None:
+    assert message in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), f"--scorer={spec}", "--out=out")
+
+
+def test_the_arithmetic_of_a_prm() -> None:
+    import torch
+
+    from bench.specs import load_scorer
+    from bench.tiny import weights_folder
+
+    for spec in ("tiny:prm", f"prm:{weights_folder('prm')}"):
+        for dtype in ("bfloat16", "float32"):
+            assert load_scorer(f"{spec},dtype={dtype}").model.dtype is getattr(torch, dtype)
+        assert load_scorer(spec).model.dtype is torch.float32
+
+
 @pytest.mark.parametrize("limit", ["0", "-1"])
 def test_a_limit_that_leaves_nothing(capsys, limit: str) -> None:
     pool = write("p.jsonl", POOL_ROW)

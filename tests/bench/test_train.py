@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from bench.tiny import load_task, weights_folder
 from bench.train import add_arguments, run
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
 from prms import PRM
-from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop
+from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
+from verifiers.train_config import SOLUTION_WEIGHT
+from verifiers.train_rows import warn_of_skipped
 
 FORMAT = {
     "direct": "{problem}\n{solution}\nOK?", "cot": "{problem}\n{solution}\nWhy?\n", "solver": "{problem}\n",
@@ -122,6 +125,51 @@ def test_what_is_left_out_becomes_a_note(capsys):
     assert "- training loss 0.6931 at step 1" in printed
 
 
+def test_what_is_left_out_is_said_even_where_training_ends_badly(capsys, monkeypatch):
+    from verifiers import train_reward
+
+    def fit(*_, **__):
+        assert "- 1 of 5 rows are not trained on" in capsys.readouterr().out  # at once, not at the end
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        warn_of_skipped({"are over 9 tokens": ["q7"]}, 2)
+        raise FloatingPointError("the loss is nan")
+
+    monkeypatch.setattr(train_reward, "fit", fit)
+    rows = [*solutions(4), {"prompt": "C 1\n", "solution": "7" * 300, "correct": False}]
+    with pytest.raises(BadInput, match="train orm: the loss is nan"), pytest.warns(UserWarning, match="something else"):
+        train("orm", write("train.jsonl", *rows), "--base=tiny:policy", "--out=out", "--steps=1")
+    assert "- 1 of 2 rows are not trained on: 1 are over 9 tokens (problem 'q7')" in capsys.readouterr().out
+
+
+def test_a_generative_verifier_is_loaded_only_to_judge(monkeypatch):
+    loads = []
+
+    class Loaded:
+        def score(self, problems, rows):
+            return outcome_scores(rows, [0.5] * len(rows))
+
+    monkeypatch.setattr(GenRM, "load", lambda out, **options: loads.append(options) or Loaded())
+    Path("format.json").write_text(json.dumps(FORMAT))
+    data = write("train.jsonl", *solutions(4))
+    command = ["genrm", data, "--mode=cot", "--format=format.json", "--base=tiny:policy", "--steps=1", "--batch-size=2"]
+    assert train(*command, "--out=out") is None
+    assert loads == []
+    train(*command, "--out=out", f"--eval={data}", "--votes=3")
+    train(*command, "--out=bf16", f"--eval={data}", "--bf16")
+    assert loads == [{"votes": 3, "dtype": "float32"}, {"votes": 1, "dtype": "bfloat16"}]
+
+
+def test_one_weight_of_learning_to_solve():
+    import inspect
+
+    from bench.reproduce.genrm_work import Rival
+    from verifiers.train_genrm import train_genrm
+
+    assert SOLUTION_WEIGHT == 1 / 3
+    assert inspect.signature(train_genrm).parameters["solution_weight"].default == SOLUTION_WEIGHT
+    assert Rival("cot").solution_weight == SOLUTION_WEIGHT
+
+
 def test_judging_by_hand():
     class Fixed:
         def score(self, problems, rows):
@@ -206,6 +254,11 @@ def test_rows_are_read_as_they_are():
         (("orm", "t.jsonl", "--out=full"), "train orm: full: not empty, and not a training's folder"),
         (("orm", "t.jsonl", "--balance"), "train orm: all 1 examples are right: balance=True needs both kinds"),
         (("genrm", "t.jsonl", "--mode=direct", "--format=t.jsonl"), "--format t.jsonl: not a format"),
+        (("genrm", "t.jsonl", "--mode=direct", "--votes=2", "--eval=t.jsonl"), "--votes 2: it is for --mode cot"),
+        (("genrm", "t.jsonl", "--mode=direct", "--rationales=2"), "--rationales 2: it is for --mode cot"),
+        (("genrm", "t.jsonl", "--mode=cot", "--votes=2"), "--votes 2: it is for judging held-out rows; add --eval"),
+        (("genrm", "t.jsonl", "--mode=cot", "--votes=0", "--eval=t.jsonl"), "--votes 0: it must be 1 or more"),
+        (("genrm", "t.jsonl", "--mode=cot", "--rationales=0"), "--rationales 0: it must be 1 or more"),
         (("genrm", "t.jsonl", "--mode=direct"), "train genrm: the verdict ' Yes' is 4 tokens"),
         (("prm", "full", "--target=value"), "full: not a folder that prms.collect_values wrote"),
     ],

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bench.tiny import weights_folder
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps, train_checkpoint
 from verifiers import train_reward as shared
-from verifiers.batch_plan import Group
+from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_base import load_base
 from verifiers.train_config import TrainConfig
+from verifiers.train_folder import base_digest, finish_folder
 from verifiers.train_loop import attention_for
 from verifiers.train_orm import train_orm
 from verifiers.train_reward import balanced_groups, reward_examples
@@ -94,8 +96,6 @@ def test_it_learns_and_its_folder_is_an_ordinary_orm(tmp_path):
 
 
 def test_an_untrained_head_says_a_half():
-    from transformers import AutoModelForSequenceClassification
-
     model, _ = load_base(AutoModelForSequenceClassification, POLICY, TrainConfig(), fresh=("score.weight",), labels=1)
     assert not model.score.weight.any()
     orm, _ = load_base(AutoModelForSequenceClassification, weights_folder("prm"), TrainConfig(), labels=1)
@@ -265,11 +265,19 @@ def test_a_loss_that_is_no_number_stops_it(tmp_path, monkeypatch):
         ({"learning_rate": 0.0}, "learning_rate is 0.0: out of range"),
         ({"schedule": "step"}, "schedule is 'step'"),
         ({"max_steps": 0}, "max_steps is 0"),
+        ({"device": "cuda:1"}, "device is 'cuda:1': use 'auto', 'cuda' or 'cpu', and choose a GPU with CUDA_VISIBLE"),
+        ({"device": "gpu"}, "device is 'gpu': use 'auto', 'cuda' or 'cpu'"),
     ],
 )
 def test_options_out_of_range_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match="device is 'cuda', and there is none: use 'cpu' or 'auto'"):
+        train_orm(POLICY, ROWS, out=tmp_path / "orm", config=TrainConfig(max_steps=1, device="cuda"))
 
 
 def test_a_base_that_is_not_there_is_named(tmp_path):
@@ -291,3 +299,71 @@ def test_an_epoch_goes_through_the_rows_once():
     assert step_count(groups, terms, TrainConfig(epochs=2)) == 4
     assert step_count(groups, terms, TrainConfig(epochs=0.01)) == 1
     assert step_count(groups, terms, TrainConfig(epochs=2, max_steps=9)) == 9
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "steps"), [(47, 1.0, 2), (33, 1.0, 2), (32, 1.0, 1), (96, 0.1, 1), (320, 0.3, 3)]
+)
+def test_an_epoch_leaves_no_row_out(rows, epochs, steps):
+    groups = [Group(tuple(range(rows)), 32)]
+    assert step_count(groups, [0] * rows, TrainConfig(epochs=epochs)) == steps
+    plan = plan_batches(groups, [1] * rows, steps=steps)
+    assert len({i for step in plan for part in step for i in part}) == min(rows, 32 * steps)
+
+
+def test_a_base_is_the_same_after_it_was_evaluated_again(tmp_path):
+    train_orm(POLICY, ROWS[:4], out=tmp_path / "orm", config=TrainConfig(max_steps=1, batch_size=2))
+    before = base_digest(tmp_path / "orm")
+    for accuracy in (0.5, 0.75):
+        (tmp_path / "orm" / "evaluation.json").write_text(json.dumps({"accuracy": accuracy}))
+        assert base_digest(tmp_path / "orm") == before
+    config = tmp_path / "orm" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert base_digest(tmp_path / "orm") != before
+
+
+def test_a_tokenizer_with_several_chat_templates_is_saved_whole(tmp_path):
+    model, tokenizer = load_base(AutoModelForSequenceClassification, weights_folder("orm"), TrainConfig(), labels=1)
+    tokenizer.chat_template = {"default": "{{ messages }}", "tool_use": "{{ tools }}"}
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "older.jinja").write_text("kept")
+    (tmp_path / "training.json").write_text("{}")
+    finish_folder(tmp_path, model, tokenizer, {"kind": "orm"}, TrainConfig())
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    assert again.chat_template["default"] == "{{ messages }}"
+    assert again.chat_template["tool_use"] == "{{ tools }}"
+    assert not (tmp_path / ".model").exists()
+    assert (tmp_path / "additional_chat_templates").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("bad", [3, 6])
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path, monkeypatch, bad):
+    calls = []
+
+    def loss(model, batch):
+        calls.append(1)
+        return reward_loss(model, batch) * (math.nan if len(calls) == bad else 1.0)
+
+    monkeypatch.setattr(shared, "reward_loss", loss)
+    config = TrainConfig(max_steps=6, batch_size=4, save_every=2, log_every=100)
+    with pytest.raises(FloatingPointError, match=r"the (weights are not finite after step 4|loss is nan at step 6)"):
+        train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    [kept] = (tmp_path / "orm" / "checkpoints").glob("step-*")
+    assert kept.name == ("step-2" if bad == 3 else "step-4")
+    assert all(value.isfinite().all() for value in load_file(kept / "weights.safetensors").values())
+    assert not (tmp_path / "orm" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_balance_reaches_the_batches(tmp_path, monkeypatch, balance):
+    seen = {}
+
+    def fit(model, examples, groups, loss, **_):
+        seen.update(targets=[float(e.targets[0]) for e in examples], groups=groups)
+
+    monkeypatch.setattr(shared, "fit", fit)
+    rows = [row(k, "=1", label) for k, label in enumerate((1.0, 0.5, 0.49, 0.0, 0.0))]
+    train_orm(POLICY, rows, out=tmp_path / "orm", config=TrainConfig(balance=balance, batch_size=4))
+    assert seen["targets"] == [1.0, 0.5, 0.49, 0.0, 0.0]
+    halves = [Group((0, 1), 2), Group((2, 3, 4), 2)]  # a soft outcome of a half counts as right
+    assert seen["groups"] == (halves if balance else [Group((0, 1, 2, 3, 4), 4)])
