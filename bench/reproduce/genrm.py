@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.intervals import Estimate
+from bench.memory import keep_freed_memory
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.genrm_claims import (
@@ -63,6 +64,7 @@ def _job(work: Work, name: str, seed: int, *, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
+        keep_freed_memory()
     for suite in _suites(work, name):
         scores(work, name, seed, suite)
 

@@ -10,11 +10,9 @@ The last stage measures them all.
 """
 
 import argparse
-import ctypes
 import json
 import random
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
+from bench.memory import keep_freed_memory
 from bench.tiny import chain
 from bench.tiny.figures import measure_labels, measure_pools
 from bench.tiny.genrm import drilled, genrm, genrm_cot
@@ -221,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (one, where other work shares the cores)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    _keep_freed_memory()
+    keep_freed_memory()
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.only or STAGES:
         log_path = options.out / f"log_{name}.jsonl"
@@ -318,14 +317,6 @@ def _causal(folder: Path) -> Any:
 
 def _token_classifier(folder: Path) -> Any:
     return LlamaForTokenClassification.from_pretrained(folder, dtype=torch.float32)
-
-
-def _keep_freed_memory() -> None:
-    # glibc gives large freed blocks back to the system at once; to keep them saves page faults.
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
 if __name__ == "__main__":
