@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
+from verifiers.scoring import Reduce
+
 
 @dataclass(frozen=True, slots=True)
 class PRMFormat:
@@ -34,9 +36,12 @@ class PRMFormat:
 
     Tokens are named as the vocabulary spells them. `ids` are those of the published tokenizer, and a
     tokenizer with others is refused; give `ids=()` for a model retrained on another vocabulary.
-    `target` says what the labels were, see `prms.PRM`; None where nobody has said. `separator` ends
-    the steps the model was trained on. `max_tokens` bounds a row, where the model's own context does
-    not. `tag_in_steps`: whether the tag is a token that steps may hold themselves.
+    `target` says what the labels were, see `prms.PRM`; None where nobody has said. Of those with "value",
+    Math-Shepherd's and RLHFlow's are 1 where *any* of a step's completions was right, so their scores are
+    closer to the value of Best-of-N than to Q. `reduce` makes one number of a solution's scores, as its
+    authors do; "last" where they name nothing. `separator` ends the steps the model was trained on.
+    `max_tokens` bounds a row, where the model's own context does not. `tag_in_steps`: whether the tag is a
+    token that steps may hold themselves.
     """
 
     name: str
@@ -45,6 +50,7 @@ class PRMFormat:
     head: Literal["tokens", "classes", "value"]
     separator: str
     target: Literal["error", "value"] | None
+    reduce: Reduce = "last"
     architecture: str | None = None  # of config.json, where it alone tells the format
     bos: bool = False
     system: str | None = None
@@ -79,7 +85,8 @@ QWEN_MATH_PRM = PRMFormat(
 )
 
 # Model card of math-shepherd-mistral-7b-prm; Wang et al. 2023 (arXiv 2312.08935), section 3.3: a step
-# is labelled + if any of its completions is right ("hard estimation"), a value and not a first error.
+# is labelled + if any of its completions is right ("hard estimation"): a value and not a first error, and
+# that of Best-of-N rather than Q. A solution is worth its lowest step (section 3.4).
 MATH_SHEPHERD = PRMFormat(
     name="math-shepherd",
     models=("peiyi9979/math-shepherd-mistral-7b-prm",),
@@ -87,6 +94,7 @@ MATH_SHEPHERD = PRMFormat(
     head="tokens",
     separator="\n",
     target="value",
+    reduce="min",
     bos=True,
     first_step=" {step}",
     next_step="\n{step}",
@@ -97,7 +105,8 @@ MATH_SHEPHERD = PRMFormat(
     ids=(("▁ки", 12902), ("▁+", 648), ("▁-", 387)),
 )
 
-# RLHFlow/RLHF-Reward-Modeling, math-rm/prm_evaluate.py and the model cards. Labels as Math-Shepherd's.
+# RLHFlow/RLHF-Reward-Modeling, math-rm/prm_evaluate.py and the model cards. Labels as Math-Shepherd's: any
+# completion right. That script takes the mean over steps, which padding raises; the last is read here.
 RLHFLOW_DEEPSEEK = PRMFormat(
     name="rlhflow-deepseek",
     models=("RLHFlow/Llama3.1-8B-PRM-Deepseek-Data",),

@@ -12,7 +12,7 @@ from policies.prefill import Job, run_jobs
 from policies.prefix_cache import Ids, Node, PrefixCache, length
 from policies.runner import Runner
 from verifiers.reward_model import Judge, nan_row
-from verifiers.scoring import FloatArray, Scores, Spend
+from verifiers.scoring import FloatArray, Reduce, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
 
@@ -31,10 +31,20 @@ class IncrementalPRM:
     read; a beginning that rows share is charged to the first.
     """
 
-    def __init__(self, rows_of: RowsOf, backbone: Any, judge: Judge, *, head_flops: float, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        rows_of: RowsOf,
+        backbone: Any,
+        judge: Judge,
+        *,
+        head_flops: float,
+        memory_bytes: int,
+        reduce: Reduce = "last",
+    ) -> None:
         self.rows_of = rows_of
         self.judge = judge
         self.head_flops = head_flops
+        self.reduce = reduce
         self.runner = Runner(backbone)
         self.cache = PrefixCache(memory_bytes)
         self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
@@ -46,7 +56,8 @@ class IncrementalPRM:
         scores, costs = self._read(problems, readable)
         steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
         spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
-        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+        reasons = tuple(row if isinstance(row, str) else None for row in rows)
+        return Scores(tuple(steps), tuple(spend), reasons, self.reduce)
 
     def _read(
         self, problems: Sequence[Problem], rows: dict[int, TokenRow]

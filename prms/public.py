@@ -61,7 +61,7 @@ class PublicPRM:
         return self.format.separator
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        """P(good) of every prefix, one a step; N rows."""
+        """P(good) of every prefix, one a step, with the format's reducer; N rows."""
         rows = self._rows(problems, solutions)
         read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         found = read_ends(self.backbone, self._judge, list(read.values()), batch_tokens=self.batch_tokens)
@@ -71,7 +71,8 @@ class PublicPRM:
             if len(scores) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
         spend = spend_of(self.backbone, self.head, [read.get(i) for i in range(len(rows))])
-        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+        reasons = tuple(row if isinstance(row, str) else None for row in rows)
+        return Scores(tuple(steps), tuple(spend), reasons, self.format.reduce)
 
     def remembering(self) -> IncrementalPRM:
         """The same scores with a memory of prefixes, for one search; see `prms.incremental`.
@@ -86,6 +87,7 @@ class PublicPRM:
             self._judge,
             head_flops=2.0 * head_parameters(self.head),
             memory_bytes=self.memory_bytes,
+            reduce=self.format.reduce,
         )
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:

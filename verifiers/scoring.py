@@ -105,7 +105,8 @@ class Scores:
     `steps[i]` has shape (T_i,): one float32 a step of solution i, higher is better, NaN where the
     scorer has no opinion. An outcome verifier speaks at the last step of a finished solution only,
     so every reducer agrees on it. Over a process scorer's steps "prod" favours short solutions, and "min"
-    too wherever scores are noisy; "last", the default, reads the prefix that is the whole solution.
+    too wherever scores are noisy, while "mean" rises with every safe step that pads a solution; "last", the
+    default, reads the prefix that is the whole solution.
     `reasons[i]` says why row i could not be scored (else None), and `spend[i]` what row i cost. Both may
     be left out.
 

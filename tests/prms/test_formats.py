@@ -85,6 +85,21 @@ def test_a_format_is_whole(form):
     assert {token for token, _ in form.ids} == {t for t in (form.tag, form.good, form.bad) if t}
 
 
+WHAT_THEY_SAY = {
+    "qwen2.5-math-prm": ("error", 4096, "last", "\n\n"),
+    "math-shepherd": ("value", None, "min", "\n"),
+    "rlhflow-deepseek": ("value", None, "last", "\n\n"),
+    "rlhflow-mistral": ("value", None, "last", "\n"),
+    "skywork-o1-open-prm": (None, None, "last", "\n"),
+    "versaprm": ("error", None, "last", "\n\n"),
+    "versaprm-qwen": ("error", None, "last", "\n\n"),
+}
+
+
+def test_targets_bounds_and_reducers_are_the_published_ones():
+    assert {f.name: (f.target, f.max_tokens, f.reduce, f.separator) for f in FORMATS} == WHAT_THEY_SAY
+
+
 def test_the_formats_need_neither_torch_nor_transformers():
     code = "import sys, prms.formats, prms.load; print('torch' in sys.modules, 'transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

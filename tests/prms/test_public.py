@@ -162,6 +162,18 @@ def test_a_finished_solution_scores_as_an_open_one(public_prms, kind):
     assert scores[0].tolist() == scores[1].tolist() == scores[2].tolist()
 
 
+def test_a_solution_is_worth_what_the_format_says(public_prms, kind):
+    prm = public_prms[kind]
+    rows = [Problem("p", QUESTION)], [solved(prm, TEXTS)]
+    lowest = dataclasses.replace(prm, format=dataclasses.replace(prm.format, reduce="min"))
+    assert prm.format.reduce == ("min" if kind == "shepherd" else "last")
+    for scorer, reduce in ((prm, prm.format.reduce), (lowest, "min")):
+        for scores in (scorer.score(*rows), scorer.remembering().score(*rows)):
+            assert scores.reduce == reduce
+            [value], [steps] = scores.values(), scores.steps
+            assert value == (steps.min() if reduce == "min" else steps[-1])
+
+
 def test_only_error_labels_give_a_problem_a_value(public_prms, kind):
     prm = public_prms[kind]
     assert isinstance(prm, ValueScorer) == (prm.target == "error") == isinstance(prm, PublicErrorPRM)

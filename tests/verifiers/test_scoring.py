@@ -67,6 +67,15 @@ def test_products_and_minima_punish_length_where_the_default_does_not() -> None:
     assert Scores(()).reduce == "last"
 
 
+def test_the_mean_rewards_padding_with_safe_steps() -> None:
+    steps = np.array([0.9, 0.2])
+    bare, padded = Scores((steps,)), Scores((np.concatenate([steps, np.full(8, 0.99)]),))
+    gain = {how: float(padded.with_reduce(how).values()[0] - bare.with_reduce(how).values()[0]) for how in REDUCERS}
+    assert gain["mean"] > 0.2
+    assert gain["prod"] <= 0
+    assert gain["min"] == 0
+
+
 def test_reducing_changes_nothing_else() -> None:
     scores = Scores((np.array([0.5, 0.25]),), (Spend(scorer_calls=1),), ("why",))
     changed = scores.with_reduce("prod")
