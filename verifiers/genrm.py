@@ -46,6 +46,7 @@ class GenRM:
 
     A rationale that ends without the verdict words is drawn again, up to `redraws` times; a vote that has
     still none is left out of the mean, and without any vote the score is NaN with a reason. It is never 0.
+    What was drawn behind the verdict words is not read.
     `sampling.max_tokens` bounds solution and rationale together. Seeds come from (`seed`, problem id,
     solution text, vote), so the first votes of a larger number are those of a smaller one. `batch_rows`
     rationales are sampled in a call, which bounds the memory for their keys and values.
@@ -129,9 +130,8 @@ class GenRM:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(yes) a finished solution, at its last step; N rows."""
         judged = self.judge(problems, solutions)
-        return outcome_scores(
-            solutions, [self._value(j) for j in judged], [j.spend for j in judged], [j.reason for j in judged]
-        )
+        values, reasons = zip(*map(self._value, judged), strict=True) if judged else ((), ())
+        return outcome_scores(solutions, values, [j.spend for j in judged], reasons)
 
     def judge(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
         """Every vote on every solution; an unfinished solution gets none, and costs nothing."""
@@ -146,12 +146,19 @@ class GenRM:
             out[i] = judgement
         return out
 
-    def _value(self, judgement: Judgement) -> float:
-        yes = judgement.yes.astype(np.float64)
+    def _value(self, judgement: Judgement) -> tuple[float, str | None]:
+        """The mean over the votes, or why there is none."""
+        yes, reason = judgement.yes.astype(np.float64), judgement.reason
         if self.probability == "normalised":
-            yes = yes / (yes + judgement.no)
+            both = yes + judgement.no
+            yes = np.divide(yes, both, out=np.full(len(yes), np.nan), where=both > 0)
+            if (both == 0).any():
+                words = self.format
+                reason = (
+                    f"{words.yes!r} and {words.no!r} both have probability 0, so there is no share of {words.yes!r}"
+                )
         spoken = yes[~np.isnan(yes)]
-        return float(spoken.mean()) if len(spoken) else float("nan")
+        return (float(spoken.mean()), None) if len(spoken) else (float("nan"), reason)
 
     def _direct(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
         call = next(_calls)
@@ -188,9 +195,9 @@ class GenRM:
                 closed: list[tuple[int, Solution]] = []
                 for r, (i, vote), grown, spend in zip(open_rows, places, drawn.solutions, drawn.spend, strict=True):
                     spends[i].append(spend)
-                    texts[i][vote] = grown.text.removeprefix(rows[r][1].text)
-                    if grown.stop is Stop.OPEN and texts[i][vote].endswith(self.format.verdict):
-                        closed.append((r, grown))
+                    texts[i][vote], judged = self._rationale(rows[r][1], grown)
+                    if judged is not None:
+                        closed.append((r, judged))
                     else:
                         reasons[i][vote] = (
                             grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
@@ -213,6 +220,18 @@ class GenRM:
             )
             for i in range(len(solutions))
         ]
+
+    def _rationale(self, row: Solution, grown: Solution) -> tuple[str, Solution | None]:
+        """What was drawn behind `row`, and the solution at whose end the verdict is read, None where it has none."""
+        said = grown.text.removeprefix(row.text)
+        if grown.stop is Stop.OPEN and said.endswith(self.format.verdict):
+            return said, grown
+        before, found, _ = said.partition(self.format.verdict)
+        if not found or grown.stop is Stop.FAILED:
+            return said, None
+        # The words stand first, where they end no step, or share their last token with what comes behind them.
+        cut = before + found
+        return cut, Solution((*row.steps, Step(cut, self.policy.encode(cut))))
 
     def _verdicts(self, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
         if not rows:

@@ -1,6 +1,7 @@
 """The generative verifier against plain forwards of its model, vote by vote."""
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import search
 from policies import Sampling, Transformers
 from policies.tiny_example import tiny_model
 from verifiers import GENRM, GenRM, GenRMFormat, LLMJudge, Problem, Solution, Spend, Step, Stop, check_scorer, failed
+from verifiers.critiqued import Critiqued
 from verifiers.genrm import verdict_ids
+from verifiers.train_genrm import verify_examples
 
 SHORT = GenRMFormat(
     direct="{problem}={solution}?", cot="{problem}={solution}:", solver="{problem}=", verdict="?", yes="Y", no="N"
@@ -171,6 +174,150 @@ def byte_pairs():
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
     )
     return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+
+
+def line_breaks():
+    """Bytes, and "?" with a line break as one token."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {c: i for i, c in enumerate(["<eos>", *letters, "?\u010a"])}
+    core = Tokenizer(models.BPE(vocab=vocabulary, merges=[("?", "\u010a")]))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    core.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
+
+
+def that_says(tokenizer, said, *, after):
+    """A policy that says these tokens behind `after` ids, at any temperature, whatever it reads."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    policy = Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+    wrapped = policy.model.forward
+
+    def forward(input_ids, position_ids, **options):
+        out = wrapped(input_ids=input_ids, position_ids=position_ids, **options)
+        at = (position_ids[:, -1] - after + 1).clamp(0, len(said) - 1)
+        out.logits = torch.nn.functional.one_hot(torch.tensor(said)[at], len(tokenizer)).float()[:, None] * 99
+        return out
+
+    policy.model.forward = forward
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("said", "rationale"),
+    [
+        (("ok", "?", "Y", "<eos>"), "ok?"),
+        (("?", "Y", "<eos>"), "?"),  # the verdict words alone
+        (("?", "Y", "\n", "so", "<eos>"), "?"),
+        (("ok", "?\n", "Y", "<eos>"), "ok?"),  # their end shares a token with a line break
+        (("?\n", "Y", "<eos>"), "?"),
+    ],
+)
+def test_the_verdict_is_read_behind_its_words_wherever_they_stand(said, rationale):
+    tokenizer = line_breaks()
+    ids = [i for part in said for i in tokenizer(part).input_ids]
+    prompt = len(tokenizer("2+2=4:").input_ids)
+    genrm = cot(that_says(tokenizer, ids, after=prompt), votes=2, redraws=0)
+    [judged] = genrm.judge([P1], [FOUR])
+    assert judged.rationales == (rationale,) * 2
+    assert judged.yes.tolist() == pytest.approx([1.0, 1.0])
+    # All that was drawn is paid for, what stands behind the verdict too.
+    [drawn] = genrm.policy.extend(
+        [Problem("q", "2+2=")],
+        [Solution((Step("4:"),))],
+        until="step",
+        sampling=Sampling(separator="?"),
+        seeds=[0],
+    ).spend
+    assert judged.spend.judged_tokens == 2 * drawn.sampled_tokens
+
+
+def test_a_rationale_that_only_repeats_the_question_is_none():
+    tokenizer = line_breaks()
+    genrm = cot(that_says(tokenizer, [*tokenizer("so it is").input_ids, 0], after=6), votes=2, redraws=1)
+    scores = genrm.score([P1], [FOUR])
+    assert np.isnan(scores.values()[0])
+    assert "ended without the verdict (eos)" in scores.reasons[0]
+
+
+class Told:
+    """A policy that draws "so?" and has the next probabilities of yes and no read from a list."""
+
+    def __init__(self, *pairs):
+        self.pairs = list(pairs)
+
+    def encode(self, text):
+        return tuple(map(ord, text))
+
+    def extend(self, problems, prefixes, *, until, sampling, seeds):
+        return policies.Extended(tuple(Solution((*p.steps, Step("so?"))) for p in prefixes))
+
+    def next_token_probs(self, problems, prefixes, *, tokens):
+        probs = np.array([self.pairs.pop(0) for _ in problems], dtype=np.float32)
+        return policies.NextTokens(probs, (Spend(),) * len(problems), (None,) * len(problems))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_judge_is_the_mean_of_its_normalised_votes():
+    judge = LLMJudge(Told((0.9, 0.1), (0.001, 0.003)), votes=2, format=SHORT)
+    assert judge.score([P1], [FOUR]).values()[0] == pytest.approx((0.9 + 0.25) / 2)
+    one_silent = LLMJudge(Told((0.6, 0.2), (0.0, 0.0)), votes=2, format=SHORT)
+    assert one_silent.score([P1], [FOUR]).values()[0] == pytest.approx(0.75)
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_any_probability_of_yes_and_no_there_is_no_share():
+    for genrm in (
+        GenRM(Told((0.0, 0.0)), format=SHORT, probability="normalised"),
+        LLMJudge(Told((0.0, 0.0), (0.0, 0.0)), votes=2, format=SHORT),
+    ):
+        scores = genrm.score([P1], [FOUR])
+        assert np.isnan(scores.values()[0])
+        assert scores.reasons[0] == "'Y' and 'N' both have probability 0, so there is no share of 'Y'"
+    assert GenRM(Told((0.0, 0.0)), format=SHORT).score([P1], [FOUR]).values()[0] == 0  # as such it is one
+
+
+def test_votes_are_32_where_nothing_is_said(tmp_path):
+    assert LLMJudge(Told(), format=SHORT).votes == 32
+    model, tokenizer = tiny_model()
+    entry = {"kind": "genrm", "mode": "cot", "format": asdict(SHORT)}
+    for mode, votes in (("cot", 32), ("direct", 1)):
+        model.config.stepbeam = entry | {"mode": mode}
+        model.save_pretrained(tmp_path / mode)
+        tokenizer.save_pretrained(tmp_path / mode)
+        assert GenRM.load(tmp_path / mode).votes == votes
+
+
+def test_a_trained_folders_template_is_used_as_in_its_training(tmp_path):
+    model, tokenizer = tiny_model()
+    tokenizer.chat_template = "{% for m in messages %}[{{ m.content }}]{% endfor %}"
+    for chat in (False, True):
+        words = replace(SHORT, chat=chat)
+        model.config.stepbeam = {"kind": "genrm", "mode": "direct", "format": asdict(words)}
+        model.save_pretrained(tmp_path / str(chat))
+        tokenizer.save_pretrained(tmp_path / str(chat))
+        genrm = GenRM.load(tmp_path / str(chat))
+        assert genrm.policy.uses_chat_template is chat
+        [scored] = genrm.score([P1], [FOUR]).spend
+        assert scored.scored_tokens == len("2+2=4?") + 2 * chat
+        [example], _ = verify_examples(tokenizer, [Critiqued(P1, FOUR, True)], "direct", words, limit=None)
+        assert len(example.ids) == scored.scored_tokens
+
+
+def test_the_verdicts_id_is_one_in_training_and_scoring(byte_pairs):
+    words = GenRMFormat(
+        direct="{problem}{solution}?", cot="{problem}{solution}:", solver="", verdict="?", yes=" Yes", no="N"
+    )
+    row = Critiqued(P1, FOUR, True, ("so? Yes",))
+    ids = verdict_ids(byte_pairs, words)
+    assert byte_pairs.tokenizer.decode([ids[0]]) == " Yes"
+    for mode in ("direct", "cot"):
+        [example], _ = verify_examples(byte_pairs.tokenizer, [row], mode, words, limit=None)
+        assert ids[0] in example.targets.astype(int)
+    with pytest.raises(ValueError, match=r"the verdict ' No' is \d tokens .* must be one"):
+        verify_examples(byte_pairs.tokenizer, [row], "direct", replace(words, no=" No"), limit=None)
 
 
 def test_a_verdict_of_many_tokens_is_refused_by_name(policy, byte_pairs):
