@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import search
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from bench.errors import BadInput
+from bench.kept_scores import open_scores
 from bench.label_quality import Judged, quality_of
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
@@ -35,7 +35,8 @@ def rerank(
     """Self-consistency, and Best-of-N and weighted majority for every scorer given and every one recorded.
 
     A text is cut into steps at `separator`; where it is None, at what each scorer was trained on, or else at
-    line breaks. Writes `results.jsonl` into the folder `out`. Raises BadInput for a file that is no pool.
+    line breaks. Writes `results.jsonl` into the folder `out`, and each pool's scores as they are made, so that
+    the same command goes on where it was killed. Raises BadInput for a file that is no pool.
     """
     pools = read_pools(path, limit=limit)
     make_folder(out)
@@ -46,6 +47,7 @@ def rerank(
     loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
     cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
     names = [*loaded, *recorded]
+    kept = open_scores(out / "rerank-scores.jsonl")
     contests = [ANY_RIGHT, Contest("self_consistency", None)]
     contests += [Contest(s, name) for s in ("best_of_n", "weighted_majority") for name in names]
     verifier = AnswerVerifier(answers)
@@ -55,7 +57,11 @@ def rerank(
     for pool, correct in zip(
         tqdm(pools, desc="rerank", unit="problem", disable=None if progress else True), grades, strict=True
     ):
-        values, judged = _values(pool, loaded, cuts, recorded)
+        silent = np.full(len(pool.solutions), np.nan)
+        values = {name: pool.recorded.get(name, silent) for name in recorded}
+        judged = {name: Spend() for name in recorded}
+        for name, scorer in loaded.items():
+            values[name], judged[name] = kept.score(scorers[name], scorer, pool.problem, pool.cut(cuts[name]))
         graded = GradedPool(
             pool.problem.id,
             correct=np.array([c is True for c in correct], dtype=np.float64),
@@ -69,12 +75,14 @@ def rerank(
         for name in names:
             marks = zip(values[name].tolist(), correct, strict=True)
             marked[name] += [(v, float(c), pool.problem.id) for v, c in marks if c is not None]
+    again = sorted(kept.reused.items())
     formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
     notes = (
         *notes_on(outcomes, max(sizes)),
         *_notes(pools, grades, sizes),
         *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
         *filter(None, formats),
+        *(f"{spec}: {n} pools as scored before in {kept.path.name}; remove it to score again" for spec, n in again),
         *_qualities(marked),
     )
     results = Results(tuple(outcomes), notes)
@@ -101,19 +109,6 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
             mine = [(solution, next(verdicts)) for solution in pool.solutions]
             grades.append([None if s.finished and np.isnan(v) else bool(v == 1.0) for s, v in mine])
     return grades
-
-
-def _values(
-    pool: SavedPool, loaded: dict[str, Scorer], cuts: dict[str, str], recorded: Sequence[str]
-) -> tuple[dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]], dict[str, Spend]]:
-    silent = np.full(len(pool.solutions), np.nan)
-    values = {name: pool.recorded.get(name, silent) for name in recorded}
-    judged = {name: Spend() for name in recorded}
-    for name, scorer in loaded.items():
-        [result] = search.rerank([(pool.problem, pool.cut(cuts[name]))], scorer)
-        values[name] = result.scores.values().astype(np.float64)
-        judged[name] = result.spend
-    return values, judged
 
 
 def _qualities(marked: dict[str, list[tuple[float, float, str]]]) -> Iterator[str]:

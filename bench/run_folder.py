@@ -73,7 +73,7 @@ def open_run(path: Path, config: Mapping[str, object]) -> RunFolder:
 def _repaired(path: Path, config: Mapping[str, object]) -> dict[str, Row]:
     """Cut off what no commit covers; the journal's records."""
     journal = path / "journal.jsonl"
-    whole = _whole_lines(journal)
+    whole = whole_lines(journal)
     _claim(path / "config.toml", config, empty=not whole)
     records = {record["unit"]: record for record in map(json.loads, whole)}
     last = json.loads(whole[-1])["bytes"] if whole else dict.fromkeys(ROW_FILES, (0, 0))
@@ -135,8 +135,8 @@ def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
         )
 
 
-def _whole_lines(path: Path) -> list[str]:
-    """The lines of a journal up to the first torn one."""
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file of JSON lines up to the first torn one."""
     if not path.exists():
         return []
     whole = []

@@ -38,10 +38,10 @@ class PRMFormat:
     tokenizer with others is refused; give `ids=()` for a model retrained on another vocabulary.
     `target` says what the labels were, see `prms.PRM`; None where nobody has said. Of those with "value",
     Math-Shepherd's and RLHFlow's are 1 where *any* of a step's completions was right, so their scores are
-    closer to the value of Best-of-N than to Q. `reduce` makes one number of a solution's scores, as its
-    authors do; "last" where they name nothing. `separator` ends the steps the model was trained on.
-    `max_tokens` bounds a row, where the model's own context does not. `tag_in_steps`: whether the tag is a
-    token that steps may hold themselves.
+    closer to the value of Best-of-N than to Q. `reduce` makes one number of a solution's scores: "min" where
+    the paper says so, else "last". `separator` ends the steps the model was trained on. `max_tokens` bounds
+    a row, where the model's own context does not. `tag_in_steps`: whether the tag is a token that steps may
+    hold themselves.
     """
 
     name: str

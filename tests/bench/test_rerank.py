@@ -2,6 +2,11 @@
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +193,88 @@ def test_the_notes_speak_of_what_the_scores_are(tmp_path: Path, capsys: pytest.C
         printed = capsys.readouterr().out
         assert f"- chance: all 1 solutions with a score are {kind}; nothing can be told apart" in printed
         assert "nan" not in printed
+
+
+SLOW = """
+import os, time
+import numpy as np
+from verifiers import Scores, Spend
+
+class Slow:
+    def score(self, problems, solutions):
+        with open("calls.txt", "a") as file:
+            file.write("x")
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        values = [[(sum(map(ord, x.text)) * 7919 % 1009) / 997 if len(x.text) % 5 else np.nan] for x in solutions]
+        rows = tuple(np.full(len(x.steps), v[0]) for x, v in zip(solutions, values))
+        return Scores(rows, tuple(Spend(scorer_calls=1, scored_tokens=len(x.text)) for x in solutions))
+
+slow, other = Slow(), Slow()
+"""
+
+
+@pytest.fixture
+def slow_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "slow_scorers").mkdir()
+    (tmp_path / "slow_scorers" / "__init__.py").write_text("")
+    (tmp_path / "slow_scorers" / "parts.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    answers = [[(7 * i + 3 * j) % 5 for j in range(6)] for i in range(20)]
+    rows = [
+        {"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": [solution(str(a), index=a) for a in row]}
+        for i, row in enumerate(answers)
+    ]
+    return write(tmp_path / "p.jsonl.gz", rows)
+
+
+def calls() -> int:
+    found = Path("calls.txt")
+    count = len(found.read_text()) if found.exists() else 0
+    found.unlink(missing_ok=True)
+    return count
+
+
+def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: str) -> None:
+    command = [sys.executable, "-m", "bench.cli", "rerank", slow_pools, "--scorer=slow_scorers.parts:slow", "--n=4"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, check=True)
+    assert calls() == 20
+    process = subprocess.Popen([*command, "--out=killed"], env=environment | {"SLOW": "0.2"}, stdout=subprocess.DEVNULL)
+    kept = Path("killed/rerank-scores.jsonl")
+    deadline = time.monotonic() + 60
+    while not (kept.exists() and kept.read_bytes().count(b"\n") >= 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not Path("killed/results.jsonl").exists()
+    done = kept.read_bytes().count(b"\n")
+    assert 3 <= done < 20
+    with open(kept, "ab") as file:
+        file.write(b'{"scorer": "torn')
+    calls()
+    last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
+    assert calls() == 20 - done
+    assert Path("killed/results.jsonl").read_bytes() == Path("whole/results.jsonl").read_bytes()
+    lines = [[json.loads(line) for line in Path(f, kept.name).read_text().splitlines()] for f in ("killed", "whole")]
+    assert [(row["problem"], row["values"]) for row in lines[0]] == [(r["problem"], r["values"]) for r in lines[1]]
+    assert f"- slow_scorers.parts:slow: {done} pools as scored before in rerank-scores.jsonl" in last.stdout
+
+
+def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str, capsys) -> None:
+    command = ["rerank", slow_pools, "--n=4", "--out=out"]
+    assert main([*command, "--scorer=slow_scorers.parts:slow", "--limit=5"]) == 0
+    assert calls() == 5
+    assert main([*command, "--scorer=renamed=slow_scorers.parts:slow"]) == 0
+    assert calls() == 15  # what is new in the pool
+    assert main([*command, "--scorer=slow_scorers.parts:slow", "--scorer=slow_scorers.parts:other"]) == 0
+    assert calls() == 20  # what the other scorer says
+    assert main([*command, "--scorer=slow_scorers.parts:slow", "--separator=simple"]) == 0
+    assert calls() == 20  # other steps
+    Path("out/rerank-scores.jsonl").write_text('{"mine": 1}\n')
+    assert main([*command, "--scorer=slow_scorers.parts:slow"]) == 2
+    assert "not the scores of a rerank; choose another --out" in capsys.readouterr().err
+    assert Path("out/rerank-scores.jsonl").read_text() == '{"mine": 1}\n'
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")

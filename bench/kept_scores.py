@@ -1,0 +1,72 @@
+"""Scores of saved pools, kept as they are made, so that a long scoring that was killed goes on where it stopped."""
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import search
+from bench.errors import BadInput
+from bench.run_folder import Row, append_rows, whole_lines
+from verifiers.scoring import Scorer, Spend
+from verifiers.solution import Problem, Solution
+from verifiers.train_rows import digest_of
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptScores:
+    """An append-only file with a line for each pool and scorer.
+
+    A line counts for a scorer of the same spec, and for the same problem with the same solutions in the same
+    steps: so neither another pool in the folder nor another --limit or --separator can be mistaken for it.
+    """
+
+    path: Path
+    known: dict[Key, Row]
+    reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by spec
+
+    def score(
+        self, spec: str, scorer: Scorer, problem: Problem, solutions: Sequence[Solution]
+    ) -> tuple[npt.NDArray[np.float64], Spend]:
+        """Each solution's value, shape (n,), and what they cost: as kept, or scored now and kept."""
+        key = (spec, digest_of([problem, *solutions]))
+        if key in self.known:
+            self.reused[spec] += 1
+        else:
+            [result] = search.rerank([(problem, solutions)], scorer)
+            row = {
+                "scorer": spec,
+                "problem": problem.id,
+                "digest": key[1],
+                "values": [_written(value) for value in result.scores.values().tolist()],
+                "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
+            }
+            append_rows(self.path, [row])
+            self.known[key] = row
+        row = self.known[key]
+        return np.array([math.nan if v is None else float(v) for v in row["values"]]), Spend(**row["spend"])
+
+
+def open_scores(path: Path) -> KeptScores:
+    """The scores in a file, without the torn line that a kill may have left; BadInput for a file of something else."""
+    lines = whole_lines(path)
+    try:
+        known = {(row["scorer"], row["digest"]): row for row in map(json.loads, lines)}
+    except (KeyError, TypeError):
+        raise BadInput(f"{path}: not the scores of a rerank; choose another --out") from None
+    if path.exists():
+        os.truncate(path, sum(len(line.encode()) for line in lines))
+    return KeptScores(path, known)
+
+
+def _written(value: float) -> float | str | None:
+    """A value in strict JSON, which has no infinities and no NaN."""
+    return value if math.isfinite(value) else None if math.isnan(value) else str(value)
