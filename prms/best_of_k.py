@@ -7,9 +7,12 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.cached import Cached
+from verifiers.calibration import Calibrated
 from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scores, ValueScorer, remembering
+from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
 from verifiers.solution import Problem, Solution
+from verifiers.weighted import Weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class BestOfK:
     """The value of sampling `k` completions and keeping a right one, from the value Q of one: 1 - (1-Q)^k.
 
     Where `of` tells its counts (`prms.RolloutValue`) the unbiased estimate from counts is used.
-    A prover of PAV (Setlur et al. 2024, arXiv 2410.08146).
+    A prover of PAV (Setlur et al. 2024, arXiv 2410.08146). Raises ValueError for a wrapper around a scorer with
+    counts: without them the value would be biased in silence.
     """
 
     of: ValueScorer
@@ -77,6 +81,12 @@ class BestOfK:
             raise ValueError(f"BestOfK(k={self.k}): it must be 1 or more")
         if isinstance(self.of, CountedValues) and (n := getattr(self.of, "k", self.k)) < self.k:
             raise ValueError(f"{n} rollouts cannot tell the best of {self.k}: take {self.k} or more rollouts a prefix")
+
+        if hidden := _hidden_counts(self.of):
+            raise ValueError(
+                f"{name_of(self.of)} hides the counts of {name_of(hidden)}, without which the best of {self.k} is "
+                "biased: give it the scorer itself, and wrap cached(...) around its verifier or around the whole PAV"
+            )
 
     @property
     def name(self) -> str:
@@ -129,3 +139,14 @@ class BestOfK:
                 )
             rows.append(out)
         return Scores(tuple(rows), counted.scores.spend, tuple(reasons))
+
+
+def _hidden_counts(scorer: Scorer) -> Scorer | None:
+    """A scorer with counts inside a wrapper that does not tell them."""
+    inside: list[Scorer] = []
+    if isinstance(scorer, Cached | Calibrated):
+        inside = [scorer.scorer]
+    elif isinstance(scorer, Weighted):
+        inside = [part for part, _ in scorer.parts]
+    found = (part if isinstance(part, CountedValues) else _hidden_counts(part) for part in inside)
+    return next((part for part in found if part is not None), None)

@@ -29,6 +29,16 @@ class Cached:
         """What a run writes down: the scorer's name, as where its scores are kept changes none of them."""
         return name_of(self.scorer)
 
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps that the scorer was trained on, None where it does not say."""
+        return getattr(self.scorer, "separator", None)
+
+    @property
+    def target(self) -> str | None:
+        """What the scorer's labels were, None where it does not say."""
+        return getattr(self.scorer, "target", None)
+
     def remembering(self) -> Cached:
         """The same file; what it lacks is scored by a scorer with a memory, where there can be one."""
         return _cached(remembering(self.scorer), self.store, self.causal)
@@ -57,8 +67,7 @@ class Cached:
         if not asked:
             return
         scores = self.scorer.score([problems[i] for i in asked], [solutions[i] for i in asked])
-        if len(scores) != len(asked):
-            raise ValueError(f"{self.name} answered {len(scores)} rows where {len(asked)} were asked for")
+        self._check_rows(scores, asked)
         reduce = _named(scores.reduce, self.name)
         new: dict[Key, Entry] = {}
         for k, i in enumerate(asked):
@@ -73,6 +82,10 @@ class Cached:
                 new |= {key: Entry(v, n, reduce) for key, v, n in zip(row, parts, tokens, strict=True)}
         work.kept.update(self.store.write(new))
 
+    def _check_rows(self, scores: Scores, asked: list[int]) -> None:
+        if len(scores) != len(asked):
+            raise ValueError(f"{self.name} answered {len(scores)} rows where {len(asked)} were asked for")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedValues(Cached):
@@ -85,8 +98,11 @@ class CachedValues(Cached):
         work = _Work(rows, self.store.read({row[0] for row in rows}), {}, {})
         if asked := work.open_rows():
             scores = self.scorer.root_values([problems[i] for i in asked])
+            self._check_rows(scores, asked)
             reduce, new = _named(scores.reduce, self.name), {}
             for k, i in enumerate(asked):
+                if len(scores.steps[k]) != 1:
+                    raise ValueError(f"problem {problems[i].id!r}: {len(scores.steps[k])} root values: expected one")
                 work.fresh[rows[i]], work.paid[i] = (scores, k), scores.spend[k]
                 if scores.reasons[k] is None:
                     new[rows[i][0]] = Entry(scores.steps[k], _tokens(scores.spend[k]), reduce)

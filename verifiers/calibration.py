@@ -67,6 +67,16 @@ class Calibrated:
         """What a run writes down."""
         return f"calibrated({name_of(self.scorer)}, {type(self.curve).__name__.lower()})"
 
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps that the scorer was trained on, None where it does not say."""
+        return getattr(self.scorer, "separator", None)
+
+    @property
+    def target(self) -> str | None:
+        """What the scorer's labels were, None where it does not say."""
+        return getattr(self.scorer, "target", None)
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The probability at every step; N rows."""
         return _through(self.curve, self.scorer.score(problems, solutions))

@@ -28,6 +28,9 @@ from verifiers import (
     remembering,
     split_steps,
 )
+from verifiers.cached import cached
+from verifiers.calibration import CalibratedValues, Platt
+from verifiers.weighted import weighted
 
 PROBLEM = Problem("p", "2+2?", "4")
 
@@ -180,6 +183,26 @@ RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"=
 
 def coin(p):
     return policies.Scripted(lambda problem, prefix, seed: "=4" if seed / 2**63 < p else "=5")
+
+
+@pytest.mark.parametrize("wrap", ["cached", "calibrated", "weighted", "nested"])
+def test_a_wrapper_that_hides_counts_is_refused(wrap, tmp_path):
+    value = RolloutValue(RIGHT, coin(0.3), 8)
+    wrapped = {
+        "cached": lambda: cached(value, tmp_path / "s.sqlite", name="v"),
+        "calibrated": lambda: CalibratedValues(value, Platt(1.0, 0.0)),
+        "weighted": lambda: weighted([(value, 0.5), (BASE, 0.5)]),
+        "nested": lambda: weighted([(BASE, 0.5), (cached(value, tmp_path / "s.sqlite", name="v"), 0.5)]),
+    }[wrap]()
+    with pytest.raises(ValueError, match=r"hides the counts of rollout_value\(.*cached\(.*verifier.* or .*PAV"):
+        PAV.best_of_k(wrapped, k=4)
+    assert BestOfK(cached(BASE, tmp_path / "s.sqlite", name="b"), 4).k == 4  # nothing is hidden there
+    # What the message says to do does work.
+    pav = cached(PAV.best_of_k(value, k=4), tmp_path / "s.sqlite", name="pav")
+    assert len(pav.score([PROBLEM], [ABC]).steps[0]) == 3
+    again = RolloutValue(cached(RIGHT, tmp_path / "s.sqlite", name="right"), coin(0.3), 8)
+    same = (PAV.best_of_k(v, k=4).score([PROBLEM], [ABC]).steps[0].tolist() for v in (value, again))
+    assert next(same) == next(same)
 
 
 def test_where_the_prover_has_counts_the_unbiased_value_is_used():

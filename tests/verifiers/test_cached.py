@@ -265,6 +265,32 @@ def test_root_values_are_kept_where_the_scorer_knows_them(tmp_path):
     assert values.roots == asked
 
 
+def test_root_values_that_drop_a_row_are_named(tmp_path):
+    class Drops(Spy):
+        def root_values(self, problems):
+            return Scores(tuple(np.array([0.5]) for _ in problems[1:]))
+
+    kept = cached(Drops(), tmp_path / "s.sqlite", name="drops")
+    with pytest.raises(ValueError, match="spy answered 1 rows where 2 were asked for"):
+        kept.root_values([PROBLEM, Problem("q", "!")])
+
+    class Shapeless(Spy):
+        def root_values(self, problems):
+            return Scores(tuple(np.array([0.5, 0.5]) for _ in problems))
+
+    kept = cached(Shapeless(), tmp_path / "s.sqlite", name="shapeless")
+    with pytest.raises(ValueError, match="problem 'p': 2 root values"):
+        kept.root_values([PROBLEM])
+
+
+def test_what_a_scorer_was_trained_on_is_still_known(tmp_path):
+    prm = PRM.load(weights_folder("prm"))
+    kept = cached(prm, tmp_path / "s.sqlite", name="prm")
+    assert (kept.separator, kept.target) == ("\n", "value")
+    kept = cached(Spy(), tmp_path / "s.sqlite", name="spy")
+    assert (kept.separator, kept.target) == (None, None)
+
+
 def test_nothing_is_no_error(tmp_path):
     kept = cached(Spy(), tmp_path / "s.sqlite", name="spy@1")
     assert len(kept.score([], [])) == 0

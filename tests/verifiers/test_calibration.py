@@ -209,6 +209,7 @@ def test_the_root_goes_through_the_same_curve_where_the_scorer_knows_it():
     assert isinstance(values, ValueScorer)
     assert values.root_values([PROBLEM]).values()[0] == pytest.approx(values.curve(0.5), abs=1e-6)
     assert not isinstance(calibrated(NUMBER, rows), ValueScorer)
+    assert (values.separator, values.target) == (None, None)
 
 
 def test_laws_and_memory_with_the_tiny_prm():
@@ -228,6 +229,7 @@ def test_laws_and_memory_with_the_tiny_prm():
         cases = [(row.problem, row.solution) for row in rows[:3]]
         check_scorer(fitted, [*cases, (cases[0][0], Solution(cases[0][1].steps[:2]))], causal=True)
         assert fitted.name == f"calibrated(prm(prm), {method})"
+        assert (fitted.separator, fitted.target) == ("\n", "value")
         problem, solution = cases[0]
         memory = fitted.remembering()
         np.testing.assert_allclose(
