@@ -13,6 +13,9 @@ import datasets
 import pytest
 
 from bench.cli import main
+from bench.samples import solution_of
+from bench.specs import load_scorer
+from verifiers import Problem
 
 PARTS = '''
 """A policy and scorers of a user's own, slow enough to be killed in the middle."""
@@ -20,6 +23,7 @@ PARTS = '''
 import os, time
 import numpy as np
 import policies
+from prms.pav import PAV
 from verifiers import Scores, Spend, from_function
 
 def _reply(problem, prefix, seed):
@@ -35,6 +39,27 @@ class Steps:
         return Scores(rows, tuple(Spend(scorer_calls=1, scored_tokens=len(x.text)) for x in solutions))
 
 steps = Steps()
+
+class Last:
+    """A value of the text so far, another one for each `salt`."""
+
+    def __init__(self, salt):
+        self.salt = salt
+
+    def score(self, problems, solutions):
+        ends = [[sum(len(s.text) for s in x.steps[: k + 1]) for k in range(len(x.steps))] for x in solutions]
+        said = [np.array([value_of(x.text[:end], self.salt) for end in e]) for x, e in zip(solutions, ends)]
+        return Scores(tuple(said), (Spend(scorer_calls=1),) * len(solutions))
+
+    def root_values(self, problems):
+        return Scores((np.array([0.5]),) * len(problems))
+
+
+def value_of(text, salt):
+    return sum((i + salt) * ord(c) for i, c in enumerate(text)) % 101 / 101
+
+
+pav = PAV(Last(3), Last(5), 5.0)
 outcome = from_function(lambda problem, solution: float(f" {problem.answer}." in solution.text))
 '''
 
@@ -131,6 +156,31 @@ def test_a_scorer_of_another_format_is_noted(place: Path, capsys: pytest.Capture
         assert main([*COMMAND, "--out=b"]) == 0
         assert capsys.readouterr().out.count(note) == 1
     assert Path("a/results.jsonl").read_bytes() == Path("b/results.jsonl").read_bytes()
+
+
+def test_a_pav_steers_the_search_and_its_base_picks(place: Path) -> None:
+    import own.parts
+
+    command = [*COMMAND[:3], "--scorer=own.parts:pav", "--strategies=beam_search", "--n=8", "--expand=2", "--out=a"]
+    assert main(command) == 0
+    rows = [json.loads(line) for line in Path("a/samples.jsonl").read_text().splitlines()]
+    by_base, by_pav = [], []
+    for name in sorted({row["problem"] for row in rows}):
+        pool = [r for r in rows if (r["problem"], r["strategy"], r["n"]) == (name, "beam_search", 8)]
+        solutions = [solution_of(row) for row in pool]
+        problems = [Problem(name, "?")] * len(pool)
+        [chosen] = [i for i, row in enumerate(pool) if row["chosen"]]
+        for found, scorer in ((by_base, own.parts.pav.base), (by_pav, own.parts.pav)):
+            values = scorer.score(problems, solutions).values()
+            found.append(values[chosen] == values.max())
+    assert all(by_base)
+    assert not all(by_pav)  # or nothing would be shown
+
+
+def test_alpha_is_a_half_where_a_spec_does_not_say() -> None:
+    for spec in ("pav:tiny:prm,tiny:prm", "pav:tiny:prm,k=4"):
+        assert load_scorer(spec).alpha == 0.5  # type: ignore[attr-defined]
+        assert load_scorer(f"{spec},alpha=0.25").alpha == 0.25  # type: ignore[attr-defined]
 
 
 def killed_and_resumed(command: list[str], environment: dict[str, str], rng: random.Random) -> int:
