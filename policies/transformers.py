@@ -205,7 +205,11 @@ class Transformers:
         reasons: list[str | None] = [None] * len(problems)
         readable: dict[int, tuple[TokenRow, int]] = {}
         for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
-            ids = list(self.prompt_ids(problem))
+            try:
+                ids = list(self.prompt_ids(problem))
+            except jinja2.TemplateError as error:
+                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+                continue
             prompt, ends = len(ids), []
             for own in self.cutter.solution_ids(solution, self._ends):
                 ids += own

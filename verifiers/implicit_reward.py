@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from policies.policy import TokenPolicy
-from verifiers.scoring import FloatArray, Scores
-from verifiers.solution import Problem, Solution
+from verifiers.scoring import FloatArray, Scores, Spend
+from verifiers.solution import Problem, Solution, Stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +30,7 @@ class ImplicitReward:
     >>> same.score([Problem("p1", "2+2=")], [Solution((Step("4"),), Stop.EOS)]).values().tolist()
     [0.0]
 
-    Rows that either model cannot read are NaN with its reason; failed solutions have no opinion. A row
+    Rows that either model cannot read are NaN with its reason, and failed solutions with their own. A row
     costs both models' passes. Raises ValueError for a beta that is not positive.
     """
 
@@ -40,14 +42,40 @@ class ImplicitReward:
         if not self.beta > 0:
             raise ValueError(f"ImplicitReward(beta={self.beta}): it must be positive")
 
+    @classmethod
+    def load(
+        cls,
+        policy: str | Path,
+        reference: str | Path,
+        *,
+        beta: float,
+        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        device: str = "auto",
+    ) -> ImplicitReward:
+        """A tuned model over its reference; both read prompts as `verifiers.train_dpo` did, where it tuned the model.
+
+        Raises ValueError for a model of another kind and as `policies.pretrained.load_pretrained` does.
+        """
+        from policies.transformers import Transformers
+
+        tuned, base = (Transformers.load(name, dtype=dtype, device=device) for name in (policy, reference))
+        entry: dict[str, Any] = getattr(tuned.model.config, "stepbeam", None) or {}
+        if (kind := entry.get("kind", "dpo")) != "dpo":
+            raise ValueError(f"{str(policy)!r} holds a model of kind {kind!r}, not 'dpo': load it as what it is")
+        tuned.chat = base.chat = entry.get("chat", True)
+        return cls(tuned, base, beta)
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The cumulated reward at every step; N rows."""
-        tuned = self.policy.logprobs(problems, solutions)
-        base = self.reference.logprobs(problems, solutions)
-        steps: list[FloatArray] = []
-        for a, b in zip(tuned.steps, base.steps, strict=True):
-            gain = a.astype(np.float64) - b
-            steps.append((self.beta * np.cumsum(gain)).astype(np.float32))
-        spend = [(a + b).as_scorer() for a, b in zip(tuned.spend, base.spend, strict=True)]
-        reasons = [a or b for a, b in zip(tuned.reasons, base.reasons, strict=True)]
+        alive = [i for i, solution in enumerate(solutions) if solution.stop is not Stop.FAILED]
+        asked = [problems[i] for i in alive], [solutions[i] for i in alive]
+        tuned, base = self.policy.logprobs(*asked), self.reference.logprobs(*asked)
+        steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        spend = [Spend(scorer_calls=1)] * len(solutions)
+        reasons = [s.reason for s in solutions]
+        for k, i in enumerate(alive):
+            gain = tuned.steps[k].astype(np.float64) - base.steps[k]
+            steps[i] = (self.beta * np.cumsum(gain)).astype(np.float32)
+            spend[i] = (tuned.spend[k] + base.spend[k]).as_scorer()
+            reasons[i] = tuned.reasons[k] or base.reasons[k]
         return Scores(tuple(steps), tuple(spend), tuple(reasons))

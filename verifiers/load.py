@@ -45,12 +45,10 @@ def load(spec: str) -> Scorer:
         votes = _votes(spec, options.get("votes", "32"))
         return LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes)
     if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
-        from policies.transformers import Transformers
         from verifiers.implicit_reward import ImplicitReward
 
         beta = _number(spec, "beta", options["beta"])
-        policy, reference = (Transformers.load(name, dtype=dtype) for name in names)
-        return ImplicitReward(policy, reference, beta)
+        return ImplicitReward.load(*names, beta=beta, dtype=dtype)
     raise ValueError(f"unknown verifier {spec!r}: use {_FORMS}")
 
 
