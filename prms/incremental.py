@@ -55,6 +55,9 @@ class IncrementalPRM:
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         scores, costs = self._read(problems, readable)
         steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
+        for problem, solution, row in zip(problems, solutions, steps, strict=True):
+            if len(row) != len(solution.steps):
+                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
         spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         return Scores(tuple(steps), tuple(spend), reasons, self.reduce)

@@ -114,7 +114,7 @@ class PRM:
                 "train it on rows with `Labelled.root`, or use another prover"
             )
         found = rows_for(self.model, self.tokenizer, problems, [Solution()] * len(problems))
-        rows = [TokenRow(row.ids, (len(row.ids) - 1,)) if isinstance(row, TokenRow) else row for row in found]
+        rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in found]
         return self._scores(rows, [1] * len(problems))
 
     def remembering(self) -> IncrementalPRM:
@@ -131,3 +131,9 @@ class PRM:
             head_flops=2.0 * head_parameters(self.model.score),
             memory_bytes=self.memory_bytes,
         )
+
+
+def _at_the_end(row: TokenRow) -> TokenRow | str:
+    if not row.ids:
+        return "the prompt has no tokens: there is none to read its value at"
+    return TokenRow(row.ids, (len(row.ids) - 1,))

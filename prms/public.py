@@ -11,7 +11,7 @@ import torch
 
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
-from verifiers.reward_model import head_parameters, nan_row, read_ends, spend_of
+from verifiers.reward_model import context_of, head_parameters, nan_row, read_ends, spend_of
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -91,8 +91,7 @@ class PublicPRM:
         )
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
-        limit = getattr(self.backbone.config, "max_position_embeddings", None)
-        return self._builder.rows(problems, solutions, limit=limit)
+        return self._builder.rows(problems, solutions, limit=context_of(self.backbone))
 
     def _judge(self, hidden: torch.Tensor) -> torch.Tensor:
         logits = self.head(hidden.to(next(self.head.parameters()).dtype))

@@ -17,15 +17,16 @@ class GenRMFormat:
     of the tokens `yes` and `no`. `solver` is what the same model is shown when it learns to solve.
 
     A template is tokenized in two parts, cut where the solution begins, in training as in scoring: so
-    the solutions of one problem share the first part. With `chat=True` the whole of it is one user
-    message instead.
+    the solutions of one problem share the first part. The first part is a prompt, which may spell a chat
+    template's tokens; in the second, as in all that was sampled, they are only text. With `chat=True` the whole of
+    it is one user message instead.
 
     >>> short = GenRMFormat(direct="{problem}={solution}?", cot="", solver="", verdict="?", yes="Y", no="N")
     >>> from verifiers import Step, Stop
     >>> short.direct_parts(Problem("p1", "2+2"), Solution((Step("4"),), Stop.EOS))
     ('2+2=', '4?')
 
-    Raises ValueError for a template without its fields.
+    Raises ValueError for a template without its fields, or with one twice.
     """
 
     direct: str
@@ -37,9 +38,9 @@ class GenRMFormat:
     chat: bool = False
 
     def __post_init__(self) -> None:
-        for name, wanted in (("direct", {"problem", "solution"}), ("cot", {"problem", "solution"})):
+        for name in ("direct", "cot"):
             template = getattr(self, name)
-            if template and set(_FIELD.findall(template)) != wanted:
+            if template and sorted(_FIELD.findall(template)) != ["problem", "solution"]:
                 raise ValueError(f"the {name} template needs {{problem}} and {{solution}} once each: {template!r}")
         if self.solver and _FIELD.findall(self.solver) != ["problem"]:
             raise ValueError(f"the solver template needs {{problem}} once, and no other field: {self.solver!r}")

@@ -28,7 +28,7 @@ class LLMJudge:
     >>> scores.spend[0].judged_tokens > 0
     True
 
-    Raises ValueError as `GenRM` does.
+    Raises ValueError as `GenRM` does, and for a chat format where the policy has no chat template.
     """
 
     policy: TokenPolicy
@@ -39,6 +39,11 @@ class LLMJudge:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.format.chat and not getattr(self.policy, "uses_chat_template", True):
+            raise ValueError(
+                "the judge's format is made for a chat message, and the policy has no chat template (or chat=False): "
+                "take an instruction-tuned model, or a format with chat=False"
+            )
         self.as_genrm()
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:

@@ -78,7 +78,13 @@ def rows_for(
     model: Any, tokenizer: Any, problems: Sequence[Problem], solutions: Sequence[Solution]
 ) -> list[TokenRow | str]:
     """`token_rows` within the model's context."""
-    return token_rows(tokenizer, problems, solutions, limit=getattr(model.config, "max_position_embeddings", None))
+    return token_rows(tokenizer, problems, solutions, limit=context_of(model))
+
+
+def context_of(model: Any) -> int | None:
+    """The tokens that a model can read, None where its config does not say."""
+    limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return limit
 
 
 def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:

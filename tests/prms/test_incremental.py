@@ -16,6 +16,7 @@ from bench.tiny.worlds import WORLDS
 from prms import PRM
 from prms.pav import PAV
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, remembering, split_steps
+from verifiers.token_rows import TokenRow
 
 LINES = ("7-9=8\n", "7-9=2\n", "8*3=4\n", "1\n", "7-9")
 PROBLEMS = [Problem("p1", "C 7-9*3\n"), Problem("p2", "C 4+7-3\n"), Problem("p3", "N 3 7 8=17\n")]
@@ -174,6 +175,14 @@ def test_a_root_without_errors_is_one_and_a_root_never_taught_is_refused(prm):
     assert Spend.total(errors.spend).scored_tokens == 0
     with pytest.raises(ValueError, match=r"not trained on the value of a problem before its first step"):
         taught(prm, "value", False).root_values(PROBLEMS)
+
+
+def test_a_dropped_step_is_noticed(prm):
+    memory = prm.remembering()
+    real = memory.rows_of
+    memory.rows_of = lambda p, s: [TokenRow(row.ids, row.ends[:-1]) for row in real(p, s)]
+    with pytest.raises(AssertionError, match=f"problem {PROBLEMS[0].id!r}: 2 steps but 1 scores"):
+        memory.score(PROBLEMS[:1], [Solution((Step("1+1=2\n"), Step("2+2=4\n")))])
 
 
 def test_the_final_pick_by_a_pavs_base_reads_nothing_again(prm):

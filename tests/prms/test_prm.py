@@ -1,18 +1,21 @@
 """The PRM against plain forwards of its model, step by step."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import Gemma3Config
 
 import prms
 from bench.tiny import load_task, weights_folder
 from bench.tiny.worlds import WORLDS
 from prms import PRM
-from verifiers import Problem, Solution, Step, Stop, check_scorer, failed, split_steps
+from verifiers import Problem, Solution, Step, Stop, check_scorer, failed, reward_model, split_steps
+from verifiers.reward_model import rows_for
 
 PRM_FOLDER = weights_folder("prm")
 
@@ -101,6 +104,34 @@ def test_a_root_costs_nothing(prm):
     scores = prm.score([Problem("p", "C 1+1\n")], [Solution()])
     assert scores.steps[0].shape == (0,)
     assert scores.spend[0].scored_tokens == 0
+
+
+def test_a_problem_without_a_token_has_no_root_value(prm):
+    problems = [Problem("empty", ""), Problem("p", "C 1+1\n")]
+    scores = prm.root_values(problems)
+    assert np.isnan(scores.steps[0]).tolist() == [True]
+    assert scores.reasons == ("the prompt has no tokens: there is none to read its value at", None)
+    assert scores.spend[0].scored_tokens == 0
+    np.testing.assert_allclose(scores.steps[1], prm.root_values(problems[1:]).steps[0], atol=1e-6)
+
+
+def test_the_context_is_the_text_models(prm):
+    """Where a model has a part for pictures too, its length is in the text's part of the config."""
+    config = Gemma3Config(text_config={"max_position_embeddings": 9})
+    model = SimpleNamespace(config=config)
+    short, long = Solution((Step("1"),)), Solution((Step("1" * 9),))
+    rows = rows_for(model, prm.tokenizer, [Problem("p", "2+2=")] * 2, [short, long])
+    assert len(rows[0].ids) == 5
+    assert "over the scorer's context of 9" in rows[1]
+
+
+def test_a_dropped_step_is_noticed(prm, monkeypatch):
+    problem, solution = next(worked())
+    real = reward_model.read_out
+    monkeypatch.setattr("prms.prm.read_out", lambda *a, **o: [row[:-1] for row in real(*a, **o)])
+    steps = len(solution.steps)
+    with pytest.raises(AssertionError, match=f"problem {problem.id!r}: {steps} steps but {steps - 1} scores"):
+        prm.score([problem], [solution])
 
 
 def test_one_taught_errors_sees_the_first_of_a_pupil():

@@ -4,17 +4,20 @@ import dataclasses
 import itertools
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3Config
 
 import prms
 from prms.formats import QWEN_MATH_PRM
 from prms.public import PublicErrorPRM
 from verifiers import Message, Problem, Solution, Step, Stop, ValueScorer, check_scorer, failed
+from verifiers.reward_model import read_ends
+from verifiers.token_rows import TokenRow
 
 QUESTION = "What is 2 + 3 * 4?"
 TEXTS = ["Step 1: 3 * 4 = 12.", "(so far so good)", "2 + 12 = 14 - and no more", "16"]
@@ -320,3 +323,32 @@ def test_a_longer_conversation_is_no_question(public_prms):
     turns = (Message("user", "2?"), Message("assistant", "2."), Message("user", "3?"))
     with pytest.raises(ValueError, match="problem 'p' is a conversation of user, assistant, user"):
         public_prms["qwen"].score([Problem("p", turns)], [Solution()])
+
+
+def test_a_dropped_step_is_noticed(public_prms, kind, monkeypatch):
+    prm = public_prms[kind]
+    monkeypatch.setattr("prms.public.read_ends", lambda *a, **o: [row[:-1] for row in read_ends(*a, **o)])
+    solution = Solution((Step(f"1.{prm.separator}"), Step("2.")))
+    with pytest.raises(AssertionError, match="problem 'p': 2 steps but 1 scores"):
+        prm.score([Problem("p", QUESTION)], [solution])
+    memory = prm.remembering()
+    memory.rows_of = lambda p, s: [TokenRow(row.ids, row.ends[:-1]) for row in prm._rows(p, s)]
+    with pytest.raises(AssertionError, match="problem 'p': 2 steps but 1 scores"):
+        memory.score([Problem("p", QUESTION)], [solution])
+
+
+@pytest.mark.parametrize("logit", [-1e4, 1e4, -torch.finfo(torch.float32).max])
+def test_a_value_head_that_is_sure_of_itself_keeps_to_0_and_1(public_prms, logit):
+    prm = dataclasses.replace(public_prms["skywork"], head=torch.nn.Linear(16, 1))
+    with torch.no_grad():
+        prm.head.weight.zero_()
+        prm.head.bias.fill_(logit)
+    scores = prm.score([Problem("p", QUESTION)], [Solution((Step("1.\n"), Step("2.")))]).steps[0]
+    assert scores.tolist() == [float(logit > 0)] * 2
+
+
+def test_the_context_is_the_text_models(public_prms):
+    backbone = SimpleNamespace(config=Gemma3Config(text_config={"max_position_embeddings": 9}))
+    prm = dataclasses.replace(public_prms["skywork"], backbone=backbone)
+    [row] = prm._rows([Problem("p", QUESTION)], [Solution((Step("1."),))])
+    assert "over the scorer's context of 9" in row

@@ -358,6 +358,18 @@ def test_a_prompt_is_not_wrapped_in_a_template_it_was_not_made_for():
     GenRM(Transformers(model, tokenizer, chat=False), format=SHORT)
 
 
+def test_a_judge_that_is_asked_in_chat_needs_a_template():
+    model, tokenizer = tiny_model()
+    words = replace(SHORT, chat=True)
+    for chat in (True, False):
+        with pytest.raises(ValueError, match=r"made for a chat message.*no chat template.*chat=False"):
+            LLMJudge(Transformers(model, tokenizer, chat=chat), format=words)
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}:"
+    LLMJudge(Transformers(model, tokenizer), format=words)
+    with pytest.raises(ValueError, match="no chat template"):
+        LLMJudge(Transformers(model, tokenizer, chat=False), format=words)
+
+
 def test_it_serves_every_strategy_and_is_refused_by_beam_search(policy):
     solver = policies.Scripted(lambda problem, prefix, seed: f"so\nThe answer is {seed % 3}.")
     for genrm in (GenRM(policy, format=SHORT), cot(policy, votes=2)):

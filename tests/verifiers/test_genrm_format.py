@@ -63,6 +63,8 @@ def test_a_conversation_is_its_messages():
     [
         ({"direct": "{problem}"}, "the direct template needs"),
         ({"cot": "{solution}"}, "the cot template needs"),
+        ({"direct": "{problem}{solution}{solution}"}, "the direct template needs .* once each"),
+        ({"cot": "{problem}{solution}{problem}"}, "the cot template needs .* once each"),
         ({"solver": "{problem}{solution}"}, "the solver template needs"),
         ({"no": "Y"}, "yes must differ from no"),
         ({"verdict": ""}, "must be texts"),
