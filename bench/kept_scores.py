@@ -42,7 +42,7 @@ class KeptScores:
             self.reused[spec] += 1
         else:
             [result] = search.rerank([(problem, solutions)], scorer)
-            row = {
+            row: Row = {
                 "scorer": spec,
                 "problem": problem.id,
                 "digest": key[1],
@@ -51,8 +51,8 @@ class KeptScores:
             }
             append_rows(self.path, [row])
             self.known[key] = row
-        row = self.known[key]
-        return np.array([math.nan if v is None else float(v) for v in row["values"]]), Spend(**row["spend"])
+        kept = self.known[key]
+        return np.array([math.nan if v is None else float(v) for v in kept["values"]]), Spend(**kept["spend"])
 
 
 def open_scores(path: Path) -> KeptScores:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from bench.errors import BadInput
 from bench.label_quality import Quality, judge, quality_of, quality_record, quality_table
@@ -237,11 +237,18 @@ def _notes() -> Iterator[None]:
     """Print at once, as a note, what is left out; other warnings go their way."""
     usual = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if issubclass(category, SkippedRowsWarning):
             print(f"- {message}", flush=True)
         else:
-            usual(message, category, *rest)
+            usual(message, category, filename, lineno, file, line)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SkippedRowsWarning)
