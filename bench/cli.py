@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from bench.curves import Results
 from bench.errors import BadInput
+from bench.memory import keep_freed_memory
 from bench.options import separator
 from bench.plan import POOLED, RunPlan
 from bench.specs import named_scorers
@@ -21,6 +22,7 @@ ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
+    keep_freed_memory()
     try:
         options = _parser().parse_args(argv)
         command = {

@@ -25,25 +25,26 @@ Key = tuple[str, str]
 class KeptScores:
     """An append-only file with a line for each pool and scorer.
 
-    A line counts for a scorer of the same spec, and for the same problem with the same solutions in the same
-    steps: so neither another pool in the folder nor another --limit or --separator can be mistaken for it.
+    A line counts for a scorer of the same version (see `bench.specs.version_of`), and for the same problem with
+    the same solutions in the same steps: so neither another pool in the folder nor another --limit or
+    --separator can be mistaken for it.
     """
 
     path: Path
     known: dict[Key, Row]
-    reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by spec
+    reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
 
     def score(
-        self, spec: str, scorer: Scorer, problem: Problem, solutions: Sequence[Solution]
+        self, version: str, scorer: Scorer, problem: Problem, solutions: Sequence[Solution]
     ) -> tuple[npt.NDArray[np.float64], Spend]:
         """Each solution's value, shape (n,), and what they cost: as kept, or scored now and kept."""
-        key = (spec, digest_of([problem, *solutions]))
+        key = (version, digest_of([problem, *solutions]))
         if key in self.known:
-            self.reused[spec] += 1
+            self.reused[version] += 1
         else:
             [result] = search.rerank([(problem, solutions)], scorer)
             row: Row = {
-                "scorer": spec,
+                "scorer": version,
                 "problem": problem.id,
                 "digest": key[1],
                 "values": [_written(value) for value in result.scores.values().tolist()],

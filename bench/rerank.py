@@ -13,7 +13,7 @@ from bench.label_quality import Judged, quality_of
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
 from bench.run_folder import json_line, make_folder, write_atomically
-from bench.specs import load_scorer, separator_note, separator_of
+from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Scorer, Spend
@@ -45,6 +45,7 @@ def rerank(
         if name in recorded:
             raise BadInput(f"--scorer {name}: {path} records scores of that name; write OTHER={scorers[name]}")
     loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
+    versions = {name: version_of(spec) for name, spec in scorers.items()}
     cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
     names = [*loaded, *recorded]
     kept = open_scores(out / "rerank-scores.jsonl")
@@ -61,7 +62,7 @@ def rerank(
         values = {name: pool.recorded.get(name, silent) for name in recorded}
         judged = {name: Spend() for name in recorded}
         for name, scorer in loaded.items():
-            values[name], judged[name] = kept.score(scorers[name], scorer, pool.problem, pool.cut(cuts[name]))
+            values[name], judged[name] = kept.score(versions[name], scorer, pool.problem, pool.cut(cuts[name]))
         graded = GradedPool(
             pool.problem.id,
             correct=np.array([c is True for c in correct], dtype=np.float64),
@@ -82,7 +83,7 @@ def rerank(
         *_notes(pools, grades, sizes),
         *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
         *filter(None, formats),
-        *(f"{spec}: {n} pools as scored before in {kept.path.name}; remove it to score again" for spec, n in again),
+        *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
         *_qualities(marked),
     )
     results = Results(tuple(outcomes), notes)

@@ -74,6 +74,15 @@ def separator_note(name: str, trained: str | None, given: str) -> str | None:
     return f"{name} scores steps that end with {given!r} and was trained on steps that end with {trained!r}"
 
 
+def version_of(spec: str) -> str:
+    """The spec with a digest of every model folder that it names, so that a model trained anew is another one."""
+    from verifiers.train_folder import base_digest
+
+    tiny = dict.fromkeys(re.findall(r"\btiny:\w+", spec))
+    folders = [*map(_tiny_folder, tiny), *(Path(part) for part in re.split(r"[:,]", spec) if part)]
+    return " ".join([spec, *(base_digest(folder) for folder in folders if folder.is_dir())])
+
+
 def named_scorers(options: list[str]) -> dict[str, str]:
     """Names and specs of scorers written as SPEC or NAME=SPEC; a bare spec is named by its last part.
 

@@ -79,14 +79,18 @@ def _report(work: Work, suite: Suite) -> TaskReport:
         if suite in _suites(work, name)
     }
     consistent = np.array([[majority(r, c[: work.n], work.n) for r, c in zip(right, classes, strict=True)]])
-    table = {name: estimate(values) for name, values in picked.items()}
+    labels = {
+        name: name if values.shape[1] == len(right) else f"{name} (first {values.shape[1]} problems)"
+        for name, values in picked.items()
+    }
+    table = {labels[name]: estimate(values) for name, values in picked.items()}
     table["self-consistency"] = estimate(consistent)
     table["any sample right"] = estimate([[float(max(row)) for row in right]])
     table["one sample"] = estimate([[float(np.mean(row)) for row in right]])
     votes = _vote_curve(work, suite, right)
     curves = _curves(work, suite, right)
     claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
-    per_seed = {name: values.mean(axis=1).tolist() for name, values in picked.items()}
+    per_seed = {labels[name]: values.mean(axis=1).tolist() for name, values in picked.items()}
     return TaskReport(suite.name, table, per_seed, _notes(work, suite, curves), votes, curves, claims)
 
 
@@ -111,7 +115,7 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
         ("genrm_cot, one rationale", "several rationales a solution are better than one"),
     ):
         if name in picked:
-            found = difference(cot, picked[name])
+            found = difference(cot[:, : picked[name].shape[1]], picked[name])
             claims.append(_points(text, found, found.low > 0))
     return claims
 
@@ -150,7 +154,10 @@ def _best(work: Work, suite: Suite, name: str, seed: int, right: list[list[float
     """The chance, a problem, that the best of the n samples is right."""
     rows = scores(work, name, seed, suite)["votes"]
     limit = _votes(work, suite) if name == "genrm_cot" else None
-    return [best_of(r, mean_of_votes([v[:limit] for v in row]), len(r)) for r, row in zip(right, rows, strict=True)]
+    return [
+        best_of(r, mean_of_votes([v[:limit] for v in row]), len(r))
+        for r, row in zip(right[: len(rows)], rows, strict=True)
+    ]
 
 
 def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:

@@ -94,6 +94,7 @@ class Work:
     longer_votes: int = 2  # the same on longer problems
     many: int = 32  # rationales a solution for the first `few` problems
     few: int = 30
+    compared: int = 60  # problems a task on which the variants of GenRM-CoT are measured
     data_seed: int = 41
     test_seed: int = 42
 
@@ -255,6 +256,8 @@ def slug(name: str) -> str:
 
 def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
     """Ranges of problems, and the votes for each."""
+    if RIVALS[name].variant:
+        return [(0, min(work.compared, work.problems), work.votes)]
     few = min(work.few, work.problems)
     if name == "genrm_cot" and not suite.longer:
         return [(0, few, work.many), (few, work.problems, work.votes)]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from bench.cli import main
 from bench.errors import BadInput
 from bench.options import separator
 from bench.pools import read_pools
-from bench.specs import separator_of
+from bench.specs import separator_of, version_of
+from bench.tiny import weights_folder
 from verifiers import Stop
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -259,6 +261,18 @@ def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: s
     lines = [[json.loads(line) for line in Path(f, kept.name).read_text().splitlines()] for f in ("killed", "whole")]
     assert [(row["problem"], row["values"]) for row in lines[0]] == [(r["problem"], r["values"]) for r in lines[1]]
     assert f"- slow_scorers.parts:slow: {done} pools as scored before in rerank-scores.jsonl" in last.stdout
+
+
+def test_a_model_trained_anew_is_another_scorer(tmp_path: Path) -> None:
+    folder = tmp_path / "orm"
+    shutil.copytree(weights_folder("orm"), folder)
+    before = version_of(f"orm:{folder},dtype=bfloat16")
+    assert before.startswith(f"orm:{folder},dtype=bfloat16 ")
+    shutil.copy(weights_folder("orm_overfit") / "model.safetensors", folder)
+    assert version_of(f"orm:{folder},dtype=bfloat16") != before
+    pav = version_of("pav:tiny:prm,tiny:prover,alpha=0.5")
+    assert len(pav.split()) == 3
+    assert version_of("slow_scorers.parts:slow") == "slow_scorers.parts:slow"
 
 
 def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str, capsys) -> None:
