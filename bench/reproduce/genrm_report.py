@@ -25,11 +25,11 @@ made up. Discriminative and direct ones take twice the steps of GenRM-CoT, whose
 a judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
 """
 _TINY = """\
-All verifiers start from the shipped `drilled` LM (0.87M parameters), unless their name says otherwise, and
+All verifiers start from the shipped `drilled` LM (0.87M parameters) and
 """
 _DRILLED = """
 `drilled` has read, like a pretrained model, clean solutions, fair copies of drafts and comparisons of lists at *all*
-lengths up to 6 words, but no verdict. "No drills" is GenRM-CoT from the LM that has read the clean solutions alone.
+lengths up to 6 words, but no verdict.
 """
 _PRETRAINED = """\
 All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genrm_words.py`), and

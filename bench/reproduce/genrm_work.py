@@ -58,7 +58,6 @@ class Rival:
     solution_weight: float = 1 / 3
     rationales: int | None = None
     variant: bool = False  # of GenRM-CoT, measured on problems as long as those of the training
-    base: str = "drilled"
 
 
 RIVALS: dict[str, Rival] = {
@@ -68,7 +67,6 @@ RIVALS: dict[str, Rival] = {
     "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0, variant=True),
     "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0, variant=True),
     "genrm_cot, one rationale": Rival("cot", rationales=1, variant=True),
-    "genrm_cot, no drills": Rival("cot", variant=True, base="base"),
     "dpo": Rival("dpo", steps=0.5),
     "judge": Rival("judge"),
 }
@@ -105,18 +103,18 @@ class Work:
 
 
 def pretrained_work(out: Path, base: str) -> Work:
-    """The length test for verifiers that start from a pretrained LM: smaller, as such a model is larger."""
+    """The length test for verifiers that start from a pretrained LM: one seed and few problems, for an hour of a CPU."""
     return Work(
         out,
-        problems=40,
+        problems=20,
+        seeds=(0,),
         suites=tuple(suite for suite in SUITES if suite.longer),
         rivals=tuple(name for name, rival in RIVALS.items() if rival.kind != "dpo" and not rival.variant),
         base=base,
         rows=1500,
-        steps=150,
-        batch_size=16,
+        steps=80,
+        batch_size=12,
         learning_rate=1e-4,
-        longer_votes=4,
     )
 
 
@@ -175,7 +173,7 @@ def pool(work: Work, suite: Suite) -> Unit:
 def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
     """The folder of a rival's weights; a finished training is not done again."""
     rival = RIVALS[name]
-    base = Path(work.base) if work.base else weights_folder(rival.base)
+    base = Path(work.base) if work.base else weights_folder("drilled")
     if rival.kind == "judge":
         return base
     out = work.out / "models" / f"{slug(name)}_{seed}"
