@@ -103,7 +103,7 @@ class Work:
 
 
 def pretrained_work(out: Path, base: str) -> Work:
-    """The length test for verifiers that start from a pretrained LM: one seed and few problems, for an hour of a CPU."""
+    """The length test for verifiers that start from a pretrained LM: one seed, few problems, an hour of a CPU."""
     return Work(
         out,
         problems=20,
