@@ -48,12 +48,21 @@ def demo_plan(seed: int = 0) -> RunPlan:
     return RunPlan(
         task="chain",
         policy="tiny:policy",
-        scorers={"orm": "tiny:orm", "prm": "tiny:prm", "pav": "pav:tiny:prm,k=4,alpha=0.2"},
+        scorers={
+            "orm": "tiny:orm",
+            "prm": "tiny:prm",
+            "pav": "pav:tiny:prm,k=4,alpha=0.2",
+            "genrm": "tiny:genrm",
+            "genrm_cot": "tiny:genrm_cot,votes=1",
+        },
         strategies=(
             "self_consistency",
             "best_of_n:orm",
             "best_of_n:prm",
+            "best_of_n:genrm",
+            "best_of_n:genrm_cot",
             "weighted_majority:orm",
+            "weighted_majority:genrm_cot",
             "beam_search:prm",
             "beam_search:pav",
         ),
