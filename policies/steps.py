@@ -54,7 +54,8 @@ class StepCutter:
         can then fail beside another model's, and is read as its text.
         """
         shown = [self._shown(step) for step in steps]
-        if ends is not None and (last := shown and shown[-1]):
+        last = shown[-1] if shown else None
+        if ends is not None and last:
             if last[-1] in ends:
                 shown[-1] = last[:-1]
             elif not self.decode(last[-1:]):
@@ -65,10 +66,10 @@ class StepCutter:
             places = list(run)
             text = "".join(steps[i].text for i in places)
             tokens = [steps[i].tokens for i in places]
+            follows = places[-1] + 1 < len(steps)  # else it is no context of anything
             if not known:
                 found += [None] * len(places)
-                # What stands at the end is no context of anything.
-                context += encode_text(self.tokenizer, text) if len(found) < len(steps) else []
+                context += encode_text(self.tokenizer, text) if follows else []
                 continue
             if not self._spells([t for i in places for t in shown[i] or ()], text, context):
                 letter = encode_text(self.tokenizer, "a")[-1:]
@@ -76,7 +77,7 @@ class StepCutter:
                     if not self._spells(shown[i] or (), steps[i].text, letter if i else ()):
                         tokens[k] = None
             found += tokens
-            for i, own in zip(places, tokens, strict=True):
+            for i, own in zip(places, tokens, strict=True) if follows else ():
                 context += encode_text(self.tokenizer, steps[i].text) if own is None else own
         return found
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import AutoModelForTokenClassification
 
+from verifiers.naming import model_name
 from verifiers.reward_model import (
     check_head,
     entry_of,
     head_parameters,
     judge_of,
     load_reward_model,
-    model_name,
     nan_row,
     read_out,
     rows_for,

@@ -11,6 +11,7 @@ import torch
 
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
+from verifiers.naming import model_name
 from verifiers.reward_model import context_of, head_parameters, nan_row, read_ends, spend_of
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
@@ -49,6 +50,11 @@ class PublicPRM:
         object.__setattr__(self, "_builder", row_builder(self.tokenizer, self.format))
         if self.format.head == "tokens":
             token_ids(self.tokenizer, self.format)
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"prm({model_name(self.backbone)}, {self.format.name})"
 
     @property
     def target(self) -> Literal["error", "value"] | None:

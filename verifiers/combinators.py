@@ -11,6 +11,11 @@ from verifiers.solution import Problem, Solution
 class _FromFunction:
     function: Callable[[Problem, Solution], float]
 
+    @property
+    def name(self) -> str:
+        """What a run writes down; two functions of one name share it."""
+        return f"from_function({getattr(self.function, '__qualname__', type(self.function).__name__)})"
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         values = [
             self.function(problem, solution) if solution.finished else float("nan")

@@ -12,6 +12,7 @@ import numpy as np
 
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm_format import GENRM, GenRMFormat
+from verifiers.naming import policy_name
 from verifiers.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Step, Stop
@@ -126,6 +127,13 @@ class GenRM:
         votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
         room = sampling or Sampling(max_tokens=entry.get("max_tokens", 1024))
         return cls(policy, entry["mode"], votes, words, sampling=room, seed=seed)
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        votes = [f"votes={self.votes}"] if self.mode == "cot" else []
+        share = ["normalised"] if self.probability == "normalised" else []
+        return f"genrm({', '.join([policy_name(self.policy), self.mode, *votes, *share])})"
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(yes) a finished solution, at its last step; N rows."""

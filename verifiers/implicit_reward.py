@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from policies.policy import TokenPolicy
+from verifiers.naming import policy_name
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution, Stop
 
@@ -64,6 +65,11 @@ class ImplicitReward:
             raise ValueError(f"{str(policy)!r} holds a model of kind {kind!r}, not 'dpo': load it as what it is")
         tuned.chat = base.chat = entry.get("chat", True)
         return cls(tuned, base, beta)
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"implicit({policy_name(self.policy)}, {policy_name(self.reference)}, beta={self.beta:g})"
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The cumulated reward at every step; N rows."""

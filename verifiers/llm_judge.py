@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from policies.policy import Sampling, TokenPolicy
 from verifiers.genrm import GenRM
 from verifiers.genrm_format import JUDGE, GenRMFormat
+from verifiers.naming import policy_name
 from verifiers.scoring import Scores
 from verifiers.solution import Problem, Solution
 
@@ -45,6 +46,11 @@ class LLMJudge:
                 "take an instruction-tuned model, or a format with chat=False"
             )
         self.as_genrm()
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"judge({policy_name(self.policy)}, votes={self.votes})"
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One mean P(yes) a finished solution, at its last step; N rows."""

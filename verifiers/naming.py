@@ -1,5 +1,7 @@
 """What a scorer is called where a run writes it down."""
 
+from pathlib import Path
+
 
 def name_of(scorer: object) -> str:
     """The scorer's `name` where it has one, else the name of its class.
@@ -10,3 +12,14 @@ def name_of(scorer: object) -> str:
     """
     name = getattr(scorer, "name", None)
     return name if isinstance(name, str) else type(scorer).__name__
+
+
+def model_name(model: object) -> str:
+    """The last part of where the model was loaded from; "untitled" where it was made in memory."""
+    return Path(str(getattr(model, "name_or_path", "") or "untitled")).name
+
+
+def policy_name(policy: object) -> str:
+    """The name of a policy's model, where it has one."""
+    model = getattr(policy, "model", None)
+    return name_of(policy) if model is None else model_name(model)

@@ -9,7 +9,8 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
-from verifiers.reward_model import check_head, load_reward_model, model_name, nan_row, read_out, rows_for, spend_of
+from verifiers.naming import model_name
+from verifiers.reward_model import check_head, load_reward_model, nan_row, read_out, rows_for, spend_of
 from verifiers.scoring import FloatArray, Scores
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow

@@ -69,11 +69,6 @@ def entry_of(model: Any) -> dict[str, Any]:
     return dict(getattr(model.config, "stepbeam", None) or {})
 
 
-def model_name(model: Any) -> str:
-    """The last part of where the model was loaded from; "untitled" where it was made in memory."""
-    return Path(str(getattr(model, "name_or_path", "") or "untitled")).name
-
-
 def rows_for(
     model: Any, tokenizer: Any, problems: Sequence[Problem], solutions: Sequence[Solution]
 ) -> list[TokenRow | str]:

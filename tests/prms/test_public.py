@@ -352,3 +352,9 @@ def test_the_context_is_the_text_models(public_prms):
     prm = dataclasses.replace(public_prms["skywork"], backbone=backbone)
     [row] = prm._rows([Problem("p", QUESTION)], [Solution((Step("1."),))])
     assert "over the scorer's context of 9" in row
+
+
+def test_its_name_is_the_models_and_the_formats(public_prms):
+    assert public_prms["versa"].name == "prm(VersaPRM, versaprm)"
+    names = {prm.name for prm in public_prms.values()}
+    assert len(names) == len(public_prms)

@@ -156,7 +156,7 @@ def test_an_outcome_that_is_no_count_is_refused_as_one_and_averaged_as_a_value()
     value = RolloutValue(graded, coin(0.5), 20)
     share = sum(seed_at(0, PROBLEM.id, "rollout", "a\n", j) / 2**63 < 0.5 for j in range(20)) / 20
     assert value.score([PROBLEM], [open_("a\n")]).values()[0] == pytest.approx(0.25 * share + 0.75 * (1 - share))
-    with pytest.raises(ValueError, match=r"'p': _FromFunction gave an outcome other than 0 and 1"):
+    with pytest.raises(ValueError, match=r"'p': from_function\(.*<lambda>\) gave an outcome other than 0 and 1"):
         value.counts([PROBLEM], [open_("a\n")])
 
 
@@ -224,7 +224,7 @@ def test_no_rollouts_are_refused():
 
 def test_it_says_what_it_is():
     value = RolloutValue(RIGHT, coin(1.0), 4)
-    assert value.name == "rollout_value(_FromFunction, k=4)"
+    assert value.name == "rollout_value(from_function(<lambda>), k=4)"
     assert isinstance(value, ValueScorer)
 
 

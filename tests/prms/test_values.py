@@ -395,7 +395,7 @@ def test_ids_must_be_unique_and_outcomes_counts(tmp_path):
     with pytest.raises(ValueError, match="'p0' occurs twice"):
         collect(tmp_path, "twice", problems=PROBLEMS[:1] * 2)
     graded = from_function(lambda problem, solution: 0.3)
-    with pytest.raises(ValueError, match="'p0': _FromFunction gave an outcome other than 0 and 1"):
+    with pytest.raises(ValueError, match=r"'p0': from_function\(.*<lambda>\) gave an outcome other than 0 and 1"):
         collect(tmp_path, "graded", verifier=graded)
 
 

@@ -177,8 +177,8 @@ def test_soft_labels_are_fitted_as_they_are():
     ("scores", "labels", "said"),
     [
         (range(9), [0, 1] * 4 + [0], r"has 9 labelled scores in 9 rows: calibration needs 10"),
-        (range(12), [1] * 12, "all 12 labels of _FromFunction are 1"),
-        ([0.5] * 12, [0, 1] * 6, "all 12 scores of _FromFunction are 0.5"),
+        (range(12), [1] * 12, r"all 12 labels of from_function\(<lambda>\) are 1"),
+        ([0.5] * 12, [0, 1] * 6, r"all 12 scores of from_function\(<lambda>\) are 0.5"),
         (range(12), [1] * 6 + [0] * 6, "labels do not rise with the scores"),
     ],
 )

@@ -13,7 +13,20 @@ import policies
 import search
 from policies import Sampling, Transformers
 from policies.tiny_example import tiny_model
-from verifiers import GENRM, GenRM, GenRMFormat, LLMJudge, Problem, Solution, Spend, Step, Stop, check_scorer, failed
+from verifiers import (
+    GENRM,
+    GenRM,
+    GenRMFormat,
+    ImplicitReward,
+    LLMJudge,
+    Problem,
+    Solution,
+    Spend,
+    Step,
+    Stop,
+    check_scorer,
+    failed,
+)
 from verifiers.critiqued import Critiqued
 from verifiers.genrm import verdict_ids
 from verifiers.train_genrm import verify_examples
@@ -368,6 +381,21 @@ def test_a_judge_that_is_asked_in_chat_needs_a_template():
     LLMJudge(Transformers(model, tokenizer), format=words)
     with pytest.raises(ValueError, match="no chat template"):
         LLMJudge(Transformers(model, tokenizer, chat=False), format=words)
+
+
+def test_names_tell_verifiers_apart(tmp_path):
+    model, tokenizer = tiny_model()
+    model.save_pretrained(tmp_path / "mine")
+    tokenizer.save_pretrained(tmp_path / "mine")
+    loaded = Transformers.load(tmp_path / "mine")
+    assert GenRM(loaded, format=SHORT).name == "genrm(mine, direct)"
+    assert cot(loaded, votes=8).name == "genrm(mine, cot, votes=8)"
+    normalised = GenRM(loaded, format=SHORT, probability="normalised")
+    assert normalised.name == "genrm(mine, direct, normalised)"
+    assert LLMJudge(loaded, votes=8, format=SHORT).name == "judge(mine, votes=8)"
+    assert GenRM(Transformers(model, tokenizer), format=SHORT).name == "genrm(untitled, direct)"
+    assert LLMJudge(Told(), votes=2, format=SHORT).name == "judge(Told, votes=2)"
+    assert ImplicitReward(loaded, Told(), beta=0.5).name == "implicit(mine, Told, beta=0.5)"
 
 
 def test_it_serves_every_strategy_and_is_refused_by_beam_search(policy):
