@@ -142,17 +142,23 @@ class GenRM:
         return outcome_scores(solutions, values, [j.spend for j in judged], reasons)
 
     def judge(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
-        """Every vote on every solution; an unfinished solution gets none, and costs nothing."""
-        rows = [i for i, s in enumerate(solutions) if s.finished and s.text]
-        if self.mode == "direct":
-            found = self._direct([problems[i] for i in rows], [solutions[i] for i in rows])
-        else:
-            found = self._cot([problems[i] for i in rows], [solutions[i] for i in rows])
+        """Every vote on every solution; an unfinished solution gets none, and costs nothing.
+
+        Equal texts are judged once, and each is charged for it.
+        """
+        unique: dict[tuple[Problem, str], Solution] = {}
+        for problem, solution in zip(problems, solutions, strict=True):
+            if solution.finished and solution.text:
+                unique.setdefault((problem, solution.text), solution)
+        judge = self._direct if self.mode == "direct" else self._cot
+        found = dict(zip(unique, judge([p for p, _ in unique], list(unique.values())), strict=True))
         silent = np.full(self.votes, np.nan, dtype=np.float32)
-        out = [Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), _why_silent(s)) for s in solutions]
-        for i, judgement in zip(rows, found, strict=True):
-            out[i] = judgement
-        return out
+        return [
+            found[problem, solution.text]
+            if solution.finished and solution.text
+            else Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), _why_silent(solution))
+            for problem, solution in zip(problems, solutions, strict=True)
+        ]
 
     def _value(self, judgement: Judgement) -> tuple[float, str | None]:
         """The mean over the votes, or why there is none."""

@@ -96,6 +96,32 @@ def test_cot_is_the_mean_of_probabilities_after_sampled_rationales(policy):
         assert len(set(judgement.rationales)) == 4  # independent samples
 
 
+def test_equal_texts_are_judged_once_and_each_is_charged(policy):
+    class Counted:
+        """The policy, and how many rows it was asked to extend."""
+
+        asked = 0
+
+        def __getattr__(self, name):
+            return getattr(policy, name)
+
+        def extend(self, problems, *arguments, **options):
+            self.asked += len(problems)
+            return policy.extend(problems, *arguments, **options)
+
+    counted = Counted()
+    [single] = cot(policy).judge([P1], [FOUR])
+    in_steps = Solution((Step(FOUR.text[:1]), *([Step(FOUR.text[1:])] if FOUR.text[1:] else [])), Stop.EOS)
+    judged = cot(counted).judge([P1] * 3, [FOUR, in_steps, FOUR])
+    once = counted.asked
+    cot(counted).judge([P1], [FOUR])
+    assert counted.asked == 2 * once
+    for judgement in judged:
+        assert judgement.rationales == single.rationales
+        assert judgement.spend == single.spend
+        np.testing.assert_array_equal(judgement.yes, single.yes)
+
+
 def test_they_keep_the_laws(policy):
     check_scorer(GenRM(policy, format=SHORT), CASES + SILENT)
     check_scorer(cot(policy, votes=2), CASES + SILENT)
