@@ -105,15 +105,6 @@ class StepCutter:
             found[-1].append(self.tokenizer.eos_token_id)
         return found
 
-    def _spells(self, ids: Sequence[int], text: str, context: Sequence[int]) -> bool:
-        if ids and not (min(ids) >= 0 and max(ids) < self.vocabulary):
-            return False
-        if not ids:
-            return not text
-        return self.decode([*context, *ids]).rstrip(_INCOMPLETE)[len(self.stable(context)) :] == text.rstrip(
-            _INCOMPLETE
-        )
-
     def may_end(self, separator: str) -> npt.NDArray[np.bool_]:
         """For each token id whether it can complete the separator, shape (V,): the cheap test of the inner loop."""
         if separator not in self._may_end:

@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM
 from bench.tiny.drills import train_on_drills
 from bench.tiny.lm import Log
 from bench.tiny.made_up import make_up_text
-from bench.tiny.models import save
+from bench.tiny.models import save, ship
 from bench.tiny.rationales import FORMAT, rationales
 from bench.tiny.rollouts import sample
 from bench.tiny.worlds import WORLDS, draw_prompts
@@ -54,9 +54,10 @@ def genrm_cot(out: Path, log: Log) -> None:
 def _train(out: Path, log: Log, name: str, mode: Any, *, steps: int) -> None:
     policy = LlamaForCausalLM.from_pretrained(out / "weights" / "policy", dtype=torch.float32)
     rows = critiqued(policy, ROWS, seed=31)
-    config = TrainConfig(max_steps=steps, batch_size=64, seed=31, save_dtype="bfloat16", **SETTINGS)
-    train_genrm(out / "weights" / "drilled", rows, mode=mode, out=out / "weights" / name, format=FORMAT, config=config)
-    log({"stage": name, "rows": len(rows), "steps": steps})
+    config = TrainConfig(max_steps=steps, batch_size=64, seed=31, save_dtype="bfloat16", log_every=100, **SETTINGS)
+    draft = out / f"draft_{name}"
+    train_genrm(out / "weights" / "drilled", rows, mode=mode, out=draft, format=FORMAT, config=config)
+    ship(draft, out / "weights" / name, log)
 
 
 def critiqued(policy: Any, rows: Mapping[str, int], *, seed: int, count: int = 4) -> list[Critiqued]:

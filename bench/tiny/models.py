@@ -1,5 +1,7 @@
 """The shape of the tiny models, and how they are written: ordinary Llama folders in bfloat16."""
 
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, LlamaForTokenClassification
 
+from bench.tiny.lm import Log
 from bench.tiny.tokenizer import BOS, EOS, PAD, VOCABULARY, build_tokenizer
 
 HEADS: dict[str, Any] = {"orm": LlamaForSequenceClassification, "prm": LlamaForTokenClassification}
@@ -63,3 +66,14 @@ def save(model: Any, folder: Path, entry: Mapping[str, object] | None = None, *,
     build_tokenizer().save_pretrained(folder)
     for path in folder.iterdir():
         path.chmod(0o644)  # safetensors writes files that others may not read
+
+
+def ship(draft: Path, where: Path, log: Log) -> None:
+    """Take over a finished training: its model with our tokenizer into `where`, and its losses into the log."""
+    for line in (draft / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        log({"stage": where.name, **json.loads(line)})
+    where.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "generation_config.json", "model.safetensors"):
+        if (draft / name).exists():
+            shutil.copy(draft / name, where / name)
+    build_tokenizer().save_pretrained(where)

@@ -12,7 +12,6 @@ The last stage measures them all.
 import argparse
 import json
 import random
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,10 +27,9 @@ from bench.tiny.genrm import drilled, genrm, genrm_cot
 from bench.tiny.lm import Log, train_lm
 from bench.tiny.lookahead import learn_lookahead
 from bench.tiny.made_up import make_up_outcomes
-from bench.tiny.models import new_policy, new_reward_model, save
+from bench.tiny.models import new_policy, new_reward_model, save, ship
 from bench.tiny.pretrain import learn_errors
 from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
-from bench.tiny.tokenizer import build_tokenizer
 from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import World
 from policies.transformers import Transformers
@@ -287,14 +285,7 @@ def _train_from_values(out: Path, log: Log, name: str, of: str) -> None:
         train_orm(out / "weights" / "prm_error", rows, out=draft, config=config)
     else:
         train_prm(out / "weights" / "prm_error", rows, target="value", out=draft, config=config)
-    for line in (draft / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        log({"stage": name, **json.loads(line)})
-    where = out / "weights" / name
-    where.mkdir(parents=True, exist_ok=True)
-    for path in draft.iterdir():
-        if path.name in ("config.json", "model.safetensors"):
-            shutil.copy(path, where / path.name)
-    build_tokenizer().save_pretrained(where)
+    ship(draft, out / "weights" / name, log)
 
 
 def _clean(world: World, prompt: str, rng: random.Random) -> str:
