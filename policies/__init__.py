@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from policies.advantages import GroupInfo, gated_advantages
 from policies.load import load
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
 from policies.replay import Replay
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Extended",
+    "GroupInfo",
     "NextTokens",
     "Policy",
     "Replay",
@@ -20,6 +22,7 @@ __all__ = [
     "TokenPolicy",
     "Transformers",
     "Until",
+    "gated_advantages",
     "load",
 ]
 
