@@ -104,6 +104,12 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     claims = [
         _points("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, over_orm.value >= MARGIN),
         _points("GenRM-CoT beats self-consistency", over_majority, over_majority.low > 0),
+    ]
+    if (few := votes[most].shape[1]) < cot.shape[1]:
+        found = difference(votes[most], np.broadcast_to(consistent[:, :few], votes[most].shape))
+        text = f"GenRM-CoT with {most} rationales beats self-consistency (first {few} problems)"
+        claims.append(_points(text, found, found.low > 0))
+    claims += [
         _points(
             "direct GenRM is not worse than the discriminative one by more than its interval", direct, direct.high >= 0
         ),

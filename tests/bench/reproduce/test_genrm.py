@@ -90,7 +90,7 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
         rivals = {n for n, r in RIVALS.items() if not r.variant}
         variants = set() if suite.longer else {f"{n} (first 2 problems)" for n in set(RIVALS) - rivals}
         assert rivals | variants <= set(report.table)
-        assert len(report.claims) == (5 if suite.longer else 8)
+        assert len(report.claims) == (5 if suite.longer else 9)
         assert list(report.votes) == ([1] if suite.longer else [1, 2, 4])
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())
