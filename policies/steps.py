@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -44,62 +44,38 @@ class StepCutter:
         """The text that later tokens cannot change: all but a character whose bytes are not complete."""
         return self.decode(ids).rstrip(_INCOMPLETE) if ids else ""
 
-    def own_ids(self, steps: Sequence[Step], ends: Collection[int] | None = None) -> list[tuple[int, ...] | None]:
-        """Each step's tokens where they are this tokenizer's ids of its text, else None.
+    def own_ids(self, steps: Sequence[Step], ends: Collection[int] = ()) -> list[tuple[int, ...] | None]:
+        """Each step's tokens, and None for all of them where they are another tokenizer's: they do not spell the text.
 
-        `ends` are the ids that end a solution, where the steps are those of a finished one. A policy's own steps
-        always pass: the texts of steps in a row are compared with what all their ids decode to in their
-        place, which is how these texts were made, cut characters and dropped spaces alike. Only where
-        that fails is each step judged alone, behind a letter; an own step that begins amid a character
-        can then fail beside another model's, and is read as its text.
+        `ends` are the ids that end a solution, where the steps are those of a finished one. The tokens are judged
+        together, behind the steps without tokens that come first: a step alone may begin amid a character.
         """
-        shown = [self._shown(step) for step in steps]
-        last = shown[-1] if shown else None
-        if ends is not None and last:
-            if last[-1] in ends:
-                shown[-1] = last[:-1]
-            elif not self.decode(last[-1:]):
-                shown[-1] = None  # a solution that another model has ended
-        found: list[tuple[int, ...] | None] = []
-        context: list[int] = []
-        for known, run in groupby(range(len(steps)), lambda i: shown[i] is not None):
-            places = list(run)
-            text = "".join(steps[i].text for i in places)
-            tokens = [steps[i].tokens for i in places]
-            follows = places[-1] + 1 < len(steps)  # else it is no context of anything
-            if not known:
-                found += [None] * len(places)
-                context += encode_text(self.tokenizer, text) if follows else []
-                continue
-            if not self._spells([t for i in places for t in shown[i] or ()], text, context):
-                letter = encode_text(self.tokenizer, "a")[-1:]
-                for k, i in enumerate(places):
-                    if not self._spells(shown[i] or (), steps[i].text, letter if i else ()):
-                        tokens[k] = None
-            found += tokens
-            for i, own in zip(places, tokens, strict=True) if follows else ():
-                context += encode_text(self.tokenizer, steps[i].text) if own is None else own
-        return found
+        tokens = [step.tokens for step in steps]
+        first = next((k for k, own in enumerate(tokens) if own is not None), len(steps))
+        texts = [step.text for step in steps]
+        ids = [i for step in steps[first:] for i in (step.tokens if step.tokens is not None else self._ids(step.text))]
+        if ids and (min(ids) < 0 or max(ids) >= self.vocabulary):
+            return [None] * len(steps)
+        if ids and ids[-1] in ends:
+            ids.pop()
+        elif ends and ids and not self.decode(ids[-1:]):
+            return [None] * len(steps)  # the end of another model's solution
+        before = self._ids("".join(texts[:first]))
+        spelt = self.stable([*before, *ids])[len(self.stable(before)) :]
+        own = first == len(steps) or spelt == "".join(texts[first:]).rstrip(_INCOMPLETE)
+        return tokens if own else [None] * len(steps)
 
-    def _shown(self, step: Step) -> tuple[int, ...] | None:
-        """The step's ids where all are inside the vocabulary."""
-        ids = step.tokens
-        return None if ids is None or (ids and (min(ids) < 0 or max(ids) >= self.vocabulary)) else ids
-
-    def _spells(self, ids: Sequence[int], text: str, context: Sequence[int]) -> bool:
-        """Whether the ids decode to the text behind `context`, but for a character that is not complete."""
-        spelt = self.stable([*context, *ids])[len(self.stable(context)) :] if ids else ""
-        return spelt == text.rstrip(_INCOMPLETE)
+    def _ids(self, text: str) -> list[int]:
+        return encode_text(self.tokenizer, text)
 
     def solution_ids(self, solution: Solution, ends: Collection[int]) -> list[list[int]]:
         """The ids of each step of a whole solution: its own, else its text's; `ends` are those that end one.
 
         A finished solution's last step includes an end of sequence.
         """
-        own = self.own_ids(solution.steps, ends if solution.finished else None)
+        own = self.own_ids(solution.steps, ends if solution.finished else ())
         found = [
-            encode_text(self.tokenizer, step.text) if ids is None else list(ids)
-            for step, ids in zip(solution.steps, own, strict=True)
+            self._ids(step.text) if ids is None else list(ids) for step, ids in zip(solution.steps, own, strict=True)
         ]
         if solution.finished and found and not (own[-1] and own[-1][-1] in ends):
             found[-1].append(self.tokenizer.eos_token_id)

@@ -157,16 +157,17 @@ def test_another_models_own_samples_score_as_their_texts(policy):
     assert [row.tolist() for row in theirs] == [row.tolist() for row in texts]
 
 
-def test_own_tokens_beside_another_models_are_kept(policy, tokenizer, monkeypatch):
-    # "ab" by two tokens where the text comes to one choice of merges: only the tokens can tell.
+def test_own_tokens_beside_texts_are_kept_and_beside_another_models_are_not(policy, tokenizer, monkeypatch):
+    # By three tokens where the text comes to two: only the tokens can tell.
     split = Step("2.\n", tuple(tokenizer.convert_tokens_to_ids(["2", ".", "Ċ"])))
     assert split.tokens != policy.encode(split.text)
-    foreign = Step("2.\n", (9, 9, 9))
-    whole = Solution((split, foreign, split, Step("so\n"), split))
-    text = policy.encode(foreign.text)
-    [read] = read_by(policy, monkeypatch, [whole])
-    assert read == (*split.tokens, *text, *split.tokens, *policy.encode("so\n"), *split.tokens)
-    assert tuple(policy._context(whole)) == read
+    own = Solution((Step("so\n"), split, Step("so\n"), split))
+    [read] = read_by(policy, monkeypatch, [own])
+    assert read == (*policy.encode("so\n"), *split.tokens) * 2
+    assert tuple(policy._context(own)) == read
+    mixed = Solution((split, Step("2.\n", (9, 9, 9))))
+    [read] = read_by(policy, monkeypatch, [mixed])
+    assert read == policy.encode("2.\n") * 2
 
 
 @pytest.mark.parametrize("separator", ["\n", "é", "."])
