@@ -35,7 +35,7 @@ REWARD = torch.tensor(
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_expected_gradient_is_that_of_the_expected_reward(loss):
-    """Over all 64 sequences, each weighted by its probability; equal lengths, so all three losses agree on direction."""
+    """Over all 64 sequences, each weighted by its probability; of one length, so all three losses agree."""
     logits = logits_of(0).requires_grad_()
     (logprobs_of(logits, ALL).sum(1).exp() @ REWARD).backward()
     exact, logits.grad = logits.grad, None
