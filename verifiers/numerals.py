@@ -94,6 +94,7 @@ _CHARACTERS: Final = str.maketrans({"−": "-", "–": "-", "\u00a0": " ", "\n":
 _REWRITES: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"\s", " "),  # of every kind: behind a backslash it is a LaTeX space
         (r"\\?\$", " "),
         (r"\\!\s*", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])|\\displaystyle(?![a-zA-Z])", " "),

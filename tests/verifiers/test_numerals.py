@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from verifiers.arithmetic import differ
@@ -176,6 +176,7 @@ def test_every_spelling_of_a_decimal_is_the_same(units: int, places: int) -> Non
 
 
 @given(st.text() | st.text(alphabet="0123456789.,-+/$%\\{}()^_ abcxfrtiqe"))
+@example("\\\x1f?")
 def test_canonical_is_idempotent_and_decides_itself(text: str) -> None:
     form = canonical(text)
     assert canonical(form) == form

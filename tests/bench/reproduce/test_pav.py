@@ -75,7 +75,7 @@ def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
     def work_again(*_, **__):
         raise AssertionError("this was done before")
 
-    for name in ("beam_search", "best_of_n", "rerank", "train_prm", "train_orm", "value_solutions"):
+    for name in ("beam_search", "self_consistency", "rerank", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
     again = pav.reproduce_pav(work)
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
