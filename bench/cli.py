@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -146,14 +147,18 @@ def _reproduce(options: argparse.Namespace) -> None:
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}"
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
+    sizes = {name: value for name in ("problems", "seeds", "steps") if (value := getattr(options, name)) is not None}
     if options.claims == "genrm":
         from bench.reproduce import genrm, genrm_work
 
         work = genrm_work.pretrained_work(out, options.base) if options.base else genrm_work.Work(out)
-        found = [(report.task, report.claims) for report in genrm.reproduce_genrm(work)]
+        if "seeds" in sizes:
+            sizes["seeds"] = tuple(range(sizes["seeds"]))
+        reports = genrm.reproduce_genrm(replace(work, **sizes), processes=options.processes)
+        found = [(report.task, report.claims) for report in reports]
     else:
-        if options.base:
-            raise BadInput("--base: it is for 'genrm', and this reproduces 'pav'")
+        if given := ["base"] * bool(options.base) + [*sizes]:
+            raise BadInput(f"--{given[0]}: it is for 'genrm', and this reproduces 'pav'")
         from bench.reproduce import pav, pav_work
 
         found = [(report.task, report.claims) for report in pav.reproduce_pav(pav_work.Work(out))]
@@ -249,7 +254,17 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("claims", choices=("genrm", "pav"))
     claims.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
     claims.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
+    claims.add_argument("--problems", type=_positive, help="genrm: held-out problems a task")
+    claims.add_argument("--seeds", type=_positive, help="genrm: so many trainings of each verifier")
+    claims.add_argument("--steps", type=_positive, help="genrm: steps of training GenRM-CoT; the others take shares")
+    claims.add_argument("--processes", type=_positive, default=2, help="genrm: verifiers trained side by side")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _slug(*parts: str) -> str:

@@ -35,25 +35,34 @@ class KeptScores:
     reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
 
     def score(
-        self, version: str, scorer: Scorer, problem: Problem, solutions: Sequence[Solution]
-    ) -> tuple[npt.NDArray[np.float64], Spend]:
-        """Each solution's value, shape (n,), and what they cost: as kept, or scored now and kept."""
-        key = (version, digest_of([problem, *solutions]))
-        if key in self.known:
-            self.reused[version] += 1
-        else:
-            [result] = search.rerank([(problem, solutions)], scorer)
-            row: Row = {
+        self, version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]]
+    ) -> list[tuple[npt.NDArray[np.float64], Spend]]:
+        """For each pool its solutions' values, shape (n,), and what they cost: as kept, or scored now and kept.
+
+        What is not kept yet is scored in one call, and then written.
+        """
+        keys = [(version, digest_of([problem, *solutions])) for problem, solutions in pools]
+        todo = [i for i, key in enumerate(keys) if key not in self.known]
+        if len(todo) < len(pools):
+            self.reused[version] += len(pools) - len(todo)
+        results = search.rerank([pools[i] for i in todo], scorer)
+        rows: list[Row] = [
+            {
                 "scorer": version,
-                "problem": problem.id,
-                "digest": key[1],
+                "problem": result.problem.id,
+                "digest": keys[i][1],
                 "values": [_written(value) for value in result.scores.values().tolist()],
                 "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
             }
-            append_rows(self.path, [row])
-            self.known[key] = row
-        kept = self.known[key]
-        return np.array([math.nan if v is None else float(v) for v in kept["values"]]), Spend(**kept["spend"])
+            for i, result in zip(todo, results, strict=True)
+        ]
+        append_rows(self.path, rows)
+        self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
+        kept = [self.known[key] for key in keys]
+        return [
+            (np.array([math.nan if v is None else float(v) for v in row["values"]]), Spend(**row["spend"]))
+            for row in kept
+        ]
 
 
 def open_scores(path: Path) -> KeptScores:

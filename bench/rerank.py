@@ -1,14 +1,15 @@
 """Every reranker's curve on a saved pool; no policy is needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from bench.errors import BadInput
-from bench.kept_scores import open_scores
+from bench.kept_scores import KeptScores, open_scores
 from bench.label_quality import Judged, quality_of
 from bench.plan import Contest
 from bench.pools import SavedPool, read_pools
@@ -18,6 +19,8 @@ from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Scorer, Spend
 from verifiers.solution import Problem, Solution
+
+_CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
 
 
 def rerank(
@@ -55,14 +58,11 @@ def rerank(
     grades = _grades(pools, verifier)
     outcomes: list[Outcome] = []
     marked: dict[str, list[tuple[float, float, str]]] = {name: [] for name in names}
-    for pool, correct in zip(
-        tqdm(pools, desc="rerank", unit="problem", disable=None if progress else True), grades, strict=True
-    ):
+    judgements = _judged(pools, loaded, versions, cuts, kept, progress=progress)
+    for pool, correct, found in zip(pools, grades, judgements, strict=True):
         silent = np.full(len(pool.solutions), np.nan)
-        values = {name: pool.recorded.get(name, silent) for name in recorded}
-        judged = {name: Spend() for name in recorded}
-        for name, scorer in loaded.items():
-            values[name], judged[name] = kept.score(versions[name], scorer, pool.problem, pool.cut(cuts[name]))
+        values = {name: found[name][0] if name in found else pool.recorded.get(name, silent) for name in names}
+        judged = {name: found[name][1] if name in found else Spend() for name in names}
         graded = GradedPool(
             pool.problem.id,
             correct=np.array([c is True for c in correct], dtype=np.float64),
@@ -89,6 +89,38 @@ def rerank(
     results = Results(tuple(outcomes), notes)
     write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     return results
+
+
+def _judged(
+    pools: Sequence[SavedPool],
+    scorers: Mapping[str, Scorer],
+    versions: Mapping[str, str],
+    cuts: Mapping[str, str],
+    kept: KeptScores,
+    *,
+    progress: bool,
+) -> Iterator[dict[str, tuple[npt.NDArray[np.float64], Spend]]]:
+    """Pool by pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
+    with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
+        for part in _parts(pools):
+            found = {
+                name: kept.score(versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part])
+                for name, scorer in scorers.items()
+            }
+            yield from ({name: rows[i] for name, rows in found.items()} for i in range(len(part)))
+            bar.update(len(part))
+
+
+def _parts(pools: Sequence[SavedPool]) -> Iterator[list[SavedPool]]:
+    """The pools in their order, in parts of some `_CALL` solutions."""
+    part: list[SavedPool] = []
+    for pool in pools:
+        part.append(pool)
+        if sum(len(p.solutions) for p in part) >= _CALL:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | None]]:

@@ -1,13 +1,14 @@
 """Verifiers by a short spec, such as a command line takes."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 from verifiers.scoring import Scorer
 
 _FORMS = (
-    "orm:MODEL, genrm:MODEL[,votes=K], judge:MODEL[,votes=K] or implicit:MODEL,REFERENCE,beta=B, "
-    "each with ,dtype=bfloat16 or float32"
+    "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
+    "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32"
 )
 _DTYPES: dict[str, Literal["auto", "float32", "bfloat16"]] = {"float32": "float32", "bfloat16": "bfloat16"}
 
@@ -17,7 +18,8 @@ def load(spec: str) -> Scorer:
 
     `orm:MODEL`; `genrm:MODEL` and, for the number of rationales, `genrm:MODEL,votes=8`; `judge:MODEL`, a model
     that was never taught to verify (votes=32); `implicit:MODEL,REFERENCE,beta=0.1`, the implicit reward of
-    a tuned policy over its reference. `dtype=bfloat16` or `dtype=float32` at the end says how to compute;
+    a tuned policy over its reference. `max_tokens=500` bounds a solution with its rationale, which else have the
+    room that the model was trained for (a judge: 1024). `dtype=bfloat16` or `dtype=float32` says how to compute;
     an ORM is float32 without it, and the others are as the model was saved.
 
     >>> from bench.tiny import weights_folder
@@ -34,16 +36,21 @@ def load(spec: str) -> Scorer:
         from verifiers.orm import ORM
 
         return ORM.load(names[0], dtype=wanted or "float32")
-    if kind == "genrm" and len(names) == 1 and options.keys() <= {"votes"}:
-        from verifiers.genrm import GenRM
+    if kind in ("genrm", "judge") and len(names) == 1 and options.keys() <= {"votes", "max_tokens"}:
+        from policies.policy import Sampling
 
-        return GenRM.load(names[0], votes=_votes(spec, options["votes"]) if options else None, dtype=dtype)
-    if kind == "judge" and len(names) == 1 and options.keys() <= {"votes"}:
+        votes = _count(spec, "votes", options["votes"]) if "votes" in options else None
+        room = _count(spec, "max_tokens", options["max_tokens"]) if "max_tokens" in options else None
+        if kind == "genrm":
+            from verifiers.genrm import GenRM
+
+            sampling = None if room is None else Sampling(max_tokens=room)
+            return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype)
         from policies.transformers import Transformers
         from verifiers.llm_judge import LLMJudge
 
-        votes = _votes(spec, options.get("votes", "32"))
-        return LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes)
+        judge = LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes or 32)
+        return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))
     if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
         from verifiers.implicit_reward import ImplicitReward
 
@@ -86,7 +93,7 @@ def _number(spec: str, key: str, value: str) -> float:
     return number
 
 
-def _votes(spec: str, value: str) -> int:
+def _count(spec: str, key: str, value: str) -> int:
     if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{spec!r}: votes={value}: use a whole number of 1 or more")
+        raise ValueError(f"{spec!r}: {key}={value}: use a whole number of 1 or more")
     return int(value)

@@ -41,9 +41,9 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
     data(work)
     for suite in work.suites:
         pool(work, suite)
-    # The variants come last: a run that is stopped early has the main table.
-    ordered = sorted(work.rivals, key=lambda name: RIVALS[name].variant)
-    jobs = [(name, seed) for name in ordered for seed in _seeds(work, name)]
+    # The variants come last: a run that is stopped early has the main table, or its first seeds.
+    jobs = [(name, seed) for name in work.rivals for seed in _seeds(work, name)]
+    jobs.sort(key=lambda job: (RIVALS[job[0]].variant, job[1]))
     if processes == 1:
         for name, seed in jobs:
             _job(work, name, seed, threads=None)

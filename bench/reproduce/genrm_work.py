@@ -91,8 +91,8 @@ class Work:
     votes: int = 4  # rationales a solution
     longer_votes: int = 2  # the same on longer problems
     many: int = 32  # rationales a solution for the first `few` problems
-    few: int = 30
-    compared: int = 60  # problems a task on which the variants of GenRM-CoT are measured
+    few: int = 20
+    compared: int = 40  # problems a task on which the variants of GenRM-CoT are measured
     data_seed: int = 41
     test_seed: int = 42
 
@@ -103,17 +103,14 @@ class Work:
 
 
 def pretrained_work(out: Path, base: str) -> Work:
-    """The length test for verifiers that start from a pretrained LM: one seed, few problems, an hour of a CPU."""
+    """The length test for verifiers that start from a pretrained LM: minutes of a GPU, or days of a CPU."""
     return Work(
         out,
-        problems=20,
-        seeds=(0,),
+        problems=60,
         suites=tuple(suite for suite in SUITES if suite.longer),
         rivals=tuple(name for name, rival in RIVALS.items() if rival.kind != "dpo" and not rival.variant),
         base=base,
-        rows=1500,
-        steps=80,
-        batch_size=12,
+        steps=400,
         learning_rate=1e-4,
     )
 
@@ -178,8 +175,12 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
         return base
     out = work.out / "models" / f"{slug(name)}_{seed}"
     steps = max(1, round(rival.steps * work.steps))
-    settings = SETTINGS | {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate}
-    config = TrainConfig(max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **settings)
+    # The embedded models are trained on a CPU, so that everyone gets the same weights.
+    device = "auto" if work.base else "cpu"
+    own = {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate, "device": device}
+    config = TrainConfig(
+        max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **(SETTINGS | own)
+    )
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
     if rival.kind == "orm":
         from verifiers.train_orm import train_orm

@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import policies
 import search
+import verifiers
 from policies import Sampling, Transformers
 from policies.tiny_example import tiny_model
 from verifiers import (
@@ -438,6 +439,15 @@ def test_it_serves_every_strategy_and_is_refused_by_beam_search(policy):
             search.beam_search([P1], solver, genrm, width=2, expand=2, max_steps=3)
 
 
+def test_a_judges_room_in_its_spec(monkeypatch):
+    policy = Told()
+    policy.encode = lambda text: (sum(map(ord, text)),)
+    monkeypatch.setattr(Transformers, "load", lambda name, dtype: policy)
+    judge = verifiers.load("judge:any,max_tokens=99")
+    assert isinstance(judge, LLMJudge)
+    assert (judge.votes, judge.sampling) == (32, Sampling(temperature=0.7, max_tokens=99))
+
+
 def test_a_trained_folder_brings_its_mode_and_format(tmp_path):
     entry = {
         "kind": "genrm",
@@ -452,6 +462,9 @@ def test_a_trained_folder_brings_its_mode_and_format(tmp_path):
     assert (loaded.mode, loaded.votes, loaded.format) == ("cot", 3, SHORT)
     ours = cot(Transformers(*tiny_model()), votes=3).score([P1], [FOUR])
     np.testing.assert_allclose(loaded.score([P1], [FOUR]).values(), ours.values(), rtol=1e-4)
+    by_spec = verifiers.load(f"genrm:{tmp_path},votes=3,max_tokens=200")
+    assert isinstance(by_spec, GenRM)
+    assert (by_spec.votes, by_spec.sampling) == (3, Sampling(max_tokens=200))
     config = json.loads((tmp_path / "config.json").read_text())
     del config["stepbeam"]
     (tmp_path / "config.json").write_text(json.dumps(config))
