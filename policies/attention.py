@@ -1,4 +1,4 @@
-"""Scaled dot-product attention that does not copy grouped keys and values for a single query token."""
+"""Scaled dot-product attention for decoding: no copies of grouped keys and values, no plans for each length."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def _grouped_sdpa(
 
 AttentionInterface.register(_NAME, _grouped_sdpa)
 AttentionMaskInterface.register(_NAME, sdpa_mask)
+
+
+@contextmanager
+def any_length() -> Iterator[None]:
+    """No cuDNN attention: it plans for every new length (45 ms on an H200), and each step of decoding has one."""
+    planned = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(planned)
 
 
 @contextmanager

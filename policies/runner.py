@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from policies.attention import grouped_attention
+from policies.attention import any_length, grouped_attention
 from policies.slots import KVShape, Slots, Workspace
 from verifiers.parameters import flop_parameters
 
@@ -54,7 +54,7 @@ class Runner:
         training = self.model.training
         self.model.eval()
         try:
-            with torch.inference_mode(), grouped_attention(self.model):
+            with torch.inference_mode(), any_length(), grouped_attention(self.model):
                 yield
         finally:
             self.model.train(training)

@@ -324,4 +324,8 @@ def eos_ids(model: PreTrainedModel, tokenizer: Any) -> set[int]:
 
 
 def _default_batch_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 2 * _GIB
+    if device.type != "cuda":
+        return 2 * _GIB
+    # What torch holds back from earlier calls is free to us, though not to the driver.
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return (torch.cuda.mem_get_info(device)[0] + idle) // 2

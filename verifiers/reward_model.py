@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer
 
+from policies.attention import any_length
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
@@ -129,6 +130,7 @@ def head_parameters(head: Any) -> int:
 
 
 @torch.inference_mode()
+@any_length()
 def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[FloatArray]:
     device = backbone.device
     width = len(batch[-1].ids)

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
+from policies.attention import any_length
 from verifiers.train_checkpoint import (
     latest_checkpoint,
     restore_optimizer,
@@ -72,9 +73,12 @@ def on_one_device(arguments: Any) -> Any:
 
 
 def attention_for(longest: int, config: TrainConfig) -> AbstractContextManager[None]:
-    """On a CPU, plain attention for short rows: the gradient of flash attention takes half of a step there."""
+    """The attention of a training, whose batches are of ever new lengths.
+
+    On a CPU it is the plain one for short rows: the gradient of flash attention takes half of a step there.
+    """
     on_cpu = config.device == "cpu" or not torch.cuda.is_available()
-    return sdpa_kernel(SDPBackend.MATH) if on_cpu and longest <= _SHORT else nullcontext()
+    return sdpa_kernel(SDPBackend.MATH) if on_cpu and longest <= _SHORT else any_length()
 
 
 class Planned:

@@ -93,7 +93,7 @@ def test_sampling_repeats(policy):
 
 
 def test_training_reads_a_model_out_where_the_library_does():
-    prm = PRM.load(weights_folder("prm"))
+    prm = PRM.load(weights_folder("prm"), device="cpu")
     prompt, steps = "C 7-9*3\n", ("7-9=8\n", "8*3=4\n", "=4")
     rollout = Rollout("chain", prompt, steps, (1, 1, 1), 1)
     [expected] = prm.score([Problem("p", prompt)], [Solution(split_steps("".join(steps)), Stop.EOS)]).steps

@@ -128,7 +128,7 @@ def test_a_saved_reward_model_loads_as_a_prm_and_keeps_its_weights(tmp_path):
     model = new_reward_model("prm", None, seed=0)
     torch.nn.init.normal_(model.score.weight)
     save(model, tmp_path / "prm", {"kind": "prm", "target": "error", "separator": "\n"}, dtype=torch.float32)
-    prm = PRM.load(tmp_path / "prm")
+    prm = PRM.load(tmp_path / "prm", device="cpu")
     assert prm.target == "error"
     for a, b in zip(model.parameters(), prm.model.parameters(), strict=True):
         assert torch.equal(a, b)

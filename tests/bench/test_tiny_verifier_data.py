@@ -123,7 +123,7 @@ def test_lines_side_by_side_are_read_as_if_each_were_alone():
     """The packed forward gives each line what a plain forward of its prefix and itself gives."""
     prefixes = [draw_lines(random.Random(seed)) for seed in range(6)]
     packed = pack(prefixes)
-    prm = PRM.load(weights_folder("prm"))
+    prm = PRM.load(weights_folder("prm"), device="cpu")
     with torch.inference_mode():
         hidden = prm.model.model(
             input_ids=packed.ids, position_ids=packed.positions, attention_mask=packed.mask.float(), use_cache=False

@@ -23,8 +23,8 @@ def sample(policy):
 
 def test_a_saved_folder_says_what_the_model_says(folder):
     expected = sample(Transformers(*tiny_model())).solutions
-    assert sample(policies.load(f"transformers:{folder}")).solutions == expected
     assert sample(Transformers.load(folder, dtype="float32", device="cpu")).solutions == expected
+    assert sample(policies.load(f"transformers:{folder}")).solutions == sample(Transformers.load(folder)).solutions
 
 
 def test_bfloat16_samples_and_keeps_its_type(folder):

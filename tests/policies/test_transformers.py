@@ -110,6 +110,14 @@ def test_log_probabilities_are_those_of_one_forward_pass(policy, temperature, un
         assert (got - expected).abs().max() < 1e-4
 
 
+def test_no_attention_that_plans_for_each_length(llama):
+    # cuDNN's takes tens of milliseconds for each new length: twice the time of a step.
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    with llama.runner.inference():
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.cudnn_sdp_enabled() == before
+
+
 def test_greedy_takes_the_most_likely_token(policy):
     reply = extend(policy, [(p, ROOT, 0) for p in PROBLEMS], temperature=0, max_tokens=30)
     for problem, solution in zip(PROBLEMS, reply.solutions, strict=True):

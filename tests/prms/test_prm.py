@@ -40,7 +40,7 @@ def plain_scores(prm, problem, solution) -> list[float]:
         last = solution.finished and k == len(solution.steps) - 1
         ids = prm.tokenizer(text).input_ids + [prm.tokenizer.eos_token_id] * last
         with torch.inference_mode():
-            hidden = prm.model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+            hidden = prm.model.model(input_ids=torch.tensor([ids], device=prm.model.device)).last_hidden_state[0, -1]
             scores.append(float(torch.sigmoid(prm.model.score(hidden))))
     return scores
 

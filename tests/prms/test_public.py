@@ -339,7 +339,8 @@ def test_a_dropped_step_is_noticed(public_prms, kind, monkeypatch):
 
 @pytest.mark.parametrize("logit", [-1e4, 1e4, -torch.finfo(torch.float32).max])
 def test_a_value_head_that_is_sure_of_itself_keeps_to_0_and_1(public_prms, logit):
-    prm = dataclasses.replace(public_prms["skywork"], head=torch.nn.Linear(16, 1))
+    head = torch.nn.Linear(16, 1, device=public_prms["skywork"].backbone.device)
+    prm = dataclasses.replace(public_prms["skywork"], head=head)
     with torch.no_grad():
         prm.head.weight.zero_()
         prm.head.bias.fill_(logit)

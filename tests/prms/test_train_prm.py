@@ -25,7 +25,7 @@ def labelled(texts, labels, *, stop=Stop.OPEN, root=None, prompt="C 7-9*3\n"):
 
 @pytest.fixture(scope="module")
 def prm():
-    return PRM.load(weights_folder("prm"))
+    return PRM.load(weights_folder("prm"), device="cpu")
 
 
 def test_labels_are_read_exactly_where_the_scores_are(prm):
@@ -86,7 +86,8 @@ def test_it_learns_values_and_the_root_and_says_so(tmp_path):
     entry = json.loads((tmp_path / "prm" / "config.json").read_text())["stepbeam"]
     assert entry == {"kind": "prm", "target": "value", "separator": "\n", "root": True}
     with torch.inference_mode():
-        hidden = prm.model.model(input_ids=torch.tensor([prm.tokenizer("C 7-9*3\n").input_ids])).last_hidden_state
+        ids = torch.tensor([prm.tokenizer("C 7-9*3\n").input_ids], device=prm.model.device)
+        hidden = prm.model.model(input_ids=ids).last_hidden_state
         assert float(torch.sigmoid(prm.model.score(hidden[0, -1]))) == pytest.approx(0.45, abs=0.03)
     check_scorer(prm, [(row.problem, row.solution), (row.problem, Solution(row.solution.steps[:1]))], causal=True)
 

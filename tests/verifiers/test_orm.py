@@ -36,7 +36,7 @@ def plain_score(orm, problem, solution) -> float:
     ids = orm.tokenizer(problem.prompt + solution.text).input_ids
     ids.append(orm.tokenizer.eos_token_id)
     with torch.inference_mode():
-        hidden = orm.model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+        hidden = orm.model.model(input_ids=torch.tensor([ids], device=orm.model.device)).last_hidden_state[0, -1]
         return float(torch.sigmoid(orm.model.score(hidden)))
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-import policies
 from bench.tiny import weights_folder
-from policies import Sampling
+from policies import Sampling, Transformers
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers import train_genrm as module
 from verifiers.critiqued import Critiqued, read_verdict
@@ -42,7 +41,7 @@ def evens(count, seed=0):
 
 @pytest.fixture(scope="module")
 def policy():
-    return policies.load(f"transformers:{POLICY}", dtype="float32")
+    return Transformers.load(POLICY, dtype="float32", device="cpu")
 
 
 def test_the_direct_loss_is_minus_log_of_the_score(policy):
@@ -179,7 +178,7 @@ def test_it_forgets_less_of_solving_with_the_second_loss(tmp_path):
         out = train_genrm(
             POLICY, rows, mode="direct", out=tmp_path / str(weight), solution_weight=weight, format=SHORT, config=config
         )
-        model = policies.load(f"transformers:{out}", dtype="float32")
+        model = Transformers.load(out, dtype="float32", device="cpu")
         solve = solve_examples(model.tokenizer, rows, SHORT, limit=256)
         with torch.no_grad():
             losses[weight] = next_token_loss(model.model, batch_of(solve, range(8), factors=[0.0, 1.0])).item()

@@ -46,8 +46,8 @@ def weights(folder: Path) -> bytes:
 
 
 def test_a_soft_label_reaches_loss_and_gradient_as_it_is():
-    model = ORM.load(weights_folder("orm")).model
-    tokenizer = ORM.load(weights_folder("orm")).tokenizer
+    orm = ORM.load(weights_folder("orm"), device="cpu")
+    model, tokenizer = orm.model, orm.tokenizer
     rows = [row(7, "7-9=8\n8*3=4\n=4", 0.7), row(7, "7-9=2\n=2", 0.2)]
     examples = reward_examples(tokenizer, rows, limit=256, outcome_only=True)
     loss = reward_loss(model, batch_of(examples, [0, 1]))
