@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def demo_plan(seed: int = 0) -> RunPlan:
-    """What `stepbeam demo` runs: 100 held-out problems of `chain`, every strategy, N = 1 to 64."""
+    """What `stepbeam demo` runs: 50 held-out problems of `chain`, every strategy, N = 1 to 64."""
     return RunPlan(
         task="chain",
         policy="tiny:policy",
@@ -68,14 +68,14 @@ def demo_plan(seed: int = 0) -> RunPlan:
             "beam_search:pav",
         ),
         n=64,
-        limit=100,
+        limit=50,
         seed=seed,
         chunk=25,
     )
 
 
 def _demo(options: argparse.Namespace) -> None:
-    print("100 held-out problems of chain arithmetic, a trained 0.9M-parameter policy and its scorers")
+    print("50 held-out problems of chain arithmetic, a trained 0.9M-parameter policy and its scorers")
     _carry_out(demo_plan(options.seed), options.out or Path("runs/demo"))
 
 
@@ -154,6 +154,8 @@ def _reproduce(options: argparse.Namespace) -> None:
         work = genrm_work.pretrained_work(out, options.base) if options.base else genrm_work.Work(out)
         if "seeds" in sizes:
             sizes["seeds"] = tuple(range(sizes["seeds"]))
+        if "problems" in sizes:
+            sizes["longer"] = sizes["problems"]
         reports = genrm.reproduce_genrm(replace(work, **sizes), processes=options.processes)
         found = [(report.task, report.claims) for report in reports]
     else:

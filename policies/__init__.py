@@ -3,16 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 from policies.advantages import GroupInfo, gated_advantages
+from policies.grpo_config import GRPOConfig
 from policies.load import load
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
 from policies.replay import Replay
 from policies.scripted import Scripted
 
 if TYPE_CHECKING:
+    from policies.grpo import TrainResult, grpo_train
     from policies.transformers import Transformers
 
 __all__ = [
     "Extended",
+    "GRPOConfig",
     "GroupInfo",
     "NextTokens",
     "Policy",
@@ -20,9 +23,11 @@ __all__ = [
     "Sampling",
     "Scripted",
     "TokenPolicy",
+    "TrainResult",
     "Transformers",
     "Until",
     "gated_advantages",
+    "grpo_train",
     "load",
 ]
 
@@ -33,4 +38,8 @@ def __getattr__(name: str) -> Any:
         from policies.transformers import Transformers
 
         return Transformers
+    if name in ("TrainResult", "grpo_train"):
+        import policies.grpo
+
+        return getattr(policies.grpo, name)
     raise AttributeError(f"module 'policies' has no attribute {name!r}")

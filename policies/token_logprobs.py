@@ -1,12 +1,14 @@
 """Log-probabilities of given tokens without the logits of a whole batch."""
 
+from collections.abc import Callable
+
 import torch
 from torch.utils.checkpoint import checkpoint
 
 
 def token_logprobs(
     hidden: torch.Tensor,
-    head: torch.nn.Module,
+    head: Callable[[torch.Tensor], torch.Tensor],
     targets: torch.Tensor,
     *,
     temperature: float = 1.0,
@@ -43,7 +45,7 @@ def token_logprobs(
 
 
 def _of_chunk(
-    hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tensor, temperature: float
+    hidden: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor], targets: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     logits = head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature

@@ -25,7 +25,7 @@ def floor(module: str) -> int | None:
         return 1
     if package == "bench":
         return 4
-    if package == "search" or rest in ("advantages", "grpo") or module == "policies":
+    if package == "search" or rest == "advantages" or rest.startswith("grpo") or module == "policies":
         return 3
     return 2
 

@@ -5,11 +5,20 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers.trainer_callback import TrainerState
+
+
+class State(Protocol):
+    """Where a training stands: transformers' TrainerState, or one like it."""
+
+    @property
+    def global_step(self) -> int: ...
+
+    def save_to_json(self, json_path: str) -> None: ...
+
 
 _NAME = re.compile(r"step-(\d+)")
 _STATE = "trainer_state.json"  # where transformers' Trainer looks for it
@@ -21,7 +30,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
-def write_checkpoint(folder: Path, model: Any, optimizer: Any, scheduler: Any, state: TrainerState) -> None:
+def write_checkpoint(folder: Path, model: Any, optimizer: Any, scheduler: Any, state: State) -> None:
     """Write all that the rest of a training depends on, then give it its name in one move and drop older ones."""
     draft = folder / ".draft"
     shutil.rmtree(draft, ignore_errors=True)

@@ -93,6 +93,7 @@ def fit(
     batches = [part for step in plan for part in _scaled(step, examples, factors)]
 
     class ScorerTrainer(Planned, Trainer):
+        # A batch's parts add up to it as they are. Transformers before 5.18 asks for a `compute_loss_func` instead.
         loss_is_scaled_for_ga = True
 
         def compute_loss(
@@ -108,7 +109,13 @@ def fit(
 
     with own_randomness(config.seed), attention_for(max(len(e.ids) for e in examples), config):
         arguments = on_one_device(TrainingArguments(**arguments_for(model, config, out, steps)))
-        trainer = ScorerTrainer(model=model, args=arguments, train_dataset=_Picked(examples), data_collator=_collate)
+        trainer = ScorerTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=_Picked(examples),
+            data_collator=_collate,
+            compute_loss_func=lambda *_: None,  # never called, for `compute_loss` is our own
+        )
         run(trainer, batches, config, out)
 
 

@@ -38,20 +38,22 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
     Raises BadInput where the folder belongs to a run with other settings.
     """
     claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    data(work)
-    for suite in work.suites:
-        pool(work, suite)
     # The variants come last: a run that is stopped early has the main table, or its first seeds.
     jobs = [(name, seed) for name in work.rivals for seed in _seeds(work, name)]
     jobs.sort(key=lambda job: (RIVALS[job[0]].variant, job[1]))
     if processes == 1:
+        data(work)
+        for suite in work.suites:
+            pool(work, suite)
         for name, seed in jobs:
-            _job(work, name, seed, threads=None)
+            _job(work, name, seed, alone=False)
     else:
         # Two single-threaded trainings side by side use two cores better than one after the other.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, mp_context=context) as executor:
-            futures = [executor.submit(_job, work, name, seed, threads=1) for name, seed in jobs]
+            for future in [executor.submit(_data, work), *(executor.submit(_pool, work, s) for s in work.suites)]:
+                future.result()
+            futures = [executor.submit(_job, work, name, seed, alone=True) for name, seed in jobs]
             for future in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
                 future.result()
     reports = [_report(work, suite) for suite in work.suites]
@@ -59,12 +61,27 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
     return reports
 
 
-def _job(work: Work, name: str, seed: int, *, threads: int | None) -> None:
-    if threads is not None:
-        import torch
+def _data(work: Work) -> None:
+    _alone()
+    data(work)
 
-        torch.set_num_threads(threads)
-        keep_freed_memory()
+
+def _pool(work: Work, suite: Suite) -> None:
+    _alone()
+    pool(work, suite)
+
+
+def _alone() -> None:
+    """One thread, in a process of several."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_freed_memory()
+
+
+def _job(work: Work, name: str, seed: int, *, alone: bool) -> None:
+    if alone:
+        _alone()
     for suite in _suites(work, name):
         scores(work, name, seed, suite)
 
@@ -91,7 +108,7 @@ def _report(work: Work, suite: Suite) -> TaskReport:
     curves = _curves(work, suite, right)
     claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
     per_seed = {labels[name]: values.mean(axis=1).tolist() for name, values in picked.items()}
-    return TaskReport(suite.name, table, per_seed, _notes(work, suite, curves), votes, curves, claims)
+    return TaskReport(suite.name, len(right), table, per_seed, _notes(work, suite, curves), votes, curves, claims)
 
 
 def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:

@@ -21,8 +21,8 @@ _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, disc
 
 _DATA = """\
 learn from the same solutions of 2 to 4 words, half of them right: the policy's own and, two fifths of the wrong ones,
-made up. Discriminative and direct ones take twice the steps of GenRM-CoT, whose rows are longer. The untrained base as
-a judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
+made up. Discriminative and direct ones take 1.5 times the steps of GenRM-CoT, whose rows are longer. The untrained base
+as a judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
 """
 _TINY = """\
 All verifiers start from the shipped `drilled` LM (0.87M parameters) and
@@ -49,6 +49,7 @@ class TaskReport:
     """All that was measured on one task."""
 
     task: str
+    problems: int
     table: dict[str, Estimate]
     per_seed: dict[str, list[float]]
     notes: list[str]
@@ -73,7 +74,7 @@ def _section(report: TaskReport, work: Work) -> str:
     parts = [
         f"### {report.task}\n",
         claims_table(report.claims),
-        f"\nBest-of-{work.n} on {work.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
+        f"\nBest-of-{work.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
         f"{len(work.seeds)} training seeds.\n",
         "| chosen by | accuracy | 95% interval | each seed |",
         "|---|---|---|---|",

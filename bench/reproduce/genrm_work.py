@@ -61,8 +61,8 @@ class Rival:
 
 
 RIVALS: dict[str, Rival] = {
-    "orm": Rival("orm", steps=2.0),
-    "genrm": Rival("direct", steps=2.0),
+    "orm": Rival("orm", steps=1.5),
+    "genrm": Rival("direct", steps=1.5),
     "genrm_cot": Rival("cot"),
     "genrm_cot, lambda 0": Rival("cot", solution_weight=0.0, variant=True),
     "genrm_cot, lambda 1": Rival("cot", solution_weight=1.0, variant=True),
@@ -78,6 +78,7 @@ class Work:
 
     out: Path
     problems: int = 100  # held-out problems a task
+    longer: int = 60  # the same of longer problems
     seeds: tuple[int, ...] = (0, 1, 2)  # of the trainings
     suites: tuple[Suite, ...] = SUITES
     rivals: tuple[str, ...] = tuple(RIVALS)
@@ -106,7 +107,6 @@ def pretrained_work(out: Path, base: str) -> Work:
     """The length test for verifiers that start from a pretrained LM: minutes of a GPU, or days of a CPU."""
     return Work(
         out,
-        problems=60,
         suites=tuple(suite for suite in SUITES if suite.longer),
         rivals=tuple(name for name, rival in RIVALS.items() if rival.kind != "dpo" and not rival.variant),
         base=base,
@@ -129,10 +129,15 @@ def data(work: Work) -> list[Critiqued]:
     return rows
 
 
+def count_of(work: Work, suite: Suite) -> int:
+    """How many held-out problems a suite has."""
+    return work.longer if suite.longer else work.problems
+
+
 def problems_of(work: Work, suite: Suite) -> tuple[Problem, ...]:
     """The held-out problems of a suite."""
     difficulty = None if suite.longer else max(WORLDS[suite.task].TRAIN_DIFFICULTY)
-    return load_task(suite.task, count=work.problems, seed=work.test_seed, difficulty=difficulty).problems
+    return load_task(suite.task, count=count_of(work, suite), seed=work.test_seed, difficulty=difficulty).problems
 
 
 def pool(work: Work, suite: Suite) -> Unit:
@@ -255,14 +260,13 @@ def slug(name: str) -> str:
 
 def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
     """Ranges of problems, and the votes for each."""
+    count = count_of(work, suite)
     if RIVALS[name].variant:
-        return [(0, min(work.compared, work.problems), work.votes)]
-    few = min(work.few, work.problems)
+        return [(0, min(work.compared, count), work.votes)]
+    few = min(work.few, count)
     if name == "genrm_cot" and not suite.longer:
-        return [(0, few, work.many), (few, work.problems, work.votes)]
-    return [
-        (0, work.problems, (work.longer_votes if suite.longer else work.votes) if RIVALS[name].kind == "cot" else 1)
-    ]
+        return [(0, few, work.many), (few, count, work.votes)]
+    return [(0, count, (work.longer_votes if suite.longer else work.votes) if RIVALS[name].kind == "cot" else 1)]
 
 
 def _shown(work: Work, problem: Problem, text: str) -> tuple[Problem, Solution]:

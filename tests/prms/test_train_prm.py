@@ -96,15 +96,18 @@ def test_parts_of_unlike_size_give_the_gradient_of_the_whole(tmp_path):
     # One row has seven labels and the others one: a mean of the parts' means would be another loss.
     rows = [labelled([f"{k}\n" for k in range(7)], [k / 7 for k in range(7)])]
     rows += [labelled([f"{k}{k}\n"], [1.0]) for k in range(3)]
-    states = []
+    states, norms = [], []
     for parts in (1, 4):
         config = TrainConfig(max_steps=1, batch_size=4, accumulate=parts, learning_rate=1e-3, warmup=0)
         out = tmp_path / str(parts)
         prm = train_prm(weights_folder("prm"), rows, target="value", out=out, config=config)
         states.append(prm.model.state_dict())
+        [logged] = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        norms.append((logged["loss"], logged["grad_norm"]))
     # Adam's first step is lr * sign(gradient), so float noise may turn the few weights whose gradient is nearly 0.
     off = [(value - states[1][name]).abs().flatten() > 2e-5 for name, value in states[0].items()]
     assert torch.cat(off).float().mean() < 1e-4
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4)  # Adam would hide a gradient of another size
 
 
 def test_balance_gives_both_sides_the_same_weight(prm, tmp_path):

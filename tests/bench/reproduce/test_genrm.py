@@ -69,6 +69,7 @@ def miniature(tmp_path_factory):
     work = Work(
         tmp_path_factory.mktemp("genrm"),
         problems=3,
+        longer=2,
         seeds=(0,),
         n=4,
         pool=8,
@@ -156,7 +157,7 @@ def byte_pairs(tmp_path):
 def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
     work = replace(
         pretrained_work(tmp_path / "run", str(byte_pairs)),
-        problems=2, n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
+        longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
     )  # fmt: skip
     reports = reproduce_genrm(work, processes=1)
     assert [r.task for r in reports] == [s.name for s in SUITES if s.longer]

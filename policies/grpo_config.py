@@ -1,0 +1,96 @@
+"""The options of a GRPO training."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from policies.advantages import Credit, Gate
+from policies.policy import Sampling
+from policies.policy_loss import Loss
+
+
+@dataclass(frozen=True, slots=True)
+class GRPOConfig:
+    r"""How a policy is trained; written into its folder.
+
+    A step samples `group_size` solutions of each of `groups` problems, scores them, and makes `updates` updates
+    of the whole batch from them. With `resample=k` (DAPO's dynamic sampling) dead groups, which have no
+    signal, are replaced by other problems' up to k times a step; all that is sampled is counted.
+
+    `gate`, `credit`, `scale`, `weight`, `prm_coef`, `right_above` and `error_below` are those of
+    `gated_advantages`; `loss` that of `token_weights`. `beta` weighs the KL to the policy as it was at the start
+    (k3); at 0 there is no such copy. `part_tokens` bounds the tokens that go through the model at once in an update:
+    it changes the memory, not the gradient. `bf16` computes updates in bfloat16; weights are float32, but
+    under LoRA (`lora_rank` above 0) the frozen ones stay as they are. `warmup` is a number of steps.
+
+    A checkpoint is written every `save_every` steps (0: at the end alone), the policy evaluated every
+    `evaluate_every` (0: never), and every `attribute_every` steps (0: never) each step of each solution is written
+    down with its score and its advantage.
+
+    >>> GRPOConfig(steps=50, group_size=4, gate="all_wrong", credit="progress").updates
+    1
+
+    Raises ValueError for a value out of range.
+    """
+
+    steps: int = 100
+    groups: int = 16
+    group_size: int = 8
+    sampling: Sampling = field(default_factory=Sampling)
+    updates: int = 1
+    resample: int = 0
+    gate: Gate = "degenerate"
+    credit: Credit = "future_sum"
+    scale: Literal["std", "none"] = "std"
+    weight: Literal["step", "token"] = "step"
+    prm_coef: float = 1.0
+    right_above: float = 0.5
+    error_below: float = 0.5
+    loss: Loss = "dapo"
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    beta: float = 0.0
+    learning_rate: float = 1e-6
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: int = 0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    part_tokens: int = 16384
+    bf16: bool = False
+    gradient_checkpointing: bool = False
+    lora_rank: int = 0
+    lora_alpha: int = 32
+    lora_targets: tuple[str, ...] = ()
+    seed: int = 0
+    save_every: int = 25
+    evaluate_every: int = 0
+    attribute_every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.group_size < 2:
+            raise ValueError(
+                f"group_size is {self.group_size}: an advantage compares solutions of one problem, so give 2 or more"
+            )
+        bounds = {
+            "steps": self.steps > 0,
+            "groups": self.groups > 0,
+            "updates": self.updates > 0,
+            "resample": self.resample >= 0,
+            "clip_low": 0 < self.clip_low < 1,
+            "clip_high": self.clip_high > 0,
+            "beta": self.beta >= 0,
+            "learning_rate": self.learning_rate > 0,
+            "schedule": self.schedule in ("constant", "linear", "cosine"),
+            "warmup": self.warmup >= 0,
+            "weight_decay": self.weight_decay >= 0,
+            "max_grad_norm": self.max_grad_norm > 0,
+            "part_tokens": self.part_tokens > 0,
+            "lora_rank": self.lora_rank >= 0,
+            "save_every": self.save_every >= 0,
+            "evaluate_every": self.evaluate_every >= 0,
+            "attribute_every": self.attribute_every >= 0,
+        }
+        for name, fine in bounds.items():
+            if not fine:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: out of range")
+        if self.sampling.temperature == 0:
+            raise ValueError("sampling.temperature is 0: a group of greedy samples is one solution, many times")

@@ -1,0 +1,119 @@
+"""What a training step was like, in numbers: rewards, stalls, lengths, and the signs of a hacked PRM."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from policies.advantages import Floats
+from policies.grpo_rollout import Group
+from verifiers.scoring import FloatArray
+from verifiers.solution import Solution, Stop
+
+Row: TypeAlias = dict[str, object]
+
+
+def group_metrics(groups: Sequence[Group]) -> Row:
+    """Means over the solutions of a step, and shares of its groups; None where nothing could be averaged.
+
+    A solution without a reward counts as one of 0: failures stay in the denominator.
+    """
+    solutions = [s for group in groups for s in group.solutions]
+    rewards = np.concatenate([group.rewards for group in groups])
+    kinds = [group.info.kind for group in groups]
+    tokens = np.array([s.token_count for s in solutions])
+    steps = np.array([len(s.steps) for s in solutions])
+    weights = [float(sum(np.abs(row).sum() for row in group.advantages)) for group in groups]
+    by_prm = sum(w * group.info.prm_share for w, group in zip(weights, groups, strict=True))
+    return {
+        "reward": float(np.nan_to_num(rewards).mean()),
+        "ungraded": int(np.isnan(rewards).sum()),
+        "unscored": sum(group.info.unscored for group in groups),
+        "failed": sum(s.stop is Stop.FAILED for s in solutions),
+        "cut_off": float(np.mean([s.stop is Stop.LENGTH for s in solutions])),
+        "mixed": kinds.count("mixed") / len(kinds),
+        "all_wrong": kinds.count("all_wrong") / len(kinds),
+        "all_right": kinds.count("all_right") / len(kinds),
+        "dead": sum(group.dead for group in groups) / len(groups),
+        "prm_share": by_prm / sum(weights) if sum(weights) else None,
+        "tokens": float(tokens.mean()),
+        "steps": float(steps.mean()),
+        "step_tokens": float(tokens.sum() / steps.sum()) if steps.sum() else None,
+        "repeated": float(np.mean([repeated_steps(s) for s in solutions])),
+    }
+
+
+def audit_metrics(groups: Sequence[Group]) -> Row:
+    """How the PRM that is trained against compares with a held-out scorer on the same solutions.
+
+    A PRM that is being hacked rises while the held-out scorer and the verifier do not: the gap grows and the
+    rank correlation falls. `prm_of_wrong` is the PRM's mean value of the solutions that the verifier gives nothing.
+    """
+    pairs = [
+        (_last(row), float(other), float(reward))
+        for group in groups
+        if group.step_scores is not None and group.held_out is not None
+        for row, other, reward in zip(group.step_scores, group.held_out, group.rewards, strict=True)
+    ]
+    known = np.array([pair for pair in pairs if not np.isnan(pair[:2]).any()]).reshape(-1, 3)
+    if not len(known):
+        return {"prm": None, "held_out": None, "gap": None, "rank_correlation": None, "prm_of_wrong": None}
+    prm, other, reward = known.T
+    wrong = prm[np.nan_to_num(reward) <= 0]
+    return {
+        "prm": float(prm.mean()),
+        "held_out": float(other.mean()),
+        "gap": float(prm.mean() - other.mean()),
+        "rank_correlation": rank_correlation(prm, other),
+        "prm_of_wrong": float(wrong.mean()) if len(wrong) else None,
+    }
+
+
+def attributions(groups: Sequence[Group], *, step: int) -> Iterator[Row]:
+    """For every step of every solution its score and its mean advantage, and why: the group's kind and signal."""
+    for group in groups:
+        for i, (solution, advantages) in enumerate(zip(group.solutions, group.advantages, strict=True)):
+            scores = None if group.step_scores is None else group.step_scores[i]
+            reward = float(group.rewards[i])
+            at = 0
+            for k, part in enumerate(solution.steps):
+                own = advantages[at : at + len(part.tokens or ())]
+                at += len(own)
+                score = None if scores is None or np.isnan(scores[k]) else float(scores[k])
+                yield {
+                    "step": step,
+                    "problem": group.problem.id,
+                    "solution": i,
+                    "place": k,
+                    "text": part.text,
+                    "tokens": len(own),
+                    "reward": None if np.isnan(reward) else reward,
+                    "score": score,
+                    "advantage": float(own.mean()) if len(own) else 0.0,
+                    "group": group.info.kind,
+                    "signal": group.info.signal,
+                }
+
+
+def repeated_steps(solution: Solution) -> float:
+    """The share of a solution's steps that say again what an earlier one said, white space aside.
+
+    >>> from verifiers import Step
+    >>> repeated_steps(Solution((Step("so\\n"), Step("so\\n"), Step("=4"), Step(" so"))))
+    0.5
+    """
+    texts = [step.text.strip() for step in solution.steps]
+    return 1.0 - len(set(texts)) / len(texts) if texts else 0.0
+
+
+def rank_correlation(a: Floats, b: Floats) -> float | None:
+    """Spearman's, None where either does not vary."""
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(a, b).statistic)
+
+
+def _last(row: FloatArray) -> float:
+    return float(row[-1]) if len(row) else float("nan")

@@ -1,0 +1,116 @@
+"""Plots, the HTML view of credits and the audit of a real training, and of made-up ones."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.errors import BadInput
+from bench.grpo_audit import audit, audit_text, read_metrics, trend_of
+from bench.grpo_report import attributions_page, write_report
+from policies import GRPOConfig, Sampling, Transformers, grpo_train
+from policies.grpo_metrics import rank_correlation, repeated_steps
+from policies.tiny_example import tiny_model
+from verifiers import Problem, Scores, Solution, Step
+
+
+class Vowels:
+    """A verifier that has an opinion of solutions that were cut off, too."""
+
+    name = "vowels"
+
+    def score(self, problems, solutions):
+        rows = [np.full(len(s.steps), np.nan, np.float32) for s in solutions]
+        for row, solution in zip(rows, solutions, strict=True):
+            row[-1:] = sum(c in "aeiou" for c in solution.text) >= 2
+        return Scores(tuple(rows))
+
+
+vowels = Vowels()
+
+
+class Steps:
+    name = "steps"
+
+    def score(self, problems, solutions):
+        return Scores(tuple(np.array([(len(p.text) % 5) / 4 for p in s.steps], np.float32) for s in solutions))
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    out = tmp_path_factory.mktemp("grpo") / "run"
+    config = GRPOConfig(steps=9, groups=2, group_size=4, sampling=Sampling(max_tokens=30), learning_rate=1e-2, seed=2)
+    problems = [Problem("<b>p</b>", "1+1="), Problem("q", "2+2=")]
+    grpo_train(
+        Transformers(*tiny_model()), problems, vowels, Steps(), out=out, config=replace(config, evaluate_every=4),
+        evaluate=lambda policy: {"accuracy": 0.5}, held_out=Steps(),
+    )  # fmt: skip
+    return out
+
+
+def test_a_training_gets_its_pictures_its_page_and_its_audit(training):
+    written = write_report(training)
+    assert [p.name for p in written] == ["training.png", "audit.md", "attributions.html"]
+    assert all(p.stat().st_size > 200 for p in written)
+    page = (training / "attributions.html").read_text()
+    assert "&lt;b&gt;p&lt;/b&gt;" in page
+    assert "<b>p</b>" not in page
+    assert page.count("<h2>") == 3
+    for row in read_metrics(training)[1:]:
+        assert row["gap"] == 0.0
+        assert row["rank_correlation"] in (None, pytest.approx(1.0))
+    before = {p.name: p.read_bytes() for p in written}
+    assert {p.name: p.read_bytes() for p in write_report(training)} == before
+
+
+def test_no_training_is_named(tmp_path):
+    with pytest.raises(BadInput, match=r"no metrics\.jsonl; give the folder of a training"):
+        write_report(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(BadInput, match="no step has been made yet"):
+        write_report(tmp_path)
+
+
+def rows(count=40, **series):
+    return [{"step": t + 1, **{name: float(values[t]) for name, values in series.items()}} for t in range(count)]
+
+
+def test_the_audit_fires_on_hacking_and_not_on_learning():
+    rng = np.random.default_rng(0)
+    noise = lambda: rng.normal(0, 0.02, 40)  # noqa: E731
+    rise, fall, flat = np.linspace(0.2, 0.8, 40), np.linspace(0.6, 0.3, 40), np.full(40, 0.5)
+    honest = audit(
+        rows(reward=rise + noise(), prm=rise + noise(), held_out=rise + noise(), gap=noise(), repeated=noise())
+    )
+    assert not honest.fired
+    assert honest.signs == ()
+    assert audit_text(honest).startswith("no hacking seen\n")
+    hacked = audit(rows(reward=fall + noise(), prm=rise + noise(), gap=rise - fall, repeated=noise()))
+    assert hacked.fired
+    assert hacked.signs == ("the PRM rose and the verifier fell", "the PRM moved away from the held-out scorer")
+    assert "the PRM looks hacked: the PRM rose" in audit_text(hacked)
+    one_sign = audit(rows(reward=flat + noise(), prm=flat + noise(), repeated=rise))
+    assert (one_sign.fired, one_sign.signs) == (False, ("solutions repeat themselves more",))
+    padded = audit(rows(reward=flat + noise(), steps=np.linspace(4, 12, 40), repeated=rise))
+    assert padded.fired
+
+
+def test_few_steps_tell_nothing():
+    assert trend_of([0.0] * 7) is None
+    assert audit(rows(7, reward=np.linspace(1, 0, 7), prm=np.linspace(0, 1, 7))).signs == ()
+
+
+def test_repetition_and_ranks():
+    assert repeated_steps(Solution((Step("a"), Step("b"), Step("a")))) == pytest.approx(1 / 3)
+    assert repeated_steps(Solution()) == 0.0
+    assert rank_correlation(np.array([1.0, 2, 3]), np.array([10.0, 20, 40])) == pytest.approx(1.0)
+    assert rank_correlation(np.array([1.0, 1, 1]), np.array([1.0, 2, 3])) is None
+
+
+def test_advantages_colour_the_page():
+    row = {"step": 1, "problem": "p", "solution": 0, "text": "x <y>\n", "tokens": 2, "reward": None, "score": None}
+    page = attributions_page([row | {"advantage": 1.0, "group": "mixed", "signal": "outcome"}])
+    assert "rgba(0,114,178,0.75)" in page
+    assert "x &lt;y&gt;" in page
+    assert json.dumps("–")[1:-1] in json.dumps(page)

@@ -1,0 +1,569 @@
+"""The trainer against exact gradients, and what must change nothing: order, parts, dead groups, a kill."""
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from policies import GRPOConfig, Sampling, Transformers, grpo_train
+from policies import grpo as module
+from policies.grpo_rollout import judge_groups, sample_groups, step_ends
+from policies.grpo_update import Row, lm_head, parts, row_logprobs, rows_of, update
+from policies.tiny_example import tiny_model, tiny_tokenizer
+from verifiers import Problem, Scores, Solution, Step, Stop, from_function
+
+PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(6)]
+SHORT = Sampling(max_tokens=12)
+CONFIG = GRPOConfig(steps=4, groups=3, group_size=4, sampling=SHORT, learning_rate=1e-2, seed=1)
+
+
+class Vowels:
+    """A verifier that has an opinion of solutions that were cut off, too."""
+
+    name = "vowels"
+
+    def score(self, problems, solutions):
+        rows = [np.full(len(s.steps), np.nan, np.float32) for s in solutions]
+        for row, solution in zip(rows, solutions, strict=True):
+            row[-1:] = sum(c in "aeiou" for c in solution.text) >= 2
+        return Scores(tuple(rows))
+
+
+@dataclass
+class Same:
+    """A verifier that gives every solution the same."""
+
+    value: float
+    name = "same"
+
+    def score(self, problems, solutions):
+        return Scores(tuple(np.full(len(s.steps), self.value, np.float32) for s in solutions))
+
+
+vowels = Vowels()
+
+
+class Steps:
+    """A PRM whose score of a step is decided by its text."""
+
+    name = "steps"
+
+    def score(self, problems, solutions):
+        rows = tuple(np.array([(len(p.text) % 5) / 4 for p in s.steps], dtype=np.float32) for s in solutions)
+        return Scores(rows)
+
+
+def tiny():
+    return Transformers(*tiny_model())
+
+
+def judged(policy, config=CONFIG, *, verifier=vowels, prm=None, problems=PROBLEMS[:3]):
+    pools = sample_groups(policy, problems, config, positions=range(len(problems)))
+    return judge_groups(problems, pools, verifier, prm, config)
+
+
+def gradient(policy, rows, config=CONFIG, **options) -> torch.Tensor:
+    """The gradient of a batch, as one long vector; no weight changes."""
+    parameters = list(policy.model.parameters())
+    rows = [replace_row(row) for row in rows]
+    still = torch.optim.SGD(parameters, lr=0.0)
+    update(policy.model, lm_head(policy.model), rows, still, replace(config, max_grad_norm=1e9), **options)
+    return torch.cat([p.grad.flatten().double() for p in parameters])
+
+
+def replace_row(row: Row) -> Row:
+    return Row(row.ids, row.prompt, row.advantages, row.weight)
+
+
+def weights(policy) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in policy.model.parameters()]).clone()
+
+
+def naive_loss(model, rows, config) -> torch.Tensor:
+    """The loss of the papers, one row at a time, from whole logits."""
+    total = torch.zeros((), dtype=next(model.parameters()).dtype)
+    for row in rows:
+        logits = model(torch.tensor([row.ids])).logits[0] / config.sampling.temperature
+        logprobs = logits.log_softmax(-1)
+        for t, advantage in enumerate(row.advantages):
+            at = row.prompt + t
+            logprob = logprobs[at - 1, row.ids[at]]
+            total = total - row.weight * advantage * (logprob - logprob.detach()).exp()
+    return total
+
+
+def five_tokens() -> Transformers:
+    """Vocabulary of 5 (eos, bos, unk, a, b), solutions of up to 3 tokens: 5 + 4 * ... sequences, all enumerable."""
+    tokenizer = tiny_tokenizer("ab")
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=5, eos_token_id=0, bos_token_id=1, initializer_range=0.5, **sizes)
+    return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+
+
+def test_the_mean_sampled_gradient_is_the_exact_policy_gradient():
+    policy, problem = five_tokens(), Problem("p", "ab")
+    # E over groups of (r - mean of G) grad log pi is (G - 1) / G of the gradient of E r.
+    size, room = 4, 3
+    reward = from_function(lambda p, s: 1.0 if s.text == "a" else 0.25 * s.text.count("b"))
+    config = GRPOConfig(
+        groups=1, group_size=size, sampling=Sampling(max_tokens=room), loss="dr_grpo", scale="none", part_tokens=10**6
+    )
+    prompt = list(policy.prompt_ids(problem))
+    model = policy.model
+    sequences = [s for n in range(1, room + 1) for s in itertools.product(range(5), repeat=n)]
+    whole = [s for s in sequences if 0 not in s[:-1] and (s[-1] == 0 or len(s) == room)]
+    expected = torch.zeros(())
+    mass = 0.0
+    for ids in whole:
+        logprobs = model(torch.tensor([prompt + list(ids)])).logits[0].log_softmax(-1)
+        logp = sum(logprobs[len(prompt) - 1 + t, i] for t, i in enumerate(ids))
+        text = policy.cutter.decode([i for i in ids if i])
+        solution = Solution((Step(text),), Stop.EOS)
+        mass += logp.exp().item()
+        if ids[-1] == 0:  # what is cut off has reward 0
+            expected = expected + logp.exp() * float(reward.score([problem], [solution]).values()[0])
+    assert mass == pytest.approx(1.0, abs=1e-5)
+    exact = torch.cat([g.flatten().double() for g in torch.autograd.grad(expected, list(model.parameters()))])
+    count = 10000
+    problems = [problem] * count
+    pools = sample_groups(policy, problems, config, positions=range(count))
+    groups = judge_groups(problems, pools, reward, None, config)
+    rows = rows_of(groups, policy, config)
+    # dr_grpo divides by the rows that are taught and by max_tokens; a loss falls where the reward rises.
+    found = -gradient(policy, rows, config) * len(rows) * room / (count * size)
+    exact = exact * (size - 1) / size
+    cosine = float(found @ exact / found.norm() / exact.norm())
+    assert cosine > 0.998
+    assert float(found.norm() / exact.norm()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("loss", ["grpo", "dr_grpo", "dapo"])
+def test_the_gradient_is_that_of_the_loss_as_the_papers_write_it(loss):
+    policy, config = tiny(), replace(CONFIG, loss=loss)
+    rows = rows_of(judged(policy, config, prm=Steps()), policy, config)
+    policy.model.double()
+    found = gradient(policy, rows, config)
+    policy.model.zero_grad()
+    naive_loss(policy.model, rows, config).backward()
+    expected = torch.cat([p.grad.flatten() for p in policy.model.parameters()])
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    policy, config = tiny(), replace(CONFIG, beta=0.3, part_tokens=10**6)
+    rows = rows_of(judged(policy, config, prm=Steps()), policy, config)
+    policy.model.double()
+    other = Transformers(*tiny_model(seed=9)).model.double().requires_grad_(False)
+    weight = policy.model.get_output_embeddings().weight
+    old = [torch.linspace(-4.5, -4.0, len(r.ids) - r.prompt, dtype=torch.float64) for r in rows]
+
+    def loss_at(shift: float, place: tuple[int, int]) -> tuple[float, torch.Tensor]:
+        with torch.no_grad():
+            weight[place] += shift
+        again = [Row(r.ids, r.prompt, r.advantages, r.weight, o) for r, o in zip(rows, old, strict=True)]
+        still = torch.optim.SGD(policy.model.parameters(), lr=0.0)
+        made = update(
+            policy.model,
+            lm_head(policy.model),
+            again,
+            still,
+            replace(config, max_grad_norm=1e9),
+            reference=lambda: Always(other),
+        )
+        found = weight.grad[place].clone()
+        with torch.no_grad():
+            weight[place] -= shift
+        return made.loss, found
+
+    for place in [(5, 3), (40, 7), (70, 20)]:
+        _, slope = loss_at(0.0, place)
+        up, down = (loss_at(h, place)[0] for h in (1e-5, -1e-5))
+        assert float(slope) == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-9)
+
+
+class Always:
+    """A context that gives the same model."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __enter__(self):
+        return self.model
+
+    def __exit__(self, *_):
+        return False
+
+
+def test_parts_order_and_padding_change_no_gradient():
+    policy = tiny()
+    groups = judged(policy, prm=Steps())
+    rows = rows_of(groups, policy, CONFIG)
+    whole = gradient(policy, rows, replace(CONFIG, part_tokens=10**6))
+    scale = float(whole.abs().max())
+    assert scale > 0
+    for other, tokens in ((rows, 1), (rows[::-1], 40), (rows_of(groups[::-1], policy, CONFIG), 10**6)):
+        torch.testing.assert_close(
+            gradient(policy, other, replace(CONFIG, part_tokens=tokens)), whole, rtol=0, atol=1e-5 * scale
+        )
+    assert [len(p) for p in parts(rows, 1)] == [1] * len(rows)
+    for part in parts(rows, 60):
+        assert len(part) == 1 or max(len(r.ids) for r in part) * len(part) <= 60
+
+
+def test_dead_groups_weigh_nothing():
+    policy = tiny()
+    mixed = [g for g in judged(policy, problems=PROBLEMS) if not g.dead]
+    dead = judged(policy, verifier=Same(1.0))
+    assert mixed
+    assert all(g.dead and g.info.kind == "all_right" for g in dead)
+    alone, beside = rows_of(mixed, policy, CONFIG), rows_of([*dead, *mixed], policy, CONFIG)
+    assert [(r.ids, r.weight) for r in alone] == [(r.ids, r.weight) for r in beside]
+
+
+@pytest.mark.parametrize("gate", ["all_wrong", "never"])
+def test_an_all_right_group_moves_nothing_not_even_by_the_kl(tmp_path, gate):
+    policy, other = tiny(), tiny()
+    with torch.no_grad():  # the policy is away from its reference, so that a KL term would pull
+        before = weights(policy)
+    config = replace(CONFIG, gate=gate, beta=1.0, steps=2)
+    result = grpo_train(policy, PROBLEMS, Same(1.0), Steps(), out=tmp_path / "r", config=config)
+    assert torch.equal(weights(policy), before)
+    assert torch.equal(before, weights(other))
+    assert [row["dead"] for row in result.metrics] == [1.0, 1.0]
+    assert all(row["loss"] is None and row["grad_norm"] is None for row in result.metrics)
+
+
+def test_the_sampled_log_probabilities_are_those_that_are_trained_on():
+    config = replace(CONFIG, sampling=Sampling(max_tokens=12, temperature=0.7))
+    policy = tiny()
+    groups = judged(policy, config)
+    rows = rows_of(groups, policy, config)
+    found, entropy = row_logprobs(policy.model, lm_head(policy.model), rows, 0.7)
+    sampled = [p for g in groups if not g.dead for s in g.solutions for step in s.steps for p in step.logprobs]
+    np.testing.assert_allclose(found.detach().numpy(), sampled, atol=1e-4)
+    assert bool((entropy > 0).all())
+    before = weights(policy)
+    made = update(policy.model, lm_head(policy.model), rows, torch.optim.SGD(policy.model.parameters(), lr=0.0), config)
+    assert made.clipped == 0.0  # the ratio is 1
+    assert torch.equal(before, weights(policy))
+    assert all(row.old is not None for row in rows)
+
+
+def test_the_end_of_a_solution_is_learnt_too():
+    policy = tiny()
+    groups = judged(policy, replace(CONFIG, sampling=Sampling(max_tokens=60)), problems=PROBLEMS)
+    ended = [s for g in groups for s in g.solutions if s.stop is Stop.EOS]
+    assert ended
+    rows = rows_of(groups, policy, CONFIG)
+    ends = {row.ids for row in rows if row.ids[-1] == policy.tokenizer.eos_token_id}
+    taught = [s for g in groups if not g.dead for s in g.solutions if s.stop is Stop.EOS]
+    assert len(ends) == len({(g.problem, s.text) for g in groups if not g.dead for s in g.solutions if s in taught})
+    assert step_ends(ended[0])[-1] == ended[0].token_count - 1
+
+
+def test_it_learns(tmp_path):
+    config = replace(CONFIG, steps=25, groups=6, group_size=8, learning_rate=5e-3)
+    result = grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=config)
+    rewards = [row["reward"] for row in result.metrics]
+    assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 0.3
+    assert all(math.isfinite(row["grad_norm"]) for row in result.metrics if row["grad_norm"] is not None)
+    again = Transformers.load(tmp_path / "run" / "model")
+    assert torch.equal(weights(again), weights(result.policy))
+
+
+COMPARED = ("reward", "dead", "prm_share", "loss", "kl", "grad_norm", "entropy", "learning_rate", "tokens", "mixed")
+
+
+def numbers(result):
+    return [[row[name] for name in COMPARED] for row in result.metrics]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"beta": 0.05, "updates": 2, "schedule": "constant"}, {"resample": 2, "lora_rank": 2}], ids=str
+)
+def test_six_steps_are_three_and_three(tmp_path, changes):
+    config = replace(CONFIG, steps=6, save_every=3, **changes)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
+    grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "parts", config=replace(config, steps=3))
+    parted = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "parts", config=config)
+    assert torch.equal(weights(whole.policy), weights(parted.policy))
+    assert numbers(whole) == numbers(parted)
+    for name in ("attributions.jsonl", "model/model.safetensors", "checkpoints/step-6/optimizer.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+KILLED = """
+import sys, time
+from dataclasses import dataclass, replace
+sys.path.insert(0, {root!r})
+sys.path.insert(0, {here!r})
+import test_grpo as t
+class Slow(t.Steps):
+    def score(self, problems, solutions):
+        time.sleep(0.2)
+        return super().score(problems, solutions)
+t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, Slow(), out={out!r}, config=replace(t.CONFIG, steps=6, save_every=2))
+"""
+
+
+def test_a_kill_amid_a_step_changes_nothing(tmp_path):
+    config = replace(CONFIG, steps=6, save_every=2)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
+    here = Path(__file__).parent
+    code = KILLED.format(root=str(here.parents[1]), here=str(here), out=str(tmp_path / "killed"))
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    metrics, deadline = tmp_path / "killed" / "metrics.jsonl", time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= 3) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert metrics.read_bytes().count(b"\n") < 6
+    again = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "killed", config=config)
+    assert torch.equal(weights(whole.policy), weights(again.policy))
+    assert numbers(whole) == numbers(again)
+
+
+def test_lora_trains_nothing_but_its_updates_and_knows_the_policy_as_it_was(tmp_path):
+    policy = tiny()
+    before = {name: p.clone() for name, p in policy.model.named_parameters()}
+    config = replace(CONFIG, lora_rank=2, beta=0.1, steps=2, learning_rate=1e-2)
+    result = grpo_train(policy, PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
+    assert result.metrics[0]["kl"] == 0.0  # the first update begins where the reference is
+    assert result.metrics[1]["kl"] > 0.0
+    after = dict(policy.model.named_parameters())
+    assert after.keys() == before.keys()
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved
+    assert not [name for name in moved if "embed" in name or "norm" in name or "lm_head" in name]
+    saved = Transformers.load(tmp_path / "run" / "model")
+    assert all(torch.equal(p, after[name]) for name, p in saved.model.named_parameters())
+
+
+def test_bfloat16_and_checkpointing_give_about_the_same_gradient():
+    policy = tiny()
+    rows = rows_of(judged(policy, prm=Steps()), policy, CONFIG)
+    plain = gradient(policy, rows)
+    low = gradient(policy, rows, replace(CONFIG, bf16=True))
+    assert float(plain @ low / plain.norm() / low.norm()) > 0.99
+    policy.model.train()
+    policy.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    torch.testing.assert_close(gradient(policy, rows), plain, rtol=1e-4, atol=1e-7)
+
+
+def test_dead_groups_are_drawn_again_and_counted(tmp_path):
+    config = replace(CONFIG, steps=2, groups=4, resample=3, gate="never")
+    with_, without = (
+        grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / str(c.resample), config=c)
+        for c in (config, replace(config, resample=0))
+    )
+    assert [row["sampled_groups"] for row in without.metrics] == [4, 4]
+    assert with_.metrics[0]["sampled_groups"] > 4
+    assert with_.metrics[0]["dead"] > 0
+
+
+def test_evaluation_is_of_the_policy_as_it_is_and_before_it_is_trained(tmp_path):
+    seen = []
+
+    def evaluate(policy):
+        seen.append(weights(policy))
+        return {"accuracy": float(len(seen))}
+
+    config = replace(CONFIG, steps=4, evaluate_every=2)
+    result = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config, evaluate=evaluate)
+    found = [(row["step"], row["evaluation"]) for row in result.metrics if "evaluation" in row]
+    assert found == [(0, {"accuracy": 1.0}), (2, {"accuracy": 2.0}), (4, {"accuracy": 3.0})]
+    assert torch.equal(seen[0], weights(tiny()))
+    assert torch.equal(seen[2], weights(result.policy))
+
+
+def test_every_step_is_accounted_for(tmp_path):
+    wrong = from_function(lambda p, s: 0.0)
+    config = replace(CONFIG, steps=1, credit="progress")
+    grpo_train(tiny(), PROBLEMS, wrong, Steps(), out=tmp_path / "run", config=config)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "attributions.jsonl").read_text().splitlines()]
+    assert {row["group"] for row in rows} == {"all_wrong"}
+    assert {row["signal"] for row in rows} <= {"prm", "none"}
+    assert len({(row["problem"], row["solution"]) for row in rows}) == 12
+    for row in rows:
+        assert row["score"] == pytest.approx((len(row["text"]) % 5) / 4)
+        assert row["reward"] == 0.0
+
+
+class PAVLike(Steps):
+    """What a PAV tells of progress: it adds up to the last value less the root's."""
+
+    def advantages(self, problems, solutions):
+        return Scores(tuple(np.diff(row, prepend=0.5) for row in self.score(problems, solutions).steps))
+
+
+def test_a_pavs_credit_is_the_provers_progress():
+    policy = tiny()
+    config = replace(CONFIG, gate="always", credit="progress", scale="none", prm_coef=0.5)
+    groups = judged(policy, config, prm=PAVLike(), verifier=from_function(lambda p, s: 0.0))
+    for group in groups:
+        raw = []
+        for solution in group.solutions:
+            values = Steps().score([group.problem], [solution]).steps[0]
+            raw.append(values[-1] - np.concatenate(([0.5], values[:-1])))
+        mean = np.concatenate(raw).mean()
+        for solution, own, advantages in zip(group.solutions, raw, group.advantages, strict=True):
+            counts = np.diff(step_ends(solution), prepend=-1)
+            np.testing.assert_allclose(advantages, 0.5 * np.repeat(own - mean, counts), atol=1e-6)
+
+
+def test_several_processes_learn_what_one_does(tmp_path):
+    here = Path(__file__).parent
+    code = (
+        f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}]\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "import test_grpo as t\n"
+        "from dataclasses import replace\n"
+        f"t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, t.Steps(), out={str(tmp_path / 'two')!r}, "
+        "config=replace(t.CONFIG, steps=3, beta=0.05))\n"
+    )
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29631", str(script)]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    config = replace(CONFIG, steps=3, beta=0.05)
+    one = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "one", config=config)
+    rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()]
+    for a, b in zip(rows, one.metrics, strict=True):
+        assert a["reward"] == b["reward"]
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4, abs=1e-7)
+        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
+    two = Transformers.load(tmp_path / "two" / "model")
+    torch.testing.assert_close(weights(two), weights(one.policy), rtol=0, atol=2e-3)
+
+
+class Server:
+    """A policy that tells text alone."""
+
+    name = "server"
+
+    def extend(self, problems, prefixes, *, until, sampling, seeds):
+        raise AssertionError("it is not asked")
+
+
+def test_bad_input_is_named(tmp_path):
+    def trained(policy=None, problems=PROBLEMS, verifier=vowels, prm=None, **changes):
+        return grpo_train(
+            policy or tiny(), problems, verifier, prm, out=tmp_path / "x", config=replace(CONFIG, **changes)
+        )
+
+    with pytest.raises(
+        TypeError, match=r"server has no weights and token ids to train with: use policies\.Transformers"
+    ):
+        trained(Server())
+    with pytest.raises(ValueError, match="group_size is 1: an advantage compares"):
+        trained(group_size=1)
+    with pytest.raises(ValueError, match="problems is empty"):
+        trained(problems=[])
+    with pytest.raises(ValueError, match="'p0' occurs 2 times"):
+        trained(problems=[PROBLEMS[0], PROBLEMS[0]])
+    with pytest.raises(ValueError, match="temperature is 0"):
+        trained(sampling=Sampling(temperature=0.0))
+    half = tiny()
+    half.model.to(torch.bfloat16)
+    with pytest.raises(ValueError, match=r"weights are bfloat16.*dtype='float32'"):
+        trained(half)
+    with pytest.raises(ValueError, match=r"problem 'p\d'.*PRM has an opinion of every step"):
+        trained(verifier=from_function(lambda p, s: 0.0), prm=vowels)
+
+    class OneTooMany:
+        name = "odd"
+
+        def score(self, problems, solutions):
+            return Scores(tuple(np.zeros(len(s.steps) + 1, np.float32) for s in solutions))
+
+    with pytest.raises(ValueError, match=r"problem 'p\d': odd gave \d+ step scores for \d+ steps"):
+        trained(verifier=from_function(lambda p, s: 0.0), prm=OneTooMany())
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("")
+    with pytest.raises(ValueError, match="not a training's folder"):
+        grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "full", config=CONFIG)
+
+
+def test_a_folder_of_another_training_is_refused(tmp_path):
+    grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, steps=1))
+    with pytest.raises(ValueError, match=r"with learning_rate = 0\.01, and 0\.5 was asked for"):
+        grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, learning_rate=0.5))
+    with pytest.raises(ValueError, match="with prm = None, and 'steps' was asked for"):
+        grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=CONFIG)
+
+
+def test_rewards_that_are_missing_are_counted_and_teach_nothing(tmp_path):
+    silent = from_function(lambda p, s: math.nan)
+    before = tiny()
+    result = grpo_train(tiny(), PROBLEMS, silent, out=tmp_path / "run", config=replace(CONFIG, steps=2))
+    ended = [12 * (1 - row["cut_off"]) for row in result.metrics]  # what was cut off is wrong, not ungraded
+    assert [row["ungraded"] for row in result.metrics] == pytest.approx(ended)
+    assert sum(ended) > 0
+    assert [row["reward"] for row in result.metrics] == [0.0, 0.0]
+    assert torch.equal(weights(before), weights(result.policy))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    config = replace(CONFIG, steps=4, save_every=2)
+    real, calls = module.write_checkpoint, []
+
+    def full(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        real(*arguments)
+
+    monkeypatch.setattr(module, "write_checkpoint", full)
+    with pytest.raises(OSError, match=r"checkpoint of step 4 could not be written.*No space left.*goes on from there"):
+        grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
+    monkeypatch.undo()
+    again = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
+    assert torch.equal(weights(again.policy), weights(whole.policy))
+
+
+def test_a_gradient_that_is_no_number_changes_no_weight():
+    policy = tiny()
+    rows = rows_of(judged(policy), policy, CONFIG)
+    rows[0].advantages = np.full_like(rows[0].advantages, np.inf)
+    before = weights(policy)
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        update(policy.model, lm_head(policy.model), rows, torch.optim.SGD(policy.model.parameters(), lr=1.0), CONFIG)
+    assert torch.equal(before, weights(policy))
+
+
+def test_the_heads_of_models_that_do_more_to_their_logits():
+    from transformers import Gemma2Config, Gemma2ForCausalLM, GraniteConfig, GraniteForCausalLM
+
+    sizes = {
+        "vocab_size": 40,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+    }
+    capped = Gemma2ForCausalLM(Gemma2Config(**sizes, final_logit_softcapping=2.0)).eval()
+    sized = GraniteForCausalLM(GraniteConfig(**sizes, logits_scaling=3.0)).eval()
+    row = Row((5, 6, 7, 8, 9), 2, np.ones(3), 1.0)
+    for model in (capped, sized):
+        found, _ = row_logprobs(model, lm_head(model), [row], 1.0)
+        whole = model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
+        torch.testing.assert_close(found, torch.stack([whole[1, 7], whole[2, 8], whole[3, 9]]), rtol=1e-4, atol=1e-5)
