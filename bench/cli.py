@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from bench import train_grpo
 from bench.curves import Results
 from bench.errors import BadInput
 from bench.memory import keep_freed_memory
@@ -124,6 +125,9 @@ def _rerank(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if options.kind == "grpo":
+        train_grpo.run(options)
+        return
     from bench.train import run
 
     run(options)
@@ -163,7 +167,10 @@ def _reproduce(options: argparse.Namespace) -> None:
             raise BadInput(f"--{given[0]}: it is for 'genrm', and this reproduces 'pav'")
         from bench.reproduce import pav, pav_work
 
-        found = [(report.task, report.claims) for report in pav.reproduce_pav(pav_work.Work(out))]
+        found = [
+            (report.task, report.claims)
+            for report in pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
+        ]
     for task, claims in found:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")
@@ -240,7 +247,8 @@ def _parser() -> argparse.ArgumentParser:
         help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
     )
 
-    add_arguments(commands.add_parser("train", help="an ORM, a PRM or a generative verifier from labelled solutions"))
+    kinds = add_arguments(commands.add_parser("train", help="scorers from labelled solutions; a policy from scorers"))
+    train_grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))
 
     errors = commands.add_parser("processbench", help="how well a process scorer finds the first wrong step")
     errors.add_argument(
@@ -259,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--problems", type=_positive, help="genrm: held-out problems a task")
     claims.add_argument("--seeds", type=_positive, help="genrm: so many trainings of each verifier")
     claims.add_argument("--steps", type=_positive, help="genrm: steps of training GenRM-CoT; the others take shares")
-    claims.add_argument("--processes", type=_positive, default=2, help="genrm: verifiers trained side by side")
+    claims.add_argument("--processes", type=_positive, default=2, help="pieces of work done side by side")
     return parser
 
 

@@ -34,9 +34,15 @@ _ONLY = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `stepbeam train`."""
-    parser.add_argument("kind", choices=("orm", "prm", "genrm"))
+def add_arguments(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    """`stepbeam train orm`, `prm` and `genrm`; another kind may be added to what is returned."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    for kind, name in _NAMES.items():
+        _add_options(kinds.add_parser(kind, help=f"{name}, from labelled solutions"))
+    return kinds
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", type=Path, metavar="DATA", help="a .jsonl or .jsonl.gz file; for prm also a collect_values folder"
     )

@@ -1,11 +1,15 @@
 """The options of a GRPO training."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from policies.advantages import Credit, Gate
 from policies.policy import Sampling
-from policies.policy_loss import Loss
+
+if TYPE_CHECKING:  # it imports torch, and options should cost nothing
+    from policies.policy_loss import Loss
 
 
 @dataclass(frozen=True, slots=True)

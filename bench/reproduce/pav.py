@@ -5,16 +5,29 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
 
 from bench.intervals import Estimate
+from bench.memory import keep_freed_memory
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
 from bench.reproduce.pav_report import Sweep, TaskReport, write_report
-from bench.reproduce.pav_work import PROVERS, TASKS, Work, any_right, beams, outcome_curve
+from bench.reproduce.pav_work import (
+    PROVERS,
+    TASKS,
+    Work,
+    any_right,
+    beams,
+    outcome_curve,
+    trained,
+    trainings,
+    values,
+)
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -27,15 +40,38 @@ PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, 
 TUNED = (PROVER,)
 
 
-def reproduce_pav(work: Work) -> list[TaskReport]:
+def reproduce_pav(work: Work, *, processes: int = 2) -> list[TaskReport]:
     """Do what is not done yet, and write `pav.md`, `pav.png` and `pav_sweeps.png` into the folder.
+
+    Several processes make the values, then the trainings, and then work on a task each.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
     claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    reports = [_task(work, task) for task in TASKS]
+    if processes == 1:
+        reports = [_task(work, task) for task in TASKS]
+    else:
+        jobs = trainings(work)
+        provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
+        valued = [(task, prover) for prover in provers for task in TASKS]
+        with ProcessPoolExecutor(
+            processes, initializer=_alone, mp_context=multiprocessing.get_context("spawn")
+        ) as executor:
+            for future in [executor.submit(values, work, *job) for job in valued]:
+                future.result()
+            for done in [executor.submit(trained, work, *job) for job in jobs]:
+                done.result()
+            reports = list(executor.map(_task, [work] * len(TASKS), TASKS))
     write_report(reports, work)
     return reports
+
+
+def _alone() -> None:
+    """One thread, in a process of several."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def _task(work: Work, task: str) -> TaskReport:

@@ -111,6 +111,13 @@ def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
     return read_labelled(path)
 
 
+def trainings(work: Work) -> list[tuple[str, int]]:
+    """Kind and seed of every verifier that is not shipped."""
+    wanted = [(kind, seed) for kind in ("orm", "base") for seed in work.seeds]
+    wanted += [(prover, seed) for prover in PROVERS for seed in work.seeds[: work.sweep_seeds]]
+    return [(kind, seed) for kind, seed in wanted if seed or kind not in SHIPPED]
+
+
 def trained(work: Work, kind: str, seed: int) -> Path:
     """The folder of a verifier: kind "orm", "base" (Q of the policy) or a prover's name.
 

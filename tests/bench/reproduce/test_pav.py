@@ -48,9 +48,9 @@ def reports(work):
 
         patch.setattr(pav, "beams", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            pav.reproduce_pav(work)
+            pav.reproduce_pav(work, processes=1)
         before = {path: path.stat().st_mtime_ns for path in work.out.rglob("*.json")}
-        yield pav.reproduce_pav(work)
+        yield pav.reproduce_pav(work, processes=1)
         assert before
         assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
@@ -77,13 +77,13 @@ def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
 
     for name in ("beam_search", "self_consistency", "rerank", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
-    again = pav.reproduce_pav(work)
+    again = pav.reproduce_pav(work, processes=1)
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
 
 
 def test_a_folder_of_another_run_is_refused(work, reports):
     with pytest.raises(BadInput, match="holds a run with other problems; choose another --out"):
-        pav.reproduce_pav(replace(work, problems=4))
+        pav.reproduce_pav(replace(work, problems=4), processes=1)
 
 
 def test_costs_are_those_of_the_searches(work, reports):

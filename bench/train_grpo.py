@@ -1,0 +1,195 @@
+"""The command `stepbeam train grpo`: a policy trained by its own samples, and what its folder shows."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import BadInput
+from bench.grpo_audit import audit, read_metrics
+from bench.grpo_report import write_report
+from bench.options import separator
+from bench.run_folder import make_folder
+from bench.specs import load_policy, load_scorer
+from bench.task import Task
+from bench.tasks import TINY, load_task
+from bench.tiny import load_task as load_tiny
+from policies.grpo_config import GRPOConfig
+from policies.policy import Policy, Sampling
+from search.self_consistency import self_consistency
+from verifiers.answers import Answers
+from verifiers.scoring import Scorer
+from verifiers.solution import Problem
+
+_DEFAULT = GRPOConfig()
+_PROBLEMS = 500  # of an embedded task's train split
+_EVALUATED = 100  # of its test split
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam train grpo`."""
+    parser.add_argument("task", metavar="TASK", help="as in 'stepbeam run'; of an embedded task the train split")
+    parser.add_argument("--policy", required=True, help="tiny:policy, or transformers:FOLDER_OR_NAME")
+    parser.add_argument("--out", type=Path, required=True, help="the training's folder; the same command goes on in it")
+    parser.add_argument("--verifier", metavar="SPEC", help="what rewards solutions; default: the task's own grading")
+    parser.add_argument("--prm", metavar="SPEC", help="what speaks where --gate lets it; without it this is GRPO")
+    parser.add_argument("--held-out", metavar="SPEC", help="a scorer that is not trained against, to audit --prm by")
+    parser.add_argument("--limit", type=int, help=f"only the first so many problems; of an embedded task {_PROBLEMS}")
+    parser.add_argument("--eval", metavar="TASK", help="held-out problems; an embedded task's test split by default")
+    parser.add_argument("--eval-limit", type=int, default=_EVALUATED, help="only the first so many of them")
+    parser.add_argument("--eval-samples", type=int, default=4, help="solutions of each")
+    parser.add_argument("--gate", choices=("degenerate", "all_wrong", "always", "never"), default=_DEFAULT.gate)
+    credits_ = ("future_sum", "zscore_sum", "progress", "min", "first_error")
+    parser.add_argument("--credit", choices=credits_, default=_DEFAULT.credit)
+    parser.add_argument("--scale", choices=("std", "none"), default=_DEFAULT.scale)
+    parser.add_argument("--weight", choices=("step", "token"), default=_DEFAULT.weight)
+    parser.add_argument("--loss", choices=("grpo", "dr_grpo", "dapo"), default=_DEFAULT.loss)
+    parser.add_argument("--schedule", choices=("constant", "linear", "cosine"), default=_DEFAULT.schedule)
+    for name, what in (
+        ("steps", "samplings, with --updates updates each"),
+        ("groups", "problems a step"),
+        ("group-size", "solutions of each"),
+        ("updates", "updates from each sampling"),
+        ("resample", "replace dead groups up to so many times a step (DAPO)"),
+        ("warmup", "steps"),
+        ("part-tokens", "tokens in the model at once in an update; changes the memory alone"),
+        ("lora-rank", "0 trains all weights"),
+        ("lora-alpha", ""),
+        ("seed", ""),
+        ("save-every", "steps between checkpoints"),
+        ("evaluate-every", "steps between evaluations; 0: never"),
+        ("attribute-every", "steps between records of every step's credit; 0: never"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=getattr(_DEFAULT, name.replace("-", "_")), help=what or None)
+    for name, what in (
+        ("prm-coef", "what the PRM's advantages are multiplied by"),
+        ("clip-low", ""),
+        ("clip-high", ""),
+        ("beta", "weight of the KL to the policy as it was"),
+        ("learning-rate", ""),
+        ("weight-decay", ""),
+    ):
+        parser.add_argument(
+            f"--{name}", type=float, default=getattr(_DEFAULT, name.replace("-", "_")), help=what or None
+        )
+    parser.add_argument("--temperature", type=float, help="default: the task's")
+    parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
+    parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")
+    parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and write plots, credits and audit; raises BadInput for what cannot be."""
+    from policies.grpo import grpo_train
+    from policies.transformers import Transformers
+
+    task = _task(options.task, options.limit)
+    judged = _held_out(options, task)
+    try:
+        config = _config(options, task.sampling)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    policy = load_policy(options.policy, dtype="auto" if config.lora_rank else "float32")
+    if not isinstance(policy, Transformers):
+        raise BadInput(f"--policy {options.policy}: it has no weights to train; use transformers:FOLDER_OR_NAME")
+    specs = (options.verifier, options.prm, options.held_out)
+    verifier, prm, held_out = (None if spec is None else load_scorer(spec) for spec in specs)
+    print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
+    make_folder(options.out.parent)
+    evaluate = None
+    if judged is not None:
+        evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
+    try:
+        grpo_train(
+            policy,
+            task.problems,
+            verifier or task.verifier,
+            prm,
+            out=options.out,
+            config=config,
+            evaluate=evaluate,
+            held_out=held_out,
+        )
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+        raise BadInput(f"train grpo: {error}") from None
+    files = write_report(options.out)
+    print()
+    for line in summary(read_metrics(options.out)):
+        print(line)
+    print(f"- files: {', '.join(str(p) for p in [options.out / 'model', options.out / 'metrics.jsonl', *files])}")
+
+
+def summary(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """What a training came to, for a reader: first tenth of the steps against last, evaluations, the audit.
+
+    >>> summary([{"step": 1, "reward": 0.25, "dead": 0.5}, {"step": 2, "reward": 0.5, "dead": 0.25}])
+    ['- reward 0.250 -> 0.500, dead groups 0.500 -> 0.250']
+    """
+    steps = [row for row in rows if row["step"] != 0]
+    few = max(1, len(steps) // 10)
+    parts = []
+    for name, what in (("reward", "reward"), ("dead", "dead groups"), ("prm_share", "share of the PRM")):
+        known = [float(v) for row in steps if isinstance(v := row.get(name), (int, float))]
+        if known:
+            parts.append(f"{what} {np.mean(known[:few]):.3f} -> {np.mean(known[-few:]):.3f}")
+    lines = [f"- {', '.join(parts)}"]
+    found = [(row["step"], e) for row in rows if isinstance(e := row.get("evaluation"), Mapping)]
+    if found:
+        shown = ", ".join(f"{e['accuracy']:.3f} after {step}" for step, e in (found[0], found[-1]))
+        lines.append(f"- held-out accuracy {shown} steps")
+    if signs := audit(steps).signs:
+        lines.append(f"- audit: {'; '.join(signs)}")
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The share of samples of held-out problems that is right, and that of their votes; the same seeds every time."""
+
+    problems: Sequence[Problem]
+    answers: Answers
+    verifier: Scorer
+    sampling: Sampling
+    samples: int
+
+    def __call__(self, policy: Policy) -> dict[str, float]:
+        results = self_consistency(
+            self.problems, policy, n=self.samples, answers=self.answers, sampling=self.sampling, seed=9
+        )
+        rows = [(r.problem, s) for r in results for s in (*r.pool, *([r.solution] if r.solution is not None else []))]
+        said = iter(np.nan_to_num(self.verifier.score([p for p, _ in rows], [s for _, s in rows]).values()).tolist())
+        single, voted = [], []
+        for result in results:
+            single.append(float(np.mean([next(said) for _ in result.pool])))
+            voted.append(next(said) if result.solution is not None else 0.0)
+        return {"accuracy": float(np.mean(single)), f"maj@{self.samples}": float(np.mean(voted))}
+
+
+def _task(spec: str, limit: int | None) -> Task:
+    if spec in TINY:
+        if limit is not None and limit < 1:
+            raise BadInput(f"--limit {limit}: it must be 1 or more")
+        try:
+            return load_tiny(spec, count=limit or _PROBLEMS, split="train")
+        except ValueError as error:
+            raise BadInput(f"{spec}: {error}") from None
+    return load_task(spec, limit=limit)
+
+
+def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
+    spec = options.eval or (options.task if options.task in TINY else None)
+    if spec is None or not options.evaluate_every:
+        return None
+    judged = load_task(spec, limit=options.eval_limit)
+    if both := {p.prompt for p in task.problems} & {p.prompt for p in judged.problems}:
+        raise BadInput(f"--eval {spec}: {len(both)} of its problems are trained on; give others")
+    return judged
+
+
+def _config(options: argparse.Namespace, sampling: Sampling) -> GRPOConfig:
+    given = {f.name: getattr(options, f.name) for f in fields(GRPOConfig) if hasattr(options, f.name)}
+    own = {name: getattr(options, name) for name in ("temperature", "max_tokens", "separator")}
+    return GRPOConfig(**given, sampling=replace(sampling, **{k: v for k, v in own.items() if v is not None}))

@@ -1,0 +1,65 @@
+"""`stepbeam train grpo` on the embedded models, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.grpo_audit import read_metrics
+
+SMALL = ("--steps=2", "--groups=2", "--group-size=4", "--limit=20", "--eval-limit=5", "--eval-samples=2")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def trained(*arguments: str) -> int:
+    return main(["train", "grpo", *arguments])
+
+
+def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
+    options = ("--prm=tiny:prm", "--held-out=tiny:prm_error", "--credit=progress", "--evaluate-every=1", "--out=runs/a")
+    assert trained("countdown", "--policy=tiny:policy", *SMALL, *options) == 0
+    said = capsys.readouterr().out
+    assert "training tiny:policy on 20 problems of countdown -> runs/a" in said
+    assert "- reward " in said
+    assert "- held-out accuracy " in said
+    for name in ("model/model.safetensors", "training.png", "attributions.html", "audit.md"):
+        assert f"runs/a/{name.split('/')[0]}" in said
+        assert Path("runs/a", name).stat().st_size > 100
+    rows = read_metrics(Path("runs/a"))
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert set(rows[0]["evaluation"]) == {"accuracy", "maj@2"}
+    assert json.loads(Path("runs/a/training.json").read_text())["prm"] == "prm(prm)"
+    assert trained("countdown", "--policy=tiny:policy", *SMALL, *options) == 0  # done already: nothing is added
+    assert read_metrics(Path("runs/a")) == rows
+    assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere", "--policy=tiny:policy"), "--task nowhere: unknown task"),
+        (("countdown", "--policy=tiny:policy", "--group-size=1"), "group_size is 1: an advantage compares"),
+        (("countdown", "--policy=tiny:policy", "--limit=0"), "--limit 0: it must be 1 or more"),
+        (
+            ("countdown", "--policy=tiny:policy", "--prm=tiny:orm", "--limit=5", "--groups=4"),
+            "PRM has an opinion of every",
+        ),
+        (("countdown", "--policy=nowhere"), "--policy nowhere"),
+        (("countdown", "--policy=tiny:policy", "--gate=open"), "invalid choice: 'open'"),
+        (
+            ("mine.jsonl", "--policy=tiny:policy", "--eval=mine.jsonl", "--evaluate-every=1"),
+            "1 of its problems are trained",
+        ),
+    ],
+)
+def test_bad_input_ends_in_one_line(capsys, arguments, message) -> None:
+    Path("mine.jsonl").write_text(json.dumps({"prompt": "C 1+1\n", "answer": "2"}) + "\n")
+    assert trained(*arguments, "--steps=1", "--out=out") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
