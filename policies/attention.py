@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 _NAME = "stepbeam_sdpa"
+_SHORT = 1024  # tokens up to which the scores of an attention, T x T, are little memory
 
 
 def _grouped_sdpa(
@@ -52,6 +54,14 @@ def any_length() -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.enable_cudnn_sdp(planned)
+
+
+def attention_for(longest: int, device: str) -> AbstractContextManager[None]:
+    """The attention of a training, whose batches are of ever new lengths, up to `longest`.
+
+    On a CPU it is the plain one for short rows: the gradient of flash attention takes half of a step there.
+    """
+    return sdpa_kernel(SDPBackend.MATH) if device == "cpu" and longest <= _SHORT else any_length()
 
 
 @contextmanager

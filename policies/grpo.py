@@ -98,7 +98,8 @@ def grpo_train(
     config = config or GRPOConfig()
     problems = _checked(policy, problems, config)
     folder, processes = Path(out), Processes.here()
-    _claim(folder, policy, problems, verifier, prm, held_out, config)
+    if processes.rank == 0:
+        _claim(folder, policy, problems, verifier, prm, held_out, config)
     processes.wait()
     with own_randomness(config.seed):
         trainer = _Trainer(policy, config, processes)

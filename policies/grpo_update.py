@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from policies.advantages import Floats
-from policies.attention import any_length
+from policies.attention import attention_for
 from policies.grpo_config import GRPOConfig
 from policies.grpo_processes import Processes
 from policies.grpo_rollout import Group
@@ -84,8 +84,10 @@ def update(
     """
     optimizer.zero_grad(set_to_none=True)
     totals = np.zeros(5)
-    for part in parts(processes.mine(rows), config.part_tokens):
-        totals += _backward(model, head, part, config, reference)
+    tokens = config.part_tokens or (2048 if model.device.type == "cpu" else 16384)
+    with attention_for(max(len(row.ids) for row in rows), model.device.type):
+        for part in parts(processes.mine(rows), tokens):
+            totals += _backward(model, head, part, config, reference)
     totals = np.sum(processes.gathered([totals]), axis=0)
     processes.add_gradients(model)
     norm = float(
@@ -157,8 +159,7 @@ def row_logprobs(
     for i, row in enumerate(rows):
         ids[i, : len(row.ids)] = torch.tensor(row.ids)
         mask[i, : len(row.ids)] = 1
-    with any_length():
-        hidden = _body(model)(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)[0]
+    hidden = _body(model)(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)[0]
     # The state at a position tells of the token after it.
     at = [torch.arange(row.prompt - 1, len(row.ids) - 1) + i * width for i, row in enumerate(rows)]
     targets = torch.tensor([t for row in rows for t in row.ids[row.prompt :]], device=device)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
+from policies.attention import attention_for
 from policies.chat import encode_prompt
 from policies.steps import StepCutter
 from policies.transformers import eos_ids
@@ -20,7 +21,7 @@ from verifiers.solution import Problem, Solution
 from verifiers.train_base import load_base, longest, lora_config, merged
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder
-from verifiers.train_loop import Planned, arguments_for, attention_for, on_one_device, own_randomness, run
+from verifiers.train_loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
 from verifiers.train_rows import digest_of, warn_of_skipped
 from verifiers.training import step_count
 
@@ -118,7 +119,7 @@ def train_dpo(
             processing_class=copy.deepcopy(tokenizer),  # trl gives it a padding token
             peft_config=lora_config(config) if config.lora_rank else None,
         )
-        with attention_for(max(lengths), config):
+        with attention_for(max(lengths), device_of(config)):
             run(trainer, [part for step in plan for part in step], config, folder)
         tuned = merged(trainer.model, config) if config.lora_rank else model
         finish_folder(folder, tuned, tokenizer, entry, config)

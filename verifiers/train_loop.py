@@ -3,18 +3,16 @@
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from policies.attention import any_length
 from verifiers.train_checkpoint import (
     latest_checkpoint,
     restore_optimizer,
@@ -25,7 +23,6 @@ from verifiers.train_checkpoint import (
 from verifiers.train_config import TrainConfig
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-_SHORT = 1024  # tokens up to which the scores of an attention, T x T, are little memory
 
 
 def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dict[str, Any]:
@@ -55,9 +52,9 @@ def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dic
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "seed": config.seed,
-        "use_cpu": config.device == "cpu" or not torch.cuda.is_available(),
+        "use_cpu": device_of(config) == "cpu",
         "use_cache": bool(model.config.use_cache),  # the Trainer writes it into the model's config
-        "dataloader_pin_memory": torch.cuda.is_available() and config.device != "cpu",
+        "dataloader_pin_memory": device_of(config) == "cuda",
     }
 
 
@@ -72,13 +69,9 @@ def on_one_device(arguments: Any) -> Any:
     return arguments
 
 
-def attention_for(longest: int, config: TrainConfig) -> AbstractContextManager[None]:
-    """The attention of a training, whose batches are of ever new lengths.
-
-    On a CPU it is the plain one for short rows: the gradient of flash attention takes half of a step there.
-    """
-    on_cpu = config.device == "cpu" or not torch.cuda.is_available()
-    return sdpa_kernel(SDPBackend.MATH) if on_cpu and longest <= _SHORT else any_length()
+def device_of(config: TrainConfig) -> str:
+    """What is trained on: "cpu" or "cuda"."""
+    return "cpu" if config.device == "cpu" or not torch.cuda.is_available() else "cuda"
 
 
 class Planned:

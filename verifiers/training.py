@@ -13,9 +13,10 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import Trainer, TrainingArguments
 
+from policies.attention import attention_for
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_config import TrainConfig
-from verifiers.train_loop import Planned, arguments_for, attention_for, on_one_device, own_randomness, run
+from verifiers.train_loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
@@ -107,7 +108,7 @@ def fit(
                 value = loss(model, inputs)
             return (value, None) if return_outputs else value
 
-    with own_randomness(config.seed), attention_for(max(len(e.ids) for e in examples), config):
+    with own_randomness(config.seed), attention_for(max(len(e.ids) for e in examples), device_of(config)):
         arguments = on_one_device(TrainingArguments(**arguments_for(model, config, out, steps)))
         trainer = ScorerTrainer(
             model=model,

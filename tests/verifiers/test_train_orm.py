@@ -15,13 +15,13 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bench.tiny import weights_folder
+from policies.attention import attention_for
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps, train_checkpoint
 from verifiers import train_reward as shared
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_base import load_base
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, finish_folder
-from verifiers.train_loop import attention_for
 from verifiers.train_orm import train_orm
 from verifiers.train_reward import balanced_groups, reward_examples
 from verifiers.train_rows import SkippedRowsWarning
@@ -65,10 +65,9 @@ def test_a_soft_label_reaches_loss_and_gradient_as_it_is():
 
 
 def test_on_a_cpu_short_rows_get_the_attention_whose_gradient_is_quick():
-    on_cpu = TrainConfig(device="cpu")
-    with attention_for(1024, on_cpu):
+    with attention_for(1024, "cpu"):
         assert not torch.backends.cuda.flash_sdp_enabled()
-    with attention_for(1025, on_cpu):  # T x T scores would be too much memory
+    with attention_for(1025, "cpu"):  # T x T scores would be too much memory
         assert torch.backends.cuda.flash_sdp_enabled()
 
 
