@@ -150,27 +150,33 @@ def _reproduce(options: argparse.Namespace) -> None:
     from bench.reproduce.claim import claims_table
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}"
-    print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     sizes = {name: value for name in ("problems", "seeds", "steps") if (value := getattr(options, name)) is not None}
+    allowed = {"genrm": ("base", "problems", "seeds", "steps"), "pav": (), "verigate": ("problems", "seeds", "steps")}
+    for name in ["base"] * bool(options.base) + [*sizes]:
+        if name not in allowed[options.claims]:
+            raise BadInput(f"--{name}: it is not for '{options.claims}'")
+    if "seeds" in sizes:
+        sizes["seeds"] = tuple(range(sizes["seeds"]))
+    print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
         from bench.reproduce import genrm, genrm_work
 
-        work = genrm_work.pretrained_work(out, options.base) if options.base else genrm_work.Work(out)
-        if "seeds" in sizes:
-            sizes["seeds"] = tuple(range(sizes["seeds"]))
-        if "problems" in sizes:
-            sizes["longer"] = sizes["problems"]
-        reports = genrm.reproduce_genrm(replace(work, **sizes), processes=options.processes)
+        plain = genrm_work.pretrained_work(out, options.base) if options.base else genrm_work.Work(out)
+        longer = {"longer": sizes["problems"]} if "problems" in sizes else {}
+        reports = genrm.reproduce_genrm(replace(plain, **sizes, **longer), processes=options.processes)
         found = [(report.task, report.claims) for report in reports]
-    else:
-        if given := ["base"] * bool(options.base) + [*sizes]:
-            raise BadInput(f"--{given[0]}: it is for 'genrm', and this reproduces 'pav'")
+    elif options.claims == "pav":
         from bench.reproduce import pav, pav_work
 
-        found = [
-            (report.task, report.claims)
-            for report in pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
-        ]
+        pavs = pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
+        found = [(report.task, report.claims) for report in pavs]
+    else:
+        from bench.reproduce import verigate, verigate_work
+
+        if "problems" in sizes:
+            sizes["held_out"] = sizes.pop("problems")
+        gated = verigate_work.Work(out, **sizes)
+        found = [(verigate_work.TASK, verigate.reproduce_verigate(gated, processes=options.processes))]
     for task, claims in found:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")
@@ -261,12 +267,14 @@ def _parser() -> argparse.ArgumentParser:
     errors.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
 
     claims = commands.add_parser("reproduce", help="a paper's claims beside what the embedded models show")
-    claims.add_argument("claims", choices=("genrm", "pav"))
+    claims.add_argument("claims", choices=("genrm", "pav", "verigate"))
     claims.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
     claims.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
-    claims.add_argument("--problems", type=_positive, help="genrm: held-out problems a task")
-    claims.add_argument("--seeds", type=_positive, help="genrm: so many trainings of each verifier")
-    claims.add_argument("--steps", type=_positive, help="genrm: steps of training GenRM-CoT; the others take shares")
+    claims.add_argument("--problems", type=_positive, help="genrm, verigate: held-out problems a task")
+    claims.add_argument("--seeds", type=_positive, help="genrm, verigate: so many trainings of each")
+    claims.add_argument(
+        "--steps", type=_positive, help="genrm: steps of training GenRM-CoT; verigate: of every training"
+    )
     claims.add_argument("--processes", type=_positive, default=2, help="pieces of work done side by side")
     return parser
 
