@@ -4,15 +4,14 @@ Everything is made from the shipped policy and the shipped `drilled` base LM: th
 every verifier, and their scores. A run killed at any point goes on where it stopped.
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from bench.intervals import Estimate
-from bench.memory import keep_freed_memory
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.genrm_claims import (
@@ -27,6 +26,7 @@ from bench.reproduce.genrm_claims import (
 )
 from bench.reproduce.genrm_report import Curve, TaskReport, write_report
 from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
+from bench.reproduce.workers import workers
 from bench.table import short
 
 MARGIN = 0.10
@@ -46,42 +46,22 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
         for suite in work.suites:
             pool(work, suite)
         for name, seed in jobs:
-            _job(work, name, seed, alone=False)
+            _job(work, name, seed)
     else:
-        # Two single-threaded trainings side by side use two cores better than one after the other.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as executor:
-            for future in [executor.submit(_data, work), *(executor.submit(_pool, work, s) for s in work.suites)]:
+        with workers(processes) as executor:
+            ready: list[Future[Any]] = [executor.submit(data, work)]
+            ready += [executor.submit(pool, work, suite) for suite in work.suites]
+            for future in ready:
                 future.result()
-            futures = [executor.submit(_job, work, name, seed, alone=True) for name, seed in jobs]
-            for future in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
-                future.result()
+            futures = [executor.submit(_job, work, name, seed) for name, seed in jobs]
+            for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
+                done.result()
     reports = [_report(work, suite) for suite in work.suites]
     write_report(reports, work)
     return reports
 
 
-def _data(work: Work) -> None:
-    _alone()
-    data(work)
-
-
-def _pool(work: Work, suite: Suite) -> None:
-    _alone()
-    pool(work, suite)
-
-
-def _alone() -> None:
-    """One thread, in a process of several."""
-    import torch
-
-    torch.set_num_threads(1)
-    keep_freed_memory()
-
-
-def _job(work: Work, name: str, seed: int, *, alone: bool) -> None:
-    if alone:
-        _alone()
+def _job(work: Work, name: str, seed: int) -> None:
     for suite in _suites(work, name):
         scores(work, name, seed, suite)
 

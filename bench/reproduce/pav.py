@@ -5,14 +5,11 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
 
 from bench.intervals import Estimate
-from bench.memory import keep_freed_memory
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
@@ -28,6 +25,7 @@ from bench.reproduce.pav_work import (
     trainings,
     values,
 )
+from bench.reproduce.workers import workers
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)
@@ -54,9 +52,7 @@ def reproduce_pav(work: Work, *, processes: int = 2) -> list[TaskReport]:
         jobs = trainings(work)
         provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
         valued = [(task, prover) for prover in provers for task in TASKS]
-        with ProcessPoolExecutor(
-            processes, initializer=_alone, mp_context=multiprocessing.get_context("spawn")
-        ) as executor:
+        with workers(processes) as executor:
             for future in [executor.submit(values, work, *job) for job in valued]:
                 future.result()
             for done in [executor.submit(trained, work, *job) for job in jobs]:
@@ -64,14 +60,6 @@ def reproduce_pav(work: Work, *, processes: int = 2) -> list[TaskReport]:
             reports = list(executor.map(_task, [work] * len(TASKS), TASKS))
     write_report(reports, work)
     return reports
-
-
-def _alone() -> None:
-    """One thread, in a process of several."""
-    import torch
-
-    torch.set_num_threads(1)
-    keep_freed_memory()
 
 
 def _task(work: Work, task: str) -> TaskReport:

@@ -4,8 +4,7 @@ Every arm trains the shipped policy, which leaves half of all groups without a r
 step; three seeds each. A run killed at any point goes on where it stopped.
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from tqdm import tqdm
 
 from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.intervals import Estimate
-from bench.memory import keep_freed_memory
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
 from bench.reproduce.genrm_claims import REPLICATES, difference, estimate
 from bench.reproduce.verigate_work import GATED, TASK, Work, trained
+from bench.reproduce.workers import workers
 from bench.run_folder import write_atomically
 
 RELATIVE = 0.12
@@ -46,8 +45,7 @@ def reproduce_verigate(work: Work, *, processes: int = 2) -> list[Claim]:
         for arm, seed in jobs:
             trained(work, arm, seed)
     else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, initializer=_alone, mp_context=context) as executor:
+        with workers(processes) as executor:
             futures = [executor.submit(trained, work, arm, seed) for arm, seed in jobs]
             for future in tqdm(as_completed(futures), total=len(futures), desc="trainings", unit="training"):
                 future.result()
@@ -190,11 +188,3 @@ def _curve(unit: Unit, work: Work) -> list[tuple[float, float, float]]:
         if "evaluation" in row:
             points.append((sampled, seconds, row["evaluation"]["accuracy"]))
     return points
-
-
-def _alone() -> None:
-    """One thread, in a process of several."""
-    import torch
-
-    torch.set_num_threads(1)
-    keep_freed_memory()
