@@ -53,8 +53,9 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
             ready += [executor.submit(pool, work, suite) for suite in work.suites]
             for future in ready:
                 future.result()
-            futures = [executor.submit(_job, work, name, seed) for name, seed in jobs]
-            for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="verifier"):
+            futures: list[Future[Any]] = [executor.submit(_job, work, name, seed) for name, seed in jobs]
+            futures += [executor.submit(judge_in_words, work, suite) for suite in work.suites]
+            for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="piece"):
                 done.result()
     reports = [_report(work, suite) for suite in work.suites]
     write_report(reports, work)
