@@ -136,7 +136,8 @@ class _Trainer:
         self.model: Any = policy.model
         self.cursor = 0  # groups sampled so far
         self.peft = _add_lora(self.model, config) if config.lora_rank else None
-        self.model.requires_grad_(True) if self.peft is None else None
+        if self.peft is None:
+            self.model.requires_grad_(True)
         self.reference = self._reference() if config.beta else None
         self.head = lm_head(self.model)
         trained = [p for p in self.model.parameters() if p.requires_grad]
