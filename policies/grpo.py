@@ -20,7 +20,7 @@ from policies.grpo_config import GRPOConfig
 from policies.grpo_metrics import Row, attributions, audit_metrics, group_metrics
 from policies.grpo_processes import Processes
 from policies.grpo_rollout import Group, judge_groups, sample_groups
-from policies.grpo_update import Updated, lm_head, rows_of, update
+from policies.grpo_update import Head, Updated, lm_head, rows_of, update
 from policies.policy import Policy
 from policies.transformers import Transformers
 from verifiers.naming import name_of, policy_name
@@ -138,8 +138,8 @@ class _Trainer:
         self.peft = _add_lora(self.model, config) if config.lora_rank else None
         if self.peft is None:
             self.model.requires_grad_(True)
-        self.reference = self._reference() if config.beta else None
         self.head = lm_head(self.model)
+        self.reference = self._reference() if config.beta else None
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
 
@@ -220,18 +220,19 @@ class _Trainer:
             self.model.gradient_checkpointing_disable()
             self.model.eval()
 
-    def _reference(self) -> Callable[[], AbstractContextManager[Any]]:
-        """The model as it is now: a frozen copy, or under LoRA the base without its updates."""
+    def _reference(self) -> Callable[[], AbstractContextManager[tuple[Any, Head]]]:
+        """The model as it is now and its LM head: a frozen copy, or under LoRA the base without its updates."""
         frozen = None if self.peft is not None else deepcopy(self.model).requires_grad_(False)
+        head = self.head if frozen is None else lm_head(frozen)
 
         @contextmanager
-        def before() -> Iterator[Any]:
+        def before() -> Iterator[tuple[Any, Head]]:
             if frozen is not None:
-                yield frozen
+                yield frozen, head
                 return
             assert self.peft is not None
             with self.peft.disable_adapter():
-                yield self.model
+                yield self.model, head
 
         return before
 

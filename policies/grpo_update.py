@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from policies.transformers import Transformers
 from verifiers.solution import Problem
 
 ALONE = Processes()
+Head: TypeAlias = Callable[[torch.Tensor], torch.Tensor]  # from hidden states to logits
 
 
 @dataclass(slots=True)
@@ -69,18 +70,18 @@ def rows_of(groups: Sequence[Group], policy: Transformers, config: GRPOConfig) -
 
 def update(
     model: Any,
-    head: Callable[[torch.Tensor], torch.Tensor],
+    head: Head,
     rows: Sequence[Row],
     optimizer: torch.optim.Optimizer,
     config: GRPOConfig,
     *,
     processes: Processes = ALONE,
-    reference: Callable[[], AbstractContextManager[Any]] | None = None,
+    reference: Callable[[], AbstractContextManager[tuple[Any, Head]]] | None = None,
 ) -> Updated:
     """One step of the optimizer on the gradient of the whole batch, of which each process computes its rows.
 
-    `reference()` gives, inside its context, the model as it was at the start. Raises FloatingPointError, before
-    any weight is changed, where the gradient is not finite.
+    `reference()` gives, inside its context, the model as it was at the start and its LM head. Raises
+    FloatingPointError, before any weight is changed, where the gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
     totals = np.zeros(5)
@@ -114,10 +115,10 @@ def parts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
 
 def _backward(
     model: Any,
-    head: Callable[[torch.Tensor], torch.Tensor],
+    head: Head,
     part: Sequence[Row],
     config: GRPOConfig,
-    reference: Callable[[], AbstractContextManager[Any]] | None,
+    reference: Callable[[], AbstractContextManager[tuple[Any, Head]]] | None,
 ) -> Floats:
     """Add a part's gradient; the sums over its tokens of loss, entropy, KL, clipped and one."""
     device = model.device
@@ -133,8 +134,8 @@ def _backward(
         losses = clipped_loss(logprobs, old, advantages, clip_low=config.clip_low, clip_high=config.clip_high)
         kl = torch.zeros_like(losses)
         if reference is not None:
-            with torch.no_grad(), reference() as other:
-                before, _ = row_logprobs(other, lm_head(other), part, config.sampling.temperature)
+            with torch.no_grad(), reference() as (other, its_head):
+                before, _ = row_logprobs(other, its_head, part, config.sampling.temperature)
             kl = k3(logprobs, before)
             losses = losses + config.beta * kl
         total = (weights * losses).sum()
@@ -148,9 +149,7 @@ def _backward(
         return np.array([float(x) for x in sums])
 
 
-def row_logprobs(
-    model: Any, head: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[Row], temperature: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+def row_logprobs(model: Any, head: Head, rows: Sequence[Row], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The log-probability and the entropy of every token of the rows' solutions, one after another, shape (N,)."""
     device = model.device
     width = max(len(row.ids) for row in rows)
@@ -166,7 +165,7 @@ def row_logprobs(
     return token_logprobs(hidden.flatten(0, 1)[torch.cat(at).to(device)], head, targets, temperature=temperature)
 
 
-def lm_head(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+def lm_head(model: Any) -> Head:
     """From hidden states to logits as the model itself computes them.
 
     Raises ValueError where its logits are not those of its output embeddings, scaled or capped.
