@@ -16,6 +16,7 @@ from bench.specs import load_policy, load_scorer
 from bench.task import Task
 from bench.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
+from policies.advantages import CREDITS
 from policies.grpo_config import GRPOConfig
 from policies.policy import Policy, Sampling
 from search.self_consistency import self_consistency
@@ -41,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--eval-limit", type=int, default=_EVALUATED, help="only the first so many of them")
     parser.add_argument("--eval-samples", type=int, default=4, help="solutions of each")
     parser.add_argument("--gate", choices=("degenerate", "all_wrong", "always", "never"), default=_DEFAULT.gate)
-    credits_ = ("future_sum", "zscore_sum", "progress", "min", "first_error")
-    parser.add_argument("--credit", choices=credits_, default=_DEFAULT.credit)
+    parser.add_argument("--credit", choices=CREDITS, default=_DEFAULT.credit)
     parser.add_argument("--scale", choices=("std", "none"), default=_DEFAULT.scale)
     parser.add_argument("--weight", choices=("step", "token"), default=_DEFAULT.weight)
     parser.add_argument("--loss", choices=("grpo", "dr_grpo", "dapo"), default=_DEFAULT.loss)

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Gate: TypeAlias = Literal["degenerate", "all_wrong", "always", "never"]
-Credit: TypeAlias = Literal["future_sum", "zscore_sum", "progress", "min", "first_error"]
+Credit: TypeAlias = Literal["future_sum", "zscore_sum", "progress", "advantage", "min", "first_error"]
 
 _GATES = ("degenerate", "all_wrong", "always", "never")
-_CREDITS = ("future_sum", "zscore_sum", "progress", "min", "first_error")
+CREDITS: tuple[Credit, ...] = get_args(Credit)
 _TINY = 1e-8  # a spread below this is float noise
 
 
@@ -57,9 +57,9 @@ def gated_advantages(
     >>> mixed, info = gated_advantages([1.0, 0.0], None, ends, gate="never")
     >>> [row.tolist() for row in mixed], info.kind
     ([[1.0, 1.0, 1.0, 1.0], [-1.0, -1.0]], 'mixed')
-    >>> wrong, info = gated_advantages([0.0, 0.0], [[0.9, 0.1], [0.5, 0.5]], ends, credit="progress")
+    >>> wrong, info = gated_advantages([0.0, 0.0], [[0.9, 0.1], [0.5, 0.5]], ends, credit="advantage", roots=[0.5, 0.5])
     >>> [row.round(2).tolist() for row in wrong], info.signal
-    ([[-0.63, -0.63, -1.26, -1.26], [0.63, 1.26]], 'prm')
+    ([[0.89, 0.89, -1.79, -1.79], [0.0, 0.0]], 'prm')
 
     A group is mixed where its rewards differ by more than `tol`: then every token of a solution has
     (r - mean) / std (GRPO), or r - mean with `scale="none"` (Dr. GRPO). Else it is degenerate, right where the
@@ -69,8 +69,12 @@ def gated_advantages(
     - "future_sum": the sum of the scores from a step on, less the group's mean, over its std (the faithful rule;
       it pays early steps and long solutions even for constant scores);
     - "zscore_sum": scores less the mean, over the std, then summed from a step on (DeepSeekMath 4.1.3);
-    - "progress": the last score less the one before the step, centred and scaled; before the first step stands
-      the problem's value in `roots`, or else the mean first score of the group. What a PAV sums up to;
+    - "advantage": the step's own gain, its score less the one before it, over the root of the mean square: the
+      process advantage of PAV-RL (Setlur et al. 2024, arXiv 2410.08146, section 3.3). It is a difference already and
+      is not centred, so that a step that changes nothing is neither paid nor punished. Before the first step
+      stands the problem's value in `roots`, or else the mean first score of the group;
+    - "progress": the last score less the one before the step, centred and scaled: these gains summed up from a step
+      on. What leads to a high score is not paid for it, what follows it is measured by it;
     - "min": the lowest score from a step on, centred and scaled (PURE's value);
     - "first_error": 1 up to the first step below `error_below` and 0 from there on, less the mean of the
       solutions' means, never scaled (VPPO).
@@ -145,8 +149,11 @@ def _credits(
         raw = [np.minimum.accumulate(row[::-1])[::-1] for row in scores]
     else:
         first = float(np.mean([row[0] for row in scores]))
-        before = [first] * len(scores) if roots is None else roots
-        raw = [row[-1] - np.concatenate(([start], row[:-1])) for row, start in zip(scores, before, strict=True)]
+        starts = [first] * len(scores) if roots is None else roots
+        before = [np.concatenate(([start], row[:-1])) for row, start in zip(scores, starts, strict=True)]
+        if credit == "advantage":
+            return _scaled([row - b for row, b in zip(scores, before, strict=True)], weights, scale)
+        raw = [row[-1] - b for row, b in zip(scores, before, strict=True)]
     return _normalised(raw, weights, scale)
 
 
@@ -162,6 +169,14 @@ def _normalised(rows: Sequence[Floats], weights: Sequence[Floats], scale: str) -
     if values.max() - values.min() <= _TINY * max(1.0, abs(float(mean))):
         return [np.zeros(len(row)) for row in rows]
     return [(row - mean) / (spread if scale == "std" else 1.0) for row in rows]
+
+
+def _scaled(rows: Sequence[Floats], weights: Sequence[Floats], scale: str) -> list[Floats]:
+    """Rows over the weighted root of their mean square; zeros where they are float noise."""
+    values, shares = np.concatenate(rows), np.concatenate(weights)
+    if np.abs(values).max() <= _TINY:
+        return [np.zeros(len(row)) for row in rows]
+    return [row / (np.sqrt(np.average(values**2, weights=shares)) if scale == "std" else 1.0) for row in rows]
 
 
 def _signal(
@@ -193,7 +208,7 @@ def _scores(step_scores: Sequence[npt.ArrayLike], ends: Sequence[npt.NDArray[np.
 def _check_options(gate: str, credit: str, scale: str, weight: str) -> None:
     for name, value, known in (
         ("gate", gate, _GATES),
-        ("credit", credit, _CREDITS),
+        ("credit", credit, CREDITS),
         ("scale", scale, ("std", "none")),
         ("weight", weight, ("step", "token")),
     ):

@@ -152,13 +152,14 @@ def _step_scores(
     if prm is None or not pools:
         return []
     rows, roots = _flat(problems, pools), None
-    if config.credit == "progress" and hasattr(prm, "advantages"):
+    by_gain = config.credit in ("progress", "advantage")
+    if by_gain and hasattr(prm, "advantages"):
         # A PAV knows the prover's progress itself: summed up from 0, its advantages telescope to it.
         asked: Scores = prm.advantages([p for p, _ in rows], [s for _, s in rows])
         steps, roots = tuple(np.cumsum(row, dtype=np.float32) for row in asked.steps), [0.0] * len(problems)
     else:
         steps = _asked(prm, rows).steps
-        if config.credit == "progress" and isinstance(prm, ValueScorer):
+        if by_gain and isinstance(prm, ValueScorer):
             roots = [float(v) for v in prm.root_values(problems).values()]
     found, at = [], 0
     for i, pool in enumerate(pools):

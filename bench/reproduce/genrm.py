@@ -14,18 +14,10 @@ from tqdm import tqdm
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
-from bench.reproduce.genrm_claims import (
-    best_of,
-    by_votes,
-    difference,
-    estimate,
-    majority,
-    mean_of_votes,
-    overtakes,
-    stays_above,
-)
+from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
 from bench.reproduce.genrm_report import Curve, TaskReport, write_report
 from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
+from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import workers
 from bench.table import short
 

@@ -1,4 +1,4 @@
-"""The numbers behind the GenRM claims: paired differences, accuracy by votes, accuracy at equal compute."""
+"""The numbers behind the GenRM claims: accuracy by votes, accuracy at equal compute."""
 
 from collections.abc import Sequence
 
@@ -6,33 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.estimators import best_at_k, weighted_at_k
-from bench.intervals import Estimate
 
 Floats = npt.NDArray[np.float64]
-REPLICATES = 2000
-
-
-def estimate(per_problem: npt.ArrayLike, *, seed: int = 0) -> Estimate:
-    """The mean of shape (S, P), over training seeds and problems; the bootstrap draws both.
-
-    >>> e = estimate(np.tile([0.0, 1.0], (3, 50)))
-    >>> e.value, 0.38 < e.low < 0.45 and 0.55 < e.high < 0.62
-    (0.5, True)
-    """
-    values = np.atleast_2d(np.asarray(per_problem, dtype=np.float64))
-    seeds, problems = values.shape
-    rng = np.random.default_rng(seed)
-    by_problem = rng.multinomial(problems, np.full(problems, 1 / problems), size=REPLICATES) / problems
-    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=REPLICATES) / seeds
-    means = np.einsum("rs,sp,rp->r", by_seed, values, by_problem)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(values.mean()), float(low), float(high))
-
-
-def difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
-    """The mean of one minus the other, paired by problem (and by training seed, where both have several)."""
-    a, b = (np.atleast_2d(np.asarray(x, dtype=np.float64)) for x in (one, other))
-    return estimate(a - b)
 
 
 def mean_of_votes(votes: Sequence[Sequence[float | None]]) -> Floats:

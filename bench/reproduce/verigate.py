@@ -16,7 +16,7 @@ from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
-from bench.reproduce.genrm_claims import REPLICATES, difference, estimate
+from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate_work import GATED, TASK, Work, trained
 from bench.reproduce.workers import workers
 from bench.run_folder import write_atomically
@@ -54,26 +54,6 @@ def reproduce_verigate(work: Work, *, processes: int = 2) -> list[Claim]:
     write_atomically(work.out / "verigate.md", _page(found, claims, work))
     _plot(found, work, work.out / "verigate.png")
     return claims
-
-
-def relative_gain(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Estimate:
-    """mean(one) / mean(other) - 1, shapes (S, P), paired by problem and seed, with its bootstrap interval.
-
-    NaN where the other may be 0.
-
-    >>> a, b = np.full((3, 20), 0.6), np.full((3, 20), 0.5)
-    >>> round(relative_gain(a, b).value, 6)
-    0.2
-    """
-    seeds, problems = one.shape
-    rng = np.random.default_rng(seed)
-    by_problem = rng.multinomial(problems, np.full(problems, 1 / problems), size=REPLICATES) / problems
-    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=REPLICATES) / seeds
-    a, b = (np.einsum("rs,sp,rp->r", by_seed, x, by_problem) for x in (one, other))
-    if not (b > 0).all():
-        return Estimate(float("nan"), float("nan"), float("nan"))  # more than nothing is no percentage
-    low, high = np.quantile(a / b - 1.0, [0.025, 0.975])
-    return Estimate(float(one.mean() / other.mean() - 1.0), float(low), float(high))
 
 
 def _accuracy_claims(found: dict[str, list[Unit]]) -> list[Claim]:

@@ -10,7 +10,7 @@ import numpy as np
 from bench.grpo_audit import audit, read_metrics
 from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
-from policies.advantages import Credit
+from policies.advantages import CREDITS
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
 from policies.policy import Policy, Sampling
@@ -24,7 +24,6 @@ from verifiers.solution import Problem
 from verifiers.weighted import weighted
 
 TASK = "countdown"
-CREDITS: tuple[Credit, ...] = ("future_sum", "zscore_sum", "progress", "min", "first_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ ARMS: dict[str, Arm] = {
     "dynamic sampling": Arm({"gate": "never", "resample": 3}, ""),
     "PRM as outcome": Arm({"gate": "never"}, "outcome"),
     "ungated": Arm({"gate": "always", "credit": "future_sum"}),
-    "PAV-RL": Arm({"gate": "always", "credit": "progress", "scale": "none", "prm_coef": 0.5}, "pav"),
+    "PAV-RL": Arm({"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": 5.0}, "pav"),
     **{f"degenerate, {c}": Arm({"gate": "degenerate", "credit": c}) for c in CREDITS},
     **{f"all_wrong, {c}": Arm({"gate": "all_wrong", "credit": c}) for c in CREDITS},
 }

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.advantages import gated_advantages
+from policies.advantages import CREDITS, gated_advantages
 
-CREDITS = ("future_sum", "zscore_sum", "progress", "min", "first_error")
-NULL_SAFE = CREDITS[1:]
+NULL_SAFE = [credit for credit in CREDITS if credit != "future_sum"]
 chains = st.lists(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=6), min_size=1, max_size=5)
 
 
@@ -48,7 +47,24 @@ def test_a_constant_prm_moves_nothing(credit, value, lengths):
     assert all((row == 0).all() for row in rows)
 
 
-@pytest.mark.parametrize("credit", ["progress", "min"])
+def test_a_good_step_of_a_lost_solution_is_paid_by_its_own_gain_alone():
+    """What PAV-RL is for: summed up from the step on, its gain is lost in what came after it."""
+    scores, roots = [[0.9, 0.0], [0.2, 0.0]], [0.3, 0.3]
+    good, bad = by_prm(scores, "advantage", roots=roots)
+    assert good[0] > 0 > bad[0]
+    assert good[1] < bad[1] < 0  # losing 0.9 is worse than losing 0.2
+    good, bad = by_prm(scores, "progress", roots=roots)
+    assert good[0] == bad[0]
+    assert good[1] < 0
+
+
+def test_a_step_that_changes_nothing_has_no_advantage_of_its_own():
+    [row, _] = by_prm([[0.5, 0.5, 0.5, 0.1], [0.5, 0.2]], "advantage", roots=[0.4, 0.4])
+    assert row[1] == row[2] == 0.0
+    assert row[0] > 0 > row[3]
+
+
+@pytest.mark.parametrize("credit", ["advantage", "progress", "min"])
 def test_repeating_a_median_step_does_not_pay(credit):
     base, others = [0.4, 0.6, 0.8], [[0.4, 0.5, 0.9], [0.2, 0.6, 0.7]]
     padded = [0.4, *[0.6] * 6, 0.8]
@@ -82,6 +98,14 @@ def brute_force(scores, credit, scale):
         return [[sum((q - mean) / s for q in row[j:]) for j in range(len(row))] for row in scores]
     if credit == "min":
         return normalised([[min(row[j:]) for j in range(len(row))] for row in scores])
+    if credit == "advantage":
+        start = np.mean([row[0] for row in scores])
+        gains = [[q - b for q, b in zip(row, [start, *row], strict=False)] for row in scores]
+        flat = np.concatenate(gains)
+        if np.abs(flat).max() <= 1e-8:
+            return [[0.0] * len(row) for row in scores]
+        s = math.sqrt(np.mean(flat**2)) if scale == "std" else 1.0
+        return [[g / s for g in row] for row in gains]
     if credit == "progress":
         start = np.mean([row[0] for row in scores])
         return normalised([[row[-1] - ([start, *row][j]) for j in range(len(row))] for row in scores])
@@ -98,7 +122,9 @@ def test_every_rule_is_its_definition(credit, scale, scores):
         np.testing.assert_allclose(row, expected, atol=1e-9)
 
 
-def test_progress_starts_at_the_root_where_there_is_one():
+def test_gains_start_at_the_root_where_there_is_one():
+    rows = by_prm([[0.5, 0.7], [0.6, 0.4]], "advantage", roots=[0.2, 0.2], scale="none")
+    np.testing.assert_allclose(np.concatenate(rows), [0.3, 0.2, 0.4, -0.2], atol=1e-12)
     rows = by_prm([[0.5, 0.7], [0.6, 0.4]], "progress", roots=[0.2, 0.2], scale="none")
     raw = np.array([0.5, 0.2, 0.2, -0.2])
     np.testing.assert_allclose(np.concatenate(rows), raw - raw.mean(), atol=1e-12)

@@ -410,19 +410,15 @@ class PAVLike(Steps):
         return Scores(tuple(np.diff(row, prepend=0.5) for row in self.score(problems, solutions).steps))
 
 
-def test_a_pavs_credit_is_the_provers_progress():
+def test_a_pavs_credit_is_the_provers_advantage():
     policy = tiny()
-    config = replace(CONFIG, gate="always", credit="progress", scale="none", prm_coef=0.5)
+    config = replace(CONFIG, gate="always", credit="advantage", scale="none", prm_coef=0.5)
     groups = judged(policy, config, prm=PAVLike(), verifier=from_function(lambda p, s: 0.0))
     for group in groups:
-        raw = []
-        for solution in group.solutions:
-            values = Steps().score([group.problem], [solution]).steps[0]
-            raw.append(values[-1] - np.concatenate(([0.5], values[:-1])))
-        mean = np.concatenate(raw).mean()
-        for solution, own, advantages in zip(group.solutions, raw, group.advantages, strict=True):
+        for solution, advantages in zip(group.solutions, group.advantages, strict=True):
+            gains = np.diff(Steps().score([group.problem], [solution]).steps[0], prepend=0.5)
             counts = np.diff(step_ends(solution), prepend=-1)
-            np.testing.assert_allclose(advantages, 0.5 * np.repeat(own - mean, counts), atol=1e-6)
+            np.testing.assert_allclose(advantages, 0.5 * np.repeat(gains, counts), atol=1e-6)
 
 
 def test_several_processes_learn_what_one_does(tmp_path):

@@ -11,28 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.errors import BadInput
 from bench.reproduce.genrm import reproduce_genrm
-from bench.reproduce.genrm_claims import best_of, by_votes, difference, estimate, majority, mean_of_votes, overtakes
+from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes
 from bench.reproduce.genrm_work import RIVALS, SUITES, Work, pretrained_work, scores
-
-
-def test_the_interval_is_that_of_a_mean_over_problems():
-    right = (np.random.default_rng(1).random((1, 400)) < 0.3).astype(float)
-    found, p = estimate(right), right.mean()
-    half = 1.96 * np.sqrt(p * (1 - p) / 400)
-    assert found.value == pytest.approx(p, rel=1e-12)
-    assert (found.low, found.high) == pytest.approx((p - half, p + half), abs=0.01)
-
-
-def test_seeds_that_differ_widen_the_interval():
-    same, apart = np.full((3, 50), 0.5), np.tile([[0.2], [0.5], [0.8]], (1, 50))
-    assert (estimate(same).low, estimate(same).high) == pytest.approx((0.5, 0.5))
-    assert estimate(apart).high - estimate(apart).low > 0.3
-
-
-def test_differences_are_paired():
-    a = np.random.default_rng(0).random((3, 40)) / 2
-    found = difference(a + 0.25, a)
-    assert (found.value, found.low, found.high) == pytest.approx((0.25,) * 3)
 
 
 def test_best_of_picks_the_highest_mean_vote_and_never_a_silent_one():
