@@ -81,7 +81,11 @@ def _report(work: Work, suite: Suite) -> TaskReport:
     curves = _curves(work, suite, right)
     claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
     per_seed = {labels[name]: values.mean(axis=1).tolist() for name, values in picked.items()}
-    return TaskReport(suite.name, len(right), table, per_seed, _notes(work, suite, curves), votes, curves, claims)
+    few = next(iter(votes.values())).shape[1]
+    rivals = {"discriminative": picked["orm"], "direct GenRM": picked["genrm"], "self-consistency": consistent}
+    beside = {name: estimate(values[:, :few]) for name, values in rivals.items()}
+    notes = _notes(work, suite, curves)
+    return TaskReport(suite.name, len(right), table, per_seed, notes, votes, beside, curves, claims)
 
 
 def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:

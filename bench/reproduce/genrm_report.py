@@ -54,6 +54,7 @@ class TaskReport:
     per_seed: dict[str, list[float]]
     notes: list[str]
     votes: dict[int, npt.NDArray[np.float64]]
+    beside_votes: dict[str, Estimate]  # other ways to choose, on the problems of `votes`
     curves: dict[str, Curve]
     claims: list[Claim]
 
@@ -91,6 +92,7 @@ def _section(report: TaskReport, work: Work) -> str:
     for k, values in report.votes.items():
         e = estimate(values)
         parts.append(f"| {k} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |")
+    parts += [f"| {n} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |" for n, e in report.beside_votes.items()]
     parts += [
         "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
         "| curve | FLOPs | accuracy |",
@@ -107,17 +109,14 @@ def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
         sizes = list(report.votes)
         found = [estimate(values) for values in report.votes.values()]
         _draw(axes, sizes, found, _COLOURS[4], "o", "GenRM-CoT, mean of K probabilities")
-        for name, colour in (("orm", _COLOURS[1]), ("genrm", _COLOURS[2]), ("self-consistency", _COLOURS[0])):
-            axes.axhline(
-                report.table[name].value,
-                color=colour,
-                linestyle="--",
-                label=name if name == "self-consistency" else {"orm": "discriminative", "genrm": "direct GenRM"}[name],
-            )
+        colours = (_COLOURS[1], _COLOURS[2], _COLOURS[0])
+        for (name, level), colour in zip(report.beside_votes.items(), colours, strict=True):
+            axes.axhline(level.value, color=colour, linestyle="--", label=name)
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, labels=[str(k) for k in sizes])
         axes.set_xlabel("rationales a solution (K)")
-        _finish(axes, report.task)
+        counted = next(iter(report.votes.values())).shape[1]
+        _finish(axes, f"{report.task} ({counted} problems)")
     save_figure(figure, path)
 
 
