@@ -151,7 +151,12 @@ def _reproduce(options: argparse.Namespace) -> None:
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}"
     sizes = {name: value for name in ("problems", "seeds", "steps") if (value := getattr(options, name)) is not None}
-    allowed = {"genrm": ("base", "problems", "seeds", "steps"), "pav": (), "verigate": ("problems", "seeds", "steps")}
+    allowed = {
+        "genrm": ("base", "problems", "seeds", "steps"),
+        "pav": (),
+        "verigate": ("problems", "seeds", "steps"),
+        "pav-rl": ("seeds", "steps"),
+    }
     for name in ["base"] * bool(options.base) + [*sizes]:
         if name not in allowed[options.claims]:
             raise BadInput(f"--{name}: it is not for '{options.claims}'")
@@ -170,6 +175,10 @@ def _reproduce(options: argparse.Namespace) -> None:
 
         pavs = pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
         found = [(report.task, report.claims) for report in pavs]
+    elif options.claims == "pav-rl":
+        from bench.reproduce import pav_rl
+
+        found = pav_rl.reproduce_pav_rl(pav_rl.Work(out, **sizes), processes=options.processes)
     else:
         from bench.reproduce import verigate, verigate_work
 
@@ -267,13 +276,13 @@ def _parser() -> argparse.ArgumentParser:
     errors.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
 
     claims = commands.add_parser("reproduce", help="a paper's claims beside what the embedded models show")
-    claims.add_argument("claims", choices=("genrm", "pav", "verigate"))
+    claims.add_argument("claims", choices=("genrm", "pav", "verigate", "pav-rl"))
     claims.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
     claims.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
     claims.add_argument("--problems", type=_positive, help="genrm, verigate: held-out problems a task")
-    claims.add_argument("--seeds", type=_positive, help="genrm, verigate: so many trainings of each")
+    claims.add_argument("--seeds", type=_positive, help="so many trainings of each; not for pav")
     claims.add_argument(
-        "--steps", type=_positive, help="genrm: steps of training GenRM-CoT; verigate: of every training"
+        "--steps", type=_positive, help="genrm: steps of training GenRM-CoT; verigate, pav-rl: of every training"
     )
     claims.add_argument("--processes", type=_positive, default=2, help="pieces of work done side by side")
     return parser

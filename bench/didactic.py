@@ -3,7 +3,7 @@ r"""The didactic environment of Setlur et al. 2024 (arXiv 2410.08146, section 3.
 A solution is a word of up to 10 letters out of 14, each a token and a step of its own, then the end: a vocabulary
 of 15. It is right where the planted letters occur in it in their order, others in between or not. The prover
 of strength gamma draws the next planted letter gamma times as likely as any other token, so its value of every prefix
-is known exactly. The length of the planted word (5) and the form of the policy (a Llama of some 20,000 weights, where
+is known exactly. The planted word and the form of the policy (a Llama of some 20,000 weights, where
 the paper has an MLP) are our own.
 """
 
@@ -116,12 +116,14 @@ def samples(gamma: float, count: int, *, seed: int, planted: str = PLANTED) -> l
     return drawn
 
 
-def imitator(*, seed: int, gamma: float = 5.0, count: int = 3200, iterations: int = 50) -> Transformers:
+def imitator(
+    *, seed: int, planted: str = PLANTED, gamma: float = 5.0, count: int = 3200, iterations: int = 50
+) -> Transformers:
     """A policy that has learnt from samples of the prover for a little while: batches of 64, Adam at 1e-3."""
     torch_state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     model, tokenizer = _model()
-    words = samples(gamma, count, seed=seed)
+    words = samples(gamma, count, seed=seed, planted=planted)
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     model.train()

@@ -35,3 +35,12 @@ def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
         write_atomically(path, json.dumps(compute()) + "\n")
     found: Unit = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def slug(name: str) -> str:
+    """A name for a file.
+
+    >>> slug("PAV-RL, gamma 10")
+    'pav-rl_gamma_10'
+    """
+    return name.replace(", ", "_").replace(" ", "_").lower()

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
-from bench.reproduce.over_seeds import estimate
 from bench.reproduce.genrm_work import Work
+from bench.reproduce.over_seeds import estimate
 from bench.run_folder import write_atomically
 from bench.table import short
 

@@ -1,32 +1,32 @@
-"""`stepbeam reproduce pav-rl`: PAV-RL in the didactic environment of Setlur et al. 2024 (arXiv 2410.08146, section 3.3).
+"""`stepbeam reproduce pav-rl`: the didactic environment of Setlur et al. 2024 (arXiv 2410.08146, section 3.3).
 
-A weak policy learns to find a planted word, by the outcome alone or with the process advantages of a prover whose values
-are known exactly. A run killed at any point goes on where it stopped.
+A weak policy learns to find a planted word, by the outcome alone or with the process advantages of a prover whose
+values are known exactly. A run killed at any point goes on where it stopped.
 """
 
 from collections.abc import Mapping
-from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from tqdm import tqdm
 
-from bench.didactic import PLANTED, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
-from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
+from bench.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
+from bench.drawing import COLOURS, new_figure, save_figure
 from bench.grpo_audit import read_metrics
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
-from bench.reproduce.folder import Unit, claim_folder, unit
-from bench.reproduce.pav_claims import Curve, Floats, estimate, replicate, savings
-from bench.reproduce.workers import workers
+from bench.reproduce.folder import Unit, claim_folder, slug, unit
+from bench.reproduce.pav_claims import Curve, Floats, estimate, flops_to, replicate, savings
+from bench.reproduce.workers import carry_out
 from bench.run_folder import write_atomically
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
 
 MARGIN, SAVING = 0.07, 5.0
-OUTCOME = "outcome"
+GAMMA = 10.0  # the paper's
+OUTCOME, PAV, GATED = "outcome only", "PAV-RL", "PAV, gate all_wrong"
+Curves: TypeAlias = Mapping[str, tuple[Floats, Floats]]  # accuracy and rollouts, (1 + replicates, points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class Arm:
 
 
 def _pav(gamma: float, **changes: Any) -> Arm:
-    return Arm(gamma, {"gate": "always", "credit": "advantage", "prm_coef": 1.0, **changes})
+    return Arm(gamma, {"gate": "always", "credit": "advantage", **changes})
 
 
-GAMMA = 10.0  # the paper's
-PAV = f"PAV, gamma {GAMMA:g}"
 ARMS: dict[str, Arm] = {
     OUTCOME: Arm(None, {"gate": "never"}),
-    **{f"PAV, gamma {gamma:g}": _pav(gamma) for gamma in (5.0, GAMMA, 20.0, 100.0)},
-    f"{PAV}, alpha 5": _pav(GAMMA, prm_coef=5.0),
-    f"{PAV}, gate all_wrong": _pav(GAMMA, gate="all_wrong"),
-    f"{PAV}, credit progress": _pav(GAMMA, credit="progress"),
+    PAV: _pav(GAMMA),
+    GATED: _pav(GAMMA, gate="all_wrong"),
+    **{f"PAV-RL, gamma {gamma:g}": _pav(gamma) for gamma in (5.0, 20.0, 100.0)},
+    "PAV-RL, alpha 5": _pav(GAMMA, prm_coef=5.0),
+    "PAV-RL, credit progress": _pav(GAMMA, credit="progress"),
 }
-_DRAWN = (OUTCOME, "PAV, gamma 5", PAV, "PAV, gamma 100", f"{PAV}, gate all_wrong", f"{PAV}, credit progress")
+WORDS = ("kebdi", "kebdig", "kebdigm")  # the longer, the rarer is a right solution by chance
+SWEPT = "kebdig"  # the word that all arms learn; the others have the first three
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +59,35 @@ class Work:
 
     out: Path
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    arms: tuple[str, ...] = tuple(ARMS)
-    steps: int = 400
+    steps: int = 1600
     rollouts: int = 64  # a step
     block: int = 10  # steps whose rollouts make one point of a curve
     learning_rate: float = 1e-3
 
 
-def reproduce_pav_rl(work: Work, *, processes: int = 2) -> list[Claim]:
-    """Do what is not done yet, and write `pav_rl.md` and `pav_rl.png` into the folder.
+def reproduce_pav_rl(work: Work, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
+    """Do what is not done yet, and write `pav_rl.md` and `pav_rl.png` into the folder; the claims for each word.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
     claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    jobs = [(arm, seed) for seed in work.seeds for arm in work.arms]
-    if processes == 1:
-        for arm, seed in jobs:
-            trained(work, arm, seed)
-    else:
-        with workers(processes) as executor:
-            futures = [executor.submit(trained, work, arm, seed) for arm, seed in jobs]
-            for future in tqdm(as_completed(futures), total=len(futures), desc="trainings", unit="training"):
-                future.result()
-    curves = replicate({arm: _curve(work, arm) for arm in work.arms})
-    claims = _claims(curves)
+    jobs = [(work, word, arm, seed) for seed in work.seeds for word in WORDS for arm in arms_of(word)]
+    carry_out(trained, jobs, processes=processes, title="trainings")
+    curves = {word: replicate({arm: _curve(work, word, arm) for arm in arms_of(word)}) for word in WORDS}
+    claims = [(f"a planted word of {len(word)} letters", _claims(found)) for word, found in curves.items()]
     write_atomically(work.out / "pav_rl.md", _page(work, curves, claims))
     _plot(curves, work.out / "pav_rl.png")
     return claims
 
 
-def trained(work: Work, arm: str, seed: int) -> Unit:
+def arms_of(word: str) -> tuple[str, ...]:
+    """The arms that learn a word."""
+    return tuple(ARMS) if word == SWEPT else (OUTCOME, PAV, GATED)
+
+
+def trained(work: Work, word: str, arm: str, seed: int) -> Unit:
     """The share of right rollouts of every step of a training."""
+    name = f"{word}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
         chosen = ARMS[arm]
@@ -104,37 +102,44 @@ def trained(work: Work, arm: str, seed: int) -> Unit:
             save_every=0,
             seed=seed,
         )
-        folder = work.out / "trainings" / f"{list(ARMS).index(arm)}_{seed}"
+        folder = work.out / "trainings" / name
         grpo_train(
-            imitator(seed=seed),
+            imitator(seed=seed, planted=word),
             [PROBLEM],
-            Planted(),
-            None if chosen.gamma is None else Prover(chosen.gamma),
+            Planted(word),
+            None if chosen.gamma is None else Prover(chosen.gamma, word),
             out=folder,
             config=replace(plain, **chosen.changes),
         )
         return {"reward": [row["reward"] for row in read_metrics(folder)]}
 
-    return unit(work.out, f"arms/{list(ARMS).index(arm)}_{seed}", compute)
+    return unit(work.out, f"arms/{name}", compute)
 
 
-def _curve(work: Work, arm: str) -> Curve:
+def _curve(work: Work, word: str, arm: str) -> Curve:
     """Accuracy by rollouts spent, (S, 1, K): the one problem is trained on and measured."""
-    rewards = np.array([trained(work, arm, seed)["reward"] for seed in work.seeds])
-    blocks = rewards.reshape(len(work.seeds), 1, -1, work.block).mean(axis=-1)
-    spent = np.arange(1, blocks.shape[-1] + 1) * float(work.block * work.rollouts)
+    rewards = np.array([trained(work, word, arm, seed)["reward"] for seed in work.seeds])
+    block = min(work.block, work.steps)
+    whole = rewards[:, : work.steps // block * block]
+    blocks = whole.reshape(len(work.seeds), 1, -1, block).mean(axis=-1)
+    spent = np.arange(1, blocks.shape[-1] + 1) * float(block * work.rollouts)
     return Curve(blocks, np.broadcast_to(spent, blocks.shape).copy())
 
 
-def _claims(curves: Mapping[str, tuple[Floats, Floats]]) -> list[Claim]:
+def _claims(curves: Curves) -> list[Claim]:
     (right, spent), (base, _) = curves[PAV], curves[OUTCOME]
-    saved, goal = savings(curves[PAV], curves[OUTCOME])
     end = estimate(right[:, -1] - base[:, -1])
     claims = [_points(f"PAV-RL is 7 points or more above outcome-only RL after {spent[0, -1]:,.0f} rollouts", end)]
-    # Equal rollouts are many budgets: where PAV-RL has just come to the other's best is one that favours neither end.
-    reached = int(np.argmax(right[0] >= goal)) if (right[0] >= goal).any() else right.shape[1] - 1
-    there = estimate(right[:, reached] - base[:, reached])
-    claims.append(_points(f"the same after {spent[0, reached]:,.0f} rollouts, where PAV-RL comes to its best", there))
+    saved, goal = savings(curves[PAV], curves[OUTCOME])
+    if goal < MARGIN:
+        return claims  # it learnt nothing, and there is nothing to come to
+    if (right[0] >= goal).any():
+        # "Equal rollouts" are many budgets; at the end of a long one both know the word.
+        at = int(np.argmax(right[0] >= goal))
+        there = estimate(right[:, at] - base[:, at])
+        claims.append(
+            _points(f"the same after {spent[0, at]:,.0f} rollouts, where it comes to the other's best", there)
+        )
     claims.append(
         Claim(
             f"PAV-RL comes to outcome-only RL's best accuracy ({goal:.3f}) with 5 times fewer rollouts",
@@ -149,3 +154,52 @@ def _claims(curves: Mapping[str, tuple[Floats, Floats]]) -> list[Claim]:
 def _points(text: str, found: Estimate) -> Claim:
     shown = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
     return Claim(text, f"{100 * found.value:+.1f} points", shown, found.value >= MARGIN)
+
+
+def _page(work: Work, curves: Mapping[str, Curves], claims: list[tuple[str, list[Claim]]]) -> str:
+    lines = [
+        f"A word of up to {ROOM} letters of {len(LETTERS)} is right where the planted letters occur in it in their "
+        f"order. {work.steps:,} steps of {work.rollouts} rollouts, Adam at {work.learning_rate:g}, {len(work.seeds)} "
+        f"seeds; the prover has gamma {GAMMA:g} and alpha is 1 where nothing else is said. Accuracy is that of the "
+        f"rollouts of {work.block} steps; intervals are over seeds.",
+    ]
+    for (title, found), (word, arms) in zip(claims, curves.items(), strict=True):
+        lines += [
+            f"\n## {title[:1].upper()}{title[1:]} (`{word}`)\n",
+            claims_table(found),
+            "\n| arm | rollouts to 0.5 | rollouts to 0.9 | accuracy at the end |",
+            "|---|---|---|---|",
+        ]
+        for arm, (right, spent) in arms.items():
+            reached = [_reached(right, spent, goal) for goal in (0.5, 0.9)]
+            e = estimate(right[:, -1])
+            lines.append(f"| {arm} | {reached[0]} | {reached[1]} | {e.value:.3f} ({e.low:.3f} to {e.high:.3f}) |")
+    return "\n".join(lines) + "\n"
+
+
+def _reached(right: Floats, spent: Floats, goal: float) -> str:
+    """Rollouts to an accuracy, with the interval where every replicate comes to it."""
+    found = flops_to(right, spent, np.full(len(right), goal))
+    if np.isnan(found[0]):
+        return "never"
+    if np.isnan(found).any():
+        return f"{found[0]:,.0f} (not in every replicate)"
+    e = estimate(found)
+    return f"{e.value:,.0f} ({e.low:,.0f} to {e.high:,.0f})"
+
+
+def _plot(curves: Mapping[str, Curves], path: Path) -> None:
+    figure, all_axes = new_figure(1, len(curves), size=(5 * len(curves), 4.5))
+    colours = dict(zip(ARMS, COLOURS, strict=True))
+    for axes, (word, arms) in zip(all_axes, curves.items(), strict=True):
+        for arm, (right, spent) in arms.items():
+            low, high = np.quantile(right[1:], (0.025, 0.975), axis=0)
+            axes.plot(spent[0], right[0], color=colours[arm], label=arm, linewidth=1.4)
+            axes.fill_between(spent[0], low, high, color=colours[arm], alpha=0.15, linewidth=0)
+        axes.set_xscale("log")
+        axes.set_xlabel("rollouts")
+        axes.set_ylabel("accuracy (bands: 95% over seeds)")
+        axes.set_title(f"{len(word)} letters")
+        axes.grid(visible=True, alpha=0.25)
+        axes.legend(fontsize="small")
+    save_figure(figure, path)

@@ -4,13 +4,11 @@ Every arm trains the shipped policy, which leaves half of all groups without a r
 step; three seeds each. A run killed at any point goes on where it stopped.
 """
 
-from concurrent.futures import as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.intervals import Estimate
@@ -18,7 +16,7 @@ from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate_work import GATED, TASK, Work, trained
-from bench.reproduce.workers import workers
+from bench.reproduce.workers import carry_out
 from bench.run_folder import write_atomically
 
 RELATIVE = 0.12
@@ -40,15 +38,8 @@ def reproduce_verigate(work: Work, *, processes: int = 2) -> list[Claim]:
     """
     claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
     # Seed by seed, so that a run that is stopped early has every arm.
-    jobs = [(arm, seed) for seed in work.seeds for arm in work.arms]
-    if processes == 1:
-        for arm, seed in jobs:
-            trained(work, arm, seed)
-    else:
-        with workers(processes) as executor:
-            futures = [executor.submit(trained, work, arm, seed) for arm, seed in jobs]
-            for future in tqdm(as_completed(futures), total=len(futures), desc="trainings", unit="training"):
-                future.result()
+    jobs = [(work, arm, seed) for seed in work.seeds for arm in work.arms]
+    carry_out(trained, jobs, processes=processes, title="trainings")
     found = {arm: [trained(work, arm, seed) for seed in work.seeds] for arm in work.arms}
     claims = [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]
     write_atomically(work.out / "verigate.md", _page(found, claims, work))

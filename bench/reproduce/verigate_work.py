@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.grpo_audit import audit, read_metrics
-from bench.reproduce.folder import Unit, unit
+from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train
@@ -164,8 +164,3 @@ def mean_value(scorer: Scorer, results: Sequence[SearchResult]) -> float:
 def policy() -> Transformers:
     """The shipped policy, as every training begins with it."""
     return Transformers.load(weights_folder("policy"), dtype="float32", device="cpu")
-
-
-def slug(name: str) -> str:
-    """A name for a file."""
-    return name.replace(", ", "_").replace(" ", "_").lower()

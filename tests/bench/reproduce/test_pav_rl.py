@@ -1,0 +1,77 @@
+"""`stepbeam reproduce pav-rl` in miniature, and its claims on curves whose answers are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.cli import main
+from bench.errors import BadInput
+from bench.reproduce import pav_rl
+from bench.reproduce.pav_claims import Curve, replicate
+from bench.reproduce.pav_rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, Work, arms_of, reproduce_pav_rl
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory):
+    work = Work(tmp_path_factory.mktemp("pav_rl"), seeds=(0, 1), steps=4, rollouts=8, block=2)
+    return work, reproduce_pav_rl(work, processes=1)
+
+
+def test_every_arm_and_claim_is_on_the_page(miniature):
+    work, claims = miniature
+    page = (work.out / "pav_rl.md").read_text()
+    for arm in ARMS:
+        assert f"| {arm} |" in page
+    assert len(claims) == len(WORDS)
+    for _, found in claims:
+        assert all(claim.text in page for claim in found)
+    assert (work.out / "pav_rl.png").stat().st_size > 10_000
+
+
+def test_what_is_done_is_not_done_again(miniature, monkeypatch):
+    work, claims = miniature
+
+    def work_again(*_, **__):
+        raise AssertionError("this was done before")
+
+    monkeypatch.setattr(pav_rl, "grpo_train", work_again)
+    assert repr(reproduce_pav_rl(work, processes=1)) == repr(claims)
+    with pytest.raises(BadInput, match="holds a run with other steps"):
+        reproduce_pav_rl(replace(work, steps=3), processes=1)
+
+
+def curves(**rights):
+    """Five seeds alike; ten points of 100 rollouts each."""
+    spent = np.broadcast_to(np.arange(1, 11) * 100.0, (5, 1, 10))
+    found = {
+        arm: Curve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
+        for arm, right in rights.items()
+    }
+    return replicate({{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()})
+
+
+def test_claims_say_what_curves_show():
+    slow = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.0]
+    end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
+    assert (end.measured, end.holds) == ("+0.0 points", False)
+    assert (there.measured, there.holds) == ("+100.0 points", True)
+    assert "after 200 rollouts" in there.text
+    assert saved.holds
+    assert saved.measured == "5.0 times"
+    end, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
+    assert not end.holds
+    assert not saved.holds
+    [end] = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
+    assert (end.measured, end.holds) == ("+100.0 points", True)
+
+
+def test_arms():
+    assert arms_of(SWEPT) == tuple(ARMS)
+    assert arms_of("kebdi") == (OUTCOME, PAV, GATED)
+    assert ARMS[PAV].changes["credit"] == "advantage"
+
+
+def test_options_that_are_for_another_claim(capsys):
+    assert main(["reproduce", "pav-rl", "--problems=3"]) == 2
+    assert "--problems: it is not for 'pav-rl'" in capsys.readouterr().err
