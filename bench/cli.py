@@ -185,7 +185,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         if "problems" in sizes:
             sizes["held_out"] = sizes.pop("problems")
         gated = verigate_work.Work(out, **sizes)
-        found = [(verigate_work.TASK, verigate.reproduce_verigate(gated, processes=options.processes))]
+        found = verigate.reproduce_verigate(gated, processes=options.processes)
     for task, claims in found:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")

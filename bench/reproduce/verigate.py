@@ -1,12 +1,13 @@
-"""`stepbeam reproduce verigate`: the claims of Agrawal et al. 2026 (arXiv 2605.30451) on the embedded `countdown`.
+"""`stepbeam reproduce verigate`: the claims of Agrawal et al. 2026 (arXiv 2605.30451) on the embedded tasks.
 
-Every arm trains the shipped policy, which leaves half of all groups without a right solution, with as many rollouts a
-step; three seeds each. A run killed at any point goes on where it stopped.
+Every arm trains the same policy, which leaves half of all groups or more without a right solution, with as many
+rollouts a step; three seeds each. A run killed at any point goes on where it stopped.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,75 +16,68 @@ from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
-from bench.reproduce.verigate_work import GATED, TASK, Work, trained
+from bench.reproduce.verigate_work import FAITHFUL, LONGER, OURS, Setting, Work, kinds_of, prm, prm_quality, trained
 from bench.reproduce.workers import carry_out
 from bench.run_folder import write_atomically
 
-RELATIVE = 0.12
-_DRAWN = (
-    "outcome",
-    "dynamic sampling",
-    "PRM as outcome",
-    "ungated",
-    GATED,
-    "degenerate, progress",
-    "all_wrong, progress",
-)
+Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
+RELATIVE, MARGIN = 0.12, 0.07
+_DRAWN = ("outcome", LONGER, "dynamic sampling", "PRM as outcome", "ungated", FAITHFUL, OURS, "PAV-RL")
 
 
-def reproduce_verigate(work: Work, *, processes: int = 2) -> list[Claim]:
-    """Do what is not done yet, and write `verigate.md` and `verigate.png` into the folder.
+def reproduce_verigate(work: Work, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
+    """Do what is not done yet, and write `verigate.md` and `verigate.png` into the folder; the claims of each task.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
     claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
+    models = [(work, setting, kind) for setting in work.settings for kind in kinds_of(setting)]
+    carry_out(prm, models, processes=processes, title="PRMs")
     # Seed by seed, so that a run that is stopped early has every arm.
-    jobs = [(work, arm, seed) for seed in work.seeds for arm in work.arms]
+    jobs = [(work, setting, arm, seed) for seed in work.seeds for setting in work.settings for arm in setting.arms]
     carry_out(trained, jobs, processes=processes, title="trainings")
-    found = {arm: [trained(work, arm, seed) for seed in work.seeds] for arm in work.arms}
-    claims = [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]
-    write_atomically(work.out / "verigate.md", _page(found, claims, work))
-    _plot(found, work, work.out / "verigate.png")
+    pages, claims, curves = [], [], {}
+    for setting in work.settings:
+        found = {arm: [trained(work, setting, arm, seed) for seed in work.seeds] for arm in setting.arms}
+        claims.append((setting.task, [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]))
+        pages.append(_section(work, setting, found, claims[-1][1]))
+        curves[setting.task] = {arm: [_curve(unit, work) for unit in found[arm]] for arm in _DRAWN if arm in found}
+    write_atomically(work.out / "verigate.md", "\n".join([_preamble(work), *pages]))
+    _plot(curves, work.out / "verigate.png")
     return claims
 
 
-def _accuracy_claims(found: dict[str, list[Unit]]) -> list[Claim]:
+def _accuracy_claims(found: Found) -> list[Claim]:
     base = _right(found["outcome"])
     claims = []
-    for arm in found:
-        if arm.startswith(("degenerate", "all_wrong")):
-            gain = relative_gain(_right(found[arm]), base)
-            text = f"gated ({arm}) is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
-            claims.append(_percent(text, gain, gain.value >= RELATIVE))
+    for arm in (FAITHFUL, OURS):
+        gain = relative_gain(_right(found[arm]), base)
+        text = f"gated ({arm}) is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
+        claims.append(_percent(text, gain, gain.value >= RELATIVE))
+    gain = difference(_right(found["PAV-RL"]), base)
+    interval = f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
+    text = "PAV-RL is 7 points or more above outcome-only GRPO at equal rollouts"
+    claims.append(Claim(text, f"{100 * gain.value:+.1f} points", interval, gain.value >= MARGIN))
     return claims
 
 
-def _stall_claim(found: dict[str, list[Unit]]) -> Claim:
-    gated, plain = (np.array([[_mean(unit, "dead") for unit in found[arm]]]) for arm in (GATED, "outcome"))
-    change = relative_gain(gated.T, plain.T)
-    return _percent("groups without a gradient are at least halved", change, change.value <= -0.5)
+def _stall_claim(found: Found) -> Claim:
+    gated, plain = (np.array([[_mean(unit, "dead")] for unit in found[arm]]) for arm in (FAITHFUL, "outcome"))
+    change = relative_gain(gated, plain)
+    return _percent(f"groups without a gradient are at least halved ({FAITHFUL})", change, change.value <= -0.5)
 
 
-def _hacking_claims(found: dict[str, list[Unit]]) -> list[Claim]:
-    gated, summed = (
-        np.array([_final_scores(unit) for unit in found[arm]])[:, None] for arm in (GATED, "PRM as outcome")
-    )
-    gap = difference(gated, summed)
-    fired = {arm: sum(unit["fired"] for unit in units) for arm, units in found.items()}
-    return [
-        Claim(
-            "a held-out scorer gives more to the gated policy's solutions than to those of PRM as outcome",
-            f"{gap.value:+.3f}",
-            f"{gap.low:+.3f} to {gap.high:+.3f}",
-            gap.low > 0,
-        ),
-        Claim(
-            "the audit of the gated training is silent",
-            f"{fired[GATED]} of {len(found[GATED])} seeds",
-            "",
-            fired[GATED] == 0,
-        ),
-    ]
+def _hacking_claims(found: Found) -> list[Claim]:
+    claims = []
+    for arm, summed in ((OURS, "PRM as outcome"), ("foreign PRM, all_wrong", "foreign PRM as outcome")):
+        if arm in found and summed in found:
+            gap = difference(*(np.array([[u["held_out"]] for u in found[a]]) for a in (arm, summed)))
+            text = f"a held-out PRM gives more to the solutions of '{arm}' than to those of '{summed}'"
+            claims.append(Claim(text, f"{gap.value:+.3f}", f"{gap.low:+.3f} to {gap.high:+.3f}", gap.low > 0))
+    fired = sum(unit["fired"] for unit in found[OURS])
+    text = f"the audit of the gated training ({OURS}) is silent"
+    claims.append(Claim(text, f"fired in {fired} of {len(found[OURS])} seeds", "", fired == 0))
+    return claims
 
 
 def _percent(text: str, found: Estimate, holds: bool) -> Claim:
@@ -105,48 +99,69 @@ def _mean(unit: Unit, name: str, share: float = 1.0) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _final_scores(unit: Unit) -> float:
-    return float(unit["held_out"])
+def _preamble(work: Work) -> str:
+    return (
+        f"{work.steps} steps of {work.groups} groups of {work.group_size} on {work.problems} problems; "
+        f"{len(work.seeds)} seeds; Adam at {work.learning_rate:g}. Accuracy is the share of {work.final_samples} "
+        f"samples that is right, on {work.held_out} held-out problems, after the last step (half-way: of "
+        f"{work.samples} samples after half of them); its interval is over problems and seeds. Dead groups are those "
+        "without a gradient. The held-out PRM has learnt from other problems and is not trained against: the column is "
+        "its mean value of the final samples.\n"
+    )
 
 
-def _page(found: dict[str, list[Unit]], claims: list[Claim], work: Work) -> str:
+def _section(work: Work, setting: Setting, found: Found, claims: list[Claim]) -> str:
+    known = ", ".join(f"{kind} {value:.3f}" for kind, value in prm_quality(work, setting).items())
+    start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in found.values() for u in units])
+    first = np.mean([_steps(u)[0]["all_wrong"] for u in found["outcome"]])
     lines = [
-        f"{work.steps} steps of {work.groups} groups of {work.group_size} on {work.problems} problems of `{TASK}`; "
-        f"{len(work.seeds)} seeds. Accuracy is the share of {work.final_samples} samples that is right, on "
-        f"{work.held_out} held-out problems, after the last step; its interval is over problems and seeds.\n",
+        f"## {setting.task}\n",
+        f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
+        f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
+        f"are right, and {first:.0%} of the first groups are all wrong. AUC of the PRMs on its solutions: {known}.\n",
         claims_table(claims),
-        "\n| arm | accuracy | 95% interval | each seed | dead groups | PRM's share | held-out scorer | steps "
-        "| repeated | seconds | audit fired |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "\n| arm | accuracy | 95% interval | each seed | half-way | dead groups | PRM's share | held-out PRM | steps "
+        "| solutions | seconds | audit fired |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for arm, units in found.items():
         e = estimate(_right(units))
-        seconds = np.mean([sum(sum(row["seconds"].values()) for row in _steps(u)) for u in units])
-        numbers = [np.mean([_mean(u, name) for u in units]) for name in ("dead", "prm_share")]
-        lengths = [np.mean([_mean(u, name, 0.25) for u in units]) for name in ("steps", "repeated")]
-        held_out = np.mean([_final_scores(u) for u in units])
         each = " ".join(f"{np.mean(u['right']):.3f}" for u in units)
+        half = np.mean([_half_way(u) for u in units])
+        dead, share = (np.mean([_mean(u, name) for u in units]) for name in ("dead", "prm_share"))
+        other = np.mean([u["held_out"] for u in units])
+        length = np.mean([_mean(u, "steps", 0.25) for u in units])
+        spent = np.mean([sum(row["sampled_groups"] for row in _steps(u)) for u in units]) * work.group_size
+        seconds = np.mean([sum(sum(row["seconds"].values()) for row in _steps(u)) for u in units])
         lines.append(
-            f"| {arm} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {each} "
-            f"| {numbers[0]:.2f} | {numbers[1]:.2f} | {held_out:.3f} | {lengths[0]:.2f} | {lengths[1]:.3f} "
-            f"| {seconds:.0f} | {sum(u['fired'] for u in units)} of {len(units)} |"
+            f"| {arm} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {each} | {half:.3f} | {dead:.2f} | {share:.2f} "
+            f"| {other:.3f} | {length:.2f} | {spent:,.0f} | {seconds:.0f} "
+            f"| {sum(u['fired'] for u in units)} of {len(units)} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _plot(found: dict[str, list[Unit]], work: Work, path: Path) -> None:
-    figure, (by_rollouts, by_seconds) = new_figure(1, 2, size=(12, 4.5))
-    for i, arm in enumerate(a for a in _DRAWN if a in found):
-        curves = [_curve(unit, work) for unit in found[arm]]
-        y = np.mean([[a for _, _, a in c] for c in curves], axis=0)
-        for axis, place in ((by_rollouts, 0), (by_seconds, 1)):
-            x = np.mean([[point[place] for point in c] for c in curves], axis=0)
-            axis.plot(x, y, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=arm)
-    for axis, label in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
-        axis.set_xlabel(label)
-        axis.set_ylabel("held-out accuracy (mean of seeds)")
-        axis.grid(alpha=0.25)
-    by_rollouts.legend(fontsize=8)
+def _half_way(unit: Unit) -> float:
+    rows = [row for row in unit["metrics"] if "evaluation" in row]
+    return float(rows[len(rows) // 2]["evaluation"]["accuracy"])
+
+
+def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]]]]], path: Path) -> None:
+    figure, all_axes = new_figure(len(curves), 2, size=(12, 4.5 * len(curves)))
+    for row, (task, arms) in enumerate(curves.items()):
+        by_rollouts, by_seconds = all_axes[2 * row : 2 * row + 2]
+        for arm, found in arms.items():
+            style = _DRAWN.index(arm)
+            y = np.mean([[right for _, _, right in curve] for curve in found], axis=0)
+            for axes, place in ((by_rollouts, 0), (by_seconds, 1)):
+                x = np.mean([[point[place] for point in curve] for curve in found], axis=0)
+                axes.plot(x, y, color=COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
+        for axes, what in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
+            axes.set_xlabel(what)
+            axes.set_ylabel("held-out accuracy (mean of seeds)")
+            axes.set_title(task)
+            axes.grid(visible=True, alpha=0.25)
+        by_rollouts.legend(fontsize="small")
     save_figure(figure, path)
 
 

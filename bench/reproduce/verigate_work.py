@@ -1,49 +1,81 @@
-"""The trainings of `stepbeam reproduce verigate`, each kept in a folder of its own."""
+"""The work of `stepbeam reproduce verigate`: PRMs and trainings, each kept in files of its own."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from bench.grpo_audit import audit, read_metrics
+from bench.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
+from bench.tiny.made_up import label, make_up_text
+from bench.tiny.worlds import WORLDS, Split
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
-from policies.policy import Policy, Sampling
+from policies.policy import Policy
 from policies.transformers import Transformers
 from prms.pav import PAV
 from prms.prm import PRM
+from prms.train_prm import train_prm
 from search.result import SearchResult
 from search.self_consistency import self_consistency
 from verifiers.scoring import Scorer
-from verifiers.solution import Problem
+from verifiers.solution import Problem, Solution, Stop, split_steps
+from verifiers.train_config import TrainConfig
 from verifiers.weighted import weighted
-
-TASK = "countdown"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to train: what the PRM is for, and the options that make it so."""
+    """A way to train: the options that make it so, and who the PRM is ("" for none) and what it is for."""
 
     changes: Mapping[str, Any]
-    prm: str = "prm"  # "prm", "pav", "outcome" (summed into the reward), or "" for none
+    prm: Literal["", "errors", "foreign"] = "errors"
+    as_outcome: bool = False  # its value of the whole solution is added to the reward
+    pav: bool = False  # it is a PAV's prover
 
 
+LONGER = "outcome, 3 times the steps"
+GATES = ("degenerate", "all_wrong")
 ARMS: dict[str, Arm] = {
     "outcome": Arm({"gate": "never"}, ""),
+    LONGER: Arm({"gate": "never"}, ""),
     "dynamic sampling": Arm({"gate": "never", "resample": 3}, ""),
-    "PRM as outcome": Arm({"gate": "never"}, "outcome"),
+    "PRM as outcome": Arm({"gate": "never"}, as_outcome=True),
     "ungated": Arm({"gate": "always", "credit": "future_sum"}),
-    "PAV-RL": Arm({"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": 5.0}, "pav"),
-    **{f"degenerate, {c}": Arm({"gate": "degenerate", "credit": c}) for c in CREDITS},
-    **{f"all_wrong, {c}": Arm({"gate": "all_wrong", "credit": c}) for c in CREDITS},
+    "PAV-RL": Arm({"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": 5.0}, pav=True),
+    **{f"{gate}, {credit}": Arm({"gate": gate, "credit": credit}) for gate in GATES for credit in CREDITS},
+    "foreign PRM, all_wrong": Arm({"gate": "all_wrong", "credit": "advantage"}, "foreign"),
+    "foreign PRM as outcome": Arm({"gate": "never"}, "foreign", as_outcome=True),
 }
-GATED = "degenerate, future_sum"  # VeriGate as its abstract has it
+FAITHFUL = "degenerate, future_sum"  # VeriGate as its paper has it
+OURS = "all_wrong, advantage"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A task, the policy that learns it, and the arms in which it does."""
+
+    task: str
+    arms: tuple[str, ...]
+    noise: float = 0.0  # added to every matrix of the shipped policy, in units of its own standard deviation
+    difficulty: int | None = None  # of the problems; None mixes those of the split
+
+    def problems(self, *, count: int, seed: int, split: Split) -> tuple[Problem, ...]:
+        """Problems of a split."""
+        return load_task(self.task, count=count, seed=seed, split=split, difficulty=self.difficulty).problems
+
+
+SETTINGS = (
+    Setting("chain", tuple(ARMS), noise=0.2),
+    Setting("word_sort", ("outcome", "dynamic sampling", "PRM as outcome", FAITHFUL, OURS, "PAV-RL"), difficulty=6),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,107 +84,169 @@ class Work:
 
     out: Path
     seeds: tuple[int, ...] = (0, 1, 2)
-    arms: tuple[str, ...] = tuple(ARMS)
+    settings: tuple[Setting, ...] = SETTINGS
     problems: int = 400  # to train on
     held_out: int = 100  # problems to measure accuracy on
     samples: int = 4  # of each of these during training
     final_samples: int = 16  # and after it
-    steps: int = 80
-    groups: int = 32
+    steps: int = 48
+    groups: int = 24
     group_size: int = 4
-    learning_rate: float = 2e-5
-    evaluations: int = 8
+    learning_rate: float = 1e-4
+    evaluations: int = 6
     data_seed: int = 51
+    labelled: int = 1500  # problems whose solutions a PRM's labels are of
+    prm_steps: int = 200
 
 
-def trained(work: Work, arm: str, seed: int) -> Unit:
-    """What a training was like: `metrics`, a row a step, the audit's signs, and the share right of each problem."""
+def prm(work: Work, setting: Setting, kind: str) -> Path:
+    """The folder of a PRM that has seen the starting policy's own solutions, and made up ones.
+
+    "errors" and "held_out" learn where the first error is, from different problems: what they say is the value of a
+    prover that makes no errors. "foreign" is the shipped one, which has learnt the values of the shipped policy.
+    """
+    if kind == "foreign":
+        return weights_folder("prm")
+    out = work.out / "models" / f"{setting.task}_{kind}"
+    if (out / "config.json").exists():
+        return out
+    seed, world = {"errors": 100, "held_out": 200}[kind], WORLDS[setting.task]
+    drawn = _solutions(setting, count=work.labelled, seed=seed)
+    # Before the first step there is no error yet.
+    rows = [replace(label(world, str(p.prompt), solution.text), root=1.0) for p, solution in drawn]
+    config = TrainConfig(
+        max_steps=work.prm_steps,
+        batch_size=128,
+        learning_rate=2e-4,
+        weight_decay=0.05,
+        bf16=True,
+        seed=seed,
+        device="cpu",
+        save_every=0,
+    )
+    train_prm(weights_folder("prm_error"), rows, target="error", out=out, config=config)
+    return out
+
+
+def _solutions(setting: Setting, *, count: int, seed: int) -> list[tuple[Problem, Solution]]:
+    """Different solutions of train problems, of each four by the policy and two made up ones."""
+    task, rng = load_task(setting.task, count=1), random.Random(seed)
+    problems = setting.problems(count=count, seed=seed, split="train")
+    pools = self_consistency(problems, policy(setting), n=4, answers=task.answers, sampling=task.sampling, seed=seed)
+    texts: dict[tuple[Problem, str], None] = {}
+    for result in pools:
+        own = [s.text for s in result.pool if s.finished and s.text]
+        made = [make_up_text(setting.task, str(result.problem.prompt), rng) for _ in range(2)]
+        texts |= dict.fromkeys((result.problem, text) for text in (*own, *made))
+    return [(problem, Solution(split_steps(text), Stop.EOS)) for problem, text in texts]
+
+
+def kinds_of(setting: Setting) -> list[str]:
+    """The PRMs that a setting's arms and its audit ask."""
+    return sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {""})
+
+
+def prm_quality(work: Work, setting: Setting) -> Unit:
+    """Each PRM's AUC on the starting policy's solutions of held-out problems, by its value of the whole solution."""
 
     def compute() -> Unit:
-        folder = work.out / "trainings" / f"{slug(arm)}_{seed}"
-        task = load_task(TASK, count=work.problems, seed=work.data_seed, split="train")
-        chosen, prm = ARMS[arm], PRM.load(weights_folder("prm"), device="cpu")
+        pools = Evaluation.of(work, setting, samples=work.final_samples).pools(policy(setting))
+        right = np.concatenate(graded(setting, pools))
+        found: Unit = {}
+        for kind in kinds_of(setting):
+            scorer = PRM.load(prm(work, setting, kind), device="cpu")
+            values = np.concatenate([scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in pools])
+            known = ~np.isnan(values)
+            found[kind] = auc(values[known], right[known])
+        return found
+
+    return unit(work.out, f"prms/{setting.task}", compute)
+
+
+def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
+    """What a training was like: `metrics`, a row a step, the audit's signs, and the share right of each problem."""
+    name = f"{setting.task}_{slug(arm)}_{seed}"
+
+    def compute() -> Unit:
+        folder, chosen = work.out / "trainings" / name, ARMS[arm]
+        task = load_task(setting.task, count=1)
+        guide = None if not chosen.prm else PRM.load(prm(work, setting, chosen.prm), device="cpu")
         verifier: Scorer = task.verifier
-        if chosen.prm == "outcome":
-            verifier = weighted([(task.verifier, 1.0), (prm, 1.0)])
+        if chosen.as_outcome and guide is not None:
+            verifier = weighted([(task.verifier, 1.0), (guide, 1.0)])
         # Where the PRM is part of the reward it is asked too, for the audit; its gate is shut.
-        guides: dict[str, Scorer | None] = {"prm": prm, "outcome": prm, "pav": PAV.best_of_k(prm, 4)}
-        other = PRM.load(weights_folder("prm_error"), device="cpu")
-        judge = Evaluation(held_out(work), work.samples, task.sampling)
-        trained_policy = grpo_train(
-            policy(),
-            task.problems,
+        speaks: Scorer | None = PAV(guide, guide) if chosen.pav and guide is not None else guide
+        other = PRM.load(prm(work, setting, "held_out"), device="cpu")
+        judge = Evaluation.of(work, setting, samples=work.samples)
+        result = grpo_train(
+            policy(setting),
+            setting.problems(count=work.problems, seed=work.data_seed, split="train"),
             verifier,
-            guides.get(chosen.prm),
+            speaks,
             out=folder,
-            config=config_of(work, arm, seed),
+            config=config_of(work, setting, arm, seed),
             evaluate=judge,
             held_out=other,
-        ).policy
+        )
         rows = read_metrics(folder)
-        pools = replace(judge, samples=work.final_samples).pools(trained_policy)
+        pools = replace(judge, samples=work.final_samples).pools(result.policy)
         found = audit(rows)
         return {
             "metrics": rows,
             "signs": list(found.signs),
             "fired": found.fired,
-            "right": share_right(pools),
+            "right": [float(row.mean()) for row in graded(setting, pools)],
             "held_out": mean_value(other, pools),
+            "prm": None if guide is None else mean_value(guide, pools),
         }
 
-    return unit(work.out, f"arms/{slug(arm)}_{seed}", compute)
+    return unit(work.out, f"arms/{name}", compute)
 
 
-def config_of(work: Work, arm: str, seed: int) -> GRPOConfig:
+def config_of(work: Work, setting: Setting, arm: str, seed: int) -> GRPOConfig:
     """The options of an arm's training; all but what the arm is about are the same."""
-    sampling = load_task(TASK, count=1).sampling
     plain = GRPOConfig(
         steps=work.steps,
         groups=work.groups,
         group_size=work.group_size,
-        sampling=sampling,
+        sampling=load_task(setting.task, count=1).sampling,
         learning_rate=work.learning_rate,
         evaluate_every=max(1, work.steps // work.evaluations),
         attribute_every=0,
         save_every=0,
         seed=seed,
     )
-    return replace(plain, **ARMS[arm].changes)
-
-
-def held_out(work: Work) -> tuple[Problem, ...]:
-    """The problems on which accuracy is measured."""
-    return load_task(TASK, count=work.held_out, seed=work.data_seed).problems
+    return replace(plain, **ARMS[arm].changes, steps=work.steps * (3 if arm == LONGER else 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Samples of held-out problems: the share that is right, with the same seeds every time."""
 
+    setting: Setting
     problems: Sequence[Problem]
     samples: int
-    sampling: Sampling
+
+    @staticmethod
+    def of(work: Work, setting: Setting, *, samples: int) -> "Evaluation":
+        """On the problems of a reproduction."""
+        return Evaluation(setting, setting.problems(count=work.held_out, seed=work.data_seed, split="test"), samples)
 
     def __call__(self, policy: Policy) -> dict[str, float]:
-        return {"accuracy": float(np.mean(share_right(self.pools(policy))))}
+        return {"accuracy": float(np.mean([row.mean() for row in graded(self.setting, self.pools(policy))]))}
 
     def pools(self, policy: Policy) -> list[SearchResult]:
         """The samples of each problem."""
+        task = load_task(self.setting.task, count=1)
         return self_consistency(
-            self.problems,
-            policy,
-            n=self.samples,
-            answers=load_task(TASK, count=1).answers,
-            sampling=self.sampling,
-            seed=9,
+            self.problems, policy, n=self.samples, answers=task.answers, sampling=task.sampling, seed=9
         )
 
 
-def share_right(results: Sequence[SearchResult]) -> list[float]:
-    """The share of each problem's samples that is right."""
-    verifier = load_task(TASK, count=1).verifier
-    rows = [verifier.score([r.problem] * len(r.pool), list(r.pool)).values() for r in results]
-    return [float(np.nan_to_num(row).mean()) for row in rows]
+def graded(setting: Setting, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    """Which of each problem's samples are right, 0 where one could not be graded."""
+    verifier = load_task(setting.task, count=1).verifier
+    return [np.nan_to_num(verifier.score([r.problem] * len(r.pool), list(r.pool)).values()) for r in results]
 
 
 def mean_value(scorer: Scorer, results: Sequence[SearchResult]) -> float:
@@ -161,6 +255,12 @@ def mean_value(scorer: Scorer, results: Sequence[SearchResult]) -> float:
     return float(np.nanmean(np.concatenate(rows)))
 
 
-def policy() -> Transformers:
-    """The shipped policy, as every training begins with it."""
-    return Transformers.load(weights_folder("policy"), dtype="float32", device="cpu")
+def policy(setting: Setting) -> Transformers:
+    """The policy as every training of a setting begins with it."""
+    start = Transformers.load(weights_folder("policy"), dtype="float32", device="cpu")
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for matrix in start.model.parameters():
+            if setting.noise and matrix.ndim == 2:
+                matrix.add_(setting.noise * matrix.std() * torch.randn(matrix.shape, generator=draw))
+    return start

@@ -1,12 +1,14 @@
 """The planted word: the prover's values against counting, and the trainer as a whole."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bench import didactic
 from bench.didactic import LETTERS, PLANTED, PROBLEM, ROOM, SAMPLING, Planted, Prover, found, imitator, samples
+from policies import GRPOConfig, grpo_train
 from verifiers import Solution, Stop, check_scorer, split_steps
 
 
@@ -63,3 +65,20 @@ def test_the_imitator_is_weak_and_its_steps_are_letters():
     for solution in reply.solutions:
         assert all(len(step.text) == 2 for step in solution.steps if step.text)
         assert solution.token_count <= ROOM
+
+
+def test_pav_rl_finds_a_word_that_the_outcome_alone_does_not(tmp_path):
+    """The trainer as a whole: sampling, scores, credit and update; at chance both would stay where they are."""
+    word = "kebdig"
+    plain = GRPOConfig(
+        steps=150, groups=1, group_size=64, sampling=SAMPLING, learning_rate=1e-3, scale="none", gate="never",
+        save_every=0, attribute_every=0,
+    )  # fmt: skip
+    pav = replace(plain, gate="always", credit="advantage")
+    last = {}
+    for name, prm, config in (("outcome", None, plain), ("pav", Prover(10.0, word), pav)):
+        policy = imitator(seed=0, planted=word)
+        result = grpo_train(policy, [PROBLEM], Planted(word), prm, out=tmp_path / name, config=config)
+        last[name] = np.mean([row["reward"] for row in result.metrics[-10:]])
+    assert last["pav"] > 0.7
+    assert last["outcome"] < 0.1

@@ -1,14 +1,17 @@
 """`stepbeam reproduce verigate` in miniature: every arm for two steps, and claims beside their measurements."""
 
+import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from bench.cli import main
 from bench.errors import BadInput
 from bench.reproduce import verigate_work
+from bench.reproduce.folder import slug
 from bench.reproduce.verigate import reproduce_verigate
-from bench.reproduce.verigate_work import ARMS, Work, config_of, held_out
+from bench.reproduce.verigate_work import ARMS, SETTINGS, Evaluation, Work, config_of, policy
 from bench.tiny import load_task
 from policies.advantages import CREDITS
 
@@ -16,8 +19,8 @@ from policies.advantages import CREDITS
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
     work = Work(
-        tmp_path_factory.mktemp("verigate"), seeds=(0,), problems=6, held_out=3, samples=1, final_samples=2, steps=2,
-        groups=2, evaluations=1,
+        tmp_path_factory.mktemp("verigate"), seeds=(0,), problems=6, held_out=4, samples=1, final_samples=8, steps=2,
+        groups=2, evaluations=1, labelled=6, prm_steps=2,
     )  # fmt: skip
     return work, reproduce_verigate(work, processes=1)
 
@@ -25,13 +28,24 @@ def miniature(tmp_path_factory):
 def test_every_arm_and_claim_is_on_the_page(miniature):
     work, claims = miniature
     page = (work.out / "verigate.md").read_text()
-    for arm in ARMS:
-        assert f"| {arm} |" in page
-    for claim in claims:
-        assert claim.text in page
-    gated = [claim for claim in claims if claim.text.startswith("gated (")]
-    assert len(gated) == 2 * len(CREDITS)
+    assert [task for task, _ in claims] == ["chain", "word_sort"]
+    for setting, (_, found) in zip(SETTINGS, claims, strict=True):
+        assert f"## {setting.task}" in page
+        for arm in setting.arms:
+            assert page.count(f"| {arm} |") == sum(arm in s.arms for s in SETTINGS)
+        assert all(claim.text in page for claim in found)
+    assert {f"{gate}, {credit}" for gate in ("degenerate", "all_wrong") for credit in CREDITS} <= set(ARMS)
     assert (work.out / "verigate.png").stat().st_size > 10_000
+
+
+def test_each_arm_was_trained_with_what_it_says(miniature):
+    work, _ = miniature
+    for arm, chosen in ARMS.items():
+        record = json.loads((work.out / "trainings" / f"chain_{slug(arm)}_0" / "training.json").read_text())
+        assert record["config"]["gate"] == chosen.changes["gate"]
+        assert ("weighted" in json.dumps(record["verifier"])) == chosen.as_outcome
+        assert (record["prm"] is None) == (not chosen.prm)
+        assert ("pav(" in json.dumps(record["prm"])) == chosen.pav
 
 
 def test_what_is_done_is_not_done_again(miniature, monkeypatch):
@@ -48,16 +62,24 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch):
 
 
 def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
-    work = Work(tmp_path)
-    plain = config_of(work, "outcome", 0)
+    work, setting = Work(tmp_path), SETTINGS[0]
+    plain = config_of(work, setting, "outcome", 0)
     for arm, chosen in ARMS.items():
-        assert replace(config_of(work, arm, 0), gate="never", credit=plain.credit, scale=plain.scale, resample=0,
-                       prm_coef=1.0) == plain  # fmt: skip
+        assert replace(config_of(work, setting, arm, 0), gate="never", credit=plain.credit, scale=plain.scale,
+                       resample=0, prm_coef=1.0) == plain  # fmt: skip
         assert {"gate"} <= set(chosen.changes)
-    trained_on = {
-        p.prompt for p in load_task(verigate_work.TASK, count=50, seed=work.data_seed, split="train").problems
-    }
-    assert not trained_on & {p.prompt for p in held_out(work)}
+    trained_on = {p.prompt for p in load_task("chain", count=50, seed=work.data_seed, split="train").problems}
+    assert not trained_on & {p.prompt for p in Evaluation.of(work, setting, samples=1).problems}
+
+
+def test_the_policy_of_a_setting_is_the_same_every_time():
+    shipped, weak, again = (policy(replace(SETTINGS[0], noise=noise)).model for noise in (0.0, 0.2, 0.2))
+    for a, b, c in zip(shipped.parameters(), weak.parameters(), again.parameters(), strict=True):
+        assert torch.equal(b, c)
+        if a.ndim == 2:
+            assert float((b - a).detach().std() / a.detach().std()) == pytest.approx(0.2, rel=0.1)
+        else:
+            assert torch.equal(a, b)
 
 
 def test_options_that_are_for_another_claim(capsys):
