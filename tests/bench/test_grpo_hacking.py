@@ -1,0 +1,85 @@
+"""A PRM that can be hacked, in a small world: what an open gate makes of it, a shut one, and what the audit sees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
+from bench.grpo_audit import audit, read_metrics
+from policies import GRPOConfig, grpo_train
+from policies.advantages import CREDITS
+from verifiers import Scores, from_function
+
+WORD = "keb"
+CONFIG = GRPOConfig(
+    steps=60, groups=8, group_size=8, sampling=SAMPLING, learning_rate=3e-3, save_every=0, attribute_every=0
+)
+
+
+class Hackable:
+    """A PRM that likes one letter, which has nothing to do with the task."""
+
+    name = "hackable"
+
+    def score(self, problems, solutions):
+        return Scores(tuple(np.array(["a" in p.text for p in s.steps], dtype=np.float32) for s in solutions))
+
+
+class Constant:
+    """A PRM that says the same of every step."""
+
+    name = "constant"
+
+    def score(self, problems, solutions):
+        return Scores(tuple(np.full(len(s.steps), 0.6, dtype=np.float32) for s in solutions))
+
+
+def trained(out, gate):
+    config = replace(CONFIG, gate=gate)
+    held_out = Prover(10.0, WORD)
+    start = imitator(seed=0, planted=WORD)
+    grpo_train(start, [PROBLEM], Planted(WORD), Hackable(), out=out, config=config, held_out=held_out)
+    return read_metrics(out)
+
+
+def last(rows, name):
+    return np.mean([row[name] for row in rows[-10:]])
+
+
+def test_an_open_gate_lets_a_hackable_prm_ruin_the_policy_and_the_audit_says_so(tmp_path):
+    rows = trained(tmp_path, "always")
+    assert last(rows, "prm") > 0.9
+    assert last(rows, "reward") < 0.05
+    found = audit(rows)
+    assert found.fired
+    assert "the PRM rose and the verifier fell" in found.signs
+
+
+@pytest.mark.parametrize("gate", ["never", "all_wrong"])
+def test_behind_a_shut_gate_the_same_prm_does_no_harm_and_the_audit_is_silent(tmp_path, gate):
+    rows = trained(tmp_path, gate)
+    assert last(rows, "reward") > 0.9
+    assert last(rows, "prm") < 0.1
+    assert not audit(rows).fired
+
+
+@pytest.mark.parametrize("credit", [c for c in CREDITS if c != "future_sum"])
+def test_a_prm_that_tells_nothing_moves_no_weight(tmp_path, credit):
+    before, after = imitator(seed=0), imitator(seed=0)
+    config = replace(CONFIG, steps=2, gate="all_wrong", credit=credit)
+    wrong = from_function(lambda problem, solution: 0.0)
+    rows = grpo_train(after, [PROBLEM], wrong, Constant(), out=tmp_path, config=config).metrics
+    assert all(row["dead"] == 1.0 for row in rows)
+    for a, b in zip(before.model.parameters(), after.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_summed_from_a_step_on_the_same_prm_pays_for_length(tmp_path):
+    """The artefact of the faithful rule: no step is better than another, and solutions grow."""
+    config = replace(CONFIG, steps=40, gate="all_wrong", credit="future_sum")
+    wrong = from_function(lambda problem, solution: 0.0)
+    rows = grpo_train(imitator(seed=0), [PROBLEM], wrong, Constant(), out=tmp_path, config=config).metrics
+    steps = [row["steps"] for row in rows]
+    assert np.mean(steps[-5:]) > np.mean(steps[:5]) + 1.0
