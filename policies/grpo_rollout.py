@@ -79,6 +79,8 @@ def judge_groups(
     a `held_out` scorer is to be compared with it. Raises ValueError where its scores are those of an outcome scorer
     or do not fit the steps.
     """
+    if not pools:
+        return []  # there are more processes than groups
     rewards = _each(_rewards(verifier, _flat(problems, pools)), pools)
     plain = [_advantages(pool, r, None, None, config, gate="never") for pool, r in zip(pools, rewards, strict=True)]
     speaks = [prm is not None and _speaks(info, config) for _, info in plain]

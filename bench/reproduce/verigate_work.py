@@ -15,6 +15,7 @@ from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.made_up import label, make_up_text
 from bench.tiny.worlds import WORLDS, Split
+from bench.train_grpo import Accuracy
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
@@ -150,7 +151,7 @@ def prm_quality(work: Work, setting: Setting) -> Unit:
     """Each PRM's AUC on the starting policy's solutions of held-out problems, by its value of the whole solution."""
 
     def compute() -> Unit:
-        pools = Evaluation.of(work, setting, samples=work.final_samples).pools(policy(setting))
+        pools = final_pools(work, setting, policy(setting))
         right = np.concatenate(graded(setting, pools))
         found: Unit = {}
         for kind in kinds_of(setting):
@@ -177,7 +178,6 @@ def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
         # Where the PRM is part of the reward it is asked too, for the audit; its gate is shut.
         speaks: Scorer | None = PAV(guide, guide) if chosen.pav and guide is not None else guide
         other = PRM.load(prm(work, setting, "held_out"), device="cpu")
-        judge = Evaluation.of(work, setting, samples=work.samples)
         result = grpo_train(
             policy(setting),
             setting.problems(count=work.problems, seed=work.data_seed, split="train"),
@@ -185,11 +185,11 @@ def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
             speaks,
             out=folder,
             config=config_of(work, setting, arm, seed),
-            evaluate=judge,
+            evaluate=accuracy(work, setting),
             held_out=other,
         )
         rows = read_metrics(folder)
-        pools = replace(judge, samples=work.final_samples).pools(result.policy)
+        pools = final_pools(work, setting, result.policy)
         found = audit(rows)
         return {
             "metrics": rows,
@@ -219,28 +219,23 @@ def config_of(work: Work, setting: Setting, arm: str, seed: int) -> GRPOConfig:
     return replace(plain, **ARMS[arm].changes, steps=work.steps * (3 if arm == LONGER else 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Samples of held-out problems: the share that is right, with the same seeds every time."""
+def accuracy(work: Work, setting: Setting) -> Accuracy:
+    """What is measured during a training: the share of samples of held-out problems that is right."""
+    task = load_task(setting.task, count=1)
+    return Accuracy(held_out(work, setting), task.answers, task.verifier, task.sampling, work.samples)
 
-    setting: Setting
-    problems: Sequence[Problem]
-    samples: int
 
-    @staticmethod
-    def of(work: Work, setting: Setting, *, samples: int) -> "Evaluation":
-        """On the problems of a reproduction."""
-        return Evaluation(setting, setting.problems(count=work.held_out, seed=work.data_seed, split="test"), samples)
+def held_out(work: Work, setting: Setting) -> tuple[Problem, ...]:
+    """The problems on which accuracy is measured."""
+    return setting.problems(count=work.held_out, seed=work.data_seed, split="test")
 
-    def __call__(self, policy: Policy) -> dict[str, float]:
-        return {"accuracy": float(np.mean([row.mean() for row in graded(self.setting, self.pools(policy))]))}
 
-    def pools(self, policy: Policy) -> list[SearchResult]:
-        """The samples of each problem."""
-        task = load_task(self.setting.task, count=1)
-        return self_consistency(
-            self.problems, policy, n=self.samples, answers=task.answers, sampling=task.sampling, seed=9
-        )
+def final_pools(work: Work, setting: Setting, policy: Policy) -> list[SearchResult]:
+    """More samples of each of these problems."""
+    task = load_task(setting.task, count=1)
+    return self_consistency(
+        held_out(work, setting), policy, n=work.final_samples, answers=task.answers, sampling=task.sampling, seed=9
+    )
 
 
 def graded(setting: Setting, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

@@ -421,7 +421,8 @@ def test_a_pavs_credit_is_the_provers_advantage():
             np.testing.assert_allclose(advantages, 0.5 * np.repeat(gains, counts), atol=1e-6)
 
 
-def test_several_processes_learn_what_one_does(tmp_path):
+@pytest.mark.parametrize("groups", [3, 1])  # of one group the second process has nothing to do
+def test_several_processes_learn_what_one_does(tmp_path, groups):
     here = Path(__file__).parent
     code = (
         f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}]\n"
@@ -429,7 +430,7 @@ def test_several_processes_learn_what_one_does(tmp_path):
         "import test_grpo as t\n"
         "from dataclasses import replace\n"
         f"t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, t.Steps(), out={str(tmp_path / 'two')!r}, "
-        "config=replace(t.CONFIG, steps=3, beta=0.05))\n"
+        f"config=replace(t.CONFIG, steps=3, beta=0.05, groups={groups}))\n"
     )
     script = tmp_path / "train.py"
     script.write_text(code)
@@ -437,7 +438,7 @@ def test_several_processes_learn_what_one_does(tmp_path):
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    config = replace(CONFIG, steps=3, beta=0.05)
+    config = replace(CONFIG, steps=3, beta=0.05, groups=groups)
     one = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "one", config=config)
     rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()]
     for a, b in zip(rows, one.metrics, strict=True):

@@ -11,7 +11,7 @@ from bench.errors import BadInput
 from bench.reproduce import verigate_work
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import reproduce_verigate
-from bench.reproduce.verigate_work import ARMS, SETTINGS, Evaluation, Work, config_of, policy
+from bench.reproduce.verigate_work import ARMS, SETTINGS, Work, config_of, held_out, policy
 from bench.tiny import load_task
 from policies.advantages import CREDITS
 
@@ -69,7 +69,7 @@ def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
                        resample=0, prm_coef=1.0) == plain  # fmt: skip
         assert {"gate"} <= set(chosen.changes)
     trained_on = {p.prompt for p in load_task("chain", count=50, seed=work.data_seed, split="train").problems}
-    assert not trained_on & {p.prompt for p in Evaluation.of(work, setting, samples=1).problems}
+    assert not trained_on & {p.prompt for p in held_out(work, setting)}
 
 
 def test_the_policy_of_a_setting_is_the_same_every_time():
