@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.estimators import best_at_k, pass_at_k, weighted_at_k
+from bench.estimators import best_curve, pass_curve, weighted_curve
 from bench.intervals import mean_interval
 from bench.plan import Contest
 from verifiers.scoring import Spend
@@ -88,7 +88,7 @@ class Results:
 
 
 def pool_outcomes(
-    pool: GradedPool, contests: Iterable[Contest], sizes: Iterable[int], *, seed: int = 0
+    pool: GradedPool, contests: Iterable[Contest], sizes: Sequence[int], *, seed: int = 0
 ) -> Iterator[Outcome]:
     """Every contest at every size, read off one pool; a size beyond the pool's stands for the whole pool."""
     count = len(pool.correct)
@@ -98,21 +98,29 @@ def pool_outcomes(
         if contest.scorer is not None:
             values = values * pool.values[contest.scorer]
             judged = pool.judged[contest.scorer]
-        for n in sizes:
-            k = min(n, count)
-            if not k:
+        chances, errors = _curve(pool, contest, values, [min(n, count) for n in sizes], seed) if count else ((), ())
+        for i, n in enumerate(sizes):
+            if not count:
                 yield Outcome(pool.problem, contest, n, 0.0, 0.0, Spend())
                 continue
-            error = 0.0
-            if contest == ANY_RIGHT:
-                chance = pass_at_k(pool.correct, k)
-            elif contest.strategy == "best_of_n":
-                chance = best_at_k(pool.correct, values, k)
-            else:
-                place = seed_at(seed, pool.problem, "subsets", k)
-                chance, error = weighted_at_k(pool.correct, values, pool.classes, k, seed=place)
-            spend = _drawn_share(pool.drawn, k / count) + _scaled(judged, k / count)
-            yield Outcome(pool.problem, contest, n, chance, error, spend)
+            share = min(n, count) / count
+            spend = _drawn_share(pool.drawn, share) + _scaled(judged, share)
+            yield Outcome(pool.problem, contest, n, float(chances[i]), float(errors[i]), spend)
+
+
+def _curve(
+    pool: GradedPool, contest: Contest, values: npt.NDArray[np.float64], ks: Sequence[int], seed: int
+) -> tuple[Sequence[float], Sequence[float]]:
+    """Chances at every k, and their standard errors from drawing subsets."""
+    exact = [0.0] * len(ks)
+    if contest == ANY_RIGHT:
+        return pass_curve(pool.correct, ks).tolist(), exact
+    if contest.strategy == "best_of_n":
+        return best_curve(pool.correct, values, ks).tolist(), exact
+    chances, errors = weighted_curve(
+        pool.correct, values, pool.classes, ks, seed=seed_at(seed, pool.problem, "subsets")
+    )
+    return chances.tolist(), errors.tolist()
 
 
 def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Expectations over subsets, against enumeration of every subset."""
 
+import math
 from itertools import combinations
 from statistics import mean
 
@@ -9,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import search
-from bench.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
+from bench.estimators import (
+    best_at_k,
+    best_curve,
+    pass_at_k,
+    pass_curve,
+    pessimistic_at_k,
+    pessimistic_curve,
+    soft_curve,
+    weighted_at_k,
+    weighted_curve,
+)
 from bench.intervals import mean_interval
 from verifiers import Problem
 
@@ -75,6 +86,50 @@ def test_a_vote_between_them_is_within_its_stated_error(pool, data) -> None:
     exact = mean(one_vote(right, values, classes, s) for s in every_subset(len(pool), k))
     estimate, error = weighted_at_k(right, values, classes, k, subsets=4000, seed=data.draw(st.integers(0, 9)))
     assert abs(estimate - exact) <= 5 * error + 5 / 4000
+
+
+@given(pools, st.integers(0, 9))
+def test_a_curve_is_its_points(pool, seed) -> None:
+    right, values, classes = ([row[i] for row in pool] for i in range(3))
+    ks = list(range(len(pool), 0, -1))
+    assert pass_curve(right, ks).tolist() == [pass_at_k(right, k) for k in ks]
+    assert best_curve(right, values, ks).tolist() == [best_at_k(right, values, k) for k in ks]
+    for curve, point in ((weighted_curve, weighted_at_k), (pessimistic_curve, pessimistic_at_k)):
+        chances, errors = curve(right, values, classes, ks, subsets=20, seed=seed)
+        points = [point(right, values, classes, k, subsets=20, seed=seed) for k in ks]
+        np.testing.assert_allclose(chances, [chance for chance, _ in points], atol=1e-12)
+        np.testing.assert_allclose(errors, [error for _, error in points], atol=1e-9)
+
+
+def one_soft(right: list[bool], values: list[float], subset: tuple[int, ...], temperature: float) -> float:
+    mass = {i: math.exp(values[i] / temperature) for i in subset if values[i] == values[i]}
+    return sum(m * right[i] for i, m in mass.items()) / sum(mass.values()) if mass else 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(pools, st.sampled_from([0.1, 1.0]), st.integers(0, 9))
+def test_soft_selection_is_within_its_stated_error_of_all_subsets(pool, temperature, seed) -> None:
+    right, values, n = [r for r, _, _ in pool], [v for _, v, _ in pool], len(pool)
+    ks = list(range(1, n + 1))
+    chances, errors = soft_curve(right, values, ks, temperature=temperature, subsets=4000, seed=seed)
+    for k, chance, error in zip(ks, chances, errors, strict=True):
+        exact = mean(one_soft(right, values, s, temperature) for s in every_subset(n, k))
+        assert abs(chance - exact) <= 5 * error + 5 / 4000 * (k not in (1, n)) + 1e-9
+    assert errors[0] == errors[-1] == 0.0
+
+
+def test_large_pools_take_little_time_and_memory() -> None:
+    rng = np.random.default_rng(0)
+    right, values = rng.random(10_000) < 0.3, rng.random(10_000)
+    ks = [1 << i for i in range(14)]
+    assert np.all(np.diff(pass_curve(right, ks)) >= 0)
+    ranked = right[np.argsort(-values)]
+    for k, chance in zip(ks, best_curve(right, values, ks), strict=True):
+        best = [math.comb(9_999 - r, k - 1) / math.comb(10_000, k) for r in range(0, 40)] if k >= 4096 else []
+        assert not best or chance == pytest.approx(sum(b * x for b, x in zip(best, ranked, strict=False)), abs=1e-8)
+    chances, errors = weighted_curve(right, values, np.where(right, 0, rng.integers(1, 5000, 10_000)), ks)
+    assert chances[-1] == 1.0
+    assert errors.max() < 0.04
 
 
 @given(pools, st.floats(0.0, 2.0))
