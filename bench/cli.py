@@ -13,7 +13,7 @@ from bench.curves import Results
 from bench.errors import BadInput
 from bench.memory import keep_freed_memory
 from bench.options import separator
-from bench.plan import POOLED, RunPlan
+from bench.plan import POOLED, SELECTORS, RunPlan
 from bench.specs import named_scorers
 from bench.table import table
 from bench.train import add_arguments
@@ -117,6 +117,7 @@ def _rerank(options: argparse.Namespace) -> None:
         out,
         sizes=sizes,
         separator=options.separator,
+        select=options.select.split(","),
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
@@ -256,6 +257,11 @@ def _parser() -> argparse.ArgumentParser:
     rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
     rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
     rerank.add_argument("--n", type=int, default=32, help="the curves show powers of two up to it")
+    rerank.add_argument(
+        "--select",
+        default="best_of_n,weighted_majority",
+        help=f"how a scored solution is chosen, separated by commas: {', '.join(SELECTORS)}",
+    )
     rerank.add_argument(
         "--separator",
         type=separator,

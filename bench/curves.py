@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.estimators import best_curve, pass_curve, weighted_curve
+from bench.estimators import best_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.intervals import mean_interval
 from bench.plan import Contest
 from verifiers.scoring import Spend
@@ -117,9 +117,13 @@ def _curve(
         return pass_curve(pool.correct, ks).tolist(), exact
     if contest.strategy == "best_of_n":
         return best_curve(pool.correct, values, ks).tolist(), exact
-    chances, errors = weighted_curve(
-        pool.correct, values, pool.classes, ks, seed=seed_at(seed, pool.problem, "subsets")
-    )
+    place = seed_at(seed, pool.problem, "subsets")
+    if contest.strategy == "soft":
+        chances, errors = soft_curve(pool.correct, values, ks, seed=place)
+    elif contest.strategy == "pessimistic":
+        chances, errors = pessimistic_curve(pool.correct, values, pool.classes, ks, seed=place)
+    else:
+        chances, errors = weighted_curve(pool.correct, values, pool.classes, ks, seed=place)
     return chances.tolist(), errors.tolist()
 
 
@@ -133,7 +137,7 @@ def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
         variances[o.contest, o.n] = variances.get((o.contest, o.n), 0.0) + o.error**2
     largest = max(variances.values(), default=0.0) ** 0.5 / max(1, problems)
     if largest:
-        yield f"drawing the subsets of a vote adds a standard error of at most {100 * largest:.2f} points"
+        yield f"drawing subsets of the pools adds a standard error of at most {100 * largest:.2f} points"
 
 
 def _drawn_share(pool: Spend, share: float) -> Spend:

@@ -8,6 +8,7 @@ from policies.policy import Sampling
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
 DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
+SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
 STRATEGIES = (*POOLED, "beam_search")
 
 

@@ -11,7 +11,7 @@ from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool
 from bench.errors import BadInput
 from bench.kept_scores import KeptScores, open_scores
 from bench.label_quality import Judged, quality_of
-from bench.plan import Contest
+from bench.plan import SELECTORS, Contest
 from bench.pools import SavedPool, read_pools
 from bench.run_folder import json_line, make_folder, write_atomically
 from bench.specs import load_scorer, separator_note, separator_of, version_of
@@ -30,17 +30,20 @@ def rerank(
     *,
     sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
     separator: str | None = None,
+    select: Sequence[str] = ("best_of_n", "weighted_majority"),
     limit: int | None = None,
     seed: int = 0,
     answers: Answers = MATH,
     progress: bool = True,
 ) -> Results:
-    """Self-consistency, and Best-of-N and weighted majority for every scorer given and every one recorded.
+    """Self-consistency, and every way to `select` (of `SELECTORS`) for every scorer given and every one recorded.
 
     A text is cut into steps at `separator`; where it is None, at what each scorer was trained on, or else at
     line breaks. Writes `results.jsonl` into the folder `out`, and each pool's scores as they are made, so that
-    the same command goes on where it was killed. Raises BadInput for a file that is no pool.
+    the same command goes on where it was killed. Raises BadInput for a file that is no pool, and for an unknown way.
     """
+    if unknown := [way for way in select if way not in SELECTORS]:
+        raise BadInput(f"--select {unknown[0]}: use {', '.join(SELECTORS)}")
     pools = read_pools(path, limit=limit)
     make_folder(out)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
@@ -53,7 +56,7 @@ def rerank(
     names = [*loaded, *recorded]
     kept = open_scores(out / "rerank-scores.jsonl")
     contests = [ANY_RIGHT, Contest("self_consistency", None)]
-    contests += [Contest(s, name) for s in ("best_of_n", "weighted_majority") for name in names]
+    contests += [Contest(way, name) for way in select for name in names]
     verifier = AnswerVerifier(answers)
     grades = _grades(pools, verifier)
     outcomes: list[Outcome] = []

@@ -125,7 +125,7 @@ def test_large_pools_take_little_time_and_memory() -> None:
     assert np.all(np.diff(pass_curve(right, ks)) >= 0)
     ranked = right[np.argsort(-values)]
     for k, chance in zip(ks, best_curve(right, values, ks), strict=True):
-        best = [math.comb(9_999 - r, k - 1) / math.comb(10_000, k) for r in range(0, 40)] if k >= 4096 else []
+        best = [math.comb(9_999 - r, k - 1) / math.comb(10_000, k) for r in range(40)] if k >= 4096 else []
         assert not best or chance == pytest.approx(sum(b * x for b, x in zip(best, ranked, strict=False)), abs=1e-8)
     chances, errors = weighted_curve(right, values, np.where(right, 0, rng.integers(1, 5000, 10_000)), ks)
     assert chances[-1] == 1.0

@@ -76,6 +76,22 @@ def test_curves_of_a_saved_pool(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "best_of_n (score)" in capsys.readouterr().out
 
 
+def test_every_way_to_select(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the whole pool a curve says what the strategies themselves choose."""
+    solutions = [solution("2", score=0.6), solution("2", score=0.5), solution("3", score=0.9), solution("3", score=0.1)]
+    pools = write(tmp_path / "p.jsonl.gz", [{"prompt": "1+1?", "answer": "2", "solutions": solutions}])
+    ways = ("best_of_n", "weighted_majority", "pessimistic", "soft")
+    command = ["rerank", pools, "--n=4", f"--select={','.join(ways)}", f"--out={tmp_path / 'out'}"]
+    assert main(command) == 0
+    table = results(tmp_path / "out")
+    assert [table[way, "score", 4] for way in ways[:3]] == [[0.0], [1.0], [1.0]]
+    mass = np.exp(np.array([0.6, 0.5, 0.9, 0.1]) / 0.1)
+    assert table["soft", "score", 4] == pytest.approx([mass[:2].sum() / mass.sum()])
+    assert table["soft", "score", 1] == pytest.approx([0.5])
+    assert main([*command[:3], "--select=median"]) == 2
+    assert "--select median: use best_of_n, weighted_majority, pessimistic, soft" in capsys.readouterr().err
+
+
 def test_a_trained_scorer_beside_a_recorded_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     solutions = [{"text": f"7-9=8\n8*3={x}\n={x}", "human": float(x == 4)} for x in (4, 1, 4, 5)]
     row = {"id": "c", "prompt": "C 7-9*3\n", "answer": "4", "solutions": solutions}
