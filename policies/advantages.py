@@ -38,7 +38,7 @@ def gated_advantages(
     step_ends: Sequence[Sequence[int]],
     *,
     gate: Gate = "degenerate",
-    credit: Credit = "future_sum",
+    credit: Credit = "advantage",
     scale: Literal["std", "none"] = "std",
     weight: Literal["step", "token"] = "step",
     prm_coef: float = 1.0,
@@ -57,7 +57,7 @@ def gated_advantages(
     >>> mixed, info = gated_advantages([1.0, 0.0], None, ends, gate="never")
     >>> [row.tolist() for row in mixed], info.kind
     ([[1.0, 1.0, 1.0, 1.0], [-1.0, -1.0]], 'mixed')
-    >>> wrong, info = gated_advantages([0.0, 0.0], [[0.9, 0.1], [0.5, 0.5]], ends, credit="advantage", roots=[0.5, 0.5])
+    >>> wrong, info = gated_advantages([0.0, 0.0], [[0.9, 0.1], [0.5, 0.5]], ends, roots=[0.5, 0.5])
     >>> [row.round(2).tolist() for row in wrong], info.signal
     ([[0.89, 0.89, -1.79, -1.79], [0.0, 0.0]], 'prm')
 
@@ -66,8 +66,8 @@ def gated_advantages(
     mean is above `right_above`, and has no outcome signal. `gate` opens the PRM: to "degenerate" groups, to
     "all_wrong" ones alone, "always" (added to the outcome's) or "never". The PRM's part, times `prm_coef`, by `credit`:
 
-    - "future_sum": the sum of the scores from a step on, less the group's mean, over its std (the faithful rule;
-      it pays early steps and long solutions even for constant scores);
+    - "future_sum": the sum of the scores from a step on, less the group's mean, over its std (VeriGate's own rule; it
+      pays early steps and long solutions even for constant scores);
     - "zscore_sum": scores less the mean, over the std, then summed from a step on (DeepSeekMath 4.1.3);
     - "advantage": the step's own gain, its score less the one before it, over the root of the mean square: the
       process advantage of PAV-RL (Setlur et al. 2024, arXiv 2410.08146, section 3.3). It is a difference already and

@@ -21,7 +21,7 @@ class GRPOConfig:
     signal, are replaced by other problems' up to k times a step; all that is sampled is counted.
 
     `gate`, `credit`, `scale`, `weight`, `prm_coef`, `right_above` and `error_below` are those of
-    `gated_advantages`; `loss` that of `token_weights`. `beta` weighs the KL to the policy as it was at the start
+    `gated_advantages` (VeriGate as published is `credit="future_sum"`); `loss` that of `token_weights`. `beta` weighs the KL to the policy as it was at the start
     (k3); at 0 there is no such copy. `part_tokens` bounds the tokens that go through the model at once in an update
     (None: 2,048 on a CPU, whose caches are small, and 16,384 on a GPU): it changes the memory, not the gradient.
     `bf16` computes updates in bfloat16; weights are float32, but under LoRA (`lora_rank` above 0) the frozen ones
@@ -31,7 +31,7 @@ class GRPOConfig:
     `evaluate_every` (0: never), and every `attribute_every` steps (0: never) each step of each solution is written
     down with its score and its advantage.
 
-    >>> GRPOConfig(steps=50, group_size=4, gate="all_wrong", credit="progress").updates
+    >>> GRPOConfig(steps=50, group_size=4, gate="all_wrong", credit="min").updates
     1
 
     Raises ValueError for a value out of range.
@@ -44,7 +44,7 @@ class GRPOConfig:
     updates: int = 1
     resample: int = 0
     gate: Gate = "degenerate"
-    credit: Credit = "future_sum"
+    credit: Credit = "advantage"
     scale: Literal["std", "none"] = "std"
     weight: Literal["step", "token"] = "step"
     prm_coef: float = 1.0
