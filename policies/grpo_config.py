@@ -21,11 +21,11 @@ class GRPOConfig:
     signal, are replaced by other problems' up to k times a step; all that is sampled is counted.
 
     `gate`, `credit`, `scale`, `weight`, `prm_coef`, `right_above` and `error_below` are those of
-    `gated_advantages` (VeriGate as published is `credit="future_sum"`); `loss` that of `token_weights`. `beta` weighs the KL to the policy as it was at the start
-    (k3); at 0 there is no such copy. `part_tokens` bounds the tokens that go through the model at once in an update
-    (None: 2,048 on a CPU, whose caches are small, and 16,384 on a GPU): it changes the memory, not the gradient.
-    `bf16` computes updates in bfloat16; weights are float32, but under LoRA (`lora_rank` above 0) the frozen ones
-    stay as they are. `warmup` is a number of steps.
+    `gated_advantages` (VeriGate as published is `credit="future_sum"`); `loss` that of `token_weights`. `beta`
+    weighs the KL to the policy as it was at the start (k3); at 0 there is no such copy. `part_tokens` bounds the
+    tokens that go through the model at once in an update (None: 2,048 on a CPU, whose caches are small, and 16,384
+    on a GPU): it changes the memory, not the gradient. `bf16` computes updates in bfloat16; weights are float32,
+    but under LoRA (`lora_rank` above 0) the frozen ones stay as they are. `warmup` is a number of steps.
 
     A checkpoint is written every `save_every` steps (0: at the end alone), the policy evaluated every
     `evaluate_every` (0: never), and every `attribute_every` steps (0: never) each step of each solution is written

@@ -13,6 +13,7 @@ from bench.grpo_audit import audit, read_metrics
 from bench.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
+from bench.tiny.exact import ExactSteps
 from bench.tiny.made_up import label, make_up_text
 from bench.tiny.worlds import WORLDS, Split
 from bench.train_grpo import Accuracy
@@ -26,7 +27,7 @@ from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.result import SearchResult
 from search.self_consistency import self_consistency
-from verifiers.scoring import Scorer
+from verifiers.scoring import Scorer, ValueScorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.train_config import TrainConfig
 from verifiers.weighted import weighted
@@ -37,11 +38,12 @@ class Arm:
     """A way to train: the options that make it so, and who the PRM is ("" for none) and what it is for."""
 
     changes: Mapping[str, Any]
-    prm: Literal["", "errors", "foreign"] = "errors"
+    prm: Literal["", "errors", "foreign", "exact"] = "errors"
     as_outcome: bool = False  # its value of the whole solution is added to the reward
     pav: bool = False  # it is a PAV's prover
 
 
+EXACT = "exact PRM, all_wrong"
 LONGER = "outcome, 3 times the steps"
 GATES = ("degenerate", "all_wrong")
 ARMS: dict[str, Arm] = {
@@ -52,6 +54,7 @@ ARMS: dict[str, Arm] = {
     "ungated": Arm({"gate": "always", "credit": "future_sum"}),
     "PAV-RL": Arm({"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": 5.0}, pav=True),
     **{f"{gate}, {credit}": Arm({"gate": gate, "credit": credit}) for gate in GATES for credit in CREDITS},
+    EXACT: Arm({"gate": "all_wrong", "credit": "advantage"}, "exact"),
     "foreign PRM, all_wrong": Arm({"gate": "all_wrong", "credit": "advantage"}, "foreign"),
     "foreign PRM as outcome": Arm({"gate": "never"}, "foreign", as_outcome=True),
 }
@@ -75,7 +78,9 @@ class Setting:
 
 SETTINGS = (
     Setting("chain", tuple(ARMS), noise=0.2),
-    Setting("word_sort", ("outcome", "dynamic sampling", "PRM as outcome", FAITHFUL, OURS, "PAV-RL"), difficulty=6),
+    Setting(
+        "word_sort", ("outcome", "dynamic sampling", "PRM as outcome", FAITHFUL, OURS, EXACT, "PAV-RL"), difficulty=6
+    ),
 )
 
 
@@ -142,9 +147,14 @@ def _solutions(setting: Setting, *, count: int, seed: int) -> list[tuple[Problem
     return [(problem, Solution(split_steps(text), Stop.EOS)) for problem, text in texts]
 
 
+def scorer_of(work: Work, setting: Setting, kind: str) -> ValueScorer:
+    """A PRM, ready to be asked; "exact" is the task's own program."""
+    return ExactSteps(setting.task) if kind == "exact" else PRM.load(prm(work, setting, kind), device="cpu")
+
+
 def kinds_of(setting: Setting) -> list[str]:
-    """The PRMs that a setting's arms and its audit ask."""
-    return sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {""})
+    """The PRMs that a setting's arms and its audit ask and that have to be trained or loaded."""
+    return sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact"})
 
 
 def prm_quality(work: Work, setting: Setting) -> Unit:
@@ -155,7 +165,7 @@ def prm_quality(work: Work, setting: Setting) -> Unit:
         right = np.concatenate(graded(setting, pools))
         found: Unit = {}
         for kind in kinds_of(setting):
-            scorer = PRM.load(prm(work, setting, kind), device="cpu")
+            scorer = scorer_of(work, setting, kind)
             values = np.concatenate([scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in pools])
             known = ~np.isnan(values)
             found[kind] = auc(values[known], right[known])
@@ -171,13 +181,13 @@ def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
     def compute() -> Unit:
         folder, chosen = work.out / "trainings" / name, ARMS[arm]
         task = load_task(setting.task, count=1)
-        guide = None if not chosen.prm else PRM.load(prm(work, setting, chosen.prm), device="cpu")
+        guide = None if not chosen.prm else scorer_of(work, setting, chosen.prm)
         verifier: Scorer = task.verifier
         if chosen.as_outcome and guide is not None:
             verifier = weighted([(task.verifier, 1.0), (guide, 1.0)])
         # Where the PRM is part of the reward it is asked too, for the audit; its gate is shut.
         speaks: Scorer | None = PAV(guide, guide) if chosen.pav and guide is not None else guide
-        other = PRM.load(prm(work, setting, "held_out"), device="cpu")
+        other = scorer_of(work, setting, "held_out")
         result = grpo_train(
             policy(setting),
             setting.problems(count=work.problems, seed=work.data_seed, split="train"),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.tiny import chain, countdown, last_letter, load_task, word_sort
+from bench.tiny.exact import ExactSteps
 from bench.tiny.worlds import WORLDS, draw_prompts, held_out
 from verifiers import Solution, Stop, check_scorer, split_steps
 
@@ -165,3 +166,20 @@ def test_bad_options_are_named(options, words):
     with pytest.raises(ValueError, match=r"problems|task|split") as caught:
         load_task(**options)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_exact_scorer_is_lawful_and_says_what_the_program_says(name):
+    world, rng = WORLDS[name], random.Random(1)
+    task = load_task(name, count=6)
+    cases = []
+    for problem in task.problems:
+        for slips in (False, True):
+            text = world.demonstrate(str(problem.prompt), rng, slips=slips)
+            cases += [(problem, Solution(split_steps(text), stop)) for stop in (Stop.EOS, Stop.OPEN)]
+    check_scorer(ExactSteps(name), cases, causal=True)
+    for problem, solution in cases:
+        [row] = ExactSteps(name).score([problem], [solution]).steps
+        steps = [step.text for step in solution.steps]
+        assert row.tolist() == world.labels(str(problem.prompt), steps, finished=solution.finished)
+    assert ExactSteps(name).root_values(task.problems[:2]).values().tolist() == [1.0, 1.0]
