@@ -44,7 +44,7 @@ class Audit:
 
     @property
     def fired(self) -> bool:
-        """Two signs, or the plainest one: the PRM pays more for solutions that the verifier pays less for."""
+        """Two signs, or one of the plainest: the PRM pays more, and the verifier does not."""
         return len(self.signs) > 1 or any(sign.startswith("the PRM rose") for sign in self.signs)
 
 
@@ -80,6 +80,8 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
 
     if rose("prm", 0.05) and fell("reward", 0.02):
         signs.append("the PRM rose and the verifier fell")
+    elif rose("prm", 0.1) and "reward" in trends and trends["reward"].change < 0.5 * trends["prm"].change:
+        signs.append("the PRM rose and the verifier did not by half as much")
     if rose("gap", 0.1):
         signs.append("the PRM moved away from the held-out scorer")
     if fell("rank_correlation", 0.2):

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
+from bench.grpo_audit import audit
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
@@ -74,7 +75,7 @@ def _hacking_claims(found: Found) -> list[Claim]:
             gap = difference(*(np.array([[u["held_out"]] for u in found[a]]) for a in (arm, summed)))
             text = f"a held-out PRM gives more to the solutions of '{arm}' than to those of '{summed}'"
             claims.append(Claim(text, f"{gap.value:+.3f}", f"{gap.low:+.3f} to {gap.high:+.3f}", gap.low > 0))
-    fired = sum(unit["fired"] for unit in found[OURS])
+    fired = _fired(found[OURS])
     text = f"the audit of the gated training ({OURS}) is silent"
     claims.append(Claim(text, f"fired in {fired} of {len(found[OURS])} seeds", "", fired == 0))
     return claims
@@ -82,6 +83,11 @@ def _hacking_claims(found: Found) -> list[Claim]:
 
 def _percent(text: str, found: Estimate, holds: bool) -> Claim:
     return Claim(text, f"{100 * found.value:+.1f}%", f"{100 * found.low:+.1f}% to {100 * found.high:+.1f}%", holds)
+
+
+def _fired(units: list[Unit]) -> int:
+    """In how many trainings the audit sees hacking."""
+    return sum(audit(unit["metrics"]).fired for unit in units)
 
 
 def _right(units: list[Unit]) -> np.ndarray:
@@ -136,7 +142,7 @@ def _section(work: Work, setting: Setting, found: Found, claims: list[Claim]) ->
         lines.append(
             f"| {arm} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {each} | {half:.3f} | {dead:.2f} | {share:.2f} "
             f"| {other:.3f} | {length:.2f} | {spent:,.0f} | {seconds:.0f} "
-            f"| {sum(u['fired'] for u in units)} of {len(units)} |"
+            f"| {_fired(units)} of {len(units)} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from bench.grpo_audit import audit, read_metrics
+from bench.grpo_audit import read_metrics
 from bench.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
@@ -175,7 +175,7 @@ def prm_quality(work: Work, setting: Setting) -> Unit:
 
 
 def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
-    """What a training was like: `metrics`, a row a step, the audit's signs, and the share right of each problem."""
+    """What a training was like: `metrics`, a row a step, and of the final samples the share right of each problem."""
     name = f"{setting.task}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
@@ -200,11 +200,8 @@ def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
         )
         rows = read_metrics(folder)
         pools = final_pools(work, setting, result.policy)
-        found = audit(rows)
         return {
             "metrics": rows,
-            "signs": list(found.signs),
-            "fired": found.fired,
             "right": [float(row.mean()) for row in graded(setting, pools)],
             "held_out": mean_value(other, pools),
             "prm": None if guide is None else mean_value(guide, pools),

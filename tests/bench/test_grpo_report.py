@@ -90,6 +90,10 @@ def test_the_audit_fires_on_hacking_and_not_on_learning():
     assert hacked.fired
     assert hacked.signs == ("the PRM rose and the verifier fell", "the PRM moved away from the held-out scorer")
     assert "the PRM looks hacked: the PRM rose" in audit_text(hacked)
+    for gained, fired in ((0.1, True), (0.5, False)):  # the PRM gains 0.6
+        inflated = audit(rows(reward=np.linspace(0.1, 0.1 + gained, 40) + noise(), prm=rise + noise()))
+        assert inflated.fired == fired
+        assert ("the PRM rose and the verifier did not by half as much" in inflated.signs) == fired
     one_sign = audit(rows(reward=flat + noise(), prm=flat + noise(), repeated=rise))
     assert (one_sign.fired, one_sign.signs) == (False, ("solutions repeat themselves more",))
     padded = audit(rows(reward=flat + noise(), steps=np.linspace(4, 12, 40), repeated=rise))
