@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
+from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.grpo_audit import audit
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
@@ -23,7 +23,8 @@ from bench.run_folder import write_atomically
 
 Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE, MARGIN = 0.12, 0.07
-_DRAWN = ("outcome", LONGER, "dynamic sampling", "PRM as outcome", "ungated", FAITHFUL, OURS, "PAV-RL")
+_DRAWN = (LONGER, "outcome", OURS, FAITHFUL, "dynamic sampling", "ungated", "PRM as outcome", "PAV-RL")
+_COLOURS = (GREY, *COLOURS[:6], COLOURS[-1])
 
 
 def reproduce_verigate(work: Work, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
@@ -161,7 +162,7 @@ def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]
             y = np.mean([[right for _, _, right in curve] for curve in found], axis=0)
             for axes, place in ((by_rollouts, 0), (by_seconds, 1)):
                 x = np.mean([[point[place] for point in curve] for curve in found], axis=0)
-                axes.plot(x, y, color=COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
+                axes.plot(x, y, color=_COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
         for axes, what in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
             axes.set_xlabel(what)
             axes.set_ylabel("held-out accuracy (mean of seeds)")
