@@ -66,7 +66,8 @@ def grpo_train(
 
     Any scorers do: `verifier` rewards whole solutions, `prm` their steps, in the groups that `config.gate` opens to
     it (see `gated_advantages`); without a PRM this is GRPO (Shao et al. 2024). PAV-RL (Setlur et al. 2024) is
-    `prm=PAV(...)` with `gate="always", credit="advantage", prm_coef=alpha`. A solution that was cut off has reward 0.
+    `prm=PAV(...)` with `gate="always", credit="advantage", scale="none", prm_coef=alpha`. A solution that was cut off
+    has reward 0.
 
     `evaluate(policy)` gives named numbers, such as the accuracy of a search on held-out problems; they go into the
     metrics, before the first step and every `config.evaluate_every`. A `held_out` scorer, which is not trained

@@ -23,6 +23,7 @@ from bench.run_folder import write_atomically
 
 Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE, MARGIN = 0.12, 0.07
+HALF = 0.5  # accuracy below which a training is called a failure, where the audit is counted
 _DRAWN = (LONGER, "outcome", OURS, FAITHFUL, "dynamic sampling", "ungated", "PRM as outcome", "PAV-RL")
 _COLOURS = (GREY, *COLOURS[:6], COLOURS[-1])
 
@@ -145,6 +146,13 @@ def _section(work: Work, setting: Setting, found: Found, claims: list[Claim]) ->
             f"| {other:.3f} | {length:.2f} | {spent:,.0f} | {seconds:.0f} "
             f"| {_fired(units)} of {len(units)} |"
         )
+    units = [unit for of_arm in found.values() for unit in of_arm]
+    low = [unit for unit in units if np.mean(unit["right"]) < HALF]
+    high = [unit for unit in units if np.mean(unit["right"]) >= HALF]
+    lines.append(
+        f"\nThe audit fires in {_fired(low)} of the {len(low)} trainings that end below {HALF}, and in {_fired(high)} "
+        f"of the other {len(high)}."
+    )
     return "\n".join(lines) + "\n"
 
 
