@@ -1,7 +1,7 @@
 """Points of compute-vs-accuracy curves, from graded pools of samples."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Outcome:
             "scorer": self.contest.scorer,
             "n": self.n,
             "correct": self.correct,
+            "error": self.error,
             "sampled_tokens": float(self.spend.sampled_tokens),
             "scored_tokens": float(self.spend.scored_tokens),
             "flops": float(self.spend.flops),
@@ -70,6 +71,21 @@ class Point:
     high: float
     spend: Spend
     problems: int
+
+    def row(self) -> dict[str, Any]:
+        """A row of `points.jsonl`, seconds included."""
+        return {
+            "strategy": self.contest.strategy,
+            "scorer": self.contest.scorer,
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "low": self.low,
+            "high": self.high,
+            "problems": self.problems,
+            **{name: float(cost) for name, cost in asdict(self.spend).items()},
+            "flops": float(self.spend.flops),
+            "seconds": float(self.spend.seconds),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool
 from bench.errors import BadInput
 from bench.kept_scores import KeptScores, open_scores
 from bench.label_quality import Judged, quality_of
+from bench.outputs import write_results
 from bench.plan import SELECTORS, Contest
 from bench.pools import SavedPool, read_pools
-from bench.run_folder import json_line, make_folder, write_atomically
+from bench.run_folder import make_folder
 from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
@@ -90,7 +91,7 @@ def rerank(
         *_qualities(marked),
     )
     results = Results(tuple(outcomes), notes)
-    write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
+    write_results(out, results)
     return results
 
 

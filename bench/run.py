@@ -10,10 +10,11 @@ from tqdm import tqdm
 import search
 from bench.curves import Results
 from bench.errors import BadInput
+from bench.outputs import write_problems, write_results
 from bench.plan import RunPlan
 from bench.results import results_of
-from bench.run_folder import Row, RunFolder, json_line, open_run, write_atomically
-from bench.samples import sample_rows, score_rows, solution_of, spend_record
+from bench.run_folder import Row, RunFolder, open_run
+from bench.samples import sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.specs import load_policy, load_scorer, separator_note, separator_of
 from bench.task import Task
 from bench.tasks import load_task
@@ -29,8 +30,9 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
 def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     """Do what the plan says, or what is left of it, and return its results.
 
-    The folder holds `config.toml`, `samples.jsonl`, `scores.jsonl` (a row a solution), `journal.jsonl`
-    (what each unit of work spent) and `results.jsonl`. A run that was killed and started again ends
+    The folder holds `config.toml`, `problems.jsonl`, `samples.jsonl`, `scores.jsonl` (a row a solution),
+    `trees.jsonl` (a row a candidate of a beam search), `journal.jsonl` (what each unit of work spent),
+    `results.jsonl` and `points.jsonl` (the table). A run that was killed and started again ends
     with the same rows as one that was not. Raises BadInput for a plan that cannot be carried out.
     """
     contests = plan.contests()
@@ -38,10 +40,11 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     sampling = plan.sampling(task.sampling)
     folder = open_run(out, plan.config())
     try:
+        write_problems(out, task.problems)
         _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
-        write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
+        write_results(out, results)
     finally:
         folder.close()
     return results
@@ -131,7 +134,7 @@ class _Chunk:
             seed=self.plan.seed,
         )
         rows = [row for result in found for row in sample_rows(self.task, result, "sample", None, self.plan.n)]
-        self.folder.commit(pool_unit(self.number), rows, [], spend_record(found))
+        self.folder.commit(pool_unit(self.number), spend_record(found), samples=rows)
 
     def score(self, name: str, parts: _Parts) -> None:
         pools: dict[str, list[Row]] = {problem.id: [] for problem in self.problems}
@@ -143,7 +146,7 @@ class _Chunk:
             answers=self.task.answers,
         )
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        self.folder.commit(score_unit(self.number, name), [], rows, _record(name, parts, scored))
+        self.folder.commit(score_unit(self.number, name), _record(name, parts, scored), scores=rows)
 
     def beam(self, name: str, n: int, width: int, expand: int, parts: _Parts) -> None:
         assert parts.policy is not None
@@ -166,11 +169,14 @@ class _Chunk:
             raise BadInput(f"--strategies beam_search:{name}: {error}") from None
         samples: list[Row] = []
         scores: list[Row] = []
+        trees: list[Row] = []
         for result in found:
             rows = sample_rows(self.task, result, "beam_search", name, n)
             samples += rows
             scores += score_rows(result, rows, name)
-        self.folder.commit(beam_unit(self.number, name, n), samples, scores, _record(name, parts, found))
+            trees += tree_rows(result, name, n)
+        record = _record(name, parts, found)
+        self.folder.commit(beam_unit(self.number, name, n), record, samples=samples, scores=scores, trees=trees)
 
 
 def _record(name: str, parts: _Parts, results: Sequence[search.SearchResult]) -> Row:

@@ -1,7 +1,7 @@
 """A run on disk: append-only rows that survive a kill at any point.
 
-A run is done in units. A unit's rows are appended to `samples.jsonl` and `scores.jsonl`; then one
-line in `journal.jsonl` commits it and records how long the two files are. Whatever a killed process
+A run is done in units. A unit's rows are appended to `samples.jsonl`, `scores.jsonl` and `trees.jsonl`;
+then one line in `journal.jsonl` commits it and records how long these files are. Whatever a killed process
 left behind the last commit, a torn line included, is cut off when the folder is opened again. So a
 run that was killed and one that was not end with the same bytes.
 """
@@ -18,7 +18,7 @@ from typing import IO, Any
 from bench.errors import BadInput
 
 Row = dict[str, Any]
-ROW_FILES = ("samples.jsonl", "scores.jsonl")
+ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,24 @@ class RunFolder:
     committed: dict[str, Row]  # unit -> its journal record
 
     def rows(self, unit: str, name: str) -> list[Row]:
-        """A committed unit's rows of `samples.jsonl` or `scores.jsonl`."""
+        """A committed unit's rows of one of `ROW_FILES`."""
         start, end = self.committed[unit]["bytes"][name]
         with open(self.path / name, "rb") as file:
             file.seek(start)
             return [json.loads(line) for line in file.read(end - start).splitlines()]
 
-    def commit(self, unit: str, samples: Iterable[Row], scores: Iterable[Row], record: Row) -> None:
+    def commit(
+        self,
+        unit: str,
+        record: Row,
+        *,
+        samples: Iterable[Row] = (),
+        scores: Iterable[Row] = (),
+        trees: Iterable[Row] = (),
+    ) -> None:
         """Append a unit's rows and then the line that makes them count."""
-        spans = {
-            name: append_rows(self.path / name, rows) for name, rows in zip(ROW_FILES, (samples, scores), strict=True)
-        }
+        new = zip(ROW_FILES, (samples, scores, trees), strict=True)
+        spans = {name: append_rows(self.path / name, rows) for name, rows in new}
         line = {"unit": unit, "bytes": spans, **record}
         append_rows(self.path / "journal.jsonl", [line])
         self.committed[unit] = line
@@ -79,7 +86,7 @@ def _repaired(path: Path, config: Mapping[str, object]) -> dict[str, Row]:
     last = json.loads(whole[-1])["bytes"] if whole else dict.fromkeys(ROW_FILES, (0, 0))
     _cut(journal, sum(len(line.encode()) for line in whole))
     for name in ROW_FILES:
-        _cut(path / name, last[name][1])
+        _cut(path / name, last.get(name, (0, 0))[1])
     return records
 
 

@@ -72,6 +72,26 @@ def score_rows(result: SearchResult, rows: Sequence[Row], scorer: str) -> list[R
     ]
 
 
+def tree_rows(result: SearchResult, scorer: str, n: int) -> list[Row]:
+    """One row a candidate of a tree search: its own last step, its parent's place, its value and its fate."""
+    return [
+        {
+            "problem": result.problem.id,
+            "strategy": "beam_search",
+            "scorer": scorer,
+            "n": n,
+            "node": place,
+            "parent": node.parent,
+            "depth": node.depth,
+            "text": node.solution.steps[-1].text if node.solution.steps else "",
+            "stop": node.solution.stop.value,
+            "value": None if np.isnan(node.value) else node.value,
+            "fate": node.fate.value,
+        }
+        for place, node in enumerate(result.tree)
+    ]
+
+
 def spend_record(results: Sequence[SearchResult]) -> Row:
     """What a unit of work spent, problem by problem, for the journal."""
     return {"spend": {r.problem.id: {k: v for k, v in asdict(r.spend).items() if v} for r in results}}

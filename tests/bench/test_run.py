@@ -117,9 +117,28 @@ def test_a_run_writes_its_folder_and_says_so(place: Path, capsys: pytest.Capture
     assert sampled[2] == pytest.approx(sampled[8] / 4)
 
 
+def test_a_tree_leads_from_the_root_to_every_solution_kept(place: Path) -> None:
+    assert main([*COMMAND, "--out=a"]) == 0
+    trees = [json.loads(line) for line in Path("a/trees.jsonl").read_text().splitlines()]
+    samples = [json.loads(line) for line in Path("a/samples.jsonl").read_text().splitlines()]
+    by_place = {(row["problem"], row["n"], row["node"]): row for row in trees}
+    leaves: dict[tuple[str, int], set[str]] = {}
+    for row in trees:
+        text, above = row["text"], row
+        while above["parent"] >= 0:
+            assert above["parent"] < above["node"]
+            above = by_place[row["problem"], row["n"], above["parent"]]
+            text = above["text"] + text
+        if row["fate"] == "done":
+            leaves.setdefault((row["problem"], row["n"]), set()).add(text)
+    kept = [row for row in samples if row["strategy"] == "beam_search" and row["stop"] == "eos"]
+    assert len({row["problem"] for row in kept}) == 6
+    assert all("".join(row["steps"]) in leaves[row["problem"], row["n"]] for row in kept)
+
+
 def test_the_same_run_twice_gives_the_same_bytes(place: Path) -> None:
     assert main([*COMMAND, "--out=a"]) == main([*COMMAND, "--out=b"]) == 0
-    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl", "config.toml"):
+    for name in ("problems.jsonl", "samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl", "config.toml"):
         assert Path("a", name).read_bytes() == Path("b", name).read_bytes()
 
 
@@ -141,7 +160,7 @@ def test_another_problem_set_in_the_file_does_not_change_a_problem(place: Path) 
 
 def test_datasets_reads_the_rows(place: Path) -> None:
     assert main([*COMMAND, "--out=a"]) == 0
-    for name in ("samples", "scores", "results"):
+    for name in ("problems", "samples", "scores", "trees", "results", "points"):
         rows = datasets.load_dataset("json", data_files=f"a/{name}.jsonl", cache_dir=str(place / "cache"))["train"]
         assert len(rows) == len(Path(f"a/{name}.jsonl").read_text().splitlines())
 
@@ -199,7 +218,7 @@ def killed_and_resumed(command: list[str], environment: dict[str, str], rng: ran
             process.wait()
             kills += 1
     last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
-    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl"):
+    for name in ("samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl"):
         assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
     assert table_of(last.stdout) == table_of(whole.stdout)
     return kills
@@ -228,7 +247,7 @@ def test_torn_files_are_repaired(place: Path, cut: int) -> None:
         file.write(b'{"problem": "q5", "torn')
     Path("torn/results.jsonl").unlink()
     assert main([*COMMAND, "--out=torn"]) == 0
-    for name in ("samples.jsonl", "scores.jsonl", "results.jsonl"):
+    for name in ("samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl"):
         assert Path("torn", name).read_bytes() == Path("whole", name).read_bytes()
 
 
