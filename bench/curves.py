@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.estimators import best_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.intervals import mean_interval
+from bench.paired import Comparison, compare
 from bench.plan import Contest
 from verifiers.scoring import Spend
 from verifiers.seeds import seed_at
 
 ANY_RIGHT = Contest("pass@n", None)
+VOTING = Contest("self_consistency", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,53 @@ class Results:
             groups.setdefault((outcome.contest, outcome.n), []).append(outcome)
         return [_point(contest, n, group) for (contest, n), group in groups.items()]
 
+    def comparisons(self, baseline: Contest = VOTING) -> dict[tuple[Contest, int], Comparison]:
+        """Every strategy at every size against the baseline at the same size, on the same problems.
+
+        Sizes that the baseline lacks are left out, and so is pass@n, which nobody can carry out without
+        the answers. Raises ValueError where there is no such baseline, and where the problems differ.
+        """
+        curves = self._curves(baseline)
+        found = {}
+        for contest, curve in curves.items():
+            for n, outcomes in curve.items():
+                if contest not in (baseline, ANY_RIGHT) and n in curves[baseline]:
+                    other = curves[baseline][n]
+                    ids = _same_problems(contest, outcomes, baseline, other)
+                    found[contest, n] = compare([outcomes[i].correct for i in ids], [other[i].correct for i in ids])
+        return found
+
+    def cost_ratios(self, accuracy: float, baseline: Contest = VOTING) -> dict[Contest, Ratio]:
+        """What each strategy costs to reach an accuracy, as a ratio to what the baseline costs; see `cost_ratio`.
+
+        Costs are in `cost_unit`. Raises as `comparisons` does.
+        """
+        curves = self._curves(baseline)
+        unit = self.cost_unit
+        found = {}
+        for contest, curve in curves.items():
+            if contest not in (baseline, ANY_RIGHT):
+                _same_problems(contest, next(iter(curve.values())), baseline, next(iter(curves[baseline].values())))
+                found[contest] = cost_ratio(_cost_curve(curve, unit), _cost_curve(curves[baseline], unit), accuracy)
+        return found
+
+    @property
+    def cost_unit(self) -> Literal["FLOPs", "samples"]:
+        """FLOPs where every strategy's are known, else samples."""
+        free = {(o.contest, o.n) for o in self.outcomes} - {
+            (o.contest, o.n) for o in self.outcomes if o.spend.flops > 0
+        }
+        return "samples" if free else "FLOPs"
+
+    def _curves(self, baseline: Contest) -> dict[Contest, dict[int, dict[str, Outcome]]]:
+        """Outcomes by contest, size (from small to large) and problem; the baseline is among them."""
+        curves: dict[Contest, dict[int, dict[str, Outcome]]] = {}
+        for outcome in sorted(self.outcomes, key=lambda o: o.n):
+            curves.setdefault(outcome.contest, {}).setdefault(outcome.n, {})[outcome.problem] = outcome
+        if baseline not in curves:
+            raise ValueError(f"no outcomes of {baseline}; there are {', '.join(map(str, curves)) or 'none'}")
+        return curves
+
 
 def pool_outcomes(
     pool: GradedPool, contests: Iterable[Contest], sizes: Sequence[int], *, seed: int = 0
@@ -178,3 +228,20 @@ def _point(contest: Contest, n: int, group: Sequence[Outcome]) -> Point:
     accuracy, low, high = mean_interval([o.correct for o in group])
     mean = _scaled(Spend.total(o.spend for o in group), 1 / len(group))
     return Point(contest, n, accuracy, low, high, mean, len(group))
+
+
+def _same_problems(
+    contest: Contest, one: dict[str, Outcome], baseline: Contest, other: dict[str, Outcome]
+) -> list[str]:
+    if one.keys() != other.keys():
+        odd = sorted(one.keys() ^ other.keys())[0]
+        raise ValueError(f"{contest} and {baseline} are not on the same problems: {odd!r} is in only one of them")
+    return sorted(one)
+
+
+def _cost_curve(curve: dict[int, dict[str, Outcome]], unit: Literal["FLOPs", "samples"]) -> CostCurve:
+    """Correctness and cost, problems (sorted) by sizes."""
+    columns = [[by_problem[i] for i in sorted(by_problem)] for by_problem in curve.values()]
+    correct = np.array([[o.correct for o in column] for column in columns]).T
+    cost = np.array([[o.spend.flops if unit == "FLOPs" else float(o.n) for o in column] for column in columns]).T
+    return CostCurve(correct, cost)

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,20 @@ def sums_interval(
         return point, float("nan"), float("nan")
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return point, float(low), float(high)
+
+
+def resampled_means(values: Floats, *, replicates: int = 2000, seed: int = 0) -> Floats:
+    """The means of a bootstrap that draws whole problems, (R,) or (R, K), for values of shape (P,) or (P, K).
+
+    Equal seeds draw equal problems: what is computed of several of these is paired.
+    """
+    means: Floats = _counts(len(values), replicates, seed) @ values / len(values)
+    return means
+
+
+@lru_cache(maxsize=2)
+def _counts(problems: int, replicates: int, seed: int) -> Floats:
+    """How often a replicate draws each problem, shape (R, P)."""
+    drawn = np.random.default_rng(seed).integers(problems, size=(replicates, problems))
+    cells = drawn + problems * np.arange(replicates)[:, None]
+    return np.bincount(cells.ravel(), minlength=replicates * problems).reshape(replicates, problems).astype(np.float64)
