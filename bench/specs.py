@@ -28,7 +28,7 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
             return policies.load(f"transformers:{_tiny_folder(spec)}", dtype="float32")
         own: Policy | None = _from_module(spec, "extend")
         return own if own is not None else policies.load(spec, dtype=dtype)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise BadInput(f"--policy {spec}: {_first_line(error)}") from None
 
 

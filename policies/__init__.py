@@ -12,8 +12,10 @@ from policies.scripted import Scripted
 if TYPE_CHECKING:
     from policies.grpo import TrainResult, grpo_train
     from policies.transformers import Transformers
+    from policies.vllm import VLLM
 
 __all__ = [
+    "VLLM",
     "Extended",
     "GRPOConfig",
     "GroupInfo",
@@ -38,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from policies.transformers import Transformers
 
         return Transformers
+    if name == "VLLM":
+        from policies.vllm import VLLM
+
+        return VLLM
     if name in ("TrainResult", "grpo_train"):
         import policies.grpo
 

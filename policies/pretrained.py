@@ -26,13 +26,7 @@ def load_pretrained(
         raise ValueError(f"dtype is {dtype!r}: use 'auto', {', '.join(map(repr, _DTYPES))}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    source = str(name)
-    folder = Path(source).expanduser()
-    if folder.exists():
-        _check_folder(folder)
-        source = str(folder)
-    elif source.startswith((".", "/", "~")) or source.count("/") > 1 or isinstance(name, Path):
-        raise FileNotFoundError(f"{source}: no such folder (give a folder with a saved model, or a hub name)")
+    source = source_of(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -46,6 +40,18 @@ def load_pretrained(
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ValueError(f"{source}: transformers could not load it: {first}") from error
     return model.to(device).eval(), tokenizer
+
+
+def source_of(name: str | Path) -> str:
+    """A folder's path, looked into for what a model needs, or a hub name; raises as `load_pretrained`."""
+    source = str(name)
+    folder = Path(source).expanduser()
+    if folder.exists():
+        _check_folder(folder)
+        return str(folder)
+    if source.startswith((".", "/", "~")) or source.count("/") > 1 or isinstance(name, Path):
+        raise FileNotFoundError(f"{source}: no such folder (give a folder with a saved model, or a hub name)")
+    return source
 
 
 def _check_folder(folder: Path) -> None:

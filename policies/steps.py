@@ -15,6 +15,20 @@ from verifiers.solution import Solution, Step, Stop
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
 
 
+def eos_ids(*sources: Any) -> set[int]:
+    """Every id that ends a solution, by a generation config, a model's config or a tokenizer.
+
+    >>> from types import SimpleNamespace
+    >>> sorted(eos_ids(SimpleNamespace(eos_token_id=[2, 7]), None, SimpleNamespace(eos_token_id=2)))
+    [2, 7]
+    """
+    found: set[int] = set()
+    for source in sources:
+        value = getattr(source, "eos_token_id", None)
+        found.update([] if value is None else [value] if isinstance(value, int) else value)
+    return found
+
+
 class StepCutter:
     """Cuts token sequences of one tokenizer into steps.
 
@@ -109,7 +123,7 @@ class StepCutter:
         context: Sequence[int],
         past: int,
         new: Sequence[int],
-        logprobs: Sequence[float],
+        logprobs: Sequence[float] | None,
         *,
         stop: Stop,
         reason: str | None = None,
@@ -119,6 +133,10 @@ class StepCutter:
 
         With `Stop.EOS` the last of the new ids is the end-of-sequence id, which has no text.
         """
+
+        def told(begin: int, end: int) -> tuple[float, ...] | None:
+            return None if logprobs is None else tuple(logprobs[begin:end])
+
         shown = new[:-1] if stop is Stop.EOS else new
         text = self.decode([*context, *shown]) if shown or context else ""
         if stop is Stop.OPEN:
@@ -127,10 +145,10 @@ class StepCutter:
         begin, at = 0, past
         for end, upto in self._candidates(context, shown, text, past, separator):
             if _is_step(text[at:upto], separator):
-                steps.append(Step(text[at:upto], tuple(new[begin:end]), tuple(logprobs[begin:end])))
+                steps.append(Step(text[at:upto], tuple(new[begin:end]), told(begin, end)))
                 begin, at = end, upto
         if begin < len(new) or at < len(text):
-            tail = Step(text[at:], tuple(new[begin:]), tuple(logprobs[begin:]))
+            tail = Step(text[at:], tuple(new[begin:]), told(begin, len(new)))
             if steps and not tail.text.replace(separator, ""):
                 steps[-1] = _joined(steps[-1], tail)
             else:
@@ -163,5 +181,5 @@ def _is_step(text: str, separator: str) -> bool:
 def _joined(step: Step, tail: Step) -> Step:
     # A saved step may lack tokens or log-probabilities: then the whole step has none.
     tokens = None if step.tokens is None else step.tokens + (tail.tokens or ())
-    logprobs = None if step.logprobs is None else step.logprobs + (tail.logprobs or ())
-    return Step(step.text + tail.text, tokens, logprobs)
+    told = None if step.logprobs is None or tail.logprobs is None else step.logprobs + tail.logprobs
+    return Step(step.text + tail.text, tokens, told)

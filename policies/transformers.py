@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from policies.chat import encode_prompt, encode_text
+from policies.chat import encode_text
 from policies.checks import check_rows
 from policies.decoding import Decoder, Row, Sampled, State
 from policies.policy import Extended, NextTokens, Sampling, Until
@@ -19,14 +19,14 @@ from policies.prefill import prefill
 from policies.prefix_cache import PrefixCache
 from policies.pretrained import load_pretrained
 from policies.probabilities import next_token_probs, step_logprobs
+from policies.prompts import Prompts
 from policies.runner import Runner
-from policies.steps import StepCutter
+from policies.steps import StepCutter, eos_ids
 from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.solution import Message, Problem, Solution, Stop, failed
+from verifiers.solution import Problem, Solution, failed
 from verifiers.token_rows import TokenRow
 
 _GIB = 1 << 30
-_PROMPTS = 4096  # prompts whose ids are remembered
 
 
 class Transformers:
@@ -70,15 +70,14 @@ class Transformers:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.chat = chat
         self.batch_bytes = batch_bytes
         self.runner = Runner(model)
         self.cutter = StepCutter(tokenizer, self.runner.vocabulary)
+        self.prompts = Prompts(tokenizer, self.cutter, chat=chat, context=self.runner.context)
         self.cache = PrefixCache(cache_bytes)
         self.eos = np.zeros(self.runner.vocabulary, np.bool_)
-        self._ends = eos_ids(model, tokenizer)
+        self._ends = eos_ids(getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer)
         self.eos[[i for i in self._ends if i < self.runner.vocabulary]] = True
-        self._prompts: dict[str | tuple[Message, ...], tuple[int, ...]] = {}
 
     @classmethod
     def load(
@@ -119,9 +118,9 @@ class Transformers:
                 solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
                 continue
             if (context := contexts.get(id(prefix))) is None:
-                context = contexts[id(prefix)] = self._context(prefix)
+                context = contexts[id(prefix)] = self.prompts.prefix_ids(prefix)
             ids = (*prompt, *context)
-            settled, room = self._room(problem, prefix, len(prompt), len(context), sampling)
+            settled, room = self.prompts.room(problem, prefix, len(prompt), len(context), sampling)
             if settled is not None:
                 solutions[i] = settled
                 continue
@@ -175,9 +174,9 @@ class Transformers:
             except jinja2.TemplateError as error:
                 reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
                 continue
-            ids = (*prompt, *self._context(prefix))
-            if not ids or (self.runner.context is not None and len(ids) > self.runner.context):
-                reasons[i] = f"problem {problem.id!r}: {len(ids)} tokens and a context of {self.runner.context}"
+            ids = (*prompt, *self.prompts.prefix_ids(prefix))
+            if over := self.prompts.over_context(problem, len(ids)):
+                reasons[i] = over
                 continue
             key = (problem.id, prompt)
             keys[key] = None
@@ -237,47 +236,11 @@ class Transformers:
     @property
     def uses_chat_template(self) -> bool:
         """Whether prompts go through a chat template."""
-        return self.chat and bool(getattr(self.tokenizer, "chat_template", None))
+        return self.prompts.uses_chat_template
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
-        ids = self._prompts.get(problem.prompt)
-        if ids is None:
-            ids = tuple(encode_prompt(self.tokenizer, problem.prompt, chat=self.chat))
-            if len(self._prompts) >= _PROMPTS:
-                self._prompts.pop(next(iter(self._prompts)))
-            self._prompts[problem.prompt] = ids
-        return ids
-
-    def _context(self, prefix: Solution) -> list[int]:
-        """The prefix's ids; runs of steps without tokens are tokenised as one text."""
-        ids: list[int] = []
-        text = ""
-        for step, own in zip(prefix.steps, self.cutter.own_ids(prefix.steps), strict=True):
-            if own is None:
-                text += step.text
-                continue
-            ids += encode_text(self.tokenizer, text)
-            ids += own
-            text = ""
-        return ids + encode_text(self.tokenizer, text)
-
-    def _room(
-        self, problem: Problem, prefix: Solution, prompt: int, past: int, sampling: Sampling
-    ) -> tuple[Solution | None, int]:
-        """How many tokens may be sampled, or the solution where that is settled already."""
-        context = self.runner.context
-        if not prompt + past:
-            return failed(f"problem {problem.id!r}: the prompt has no tokens"), 0
-        if context is not None and prompt > context:
-            return failed(
-                f"problem {problem.id!r}: the prompt has {prompt} tokens and the model's context {context}",
-                prefix.steps,
-            ), 0
-        room = sampling.max_tokens - past
-        if context is not None:
-            room = min(room, context - prompt - past)
-        return (None, room) if room > 0 else (Solution(prefix.steps, Stop.LENGTH), 0)
+        return self.prompts.prompt_ids(problem)
 
     def _decode(self, states: list[tuple[State, int]], until: Until, sampling: Sampling) -> list[tuple[Sampled, Spend]]:
         if not states:
@@ -312,15 +275,6 @@ class Transformers:
             sampled_tokens=sampled,
             policy_flops=self.runner.flops_per_token * (computed + max(sampled - 1, 0)),
         )
-
-
-def eos_ids(model: PreTrainedModel, tokenizer: Any) -> set[int]:
-    """Every id that ends a solution, by the generation config, the model's config and the tokenizer."""
-    found: set[int] = set()
-    for source in (getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer):
-        value = getattr(source, "eos_token_id", None)
-        found.update([] if value is None else [value] if isinstance(value, int) else value)
-    return found
 
 
 def _default_batch_bytes(device: torch.device) -> int:

@@ -123,7 +123,7 @@ class GenRM:
                 "give the model to GenRM or LLMJudge with a format of your own"
             )
         words = GenRMFormat(**entry["format"])
-        policy.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
+        policy.prompts.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
         votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
         room = sampling or Sampling(max_tokens=entry.get("max_tokens", 1024))
         return cls(policy, entry["mode"], votes, words, sampling=room, seed=seed)

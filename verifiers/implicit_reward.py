@@ -63,7 +63,7 @@ class ImplicitReward:
         entry: dict[str, Any] = getattr(tuned.model.config, "stepbeam", None) or {}
         if (kind := entry.get("kind", "dpo")) != "dpo":
             raise ValueError(f"{str(policy)!r} holds a model of kind {kind!r}, not 'dpo': load it as what it is")
-        tuned.chat = base.chat = entry.get("chat", True)
+        tuned.prompts.chat = base.prompts.chat = entry.get("chat", True)
         return cls(tuned, base, beta)
 
     @property

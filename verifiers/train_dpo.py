@@ -13,8 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from policies.attention import attention_for
 from policies.chat import encode_prompt
-from policies.steps import StepCutter
-from policies.transformers import eos_ids
+from policies.steps import StepCutter, eos_ids
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution
@@ -131,7 +130,7 @@ def pair_ids(
 ) -> list[dict[str, list[int]]]:
     """Prompt, chosen and rejected ids of each pair, as trl names them; what is over `limit` is left out."""
     cutter = StepCutter(tokenizer, model.config.get_text_config().vocab_size)
-    ends = eos_ids(model, tokenizer)
+    ends = eos_ids(getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer)
     examples: list[dict[str, list[int]]] = []
     skipped: dict[str, list[str]] = {}
     for pair in pairs:

