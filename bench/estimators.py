@@ -1,11 +1,16 @@
 """What a strategy scores with k samples, as an expectation over the k-subsets of a larger pool.
 
 One pool of n samples a problem gives the whole curve k = 1..n, with far less noise than its first k
-samples. `correct` (n,) holds 1.0 or 0.0 a sample, `values` (n,) its score, NaN where it cannot be
-chosen, and `classes` (n,) its answer's equivalence class, -1 for none. Ties are averaged.
+samples. `correct` (n,) holds 1.0 or 0.0 a sample, `values` (n,) its score and `classes` (n,) its answer's
+equivalence class. The rules are the same for all:
 
-pass@k and best@k are exact. For votes and soft selection `subsets` seeded orders of the pool are drawn, and the first
-k of an order are its k-subset: one draw serves every k. k = 1 and k = n are exact there too.
+- NaN is the score of a sample that cannot be chosen: an unfinished one, or one without an opinion. It takes
+  its place in a subset, but is not chosen and has no vote. A subset of nothing else counts as wrong.
+- Class -1 is an answer that cannot be read. It has no vote; by its score alone (best@k) it may be chosen.
+- Ties are averaged: over the samples of the highest score, over the classes of the most votes.
+
+pass@k and best@k are exact. Votes and soft selection are exact where a pool has at most `subsets` k-subsets
+(k = n, k = n - 1, ...) and for k = 1; else they are a mean over `subsets` seeded ones, with its standard error.
 """
 
 import math
@@ -15,7 +20,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from bench.subsets import Floats, Ints, mean_over_subsets
+
+_CELLS = 1 << 20  # numbers an array may hold while votes are counted
 
 
 def pass_at_k(correct: npt.ArrayLike, k: int) -> float:
@@ -75,8 +82,7 @@ def weighted_at_k(
 ) -> tuple[float, float]:
     """The chance that a weighted vote in a k-subset is right, and the standard error of that estimate.
 
-    With all scores equal it is majority voting. k = 1 and k = n are exact; between them, `subsets`
-    seeded subsets are drawn.
+    With all scores equal it is majority voting (maj@k).
 
     >>> weighted_at_k([0, 1, 1], [0.9, 0.5, 0.6], [0, 1, 1], 3)
     (1.0, 0.0)
@@ -116,7 +122,7 @@ def pessimistic_at_k(
 ) -> tuple[float, float]:
     """The chance that pessimistic selection in a k-subset is right, and the standard error of that estimate.
 
-    See `search.pessimistic`; exact for k = 1 and k = n.
+    See `search.pessimistic`.
 
     >>> pessimistic_at_k([1, 0, 0], [0.9, 0.8, 0.8], [0, 1, 1], 3, alpha=1.0)
     (0.0, 0.0)
@@ -158,29 +164,25 @@ def soft_curve(
 ) -> tuple[Floats, Floats]:
     """The chance that soft Best-of-k is right (see `search.soft`) for every k, and standard errors, (K,) each.
 
-    >>> [x.tolist() for x in soft_curve([1, 0], [0.5, 0.5], [1, 2])]
-    [[0.5, 0.5], [0.0, 0.0]]
+    >>> [x.round(3).tolist() for x in soft_curve([1, 0, 0], [0.5, 0.5, 0.4], [1, 2, 3])]
+    [[0.333, 0.41, 0.422], [0.0, 0.0, 0.0]]
 
     Raises ValueError for k below 1 or above n, and for a temperature that is not positive.
     """
     if not temperature > 0:
         raise ValueError(f"temperature={temperature}: it must be positive; `best_curve` is the limit at 0")
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    n, known = len(right), ~np.isnan(scores)
-    sizes = _checked(n, ks)
-    if not known.any():
-        return np.zeros(len(sizes)), np.zeros(len(sizes))
-    mass = np.where(known, np.exp((np.nan_to_num(scores) - scores[known].max()) / temperature), 0.0)
-    order = _orders(n, sizes, subsets, seed)
-    all_mass, right_mass = mass[order].cumsum(axis=1), (mass * right)[order].cumsum(axis=1)
-    chances, errors = np.zeros(len(sizes)), np.zeros(len(sizes))
-    for i, k in enumerate(sizes):
-        if k == 1:
-            chances[i] = (right * known).mean()
-            continue
-        total = all_mass[:, k - 1]
-        chances[i], errors[i] = _mean(right_mass[:, k - 1] / np.where(total > 0, total, 1.0), exact=k == n)
-    return chances, errors
+    logits = np.where(np.isnan(scores), -np.inf, scores / temperature)
+    right_logits = np.where(right > 0, logits, -np.inf)
+
+    def outcomes(rows: Ints, sizes: Ints) -> Floats:
+        # Sums of exponentials in their logarithms, which neither overflow nor vanish on any scale of scores.
+        every = np.logaddexp.accumulate(logits[rows], axis=1)[:, sizes - 1].T
+        of_right = np.logaddexp.accumulate(right_logits[rows], axis=1)[:, sizes - 1].T
+        chance: Floats = np.exp(of_right - np.where(np.isfinite(every), every, 0.0))
+        return chance
+
+    return mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
 
 
 def _sum_of_scores(sums: Floats, _counts: Floats, _eligible: Floats) -> Floats:
@@ -197,62 +199,47 @@ def _votes(
     subsets: int,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    """Vote among the first k of seeded orders, for every k.
+    """Vote among the k samples of subsets, for every k.
 
-    `weigh` makes the classes' weights, shape (orders, classes), of the sums and counts of their
-    members' scores, of that shape too, and the number of scored samples, shape (orders, 1).
+    `weigh` makes the classes' weights, shape (K, classes, subsets), of the sums and counts of their
+    members' scores, of that shape too, and the number of scored samples, shape (K, 1, subsets).
     """
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    labels = np.asarray(classes, dtype=np.int64)
-    n = len(right)
-    sizes = _checked(n, ks)
-    chances, errors = np.zeros(len(sizes)), np.zeros(len(sizes))
-    # A sample that cannot be chosen has no vote; one without a readable answer is wrong, and wins nothing.
-    voters = ~np.isnan(scores) & (labels >= 0)
+    labels, known = np.asarray(classes, dtype=np.int64), ~np.isnan(scores)
+    voters = known & (labels >= 0)
     names, column = np.unique(labels[voters], return_inverse=True)
     if not len(names):
-        return chances, errors
-    place = np.zeros(n, dtype=np.int64)
+        return mean_over_subsets(len(right), ks, _all_wrong, subsets=subsets, seed=seed)
+    columns = len(names) + 1  # the last is for those without a vote
+    place = np.full(len(right), len(names))
     place[voters] = column
+    votes = np.where(voters, np.nan_to_num(scores), 0.0)
     class_right = np.bincount(column, weights=right[voters]) / np.bincount(column)
-    order = _orders(n, sizes, subsets, seed)
-    rows = np.arange(len(order))[:, None] * len(names)
-    counts, sums = np.zeros(len(order) * len(names)), np.zeros(len(order) * len(names))
-    eligible = (~np.isnan(scores))[order].cumsum(axis=1)
-    seen = 0
-    for i in np.argsort(sizes, kind="stable"):
-        k = sizes[i]
-        if k == 1:
-            chances[i] = (right * voters).mean()
-            continue
-        new = order[:, seen:k]
-        cells, votes = (rows + place[new]).ravel(), voters[new].ravel().astype(np.float64)
-        counts += np.bincount(cells, weights=votes, minlength=len(counts))
-        sums += np.bincount(cells, weights=votes * np.nan_to_num(scores)[new].ravel(), minlength=len(sums))
-        seen = k
-        shape = (len(order), len(names))
-        have = counts.reshape(shape)
-        weights = np.where(have > 0, weigh(sums.reshape(shape), have, eligible[:, k - 1 : k]), -np.inf)
+
+    def outcomes(rows: Ints, sizes: Ints) -> Floats:
+        parts = math.ceil(len(rows) * len(sizes) * columns / _CELLS)
+        return np.hstack([count(part, sizes) for part in np.array_split(rows, min(parts, len(rows)))])
+
+    def count(rows: Ints, sizes: Ints) -> Floats:
+        shape = (len(sizes), columns, len(rows))
+        # What lies between two sizes is counted at the larger one, and then summed up to each.
+        size = np.searchsorted(sizes, np.arange(rows.shape[1]), side="right")
+        cells = ((size * columns + place[rows]) * len(rows) + np.arange(len(rows))[:, None]).ravel()
+        found = np.bincount(cells, minlength=math.prod(shape)).reshape(shape)[:, :-1]
+        summed = np.bincount(cells, weights=votes[rows].ravel(), minlength=math.prod(shape)).reshape(shape)[:, :-1]
+        counts, sums = found.cumsum(axis=0, dtype=np.float64), summed.cumsum(axis=0)
+        eligible = known[rows].cumsum(axis=1, dtype=np.float64)[:, sizes - 1].T[:, None]
+        weights = np.where(counts > 0, weigh(sums, counts, eligible), -np.inf)
         top = weights.max(axis=1, keepdims=True)
         winners = (weights >= top - 1e-9 * np.maximum(1.0, np.abs(top))) & np.isfinite(weights)
-        share = winners.sum(axis=1)
-        outcomes = np.where(share > 0, (winners @ class_right) / np.maximum(share, 1), 0.0)
-        chances[i], errors[i] = _mean(outcomes, exact=k == n)
-    return chances, errors
+        chance: Floats = np.einsum("kcs,c->ks", winners, class_right) / np.maximum(1, winners.sum(axis=1))
+        return chance
+
+    return mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
 
 
-def _mean(outcomes: Floats, *, exact: bool) -> tuple[float, float]:
-    """Their mean and its standard error; of the whole pool all orders have one outcome."""
-    if exact:
-        return float(outcomes[0]), 0.0
-    return float(outcomes.mean()), float(outcomes.std(ddof=1) / math.sqrt(len(outcomes)))
-
-
-def _orders(n: int, sizes: Sequence[int], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """The first max(sizes) samples of seeded orders, shape (count, max(sizes)); one where all of them are wanted."""
-    if min(sizes) == n:
-        return np.arange(n)[None]
-    return np.random.default_rng(seed).random((count, n)).argsort(axis=1)[:, : max(sizes)]
+def _all_wrong(rows: Ints, sizes: Ints) -> Floats:
+    return np.zeros((len(sizes), len(rows)))
 
 
 @lru_cache(maxsize=64)

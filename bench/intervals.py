@@ -1,5 +1,6 @@
 """Confidence intervals over problems."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 Floats = npt.NDArray[np.float64]
+_BLOCK = 512  # problems whose weights are drawn at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +26,44 @@ class Estimate:
 
 
 def mean_interval(
-    per_problem: npt.ArrayLike, *, level: float = 0.95, replicates: int = 2000, seed: int = 0
+    per_problem: npt.ArrayLike,
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    level: float = 0.95,
+    replicates: int = 2000,
+    seed: int = 0,
 ) -> tuple[float, float, float]:
-    """The mean over problems and its interval, by a bootstrap that draws whole problems.
+    """The mean over problems, of values within `bounds`, and its interval, by a bootstrap over whole problems.
 
     >>> mean, low, high = mean_interval([1.0, 0.0, 0.5, 1.0] * 25)
     >>> mean, 0.5 < low < mean < high < 0.75
     (0.625, True)
 
-    Where all problems agree (0 of 50 solved, say) a bootstrap sees no spread; there the exact binomial
-    interval stands in (Clopper and Pearson 1934). Raises ValueError for no problems at all.
+    Each replicate weighs the problems at random (the Bayesian bootstrap, Rubin 1981). Beside them stand two
+    more, one at each bound, whose weight is the problems' standard deviation as a share of the largest that their
+    mean allows: without these a few problems, nearly all solved, say too little of the one that may yet
+    fail, and the interval is too narrow. For values of 0 and 1 the replicates are draws from the
+    uniform prior's Beta(right + 1, wrong + 1). Where all problems agree on 0 or 1 (0 of 50 solved, say) the exact
+    binomial interval stands in (Clopper and Pearson 1934). Raises ValueError for no problems at all, and
+    for values outside the bounds.
     """
     values = np.asarray(per_problem, dtype=np.float64)
     if not len(values):
         raise ValueError("no problems: there is no accuracy to report")
+    lower, upper = bounds
+    if not (values.min() >= lower - 1e-9 and values.max() <= upper + 1e-9):
+        raise ValueError(f"values from {values.min():g} to {values.max():g}: they must lie within bounds={bounds}")
     mean = float(values.mean())
-    if values.min() == values.max() and values[0] in (0.0, 1.0):
+    agreed = values.min() == values.max()
+    if agreed and bounds == (0.0, 1.0) and values[0] in bounds:
         exact = binomtest(int(values.sum()), len(values)).proportion_ci(level)
         return mean, float(exact.low), float(exact.high)
-    # Counts of each problem in a replicate, so that memory stays at (replicates, problems) small integers.
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=replicates)
-    means = counts @ values / len(values)
+    spread = 1.0 if agreed else min(1.0, values.std() / math.sqrt((mean - lower) * (upper - mean)))
+    at_lower, at_upper = np.random.default_rng(seed).standard_gamma(spread, size=(2, replicates))
+    total, weight = _weighted_sums(np.column_stack([values, np.ones(len(values))]), replicates, seed).T
+    means = (total + at_lower * lower + at_upper * upper) / (weight + at_lower + at_upper)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return mean, float(low), float(high)
+    return mean, min(mean, float(low)), max(mean, float(high))
 
 
 def sums_interval(
@@ -85,17 +101,25 @@ def sums_interval(
 
 
 def resampled_means(values: Floats, *, replicates: int = 2000, seed: int = 0) -> Floats:
-    """The means of a bootstrap that draws whole problems, (R,) or (R, K), for values of shape (P,) or (P, K).
+    """Means over problems as `mean_interval` draws them, (R, K) for values (P, K), with nothing beside the problems.
 
-    Equal seeds draw equal problems: what is computed of several of these is paired.
+    Equal seeds weigh the problems alike: what is computed of several of these is paired.
     """
-    means: Floats = _counts(len(values), replicates, seed) @ values / len(values)
+    sums = _weighted_sums(np.column_stack([values, np.ones(len(values))]), replicates, seed)
+    means: Floats = sums[:, :-1] / sums[:, -1:]
     return means
 
 
-@lru_cache(maxsize=2)
-def _counts(problems: int, replicates: int, seed: int) -> Floats:
-    """How often a replicate draws each problem, shape (R, P)."""
-    drawn = np.random.default_rng(seed).integers(problems, size=(replicates, problems))
-    cells = drawn + problems * np.arange(replicates)[:, None]
-    return np.bincount(cells.ravel(), minlength=replicates * problems).reshape(replicates, problems).astype(np.float64)
+def _weighted_sums(values: Floats, replicates: int, seed: int) -> Floats:
+    """Sums over problems with exponential weights, (R, K) for values (P, K); in blocks, which bounds the memory."""
+    sums = np.zeros((replicates, values.shape[1]))
+    for block in range(0, len(values), _BLOCK):
+        part = values[block : block + _BLOCK]
+        sums += _weights(replicates, block, seed)[:, : len(part)] @ part
+    return sums
+
+
+@lru_cache(maxsize=4)  # a table has many points on the same problems
+def _weights(replicates: int, block: int, seed: int) -> Floats:
+    """Weights of a block of problems, shape (R, _BLOCK); normalised, they are uniform over all there are."""
+    return np.random.default_rng((seed, block)).standard_exponential((replicates, _BLOCK))

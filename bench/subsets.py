@@ -1,0 +1,56 @@
+"""Means over the k-subsets of a pool: over all of them where they are few, else over seeded ones."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import combinations
+from math import sqrt
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import comb
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+# Rows of sample numbers (S, L) and sizes (J,), ascending, to the outcome of each row's first k for each size (J, S).
+Outcomes: TypeAlias = Callable[[Ints, Ints], Floats]
+
+
+def mean_over_subsets(
+    n: int, ks: Sequence[int], outcomes: Outcomes, *, subsets: int = 256, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """For every k the mean of an outcome over the k-subsets of n samples, and its standard error, (K,) each.
+
+    >>> largest = lambda rows, sizes: np.array([rows[:, :k].max(axis=1) for k in sizes])
+    >>> [x.tolist() for x in mean_over_subsets(3, [1, 2, 3], largest)]
+    [[1.0, 1.6666666666666667, 2.0], [0.0, 0.0, 0.0]]
+
+    Where there are at most `subsets` of a size, and of single samples, all are looked at: the error is 0.
+    Of other sizes `subsets` are drawn, as the first k of seeded orders, so that one draw serves every k.
+    Raises ValueError for k below 1 or above n.
+    """
+    if wrong := [k for k in ks if not 1 <= k <= n]:
+        raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
+    if subsets < 2:
+        raise ValueError(f"subsets={subsets}: their standard error needs 2 or more")
+    sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
+    means, errors = np.zeros(len(sizes)), np.zeros(len(sizes))
+    few = (sizes == 1) | (comb(n, sizes) <= subsets)
+    for i in np.flatnonzero(few):
+        means[i] = outcomes(_all_subsets(n, int(sizes[i])), sizes[i : i + 1]).mean()
+    if not few.all():
+        drawn = sizes[~few]
+        found = outcomes(_orders(n, int(drawn[-1]), subsets, seed), drawn)
+        means[~few], errors[~few] = found.mean(axis=1), found.std(axis=1, ddof=1) / sqrt(subsets)
+    return means[place], errors[place]
+
+
+@lru_cache(maxsize=64)
+def _all_subsets(n: int, k: int) -> Ints:
+    return np.array(list(combinations(range(n), k)), dtype=np.int64)
+
+
+@lru_cache(maxsize=1)  # several scorers are asked about one pool in a row
+def _orders(n: int, length: int, count: int, seed: int) -> Ints:
+    """The first `length` samples of seeded orders of n, shape (count, length)."""
+    return np.random.default_rng(seed).random((count, n)).argsort(axis=1)[:, :length]
