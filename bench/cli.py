@@ -14,6 +14,7 @@ from bench.errors import BadInput
 from bench.memory import keep_freed_memory
 from bench.options import separator
 from bench.plan import POOLED, SELECTORS, RunPlan
+from bench.report import command as report_command
 from bench.specs import named_scorers
 from bench.table import table
 from bench.train import add_arguments
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "demo": _demo,
             "run": _run,
             "rerank": _rerank,
+            "report": _report,
             "train": _train,
             "processbench": _processbench,
             "reproduce": _reproduce,
@@ -123,6 +125,12 @@ def _rerank(options: argparse.Namespace) -> None:
         answers=ANSWERS[options.answers],
     )
     _show(results, out, title=options.pool.name)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from bench.report.command import report
+
+    report(options.runs, options.out, options.problems)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -267,6 +275,8 @@ def _parser() -> argparse.ArgumentParser:
         type=separator,
         help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
     )
+
+    report_command.add_arguments(commands.add_parser("report", help="one page on one or several runs, for a browser"))
 
     kinds = add_arguments(commands.add_parser("train", help="scorers from labelled solutions; a policy from scorers"))
     train_grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))

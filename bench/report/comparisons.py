@@ -1,0 +1,117 @@
+"""Every curve against every baseline: paired differences, and the compute to reach the baseline's best."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
+from bench.intervals import Floats
+from bench.paired import compare
+from bench.report.curves import Curve, Key
+from bench.report.folder import Folder
+from bench.run_folder import Row
+
+BASELINE = "self_consistency"
+Found = dict[int, dict[int, dict[int, Row]]]  # by baseline, curve and N
+Table = dict[int, dict[str, tuple[float, float]]]  # by N and problem: how right, and at how many FLOPs
+
+
+def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
+    """For the page, `[baseline][curve]` of their places: `paired` by N, and `reach` the baseline's best accuracy.
+
+    Curves of two runs are compared where both had the same problems, and are of one kind or one of them is
+    self-consistency.
+    """
+    paired: Found = {i: {} for i, curve in enumerate(curves) if not curve.reference}
+    reach: dict[int, dict[int, Row]] = {i: {} for i in paired}
+    tables = [_tables(folder) for folder in folders]
+    for i, j in _pairs(folders, curves):
+        mine, other = (tables[curves[k].run][curves[k].key] for k in (i, j))
+        there = {n: _comparison(other[n], mine[n]) for n in sorted(mine.keys() & other.keys())}
+        if there:
+            paired[i][j] = there
+            paired[j][i] = {n: _turned(record) for n, record in there.items()}
+        for base, curve in ((i, j), (j, i)):
+            reach[base][curve] = _reach(tables, curves[curve], curves[base])
+    return {"paired": paired, "reach": reach}
+
+
+def default_baseline(curves: Sequence[Curve]) -> int | None:
+    """Self-consistency's place, else the first curve's that is a strategy; None where there is none."""
+    strategies = [i for i, curve in enumerate(curves) if not curve.reference]
+    return next((i for i in strategies if curves[i].key[0] == BASELINE), strategies[0] if strategies else None)
+
+
+def _pairs(folders: Sequence[Folder], curves: Sequence[Curve]) -> Iterator[tuple[int, int]]:
+    same = [[_same_problems(a, b) for b in folders] for a in folders]
+    for j, b in enumerate(curves):
+        for i, a in enumerate(curves[:j]):
+            alike = a.run == b.run or a.key == b.key or BASELINE in (a.key[0], b.key[0])
+            if alike and same[a.run][b.run] and not a.reference and not b.reference:
+                yield i, j
+
+
+def _same_problems(a: Folder, b: Folder) -> bool:
+    if a is b:
+        return True
+    if {row["problem"] for row in a.results} != {row["problem"] for row in b.results}:
+        return False
+    # Two tasks may both number their problems: where both know the prompts, these decide.
+    mine, theirs = ({row["id"]: row["prompt"] for row in folder.problems} for folder in (a, b))
+    return all(None in (mine.get(i), theirs[i]) or mine[i] == theirs[i] for i in theirs)
+
+
+def _tables(folder: Folder) -> dict[Key, Table]:
+    found: dict[Key, Table] = {}
+    for row in folder.results:
+        point = found.setdefault((row["strategy"], row["scorer"]), {}).setdefault(row["n"], {})
+        point[row["problem"]] = (row["correct"], row["flops"])
+    return found
+
+
+def _comparison(a: dict[str, tuple[float, float]], b: dict[str, tuple[float, float]]) -> Row:
+    problems = sorted(a.keys() & b.keys())
+    left, right = ([side[p][0] for p in problems] for side in (a, b))
+    if left == right:  # there is nothing to resample
+        return {"same": True, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    found = compare(left, right)
+    return {"same": False, "difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
+
+
+def _turned(record: Row) -> Row:
+    """The same comparison the other way round; it is symmetric."""
+    flipped = {"difference": -record["difference"], "low": -record["high"], "high": -record["low"]}
+    return record | {key: value + 0.0 for key, value in flipped.items()}  # + 0.0: no negative nought
+
+
+def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve) -> Row:
+    """The curve's FLOPs to the baseline's at the baseline's best accuracy; samples where FLOPs are unknown."""
+    sides = [tables[c.run][c.key] for c in (curve, base)]
+    flops = all(cost > 0 for side in sides for point in side.values() for _, cost in point.values())
+    problems = sorted(set.intersection(*(set(point) for side in sides for point in side.values())))
+    ours, theirs = (_cost_curve(side, problems, flops=flops) for side in sides)
+    target = float(theirs.correct.mean(axis=0).max())
+    ratio = cost_ratio(ours, theirs, target)
+    return {"measure": "flops" if flops else "n", "accuracy": target, **_ratio_record(ratio)}
+
+
+def _cost_curve(side: Table, problems: Sequence[str], *, flops: bool) -> CostCurve:
+    sizes = sorted(side)
+    correct: Floats = np.array([[side[n][p][0] for n in sizes] for p in problems])
+    cost: Floats = np.array([[side[n][p][1] if flops else float(n) for n in sizes] for p in problems])
+    return CostCurve(correct, cost)
+
+
+def _ratio_record(ratio: Ratio) -> Row:
+    """JSON has no infinity: "inf" says that only the baseline reaches it; None, that neither does."""
+    return {
+        "value": _json(ratio.value), "low": _json(ratio.low), "high": _json(ratio.high),
+        "reached": ratio.reached_a, "reached_by_baseline": ratio.reached_b,
+    }  # fmt: skip
+
+
+def _json(number: float) -> float | str | None:
+    if math.isnan(number):
+        return None
+    return "inf" if math.isinf(number) else number

@@ -1,0 +1,104 @@
+"""The curves of a report: the points of `points.jsonl`, named and in order."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.intervals import mean_interval
+from bench.report.folder import Folder
+from bench.run_folder import Row
+
+# What a point may be drawn against; a cost that some point of a run does not know is no axis of that run.
+AXES = ("flops", "tokens", "seconds", "n")
+_TOKENS = ("prompt_tokens", "sampled_tokens", "scored_tokens", "judged_tokens")
+_NAMES = {
+    "pass@n": "any sample right (pass@N)",
+    "best_of_n": "Best-of-N",
+    "self_consistency": "self-consistency",
+    "soft": "soft Best-of-N",
+}
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One strategy with one scorer in one run; `points` are rows of `points.jsonl`, from small N to large."""
+
+    run: int
+    key: Key
+    points: tuple[Row, ...]
+
+    @property
+    def label(self) -> str:
+        """What a reader sees.
+
+        >>> Curve(0, ("best_of_n", "orm"), ()).label
+        'Best-of-N (orm)'
+        """
+        strategy, scorer = self.key
+        name = _NAMES.get(strategy, strategy.replace("_", " "))
+        return name if scorer is None else f"{name} ({scorer})"
+
+    @property
+    def reference(self) -> bool:
+        """Whether it is no strategy but a bound: the share of problems where any sample is right."""
+        return self.key[0] == "pass@n"
+
+
+def read_curves(folders: Sequence[Folder]) -> list[Curve]:
+    """Every curve of every run."""
+    curves = []
+    for run, folder in enumerate(folders):
+        groups: dict[Key, list[Row]] = defaultdict(list)
+        for point in folder.points or _points_of(folder.results):
+            groups[point["strategy"], point["scorer"]].append(point)
+        curves += [Curve(run, key, tuple(sorted(rows, key=lambda r: r["n"]))) for key, rows in groups.items()]
+    return curves
+
+
+def curve_record(curve: Curve, kinds: Sequence[Key]) -> Row:
+    """A curve for the page: `points` rows are N, accuracy, low, high and the costs in the order of `AXES[:3]`."""
+    points = [[p["n"], p["accuracy"], p["low"], p["high"], *(cost_of(p, a) for a in AXES[:3])] for p in curve.points]
+    return {
+        "run": curve.run,
+        "kind": kinds.index(curve.key),
+        "strategy": curve.key[0],
+        "scorer": curve.key[1],
+        "label": curve.label,
+        "reference": curve.reference,
+        "points": points,
+    }
+
+
+def kinds_of(curves: Sequence[Curve]) -> list[Key]:
+    """The different strategies with their scorers over all runs: what has one colour."""
+    return list(dict.fromkeys(curve.key for curve in curves))
+
+
+def axes_of(curves: Sequence[Curve], run: int) -> list[str]:
+    """What the points of a run can be drawn against: a cost of 0 is one that nobody knows."""
+    points = [point for curve in curves if curve.run == run for point in curve.points]
+    return [axis for axis in AXES if all(cost_of(point, axis) > 0 for point in points)]
+
+
+def cost_of(point: Row, axis: str) -> float:
+    """A point's place on an axis, 0 where it is unknown; tokens are all that went through a model."""
+    if axis == "tokens":
+        return float(sum(point.get(name, 0.0) for name in _TOKENS))
+    return float(point.get(axis, 0.0))
+
+
+def _points_of(results: Sequence[Row]) -> list[Row]:
+    """The points of a run that has no `points.jsonl`; what its rows do not hold stays unknown."""
+    groups: dict[tuple[str, str | None, int], list[Row]] = defaultdict(list)
+    for row in results:
+        groups[row["strategy"], row["scorer"], row["n"]].append(row)
+    points = []
+    for (strategy, scorer, n), rows in groups.items():
+        accuracy, low, high = mean_interval([row["correct"] for row in rows])
+        costs = {name: sum(r.get(name, 0.0) for r in rows) / len(rows) for name in ("flops", *_TOKENS[1:3])}
+        points.append(
+            {"strategy": strategy, "scorer": scorer, "n": n, "accuracy": accuracy, "low": low, "high": high}
+            | {"problems": len(rows), **costs}
+        )
+    return points

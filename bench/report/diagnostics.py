@@ -1,0 +1,102 @@
+"""What the scores of a run's samples say of its scorers."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.intervals import mean_interval
+from bench.label_quality import Judged, auc, quality_of
+from bench.paired import compare
+from bench.reliability import expected_calibration_error, reliability
+from bench.report.curves import Curve
+from bench.report.folder import Folder
+from bench.run_folder import Row
+
+_LEVEL = 0.05
+
+
+def diagnostics(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
+    """For each scorer of a run's samples: AUC, calibration, and whether Best-of-N turns down with N.
+
+    Only finished solutions count, as only these can be chosen. A scorer that steered a search alone is left
+    out: what it let through is no fair sample.
+    """
+    marks: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    right = {
+        (row["problem"], row["n"], row["index"]): float(row["correct"])
+        for row in folder.samples
+        if row["strategy"] == "sample" and row["stop"] == "eos" and row["correct"] is not None
+    }
+    for row in folder.scores:
+        place = row["problem"], row["n"], row["index"]
+        if row["strategy"] == "sample" and place in right:
+            value = math.nan if row["value"] is None else row["value"]
+            marks[row["scorer"]].append((value, right[place], row["problem"]))
+    best_of_n = {curve.key[1]: curve for curve in curves if curve.key[0] == "best_of_n"}
+    return [
+        {"name": name, **_agreement(rows), "best_of_n": _turn(folder, best_of_n[name]) if name in best_of_n else None}
+        for name, rows in marks.items()
+    ]
+
+
+def _agreement(rows: Sequence[tuple[float, float, str]]) -> Row:
+    """How its numbers agree with right and wrong."""
+    spoken = [row for row in rows if not math.isnan(row[0])]
+    silent = len(rows) - len(spoken)
+    if not spoken:
+        return {"labels": 0, "silent": silent}
+    problems = tuple(row[2] for row in spoken)
+    scores, labels = (np.array([row[i] for row in spoken], dtype=np.float64) for i in (0, 1))
+    quality = quality_of(Judged(scores, labels, problems, silent))
+    probability = scores.min() >= 0.0 and scores.max() <= 1.0  # else a half, and calibration, mean nothing
+    return {
+        "labels": quality.labels,
+        "silent": silent,
+        "right": float(labels.mean()),
+        "auc": None if math.isnan(quality.auc) else quality.auc,
+        "auc_within": _auc_within(scores, labels, problems),
+        "accuracy": [quality.accuracy, quality.low, quality.high] if probability else None,
+        "ece": expected_calibration_error(scores, labels) if probability else None,
+        "bins": [asdict(found) for found in reliability(scores, labels, groups=problems)] if probability else [],
+    }
+
+
+def _auc_within(scores: npt.NDArray[Any], labels: npt.NDArray[Any], problems: Sequence[str]) -> Row | None:
+    """The chance that a right solution scores above a wrong one of the same problem, a mean over problems."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for i, problem in enumerate(problems):
+        rows[problem].append(i)
+    mixed = [places for places in rows.values() if 0 < labels[places].sum() < len(places)]
+    if not mixed:
+        return None
+    value, low, high = mean_interval([auc(scores[places], labels[places]) for places in mixed])
+    return {"value": value, "low": low, "high": high, "problems": len(mixed)}
+
+
+def _turn(folder: Folder, curve: Curve) -> Row:
+    """Whether Best-of-N falls significantly below its own maximum as N grows: a sign of an exploited scorer.
+
+    The maximum is picked after looking, so p-values count as one of all pairs of sizes (Bonferroni).
+    """
+    table: dict[int, dict[str, float]] = defaultdict(dict)
+    for row in folder.results:
+        if (row["strategy"], row["scorer"]) == curve.key:
+            table[row["n"]][row["problem"]] = row["correct"]
+    sizes = sorted(table)
+    peak = max(curve.points, key=lambda point: (point["accuracy"], -point["n"]))["n"]
+    level = _LEVEL / max(1, len(list(combinations(sizes, 2))))
+    falls = []
+    for n in sizes:
+        if n > peak:
+            problems = sorted(table[n].keys() & table[peak].keys())
+            found = compare([table[n][p] for p in problems], [table[peak][p] for p in problems])
+            if found.difference < 0 and found.p < level:
+                falls.append({"n": n, **asdict(found)})
+    points = [[p["n"], p["accuracy"], p["low"], p["high"]] for p in curve.points]
+    return {"points": points, "peak": peak, "falls": falls, "level": level}

@@ -1,0 +1,95 @@
+"""A run folder as a report reads it."""
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BadInput
+from bench.run_folder import Row, whole_lines
+
+_KEYS = {
+    "results.jsonl": ("problem", "strategy", "scorer", "n", "correct", "flops"),
+    "points.jsonl": ("strategy", "scorer", "n", "accuracy", "low", "high", "problems"),
+    "problems.jsonl": ("id", "prompt", "answer"),
+    "samples.jsonl": ("problem", "strategy", "n", "index", "steps", "stop", "correct"),
+    "scores.jsonl": ("problem", "strategy", "n", "index", "scorer", "steps", "value"),
+    "trees.jsonl": ("problem", "scorer", "n", "node", "parent", "depth", "text", "value", "fate"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The rows of a finished run; a file that it does not have gives none."""
+
+    name: str
+    config: dict[str, Any]
+    results: list[Row]
+    points: list[Row]
+    problems: list[Row]
+    samples: list[Row]
+    scores: list[Row]
+    trees: list[Row]
+
+
+def read_folders(paths: Sequence[Path]) -> list[Folder]:
+    """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
+    resolved = [path.resolve() for path in paths]
+    if twice := [path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]:
+        raise BadInput(f"{twice[0]}: given twice; name each run folder once")
+    return [read_folder(path, name) for path, name in zip(paths, _names(resolved), strict=True)]
+
+
+def read_folder(path: Path, name: str) -> Folder:
+    """One run's rows; raises BadInput where there is no finished run, or a row that is none of a run's."""
+    if not path.is_dir():
+        raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
+    results = _rows(path / "results.jsonl")
+    if not results:
+        raise BadInput(
+            f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
+        )
+    return Folder(
+        name=name,
+        config=_config(path / "config.toml"),
+        results=results,
+        points=_rows(path / "points.jsonl"),
+        problems=_rows(path / "problems.jsonl") or [_unknown(i) for i in dict.fromkeys(r["problem"] for r in results)],
+        samples=_rows(path / "samples.jsonl"),
+        scores=_rows(path / "scores.jsonl"),
+        trees=_rows(path / "trees.jsonl"),
+    )
+
+
+def _rows(path: Path) -> list[Row]:
+    """The whole rows of a file; a torn last line is left out, as a run itself would."""
+    rows: list[Row] = [json.loads(line) for line in whole_lines(path)]
+    for number, row in enumerate(rows, 1):
+        missing = [key for key in _KEYS[path.name] if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise BadInput(f"{path}, line {number}: no {missing[0]!r}; it is no row of a run, so make the run again")
+    return rows
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a config of a run ({error}); make the run again") from None
+
+
+def _unknown(problem: str) -> Row:
+    return {"id": problem, "prompt": None, "answer": None}
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Each folder's own name, with as much of the path before it as tells it from the others."""
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise AssertionError("different paths have different names")

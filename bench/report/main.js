@@ -1,0 +1,60 @@
+// Reads the summary and fills the sections.
+
+function glance(root, data) {
+  data.runs.forEach((run, r) => {
+    const curves = data.curves.map((curve, place) => ({ curve, place })).filter(({ curve }) => curve.run === r && !curve.reference);
+    const points = curves.flatMap(({ curve, place }) => curve.points.map((point) => ({ curve, place, point })));
+    // Of equal accuracies the one at the least N.
+    const best = points.reduce((a, b) => (a && (a.point[1] > b.point[1] || (a.point[1] === b.point[1] && a.point[0] <= b.point[0])) ? a : b), null);
+    const base = curves.find(({ curve }) => curve.label === data.curves[data.baseline]?.label);
+    const settings = el("details", null, el("summary", null, "settings"), el("dl", { class: "facts" }, run.config.map(([k, v]) => el("div", null, el("dt", null, k), el("dd", null, v)))));
+    root.append(el(
+      "div", { class: "run" },
+      data.runs.length > 1 ? el("h2", null, run.name) : null,
+      el("p", null, [plural(run.problems, "problem"), ...run.config.filter(([k]) => ["task", "policy", "n", "seed"].includes(k)).map(([k, v]) => `${k} ${v}`)].join(" · ")),
+      best ? el("p", { class: "best" }, ...bestText(data, best, base)) : null,
+      ...sampleNotes(run.samples),
+      run.config.length ? settings : null,
+    ));
+  });
+}
+
+function bestText(data, { curve, place, point }, base) {
+  const [n, y, low, high] = point;
+  const text = ["Best: ", el("b", null, curve.label), ` at N = ${n}, accuracy `, el("b", null, fixed(y)), ` (${interval(low, high)})`];
+  const paired = base && data.paired[base.place]?.[place]?.[n];
+  if (paired) text.push(`, ${signed(paired.difference)} on ${base.curve.label} at the same N (${interval(paired.low, paired.high, signed)}, p ${pText(paired.p).replace(/^0/, "= 0")})`);
+  return [...text, "."];
+}
+
+function sampleNotes(samples) {
+  const counts = [[samples.failed, "could not be sampled"], [samples.length, "were cut by the token limit"], [samples.unknown, "could not be graded"]].filter(([k]) => k);
+  return counts.length ? [el("p", { class: "note" }, `Of ${samples.all.toLocaleString("en")} samples ${counts.map(([k, what]) => `${k.toLocaleString("en")} ${what}`).join(", ")}; they count as wrong.`)] : [];
+}
+
+function section(id, fill) {
+  const root = document.querySelector(`#${id} .content`);
+  try {
+    fill(root);
+  } catch (error) {
+    root.append(el("p", { class: "alert" }, `This section could not be drawn: ${error}`));
+    throw error;
+  }
+}
+
+async function main() {
+  if (typeof DecompressionStream === "undefined") {
+    document.querySelector("header").append(el("p", { class: "alert" }, "This browser is too old to read the page's data; any of the year 2023 or later can."));
+    return;
+  }
+  const data = await unpacked("summary");
+  const styles = looks(data.curves, data.runs.length);
+  glance(document.getElementById("glance"), data);
+  section("curves", (root) => curvesSection(root, data, styles));
+  section("comparison", (root) => comparisonSection(root, data, styles));
+  section("scorers", (root) => scorersSection(root, data, styles));
+  section("problems", (root) => problemsSection(root, data, styles));
+  document.documentElement.dataset.ready = "yes";
+}
+
+main();

@@ -1,0 +1,124 @@
+"""The page: its style, its scripts and the data of its runs in one file.
+
+Data is compressed JSON in base64, so whatever a model wrote cannot end a script or start a tag; the scripts put
+it on the page as text only, and the page's own policy forbids every request.
+"""
+
+import base64
+import html
+import json
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from bench.errors import BadInput
+from bench.report.comparisons import comparisons, default_baseline
+from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves
+from bench.report.diagnostics import diagnostics
+from bench.report.folder import Folder, read_folders
+from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
+from bench.run_folder import Row, write_atomically
+
+PROBLEMS = 500  # of each run, where nothing else is asked for
+# In this order they make one script; a later one may use the functions of an earlier.
+_SCRIPTS = (
+    "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "curves.js", "comparison.js",
+    "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
+)  # fmt: skip
+
+
+def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -> None:
+    """Write one self-contained HTML file on the runs in these folders, with details of the first `problems` of each.
+
+    Raises BadInput for a folder that holds no finished run, and for a file that cannot be written.
+    """
+    page = report_page(read_folders(runs), problems=problems)
+    try:
+        write_atomically(out, page)
+    except OSError as error:
+        raise BadInput(f"{out}: cannot write the report there ({error.strerror}); choose another --out") from None
+
+
+def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
+    """The page's HTML; equal folders give equal text.
+
+    >>> rows = [{"problem": "p", "strategy": "self_consistency", "scorer": None, "n": 1, "correct": 1.0, "flops": 0.0}]
+    >>> folder = Folder("one", {}, rows, [], [{"id": "p", "prompt": "<b>", "answer": None}], [], [], [])
+    >>> page = report_page([folder])
+    >>> page.startswith("<!doctype html>"), "<b>" in page
+    (True, False)
+    """
+    curves = read_curves(folders)
+    shown = [problem_rows(folder, most=problems) for folder in folders]
+    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, shown))}</script>']
+    for run, rows in enumerate(shown):
+        for place, one in enumerate(rows):
+            # Each on its own: a page of many problems opens at once, and reads those that are looked at.
+            blobs.append(f'<script type="text/plain" id="p{run}-{place}">{_packed(detail_record(one))}</script>')
+    parts = {
+        "TITLE": html.escape(" · ".join(folder.name for folder in folders)),
+        "STYLE": _part("page.css"),
+        "DATA": "\n".join(blobs),
+        "SCRIPT": "\n".join(_part(name) for name in _SCRIPTS),
+    }
+    page = _part("page.html")
+    for name, text in parts.items():
+        page = page.replace(f"<!--{name}-->", text, 1)
+    return page
+
+
+def _summary(folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence[Sequence[ProblemRows]]) -> Row:
+    """All but the single problems."""
+    kinds = kinds_of(curves)
+    axes = [axes_of(curves, run) for run in range(len(folders))]
+    return {
+        "runs": [
+            _run_record(folder, [c for c in curves if c.run == run], axes[run], shown[run])
+            for run, folder in enumerate(folders)
+        ],
+        "curves": [curve_record(curve, kinds) for curve in curves],
+        "baseline": default_baseline(curves),
+        **comparisons(folders, curves),
+    }
+
+
+def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], shown: Sequence[ProblemRows]) -> Row:
+    return {
+        "name": folder.name,
+        "config": [[key, _setting(value)] for key, value in folder.config.items()],
+        "problems": len({row["problem"] for row in folder.results}),
+        "listed": len(folder.problems),
+        "axes": axes,
+        "samples": _sample_counts(folder.samples),
+        "trees": bool(folder.trees),
+        "scorers": diagnostics(folder, curves),
+        "list": list_records(shown, folder, curves),
+    }
+
+
+def _sample_counts(samples: Sequence[Row]) -> dict[str, int]:
+    """How the samples ended, and how many could not be graded."""
+    drawn = [row for row in samples if row["strategy"] == "sample"]
+    stops = Counter(row["stop"] for row in drawn)
+    return {
+        "all": len(drawn),
+        "failed": stops["failed"],
+        "length": stops["length"],
+        "unknown": sum(row["correct"] is None for row in drawn),
+    }
+
+
+def _setting(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _packed(record: Row) -> str:
+    """Compressed JSON in base64, which `data.js` reads back."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
+
+
+def _part(name: str) -> str:
+    return resources.files("bench.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,43 @@
+// Everything on one problem.
+
+// What was chosen for one problem is kept for the next.
+const remembered = {
+  view: "solutions",
+  solutions: { pool: null, scorer: null, grade: "all", sort: "order" },
+  tree: { tree: null, pruned: true },
+};
+
+function problemDetail(root, details, line, chances, { before, after, back }) {
+  const view = el("div", { class: "view" });
+  const step = (text, label, go) => el("button", { type: "button", disabled: !go, onclick: go, "aria-label": label }, text);
+  const all = line.right + line.wrong + line.unknown;
+
+  function draw() {
+    view.replaceChildren();
+    if (remembered.view === "tree") treeView(view, details, remembered.tree);
+    else solutionsView(view, details, remembered.solutions);
+  }
+
+  const views = [{ value: "solutions", text: "Solutions" }, { value: "tree", text: "Search trees", disabled: !details.trees.length, title: details.trees.length ? null : "no tree search was run" }];
+  if (!details.trees.length) remembered.view = "solutions";
+  root.replaceChildren(
+    el(
+      "div", { class: "detail-head" }, el("h3", null, line.id),
+      el("span", { class: "steps-nav" }, step("‹", "Problem before", before), step("›", "Next problem", after), el("button", { type: "button", class: "back", onclick: back }, "list")),
+    ),
+    details.prompt.length
+      ? el("div", { class: "prompt-text" }, details.prompt.map(([role, text]) => [role ? el("span", { class: "role" }, role) : null, el("pre", null, text.replace(/\n+$/, ""))]))
+      : el("p", { class: "empty" }, "The run does not keep its prompts."),
+    el(
+      "dl", { class: "facts" },
+      el("div", null, el("dt", null, "gold answer"), el("dd", null, details.answer === null ? "not known" : String(details.answer))),
+      all ? el("div", null, el("dt", null, "samples"), el("dd", null, [`${line.right} right`, `${line.wrong} wrong`, ...(line.unknown ? [`${line.unknown} ungraded`] : [])].join(", "))) : null,
+    ),
+    el("ul", { class: "verdicts", "aria-label": "Curves at their largest N" }, chances.filter(({ curve, chance }) => !curve.reference && chance !== null).map(({ curve, look, chance }) => el(
+      "li", { class: chance >= 0.5 ? "right" : "wrong" }, swatch(look), el("span", null, curve.label), el("b", null, chance === 1 ? "✓" : chance === 0 ? "✗" : fixed(chance, 2)),
+    ))),
+    choice("view", "Look at", views, remembered.view, (v) => { remembered.view = v; draw(); }),
+    view,
+  );
+  draw();
+}

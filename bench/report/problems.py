@@ -1,0 +1,173 @@
+"""The problems of a run, one by one: a line each for the list, and everything there is on it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.report.curves import Curve, Key
+from bench.report.folder import Folder
+from bench.run_folder import Row
+
+_SNIPPET = 140  # characters of a prompt in the list
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRows:
+    """What a run's files hold on one problem."""
+
+    problem: Row
+    samples: list[Row]
+    scores: list[Row]
+    trees: list[Row]
+
+
+def problem_rows(folder: Folder, *, most: int) -> list[ProblemRows]:
+    """The first `most` problems of a run, each with its rows."""
+    found = {row["id"]: ProblemRows(row, [], [], []) for row in folder.problems[:most]}
+    for rows, field in ((folder.samples, "samples"), (folder.scores, "scores"), (folder.trees, "trees")):
+        for row in rows:
+            if row["problem"] in found:
+                getattr(found[row["problem"]], field).append(row)
+    return list(found.values())
+
+
+def list_records(rows: Sequence[ProblemRows], folder: Folder, curves: Sequence[Curve]) -> list[Row]:
+    """A line a problem; `curves` are its chances at each curve's largest N, and `gaps` how far scorers are misled."""
+    largest = {curve.key: curve.points[-1]["n"] for curve in curves}
+    chances: dict[tuple[str, Key], float] = {}
+    for row in folder.results:
+        key = row["strategy"], row["scorer"]
+        if row["n"] == largest.get(key):
+            chances[row["problem"], key] = row["correct"]
+    return [_list_record(one, [chances.get((one.problem["id"], curve.key)) for curve in curves]) for one in rows]
+
+
+def _list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:
+    drawn = [row for row in rows.samples if row["strategy"] == "sample"]
+    return {
+        "id": rows.problem["id"],
+        "prompt": " ".join(prompt_text(rows.problem["prompt"]).split())[:_SNIPPET],
+        "right": sum(row["correct"] is True for row in drawn),
+        "wrong": sum(row["correct"] is False for row in drawn),
+        "unknown": sum(row["correct"] is None for row in drawn),
+        "curves": list(chances),
+        "gaps": _gaps(drawn, rows.scores),
+    }
+
+
+def prompt_text(prompt: Any) -> str:
+    """A prompt's text, of all its messages where it is a conversation.
+
+    >>> prompt_text([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2"}])
+    'Be brief. 2+2'
+    """
+    if isinstance(prompt, list):
+        return " ".join(str(message.get("content", "")) for message in prompt)
+    return "" if prompt is None else str(prompt)
+
+
+def _gaps(drawn: Iterable[Row], scores: Iterable[Row]) -> dict[str, float]:
+    """How much higher each scorer puts the best wrong solution than the best right one."""
+    right = {(row["n"], row["index"]): row["correct"] for row in drawn if row["stop"] == "eos"}
+    best: dict[str, dict[bool, float]] = defaultdict(dict)
+    for row in scores:
+        kind = right.get((row["n"], row["index"])) if row["strategy"] == "sample" else None
+        if kind is not None and row["value"] is not None:
+            best[row["scorer"]][kind] = max(row["value"], best[row["scorer"]].get(kind, row["value"]))
+    return {name: _short(found[False] - found[True]) for name, found in best.items() if len(found) == 2}
+
+
+def detail_record(rows: ProblemRows) -> Row:
+    """All of a problem; texts stand once in `texts`, and steps are places in it."""
+    texts = _Texts({})
+    samples: dict[tuple[str, str | None, int], list[Row]] = defaultdict(list)
+    for row in rows.samples:
+        samples[row["strategy"], row.get("scorer"), row["n"]].append(row)
+    trees: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in rows.trees:
+        trees[row["scorer"], row["n"]].append(row)
+    return {
+        "prompt": _prompt_record(rows.problem["prompt"]),
+        "answer": rows.problem["answer"],
+        "pools": [_pool_record(key, pool, rows.scores, texts) for key, pool in samples.items()],
+        "trees": [_tree_record(key, nodes, texts) for key, nodes in trees.items()],
+        "texts": list(texts.places),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Texts in the order they came; beam searches repeat the same steps over and over."""
+
+    places: dict[str, int]
+
+    def place(self, text: str) -> int:
+        return self.places.setdefault(text, len(self.places))
+
+
+def _prompt_record(prompt: Any) -> list[list[str]]:
+    """Rows of role and text; a bare prompt has no role."""
+    if isinstance(prompt, list):
+        return [[str(message.get("role", "")), str(message.get("content", ""))] for message in prompt]
+    return [] if prompt is None else [["", str(prompt)]]
+
+
+def _pool_record(
+    key: tuple[str, str | None, int], pool: Sequence[Row], scores: Sequence[Row], texts: _Texts
+) -> dict[str, Any]:
+    strategy, scorer, n = key
+    place = {row["index"]: i for i, row in enumerate(pool)}
+    said: dict[str, Row] = {}
+    for row in scores:
+        mine = row["strategy"] == strategy and row["n"] == n and row["index"] in place
+        if mine and (strategy == "sample" or row["scorer"] == scorer):
+            # Of a scorer that was silent there is no row: its place stays empty.
+            blank = {"steps": [None] * len(pool), "values": [None] * len(pool), "reasons": {}}
+            record = said.setdefault(row["scorer"], blank)
+            i = place[row["index"]]
+            record["steps"][i] = [_short(score) for score in row["steps"]]
+            record["values"][i] = _short(row["value"])
+            if row.get("reason"):
+                record["reasons"][i] = row["reason"]
+    return {
+        "strategy": strategy,
+        "scorer": scorer,
+        "n": n,
+        "solutions": [_solution_record(row, texts) for row in pool],
+        "scores": said,
+    }
+
+
+def _solution_record(row: Row, texts: _Texts) -> dict[str, Any]:
+    tokens = row.get("tokens")
+    return {
+        "index": row["index"],
+        "steps": [texts.place(text) for text in row["steps"]],
+        "stop": row["stop"],
+        "reason": row.get("reason"),
+        "answer": row.get("answer"),
+        "correct": row["correct"],
+        "chosen": row.get("chosen", False),
+        "tokens": None if tokens is None else sum(map(len, tokens)),
+        "logprob": _short(row.get("logprob")),
+    }
+
+
+def _tree_record(key: tuple[str, int], nodes: Sequence[Row], texts: _Texts) -> dict[str, Any]:
+    place = {row["node"]: i for i, row in enumerate(nodes)}
+    return {
+        "scorer": key[0],
+        "n": key[1],
+        "parent": [place.get(row["parent"], -1) for row in nodes],
+        "depth": [row["depth"] for row in nodes],
+        "text": [texts.place(row["text"]) for row in nodes],
+        "stop": [row.get("stop") for row in nodes],
+        "value": [_short(row["value"]) for row in nodes],
+        "fate": [row["fate"] for row in nodes],
+    }
+
+
+def _short(number: Any) -> Any:
+    """Four figures are more than a colour or a read-out shows, and keep the page small."""
+    return float(f"{number:.4g}") if isinstance(number, float) else number

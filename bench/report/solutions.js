@@ -1,0 +1,126 @@
+// A pool of solutions, their steps coloured by a scorer.
+
+const FIRST = 32; // solutions shown before "show more"
+
+// Scores to colours: blue above the middle, orange below; beyond 0 to 1 the scores of the problem say what is high.
+function scoreRange(lists) {
+  const all = lists.flat(2).filter((v) => v !== null && v !== undefined);
+  const [low, high] = [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
+  if (!all.length || (low >= 0 && high <= 1)) return { low: 0, high: 1 };
+  return { low, high: high > low ? high : low + 1 };
+}
+
+function scoreColour(value, { low, high }, base = "transparent", most = 60) {
+  if (value === null || value === undefined) return null;
+  const t = (2 * (value - low)) / (high - low) - 1;
+  return `color-mix(in srgb, var(${t >= 0 ? "--high" : "--low"}) ${Math.round(most * Math.min(1, Math.abs(t)))}%, ${base})`;
+}
+
+function scaleKey(range) {
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => scoreColour(range.low + t * (range.high - range.low), range, "var(--card)"));
+  return el("span", { class: "key" }, score(range.low), el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(", ")})` } }), score(range.high));
+}
+
+function stepBox(text, value, range) {
+  return el(
+    "span", { class: value === null || value === undefined ? "step silent" : "step", style: { background: scoreColour(value, range) ?? "" } },
+    el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"), el("span", { class: "score" }, score(value)),
+  );
+}
+
+const GRADES = new Map([[true, ["right", "✓ right"]], [false, ["wrong", "✗ wrong"]], [null, ["unknown", "? ungraded"]]]);
+const STOPS = { eos: "finished", length: "cut by the token limit", failed: "failed", open: "unfinished" };
+
+function solutionsView(root, details, memory) {
+  const pools = details.pools;
+  if (!pools.length) {
+    root.append(el("p", { class: "empty" }, "The run keeps no solutions of this problem."));
+    return;
+  }
+  const state = memory;
+  const controls = el("div", { class: "controls" });
+  const cards = el("div", { class: "solutions" });
+  const name = (pool) => (pool.strategy === "sample" ? plural(pool.solutions.length, "sample") : `${pool.strategy.replaceAll("_", " ")}${pool.scorer ? ` (${pool.scorer})` : ""}, N = ${pool.n}`);
+  const poolKey = (pool) => [pool.strategy, pool.scorer, pool.n].join(" ");
+  const remembered = pools.findIndex((pool) => poolKey(pool) === state.pool);
+  let [current, all] = [Math.max(0, remembered), false];
+
+  function build() {
+    const pool = pools[current];
+    const scorers = Object.keys(pool.scores);
+    if (!scorers.includes(state.scorer)) state.scorer = scorers.at(-1) ?? "";
+    const change = (key) => (value) => { state[key] = value; all = false; draw(); };
+    controls.replaceChildren(
+      selectBox("Pool", pools.map((p, i) => [i, name(p)]), current, (v) => { current = Number(v); state.pool = poolKey(pools[current]); all = false; build(); }),
+      ...(scorers.length ? [selectBox("Colour by", scorers.map((s) => [s, s]), state.scorer, change("scorer"))] : []),
+      selectBox("Show", [["all", "all"], ["right", "right"], ["wrong", "wrong"], ["unknown", "ungraded"]], state.grade, change("grade")),
+      selectBox("Sort", [["order", "as drawn"], ...(scorers.length ? [["score", "highest score first"]] : [])], state.sort, change("sort")),
+    );
+    draw();
+  }
+
+  function draw() {
+    const pool = pools[current];
+    const said = pool.scores[state.scorer];
+    const range = said ? scoreRange([said.steps, said.values]) : null;
+    let places = pool.solutions.map((_, i) => i).filter((i) => state.grade === "all" || GRADES.get(pool.solutions[i].correct)[0] === state.grade);
+    if (state.sort === "score" && said) places.sort((a, b) => (said.values[b] ?? -Infinity) - (said.values[a] ?? -Infinity) || a - b);
+    const shown = all ? places : places.slice(0, FIRST);
+    cards.replaceChildren(
+      ...(range ? [el("p", { class: "note" }, "Steps by score: ", scaleKey(range), " A dash is a step that the scorer says nothing of.")] : []),
+      ...shown.map((i) => solutionCard(pool.solutions[i], details.texts, said, i, range, pool)),
+      ...(places.length > shown.length ? [el("button", { type: "button", class: "more", onclick: () => { all = true; draw(); } }, `show ${places.length - shown.length} more`)] : []),
+      ...(places.length ? [] : [el("p", { class: "empty" }, "None is like that.")]),
+    );
+  }
+
+  root.append(controls, cards);
+  build();
+}
+
+function solutionCard(solution, texts, said, place, range, pool) {
+  const [kind, grade] = GRADES.get(solution.correct);
+  const steps = solution.steps.map((t) => texts[t]);
+  const scores = said?.steps[place] ?? null;
+  const aligned = scores?.length === steps.length; // a scorer may cut a text otherwise than the file
+  const tops = Object.entries(pool.scores).filter(([, s]) => topPlace(s.values, pool.solutions) === place).map(([name]) => name);
+  const facts = [
+    STOPS[solution.stop] ?? solution.stop,
+    solution.tokens === null ? null : plural(solution.tokens, "token"),
+    said?.reasons[place] ?? null,
+    solution.reason,
+  ].filter(Boolean);
+  const inline = steps.every((text) => text.length <= 40);
+  const long = steps.reduce((sum, text) => sum + text.length, 0) > 600;
+  const boxes = el("div", { class: `steps${inline ? " inline" : ""}` }, steps.map((text, i) => stepBox(text, aligned ? scores[i] : null, range)));
+  return el(
+    "article", { class: `solution ${kind}` },
+    el(
+      "header", null,
+      el("span", { class: `badge ${kind}` }, grade),
+      el("span", { class: "index" }, `#${solution.index}`),
+      el("span", { class: "answer" }, "answer ", solution.answer === null ? el("i", null, "none") : el("b", null, String(solution.answer))),
+      said ? el("span", { class: "value" }, "score ", el("b", null, score(said.values[place]))) : null,
+      solution.chosen ? el("span", { class: "badge" }, "chosen") : null,
+      tops.length ? el("span", { class: "badge" }, `top of ${tops.join(", ")}`) : null,
+      el("span", { class: "facts" }, facts.join(" · ")),
+    ),
+    steps.length === 0 ? el("p", { class: "empty" }, "No step was made.") : long
+      ? el("details", null, el("summary", null, el("span", { class: "peek" }, stepPeek(aligned ? scores : [], range), ` ${plural(steps.length, "step")}`)), boxes)
+      : boxes,
+  );
+}
+
+// The finished solution that a scorer puts highest, the first of equals.
+function topPlace(values, solutions) {
+  let best = -1;
+  values.forEach((v, i) => {
+    if (v !== null && solutions[i].stop === "eos" && (best < 0 || v > values[best])) best = i;
+  });
+  return best;
+}
+
+// A long solution in one line: a cell a step.
+function stepPeek(scores, range) {
+  return scores.map((v) => el("span", { class: "cell", style: { background: scoreColour(v, range, "var(--card)", 90) ?? "" } }));
+}
