@@ -53,12 +53,13 @@ def mean_interval(
     lower, upper = bounds
     if not (values.min() >= lower - 1e-9 and values.max() <= upper + 1e-9):
         raise ValueError(f"values from {values.min():g} to {values.max():g}: they must lie within bounds={bounds}")
+    values = np.clip(values.round(12), lower, upper)  # an expectation of 1 may have come out as 0.9999999999999999
     mean = float(values.mean())
-    agreed = values.min() == values.max()
+    agreed, room = values.min() == values.max(), (mean - lower) * (upper - mean)
     if agreed and bounds == (0.0, 1.0) and values[0] in bounds:
         exact = binomtest(int(values.sum()), len(values)).proportion_ci(level)
         return mean, float(exact.low), float(exact.high)
-    spread = 1.0 if agreed else min(1.0, values.std() / math.sqrt((mean - lower) * (upper - mean)))
+    spread = 1.0 if agreed or room <= 0 else min(1.0, values.std() / math.sqrt(room))
     at_lower, at_upper = np.random.default_rng(seed).standard_gamma(spread, size=(2, replicates))
     total, weight = _weighted_sums(np.column_stack([values, np.ones(len(values))]), replicates, seed).T
     means = (total + at_lower * lower + at_upper * upper) / (weight + at_lower + at_upper)

@@ -26,13 +26,14 @@ def mean_over_subsets(
     [[1.0, 1.6666666666666667, 2.0], [0.0, 0.0, 0.0]]
 
     Where there are at most `subsets` of a size, and of single samples, all are looked at: the error is 0.
-    Of other sizes `subsets` are drawn, as the first k of seeded orders, so that one draw serves every k.
+    Of other sizes `subsets` are drawn, as the first k and the last k of seeded orders: one draw serves every
+    k, and the two, which share nothing up to k = n / 2, err in opposite ways (antithetic, Hammersley and Morton 1956).
     Raises ValueError for k below 1 or above n.
     """
     if wrong := [k for k in ks if not 1 <= k <= n]:
         raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
-    if subsets < 2:
-        raise ValueError(f"subsets={subsets}: their standard error needs 2 or more")
+    if subsets < 4:
+        raise ValueError(f"subsets={subsets}: their standard error needs two pairs, so 4 or more")
     sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
     means, errors = np.zeros(len(sizes)), np.zeros(len(sizes))
     few = (sizes == 1) | (comb(n, sizes) <= subsets)
@@ -40,8 +41,9 @@ def mean_over_subsets(
         means[i] = outcomes(_all_subsets(n, int(sizes[i])), sizes[i : i + 1]).mean()
     if not few.all():
         drawn = sizes[~few]
-        found = outcomes(_orders(n, int(drawn[-1]), subsets, seed), drawn)
-        means[~few], errors[~few] = found.mean(axis=1), found.std(axis=1, ddof=1) / sqrt(subsets)
+        found = outcomes(_orders(n, int(drawn[-1]), subsets // 2, seed), drawn)
+        pairs = (found[:, ::2] + found[:, 1::2]) / 2
+        means[~few], errors[~few] = pairs.mean(axis=1), pairs.std(axis=1, ddof=1) / sqrt(pairs.shape[1])
     return means[place], errors[place]
 
 
@@ -51,6 +53,7 @@ def _all_subsets(n: int, k: int) -> Ints:
 
 
 @lru_cache(maxsize=1)  # several scorers are asked about one pool in a row
-def _orders(n: int, length: int, count: int, seed: int) -> Ints:
-    """The first `length` samples of seeded orders of n, shape (count, length)."""
-    return np.random.default_rng(seed).random((count, n)).argsort(axis=1)[:, :length]
+def _orders(n: int, length: int, pairs: int, seed: int) -> Ints:
+    """The first `length` samples of seeded orders of n, each followed by its reverse; shape (2 * pairs, length)."""
+    orders = np.random.default_rng(seed).random((pairs, n)).argsort(axis=1)
+    return np.stack([orders, orders[:, ::-1]], axis=1).reshape(2 * pairs, n)[:, :length]
