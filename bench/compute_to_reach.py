@@ -31,9 +31,11 @@ class Ratio:
 
 
 def cost_ratio(
-    curve_a: CostCurve, curve_b: CostCurve, accuracy: float, *, replicates: int = 2000, seed: int = 0
+    curve_a: CostCurve, curve_b: CostCurve, accuracy: float | None = None, *, replicates: int = 2000, seed: int = 0
 ) -> Ratio:
     """The ratio of the costs at which two curves over the same problems reach `accuracy`, a to b.
+
+    Without an `accuracy` it is the best that b reaches: in each replicate its own, so that b always does.
 
     >>> right = np.array([[0.2, 0.6], [0.4, 0.8]] * 20)
     >>> cheap, dear = CostCurve(right, np.full((40, 2), [1.0, 2.0])), CostCurve(right, np.full((40, 2), [3.0, 6.0]))
@@ -41,42 +43,52 @@ def cost_ratio(
     >>> round(ratio.value, 6), round(ratio.low, 6), round(ratio.high, 6), ratio.reached_a
     (0.333333, 0.333333, 0.333333, 1.0)
 
-    See `costs_to_reach` for what is read off a curve. The interval is a bootstrap's that draws whole problems,
-    the same for both. Raises ValueError for curves over unequal numbers of problems.
+    See `costs_to_reach` for what is read off a curve. The interval is that of a bootstrap over whole problems
+    (Rubin 1981), weighed alike for both curves; a replicate where neither curve reaches the accuracy has no
+    ratio and is left out. Raises ValueError for curves over unequal numbers of problems, and for costs that are
+    not positive.
     """
     problems = len(curve_a.correct)
     if problems != len(curve_b.correct):
         raise ValueError(f"{problems} problems against {len(curve_b.correct)}: both curves need the same problems")
-    sides = (curve_a.correct, curve_a.cost, curve_b.correct, curve_b.cost)
-    a, b = (
-        costs_to_reach(correct.mean(axis=0)[None], cost.mean(axis=0)[None], accuracy)
-        for correct, cost in (sides[:2], sides[2:])
-    )
-    drawn = [resampled_means(values, replicates=replicates, seed=seed) for values in sides]
-    many_a, many_b = costs_to_reach(drawn[0], drawn[1], accuracy), costs_to_reach(drawn[2], drawn[3], accuracy)
-    ratios = np.sort(_ratio(many_a, many_b))
-    ratios = ratios[~np.isnan(ratios)]
-    low, high = (np.quantile(ratios, [0.025, 0.975], method="nearest")) if len(ratios) else (np.nan, np.nan)
-    reached = [float(np.isfinite(many).mean()) for many in (many_a, many_b)]
-    return Ratio(float(_ratio(a, b)[0]), float(low), float(high), *reached)
+    if not problems:
+        raise ValueError("no problems: there is no cost to compare")
+    means = [
+        np.vstack([values.mean(axis=0), resampled_means(values, replicates=replicates, seed=seed)])
+        for values in (curve_a.correct, curve_a.cost, curve_b.correct, curve_b.cost)
+    ]
+    targets = means[2].max(axis=1) if accuracy is None else np.full(replicates + 1, accuracy)
+    a, b = costs_to_reach(means[0], means[1], targets), costs_to_reach(means[2], means[3], targets)
+    ratios = _ratio(a, b)
+    drawn = ratios[1:][~np.isnan(ratios[1:])]
+    # Nearest, since between a number and infinity there is nothing.
+    low, high = np.quantile(drawn, [0.025, 0.975], method="nearest") if len(drawn) else (np.nan, np.nan)
+    reached_a, reached_b = (float(np.isfinite(x[1:]).mean()) for x in (a, b))
+    return Ratio(float(ratios[0]), float(low), float(high), reached_a, reached_b)
 
 
-def costs_to_reach(accuracies: Floats, costs: Floats, accuracy: float) -> Floats:
-    """The cost at which each of R curves first reaches `accuracy`, shape (R,); inf where it never does.
+def costs_to_reach(accuracies: Floats, costs: Floats, targets: Floats) -> Floats:
+    """The cost at which each of R curves first reaches its target, shape (R,); inf where it never does.
 
-    `accuracies` and `costs` have shape (R, N). Between two points accuracy is taken as linear in the
-    logarithm of the cost; a curve that begins above `accuracy` reaches it at its first point.
+    `accuracies` and `costs` have shape (R, N), `targets` (R,). Between two points accuracy is taken as linear in
+    the logarithm of the cost; a curve that begins above its target reaches it at its first point.
 
-    >>> costs_to_reach(np.array([[0.2, 0.4, 0.6]]), np.array([[1.0, 2.0, 8.0]]), 0.5).round(6).tolist()
+    >>> costs_to_reach(np.array([[0.2, 0.4, 0.6]]), np.array([[1.0, 2.0, 8.0]]), np.array([0.5])).round(6).tolist()
     [4.0]
+
+    Raises ValueError for costs that are not positive.
     """
-    reached = accuracies >= accuracy
+    if not (costs > 0).all():
+        raise ValueError(
+            f"a mean cost of {costs.min():g}: costs must be positive; count samples where FLOPs are unknown"
+        )
+    reached = accuracies >= targets[:, None] - 1e-12
     first = reached.argmax(axis=1)
     rows, before = np.arange(len(first)), np.maximum(first - 1, 0)
     y0, y1 = accuracies[rows, before], accuracies[rows, first]
     x0, x1 = np.log(costs[rows, before]), np.log(costs[rows, first])
-    part = np.where(first > 0, (accuracy - y0) / np.where(y1 > y0, y1 - y0, 1.0), 1.0)
-    found: Floats = np.where(reached.any(axis=1), np.exp(x0 + part * (x1 - x0)), np.inf)
+    part = np.where(y1 > y0, (targets - y0) / np.where(y1 > y0, y1 - y0, 1.0), 1.0)
+    found: Floats = np.where(reached.any(axis=1), np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)), np.inf)
     return found
 
 

@@ -47,6 +47,7 @@ class Outcome:
     correct: float
     error: float  # standard error of `correct` from drawing subsets; 0 where it is exact
     spend: Spend
+    pool: int = 0  # samples in the pool that it was read off; 0 where there was none
 
     def row(self) -> dict[str, Any]:
         """A row of `results.jsonl`; seconds are left out, so that equal runs give equal bytes."""
@@ -112,44 +113,48 @@ class Results:
         the answers. Raises ValueError where there is no such baseline, and where the problems differ.
         """
         curves = self._curves(baseline)
-        found = {}
-        for contest, curve in curves.items():
-            for n, outcomes in curve.items():
-                if contest not in (baseline, ANY_RIGHT) and n in curves[baseline]:
-                    other = curves[baseline][n]
-                    ids = _same_problems(contest, outcomes, baseline, other)
-                    found[contest, n] = compare([outcomes[i].correct for i in ids], [other[i].correct for i in ids])
-        return found
+        base = {n: [o.correct for o in point] for n, point in curves[baseline].items()}
+        return {
+            (contest, n): compare([o.correct for o in point], base[n])
+            for contest, curve in curves.items()
+            if contest not in (baseline, ANY_RIGHT)
+            for n, point in curve.items()
+            if n in base
+        }
 
-    def cost_ratios(self, accuracy: float, baseline: Contest = VOTING) -> dict[Contest, Ratio]:
+    def cost_ratios(self, accuracy: float | None = None, baseline: Contest = VOTING) -> dict[Contest, Ratio]:
         """What each strategy costs to reach an accuracy, as a ratio to what the baseline costs; see `cost_ratio`.
 
-        Costs are in `cost_unit`. Raises as `comparisons` does.
+        Without an `accuracy` it is the baseline's best. Costs are in `cost_unit`. Raises as `comparisons` does.
         """
-        curves = self._curves(baseline)
         unit = self.cost_unit
-        found = {}
-        for contest, curve in curves.items():
-            if contest not in (baseline, ANY_RIGHT):
-                _same_problems(contest, next(iter(curve.values())), baseline, next(iter(curves[baseline].values())))
-                found[contest] = cost_ratio(_cost_curve(curve, unit), _cost_curve(curves[baseline], unit), accuracy)
-        return found
+        curves = {contest: _cost_curve(curve, unit) for contest, curve in self._curves(baseline).items()}
+        base = curves[baseline]
+        others = {contest: curve for contest, curve in curves.items() if contest not in (baseline, ANY_RIGHT)}
+        return {contest: cost_ratio(curve, base, accuracy) for contest, curve in others.items()}
 
     @property
     def cost_unit(self) -> Literal["FLOPs", "samples"]:
-        """FLOPs where every strategy's are known, else samples."""
-        free = {(o.contest, o.n) for o in self.outcomes} - {
-            (o.contest, o.n) for o in self.outcomes if o.spend.flops > 0
-        }
-        return "samples" if free else "FLOPs"
+        """What `cost_ratios` compares: FLOPs where those of every point are known, else samples."""
+        points = {(o.contest, o.n) for o in self.outcomes}
+        known = {(o.contest, o.n) for o in self.outcomes if o.spend.flops > 0}
+        return "FLOPs" if points == known else "samples"
 
-    def _curves(self, baseline: Contest) -> dict[Contest, dict[int, dict[str, Outcome]]]:
-        """Outcomes by contest, size (from small to large) and problem; the baseline is among them."""
-        curves: dict[Contest, dict[int, dict[str, Outcome]]] = {}
-        for outcome in sorted(self.outcomes, key=lambda o: o.n):
-            curves.setdefault(outcome.contest, {}).setdefault(outcome.n, {})[outcome.problem] = outcome
+    def _curves(self, baseline: Contest) -> dict[Contest, dict[int, list[Outcome]]]:
+        """Outcomes by contest and size (from small to large), problems in one order; the baseline is among them."""
+        curves: dict[Contest, dict[int, list[Outcome]]] = {}
+        for outcome in sorted(self.outcomes, key=lambda o: (o.n, o.problem)):
+            curves.setdefault(outcome.contest, {}).setdefault(outcome.n, []).append(outcome)
         if baseline not in curves:
             raise ValueError(f"no outcomes of {baseline}; there are {', '.join(map(str, curves)) or 'none'}")
+        expected = [o.problem for o in next(iter(curves[baseline].values()))]
+        for contest, curve in curves.items():
+            for n, point in curve.items():
+                if odd := set(expected) ^ {o.problem for o in point}:
+                    raise ValueError(
+                        f"{contest} at n = {n} and {baseline} are not on the same problems: "
+                        f"{min(odd)!r} is in only one of them"
+                    )
         return curves
 
 
@@ -171,7 +176,7 @@ def pool_outcomes(
                 continue
             share = min(n, count) / count
             spend = _drawn_share(pool.drawn, share) + _scaled(judged, share)
-            yield Outcome(pool.problem, contest, n, float(chances[i]), float(errors[i]), spend)
+            yield Outcome(pool.problem, contest, n, float(chances[i]), float(errors[i]), spend, count)
 
 
 def _curve(
@@ -198,6 +203,9 @@ def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
     problems = len({o.problem for o in outcomes})
     yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
     yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
+    smallest = min((o.pool for o in outcomes if o.pool), default=0)
+    if 1 < smallest < 2 * max(o.n for o in outcomes if o.pool):
+        yield f"n > {smallest // 2}: no two subsets of a pool of {smallest} are disjoint; these points rest on one draw"
     variances: dict[tuple[Contest, int], float] = {}
     for o in outcomes:
         variances[o.contest, o.n] = variances.get((o.contest, o.n), 0.0) + o.error**2
@@ -230,18 +238,8 @@ def _point(contest: Contest, n: int, group: Sequence[Outcome]) -> Point:
     return Point(contest, n, accuracy, low, high, mean, len(group))
 
 
-def _same_problems(
-    contest: Contest, one: dict[str, Outcome], baseline: Contest, other: dict[str, Outcome]
-) -> list[str]:
-    if one.keys() != other.keys():
-        odd = sorted(one.keys() ^ other.keys())[0]
-        raise ValueError(f"{contest} and {baseline} are not on the same problems: {odd!r} is in only one of them")
-    return sorted(one)
-
-
-def _cost_curve(curve: dict[int, dict[str, Outcome]], unit: Literal["FLOPs", "samples"]) -> CostCurve:
-    """Correctness and cost, problems (sorted) by sizes."""
-    columns = [[by_problem[i] for i in sorted(by_problem)] for by_problem in curve.values()]
-    correct = np.array([[o.correct for o in column] for column in columns]).T
-    cost = np.array([[o.spend.flops if unit == "FLOPs" else float(o.n) for o in column] for column in columns]).T
+def _cost_curve(curve: dict[int, list[Outcome]], unit: Literal["FLOPs", "samples"]) -> CostCurve:
+    """Correctness and cost, problems by sizes."""
+    correct = np.array([[o.correct for o in point] for point in curve.values()]).T
+    cost = np.array([[o.spend.flops if unit == "FLOPs" else float(o.n) for o in point] for point in curve.values()]).T
     return CostCurve(correct, cost)
