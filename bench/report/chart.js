@@ -1,5 +1,7 @@
 // One chart of accuracies: lines, markers, interval bands, and a read-out under a pointer, a finger or the arrow keys.
 
+const CHART_KEYS = "Chart; the arrow keys move from point to point";
+
 // `series`: [{name, look, points: [{x, y, low, high, lines}], reference}]; `lines` are the read-out's.
 // `options`: {label, ticks, tickText, title, log, bands, height, domain: [lowest, highest accuracy], xs: [least, most]}.
 function chart(box, series, options) {
@@ -19,6 +21,7 @@ function chart(box, series, options) {
     "svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.label },
     ticks.map((t) => svg("path", { class: "grid", d: `M${pad.left} ${round(y(t))}H${width - pad.right}` })),
     xTicks.map((t) => svg("path", { class: "grid", d: `M${round(x(t))} ${pad.top}V${height - pad.bottom}` })),
+    svg("path", { class: "axis", d: `M${pad.left} ${pad.top}V${height - pad.bottom}H${width - pad.right}` }),
     ticks.map((t) => svg("text", { class: "tick-text", x: pad.left - 7, y: round(y(t)) + 4, "text-anchor": "end" }, tickNumber(t, ticks))),
     xTicks.map((t) => svg("text", { class: "tick-text", x: round(x(t)), y: height - pad.bottom + 17, "text-anchor": "middle" }, options.tickText(t))),
     options.title ? svg("text", { class: "axis-title", x: (pad.left + width - pad.right) / 2, y: height - 6, "text-anchor": "middle" }, options.title) : null,

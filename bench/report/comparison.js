@@ -1,6 +1,5 @@
 // The table against a baseline, and the compute to reach the baseline's best accuracy.
 
-const SPREAD = 0.5; // the difference at either end of a strip
 const FOLD = 16; // the ratio at either end
 
 function comparisonSection(root, data, styles) {
@@ -33,6 +32,12 @@ function comparisonSection(root, data, styles) {
     return found;
   }
 
+  // The difference at either end of a strip: what holds all of the table's intervals.
+  function spread() {
+    const ends = Object.values(data.paired[state.baseline]).flatMap((by) => Object.values(by)).flatMap((c) => [-c.low, c.high]);
+    return Math.max(0.1, Math.ceil(Math.max(0, ...ends) * 10 - 1e-9) / 10);
+  }
+
   function header(key, text) {
     if (!key) return el("th", { scope: "col" }, text);
     const sorted = state.sort === key ? (state.down ? "descending" : "ascending") : null;
@@ -50,11 +55,12 @@ function comparisonSection(root, data, styles) {
   function differenceCells({ curve, place, paired }) {
     if (place === state.baseline) return [el("td", { colspan: 3, class: "quiet" }, "the baseline")];
     if (!paired) {
-      const why = curve.reference ? "a bound, not a strategy" : "not compared";
+      const alike = data.alike[curve.run][data.curves[state.baseline].run];
+      const why = curve.reference ? "a bound, not a strategy" : alike ? "not compared" : "has other problems";
       return [el("td", { colspan: 3, class: "quiet" }, why)];
     }
     if (paired.same) return [el("td", { colspan: 2, class: "quiet" }, "the same on every problem"), el("td", { class: "number" }, "1")];
-    const place01 = linear([-SPREAD, SPREAD], [0, 1]);
+    const place01 = linear([-spread(), spread()], [0, 1]);
     const label = `difference ${signed(paired.difference)}, ${interval(paired.low, paired.high, signed)}`;
     return [
       el("td", { class: "number" }, el("b", null, signed(paired.difference)), el("small", null, interval(paired.low, paired.high, signed))),
@@ -86,7 +92,7 @@ function comparisonSection(root, data, styles) {
       el(
         "p", { class: "note" },
         `The cost at which each curve first reaches ${fixed(accuracy)}, the best of ${name(state.baseline)}, as a multiple of what the baseline pays for it. `,
-        "Below ×1 is cheaper; ∞: it never gets there. The interval draws problems anew, and in some draws the baseline itself stays below its best: a lower end of ×0.00 means that.",
+        "Below ×1 is cheaper; ∞: it never gets there. The interval is over draws of the problems; there is no lower end where in some draws only the curve gets there, and not the baseline.",
       ),
       scrolled(
         `Compute to reach ${fixed(accuracy)}`,
@@ -95,8 +101,8 @@ function comparisonSection(root, data, styles) {
           "tr", null,
           el("th", { scope: "row" }, el("span", { class: "name" }, swatch(styles[place]), el("span", null, name(place)))),
           el("td", { class: "number" }, el("b", null, times(reach.value)), el("small", null, reach.measure === "flops" ? "FLOPs" : "samples")),
-          el("td", { class: "number" }, `${times(reach.low)} to ${times(reach.high)}`),
-          el("td", { class: "picture" }, reach.value === null ? "–" : strip(place01(reach.low), place01(reach.value), place01(reach.high), 0.5, `${times(reach.value)}`)),
+          el("td", { class: "number" }, timesBetween(reach.low, reach.high)),
+          el("td", { class: "picture" }, reach.value === null ? "–" : strip(place01(reach.low), place01(reach.value), place01(reach.high), 0.5, times(reach.value), "below")),
           el("td", { class: "number" }, `${Math.round(100 * reach.reached)}% of draws`),
         ))),
       ),
@@ -109,7 +115,7 @@ function comparisonSection(root, data, styles) {
     body.replaceChildren(
       scrolled(
         "Accuracy and paired differences",
-        el("thead", null, el("tr", null, header(null, "strategy"), header("n", "N"), header("accuracy", "accuracy"), header("difference", "difference"), header(null, `−${SPREAD} to +${SPREAD}`), header("p", "p"), costs)),
+        el("thead", null, el("tr", null, header(null, "strategy"), header("n", "N"), header("accuracy", "accuracy"), header("difference", "difference"), header(null, `−${spread()} to +${spread()}`), header("p", "p"), costs)),
         el("tbody", null, rows().map(line)),
       ),
       el(

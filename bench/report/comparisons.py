@@ -18,7 +18,8 @@ Table = dict[int, dict[str, tuple[float, float]]]  # by N and problem: how right
 
 
 def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
-    """For the page, `[baseline][curve]` of their places: `paired` by N, and `reach` the baseline's best accuracy.
+    """For the page, `[baseline][curve]` of their places: `paired` by N, and `reach` the baseline's best accuracy;
+    `alike` says which runs had the same problems.
 
     Curves of two runs are compared where both had the same problems, and are of one kind or one of them is
     self-consistency.
@@ -26,7 +27,8 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
     paired: Found = {i: {} for i, curve in enumerate(curves) if not curve.reference}
     reach: dict[int, dict[int, Row]] = {i: {} for i in paired}
     tables = [_tables(folder) for folder in folders]
-    for i, j in _pairs(folders, curves):
+    alike = [[_same_problems(a, b) for b in folders] for a in folders]
+    for i, j in _pairs(curves, alike):
         mine, other = (tables[curves[k].run][curves[k].key] for k in (i, j))
         there = {n: _comparison(other[n], mine[n]) for n in sorted(mine.keys() & other.keys())}
         if there:
@@ -34,7 +36,7 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
             paired[j][i] = {n: _turned(record) for n, record in there.items()}
         for base, curve in ((i, j), (j, i)):
             reach[base][curve] = _reach(tables, curves[curve], curves[base])
-    return {"paired": paired, "reach": reach}
+    return {"paired": paired, "reach": reach, "alike": alike}
 
 
 def default_baseline(curves: Sequence[Curve]) -> int | None:
@@ -43,8 +45,7 @@ def default_baseline(curves: Sequence[Curve]) -> int | None:
     return next((i for i in strategies if curves[i].key[0] == BASELINE), strategies[0] if strategies else None)
 
 
-def _pairs(folders: Sequence[Folder], curves: Sequence[Curve]) -> Iterator[tuple[int, int]]:
-    same = [[_same_problems(a, b) for b in folders] for a in folders]
+def _pairs(curves: Sequence[Curve], same: Sequence[Sequence[bool]]) -> Iterator[tuple[int, int]]:
     for j, b in enumerate(curves):
         for i, a in enumerate(curves[:j]):
             alike = a.run == b.run or a.key == b.key or BASELINE in (a.key[0], b.key[0])
@@ -71,7 +72,7 @@ def _tables(folder: Folder) -> dict[Key, Table]:
 
 
 def _comparison(a: dict[str, tuple[float, float]], b: dict[str, tuple[float, float]]) -> Row:
-    problems = sorted(a.keys() & b.keys())
+    problems = [p for p in a if p in b]  # in the run's order, which the seeded draws depend on
     left, right = ([side[p][0] for p in problems] for side in (a, b))
     if left == right:  # there is nothing to resample
         return {"same": True, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
@@ -88,8 +89,9 @@ def _turned(record: Row) -> Row:
 def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve) -> Row:
     """The curve's FLOPs to the baseline's at the baseline's best accuracy; samples where FLOPs are unknown."""
     sides = [tables[c.run][c.key] for c in (curve, base)]
-    flops = all(cost > 0 for side in sides for point in side.values() for _, cost in point.values())
-    problems = sorted(set.intersection(*(set(point) for side in sides for point in side.values())))
+    points = [point for side in sides for point in side.values()]
+    flops = all(cost > 0 for point in points for _, cost in point.values())
+    problems = [p for p in points[0] if all(p in point for point in points)]
     ours, theirs = (_cost_curve(side, problems, flops=flops) for side in sides)
     target = float(theirs.correct.mean(axis=0).max())
     ratio = cost_ratio(ours, theirs, target)

@@ -7,10 +7,7 @@ function pointsOf(curve) {
 function readoutLines(point, axes) {
   const known = axes.filter((a) => a !== "n" && a !== "seconds").map((a) => `${cost(a, point.costs[a])} ${AXES[a].text}`);
   const time = axes.includes("seconds") ? [seconds(point.costs.seconds)] : [];
-  return [
-    `accuracy ${fixed(point.y)} (${interval(point.low, point.high)})`,
-    [`N = ${point.costs.n}`, ...known, ...time].join(" · "),
-  ];
+  return [`accuracy ${fixed(point.y)} (${interval(point.low, point.high)}) at N = ${point.costs.n}`, [...known, ...time].join(" · ")];
 }
 
 function curvesSection(root, data, styles) {
@@ -21,7 +18,7 @@ function curvesSection(root, data, styles) {
     bands: data.curves.length < 10,
   };
   const many = data.runs.length > 1;
-  const box = el("div", { class: "chart", tabindex: 0, role: "group", "aria-label": "Chart; the arrow keys move from point to point" });
+  const box = el("div", { class: "chart", tabindex: 0, role: "group", "aria-label": CHART_KEYS });
   const note = el("p", { class: "note" });
   const legend = el("div", { class: "legend" });
   let drawn = { emphasise: () => {} };
@@ -90,7 +87,7 @@ function curvesSection(root, data, styles) {
 
   legend.append(
     el(
-      "p", { class: "legend-head" }, el("span", null, "Curves (press to hide or show)"),
+      "p", { class: "legend-head" }, el("span", null, "Press to hide or show"),
       el("button", { type: "button", class: "small", onclick: () => all(true) }, "all"),
       el("button", { type: "button", class: "small", onclick: () => all(false) }, "none"),
     ),

@@ -94,7 +94,7 @@ def _turn(folder: Folder, curve: Curve) -> Row:
     falls = []
     for n in sizes:
         if n > peak:
-            problems = sorted(table[n].keys() & table[peak].keys())
+            problems = [p for p in table[n] if p in table[peak]]
             found = compare([table[n][p] for p in problems], [table[peak][p] for p in problems])
             if found.difference < 0 and found.p < level:
                 falls.append({"n": n, **asdict(found)})

@@ -10,7 +10,7 @@ function filled(node, attributes, children) {
     else if (name === "style") for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -50,12 +50,14 @@ function tick(label, checked, onchange) {
 // Calls `draw` now and whenever the width of `box` changes.
 function onWidth(box, draw) {
   let width = 0;
-  new ResizeObserver(() => {
+  const look = () => {
     if (box.clientWidth && box.clientWidth !== width) {
       width = box.clientWidth;
       draw();
     }
-  }).observe(box);
+  };
+  look(); // what is on the page already is drawn before it is first shown
+  new ResizeObserver(look).observe(box);
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -11,7 +11,7 @@ function glance(root, data) {
     root.append(el(
       "div", { class: "run" },
       data.runs.length > 1 ? el("h2", null, run.name) : null,
-      el("p", null, [plural(run.problems, "problem"), ...run.config.filter(([k]) => ["task", "policy", "n", "seed"].includes(k)).map(([k, v]) => `${k} ${v}`)].join(" · ")),
+      el("p", null, [plural(run.problems, "problem"), ...run.config.filter(([k]) => ["task", "policy", "n", "seed"].includes(k)).map(([k, v]) => `${k}\u00a0${v}`)].join(" · ")),
       best ? el("p", { class: "best" }, ...bestText(data, best, base)) : null,
       ...sampleNotes(run.samples),
       run.config.length ? settings : null,
@@ -21,9 +21,9 @@ function glance(root, data) {
 
 function bestText(data, { curve, place, point }, base) {
   const [n, y, low, high] = point;
-  const text = ["Best: ", el("b", null, curve.label), ` at N = ${n}, accuracy `, el("b", null, fixed(y)), ` (${interval(low, high)})`];
+  const text = ["Best: ", el("b", null, curve.label), ` at N\u00a0=\u00a0${n}, accuracy `, el("b", null, fixed(y)), ` (${interval(low, high)})`];
   const paired = base && data.paired[base.place]?.[place]?.[n];
-  if (paired) text.push(`, ${signed(paired.difference)} on ${base.curve.label} at the same N (${interval(paired.low, paired.high, signed)}, p ${pText(paired.p).replace(/^0/, "= 0")})`);
+  if (paired) text.push(`, ${signed(paired.difference)} on ${base.curve.label} at the same N (${interval(paired.low, paired.high, signed)}, ${pEquals(paired.p)})`);
   return [...text, "."];
 }
 

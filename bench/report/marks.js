@@ -9,6 +9,7 @@ const SHAPES = [
   (r) => `M0 ${-1.3 * r}L${1.3 * r} 0L0 ${1.3 * r}L${-1.3 * r} 0z`,
   (r) => `M0 ${1.2 * r}L${1.15 * r} ${-0.9 * r}H${-1.15 * r}z`,
   (r) => `M${-0.4 * r} ${-1.2 * r}h${0.8 * r}v${0.8 * r}h${0.8 * r}v${0.8 * r}h${-0.8 * r}v${0.8 * r}h${-0.8 * r}v${-0.8 * r}h${-0.8 * r}v${-0.8 * r}h${0.8 * r}z`,
+  (r) => `M${-r} ${-r}h${0.7 * r}L0 ${-0.5 * r}L${0.3 * r} ${-r}h${0.7 * r}v${0.7 * r}L${0.5 * r} 0L${r} ${0.3 * r}v${0.7 * r}h${-0.7 * r}L0 ${0.5 * r}L${-0.3 * r} ${r}h${-0.7 * r}v${-0.7 * r}L${-0.5 * r} 0L${-r} ${-0.3 * r}z`,
   (r) => `M0 ${-1.2 * r}L${1.2 * r} ${-0.3 * r}L${0.75 * r} ${1.1 * r}H${-0.75 * r}L${-1.2 * r} ${-0.3 * r}z`,
 ];
 
@@ -36,16 +37,18 @@ function swatch(look) {
 }
 
 // A value with its interval beside a line of no difference; places are from 0 to 1 and cut off beyond.
-function strip(low, value, high, zero, label) {
+// `better` says on which side of the line is what a reader hopes for.
+function strip(low, value, high, zero, label, better = "above") {
   const [w, h] = [110, 16];
   const at = (x) => 4 + Math.min(1, Math.max(0, x)) * (w - 8);
-  const side = zero === null ? "unsure" : low > zero ? "above" : high < zero ? "below" : "unsure";
+  const side = low > zero ? "above" : high < zero ? "below" : null;
+  const kind = side ? (side === better ? "better" : "worse") : "unsure";
   const arrows = [
     low < 0 && svg("path", { d: `M5 ${h / 2 - 3}L1 ${h / 2}L5 ${h / 2 + 3}`, class: "open" }),
     high > 1 && svg("path", { d: `M${w - 5} ${h / 2 - 3}L${w - 1} ${h / 2}L${w - 5} ${h / 2 + 3}`, class: "open" }),
   ].filter(Boolean);
   return svg(
-    "svg", { class: `strip ${side}`, width: w, height: h, role: "img", "aria-label": label },
+    "svg", { class: `strip ${kind}`, width: w, height: h, role: "img", "aria-label": label },
     svg("path", { class: "zero", d: `M${at(zero)} 0V${h}` }),
     svg("path", { class: "range", d: `M${at(low)} ${h / 2}H${at(high)}` }),
     arrows,

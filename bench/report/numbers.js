@@ -11,7 +11,8 @@ const fixed = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
 
 const signed = (x, digits = 3) => (x > 0 ? "+" : "") + fixed(x, digits);
 
-const interval = (low, high, form = fixed) => `${form(low)} to ${form(high)}`;
+// A dash between two signed numbers could be read as a sign.
+const interval = (low, high, form = fixed) => `${form(low)}${form === signed ? " to " : "–"}${form(high)}`;
 
 const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -34,11 +35,20 @@ const cost = (axis, x) => (axis === "seconds" ? seconds(x) : short(x));
 
 const pText = (p) => (p < 0.001 ? "< 0.001" : fixed(p));
 
+const pEquals = (p) => (p < 0.001 ? "p < 0.001" : `p = ${fixed(p)}`);
+
 // How many times as much; "inf" is never, null is that neither gets there.
 function times(x) {
   if (x === null) return "–";
   if (x === "inf") return "∞";
   return `×${x >= 9.95 ? short(x) : x.toFixed(2)}`;
+}
+
+function timesBetween(low, high) {
+  if (low === null) return "–";
+  if (low === "inf") return "never";
+  if (low === 0) return high === "inf" ? "any" : `up to ${times(high)}`;
+  return high === "inf" ? `${times(low)} or more` : `${times(low)} to ${times(high)}`;
 }
 
 const score = (x) => (x === null || x === undefined ? "–" : fixed(x, Math.abs(x) < 10 ? 2 : 1));

@@ -65,7 +65,7 @@ def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
     }
     page = _part("page.html")
     for name, text in parts.items():
-        page = page.replace(f"<!--{name}-->", text, 1)
+        page = page.replace(f"<!--{name}-->", text)
     return page
 
 

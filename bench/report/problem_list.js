@@ -97,12 +97,19 @@ function problemsSection(root, data, styles) {
     if (!found.length) list.append(el("li", { class: "empty" }, "No problem is like that."));
   }
 
+  // Within the list alone: the page itself stays where the reader is.
+  function reveal(button) {
+    const [frame, mine] = [list.getBoundingClientRect(), button.getBoundingClientRect()];
+    if (mine.top < frame.top) list.scrollTop -= frame.top - mine.top;
+    if (mine.bottom > frame.bottom) list.scrollTop += mine.bottom - frame.bottom;
+  }
+
   async function open(place, jump = true) {
     state.open = place;
     for (const button of list.querySelectorAll("button")) {
       const mine = Number(button.dataset.problem) === place;
       mine ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
-      if (mine) button.scrollIntoView({ block: "nearest" });
+      if (mine) reveal(button);
     }
     const run = state.run;
     const details = await unpacked(`p${run}-${place}`);

@@ -12,7 +12,7 @@ function logarithmic([a, b], range) {
 function linearTicks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 2.5, 5, 10].find((m) => m * power >= rough * 0.999);
+  const step = power * [1, 2, 2.5, 5, 10].find((m) => m * power >= rough * 0.74);
   const ticks = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push(+(i * step).toFixed(10));
   return ticks;

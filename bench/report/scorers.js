@@ -55,24 +55,24 @@ function verdicts(run) {
     return el(
       "p", { class: "alert" }, el("b", null, `Over-optimised: ${s.name}. `),
       `Best-of-N is best at N = ${s.best_of_n.peak}, and ${fixed(-worst.difference)} worse at N = ${worst.n} `,
-      `(${interval(worst.low, worst.high, signed)}, p ${pText(worst.p)}): with more samples it finds more that the scorer is wrong about. A vote (weighted majority) or fewer samples are safer.`,
+      `(${interval(worst.low, worst.high, signed)}, ${pEquals(worst.p)}): with more samples it finds more that the scorer is wrong about. A vote (weighted majority) or fewer samples are safer.`,
     );
   });
 }
 
 function scorerCard(scorer, look) {
   const card = el("article", { class: "card" }, el("h3", null, scorer.name));
-  card.append(el("h4", null, "Calibration"));
-  if (scorer.bins?.length) card.append(figure((box) => reliabilityDiagram(box, scorer, look)));
+  card.append(el("h4", null, "Calibration: share right against score"));
+  if (scorer.bins?.length) card.append(figure((box) => reliabilityDiagram(box, scorer, look), false));
   else card.append(el("p", { class: "empty" }, scorer.labels ? "Its scores are no probabilities (beyond 0 to 1)." : "It has no opinion on any finished solution."));
-  card.append(el("h4", null, "Best-of-N as N grows"));
+  card.append(el("h4", null, "Best-of-N: accuracy against N"));
   if (scorer.best_of_n?.points.length > 1) card.append(figure((box) => turnChart(box, scorer, look)), turnText(scorer.best_of_n));
   else card.append(el("p", { class: "empty" }, "There is no Best-of-N curve with it in this run."));
   return card;
 }
 
-function figure(draw) {
-  const box = el("div", { class: "chart small", tabindex: 0, role: "group", "aria-label": "Chart; the arrow keys move from point to point" });
+function figure(draw, keys = true) {
+  const box = el("div", keys ? { class: "chart small", tabindex: 0, role: "group", "aria-label": CHART_KEYS } : { class: "chart small tall" });
   onWidth(box, () => draw(box));
   return box;
 }
@@ -109,19 +109,18 @@ function reliabilityDiagram(box, scorer, look) {
   const y = linear([0, 1], [height - pad.bottom, pad.top]);
   const most = Math.max(...scorer.bins.map((b) => b.count));
   const ticks = [0, 0.25, 0.5, 0.75, 1];
-  const line = scorer.bins.map((b, i) => `${i ? "L" : "M"}${x(b.score)} ${y(b.label)}`).join("");
   const text = (b) => `score ${fixed(b.score, 2)}: ${fixed(b.label, 2)} right (${interval(b.low, b.high, (v) => fixed(v, 2))}), ${plural(b.count, "solution")}`;
   box.replaceChildren(svg(
     "svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Calibration of ${scorer.name}. ${scorer.bins.map(text).join("; ")}` },
     ticks.map((t) => svg("path", { class: "grid", d: `M${pad.left} ${y(t)}H${width - pad.right}M${x(t)} ${pad.top}V${height - pad.bottom}` })),
     ticks.map((t) => svg("text", { class: "tick-text", x: pad.left - 7, y: y(t) + 4, "text-anchor": "end" }, String(t))),
     ticks.map((t) => svg("text", { class: "tick-text", x: x(t), y: height - pad.bottom + 17, "text-anchor": "middle" }, String(t))),
-    svg("text", { class: "axis-title", x: (pad.left + width - pad.right) / 2, y: height - 6, "text-anchor": "middle" }, "mean score → share right"),
+    svg("path", { class: "axis", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` }),
+    svg("text", { class: "axis-title", x: (pad.left + width - pad.right) / 2, y: height - 6, "text-anchor": "middle" }, "mean score"),
     scorer.bins.map((b) => svg("path", { class: "mass", d: `M${x(b.score)} ${y(0)}v${(-26 * b.count) / most}` })),
     svg("path", { class: "diagonal", d: `M${x(0)} ${y(0)}L${x(1)} ${y(1)}` }),
     svg("g", { class: "series on" }, 
       scorer.bins.map((b) => svg("path", { class: "whisker", d: `M${x(b.score)} ${y(b.low)}V${y(b.high)}`, stroke: look.colour })),
-      svg("path", { class: "line", d: line, stroke: look.colour }),
       scorer.bins.map((b) => filled(marker(look, x(b.score), y(b.label)), null, [svg("title", null, text(b))])),
     ),
   ));

@@ -16,8 +16,8 @@ function scoreColour(value, { low, high }, base = "transparent", most = 60) {
   return `color-mix(in srgb, var(${t >= 0 ? "--high" : "--low"}) ${Math.round(most * Math.min(1, Math.abs(t)))}%, ${base})`;
 }
 
-function scaleKey(range) {
-  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => scoreColour(range.low + t * (range.high - range.low), range, "var(--card)"));
+function scaleKey(range, most) {
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => scoreColour(range.low + t * (range.high - range.low), range, "var(--card)", most));
   return el("span", { class: "key" }, score(range.low), el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(", ")})` } }), score(range.high));
 }
 
@@ -48,7 +48,9 @@ function solutionsView(root, details, memory) {
   function build() {
     const pool = pools[current];
     const scorers = Object.keys(pool.scores);
-    if (!scorers.includes(state.scorer)) state.scorer = scorers.at(-1) ?? "";
+    // At first the one that has most to say.
+    const spoken = (s) => pool.scores[s].steps.flat().filter((v) => v !== null).length;
+    if (!scorers.includes(state.scorer)) state.scorer = scorers.reduce((a, b) => (a && spoken(a) >= spoken(b) ? a : b), "");
     const change = (key) => (value) => { state[key] = value; all = false; draw(); };
     controls.replaceChildren(
       selectBox("Pool", pools.map((p, i) => [i, name(p)]), current, (v) => { current = Number(v); state.pool = poolKey(pools[current]); all = false; build(); }),
@@ -101,7 +103,7 @@ function solutionCard(solution, texts, said, place, range, pool) {
       el("span", { class: "index" }, `#${solution.index}`),
       el("span", { class: "answer" }, "answer ", solution.answer === null ? el("i", null, "none") : el("b", null, String(solution.answer))),
       said ? el("span", { class: "value" }, "score ", el("b", null, score(said.values[place]))) : null,
-      solution.chosen ? el("span", { class: "badge" }, "chosen") : null,
+      solution.chosen ? el("span", { class: "badge" }, pool.strategy === "sample" ? "the vote’s" : "chosen") : null,
       tops.length ? el("span", { class: "badge" }, `top of ${tops.join(", ")}`) : null,
       el("span", { class: "facts" }, facts.join(" · ")),
     ),
