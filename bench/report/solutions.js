@@ -10,8 +10,9 @@ function scoreRange(lists) {
   return { low, high: high > low ? high : low + 1 };
 }
 
-function scoreColour(value, { low, high }, base = "transparent", most = 60) {
+function scoreColour(value, range, base = "transparent", most = 60) {
   if (value === null || value === undefined) return null;
+  const { low, high } = range;
   const t = (2 * (value - low)) / (high - low) - 1;
   return `color-mix(in srgb, var(${t >= 0 ? "--high" : "--low"}) ${Math.round(most * Math.min(1, Math.abs(t)))}%, ${base})`;
 }
@@ -21,10 +22,12 @@ function scaleKey(range, most) {
   return el("span", { class: "key" }, score(range.low), el("span", { class: "bar", style: { background: `linear-gradient(90deg, ${stops.join(", ")})` } }), score(range.high));
 }
 
+// A step and its score; there is no `range` where there is no scorer at all.
 function stepBox(text, value, range) {
+  const silent = range && (value === null || value === undefined);
   return el(
-    "span", { class: value === null || value === undefined ? "step silent" : "step", style: { background: scoreColour(value, range) ?? "" } },
-    el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"), el("span", { class: "score" }, score(value)),
+    "span", { class: silent ? "step silent" : "step", style: { background: scoreColour(value, range) ?? "" } },
+    el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"), range ? el("span", { class: "score" }, score(value)) : null,
   );
 }
 
@@ -69,7 +72,7 @@ function solutionsView(root, details, memory) {
     if (state.sort === "score" && said) places.sort((a, b) => (said.values[b] ?? -Infinity) - (said.values[a] ?? -Infinity) || a - b);
     const shown = all ? places : places.slice(0, FIRST);
     cards.replaceChildren(
-      ...(range ? [el("p", { class: "note" }, "Steps by score: ", scaleKey(range), " A dash is a step that the scorer says nothing of.")] : []),
+      ...(range ? [el("p", { class: "note" }, "Steps by score: ", scaleKey(range), " (a dash: no opinion)")] : []),
       ...shown.map((i) => solutionCard(pool.solutions[i], details.texts, said, i, range, pool)),
       ...(places.length > shown.length ? [el("button", { type: "button", class: "more", onclick: () => { all = true; draw(); } }, `show ${places.length - shown.length} more`)] : []),
       ...(places.length ? [] : [el("p", { class: "empty" }, "None is like that.")]),
