@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BadInput
+from bench.report import PROBLEMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, help="the file to write; default: RUN/report.html, of several ./report.html"
     )
     parser.add_argument(
-        "--problems", type=int, default=500, metavar="N", help="solutions and trees of the first N problems of each run"
+        "--problems",
+        type=int,
+        default=PROBLEMS,
+        metavar="N",
+        help=f"list the first N problems of each run (default {PROBLEMS}); figures are of all",
     )
 
 
@@ -25,6 +30,6 @@ def report(runs: Sequence[Path], out: Path | None, problems: int) -> None:
     if problems < 0:
         raise BadInput(f"--problems {problems}: it must be 0 or more")
     path = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
-    print(f"a report on {', '.join(map(str, runs))}; every curve is compared with every other")
+    print(f"a report on {', '.join(map(str, runs))}")
     write_report(runs, path, problems=problems)
     print(f"- files: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")

@@ -1,6 +1,6 @@
 // The table against a baseline, and the compute to reach the baseline's best accuracy.
 
-const FOLD = 16; // the ratio at either end
+const FOLD = 32; // the ratio at either end
 
 function comparisonSection(root, data, styles) {
   if (data.baseline === null) {
@@ -96,7 +96,7 @@ function comparisonSection(root, data, styles) {
       ),
       scrolled(
         `Compute to reach ${fixed(accuracy)}`,
-        el("thead", null, el("tr", null, ["strategy", "cost", "95% interval", "1/16 to 16 times", "gets there"].map((t) => header(null, t)))),
+        el("thead", null, el("tr", null, ["strategy", "cost", "95% interval", `1/${FOLD} to ${FOLD} times`, "gets there"].map((t) => header(null, t)))),
         el("tbody", null, found.map(({ place, reach }) => el(
           "tr", null,
           el("th", { scope: "row" }, el("span", { class: "name" }, swatch(styles[place]), el("span", null, name(place)))),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from tqdm import tqdm
 
 from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.intervals import Floats
@@ -28,7 +29,8 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
     reach: dict[int, dict[int, Row]] = {i: {} for i in paired}
     tables = [_tables(folder) for folder in folders]
     alike = [[_same_problems(a, b) for b in folders] for a in folders]
-    for i, j in _pairs(curves, alike):
+    pairs = list(_pairs(curves, alike))
+    for i, j in tqdm(pairs, desc="comparing", unit="pair", disable=None):
         mine, other = (tables[curves[k].run][curves[k].key] for k in (i, j))
         there = {n: _comparison(other[n], mine[n]) for n in sorted(mine.keys() & other.keys())}
         if there:

@@ -49,6 +49,7 @@ async function main() {
   }
   const data = await unpacked("summary");
   const styles = looks(data.curves, data.runs.length);
+  document.documentElement.dataset.ready = "drawing";
   glance(document.getElementById("glance"), data);
   section("curves", (root) => curvesSection(root, data, styles));
   section("comparison", (root) => comparisonSection(root, data, styles));

@@ -62,7 +62,7 @@ function verdicts(run) {
 
 function scorerCard(scorer, look) {
   const card = el("article", { class: "card" }, el("h3", null, scorer.name));
-  card.append(el("h4", null, "Calibration: share right against score"));
+  card.append(el("h4", null, "Share right against score"));
   if (scorer.bins?.length) card.append(figure((box) => reliabilityDiagram(box, scorer, look), false));
   else card.append(el("p", { class: "empty" }, scorer.labels ? "Its scores are no probabilities (beyond 0 to 1)." : "It has no opinion on any finished solution."));
   card.append(el("h4", null, "Best-of-N: accuracy against N"));
