@@ -67,16 +67,21 @@ class VLLM:
     """
 
     def __init__(self, name: str | Path, *, chat: bool = True, options: EngineOptions | None = None) -> None:
-        self.name = source_of(name)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
-        self.config = AutoConfig.from_pretrained(self.name, trust_remote_code=False)
+        self.source = source_of(name)
+        self.tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
+        self.config = AutoConfig.from_pretrained(self.source, trust_remote_code=False)
         text = self.config.get_text_config()
         self.cutter = StepCutter(self.tokenizer, text.vocab_size)
-        self._ends = eos_ids(_generation_config(self.name), text, self.tokenizer)
+        self._ends = eos_ids(_generation_config(self.source), text, self.tokenizer)
         with torch.device("meta"):
             self.flops_per_token = 2.0 * flop_parameters(AutoModelForCausalLM.from_config(self.config))
-        self.engine = Engine(self.name, options or EngineOptions(), kind="sampling")
+        self.engine = Engine(self.source, options or EngineOptions(), kind="sampling")
         self.prompts = Prompts(self.tokenizer, self.cutter, chat=chat, context=self.engine.context)
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return Path(self.source).name
 
     @property
     def seeded(self) -> bool:

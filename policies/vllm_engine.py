@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,9 @@ from typing import Any, Literal
 import torch
 
 DType = Literal["auto", "float32", "bfloat16"]
+# Engines within one process share its process groups, which the first to shut down takes from the others.
+_RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
+_CLOSED: list[Any] = []  # and so they shut down together, with the last
 _CPU_BLOCK = 32  # the smallest that its attention takes; prefixes are shared by whole blocks
 
 
@@ -109,11 +113,15 @@ class Engine:
         else:
             pooler = PoolerConfig(task="token_embed", use_activation=False)
             settings |= {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
+            settings["enforce_eager"] = True  # one pass a row is not worth a minute of compiling
         try:
             self._llm = vllm.LLM(model=str(model), **settings)
         except (OSError, RuntimeError, ValueError) as error:
             first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ValueError(f"{model}: vLLM could not load it: {first}") from error
+        self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
+        if self._in_process:
+            _RUNNING.add(self)
         self.context: int = self._llm.llm_engine.model_config.max_model_len
 
     @property
@@ -144,14 +152,14 @@ class Engine:
                 )
             prompts.append({"prompt_token_ids": list(r.ids)})
             wanted.append(params[key])
-        outputs = self._run(lambda: self._llm.generate(prompts, wanted, use_tqdm=False))
+        outputs = self._run(lambda: self._llm.generate(prompts, wanted, use_tqdm=False), prompts)
         return [_reply(output, request) for output, request in zip(outputs, requests, strict=True)]
 
     def prompt_logprobs(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """The log-probability of each id but the first given those before it, in nats, at temperature 1."""
         params = self._vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self._llm.generate(prompts, params, use_tqdm=False))
+        outputs = self._run(lambda: self._llm.generate(prompts, params, use_tqdm=False), prompts)
         return [
             [found[i].logprob for i, found in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
             for ids, output in zip(rows, outputs, strict=True)
@@ -160,33 +168,39 @@ class Engine:
     def hidden(self, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """The last layer's hidden states of each row, shape (L, d), on the CPU."""
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self._llm.encode(prompts, pooling_task="token_embed", use_tqdm=False))
+        outputs = self._run(lambda: self._llm.encode(prompts, pooling_task="token_embed", use_tqdm=False), prompts)
         return [output.outputs.data for output in outputs]
 
     def close(self) -> None:
-        """Stop the engine and give its memory back; a second call does nothing."""
+        """Stop the engine and give its memory back; a second call does nothing.
+
+        Where several run within this process (on a CPU) the memory comes back with the last of them.
+        """
         if self._closed_by:
             return
         self._closed_by = "it was closed"
-        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+        core = self._llm.llm_engine.engine_core
+        del self._llm
+        if not self._in_process:
+            core.shutdown()
+            return
+        _RUNNING.discard(self)
+        _CLOSED.append(core)
+        while _CLOSED and not _RUNNING:
+            _CLOSED.pop().shutdown()
 
-        try:
-            self._llm.llm_engine.engine_core.shutdown()
-        finally:
-            del self._llm
-            cleanup_dist_env_and_memory()
-
-    def _run(self, work: Any) -> list[Any]:
+    def _run(self, work: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
         if self._closed_by:
             raise RuntimeError(f"the vLLM engine does not run ({self._closed_by}): load the model again")
+        if not prompts:
+            return []
         try:
-            found: list[Any] = work()
+            return work()
         except BaseException:
             # What was left in the engine would come out with the next call's rows.
             engine = self._llm.llm_engine
             engine.abort_request(list(engine.output_processor.request_states), internal=True)
             raise
-        return found
 
 
 def _reply(output: Any, request: Request) -> Reply:

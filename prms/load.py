@@ -1,11 +1,16 @@
 """PRMs by name, such as a command line takes."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prms.formats import PRMFormat, format_named, format_of, known_formats
 from verifiers.scoring import Scorer
+
+if TYPE_CHECKING:
+    from verifiers.reward_model import EngineName
 
 
 def load(
@@ -14,6 +19,7 @@ def load(
     format: PRMFormat | str | None = None,  # noqa: A002
     dtype: str = "auto",
     device: str = "auto",
+    engine: EngineName = "transformers",
 ) -> Scorer:
     """The PRM in a folder or of a hub name: one of ours, or a public one.
 
@@ -25,6 +31,7 @@ def load(
     >>> type(load(str(weights_folder("prm")))).__name__
     'PRM'
 
+    `engine="vllm"` computes the model's body on vLLM's pooling runner, with the same scores up to float noise.
     `dtype="auto"` is float32 for ours and the checkpoint's for public ones. Raises FileNotFoundError
     where there is no such model, ValueError where it is of another or an unknown kind.
     """
@@ -40,13 +47,13 @@ def load(
         config = {} if format_named(source) and not Path(source).is_dir() else _config(source)
         format = None if _is_ours(config) else format_of(source, config)  # noqa: A001
         if format is None:
-            return _load_ours(source, config, dtype, device)
+            return _load_ours(source, config, dtype, device, engine)
     from prms.public_load import load_public
 
-    return load_public(source, format, dtype=dtype, device=device)
+    return load_public(source, format, dtype=dtype, device=device, engine=engine)
 
 
-def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str) -> Scorer:
+def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str, engine: EngineName) -> Scorer:
     architectures = config.get("architectures") or []
     if config and not _is_ours(config) and not any(a.endswith("ForTokenClassification") for a in architectures):
         raise ValueError(
@@ -55,7 +62,7 @@ def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str) -> 
         )
     from prms.prm import PRM
 
-    return PRM.load(source, dtype="float32" if dtype == "auto" else dtype, device=device)
+    return PRM.load(source, dtype="float32" if dtype == "auto" else dtype, device=device, engine=engine)
 
 
 def _is_ours(config: dict[str, Any]) -> bool:

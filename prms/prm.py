@@ -13,10 +13,13 @@ from transformers import AutoModelForTokenClassification
 
 from verifiers.naming import model_name
 from verifiers.reward_model import (
+    EngineName,
+    HiddenStates,
     check_head,
     entry_of,
     head_parameters,
     judge_of,
+    load_on_vllm,
     load_reward_model,
     nan_row,
     read_out,
@@ -64,8 +67,16 @@ class PRM:
         check_head(self.model, self.tokenizer, "prm")
 
     @classmethod
-    def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> PRM:
-        """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing."""
+    def load(
+        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineName = "transformers"
+    ) -> PRM:
+        """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing.
+
+        `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with `.model.close()`; where it
+        runs is then vLLM's to say.
+        """
+        if engine == "vllm":
+            return cls(*load_on_vllm(name, "prm", dtype=dtype))
         return cls(*load_reward_model(AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device))
 
     @property
@@ -117,11 +128,13 @@ class PRM:
         rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in found]
         return self._scores(rows, [1] * len(problems))
 
-    def remembering(self) -> IncrementalPRM:
-        """The same scores with a memory of prefixes, for one search; see `prms.incremental`.
+    def remembering(self) -> IncrementalPRM | PRM:
+        """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
 
         Raises ValueError for a model without a plain key-value cache in each layer.
         """
+        if isinstance(self.model.base_model, HiddenStates):
+            return self
         from prms.incremental import IncrementalPRM
 
         return IncrementalPRM(

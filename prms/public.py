@@ -12,7 +12,7 @@ import torch
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
 from verifiers.naming import model_name
-from verifiers.reward_model import context_of, head_parameters, nan_row, read_ends, spend_of
+from verifiers.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -80,11 +80,13 @@ class PublicPRM:
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         return Scores(tuple(steps), tuple(spend), reasons, self.format.reduce)
 
-    def remembering(self) -> IncrementalPRM:
-        """The same scores with a memory of prefixes, for one search; see `prms.incremental`.
+    def remembering(self) -> IncrementalPRM | PublicPRM:
+        """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
 
         Raises ValueError for a model without a plain key-value cache in each layer.
         """
+        if isinstance(self.backbone, HiddenStates):
+            return self
         from prms.incremental import IncrementalPRM
 
         return IncrementalPRM(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.hub import cached_file
 
 from prms.formats import PRMFormat
 from prms.public import PublicErrorPRM, PublicPRM
+from verifiers.checkpoint import json_of, read_tensors, tensor_names
+from verifiers.reward_model import EngineName
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_public(name: str, form: PRMFormat, *, dtype: str = "auto", device: str = "auto") -> PublicPRM:
+def load_public(
+    name: str, form: PRMFormat, *, dtype: str = "auto", device: str = "auto", engine: EngineName = "transformers"
+) -> PublicPRM:
     """The PRM of format `form` in a folder or of a hub name.
 
     `dtype="auto"` is that of the checkpoint (float16 becomes float32 on a CPU); `device="auto"` is
-    CUDA where there is one.
+    CUDA where there is one. `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with
+    `.backbone.close()`.
 
     Raises FileNotFoundError where there is no such model or no safetensors, ValueError where its
     weights lack a part that the format needs or its tokenizer is another format's.
@@ -33,6 +36,9 @@ def load_public(name: str, form: PRMFormat, *, dtype: str = "auto", device: str 
             f"no PRM in {name!r}: it has no weights (*.safetensors); load what it has where you trust it, "
             "and save that with save_pretrained"
         )
+    kind = PublicErrorPRM if form.target == "error" else PublicPRM
+    if engine == "vllm":
+        return kind(*_on_vllm(name, form, dtype), form)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     auto: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
     try:
@@ -54,15 +60,37 @@ def load_public(name: str, form: PRMFormat, *, dtype: str = "auto", device: str 
         backbone, head = model.base_model, model.get_output_embeddings()
     else:
         backbone, head = model, _head(name, form, model.config.hidden_size)
-    kind = PublicErrorPRM if form.target == "error" else PublicPRM
     return kind(backbone.to(where).eval(), head.to(where).eval(), tokenizer, form)
+
+
+def _on_vllm(name: str, form: PRMFormat, dtype: str) -> tuple[Any, torch.nn.Module, Any]:
+    from policies.vllm_engine import EngineOptions
+    from verifiers.vllm_backbone import VLLMBackbone
+
+    if json_of(name, "adapter_config.json") is not None:
+        raise ValueError(f"{name!r} is an adapter: merge it into its base model and save that, for vLLM to load it")
+    if dtype == "float16":
+        raise ValueError("dtype='float16': use bfloat16 or float32 on vLLM")
+    names = tensor_names(name)
+    if form.head == "tokens":
+        key = next((key for key in ("lm_head.weight", "model.embed_tokens.weight") if key in names), None)
+        if key is None:
+            raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack lm_head.weight")
+        rows = _tensors(name, form, [key])[key]
+        head: torch.nn.Module = torch.nn.Linear(rows.shape[1], rows.shape[0], bias=False)
+        head.load_state_dict({"weight": rows.float()})
+    else:
+        head = _head(name, form, AutoConfig.from_pretrained(name, trust_remote_code=False).hidden_size)
+    wanted = _dtype(name, dtype, "cpu")
+    body = VLLMBackbone(name, EngineOptions(dtype="bfloat16" if wanted is torch.bfloat16 else "float32"))
+    return body, head.eval(), AutoTokenizer.from_pretrained(name, trust_remote_code=False)
 
 
 def _dtype(name: str, dtype: str, where: str) -> torch.dtype:
     if dtype != "auto":
         return _DTYPES[dtype]
     # An adapter's repository has no config of its own; its base model's is the one that counts.
-    adapter = _json_of(name, "adapter_config.json")
+    adapter = json_of(name, "adapter_config.json")
     source = name if adapter is None else adapter["base_model_name_or_path"]
     found: torch.dtype = AutoConfig.from_pretrained(source, trust_remote_code=False).dtype or torch.float32
     return torch.float32 if found is torch.float16 and where == "cpu" else found
@@ -87,25 +115,7 @@ def _head(name: str, form: PRMFormat, width: int) -> torch.nn.Module:
 
 
 def _tensors(name: str, form: PRMFormat, keys: list[str]) -> dict[str, torch.Tensor]:
-    from safetensors import safe_open
-
-    index = _json_of(name, "model.safetensors.index.json")
-    shards = dict.fromkeys(keys, "model.safetensors") if index is None else index["weight_map"]
-    tensors = {}
-    for key in keys:
-        path = cached_file(name, shards[key]) if key in shards else None
-        if path is None:
-            raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {key}")
-        with safe_open(path, framework="pt") as file:
-            if key not in file.keys():  # noqa: SIM118  (a file is no mapping)
-                raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {key}")
-            tensors[key] = file.get_tensor(key)
-    return tensors
-
-
-def _json_of(name: str, file: str) -> Any:
     try:
-        path = cached_file(name, file)
-    except OSError:  # it has no such file
-        return None
-    return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+        return read_tensors(name, keys)
+    except KeyError as error:
+        raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {error.args[0]}") from None

@@ -108,15 +108,17 @@ class GenRM:
         seed: int = 0,
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         device: str = "auto",
+        engine: Literal["transformers", "vllm"] = "transformers",
     ) -> GenRM:
         """The generative verifier that `verifiers.train_genrm` wrote, with the mode and format that it was taught.
 
-        `votes` defaults to 1 (direct) or 32 (cot). Raises ValueError for a model of another kind.
-        """
-        from policies.transformers import Transformers
+        `votes` defaults to 1 (direct) or 32 (cot). `engine="vllm"` samples and reads with vLLM's engine, which is to
+        be closed (`.policy.close()`); where it runs is then vLLM's to say.
 
-        policy = Transformers.load(name, dtype=dtype, device=device)
-        entry: dict[str, Any] = getattr(policy.model.config, "stepbeam", None) or {}
+        Raises ValueError for a model of another kind.
+        """
+        policy, config = _policy(name, dtype=dtype, device=device, engine=engine)
+        entry: dict[str, Any] = getattr(config, "stepbeam", None) or {}
         if entry.get("kind") != "genrm":
             raise ValueError(
                 f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
@@ -304,3 +306,23 @@ def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[
 
 def _why_silent(solution: Solution) -> str | None:
     return "the solution has no text to judge" if solution.finished else None
+
+
+def _policy(
+    name: str | Path,
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"],
+    device: str,
+    engine: Literal["transformers", "vllm"],
+) -> tuple[Any, Any]:
+    """A judge's policy and its model's config."""
+    if engine == "vllm":
+        from policies.vllm import VLLM
+        from policies.vllm_engine import EngineOptions
+
+        served = VLLM(name, options=EngineOptions(dtype=dtype))
+        return served, served.config
+    from policies.transformers import Transformers
+
+    policy = Transformers.load(name, dtype=dtype, device=device)
+    return policy, policy.model.config

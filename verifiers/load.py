@@ -8,7 +8,7 @@ from verifiers.scoring import Scorer
 
 _FORMS = (
     "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
-    "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32"
+    "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32, and orm: and genrm: with ,engine=vllm"
 )
 _DTYPES: dict[str, Literal["auto", "float32", "bfloat16"]] = {"float32": "float32", "bfloat16": "bfloat16"}
 
@@ -20,7 +20,8 @@ def load(spec: str) -> Scorer:
     that was never taught to verify (votes=32); `implicit:MODEL,REFERENCE,beta=0.1`, the implicit reward of
     a tuned policy over its reference. `max_tokens=500` bounds a solution with its rationale, which else have the
     room that the model was trained for (a judge: 1024). `dtype=bfloat16` or `dtype=float32` says how to compute;
-    an ORM is float32 without it, and the others are as the model was saved.
+    an ORM is float32 without it, and the others are as the model was saved. `engine=vllm` computes an ORM or a
+    GenRM on vLLM's engine.
 
     >>> from bench.tiny import weights_folder
     >>> type(load(f"orm:{weights_folder('orm')}")).__name__
@@ -32,10 +33,11 @@ def load(spec: str) -> Scorer:
     names, options = parts_of(rest)
     wanted = options.pop("dtype", None)
     dtype = dtype_of(spec, wanted)
+    engine = engine_of(spec, options.pop("engine", None)) if kind in ("orm", "genrm") else "transformers"
     if kind == "orm" and len(names) == 1 and not options:
         from verifiers.orm import ORM
 
-        return ORM.load(names[0], dtype=wanted or "float32")
+        return ORM.load(names[0], dtype=wanted or "float32", engine=engine)
     if kind in ("genrm", "judge") and len(names) == 1 and options.keys() <= {"votes", "max_tokens"}:
         from policies.policy import Sampling
 
@@ -45,7 +47,7 @@ def load(spec: str) -> Scorer:
             from verifiers.genrm import GenRM
 
             sampling = None if room is None else Sampling(max_tokens=room)
-            return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype)
+            return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
         from policies.transformers import Transformers
         from verifiers.llm_judge import LLMJudge
 
@@ -64,6 +66,13 @@ def dtype_of(spec: str, wanted: str | None) -> Literal["auto", "float32", "bfloa
     if wanted is not None and wanted not in _DTYPES:
         raise ValueError(f"{spec!r}: dtype={wanted}: use bfloat16 or float32")
     return "auto" if wanted is None else _DTYPES[wanted]
+
+
+def engine_of(spec: str, wanted: str | None) -> Literal["transformers", "vllm"]:
+    """A spec's `engine=`, "transformers" where it has none; raises ValueError for another word."""
+    if wanted not in (None, "transformers", "vllm"):
+        raise ValueError(f"{spec!r}: engine={wanted}: use transformers or vllm")
+    return "vllm" if wanted == "vllm" else "transformers"
 
 
 def parts_of(text: str) -> tuple[list[str], dict[str, str]]:

@@ -10,7 +10,16 @@ from typing import Any
 from transformers import AutoModelForSequenceClassification
 
 from verifiers.naming import model_name
-from verifiers.reward_model import check_head, load_reward_model, nan_row, read_out, rows_for, spend_of
+from verifiers.reward_model import (
+    EngineName,
+    check_head,
+    load_on_vllm,
+    load_reward_model,
+    nan_row,
+    read_out,
+    rows_for,
+    spend_of,
+)
 from verifiers.scoring import FloatArray, Scores
 from verifiers.solution import Problem, Solution
 from verifiers.token_rows import TokenRow
@@ -43,8 +52,16 @@ class ORM:
         check_head(self.model, self.tokenizer, "orm")
 
     @classmethod
-    def load(cls, name: str | Path, *, dtype: str = "float32", device: str = "auto") -> ORM:
-        """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing."""
+    def load(
+        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineName = "transformers"
+    ) -> ORM:
+        """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing.
+
+        `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with `.model.close()`; where it
+        runs is then vLLM's to say.
+        """
+        if engine == "vllm":
+            return cls(*load_on_vllm(name, "orm", dtype=dtype))
         return cls(*load_reward_model(AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device))
 
     @property

@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,7 +20,52 @@ from verifiers.token_rows import TokenRow, token_rows
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
+EngineName: TypeAlias = Literal["transformers", "vllm"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@runtime_checkable
+class HiddenStates(Protocol):
+    """A backbone that computes elsewhere, as vLLM's engine does; any other is a torch module."""
+
+    flop_parameters: int
+
+    def hidden_at(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
+        """The last layer's hidden states at the ends of each row, shape (T_i, d) a row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EngineRewardModel:
+    """A reward model whose body is in an engine and whose head is here; it stands where a transformers model does."""
+
+    base_model: Any
+    score: torch.nn.Module
+    config: Any
+    name_or_path: str
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.base_model.close()
+
+
+def load_on_vllm(name: str | Path, kind: str, *, dtype: str) -> tuple[EngineRewardModel, Any]:
+    """Model and tokenizer of a folder or hub name, as `load_reward_model`, with the body on vLLM's pooling runner."""
+    from policies.vllm_engine import EngineOptions
+    from verifiers.checkpoint import read_tensors, tensor_names
+    from verifiers.vllm_backbone import VLLMBackbone
+
+    source = _checked_source(name, kind, dtype)
+    parts = [key for key in ("score.weight", "score.bias") if key in tensor_names(source)]
+    if "score.weight" not in parts:
+        raise ValueError(f"{source!r} holds no trained {kind}: its weights lack score.weight")
+    weights = {key.removeprefix("score."): tensor.float() for key, tensor in read_tensors(source, parts).items()}
+    outputs, width = weights["weight"].shape
+    head = torch.nn.Linear(width, outputs, bias="bias" in weights)
+    head.load_state_dict(weights)
+    body = VLLMBackbone(source, EngineOptions(dtype="bfloat16" if dtype == "bfloat16" else "float32"))
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    return EngineRewardModel(body, head.eval(), body.config, source), tokenizer
 
 
 def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: str, device: str) -> tuple[Any, Any]:
@@ -28,28 +74,22 @@ def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: st
     Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
     another kind, has no trained head of one output, or `dtype` is unknown.
     """
-    if dtype not in _DTYPES:
-        raise ValueError(f"unknown dtype {dtype!r}: use one of {', '.join(_DTYPES)}")
-    folder = Path(name)
-    if folder.is_dir():
-        _check_folder(folder, kind)
-    elif folder.is_absolute() or str(name).startswith(".") or str(name).count("/") > 1:
-        raise FileNotFoundError(f"no {kind} at {str(name)!r}: there is no such folder")
+    source = _checked_source(name, kind, dtype)
     try:
         model, info = auto_class.from_pretrained(
-            str(name),
+            source,
             dtype=_DTYPES[dtype],
             use_safetensors=True,
             trust_remote_code=False,  # unsaid, transformers would stop and ask
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except OSError as error:
         first = str(error).strip().splitlines()[0]
-        raise FileNotFoundError(f"no {kind} at {str(name)!r}: {first}") from error
+        raise FileNotFoundError(f"no {kind} at {source!r}: {first}") from error
     if info["missing_keys"]:
         missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise ValueError(f"{str(name)!r} holds no trained {kind}: its weights lack {missing}")
+        raise ValueError(f"{source!r} holds no trained {kind}: its weights lack {missing}")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     return model.to(where).eval(), tokenizer
 
@@ -104,6 +144,11 @@ def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_to
     """
     unique = sorted(dict.fromkeys(rows), key=lambda row: (len(row.ids), row.ids))
     values: dict[TokenRow, FloatArray] = {}
+    if isinstance(backbone, HiddenStates):
+        with torch.inference_mode():
+            found = [judge(states.float()).numpy().astype(np.float32) for states in backbone.hidden_at(unique)]
+        values = dict(zip(unique, found, strict=True))
+        return [values[row] for row in rows]
     for batch in _batches(unique, batch_tokens):
         values.update(zip(batch, _forward(backbone, judge, batch), strict=True))
     return [values[row] for row in rows]
@@ -111,7 +156,8 @@ def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_to
 
 def spend_of(backbone: Any, head: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
     """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
-    body, judge = flop_parameters(backbone), head_parameters(head)
+    body = backbone.flop_parameters if isinstance(backbone, HiddenStates) else flop_parameters(backbone)
+    judge = head_parameters(head)
     return [
         Spend(scorer_calls=1)
         if row is None
@@ -156,6 +202,17 @@ def _batches(rows: Sequence[TokenRow], batch_tokens: int) -> Iterator[list[Token
         batch.append(row)
     if batch:
         yield batch
+
+
+def _checked_source(name: str | Path, kind: str, dtype: str) -> str:
+    if dtype not in _DTYPES:
+        raise ValueError(f"unknown dtype {dtype!r}: use one of {', '.join(_DTYPES)}")
+    folder = Path(name)
+    if folder.is_dir():
+        _check_folder(folder, kind)
+    elif folder.is_absolute() or str(name).startswith(".") or str(name).count("/") > 1:
+        raise FileNotFoundError(f"no {kind} at {str(name)!r}: there is no such folder")
+    return str(name)
 
 
 def _check_folder(folder: Path, kind: str) -> None:

@@ -81,6 +81,8 @@ def sentence_piece() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
+WIDTH = 16  # of hidden states
+
 QWEN_SPECIAL = {"<|endoftext|>": 400, "<|im_start|>": 401, "<|im_end|>": 402}
 LLAMA_SPECIAL = {
     "<|begin_of_text|>": 400,
@@ -93,7 +95,7 @@ LLAMA_SPECIAL = {
 def sizes(vocabulary: int) -> dict[str, int | float | str | bool]:
     return {
         "vocab_size": vocabulary,
-        "hidden_size": 16,
+        "hidden_size": WIDTH,
         "intermediate_size": 24,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
@@ -126,7 +128,12 @@ def save(folder: Path, model, tokenizer, *, extra=None, architecture=None, token
 def qwen_folder(folder: Path) -> None:
     tokenizer = byte_level(QWEN_SPECIAL | {"<extra_0>": 151651}, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHATML
-    head = {"score.0.weight": (16, 16), "score.0.bias": (16,), "score.2.weight": (2, 16), "score.2.bias": (2,)}
+    head = {
+        "score.0.weight": (WIDTH, WIDTH),
+        "score.0.bias": (WIDTH,),
+        "score.2.weight": (2, WIDTH),
+        "score.2.bias": (2,),
+    }
     save(
         folder,
         Qwen2ForCausalLM(Qwen2Config(**sizes(151652))),
@@ -161,7 +168,7 @@ def skywork_folder(folder: Path) -> None:
         folder,
         Qwen2ForCausalLM(Qwen2Config(**sizes(410))),
         tokenizer,
-        extra={"v_head.summary.weight": torch.randn(1, 16), "v_head.summary.bias": torch.randn(1)},
+        extra={"v_head.summary.weight": torch.randn(1, WIDTH), "v_head.summary.bias": torch.randn(1)},
         architecture="Qwen2ForPrmModel",
     )
 
@@ -192,6 +199,21 @@ BUILDERS = {
 
 @pytest.fixture(scope="session")
 def public_folders(tmp_path_factory):
+    return build_all(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def wide_public_folders(tmp_path_factory):
+    """The same with attention heads as wide as vLLM's kernels ask for."""
+    global WIDTH
+    narrow, WIDTH = WIDTH, 64
+    try:
+        return build_all(tmp_path_factory)
+    finally:
+        WIDTH = narrow
+
+
+def build_all(tmp_path_factory):
     built = {}
     for i, (kind, (build, name)) in enumerate(BUILDERS.items()):
         torch.manual_seed(i)

@@ -1,0 +1,87 @@
+"""Reward models with their bodies on vLLM's pooling runner, beside the transformers path."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import policies
+import prms
+import search
+import verifiers
+from bench.tiny import load_task, weights_folder
+from verifiers import Problem, Solution, Stop, split_steps
+
+pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
+TASK = load_task("chain", count=12)
+
+
+@pytest.fixture(scope="module")
+def solutions():
+    policy = policies.Transformers.load(weights_folder("policy"), dtype="float32")
+    reply = policy.extend(
+        TASK.problems, [Solution()] * 12, until="end", sampling=TASK.sampling, seeds=list(range(12))
+    ).solutions
+    return [*reply[:10], *(Solution(s.steps[:2]) for s in reply[10:])]
+
+
+def test_our_orm(solutions):
+    served = verifiers.load(f"orm:{weights_folder('orm')},engine=vllm")
+    try:
+        theirs = served.score(TASK.problems, solutions)
+        verifiers.check_scorer(served, list(zip(TASK.problems, solutions, strict=True))[:4])
+    finally:
+        served.model.close()
+    ours = verifiers.load(f"orm:{weights_folder('orm')}").score(TASK.problems, solutions)
+    np.testing.assert_allclose(ours.values(), theirs.values(), atol=1e-4)
+    assert ours.spend == theirs.spend
+    assert served.name == "orm(orm)"
+
+
+@pytest.mark.parametrize("name", ["prm", "prm_error", "prover"])
+def test_our_prms(name, solutions):
+    served = prms.load(weights_folder(name), engine="vllm")
+    try:
+        theirs = served.score(TASK.problems, solutions)
+        roots = served.root_values(TASK.problems)
+        found = search.rerank([(TASK.problems[0], solutions[:3])], served, answers=TASK.answers)
+        with pytest.raises(ValueError, match="width"):
+            search.beam_search(TASK.problems, policies.Scripted(str), served, width=0, expand=1, max_steps=1)
+        assert verifiers.remembering(served) is served
+    finally:
+        served.model.close()
+    plain = prms.load(weights_folder(name))
+    ours = plain.score(TASK.problems, solutions)
+    for a, b in zip(ours.steps, theirs.steps, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    assert (ours.spend, served.target) == (theirs.spend, plain.target)
+    for a, b in zip(plain.root_values(TASK.problems).steps, roots.steps, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    assert found[0].solution is not None
+
+
+def test_public_prms(kind, wide_public_folders):
+    folder = str(wide_public_folders[kind])
+    plain = prms.load(folder)
+    cases = [
+        (
+            Problem("p1", "What is 2+2?"),
+            Solution(split_steps(f"One.{plain.separator}2+2=4", plain.separator), Stop.EOS),
+        ),
+        (Problem("p2", "What is 3?"), Solution(split_steps(f"It is 3.{plain.separator}", plain.separator))),
+        (Problem("p3", "Too long"), Solution(split_steps("x " * 600, plain.separator))),
+    ]
+    problems, solutions = [p for p, _ in cases], [s for _, s in cases]
+    served = prms.load(folder, engine="vllm")
+    try:
+        theirs = served.score(problems, solutions)
+    finally:
+        served.backbone.close()
+    ours = plain.score(problems, solutions)
+    for a, b in zip(ours.steps, theirs.steps, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    assert not np.isnan(theirs.steps[0]).any()
+    assert ours.reasons == theirs.reasons
+    assert ours.spend == theirs.spend
+    assert replace(ours, steps=(), spend=(), reasons=()).reduce == theirs.reduce

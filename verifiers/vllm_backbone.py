@@ -1,0 +1,51 @@
+"""The body of a reward model on vLLM's pooling runner; its head stays here, in torch."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from policies.vllm_engine import Engine, EngineOptions
+from verifiers.checkpoint import copy_without_head, tensor_names
+from verifiers.parameters import flop_parameters
+from verifiers.token_rows import TokenRow
+
+_HEADS = ("score.", "v_head.")  # of our models and of public ones; vLLM would refuse tensors that it does not know
+
+
+class VLLMBackbone:
+    """Hidden states of a model in a folder or of a hub name, by vLLM's engine; `verifiers.reward_model` reads them.
+
+    The engine computes every row whole: it has no hidden states for what it finds in its cache. Raises ImportError
+    where vLLM is not installed, ValueError where it cannot load the model.
+    """
+
+    def __init__(self, name: str, options: EngineOptions) -> None:
+        config: Any = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        with torch.device("meta"):
+            self.flop_parameters = flop_parameters(AutoModel.from_config(config))
+        body = name
+        with tempfile.TemporaryDirectory(prefix="stepbeam-") as folder:
+            if any(key.startswith(_HEADS) for key in tensor_names(name)):
+                body = str(copy_without_head(name, config, _HEADS, Path(folder)))
+                AutoTokenizer.from_pretrained(name, trust_remote_code=False).save_pretrained(folder)
+            self.engine = Engine(body, options, kind="hidden")  # which has read the weights when it is made
+        # What a scorer asks a backbone for: how much it may read, and what to call it.
+        self.config = copy.deepcopy(config)
+        self.config.name_or_path = name
+        self.config.get_text_config().max_position_embeddings = self.engine.context
+
+    def hidden_at(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
+        """The hidden states at the ends of each row, shape (T_i, d) a row."""
+        found = self.engine.hidden([row.ids for row in rows])
+        return [states[list(row.ends)] for states, row in zip(found, rows, strict=True)]
+
+    def close(self) -> None:
+        """Stop the engine; a second call does nothing."""
+        self.engine.close()
