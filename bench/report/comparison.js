@@ -86,6 +86,7 @@ function comparisonSection(root, data, styles) {
     const found = data.curves.map((curve, place) => ({ place, reach: data.reach[state.baseline]?.[place] ?? null })).filter((r) => r.reach);
     if (!found.length) return [];
     const { accuracy } = found[0].reach;
+    if (!accuracy) return [el("h3", null, "Compute to reach its best accuracy"), el("p", { class: "note" }, "The baseline is never right: there is nothing to reach.")];
     const place01 = (r) => (r === null ? 0.5 : r === "inf" ? 1.2 : r === 0 ? -0.2 : linear([-Math.log(FOLD), Math.log(FOLD)], [0, 1])(Math.log(r)));
     return [
       el("h3", null, "Compute to reach its best accuracy"),

@@ -21,6 +21,7 @@ function glance(root, data) {
 
 function bestText(data, { curve, place, point }, base) {
   const [n, y, low, high] = point;
+  if (y === 0) return ["No strategy is right on any problem."];
   const text = ["Best: ", el("b", null, curve.label), ` at N\u00a0=\u00a0${n}, accuracy `, el("b", null, fixed(y)), ` (${interval(low, high)})`];
   const paired = base && data.paired[base.place]?.[place]?.[n];
   if (paired) text.push(`, ${signed(paired.difference)} on ${base.curve.label} at the same N (${interval(paired.low, paired.high, signed)}, ${pEquals(paired.p)})`);

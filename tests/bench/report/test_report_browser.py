@@ -51,11 +51,14 @@ SHAPES = {
     "one sample": {"n": 1},
     "hostile": {"text": HOSTILE},
     "long": {"text": "word" * 300 + " {}"},
+    "long names": {
+        "scorers": ("a-reward-model-of-8B-parameters-v0.2", "another_process_reward_model_of_72B")
+    },
 }
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [360, 1280])
 def test_any_run_is_drawn_and_fits(opened, shape, width):
     browser = opened(shape, width=width)
     browser.wait("document.querySelector('.solution')")
@@ -135,6 +138,18 @@ def test_problems_are_found_sorted_and_opened(opened):
     assert len(browser.run(ids)) == 3
     choose(browser, "Colour by", "orm")
     choose(browser, "Sort", "order")
+
+
+def test_on_a_phone_an_opened_problem_comes_into_view(opened):
+    browser = opened({"problems": 9}, width=390)
+    browser.wait("document.querySelector('.solution')")
+    browser.run("document.documentElement.style.scrollBehavior = 'auto'")
+    browser.run("document.getElementById('problems').scrollIntoView()")
+    browser.run("document.querySelectorAll('.list button')[3].click()")
+    browser.wait("document.querySelector('.detail-head h3').textContent === 'problem-3'")
+    browser.wait("Math.abs(document.querySelector('.detail').getBoundingClientRect().top) < 120")
+    browser.run("document.querySelector('.back').click()")
+    browser.wait("document.activeElement.dataset.problem === '3'")
 
 
 def test_arrow_keys_read_the_chart_and_the_tree(opened):
