@@ -174,8 +174,8 @@ def pool_outcomes(
             if not count:
                 yield Outcome(pool.problem, contest, n, 0.0, 0.0, Spend())
                 continue
-            share = min(n, count) / count
-            spend = _drawn_share(pool.drawn, share) + _scaled(judged, share)
+            k = min(n, count)
+            spend = _cost_of_some(pool.drawn, k, count) + _scaled(judged, k / count)
             yield Outcome(pool.problem, contest, n, float(chances[i]), float(errors[i]), spend, count)
 
 
@@ -214,16 +214,28 @@ def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
         yield f"drawing subsets of the pools adds a standard error of at most {100 * largest:.2f} points"
 
 
-def _drawn_share(pool: Spend, share: float) -> Spend:
-    """What a random share of a pool costs: its prompt is computed once, its samples are paid for one by one."""
-    sampled = pool.sampled_tokens * share
-    computed = pool.prompt_tokens + pool.sampled_tokens
+def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
+    """What k random samples of a pool of n cost: the first computes the prompt, its samples are paid for one by one.
+
+    How much of the prompt each further sample computes again is read off the pool: nothing where all shared it,
+    all of it where an engine shares whole blocks only and the prompt is shorter than one.
+
+    >>> shared, alone = Spend(prompt_tokens=10, cached_prompt_tokens=30), Spend(prompt_tokens=40)
+    >>> _cost_of_some(shared, 2, 4), _cost_of_some(alone, 2, 4)
+    (Spend(prompt_tokens=10.0, cached_prompt_tokens=10.0), Spend(prompt_tokens=20.0))
+    """
+    share = k / n
+    read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
+    first = min(pool.prompt_tokens, read)
+    prompt = first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1)
+    sampled, computed = pool.sampled_tokens * share, pool.prompt_tokens + pool.sampled_tokens
     return replace(
         pool,
-        sampled_tokens=sampled,
         policy_calls=pool.policy_calls * share,
-        cached_prompt_tokens=pool.cached_prompt_tokens * share,
-        policy_flops=pool.policy_flops * (pool.prompt_tokens + sampled) / computed if computed else 0.0,
+        prompt_tokens=prompt,
+        cached_prompt_tokens=k * read - prompt,
+        sampled_tokens=sampled,
+        policy_flops=pool.policy_flops * (prompt + sampled) / computed if computed else 0.0,
         policy_seconds=pool.policy_seconds * share,
     )
 
