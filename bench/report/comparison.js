@@ -52,6 +52,12 @@ function comparisonSection(root, data, styles) {
     return el("th", { scope: "col", "aria-sort": sorted }, el("button", { type: "button", "data-sort": key, onclick: turn }, text + sign));
   }
 
+  function rowHead(place) {
+    const { label, run } = data.curves[place];
+    const text = el("span", null, label, many ? el("small", null, data.runs[run].name) : null);
+    return el("th", { scope: "row" }, el("span", { class: "name" }, swatch(styles[place]), text));
+  }
+
   function differenceCells({ curve, place, paired }) {
     if (place === state.baseline) return [el("td", { colspan: 3, class: "quiet" }, "the baseline")];
     if (!paired) {
@@ -74,7 +80,7 @@ function comparisonSection(root, data, styles) {
     const costs = { flops, tokens, seconds: secs };
     return el(
       "tr", row.place === state.baseline ? { class: "baseline" } : null,
-      el("th", { scope: "row" }, el("span", { class: "name" }, swatch(styles[row.place]), el("span", null, name(row.place)))),
+      rowHead(row.place),
       el("td", { class: "number" }, String(n)),
       el("td", { class: "number" }, el("b", null, fixed(accuracy)), el("small", null, interval(low, high))),
       differenceCells(row),
@@ -100,7 +106,7 @@ function comparisonSection(root, data, styles) {
         el("thead", null, el("tr", null, ["strategy", "cost", "95% interval", `1/${FOLD} to ${FOLD} times`, "gets there"].map((t) => header(null, t)))),
         el("tbody", null, found.map(({ place, reach }) => el(
           "tr", null,
-          el("th", { scope: "row" }, el("span", { class: "name" }, swatch(styles[place]), el("span", null, name(place)))),
+          rowHead(place),
           el("td", { class: "number" }, el("b", null, times(reach.value)), el("small", null, reach.measure === "flops" ? "FLOPs" : "samples")),
           el("td", { class: "number" }, timesBetween(reach.low, reach.high)),
           el("td", { class: "picture" }, reach.value === null ? "–" : strip(place01(reach.low), place01(reach.value), place01(reach.high), 0.5, times(reach.value), "below")),
