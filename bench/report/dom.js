@@ -8,7 +8,8 @@ function filled(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "style") for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
-    else node.setAttribute(name, value === true ? "" : value);
+    else if (value === true && !name.startsWith("aria-")) node.setAttribute(name, "");
+    else node.setAttribute(name, String(value)); // of ARIA "" means nothing, "true" is meant
   }
   node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;

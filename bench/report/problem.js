@@ -4,7 +4,7 @@
 const remembered = {
   view: "solutions",
   solutions: { pool: null, scorer: null, grade: "all", sort: "order" },
-  tree: { tree: null, pruned: true },
+  tree: { tree: null, pruned: null },
 };
 
 function problemDetail(root, details, line, chances, { before, after, back }) {

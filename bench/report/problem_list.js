@@ -17,7 +17,7 @@ function problemsSection(root, data, styles) {
     return [
       ["all", "all problems"], ["mixed", "some samples right, some not"], ["none", "no sample right"], ["every", "every sample right"],
       ["unknown", "with ungraded samples"],
-      { group: "wrong though a sample is right", options: strategies.map(({ curve, i }) => [`wrong:${i}`, curve.label]) },
+      { group: "wrong though a sample is right", options: strategies.map(({ curve, i }) => [`wrong:${i}`, `wrong: ${curve.label}`]) },
     ];
   }
 
@@ -25,7 +25,7 @@ function problemsSection(root, data, styles) {
     const scorers = [...new Set(data.runs[state.run].list.flatMap((p) => Object.keys(p.gaps)))];
     return [
       ["order", "order of the run"], ["hard", "fewest right first"], ["easy", "most right first"], ["missed", "most curves wrong first"],
-      ...(scorers.length ? [{ group: "most misled scorer first", options: scorers.map((s) => [`gap:${s}`, s]) }] : []),
+      ...(scorers.length ? [{ group: "most misled scorer first", options: scorers.map((s) => [`gap:${s}`, `misled: ${s}`]) }] : []),
     ];
   }
 
@@ -62,7 +62,7 @@ function problemsSection(root, data, styles) {
       el("span", { class: "id" }, p.id),
       all ? el("span", { class: "share" }, shareBar(p, all), ` ${p.right}/${all} right`) : el("span", { class: "share" }, "no samples"),
       el("span", { class: "prompt" }, p.prompt || "(prompt not kept)"),
-      el("span", { class: "squares" }, squares(p), gap === undefined ? null : el("span", { class: "gap" }, ` best wrong − best right: ${signed(gap, 2)}`)),
+      el("span", { class: "squares" }, squares(p), gap === undefined ? null : el("span", { class: "gap" }, ` wrong − right: ${signed(gap, 2)}`)),
     ));
   }
 
@@ -92,7 +92,7 @@ function problemsSection(root, data, styles) {
   function show() {
     const run = data.runs[state.run];
     found = sorted(run.list.map((_, i) => i).filter((i) => passes(run.list[i])));
-    count.textContent = `${found.length} of ${plural(run.list.length, "problem")}. A square is a curve at its largest N, full where it is right.`;
+    count.textContent = `${found.length} of ${plural(run.list.length, "problem")}. A square is a curve at its largest N, full where it is right.${state.sort.startsWith("gap:") ? " Wrong − right: the best wrong solution’s score less the best right one’s." : ""}`;
     list.replaceChildren(...found.map(item));
     if (!found.length) list.append(el("li", { class: "empty" }, "No problem is like that."));
   }

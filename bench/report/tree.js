@@ -8,6 +8,8 @@ const FATES = {
   failed: { text: "failed", mark: (r) => SHAPES[5](r) },
 };
 
+const MANY = 150; // candidates
+
 function treeView(root, details, memory) {
   const trees = details.trees;
   if (!trees.length) {
@@ -15,6 +17,8 @@ function treeView(root, details, memory) {
     return;
   }
   const state = memory;
+  // Of a large tree they are most, and most of them repeat another's text.
+  const pruned = () => state.pruned ?? trees[current].parent.length <= MANY;
   const key = (tree) => `${tree.scorer} ${tree.n}`;
   const largest = trees.findIndex((t) => t.n === Math.max(...trees.filter((x) => x.n <= 16).map((x) => x.n), 0));
   const remembered = trees.findIndex((t) => key(t) === state.tree);
@@ -27,8 +31,8 @@ function treeView(root, details, memory) {
 
   function build() {
     controls.replaceChildren(
-      selectBox("Search", trees.map((t, i) => [i, `beam search (${t.scorer}), N = ${t.n}`]), current, (v) => { current = Number(v); state.tree = key(trees[current]); draw(); }),
-      tick("pruned candidates", state.pruned, (on) => { state.pruned = on; draw(); }),
+      selectBox("Search", trees.map((t, i) => [i, `beam search (${t.scorer}), N = ${t.n}`]), current, (v) => { current = Number(v); state.tree = key(trees[current]); build(); draw(); }),
+      tick("pruned candidates", pruned(), (on) => { state.pruned = on; draw(); }),
     );
   }
 
@@ -44,7 +48,7 @@ function treeView(root, details, memory) {
       chosenPath(tree, pool).size ? el("span", null, svg("svg", { width: 22, height: 14, "aria-hidden": true }, svg("path", { class: "edge chosen", d: "M1 7H21" })), "the chosen solution") : null,
       ].flat().filter(Boolean),
     );
-    Object.assign(shown, drawTree(box, tree, { range, chosen: chosenPath(tree, pool), pruned: state.pruned }, pick));
+    Object.assign(shown, drawTree(box, tree, { range, chosen: chosenPath(tree, pool), pruned: pruned() }, pick));
     pick(null);
   }
 
