@@ -12,7 +12,7 @@ from bench.estimators import best_curve, pass_curve, pessimistic_curve, soft_cur
 from bench.intervals import mean_interval
 from bench.paired import Comparison, compare
 from bench.plan import Contest
-from verifiers.scoring import Spend
+from verifiers.scoring import ZERO, Spend
 from verifiers.seeds import seed_at
 
 ANY_RIGHT = Contest("pass@n", None)
@@ -163,20 +163,25 @@ def pool_outcomes(
 ) -> Iterator[Outcome]:
     """Every contest at every size, read off one pool; a size beyond the pool's stands for the whole pool."""
     count = len(pool.correct)
+    ks = [min(n, count) for n in sizes]
+    spends = _spends(pool, ks)
     for contest in contests:
         values = np.where(pool.finished, 1.0, np.nan)
-        judged = Spend()
         if contest.scorer is not None:
             values = values * pool.values[contest.scorer]
-            judged = pool.judged[contest.scorer]
-        chances, errors = _curve(pool, contest, values, [min(n, count) for n in sizes], seed) if count else ((), ())
-        for i, n in enumerate(sizes):
-            if not count:
-                yield Outcome(pool.problem, contest, n, 0.0, 0.0, Spend())
-                continue
-            k = min(n, count)
-            spend = _cost_of_some(pool.drawn, k, count) + _scaled(judged, k / count)
-            yield Outcome(pool.problem, contest, n, float(chances[i]), float(errors[i]), spend, count)
+        chances, errors = _curve(pool, contest, values, ks, seed) if count else ([0.0] * len(ks),) * 2
+        for n, chance, error, spend in zip(sizes, chances, errors, spends[contest.scorer], strict=True):
+            yield Outcome(pool.problem, contest, n, chance, error, spend, count)
+
+
+def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]]:
+    """What each scorer's curve costs at every k; under None what sampling alone does."""
+    count = max(1, len(pool.correct))
+    drawn = [_cost_of_some(pool.drawn, k, count) if k else ZERO for k in ks]
+    spends: dict[str | None, list[Spend]] = {None: drawn}
+    for name, whole in pool.judged.items():
+        spends[name] = [spend + _scaled(whole, k / count) for spend, k in zip(drawn, ks, strict=True)]
+    return spends
 
 
 def _curve(
@@ -224,6 +229,8 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
     >>> _cost_of_some(shared, 2, 4), _cost_of_some(alone, 2, 4)
     (Spend(prompt_tokens=10.0, cached_prompt_tokens=10.0), Spend(prompt_tokens=20.0))
     """
+    if pool == ZERO:
+        return ZERO
     share = k / n
     read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
     first = min(pool.prompt_tokens, read)
@@ -241,6 +248,8 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
 
 
 def _scaled(spend: Spend, factor: float) -> Spend:
+    if spend == ZERO:  # a sum skips this one, which a table of many thousand outcomes is the faster for
+        return ZERO
     return Spend(*(getattr(spend, field.name) * factor for field in fields(Spend)))
 
 

@@ -49,7 +49,7 @@ def test_intervals_cover_the_truth_in_93_to_97_of_100_studies(problems, mean) ->
 @pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("problems", [50, 200])
 def test_intervals_cover_for_every_kind_of_point(kind, mean, spread, problems) -> None:
-    """Difficulties from nearly all-or-nothing (0.5) to spread out (2); 4,000 studies, for a share known to 0.3 points."""
+    """Difficulties from nearly all-or-nothing (0.5) to spread out (2); 4,000 studies, so known to 0.3 points."""
     assert 0.93 <= covered(kind, mean, spread, problems, 4000) <= 0.97
 
 
