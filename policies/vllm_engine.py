@@ -115,14 +115,14 @@ class Engine:
             settings |= {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
             settings["enforce_eager"] = True  # one pass a row is not worth a minute of compiling
         try:
-            self._llm = vllm.LLM(model=str(model), **settings)
+            self.llm = vllm.LLM(model=str(model), **settings)
         except (OSError, RuntimeError, ValueError) as error:
             first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ValueError(f"{model}: vLLM could not load it: {first}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
         if self._in_process:
             _RUNNING.add(self)
-        self.context: int = self._llm.llm_engine.model_config.max_model_len
+        self.context: int = self.llm.llm_engine.model_config.max_model_len
 
     @property
     def seeded(self) -> bool:
@@ -152,14 +152,14 @@ class Engine:
                 )
             prompts.append({"prompt_token_ids": list(r.ids)})
             wanted.append(params[key])
-        outputs = self._run(lambda: self._llm.generate(prompts, wanted, use_tqdm=False), prompts)
+        outputs = self._run(lambda: self.llm.generate(prompts, wanted, use_tqdm=False), prompts)
         return [_reply(output, request) for output, request in zip(outputs, requests, strict=True)]
 
     def prompt_logprobs(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """The log-probability of each id but the first given those before it, in nats, at temperature 1."""
         params = self._vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self._llm.generate(prompts, params, use_tqdm=False), prompts)
+        outputs = self._run(lambda: self.llm.generate(prompts, params, use_tqdm=False), prompts)
         return [
             [found[i].logprob for i, found in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
             for ids, output in zip(rows, outputs, strict=True)
@@ -168,7 +168,7 @@ class Engine:
     def hidden(self, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """The last layer's hidden states of each row, shape (L, d), on the CPU."""
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self._llm.encode(prompts, pooling_task="token_embed", use_tqdm=False), prompts)
+        outputs = self._run(lambda: self.llm.encode(prompts, pooling_task="token_embed", use_tqdm=False), prompts)
         return [output.outputs.data for output in outputs]
 
     def close(self) -> None:
@@ -179,8 +179,8 @@ class Engine:
         if self._closed_by:
             return
         self._closed_by = "it was closed"
-        core = self._llm.llm_engine.engine_core
-        del self._llm
+        core = self.llm.llm_engine.engine_core
+        del self.llm
         if not self._in_process:
             core.shutdown()
             return
@@ -198,7 +198,7 @@ class Engine:
             return work()
         except BaseException:
             # What was left in the engine would come out with the next call's rows.
-            engine = self._llm.llm_engine
+            engine = self.llm.llm_engine
             engine.abort_request(list(engine.output_processor.request_states), internal=True)
             raise
 

@@ -207,7 +207,7 @@ def test_two_engines_run_side_by_side_and_one_may_close_first(engine):
 
 
 def test_an_interrupted_call_leaves_nothing_for_the_next(engine, monkeypatch):
-    step = engine.engine._llm.llm_engine.step
+    step = engine.engine.llm.llm_engine.step
     calls = iter(range(100))
 
     def interrupted():
@@ -215,7 +215,7 @@ def test_an_interrupted_call_leaves_nothing_for_the_next(engine, monkeypatch):
             raise KeyboardInterrupt
         return step()
 
-    monkeypatch.setattr(engine.engine._llm.llm_engine, "step", interrupted)
+    monkeypatch.setattr(engine.engine.llm.llm_engine, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         extend(engine, [ROOT] * 50)
     monkeypatch.undo()
