@@ -81,7 +81,8 @@ function chart(box, series, options) {
 
   picture.addEventListener("pointermove", nearest);
   picture.addEventListener("pointerdown", nearest);
-  picture.addEventListener("pointerleave", () => read(null));
+  // A finger that is lifted leaves what it has tapped to be read.
+  picture.addEventListener("pointerleave", (event) => event.pointerType === "touch" || read(null));
   box.onkeydown = move;
   box.onblur = () => read(null);
   return { emphasise };

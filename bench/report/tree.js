@@ -44,7 +44,7 @@ function treeView(root, details, memory) {
     legend.replaceChildren(
       ...[fates.map((f) => el("span", null, svg("svg", { width: 14, height: 14, "aria-hidden": true }, svg("path", { class: `node ${f}`, d: FATES[f].mark(5.5), transform: "translate(7 7)", fill: "var(--card)" })), `${FATES[f].text} (${tree.fate.filter((x) => x === f).length})`)),
       el("span", null, "value ", scaleKey(range, 100)),
-      tree.value.includes(null) ? el("span", null, "hollow: without a value, as the same text as another") : null,
+      tree.value.includes(null) ? el("span", null, "hollow: no value (a repeat, or not scored)") : null,
       chosenPath(tree, pool).size ? el("span", null, svg("svg", { width: 22, height: 14, "aria-hidden": true }, svg("path", { class: "edge chosen", d: "M1 7H21" })), "the chosen solution") : null,
       ].flat().filter(Boolean),
     );

@@ -51,9 +51,7 @@ SHAPES = {
     "one sample": {"n": 1},
     "hostile": {"text": HOSTILE},
     "long": {"text": "word" * 300 + " {}"},
-    "long names": {
-        "scorers": ("a-reward-model-of-8B-parameters-v0.2", "another_process_reward_model_of_72B")
-    },
+    "long names": {"scorers": ("a-reward-model-of-8B-parameters-v0.2", "another_process_reward_model_of_72B")},
 }
 
 
@@ -138,6 +136,22 @@ def test_problems_are_found_sorted_and_opened(opened):
     assert len(browser.run(ids)) == 3
     choose(browser, "Colour by", "orm")
     choose(browser, "Sort", "order")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_point_is_read_where_it_is_tapped_or_pointed_at(opened, width):
+    browser = opened({"problems": 5}, width=width)
+    browser.run("document.documentElement.style.scrollBehavior = 'auto'")
+    browser.run("document.querySelector('.curves').scrollIntoView({block: 'center'})")
+    place = browser.run("""(() => {
+        const mark = document.querySelector(".curves [data-series='2'] .marker:nth-of-type(4)");
+        const frame = mark.getBoundingClientRect();
+        return [frame.x + frame.width / 2, frame.y + frame.height / 2];
+    })()""")
+    (browser.tap if width == 390 else browser.point)(*place)
+    browser.wait("document.querySelector('.curves .tip.on')")
+    assert "at N = 2" in browser.run("document.querySelector('.curves .tip').textContent")
+    browser.point(5, 5)
 
 
 def test_on_a_phone_an_opened_problem_comes_into_view(opened):
