@@ -208,9 +208,11 @@ def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
     problems = len({o.problem for o in outcomes})
     yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
     yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
-    smallest = min((o.pool for o in outcomes if o.pool), default=0)
-    if 1 < smallest < 2 * max(o.n for o in outcomes if o.pool):
-        yield f"n > {smallest // 2}: no two subsets of a pool of {smallest} are disjoint; these points rest on one draw"
+    pools = {o.problem: o.pool for o in outcomes if o.pool}
+    middle = int(np.median(list(pools.values()))) if pools else 0
+    if 1 < middle < 2 * max(o.n for o in outcomes if o.pool):
+        why = f"no two subsets of the median pool ({middle}) are disjoint"
+        yield f"n > {middle // 2}: {why}; these points rest on one draw"
     variances: dict[tuple[Contest, int], float] = {}
     for o in outcomes:
         variances[o.contest, o.n] = variances.get((o.contest, o.n), 0.0) + o.error**2

@@ -150,5 +150,5 @@ def test_other_problems_and_no_baseline_are_refused() -> None:
 
 def test_points_that_rest_on_one_draw_are_named() -> None:
     notes = list(notes_on(of(BEST, 8, [1.0]) + of(BEST, 16, [1.0]), 16))
-    assert "n > 8: no two subsets of a pool of 16 are disjoint; these points rest on one draw" in notes
+    assert "n > 8: no two subsets of the median pool (16) are disjoint; these points rest on one draw" in notes
     assert not any("disjoint" in note for note in notes_on(of(BEST, 8, [1.0]), 8))
