@@ -252,5 +252,19 @@ def test_a_sample_that_cannot_be_chosen_takes_its_place_in_a_subset() -> None:
     assert pass_at_k(right, 2) == 1.0  # that asks for a right sample alone, chosen or not
 
 
+def test_infinite_scores() -> None:
+    """A log-probability of minus infinity is the worst of scores, and a score all the same."""
+    inf = math.inf
+    for right, values, expected in (
+        ([0, 1], [-inf, -5.0], 1.0),
+        ([1, 0], [inf, 0.5], 1.0),
+        ([1, 1], [-inf, -inf], 1.0),
+    ):
+        assert best_at_k(right, values, 2) == expected
+        assert weighted_at_k(right, values, [0, 1], 2) == (expected, 0.0)
+        assert pessimistic_at_k(right, values, [0, 1], 2) == (expected, 0.0)
+        assert soft_curve(right, values, [2])[0].tolist() == [expected]
+
+
 def test_unreadable_answers_cannot_outvote_a_readable_one() -> None:
     assert weighted_at_k([0, 0, 0, 1], [1.0] * 4, [-1, -1, -1, 0], 4) == (1.0, 0.0)
