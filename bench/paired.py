@@ -36,7 +36,7 @@ def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Compari
         raise ValueError(
             f"{len(a)} problems against {len(b)}: a paired comparison needs the same problems on both sides"
         )
-    differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    differences = (np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)).round(12)  # 1e-17 is none
     mean, low, high = mean_interval(differences, bounds=(-1.0, 1.0), seed=seed)
     return Comparison(mean, low, high, _sign_flip_p(differences[differences != 0], seed))
 

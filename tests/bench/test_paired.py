@@ -36,6 +36,7 @@ def test_many_problems_have_a_seeded_p_value_near_the_exact_one() -> None:
 def test_no_difference_on_any_problem() -> None:
     found = compare([0.0, 0.5, 1.0] * 10, [0.0, 0.5, 1.0] * 10)
     assert (found.difference, found.p) == (0.0, 1.0)
+    assert found == compare([0.0, 0.5, 1.0 - 1e-16] * 10, [1e-17, 0.5, 1.0] * 10)  # up to rounding
     assert found.low < 0.0 < found.high  # 30 problems do not show that there never is one
 
 
