@@ -12,7 +12,7 @@ from bench import train_grpo
 from bench.curves import Results
 from bench.errors import BadInput
 from bench.memory import keep_freed_memory
-from bench.options import separator
+from bench.options import columns, separator
 from bench.plan import POOLED, SELECTORS, RunPlan
 from bench.report import command as report_command
 from bench.specs import named_scorers
@@ -106,25 +106,31 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _rerank(options: argparse.Namespace) -> None:
+    from bench.pool_sources import is_run_folder
     from bench.rerank import rerank
 
     if options.n < 1:
         raise BadInput(f"--n {options.n}: it must be 1 or more")
-    out = options.out or Path("runs") / _slug("rerank", options.pool.name.partition(".")[0])
-    print(f"reranking {options.pool}")
+    first = Path(options.pools[0])
+    # What is found of a run stays with it.
+    beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
+    out = options.out or beside or Path("runs") / _slug("rerank", first.name.partition(".")[0])
+    print(f"reranking {', '.join(options.pools)} -> {out}")
     sizes = [1 << i for i in range(options.n.bit_length()) if 1 << i <= options.n]
     results = rerank(
-        options.pool,
+        options.pools,
         named_scorers(options.scorer),
         out,
         sizes=sizes,
+        columns=options.columns,
         separator=options.separator,
+        reduce=options.reduce.split(",") if options.reduce else (),
         select=options.select.split(","),
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
     )
-    _show(results, out, title=options.pool.name)
+    _show(results, out, title=first.name)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -262,7 +268,22 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
     run.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
 
-    rerank.add_argument("pool", type=Path, metavar="POOL", help="a .jsonl or .jsonl.gz file, one problem a row")
+    rerank.add_argument(
+        "pools",
+        nargs="+",
+        metavar="POOL",
+        help="a .jsonl(.gz) or .parquet file, a run's folder, or a data set's name and split (owner/name:split)",
+    )
+    rerank.add_argument(
+        "--columns",
+        type=columns,
+        help="names in the pools, such as prompt=problem,solutions=samples; of id, prompt, answer, solutions, text, "
+        "steps, correct, stop, scores",
+    )
+    rerank.add_argument(
+        "--reduce",
+        help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
+    )
     rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
     rerank.add_argument("--n", type=int, default=32, help="the curves show powers of two up to it")
     rerank.add_argument(

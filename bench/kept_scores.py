@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,25 @@ import numpy.typing as npt
 import search
 from bench.errors import BadInput
 from bench.run_folder import Row, append_rows, whole_lines
-from verifiers.scoring import Scorer, Spend
+from verifiers.scoring import Scorer, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.train_rows import digest_of
 
 Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A pool's scores, and their `values` (n,) under the scorer's own reducer."""
+
+    scores: Scores
+    values: npt.NDArray[np.float64]
+
+    @staticmethod
+    def of(steps: Sequence[npt.NDArray[Any]]) -> "Kept":
+        """Recorded scores, whose value is the last."""
+        scores = Scores(tuple(steps))
+        return Kept(scores, scores.values().astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +51,8 @@ class KeptScores:
 
     def score(
         self, version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]]
-    ) -> list[tuple[npt.NDArray[np.float64], Spend]]:
-        """For each pool its solutions' values, shape (n,), and what they cost: as kept, or scored now and kept.
+    ) -> list[tuple[Kept, Spend]]:
+        """For each pool what was said of its solutions, and what that cost: as kept, or scored now and kept.
 
         What is not kept yet is scored in one call, and then written.
         """
@@ -51,6 +66,7 @@ class KeptScores:
                 "scorer": version,
                 "problem": result.problem.id,
                 "digest": keys[i][1],
+                "steps": [[_written(value) for value in row.tolist()] for row in result.scores.steps],
                 "values": [_written(value) for value in result.scores.values().tolist()],
                 "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
             }
@@ -59,22 +75,28 @@ class KeptScores:
         append_rows(self.path, rows)
         self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
         kept = [self.known[key] for key in keys]
-        return [
-            (np.array([math.nan if v is None else float(v) for v in row["values"]]), Spend(**row["spend"]))
-            for row in kept
-        ]
+        return [(Kept(_scores(row["steps"]), _read(row["values"])), Spend(**row["spend"])) for row in kept]
 
 
 def open_scores(path: Path) -> KeptScores:
     """The scores in a file, without the torn line that a kill may have left; BadInput for a file of something else."""
     lines = whole_lines(path)
     try:
-        known = {(row["scorer"], row["digest"]): row for row in map(json.loads, lines)}
+        rows = [(row["scorer"], row["digest"], row) for row in map(json.loads, lines)]
+        known = {(scorer, digest): row for scorer, digest, row in rows if "steps" in row}  # older ones lack them
     except (KeyError, TypeError):
         raise BadInput(f"{path}: not the scores of a rerank; choose another --out") from None
     if path.exists():
         os.truncate(path, sum(len(line.encode()) for line in lines))
     return KeptScores(path, known)
+
+
+def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:
+    return Scores(tuple(_read(row).astype(np.float32) for row in rows))
+
+
+def _read(row: Sequence[float | str | None]) -> npt.NDArray[np.float64]:
+    return np.array([math.nan if value is None else float(value) for value in row], dtype=np.float64)
 
 
 def _written(value: float) -> float | str | None:

@@ -19,6 +19,19 @@ def separator(text: str) -> str:
     return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], text)
 
 
+def columns(text: str) -> dict[str, str]:
+    """Our names of columns, with those of a source: `prompt=problem,solutions=samples`.
+
+    >>> columns("prompt=problem,solutions=samples")
+    {'prompt': 'problem', 'solutions': 'samples'}
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    for ours, _, theirs in pairs:
+        if not (ours and theirs):
+            raise argparse.ArgumentTypeError(f"{text!r}: write OURS=THEIRS, separated by commas")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
 def check_limit(limit: int | None) -> None:
     """Raise BadInput for a --limit that leaves nothing."""
     if limit is not None and limit < 1:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,35 +10,47 @@ from typing import Any
 from bench.errors import BadInput
 
 Row = dict[str, Any]
+_LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     """Pairs of (where, row) from a `.jsonl` or `.jsonl.gz` file; `where` is "FILE:LINE" for error messages.
 
     Raises BadInput for a missing or unreadable file, a line that is not JSON (a torn last line too)
-    and a line that is not an object.
+    or over 64 MiB, and a line that is not an object.
     """
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-            lines = file.read().split(b"\n")
-    except (OSError, EOFError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}); is it a complete file?") from None
-    for number, line in enumerate(lines, start=1):
+    for where, line in _lines(path):
         if not line.strip():
             continue
-        where = f"{path}:{number}"
         try:
             row = json.loads(line)
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: not UTF-8 (byte {error.start} of the line); convert the file to UTF-8") from None
-        except ValueError as error:
-            torn = "the last line is torn; remove it" if number == len(lines) else "mend or remove the line"
+        except (ValueError, RecursionError) as error:
+            torn = "mend or remove the line" if line.endswith(b"\n") else "the last line is torn; remove it"
             raise BadInput(f"{where}: not JSON ({error}); {torn}") from None
         if not isinstance(row, dict):
             raise BadInput(f'{where}: a {type(row).__name__} where an object such as {{"prompt": ...}} was expected')
         yield where, row
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
+            number = 1
+            while line := file.readline(_LONGEST + 1):
+                where = f"{path}:{number}"
+                if len(line) > _LONGEST:
+                    raise BadInput(
+                        f"{where}: this line has over {_LONGEST >> 20} MiB; give its solutions in several rows with "
+                        "the same id"
+                    )
+                yield where, line
+                number += 1
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: cannot be read ({error}); is it a complete file?") from None
 
 
 def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:

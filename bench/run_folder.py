@@ -63,13 +63,7 @@ def open_run(path: Path, config: Mapping[str, object]) -> RunFolder:
     Raises BadInput where another process has it open, where it holds a run with another config, or
     where a file of it is not ours.
     """
-    make_folder(path)
-    lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise BadInput(f"{path}: another process is writing this run; wait for it, or choose another --out") from None
+    lock = lock_folder(path)
     try:
         return RunFolder(path, lock, _repaired(path, config))
     except BaseException:
@@ -88,6 +82,21 @@ def _repaired(path: Path, config: Mapping[str, object]) -> dict[str, Row]:
     for name in ROW_FILES:
         _cut(path / name, last.get(name, (0, 0))[1])
     return records
+
+
+def lock_folder(path: Path) -> IO[str]:
+    """Make the folder where there is none and keep other processes out of it until the lock is closed.
+
+    Raises BadInput where another process has it, or nothing can be written there.
+    """
+    make_folder(path)
+    lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise BadInput(f"{path}: another process is writing this run; wait for it, or choose another --out") from None
+    return lock
 
 
 def make_folder(path: Path) -> None:
@@ -126,8 +135,7 @@ def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
     """Write the config of a run that has committed nothing yet; compare that of one that has."""
     wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
     if empty:
-        # JSON's strings, numbers, booleans and flat lists are TOML's too.
-        write_atomically(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in wanted.items()))
+        write_config(path, wanted)
         return
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -140,6 +148,12 @@ def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
             f"{path}: this folder holds a run with {first} = {found.get(first)!r}, and {wanted.get(first)!r} was "
             "asked for; choose another --out, or remove the folder"
         )
+
+
+def write_config(path: Path, config: Mapping[str, object]) -> None:
+    """A TOML file of flat settings."""
+    # JSON's strings, numbers, booleans and flat lists are TOML's too.
+    write_atomically(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in config.items()))
 
 
 def whole_lines(path: Path) -> list[str]:

@@ -126,7 +126,7 @@ def main() -> int:
     bench.rerank.pool_outcomes = watched
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        results = bench.rerank.rerank(path, {}, Path(folder), sizes=SIZES, select=SELECTORS, progress=False)
+        results = bench.rerank.rerank([path], {}, Path(folder), sizes=SIZES, select=SELECTORS, progress=False)
     points = results.points()
     seconds = time.perf_counter() - started
     print(f"{len(pools)} problems, {sum(len(p.correct) for p in pools)} solutions, {len(points)} points with intervals")

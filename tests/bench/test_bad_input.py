@@ -56,7 +56,7 @@ def test_a_row_without_a_prompt(capsys) -> None:
 def test_duplicate_ids(capsys) -> None:
     name = write("t.jsonl", ROW, {**ROW, "prompt": "other?"})
     assert "t.jsonl:2: id 'q1' was used by t.jsonl:1" in fails(capsys, *run(name))
-    pool = write("p.jsonl", POOL_ROW, POOL_ROW)
+    pool = write("p.jsonl", POOL_ROW, {**POOL_ROW, "prompt": "other?"})
     assert "p.jsonl:2: id 'q1' was used by p.jsonl:1" in fails(capsys, "rerank", pool)
 
 
@@ -168,7 +168,7 @@ def test_an_out_folder_that_cannot_be(capsys) -> None:
     ("spec", "message"),
     [
         ("prm:none,dtype=float64", "dtype=float64: use bfloat16 or float32"),
-        ("prm:none,votes=2", "a PRM is prm:MODEL or prm:MODEL,dtype=bfloat16 or float32"),
+        ("prm:none,votes=2", "a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm"),
         *((f"genrm:none,votes={v}", f"votes={v}: use a whole number of 1 or more") for v in ("2.7", "inf", "nan", "0")),
         ("judge:none,votes=-1", "votes=-1: use a whole number"),
         ("genrm:none,max_tokens=0", "max_tokens=0: use a whole number of 1 or more"),

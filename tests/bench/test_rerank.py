@@ -45,10 +45,10 @@ def results(folder: Path) -> dict[tuple[str, str | None, int], list[float]]:
 def test_recorded_verdicts_become_scores(tmp_path: Path) -> None:
     verdicts = [["Yes", "No", None, "Yes"], [None, None], ["No"], []]
     solutions = [solution("2", verdicts=v, length=7, note="words") for v in verdicts]
-    [pool] = read_pools(Path(write(tmp_path / "p.jsonl.gz", [{"prompt": "?", "solutions": solutions}])))
+    [pool] = read_pools([write(tmp_path / "p.jsonl.gz", [{"prompt": "?", "solutions": solutions}])])
     assert set(pool.recorded) == {"verdicts", "length"}
-    assert pool.recorded["verdicts"][[0, 2]].tolist() == pytest.approx([2 / 3, 0.0])
-    assert np.isnan(pool.recorded["verdicts"][[1, 3]]).all()
+    assert pool.recorded["verdicts"].values()[[0, 2]].tolist() == pytest.approx([2 / 3, 0.0])
+    assert np.isnan(pool.recorded["verdicts"].values()[[1, 3]]).all()
     assert all(s.stop is Stop.EOS and len(s.steps) == 2 for s in pool.solutions)
 
 
@@ -99,7 +99,7 @@ def test_a_trained_scorer_beside_a_recorded_one(tmp_path: Path, capsys: pytest.C
     assert main([*command, f"--out={tmp_path / 'out'}"]) == 0
     assert {scorer for _, scorer, _ in results(tmp_path / "out")} == {None, "orm", "human"}
     assert main([*command[:2], "--scorer=human=tiny:orm", f"--out={tmp_path / 'out'}"]) == 2
-    assert "records scores of that name" in capsys.readouterr().err
+    assert "the pools record scores of that name" in capsys.readouterr().err
 
 
 def test_pools_of_mixed_sizes_stay_in_the_denominator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,12 +178,12 @@ def test_escapes_of_a_separator() -> None:
 
 def test_steps_and_scores_of_a_pool(tmp_path: Path) -> None:
     def read(*solutions: object):
-        return read_pools(Path(write(tmp_path / "p.jsonl.gz", [{"id": None, "prompt": "?", "solutions": solutions}])))
+        return read_pools([write(tmp_path / "p.jsonl.gz", [{"id": None, "prompt": "?", "solutions": solutions}])])
 
     [pool] = read({"steps": ["a\n", "b"], "index": 7, "scores": {"prm": 0.5}}, {"text": "c", "index": 8})
     assert pool.problem.id == "p.jsonl-00000"
     assert [[step.text for step in solution.steps] for solution in pool.solutions] == [["a\n", "b"], ["c"]]
-    np.testing.assert_array_equal(pool.recorded["prm"], [0.5, np.nan])
+    np.testing.assert_array_equal(pool.recorded["prm"].values(), [0.5, np.nan])
     assert set(pool.recorded) == {"prm"}
     [pool] = read({"steps": ["Yes", "No"], "text": "YesNo", "index": 7})
     assert set(pool.recorded) == {"index"}
@@ -191,9 +191,9 @@ def test_steps_and_scores_of_a_pool(tmp_path: Path) -> None:
         read({"steps": ["a", "b"], "text": "a\nb"})
     with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 1: 'steps' must be a list of texts"):
         read({"text": "a"}, {"steps": [1]})
-    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: 'scores' is 0.5; an object"):
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 0: 'scores' is 0.5; an object"):
         read({"text": "a", "scores": 0.5})
-    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: scores\['prm'\] is 'high'; use a number"):
+    with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 0: scores\['prm'\] is 'high'; use a number"):
         read({"text": "a", "scores": {"prm": "high"}})
 
 

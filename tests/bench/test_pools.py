@@ -1,0 +1,188 @@
+"""Reading saved generations from whatever people keep them in."""
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from bench.cli import main
+from bench.errors import BadInput
+from bench.pools import read_pools
+from bench.tiny import load_task
+from verifiers import Message, Stop
+
+COMMAND = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=prm=tiny:prm", "--n=4", "--limit=3"]
+
+
+def lines(path: Path, *rows: object) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def seen(pools) -> list[tuple[object, ...]]:
+    return [(p.problem.id, p.problem.prompt, p.problem.answer, [s.text for s in p.solutions], p.correct) for p in pools]
+
+
+ROWS = [
+    {"problem": "1+1?", "answer": "2", "samples": ["It is 2", "It is 3"], "is_right": [True, False], "prm": [0.9, 0.2]},
+    {"problem": "2+2?", "answer": "4", "samples": ["It is 4", "It is 4"], "is_right": [True, True], "prm": [0.8, None]},
+]
+COLUMNS = {"prompt": "problem", "solutions": "samples", "correct": "is_right"}
+EXPECTED = [
+    ("p-00000", "1+1?", "2", ["It is 2", "It is 3"], (True, False)),
+    ("p-00001", "2+2?", "4", ["It is 4", "It is 4"], (True, True)),
+]
+
+
+def test_the_same_pool_from_every_kind_of_source() -> None:
+    lines(Path("p.jsonl"), *ROWS)
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), "p.parquet")
+    datasets.Dataset.from_list(ROWS).save_to_disk("p")
+    for source in ("p.jsonl", "p.parquet", "p"):
+        pools = read_pools([source], columns=COLUMNS)
+        assert seen(pools) == EXPECTED, source
+        np.testing.assert_array_equal(pools[0].recorded["prm"].values(), np.array([0.9, 0.2], dtype=np.float32))
+        assert np.isnan(pools[1].recorded["prm"].values()[1])
+
+
+def test_a_solution_a_row_and_several_files_are_joined_by_problem() -> None:
+    rows = [
+        {"prompt": row["problem"], "answer": row["answer"], "solutions": text, "correct": right, "score": score}
+        for row in ROWS
+        for text, right, score in zip(row["samples"], row["is_right"], row["prm"], strict=True)
+    ]
+    lines(Path("p.jsonl"), *rows[::2])
+    lines(Path("q.jsonl"), *rows[1::2])
+    pools = read_pools(["p.jsonl", "q.jsonl"])
+    assert seen(pools) == EXPECTED
+    assert [pool.rows for pool in pools] == [2, 2]
+    assert [list(pool.recorded) for pool in pools] == [["score"], ["score"]]
+    assert len(read_pools(["p.jsonl", "q.jsonl"], limit=1)[0].solutions) == 2
+    assert main(["rerank", "p.jsonl", "q.jsonl", "--n=2", "--out=out"]) == 0
+    assert Path("out/problems.jsonl").read_text().count("\n") == 2
+
+
+def test_text_in_the_row_itself_and_a_prompt_of_messages() -> None:
+    turn = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
+    [pool] = read_pools([lines(Path("p.jsonl"), {"id": 7, "prompt": turn, "text": "2", "stop": "length", "score": 1})])
+    assert pool.problem.id == "7"
+    assert pool.problem.prompt == (Message("system", "Be brief."), Message("user", "1+1?"))
+    assert pool.solutions[0].stop is Stop.LENGTH
+    assert pool.recorded["score"].values().tolist() == [1.0]
+
+
+def test_scores_of_steps_and_what_does_not_fit() -> None:
+    steps = {"steps": ["a\n", "b\n", "c"], "scores": {"prm": [0.9, None, 0.2], "orm": 0.5}}
+    [pool] = read_pools([lines(Path("p.jsonl"), {"prompt": "?", "solutions": [steps]})])
+    assert pool.recorded["prm"].with_reduce("min").values().tolist() == pytest.approx([0.2])
+    assert pool.recorded["prm"].with_reduce("mean").values().tolist() == pytest.approx([0.55])
+    with pytest.raises(BadInput, match=r"p.jsonl:1: solution 0: scores\['prm'\] has 2 numbers for 3 steps"):
+        read_pools([lines(Path("p.jsonl"), {"prompt": "?", "solutions": [steps | {"scores": {"prm": [1, 0]}}]})])
+    with pytest.raises(BadInput, match=r"p.jsonl:1: 1 of 'is_right' for 2 solutions"):
+        read_pools([lines(Path("p.jsonl"), ROWS[0] | {"is_right": [True]})], columns=COLUMNS)
+    with pytest.raises(BadInput, match=r"p.jsonl:1: --columns prompt=question: no 'question' in this row; it has"):
+        read_pools([lines(Path("p.jsonl"), *ROWS)], columns={"prompt": "question"})
+    with pytest.raises(BadInput, match=r"--columns gold=\.\.\.: use id, prompt, answer"):
+        read_pools(["p.jsonl"], columns={"gold": "answer"})
+    with pytest.raises(BadInput, match="'prompt' is a list, but not of messages"):
+        read_pools([lines(Path("p.jsonl"), {"prompt": ["?"], "text": "2"})])
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("none.parquet", "none.parquet: no such file"),
+        ("bad.parquet", "bad.parquet: cannot be read as parquet"),
+        ("folder", "folder: a folder without samples.jsonl is not that of a run"),
+        ("bytes.jsonl", r"bytes.jsonl:2: not UTF-8 \(byte 12 of the line\)"),
+        ("long.jsonl", "long.jsonl:1: this line has over 64 MiB; give its solutions in several rows"),
+        ("deep.jsonl", "deep.jsonl:1: not JSON"),
+    ],
+)
+def test_sources_that_cannot_be_read_end_in_one_line(source: str, message: str) -> None:
+    Path("bad.parquet").write_bytes(b"PAR1 but not")
+    Path("folder").mkdir()
+    Path("bytes.jsonl").write_bytes(b'{"prompt": "?", "text": "2"}\n{"prompt": "\xff\xfe"}\n')
+    Path("deep.jsonl").write_text('{"prompt": ' + "[" * 100_000 + "\n")
+    if source == "long.jsonl":
+        with open(source, "w") as file:
+            file.write('{"prompt": "?", "text": "')
+            for _ in range(100):
+                file.write("x" * (1 << 20))
+            file.write('"}\n')
+    tracemalloc.start()
+    with pytest.raises(BadInput, match=message) as error:
+        read_pools([source])
+    assert "\n" not in str(error.value)
+    assert tracemalloc.get_traced_memory()[1] < 300 << 20
+    tracemalloc.stop()
+
+
+def test_a_pool_of_nothing_but_empty_texts(capsys) -> None:
+    rows = [{"id": "e", "prompt": "?", "answer": "1", "solutions": ["", {"text": "", "score": 0.5}, "   "]}]
+    assert main(["rerank", lines(Path("p.jsonl"), *rows), "--n=2", "--scorer=tiny:orm", "--out=out"]) == 0
+    assert "orm: no opinion" in capsys.readouterr().out or Path("out/results.jsonl").exists()
+    found = [json.loads(line)["correct"] for line in Path("out/results.jsonl").read_text().splitlines()]
+    assert set(found) == {0.0}
+
+
+def test_a_runs_folder_is_a_pool_and_keeps_what_is_added(capsys) -> None:
+    assert main([*COMMAND, "--strategies=self_consistency,best_of_n,beam_search:prm", "--out=a"]) == 0
+    pools = read_pools(["a"])
+    assert [p.problem for p in pools] == list(load_task("chain", count=3).problems)
+    assert [len(p.solutions) for p in pools] == [4, 4, 4]
+    before = {name: Path("a", name).read_bytes() for name in ("samples.jsonl", "scores.jsonl", "results.jsonl")}
+    capsys.readouterr()
+    assert main(["rerank", "a", "--scorer=tiny:orm", "--n=4", "--reduce=last,min", "--answers=exact"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"best_of_n ({name})" in printed for name in ("prm:last", "prm:min", "orm"))
+    assert {name: Path("a", name).read_bytes() for name in before} == before
+    rows = [json.loads(line) for line in Path("a/rerank/results.jsonl").read_text().splitlines()]
+    kept = {
+        (r["problem"], r["n"]): r["correct"]
+        for r in map(json.loads, before["results.jsonl"].splitlines())
+        if (r["strategy"], r["scorer"]) == ("best_of_n", "prm")
+    }
+    again = {
+        (r["problem"], r["n"]): r["correct"] for r in rows if (r["strategy"], r["scorer"]) == ("best_of_n", "prm:last")
+    }
+    assert again == pytest.approx(kept)
+    assert main(["rerank", "a", "--scorer=tiny:orm", "--scorer=tiny:prm_error", "--n=4"]) == 0
+    assert "tiny:orm: 3 pools as scored before" in capsys.readouterr().out
+    samples = [json.loads(line) for line in Path("a/rerank/samples.jsonl").read_text().splitlines()]
+    scores = [json.loads(line) for line in Path("a/rerank/scores.jsonl").read_text().splitlines()]
+    assert len(samples) == 12
+    assert {r["scorer"] for r in scores} == {"orm", "prm", "prm_error"}
+    steps = {(r["problem"], r["index"]): len(r["steps"]) for r in samples}
+    assert all(len(r["steps"]) == steps[r["problem"], r["index"]] for r in scores)
+    assert [p.recorded.keys() for p in read_pools(["a/rerank"])] == [{"orm", "prm", "prm_error"}] * 3
+    assert main(["report", "a/rerank", "a"]) in (0, None)
+
+
+def test_a_second_process_on_the_folder_is_refused(capsys) -> None:
+    from bench.run_folder import lock_folder
+
+    pool = lines(Path("p.jsonl"), {"prompt": "?", "answer": "2", "solutions": ["2"]})
+    lock = lock_folder(Path("out"))
+    assert main(["rerank", pool, "--n=1", "--out=out"]) == 2
+    assert "out: another process is writing this run" in capsys.readouterr().err
+    lock.close()
+    assert main(["rerank", pool, "--n=1", "--out=out"]) == 0
+
+
+def test_an_unknown_reducer_is_named(capsys) -> None:
+    pool = lines(Path("p.jsonl"), {"prompt": "?", "answer": "2", "solutions": ["2"]})
+    assert main(["rerank", pool, "--reduce=median", "--out=out"]) == 2
+    assert "--reduce median: use last, min, prod, mean" in capsys.readouterr().err
+    assert main(["rerank", pool, "--columns=prompt", "--out=out"]) == 2
+    assert "write OURS=THEIRS" in capsys.readouterr().err
