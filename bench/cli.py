@@ -215,15 +215,17 @@ def _carry_out(plan: RunPlan, out: Path) -> None:
 
 def _show(results: Results, out: Path, *, title: str) -> None:
     from bench.plot import plot
+    from bench.report.page import write_report
 
     points = results.points()
     plot(points, out / "curve.png", title=title)
+    write_report([out], out / "report.html")
     print()
     print(table(points))
     print()
     for note in results.notes:
         print(f"- {note}")
-    print(f"- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.jsonl', '.png', '.toml'))}")
+    print(f"- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.html', '.jsonl', '.png', '.toml'))}")
 
 
 class _Parser(argparse.ArgumentParser):

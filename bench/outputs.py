@@ -17,7 +17,8 @@ def write_problems(out: Path, problems: Sequence[Problem]) -> None:
 def write_results(out: Path, results: Results) -> None:
     """`results.jsonl`: a row a problem and point, without seconds, so that equal runs give equal bytes.
 
-    `points.jsonl`: the table, a row a point, with seconds.
+    `points.jsonl`: the table, a row a point, with seconds. `notes.txt`: what a reader should know, a line each.
     """
+    write_atomically(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
     write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
     write_atomically(out / "points.jsonl", "".join(json_line(point.row()) for point in results.points()))

@@ -21,9 +21,10 @@ import numpy as np
 import torch
 
 import search
+from bench.task import Task
 from bench.tasks import load_task
 from bench.tiny import weights_folder
-from policies.policy import Extended
+from policies.policy import Extended, Sampling
 from policies.vllm import VLLM
 from policies.vllm_engine import EngineOptions
 from verifiers import Problem, Scores, Solution, Spend
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=16)
     parser.add_argument("--n", type=int, default=16)
     parser.add_argument("--max-tokens", type=int, default=0, help="0: the task's")
-    parser.add_argument("--beam-problems", type=int, default=32)
+    parser.add_argument("--beam-problems", type=int, default=32, help="0: no beam search")
     parser.add_argument("--max-steps", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
@@ -112,32 +113,39 @@ def main() -> None:
                 print(
                     f"raw {seconds:.2f} s for {tokens} tokens, Best-of-N {mine:.2f} s for {drawn:.0f}: {ratios[-1]:.3f}"
                 )
-        print(
-            f"Best-of-{options.n} of {len(problems)} problems, time a token over raw: {median(ratios):.3f} "
-            f"({min(ratios):.3f}-{max(ratios):.3f}); raw {median(raw):.0f} tokens a second, ours {median(ours):.0f}"
-        )
-        counted = Counted(policy)
-        policy.engine.llm.reset_prefix_cache()
-        started = time.perf_counter()
-        found = search.beam_search(
-            task.problems[: options.beam_problems],
-            counted,
-            Confidence(),
-            width=4,
-            expand=4,
-            max_steps=options.max_steps,
-            answers=task.answers,
-            sampling=sampling,
-        )
-        seconds = time.perf_counter() - started
-        spend = Spend.total(r.spend for r in found)
-        read = spend.prompt_tokens + spend.cached_prompt_tokens
-        rounds = max(node.depth for r in found for node in r.tree) + 1
-        print(
-            f"beam search, width 4, expand 4, {len(found)} problems: {counted.calls} engine calls for {rounds} rounds "
-            f"and {spend.policy_calls:.0f} extensions, {seconds:.1f} s, {spend.sampled_tokens:.0f} tokens sampled, "
-            f"{100 * spend.cached_prompt_tokens / read:.0f}% of {read:.0f} prefix tokens found in the cache"
-        )
+        if ratios:
+            print(
+                f"Best-of-{options.n} of {len(problems)} problems, time a token over raw: {median(ratios):.3f} "
+                f"({min(ratios):.3f}-{max(ratios):.3f}); raw {median(raw):.0f} tokens a second, ours {median(ours):.0f}"
+            )
+        if options.beam_problems:
+            beam(policy, task, sampling, options.beam_problems, options.max_steps)
+
+
+def beam(policy: VLLM, task: Task, sampling: Sampling, problems: int, max_steps: int) -> None:
+    """Search with width 4 and expand 4, and print what the engine did."""
+    counted = Counted(policy)
+    policy.engine.llm.reset_prefix_cache()
+    started = time.perf_counter()
+    found = search.beam_search(
+        task.problems[:problems],
+        counted,
+        Confidence(),
+        width=4,
+        expand=4,
+        max_steps=max_steps,
+        answers=task.answers,
+        sampling=sampling,
+    )
+    seconds = time.perf_counter() - started
+    spend = Spend.total(r.spend for r in found)
+    read = spend.prompt_tokens + spend.cached_prompt_tokens
+    rounds = max(node.depth for r in found for node in r.tree) + 1
+    print(
+        f"beam search, width 4, expand 4, {len(found)} problems: {counted.calls} engine calls for {rounds} rounds "
+        f"and {spend.policy_calls:.0f} extensions, {seconds:.1f} s, {spend.sampled_tokens:.0f} tokens sampled, "
+        f"{100 * spend.cached_prompt_tokens / read:.0f}% of {read:.0f} prefix tokens found in the cache"
+    )
 
 
 if __name__ == "__main__":

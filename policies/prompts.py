@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import jinja2
 
 from policies.chat import encode_prompt, encode_text
 from policies.policy import Sampling
 from policies.steps import StepCutter
 from verifiers.solution import Message, Problem, Solution, Stop, failed
+from verifiers.token_rows import TokenRow
 
 _PROMPTS = 4096  # prompts whose ids are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a row goes on from: the prompt's ids, those of the solution so far, and the tokens it may still sample."""
+
+    prompt: tuple[int, ...]
+    context: list[int]
+    room: int
 
 
 class Prompts:
@@ -53,24 +67,84 @@ class Prompts:
             text = ""
         return ids + encode_text(self.tokenizer, text)
 
-    def room(
-        self, problem: Problem, prefix: Solution, prompt: int, past: int, sampling: Sampling
-    ) -> tuple[Solution | None, int]:
-        """How many tokens may be sampled after `prompt` and `past` ids, or the solution where that is settled."""
-        if not prompt + past:
-            return failed(f"problem {problem.id!r}: the prompt has no tokens"), 0
-        if self.context is not None and prompt > self.context:
-            return failed(
-                f"problem {problem.id!r}: the prompt has {prompt} tokens and the model's context {self.context}",
-                prefix.steps,
-            ), 0
-        room = sampling.max_tokens - past
-        if self.context is not None:
-            room = min(room, self.context - prompt - past)
-        return (None, room) if room > 0 else (Solution(prefix.steps, Stop.LENGTH), 0)
+    def openings(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], sampling: Sampling
+    ) -> list[Opening | Solution]:
+        """For each row what is there to go on from, or the solution where that is settled already."""
+        found: list[Opening | Solution] = []
+        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
+        for problem, prefix in zip(problems, prefixes, strict=True):
+            prompt = self._prompt_or_reason(problem)
+            if isinstance(prompt, str):
+                found.append(failed(prompt))
+                continue
+            if (context := contexts.get(id(prefix))) is None:
+                context = contexts[id(prefix)] = self.prefix_ids(prefix)
+            found.append(self._opening(problem, prefix, prompt, context, sampling))
+        return found
 
-    def over_context(self, problem: Problem, length: int) -> str | None:
-        """Why a row of so many tokens cannot be read, None where it can."""
-        if length and (self.context is None or length <= self.context):
+    def states(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, more: int = 0
+    ) -> list[tuple[tuple[int, ...], tuple[int, ...]] | str]:
+        """For each row its prompt's ids, and those with its prefix's; or why they cannot be read.
+
+        `more` is the room that a reader needs behind them.
+        """
+        found: list[tuple[tuple[int, ...], tuple[int, ...]] | str] = []
+        for problem, prefix in zip(problems, prefixes, strict=True):
+            prompt = self._prompt_or_reason(problem)
+            if isinstance(prompt, str):
+                found.append(prompt)
+                continue
+            ids = (*prompt, *self.prefix_ids(prefix))
+            found.append(self._over_context(problem, len(ids), more) or (prompt, ids))
+        return found
+
+    def whole_rows(
+        self, problems: Sequence[Problem], solutions: Sequence[Solution], ends: Collection[int], *, more: int = 0
+    ) -> list[tuple[int, TokenRow] | str | None]:
+        """For each whole solution its prompt's length and its row; why there is none; None for one without steps.
+
+        `ends` are the ids that end a solution; a finished one's last step includes one of them.
+        """
+        found: list[tuple[int, TokenRow] | str | None] = []
+        for problem, solution in zip(problems, solutions, strict=True):
+            prompt = self._prompt_or_reason(problem)
+            if isinstance(prompt, str):
+                found.append(prompt)
+                continue
+            ids, last = list(prompt), []
+            for own in self.cutter.solution_ids(solution, ends):
+                ids += own
+                last.append(len(ids) - 1)
+            if ids and (over := self._over_context(problem, len(ids), more)):
+                found.append(over)
+            elif last and not prompt:
+                found.append(f"problem {problem.id!r}: the prompt has no tokens")
+            else:
+                found.append((len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None)
+        return found
+
+    def _prompt_or_reason(self, problem: Problem) -> tuple[int, ...] | str:
+        try:
+            return self.prompt_ids(problem)
+        except jinja2.TemplateError as error:
+            return f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+
+    def _opening(
+        self, problem: Problem, prefix: Solution, prompt: tuple[int, ...], context: list[int], sampling: Sampling
+    ) -> Opening | Solution:
+        if not prompt and not context:
+            return failed(f"problem {problem.id!r}: the prompt has no tokens")
+        if self.context is not None and len(prompt) > self.context:
+            reason = f"the prompt has {len(prompt)} tokens and the model's context {self.context}"
+            return failed(f"problem {problem.id!r}: {reason}", prefix.steps)
+        room = sampling.max_tokens - len(context)
+        if self.context is not None:
+            room = min(room, self.context - len(prompt) - len(context))
+        return Opening(prompt, context, room) if room > 0 else Solution(prefix.steps, Stop.LENGTH)
+
+    def _over_context(self, problem: Problem, length: int, more: int) -> str | None:
+        if length and (self.context is None or length + more <= self.context):
             return None
-        return f"problem {problem.id!r}: {length} tokens and a context of {self.context}"
+        return f"problem {problem.id!r}: {length + more} tokens and a context of {self.context}"

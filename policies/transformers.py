@@ -6,7 +6,6 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
 import numpy as np
 import torch
 from transformers import PreTrainedModel
@@ -23,8 +22,7 @@ from policies.prompts import Prompts
 from policies.runner import Runner
 from policies.steps import StepCutter, eos_ids
 from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.solution import Problem, Solution, failed
-from verifiers.token_rows import TokenRow
+from verifiers.solution import Problem, Solution
 
 _GIB = 1 << 30
 
@@ -110,27 +108,20 @@ class Transformers:
         states: dict[Hashable, tuple[State, int]] = {}
         roots = {p.id for p, prefix in zip(problems, prefixes, strict=True) if not prefix.steps}
         opened: dict[Hashable, Any] = {}
-        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
-        for i, (problem, prefix, seed) in enumerate(zip(problems, prefixes, seeds, strict=True)):
-            try:
-                prompt = self.prompt_ids(problem)
-            except jinja2.TemplateError as error:
-                solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
+        openings = self.prompts.openings(problems, prefixes, sampling)
+        for i, (problem, opening, seed) in enumerate(zip(problems, openings, seeds, strict=True)):
+            if isinstance(opening, Solution):
+                solutions[i] = opening
                 continue
-            if (context := contexts.get(id(prefix))) is None:
-                context = contexts[id(prefix)] = self.prompts.prefix_ids(prefix)
+            prompt, context = opening.prompt, opening.context
             ids = (*prompt, *context)
-            settled, room = self.prompts.room(problem, prefix, len(prompt), len(context), sampling)
-            if settled is not None:
-                solutions[i] = settled
-                continue
             key = (problem.id, prompt)
             if key not in opened:
                 opened[key] = self.cache.open(key, fresh=problem.id in roots)
                 keys.append(key)
             state, _ = states.setdefault((problem.id, ids), (State(opened[key], ids, []), len(prompt)))
             past = state.rows[0].past if state.rows else len(self.cutter.stable(context))
-            state.rows.append(Row(i, seed, context, past, room))
+            state.rows.append(Row(i, seed, context, past, opening.room))
         spend = [Spend(policy_calls=1)] * len(problems)
         for sampled, cost in self._decode(list(states.values()), until, sampling):
             i = sampled.row.index
@@ -168,16 +159,11 @@ class Transformers:
         keys: dict[tuple[str, tuple[int, ...]], None] = {}
         states: dict[Hashable, tuple[State, int]] = {}
         rows: dict[Hashable, list[int]] = {}
-        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
-            try:
-                prompt = self.prompt_ids(problem)
-            except jinja2.TemplateError as error:
-                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+        for i, (problem, found) in enumerate(zip(problems, self.prompts.states(problems, prefixes), strict=True)):
+            if isinstance(found, str):
+                reasons[i] = found
                 continue
-            ids = (*prompt, *self.prompts.prefix_ids(prefix))
-            if over := self.prompts.over_context(problem, len(ids)):
-                reasons[i] = over
-                continue
+            prompt, ids = found
             key = (problem.id, prompt)
             keys[key] = None
             tree = self.cache.open(key, fresh=False)
@@ -185,8 +171,8 @@ class Transformers:
             rows.setdefault((problem.id, ids), []).append(i)
         if states:
             with self.runner.inference():
-                found = next_token_probs(self.runner, self.cache, list(states.values()), tokens, self._batch_bytes())
-            for (key_of_state, (state, _)), row in zip(states.items(), found, strict=True):
+                read = next_token_probs(self.runner, self.cache, list(states.values()), tokens, self._batch_bytes())
+            for (key_of_state, (state, _)), row in zip(states.items(), read, strict=True):
                 for place, i in enumerate(rows[key_of_state]):
                     probs[i] = row
                     spend[i] = self._spend(0 if place else state.computed, len(state.ids), 0)
@@ -201,32 +187,17 @@ class Transformers:
         Nothing is cached: a row's cost is all its tokens.
         """
         steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
-        reasons: list[str | None] = [None] * len(problems)
-        readable: dict[int, tuple[TokenRow, int]] = {}
-        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
-            try:
-                ids = list(self.prompt_ids(problem))
-            except jinja2.TemplateError as error:
-                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
-                continue
-            prompt, ends = len(ids), []
-            for own in self.cutter.solution_ids(solution, self._ends):
-                ids += own
-                ends.append(len(ids) - 1)
-            if self.runner.context is not None and len(ids) > self.runner.context:
-                reasons[i] = f"problem {problem.id!r}: {len(ids)} tokens and a context of {self.runner.context}"
-            elif ends and not prompt:
-                reasons[i] = f"problem {problem.id!r}: the prompt has no tokens"
-            elif ends:
-                readable[i] = TokenRow(tuple(ids), tuple(ends)), prompt
-        rows, prompts = [row for row, _ in readable.values()], [prompt for _, prompt in readable.values()]
-        if rows:
-            found = step_logprobs(self.runner, rows, prompts, self._batch_bytes())
-            for i, row in zip(readable, found, strict=True):
-                steps[i] = row
-        lengths = [len(readable[i][0].ids) if i in readable else 0 for i in range(len(problems))]
+        rows = self.prompts.whole_rows(problems, solutions, self._ends)
+        reasons = tuple(row if isinstance(row, str) else None for row in rows)
+        readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
+        if readable:
+            own, prompts = [row for _, row in readable.values()], [prompt for prompt, _ in readable.values()]
+            found = step_logprobs(self.runner, own, prompts, self._batch_bytes())
+            for i, sums in zip(readable, found, strict=True):
+                steps[i] = sums
+        lengths = [len(readable[i][1].ids) if i in readable else 0 for i in range(len(problems))]
         spend = [self._spend(n, n, 0) for n in lengths]
-        return Scores(tuple(steps), tuple(spend), tuple(reasons))
+        return Scores(tuple(steps), tuple(spend), reasons)
 
     def forget(self) -> None:
         """Drop all kept keys and values and working memory; to be called when the model's weights have changed."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import jinja2
 import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -23,7 +22,7 @@ from policies.vllm_engine import Engine, EngineOptions, Reply, Request
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Stop, failed
+from verifiers.solution import Problem, Solution, Stop
 
 
 @dataclass(slots=True)
@@ -114,20 +113,12 @@ class VLLM:
         check_rows(problems, prefixes, seeds, until)
         solutions: list[Solution | None] = [None] * len(problems)
         rows: list[_Row] = []
-        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
-        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
-            try:
-                prompt = self.prompt_ids(problem)
-            except jinja2.TemplateError as error:
-                solutions[i] = failed(f"problem {problem.id!r}: the chat template refused the prompt ({error})")
-                continue
-            if (context := contexts.get(id(prefix))) is None:
-                context = contexts[id(prefix)] = self.prompts.prefix_ids(prefix)
-            settled, room = self.prompts.room(problem, prefix, len(prompt), len(context), sampling)
-            if settled is not None:
-                solutions[i] = settled
-                continue
-            rows.append(_Row(i, prompt, context, room, len(self.cutter.stable(context)), [], []))
+        for i, opening in enumerate(self.prompts.openings(problems, prefixes, sampling)):
+            if isinstance(opening, Solution):
+                solutions[i] = opening
+            else:
+                past = len(self.cutter.stable(opening.context))
+                rows.append(_Row(i, opening.prompt, opening.context, opening.room, past, [], []))
         self._sample(rows, until, sampling, seeds)
         told = sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0)
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -159,16 +150,12 @@ class VLLM:
         reasons: list[str | None] = [None] * len(problems)
         spend = [Spend(policy_calls=1)] * len(problems)
         states: dict[tuple[int, ...], list[int]] = {}
-        for i, (problem, prefix) in enumerate(zip(problems, prefixes, strict=True)):
-            try:
-                ids = (*self.prompt_ids(problem), *self.prompts.prefix_ids(prefix))
-            except jinja2.TemplateError as error:
-                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
-                continue
-            # The engine reads a next token only where it could also place one.
-            reasons[i] = self.prompts.over_context(problem, len(ids) + 1 if ids else 0)
-            if reasons[i] is None:
-                states.setdefault(ids, []).append(i)
+        # The engine reads a next token only where it could also place one.
+        for i, found in enumerate(self.prompts.states(problems, prefixes, more=1)):
+            if isinstance(found, str):
+                reasons[i] = found
+            else:
+                states.setdefault(found[1], []).append(i)
         wanted = tuple(tokens)
         replies = self.engine.sample([Request(ids, 1, temperature=0.0, tokens=wanted) for ids in states])
         for (ids, places), reply in zip(states.items(), replies, strict=True):
@@ -189,30 +176,17 @@ class VLLM:
         See `policies.Transformers.logprobs`; the engine computes every row whole, whatever it has cached.
         """
         steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
-        reasons: list[str | None] = [None] * len(problems)
+        rows = self.prompts.whole_rows(problems, solutions, self._ends, more=1)
+        reasons = tuple(row if isinstance(row, str) else None for row in rows)
         spend = [Spend(policy_calls=1)] * len(problems)
-        readable: dict[int, tuple[list[int], list[int]]] = {}  # its ids, and where its prompt and each step end
-        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
-            try:
-                ids = list(self.prompt_ids(problem))
-            except jinja2.TemplateError as error:
-                reasons[i] = f"problem {problem.id!r}: the chat template refused the prompt ({error})"
-                continue
-            ends = [len(ids)]
-            for own in self.cutter.solution_ids(solution, self._ends):
-                ids += own
-                ends.append(len(ids))
-            reasons[i] = self.prompts.over_context(problem, len(ids) + 1)
-            if reasons[i] is None and not ends[0] and solution.steps:
-                reasons[i] = f"problem {problem.id!r}: the prompt has no tokens"
-            if reasons[i] is None and solution.steps:
-                readable[i] = ids, ends
-        found = self.engine.prompt_logprobs([ids for ids, _ in readable.values()]) if readable else []
-        for (i, (ids, ends)), row in zip(readable.items(), found, strict=True):
-            sums = [sum(row[a - 1 : b - 1]) for a, b in pairwise(ends)]
+        readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
+        found = self.engine.prompt_logprobs([row.ids for _, row in readable.values()])
+        for (i, (prompt, row)), told in zip(readable.items(), found, strict=True):
+            sums = [sum(told[a:b]) for a, b in pairwise([prompt - 1, *row.ends])]
             steps[i] = np.array(sums, dtype=np.float32)
-            spend[i] = Spend(policy_calls=1, prompt_tokens=len(ids), policy_flops=self.flops_per_token * len(ids))
-        return Scores(tuple(steps), tuple(spend), tuple(reasons))
+            n = len(row.ids)
+            spend[i] = Spend(policy_calls=1, prompt_tokens=n, policy_flops=self.flops_per_token * n)
+        return Scores(tuple(steps), tuple(spend), reasons)
 
     def close(self) -> None:
         """Stop the engine; a second call does nothing."""

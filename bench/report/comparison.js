@@ -99,7 +99,7 @@ function comparisonSection(root, data, styles) {
       el(
         "p", { class: "note" },
         `The cost at which each curve first reaches ${fixed(accuracy)}, the best of ${name(state.baseline)}, as a multiple of what the baseline pays for it. `,
-        "Below ×1 is cheaper; ∞: it never gets there. The interval is over draws of the problems; there is no lower end where in some draws only the curve gets there, and not the baseline.",
+        "Below ×1 is cheaper; ∞: it never gets there. The interval is over draws of the problems, in each of which the baseline's own best is the mark.",
       ),
       scrolled(
         `Compute to reach ${fixed(accuracy)}`,

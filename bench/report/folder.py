@@ -32,6 +32,7 @@ class Folder:
     samples: list[Row]
     scores: list[Row]
     trees: list[Row]
+    notes: tuple[str, ...] = ()
 
 
 def read_folders(paths: Sequence[Path]) -> list[Folder]:
@@ -60,6 +61,7 @@ def read_folder(path: Path, name: str) -> Folder:
         samples=_rows(path / "samples.jsonl"),
         scores=_rows(path / "scores.jsonl"),
         trees=_rows(path / "trees.jsonl"),
+        notes=_notes(path / "notes.txt"),
     )
 
 
@@ -80,6 +82,10 @@ def _config(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a config of a run ({error}); make the run again") from None
+
+
+def _notes(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
 
 
 def _unknown(problem: str) -> Row:

@@ -15,6 +15,7 @@ function glance(root, data) {
       best ? el("p", { class: "best" }, ...bestText(data, best, base)) : null,
       ...sampleNotes(run.samples),
       run.config.length ? settings : null,
+      run.notes.length ? el("details", null, el("summary", null, "notes"), el("ul", { class: "notes" }, run.notes.map((note) => el("li", null, note)))) : null,
     ));
   });
 }

