@@ -186,3 +186,26 @@ def test_an_unknown_reducer_is_named(capsys) -> None:
     assert "--reduce median: use last, min, prod, mean" in capsys.readouterr().err
     assert main(["rerank", pool, "--columns=prompt", "--out=out"]) == 2
     assert "write OURS=THEIRS" in capsys.readouterr().err
+
+
+def test_a_data_set_by_its_name_and_split(monkeypatch) -> None:
+    asked = []
+
+    def load(name: str, *, split: str):
+        asked.append((name, split))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    pools = read_pools(["owner/p:test"], columns=COLUMNS)
+    assert seen(pools) == EXPECTED
+    read_pools(["owner/p"], columns=COLUMNS)
+    assert asked == [("owner/p", "test"), ("owner/p", "train")]
+
+    def fail(name: str, *, split: str):
+        raise ConnectionError("no route\nto the hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(
+        BadInput, match="owner/none: no such file, and no data set could be loaded by that name .no route.$"
+    ):
+        read_pools(["owner/none"])
