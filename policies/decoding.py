@@ -54,6 +54,11 @@ class Sampled:
     stop: Stop
     reason: str | None = None
 
+    @property
+    def computed(self) -> int:
+        """How many of the tokens ran through the model: all but the last, and that too where the next draw failed."""
+        return len(self.tokens) - (self.stop is not Stop.FAILED)
+
 
 def run_last_tokens(runner: Runner, cache: PrefixCache, states: Sequence[State], capacity: int) -> None:
     """Run each state's last token, whose keys and values are kept, and set `logits`; `capacity` rows at once.

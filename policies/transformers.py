@@ -175,7 +175,7 @@ class Transformers:
             for (key_of_state, (state, _)), row in zip(states.items(), read, strict=True):
                 for place, i in enumerate(rows[key_of_state]):
                     probs[i] = row
-                    spend[i] = self._spend(0 if place else state.computed, len(state.ids), 0)
+                    spend[i] = self._spend(0 if place else state.computed, len(state.ids))
             self.cache.close(list(keys))
         return NextTokens(probs, tuple(spend), tuple(reasons))
 
@@ -196,7 +196,7 @@ class Transformers:
             for i, sums in zip(readable, found, strict=True):
                 steps[i] = sums
         lengths = [len(readable[i][1].ids) if i in readable else 0 for i in range(len(problems))]
-        spend = [self._spend(n, n, 0) for n in lengths]
+        spend = [self._spend(n, n) for n in lengths]
         return Scores(tuple(steps), tuple(spend), reasons)
 
     def forget(self) -> None:
@@ -232,19 +232,22 @@ class Transformers:
         # Of the rows of a state the first has paid for it; the rest found it ready.
         computed = {state.rows[0].index: state.computed for state, _ in states}
         lengths = {row.index: len(state.ids) for state, _ in states for row in state.rows}
-        return [(s, self._spend(computed.get(s.row.index, 0), lengths[s.row.index], len(s.tokens))) for s in done]
+        return [
+            (s, self._spend(computed.get(s.row.index, 0), lengths[s.row.index], len(s.tokens), s.computed))
+            for s in done
+        ]
 
     def _batch_bytes(self) -> int:
         return self.batch_bytes or _default_batch_bytes(self.runner.device)
 
-    def _spend(self, computed: int, length: int, sampled: int) -> Spend:
+    def _spend(self, computed: int, length: int, sampled: int = 0, sampled_computed: int = 0) -> Spend:
         return Spend(
             policy_calls=1,
             prompt_tokens=computed,
             # A shared prompt's last token runs once more where its logits are wanted.
             cached_prompt_tokens=max(0, length - computed),
             sampled_tokens=sampled,
-            policy_flops=self.runner.flops_per_token * (computed + max(sampled - 1, 0)),
+            policy_flops=self.runner.flops_per_token * (computed + sampled_computed),
         )
 
 

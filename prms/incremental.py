@@ -90,7 +90,7 @@ class IncrementalPRM:
                 jobs.append((tree, row.ids, self.cache.match(tree, row.ids[: unread[0]])))
                 asked.append((row, known))
                 computed[i] += _new(jobs[-1])
-                read[i] = len(unread)
+                read[i] = len(_read_at(jobs[-1], row))
             self._run(jobs, asked)
         scores: dict[int, FloatArray] = {}
         for problem, group in groups.items():
@@ -116,8 +116,7 @@ class IncrementalPRM:
             if not asked:
                 return
             row, known = asked[place]
-            start = length(jobs[place][2])
-            ends = [end for end in row.ends if end >= start]
+            start, ends = length(jobs[place][2]), _read_at(jobs[place], row)
             values = self.judge(hidden[[end - start for end in ends]]).tolist()
             known.update(zip((row.ids[: end + 1] for end in ends), values, strict=True))
 
@@ -134,3 +133,8 @@ class IncrementalPRM:
 
 def _new(job: Job) -> int:
     return len(job[1]) - length(job[2])
+
+
+def _read_at(job: Job, row: TokenRow) -> list[int]:
+    """Where a job's scores are read: at every end that it computes, known ones whose keys were dropped included."""
+    return [end for end in row.ends if end >= length(job[2])]

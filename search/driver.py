@@ -78,7 +78,8 @@ def drive(
 
     `scorers` maps what `Score.by` may say to a scorer. An exception in the policy or a scorer fails
     the rows that cause it, with its text as the reason, and the others go on; one that has struck
-    every row so far is a mistake in the program and is raised. Raises ValueError for problem ids
+    every row so far is a mistake in the program and is raised. A failed row is charged its call; what was
+    computed before an exception is not known, and so in no spend. Raises ValueError for problem ids
     that occur twice and for replies of the wrong length.
     """
     sampling, budget = sampling or Sampling(), budget or Budget()
@@ -184,7 +185,7 @@ class _Calls:
             return list(zip(reply.solutions, reply.spend, strict=True))
 
         def fail(i: int, reason: str) -> tuple[Solution, Spend]:
-            return failed(reason, prefixes[i].steps), ZERO
+            return failed(reason, prefixes[i].steps), Spend(policy_calls=1)
 
         started = time.perf_counter()
         extended = self._row_by_row("policy", call, fail, problems)
@@ -218,7 +219,7 @@ class _Calls:
 
         def fail(i: int, reason: str) -> tuple[Scores, int]:
             silent = np.full(len(solutions[i].steps), np.nan, dtype=np.float32)
-            return Scores((silent,), (ZERO,), (reason,)), 0
+            return Scores((silent,), (Spend(scorer_calls=1),), (reason,)), 0
 
         started = time.perf_counter()
         scored = self._row_by_row(f"scorer {by!r}", call, fail, problems) if problems else []
