@@ -1,6 +1,6 @@
 """Points of compute-vs-accuracy curves, from graded pools of samples."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
-from bench.estimators import best_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
+from bench.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.intervals import mean_interval
 from bench.paired import Comparison, compare
 from bench.plan import Contest
@@ -25,7 +25,8 @@ class GradedPool:
 
     `correct` and `finished` have shape (n,), `classes` holds each sample's answer class (-1 for none)
     and `values` each scorer's scores, shape (n,), NaN for no opinion. `drawn` is what sampling cost,
-    `judged` what each scorer did.
+    `judged` what each scorer did. `kinds` (n,) tells the solutions apart, of which equal ones are scored
+    once; without it all of them differ.
     """
 
     problem: str
@@ -35,6 +36,7 @@ class GradedPool:
     values: dict[str, npt.NDArray[np.float64]]
     drawn: Spend
     judged: dict[str, Spend]
+    kinds: Sequence[Hashable] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,14 @@ def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]
     count = max(1, len(pool.correct))
     drawn = [_cost_of_some(pool.drawn, k, count) if k else ZERO for k in ks]
     spends: dict[str | None, list[Spend]] = {None: drawn}
+    if not pool.judged or not len(pool.correct):
+        return spends | dict.fromkeys(pool.judged, drawn)
+    # Of equal solutions the first is scored and the others are read off: k samples cost what is different in them.
+    rows = np.array(ks) / count
+    kinds = distinct_curve(pool.kinds, ks) / len(set(pool.kinds)) if pool.kinds else rows
     for name, whole in pool.judged.items():
-        spends[name] = [spend + _scaled(whole, k / count) for spend, k in zip(drawn, ks, strict=True)]
+        judged = [_judging_of_some(whole, *part) for part in zip(rows.tolist(), kinds.tolist(), strict=True)]
+        spends[name] = [a + b for a, b in zip(drawn, judged, strict=True)]
     return spends
 
 
@@ -246,6 +254,27 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
         sampled_tokens=sampled,
         policy_flops=pool.policy_flops * (prompt + sampled) / computed if computed else 0.0,
         policy_seconds=pool.policy_seconds * share,
+    )
+
+
+def _judging_of_some(pool: Spend, rows: float, kinds: float) -> Spend:
+    """What scoring a share of a pool's rows costs that holds this share of its different solutions.
+
+    A scorer that computes every row, equal ones too, is paid for its rows.
+
+    >>> shared, alone = Spend(scored_tokens=20, cached_scored_tokens=20), Spend(scored_tokens=40)
+    >>> _judging_of_some(shared, 0.25, 0.5), _judging_of_some(alone, 0.25, 0.5)
+    (Spend(scored_tokens=10.0), Spend(scored_tokens=10.0))
+    """
+    if pool == ZERO:
+        return ZERO
+    read = (pool.scored_tokens + pool.cached_scored_tokens) * rows
+    computed = min(read, pool.scored_tokens * kinds)
+    return replace(
+        _scaled(pool, computed / pool.scored_tokens if pool.scored_tokens else rows),
+        scorer_calls=pool.scorer_calls * rows,
+        scored_tokens=computed,
+        cached_scored_tokens=read - computed,
     )
 
 

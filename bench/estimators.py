@@ -15,7 +15,8 @@ pass@k and best@k are exact. Votes and soft selection are exact where a pool has
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -251,6 +252,18 @@ def _finite(scores: Floats) -> Floats:
 
 def _all_wrong(rows: Ints, sizes: Ints) -> Floats:
     return np.zeros((len(sizes), len(rows)))
+
+
+def distinct_curve(kinds: Sequence[Hashable], ks: Sequence[int]) -> Floats:
+    """How many different samples a k-subset holds on average, for every k, shape (K,); `kinds` (n,) tells them apart.
+
+    >>> distinct_curve(["a", "a", "b"], [1, 2, 3]).tolist()
+    [1.0, 1.6666666666666667, 2.0]
+    """
+    without = _shares_without(len(kinds), _checked(len(kinds), ks))
+    sizes = Counter(Counter(kinds).values())  # how many kinds have so many samples
+    curve: Floats = (1.0 - without[:, list(sizes)]) @ np.array(list(sizes.values()), dtype=np.float64)
+    return curve
 
 
 @lru_cache(maxsize=64)

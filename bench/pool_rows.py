@@ -36,6 +36,7 @@ class GradedSolutions:
             values=values,
             drawn=Spend(),
             judged=judged,
+            kinds=[(tuple(step.text for step in s.steps), s.stop) for s in self.saved.solutions],
         )
 
 

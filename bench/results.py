@@ -32,6 +32,7 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
                 values={s: _values(said[s][problem.id]) for s in scorers},
                 drawn=spend_of(folder.committed[pool_unit(number)], problem.id),
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
+                kinds=[(tuple(row["steps"]), row["stop"]) for row in rows],
             )
             outcomes += pool_outcomes(pool, pooled, plan.sizes(), seed=plan.seed)
         for contest in contests:

@@ -97,17 +97,19 @@ class PRM:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
         rows = rows_for(self.model, self.tokenizer, problems, solutions)
-        scores = self._scores(rows, [len(solution.steps) for solution in solutions])
+        scores = self._scores(problems, rows, [len(solution.steps) for solution in solutions])
         for problem, solution, row in zip(problems, solutions, scores.steps, strict=True):
             if len(row) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
         return scores
 
-    def _scores(self, rows: Sequence[TokenRow | str], lengths: Sequence[int]) -> Scores:
+    def _scores(self, problems: Sequence[Problem], rows: Sequence[TokenRow | str], lengths: Sequence[int]) -> Scores:
         read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        values = dict(zip(read, read_out(self.model, list(read.values()), batch_tokens=self.batch_tokens), strict=True))
+        asked = [problems[i] for i in read]
+        found = read_out(self.model, asked, list(read.values()), batch_tokens=self.batch_tokens)
+        values = dict(zip(read, found, strict=True))
         steps = [values.get(i, nan_row(length)) for i, length in enumerate(lengths)]
-        spend = spend_of(self.model.base_model, self.model.score, [read.get(i) for i in range(len(rows))])
+        spend = spend_of(self.model.base_model, self.model.score, problems, [read.get(i) for i in range(len(rows))])
         return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
 
     def root_values(self, problems: Sequence[Problem]) -> Scores:
@@ -126,7 +128,7 @@ class PRM:
             )
         found = rows_for(self.model, self.tokenizer, problems, [Solution()] * len(problems))
         rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in found]
-        return self._scores(rows, [1] * len(problems))
+        return self._scores(problems, rows, [1] * len(problems))
 
     def remembering(self) -> IncrementalPRM | PRM:
         """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.

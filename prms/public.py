@@ -70,13 +70,14 @@ class PublicPRM:
         """P(good) of every prefix, one a step, with the format's reducer; N rows."""
         rows = self._rows(problems, solutions)
         read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        found = read_ends(self.backbone, self._judge, list(read.values()), batch_tokens=self.batch_tokens)
+        asked = [problems[i] for i in read]
+        found = read_ends(self.backbone, self._judge, asked, list(read.values()), batch_tokens=self.batch_tokens)
         values = dict(zip(read, found, strict=True))
         steps = [values.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
         for problem, solution, scores in zip(problems, solutions, steps, strict=True):
             if len(scores) != len(solution.steps):
                 raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
-        spend = spend_of(self.backbone, self.head, [read.get(i) for i in range(len(rows))])
+        spend = spend_of(self.backbone, self.head, problems, [read.get(i) for i in range(len(rows))])
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         return Scores(tuple(steps), tuple(spend), reasons, self.format.reduce)
 

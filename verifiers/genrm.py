@@ -146,7 +146,7 @@ class GenRM:
     def judge(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
         """Every vote on every solution; an unfinished solution gets none, and costs nothing.
 
-        Equal texts are judged once, and each is charged for it.
+        Equal texts of one problem are judged once; the first is charged for it, to the others it is cached.
         """
         unique: dict[tuple[Problem, str], Solution] = {}
         for problem, solution in zip(problems, solutions, strict=True):
@@ -155,12 +155,17 @@ class GenRM:
         judge = self._direct if self.mode == "direct" else self._cot
         found = dict(zip(unique, judge([p for p, _ in unique], list(unique.values())), strict=True))
         silent = np.full(self.votes, np.nan, dtype=np.float32)
-        return [
-            found[problem, solution.text]
-            if solution.finished and solution.text
-            else Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), _why_silent(solution))
-            for problem, solution in zip(problems, solutions, strict=True)
-        ]
+        said: list[Judgement] = []
+        for problem, solution in zip(problems, solutions, strict=True):
+            if solution.finished and solution.text:
+                key = problem, solution.text
+                said.append(found[key])
+                read = found[key].spend.scored_tokens + found[key].spend.cached_scored_tokens
+                found[key] = replace(found[key], spend=Spend(scorer_calls=1, cached_scored_tokens=read))
+            else:
+                none = ("",) * self.votes
+                said.append(Judgement(silent, silent, none, Spend(scorer_calls=1), _why_silent(solution)))
+        return said
 
     def _value(self, judgement: Judgement) -> tuple[float, str | None]:
         """The mean over the votes, or why there is none."""

@@ -78,9 +78,9 @@ class ORM:
             for i, row in zip(finished, rows, strict=True)
             if not isinstance(row, str)
         }
-        values = dict(
-            zip(readable, read_out(self.model, list(readable.values()), batch_tokens=self.batch_tokens), strict=True)
-        )
+        asked = [problems[i] for i in readable]
+        found = read_out(self.model, asked, list(readable.values()), batch_tokens=self.batch_tokens)
+        values = dict(zip(readable, found, strict=True))
         reasons: list[str | None] = [None] * len(solutions)
         for i, row in zip(finished, rows, strict=True):
             reasons[i] = row if isinstance(row, str) else None
@@ -89,5 +89,6 @@ class ORM:
             steps.append(nan_row(len(solution.steps)))
             if i in values:
                 steps[i][-1] = values[i][0]
-        spend = spend_of(self.model.base_model, self.model.score, [readable.get(i) for i in range(len(solutions))])
+        read = [readable.get(i) for i in range(len(solutions))]
+        spend = spend_of(self.model.base_model, self.model.score, problems, read)
         return Scores(tuple(steps), tuple(spend), tuple(reasons))

@@ -123,12 +123,14 @@ def context_of(model: Any) -> int | None:
     return limit
 
 
-def read_out(model: Any, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
+def read_out(
+    model: Any, problems: Sequence[Problem], rows: Sequence[TokenRow], *, batch_tokens: int
+) -> list[FloatArray]:
     """P(good), the sigmoid of the head, at the ends of each row: one array of shape (T_i,) a row.
 
     See `read_ends` for how rows share batches.
     """
-    return read_ends(model.base_model, judge_of(model), rows, batch_tokens=batch_tokens)
+    return read_ends(model.base_model, judge_of(model), problems, rows, batch_tokens=batch_tokens)
 
 
 def judge_of(model: Any) -> Judge:
@@ -136,38 +138,48 @@ def judge_of(model: Any) -> Judge:
     return lambda hidden: torch.sigmoid(model.score(hidden)[:, 0].float())
 
 
-def read_ends(backbone: Any, judge: Judge, rows: Sequence[TokenRow], *, batch_tokens: int) -> list[FloatArray]:
+def read_ends(
+    backbone: Any, judge: Judge, problems: Sequence[Problem], rows: Sequence[TokenRow], *, batch_tokens: int
+) -> list[FloatArray]:
     """What `judge` says of the backbone's hidden states at the ends of each row: one array of shape (T_i,) a row.
 
-    Equal rows are computed once; rows of like length share a batch of at most `batch_tokens`
-    tokens with padding (one row at the least).
+    Equal rows of one problem are computed once; rows of like length share a batch of at most
+    `batch_tokens` tokens with padding (one row at the least).
     """
-    unique = sorted(dict.fromkeys(rows), key=lambda row: (len(row.ids), row.ids))
-    values: dict[TokenRow, FloatArray] = {}
+    keys = list(zip(problems, rows, strict=True))
+    # Within a problem only, so that what its rows cost does not depend on the problems beside it.
+    unique = sorted(dict.fromkeys(keys), key=lambda key: (len(key[1].ids), key[1].ids))
+    found: list[FloatArray] = []
     if isinstance(backbone, HiddenStates):
         with torch.inference_mode():
-            found = [judge(states.float()).numpy().astype(np.float32) for states in backbone.hidden_at(unique)]
-        values = dict(zip(unique, found, strict=True))
-        return [values[row] for row in rows]
-    for batch in _batches(unique, batch_tokens):
-        values.update(zip(batch, _forward(backbone, judge, batch), strict=True))
-    return [values[row] for row in rows]
+            hidden = backbone.hidden_at([row for _, row in unique])
+            found = [judge(states.float()).numpy().astype(np.float32) for states in hidden]
+    else:
+        for batch in _batches([row for _, row in unique], batch_tokens):
+            found += _forward(backbone, judge, batch)
+    values = dict(zip(unique, found, strict=True))
+    return [values[key] for key in keys]
 
 
-def spend_of(backbone: Any, head: Any, rows: Sequence[TokenRow | None]) -> list[Spend]:
-    """What each row costs on its own, whatever else shares its batch; None: nothing was computed."""
+def spend_of(backbone: Any, head: Any, problems: Sequence[Problem], rows: Sequence[TokenRow | None]) -> list[Spend]:
+    """What each row costs in `read_ends`; the first of equal ones is charged, to the others it is cached.
+
+    It does not depend on other problems' rows. None: nothing was computed.
+    """
     body = backbone.flop_parameters if isinstance(backbone, HiddenStates) else flop_parameters(backbone)
     judge = head_parameters(head)
-    return [
-        Spend(scorer_calls=1)
-        if row is None
-        else Spend(
-            scorer_calls=1,
-            scored_tokens=len(row.ids),
-            scorer_flops=2.0 * (body * len(row.ids) + judge * len(row.ends)),
-        )
-        for row in rows
-    ]
+    spend: list[Spend] = []
+    seen: set[tuple[Problem, TokenRow]] = set()
+    for problem, row in zip(problems, rows, strict=True):
+        if row is None:
+            spend.append(Spend(scorer_calls=1))
+        elif (problem, row) in seen:
+            spend.append(Spend(scorer_calls=1, cached_scored_tokens=len(row.ids)))
+        else:
+            seen.add((problem, row))
+            flops = 2.0 * (body * len(row.ids) + judge * len(row.ends))
+            spend.append(Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=flops))
+    return spend
 
 
 def head_parameters(head: Any) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.estimators import best_at_k, pass_at_k
+from bench.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.made_up import make_up_outcomes
@@ -191,8 +191,9 @@ def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Uni
         ):
             scores = result.scores.values()
             out["correct"].append([best_at_k(right, scores, k) for k in sizes])
-            work_a_sample = (sampled + result.spend.scorer_flops) / len(right)
-            out["flops"].append([prompt + k * work_a_sample for k in sizes])
+            texts = [solution.text for solution in result.pool]
+            read = distinct_curve(texts, sizes) / len(set(texts)) * result.spend.scorer_flops  # equal ones once
+            out["flops"].append([prompt + k * sampled / len(right) + r for k, r in zip(sizes, read, strict=True)])
         return out
 
     return _told(work, f"best_of_n/{task}_{seed}", compute)

@@ -76,7 +76,7 @@ def test_a_growing_beam_gets_the_plain_scores_whatever_was_kept_or_dropped(prm, 
         plain, got = prm.score(problems, solutions), remembers.score(problems, solutions)
         for a, b, whole, part in zip(plain.steps, got.steps, plain.spend, got.spend, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5)
-            assert part.scored_tokens + part.cached_scored_tokens == whole.scored_tokens
+            assert part.scored_tokens + part.cached_scored_tokens == whole.scored_tokens + whole.cached_scored_tokens
         beam = grown
 
 

@@ -97,7 +97,7 @@ def test_cot_is_the_mean_of_probabilities_after_sampled_rationales(policy):
         assert len(set(judgement.rationales)) == 4  # independent samples
 
 
-def test_equal_texts_are_judged_once_and_each_is_charged(policy):
+def test_equal_texts_are_judged_once_and_the_first_is_charged(policy):
     class Counted:
         """The policy, and how many rows it was asked to extend."""
 
@@ -117,9 +117,11 @@ def test_equal_texts_are_judged_once_and_each_is_charged(policy):
     once = counted.asked
     cot(counted).judge([P1], [FOUR])
     assert counted.asked == 2 * once
-    for judgement in judged:
+    read = single.spend.scored_tokens + single.spend.cached_scored_tokens
+    again = Spend(scorer_calls=1, cached_scored_tokens=read)
+    for judgement, spend in zip(judged, (single.spend, again, again), strict=True):
         assert judgement.rationales == single.rationales
-        assert judgement.spend == single.spend
+        assert judgement.spend == spend
         np.testing.assert_array_equal(judgement.yes, single.yes)
 
 
