@@ -20,6 +20,7 @@ from bench.table import table
 from bench.train import add_arguments
 from verifiers.answers import EXACT, GSM8K, MATH
 
+_SHOWN = (".html", ".jsonl", ".png", ".toml")
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
 
 
@@ -225,7 +226,8 @@ def _show(results: Results, out: Path, *, title: str) -> None:
     print()
     for note in results.notes:
         print(f"- {note}")
-    print(f"- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.html', '.jsonl', '.png', '.toml'))}")
+    files = [str(path) for path in sorted(out.iterdir()) if path.suffix in _SHOWN]
+    print(f"- files: {', '.join(files)}")
 
 
 class _Parser(argparse.ArgumentParser):

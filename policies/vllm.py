@@ -233,6 +233,8 @@ class VLLM:
 
     def _goes_on(self, row: _Row, reply: Reply, until: Until, sampling: Sampling) -> bool:
         """Add what a row has sampled; whether it has more to sample."""
+        if not reply.ids:
+            raise RuntimeError("vLLM's engine gave up on a row without a token")
         before = len(row.prompt) + len(row.context) + len(row.new)
         row.computed += before - reply.cached
         row.cached += reply.cached
