@@ -69,7 +69,7 @@ def test_a_step_that_spells_a_special_token_is_text(tokenizer, policy, monkeypat
         assert SPECIAL & set(ids[:-1]) == set()
     # The continuation of a prefix, and a rationale.
     assert SPECIAL & set(policy.encode(SPELT)) == set()
-    assert SPECIAL & set(policy._context(Solution(solution.steps))) == set()
+    assert SPECIAL & set(policy.prompts.prefix_ids(Solution(solution.steps))) == set()
     words = GenRMFormat(direct="", cot="{problem}\n{solution}\n", solver="", verdict="?", yes="Y", no="N")
     row = Critiqued(PLAIN, solution, True, (f"{SPELT}?Y",))
     [example], _ = verify_examples(tokenizer, [row], "cot", words, limit=None)
@@ -143,7 +143,7 @@ def test_another_models_tokens_are_not_read(tokenizer, policy, monkeypatch, solu
     bare = Solution(tuple(Step(step.text) for step in solution.steps), Stop.EOS)
     theirs, texts = read_by(policy, monkeypatch, [solution, bare])
     assert theirs == texts
-    assert policy._context(Solution(solution.steps)) == policy._context(Solution(bare.steps))
+    assert policy.prompts.prefix_ids(Solution(solution.steps)) == policy.prompts.prefix_ids(Solution(bare.steps))
     pair = Preference(PLAIN, solution, bare)
     [dpo] = pair_ids(tokenizer, [pair], limit=None, model=policy.model)
     assert dpo["chosen_ids"] == dpo["rejected_ids"] == list(texts)
@@ -164,7 +164,7 @@ def test_own_tokens_beside_texts_are_kept_and_beside_another_models_are_not(poli
     own = Solution((Step("so\n"), split, Step("so\n"), split))
     [read] = read_by(policy, monkeypatch, [own])
     assert read == (*policy.encode("so\n"), *split.tokens) * 2
-    assert tuple(policy._context(own)) == read
+    assert tuple(policy.prompts.prefix_ids(own)) == read
     mixed = Solution((split, Step("2.\n", (9, 9, 9))))
     [read] = read_by(policy, monkeypatch, [mixed])
     assert read == policy.encode("2.\n") * 2
@@ -185,7 +185,10 @@ def test_own_samples_are_read_by_their_own_ids(policy, monkeypatch, separator):
             stepped[i] = solution
     for solution in (*ended, *stepped):
         ids = tuple(t for step in solution.steps for t in step.tokens)
-        assert tuple(policy._context(Solution(solution.steps))) in (ids, ids[:-1] if solution.finished else ids)
+        assert tuple(policy.prompts.prefix_ids(Solution(solution.steps))) in (
+            ids,
+            ids[:-1] if solution.finished else ids,
+        )
         [read] = read_by(policy, monkeypatch, [solution]) or [()]
         assert read == ids
     # Behind a text, as after a saved beginning.
