@@ -14,7 +14,7 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     for point in points:
         curves.setdefault(point.contest, []).append(point)
     by_flops = all(p.spend.flops > 0 for p in points)
-    figure, [axes] = new_figure(size=(8, 5))
+    figure, [axes] = new_figure(size=(9.5, 5))
     styles = iter(zip(COLOURS, MARKERS, strict=True))
     for contest, curve in curves.items():
         x = [p.spend.flops if by_flops else float(p.n) for p in curve]
@@ -35,7 +35,7 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     axes.set_ylim(0, 1.02)
     axes.grid(visible=True, alpha=0.25)
     axes.set_title(title)
-    axes.legend(loc="best", fontsize="small", framealpha=0.9)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
     save_figure(figure, path)
 
 
