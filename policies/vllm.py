@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from policies.chat import encode_text
 from policies.checks import check_rows
 from policies.policy import Extended, NextTokens, Sampling, Until
 from policies.pretrained import source_of
@@ -98,7 +99,7 @@ class VLLM:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of a text that continues another: no special token is added."""
-        return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        return tuple(encode_text(self.tokenizer, text))
 
     def extend(
         self,

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
@@ -157,7 +158,7 @@ def test_a_saved_prefix_without_tokens_is_read_as_text(engine):
 
 
 def test_beam_search_finds_what_it_finds_with_transformers(engine, plain):
-    prm = __import__("prms").load(weights_folder("prm"))
+    prm = prms.load(weights_folder("prm"))
     found = [
         search.beam_search(
             TASK.problems[:12],

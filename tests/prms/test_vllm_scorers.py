@@ -46,8 +46,6 @@ def test_our_prms(name, solutions):
         theirs = served.score(TASK.problems, solutions)
         roots = served.root_values(TASK.problems)
         found = search.rerank([(TASK.problems[0], solutions[:3])], served, answers=TASK.answers)
-        with pytest.raises(ValueError, match="width"):
-            search.beam_search(TASK.problems, policies.Scripted(str), served, width=0, expand=1, max_steps=1)
         assert verifiers.remembering(served) is served
     finally:
         served.model.close()
