@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import verifiers
 from bench.errors import BadInput
 from bench.plan import DType
 from bench.tiny import weights_folder
+from policies.engine_options import engine_from
 from policies.policy import Policy
-from verifiers.load import dtype_of, engine_of, parts_of
 from verifiers.scoring import Scorer, ValueScorer
+from verifiers.spec_parts import dtype_of, parts_of
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
@@ -49,9 +51,9 @@ def load_scorer(spec: str) -> Scorer:
         known = _in_full(spec) if spec.startswith("tiny:") else spec
         if known.startswith("prm:"):
             names, options = parts_of(known.removeprefix("prm:"))
-            if len(names) != 1 or options.keys() - {"dtype", "engine"}:
+            engine = engine_from(spec, options)
+            if len(names) != 1 or options.keys() - {"dtype"}:
                 raise ValueError("a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm")
-            engine = engine_of(spec, options.get("engine"))
             return prms.load(names[0], dtype=dtype_of(spec, options.get("dtype")), engine=engine)
         own: Scorer | None = _from_module(spec, "score")
         return own if own is not None else verifiers.load(known)
@@ -144,6 +146,7 @@ def _as_value_scorer(scorer: Scorer) -> ValueScorer:
 def _quiet() -> None:
     """Keep the engines' own bars and advice out of the command's output; their errors still come through."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
     from transformers.utils import logging
 
     logging.disable_progress_bar()

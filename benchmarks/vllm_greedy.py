@@ -17,9 +17,8 @@ import numpy as np
 
 from bench.tasks import load_task
 from bench.tiny import weights_folder
-from policies import Policy, Transformers
+from policies import EngineOptions, Policy, Transformers
 from policies.vllm import VLLM
-from policies.vllm_engine import EngineOptions
 from verifiers import Problem, Solution, Step
 
 TIE = {"float32": 1e-3, "bfloat16": 0.1}  # nats

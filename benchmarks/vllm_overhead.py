@@ -24,9 +24,9 @@ import search
 from bench.task import Task
 from bench.tasks import load_task
 from bench.tiny import weights_folder
+from policies import EngineOptions
 from policies.policy import Extended, Sampling
 from policies.vllm import VLLM
-from policies.vllm_engine import EngineOptions
 from verifiers import Problem, Scores, Solution, Spend
 
 

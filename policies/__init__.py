@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from policies.advantages import GroupInfo, gated_advantages
+from policies.engine_options import EngineOptions
 from policies.grpo_config import GRPOConfig
 from policies.load import load
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VLLM",
+    "EngineOptions",
     "Extended",
     "GRPOConfig",
     "GroupInfo",

@@ -15,11 +15,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 
 from policies.chat import encode_text
 from policies.checks import check_rows
+from policies.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Sampling, Until
 from policies.pretrained import source_of
 from policies.prompts import Prompts
 from policies.steps import StepCutter, eos_ids
-from policies.vllm_engine import Engine, EngineOptions, Reply, Request
+from policies.vllm_engine import Engine, Reply, Request
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.seeds import seed_at

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -12,30 +11,13 @@ from typing import Any, Literal
 
 import torch
 
-DType = Literal["auto", "float32", "bfloat16"]
+from policies.engine_options import EngineOptions
+
 # Engines within one process share its process groups, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CLOSED: list[Any] = []  # and so they shut down together, with the last
 _CPU_BLOCK = 32  # the smallest that its attention takes; prefixes are shared by whole blocks
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How an engine is started; the defaults are vLLM's.
-
-    `memory_bytes` is that of keys and values (a GPU: None takes most of what is free), `max_rows` the rows that
-    are computed side by side, `context` the tokens of a row. `eager=True` starts in seconds where compiling takes
-    a minute, and computes a little slower. `reserve` is the share of a GPU's memory that the engine may take.
-    """
-
-    dtype: DType = "auto"
-    context: int | None = None
-    memory_bytes: int | None = None
-    reserve: float = 0.9
-    max_rows: int = 256
-    eager: bool = False
-    tensor_parallel: int = 1
-    seed: int = 0
+_CPU_BYTES = 4 << 30  # of keys and values: by itself it would take nine tenths of the machine, or refuse to start
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +74,23 @@ class Engine:
             "max_num_seqs": options.max_rows,
             "enforce_eager": options.eager,
             "tensor_parallel_size": options.tensor_parallel,
-            "gpu_memory_utilization": options.reserve,
+            "gpu_memory_utilization": options.share,
             "seed": options.seed,
             "kv_cache_memory_bytes": options.memory_bytes,
             "enable_prefix_caching": True,
             "trust_remote_code": False,
             "generation_config": "vllm",  # what is sampled is for the caller to say, not for the checkpoint
             "disable_log_stats": True,
+            "use_tqdm_on_load": False,
         }
         if self.on_cpu:
             # A second process costs a CPU a core, and cannot be stopped as surely.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             settings["block_size"] = _CPU_BLOCK
-            if options.memory_bytes is not None:
-                os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, math.ceil(options.memory_bytes / (1 << 30))))
-                settings["kv_cache_memory_bytes"] = None
+            if options.memory_bytes is None:
+                settings["kv_cache_memory_bytes"] = _CPU_BYTES  # which VLLM_CPU_KVCACHE_SPACE overrides
+            else:
+                os.environ.pop("VLLM_CPU_KVCACHE_SPACE", None)
         if kind == "sampling":
             # After temperature: that is the distribution that a row is drawn from.
             settings |= {"runner": "generate", "logprobs_mode": "processed_logprobs"}
@@ -117,8 +101,7 @@ class Engine:
         try:
             self.llm = vllm.LLM(model=str(model), **settings)
         except (OSError, RuntimeError, ValueError) as error:
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise ValueError(f"{model}: vLLM could not load it: {first}") from error
+            raise ValueError(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
         if self._in_process:
             _RUNNING.add(self)
@@ -210,3 +193,14 @@ def _reply(output: Any, request: Request) -> Reply:
         return Reply(ids, [], cached, [done.logprobs[0][token].logprob for token in request.tokens])
     flat = done.logprobs
     return Reply(ids, [flat.logprobs[start] for start in flat.start_indices], cached)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What an error of vLLM says, with our words for the options that it speaks of."""
+    from pydantic import ValidationError
+
+    text = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+    line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    ours = {"utilization": "share", "max_model_len": "context", "kv_cache_memory": "gib", "max_num_seqs": "rows"}
+    named = [f"{theirs} is {own}=" for theirs, own in ours.items() if theirs in line]
+    return f"{line} (here {', '.join(named)})" if named else line

@@ -10,7 +10,7 @@ from prms.formats import PRMFormat, format_named, format_of, known_formats
 from verifiers.scoring import Scorer
 
 if TYPE_CHECKING:
-    from verifiers.reward_model import EngineName
+    from policies.engine_options import EngineChoice
 
 
 def load(
@@ -19,7 +19,7 @@ def load(
     format: PRMFormat | str | None = None,  # noqa: A002
     dtype: str = "auto",
     device: str = "auto",
-    engine: EngineName = "transformers",
+    engine: EngineChoice = "transformers",
 ) -> Scorer:
     """The PRM in a folder or of a hub name: one of ours, or a public one.
 
@@ -31,7 +31,8 @@ def load(
     >>> type(load(str(weights_folder("prm")))).__name__
     'PRM'
 
-    `engine="vllm"` computes the model's body on vLLM's pooling runner, with the same scores up to float noise.
+    `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the model's body on vLLM's
+    pooling runner, with the same scores up to float noise.
     `dtype="auto"` is float32 for ours and the checkpoint's for public ones. Raises FileNotFoundError
     where there is no such model, ValueError where it is of another or an unknown kind.
     """
@@ -53,7 +54,7 @@ def load(
     return load_public(source, format, dtype=dtype, device=device, engine=engine)
 
 
-def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str, engine: EngineName) -> Scorer:
+def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str, engine: EngineChoice) -> Scorer:
     architectures = config.get("architectures") or []
     if config and not _is_ours(config) and not any(a.endswith("ForTokenClassification") for a in architectures):
         raise ValueError(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import AutoModelForTokenClassification
 
+from policies.engine_options import EngineChoice, vllm_options
 from verifiers.naming import model_name
 from verifiers.reward_model import (
-    EngineName,
     HiddenStates,
     check_head,
     entry_of,
@@ -68,15 +68,15 @@ class PRM:
 
     @classmethod
     def load(
-        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineName = "transformers"
+        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineChoice = "transformers"
     ) -> PRM:
         """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing.
 
-        `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with `.model.close()`; where it
-        runs is then vLLM's to say.
+        `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
+        runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
         """
-        if engine == "vllm":
-            return cls(*load_on_vllm(name, "prm", dtype=dtype))
+        if (options := vllm_options(engine)) is not None:
+            return cls(*load_on_vllm(name, "prm", dtype=dtype, options=options))
         return cls(*load_reward_model(AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device))
 
     @property

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
+from policies.engine_options import EngineChoice, EngineOptions, vllm_options
 from prms.formats import PRMFormat
 from prms.public import PublicErrorPRM, PublicPRM
 from verifiers.checkpoint import json_of, read_tensors, tensor_names
-from verifiers.reward_model import EngineName
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load_public(
-    name: str, form: PRMFormat, *, dtype: str = "auto", device: str = "auto", engine: EngineName = "transformers"
+    name: str, form: PRMFormat, *, dtype: str = "auto", device: str = "auto", engine: EngineChoice = "transformers"
 ) -> PublicPRM:
     """The PRM of format `form` in a folder or of a hub name.
 
     `dtype="auto"` is that of the checkpoint (float16 becomes float32 on a CPU); `device="auto"` is
-    CUDA where there is one. `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with
-    `.backbone.close()`.
+    CUDA where there is one. `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the
+    body on vLLM's pooling runner, to be stopped with `.backbone.close()`.
 
     Raises FileNotFoundError where there is no such model or no safetensors, ValueError where its
     weights lack a part that the format needs or its tokenizer is another format's.
@@ -37,8 +38,8 @@ def load_public(
             "and save that with save_pretrained"
         )
     kind = PublicErrorPRM if form.target == "error" else PublicPRM
-    if engine == "vllm":
-        return kind(*_on_vllm(name, form, dtype), form)
+    if (options := vllm_options(engine)) is not None:
+        return kind(*_on_vllm(name, form, dtype, options), form)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     auto: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
     try:
@@ -63,8 +64,7 @@ def load_public(
     return kind(backbone.to(where).eval(), head.to(where).eval(), tokenizer, form)
 
 
-def _on_vllm(name: str, form: PRMFormat, dtype: str) -> tuple[Any, torch.nn.Module, Any]:
-    from policies.vllm_engine import EngineOptions
+def _on_vllm(name: str, form: PRMFormat, dtype: str, options: EngineOptions) -> tuple[Any, torch.nn.Module, Any]:
     from verifiers.vllm_backbone import VLLMBackbone
 
     if json_of(name, "adapter_config.json") is not None:
@@ -82,7 +82,7 @@ def _on_vllm(name: str, form: PRMFormat, dtype: str) -> tuple[Any, torch.nn.Modu
     else:
         head = _head(name, form, AutoConfig.from_pretrained(name, trust_remote_code=False).hidden_size)
     wanted = _dtype(name, dtype, "cpu")
-    body = VLLMBackbone(name, EngineOptions(dtype="bfloat16" if wanted is torch.bfloat16 else "float32"))
+    body = VLLMBackbone(name, replace(options, dtype="bfloat16" if wanted is torch.bfloat16 else "float32"))
     return body, head.eval(), AutoTokenizer.from_pretrained(name, trust_remote_code=False)
 
 

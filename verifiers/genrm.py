@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from policies.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.naming import policy_name
@@ -108,12 +109,13 @@ class GenRM:
         seed: int = 0,
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
         device: str = "auto",
-        engine: Literal["transformers", "vllm"] = "transformers",
+        engine: EngineChoice = "transformers",
     ) -> GenRM:
         """The generative verifier that `verifiers.train_genrm` wrote, with the mode and format that it was taught.
 
-        `votes` defaults to 1 (direct) or 32 (cot). `engine="vllm"` samples and reads with vLLM's engine, which is to
-        be closed (`.policy.close()`); where it runs is then vLLM's to say.
+        `votes` defaults to 1 (direct) or 32 (cot). `engine="vllm"`, or `policies.EngineOptions` (its dtype is this
+        call's), samples and reads with vLLM's engine, which is to be closed (`.policy.close()`); where it runs is then
+        vLLM's to say.
 
         Raises ValueError for a model of another kind.
         """
@@ -318,14 +320,13 @@ def _policy(
     *,
     dtype: Literal["auto", "float32", "bfloat16"],
     device: str,
-    engine: Literal["transformers", "vllm"],
+    engine: EngineChoice,
 ) -> tuple[Any, Any]:
     """A judge's policy and its model's config."""
-    if engine == "vllm":
+    if (options := vllm_options(engine)) is not None:
         from policies.vllm import VLLM
-        from policies.vllm_engine import EngineOptions
 
-        served = VLLM(name, options=EngineOptions(dtype=dtype))
+        served = VLLM(name, options=replace(options, dtype=dtype))
         return served, served.config
     from policies.transformers import Transformers
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
+from policies.engine_options import EngineChoice, vllm_options
 from verifiers.naming import model_name
 from verifiers.reward_model import (
-    EngineName,
     check_head,
     load_on_vllm,
     load_reward_model,
@@ -53,15 +53,15 @@ class ORM:
 
     @classmethod
     def load(
-        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineName = "transformers"
+        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineChoice = "transformers"
     ) -> ORM:
         """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing.
 
-        `engine="vllm"` computes the body on vLLM's pooling runner, to be stopped with `.model.close()`; where it
-        runs is then vLLM's to say.
+        `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
+        runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
         """
-        if engine == "vllm":
-            return cls(*load_on_vllm(name, "orm", dtype=dtype))
+        if (options := vllm_options(engine)) is not None:
+            return cls(*load_on_vllm(name, "orm", dtype=dtype, options=options))
         return cls(*load_reward_model(AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device))
 
     @property

@@ -3,15 +3,16 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from transformers import AutoTokenizer
 
 from policies.attention import any_length
+from policies.engine_options import EngineOptions
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
@@ -20,7 +21,6 @@ from verifiers.token_rows import TokenRow, token_rows
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
-EngineName: TypeAlias = Literal["transformers", "vllm"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -49,9 +49,8 @@ class EngineRewardModel:
         self.base_model.close()
 
 
-def load_on_vllm(name: str | Path, kind: str, *, dtype: str) -> tuple[EngineRewardModel, Any]:
+def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
     """Model and tokenizer of a folder or hub name, as `load_reward_model`, with the body on vLLM's pooling runner."""
-    from policies.vllm_engine import EngineOptions
     from verifiers.checkpoint import read_tensors, tensor_names
     from verifiers.vllm_backbone import VLLMBackbone
 
@@ -63,7 +62,7 @@ def load_on_vllm(name: str | Path, kind: str, *, dtype: str) -> tuple[EngineRewa
     outputs, width = weights["weight"].shape
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
     head.load_state_dict(weights)
-    body = VLLMBackbone(source, EngineOptions(dtype="bfloat16" if dtype == "bfloat16" else "float32"))
+    body = VLLMBackbone(source, replace(options, dtype="bfloat16" if dtype == "bfloat16" else "float32"))
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     return EngineRewardModel(body, head.eval(), body.config, source), tokenizer
 

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from policies.vllm_engine import Engine, EngineOptions
+from policies.engine_options import EngineOptions
+from policies.vllm_engine import Engine
 from verifiers.checkpoint import copy_without_head, tensor_names
 from verifiers.parameters import flop_parameters
 from verifiers.token_rows import TokenRow
@@ -35,7 +36,10 @@ class VLLMBackbone:
             if any(key.startswith(_HEADS) for key in tensor_names(name)):
                 body = str(copy_without_head(name, config, _HEADS, Path(folder)))
                 AutoTokenizer.from_pretrained(name, trust_remote_code=False).save_pretrained(folder)
-            self.engine = Engine(body, options, kind="hidden")  # which has read the weights when it is made
+            try:
+                self.engine = Engine(body, options, kind="hidden")  # which has read the weights when it is made
+            except ValueError as error:
+                raise ValueError(str(error).replace(body, name)) from error
         # What a scorer asks a backbone for: how much it may read, and what to call it.
         self.config = copy.deepcopy(config)
         self.config.name_or_path = name

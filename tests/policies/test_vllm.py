@@ -17,8 +17,8 @@ from policies import Sampling, Transformers
 from verifiers import Problem, Solution, Step, Stop
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
+from policies import EngineOptions
 from policies.vllm import VLLM
-from policies.vllm_engine import EngineOptions
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()
@@ -279,3 +279,15 @@ def test_a_stop_at_the_separator_loses_nothing(merging, separator):
             assert separator in stripped  # a step, not a blank line
             behind += not step.text.endswith(separator)
     assert behind > 0 or separator == "\n\n"  # tokens with text behind the separator do occur
+
+
+def test_the_memory_of_keys_and_values(monkeypatch):
+    # Without a word vLLM would take nine tenths of the machine, and refuse to start where these are not free.
+    monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
+    for options, expected in ((EngineOptions(eager=True), 4 << 30), (replace(OPTIONS, memory_bytes=1 << 28), 1 << 28)):
+        with VLLM(weights_folder("policy"), options=options) as policy:
+            assert policy.engine.llm.llm_engine.vllm_config.cache_config.kv_cache_memory_bytes == expected
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    for options, expected in ((EngineOptions(eager=True), 1 << 30), (OPTIONS, 1 << 30)):
+        with VLLM(weights_folder("policy"), options=options) as policy:
+            assert policy.engine.llm.llm_engine.vllm_config.cache_config.kv_cache_memory_bytes == expected

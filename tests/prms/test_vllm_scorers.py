@@ -59,6 +59,27 @@ def test_our_prms(name, solutions):
     assert found[0].solution is not None
 
 
+def test_an_engine_with_options(solutions):
+    served = prms.load(weights_folder("prm"), engine=policies.EngineOptions(context=64, memory_bytes=1 << 28))
+    try:
+        cut = served.score(TASK.problems, solutions)
+    finally:
+        served.model.close()
+    whole = prms.load(weights_folder("prm")).score(TASK.problems, solutions)
+    too_long = [i for i, spend in enumerate(whole.spend) if spend.scored_tokens + spend.cached_scored_tokens > 64]
+    assert 0 < len(too_long) < len(solutions)
+    assert [i for i, reason in enumerate(cut.reasons) if reason is not None] == too_long
+    for i in set(range(len(solutions))) - set(too_long):
+        np.testing.assert_allclose(cut.steps[i], whole.steps[i], atol=1e-4)
+
+
+def test_an_engine_that_cannot_start_is_told_in_a_line():
+    with pytest.raises(ValueError, match="max_model_len is context=") as raised:
+        prms.load(weights_folder("prm"), engine=policies.EngineOptions(context=5120))
+    assert str(raised.value).startswith(f"{weights_folder('prm')}: vLLM could not load it: ")
+    assert "\n" not in str(raised.value)
+
+
 def test_public_prms(kind, wide_public_folders):
     folder = str(wide_public_folders[kind])
     plain = prms.load(folder)
