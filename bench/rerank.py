@@ -67,10 +67,12 @@ def rerank(
         kept = open_scores(out / "rerank-scores.jsonl")
         grades = _grades(pools, AnswerVerifier(answers))
         judged = list(_judged(pools, loaded, versions, cuts, kept, progress=progress))
-        graded = [
-            _graded(pool, row, {**_recorded(pool, recorded), **said}, answers)
-            for pool, row, said in zip(pools, grades, judged, strict=True)
-        ]
+        graded = _graded(
+            pools,
+            grades,
+            [{**_recorded(pool, recorded), **said} for pool, said in zip(pools, judged, strict=True)],
+            answers,
+        )
         curves = _curves([*loaded, *recorded], graded, reduce)
         contests = [ANY_RIGHT, Contest("self_consistency", None)]
         contests += [Contest(way, name) for way in select for name in curves]
@@ -145,19 +147,30 @@ def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, tuple[Kept, Sp
 
 
 def _graded(
-    pool: SavedPool, correct: Sequence[bool | None], said: Mapping[str, tuple[Kept, Spend]], answers: Answers
-) -> GradedSolutions:
-    found = pool.extracted
-    if found is None:
-        found = tuple(answers.extract(s.text) if s.finished else None for s in pool.solutions)
-    return GradedSolutions(
-        pool,
-        tuple(correct),
-        found,
-        tuple(answers.classes(list(found))),
-        {name: kept for name, (kept, _) in said.items()},
-        {name: spend for name, (_, spend) in said.items()},
-    )
+    pools: Sequence[SavedPool],
+    grades: Sequence[Sequence[bool | None]],
+    judged: Sequence[Mapping[str, tuple[Kept, Spend]]],
+    answers: Answers,
+) -> list[GradedSolutions]:
+    extracted = [
+        tuple(answers.extract(s.text) if s.finished else None for s in pool.solutions)
+        if pool.extracted is None
+        else pool.extracted
+        for pool in pools
+    ]
+    return [
+        GradedSolutions(
+            pool,
+            tuple(correct),
+            found,
+            tuple(classes),
+            {name: kept for name, (kept, _) in said.items()},
+            {name: spend for name, (_, spend) in said.items()},
+        )
+        for pool, correct, found, classes, said in zip(
+            pools, grades, extracted, answers.classes_of(extracted), judged, strict=True
+        )
+    ]
 
 
 def _curves(

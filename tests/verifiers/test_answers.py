@@ -180,6 +180,32 @@ def test_classes_do_not_depend_on_the_order(votes: list[str | None], random) -> 
 
 
 @settings(deadline=None, max_examples=50)
+@given(st.lists(VOTES, max_size=5))
+def test_pools_side_by_side_have_the_classes_of_each_alone(pools: list[list[str | None]]) -> None:
+    assert MATH.classes_of(pools) == [MATH.classes(pool) for pool in pools]
+
+
+def test_pools_side_by_side_are_compared_in_as_many_calls_as_the_longest_needs() -> None:
+    calls: list[int] = []
+
+    def counted(pairs):
+        calls.append(len(pairs))
+        return EXACT.equal(pairs)
+
+    answers = Answers(EXACT.extract, counted)
+    answers.classes(["a", "b", "c", "d"])
+    longest, calls[:] = len(calls), []
+    assert answers.classes_of([["a", "b"], ["a", "b", "c", "d"], [], ["c", "d", "c"]]) == [
+        [0, 1],
+        [0, 1, 2, 3],
+        [],
+        [0, 1, 0],
+    ]
+    assert len(calls) == longest
+    assert calls[0] == 2 + 4 + 2
+
+
+@settings(deadline=None, max_examples=50)
 @given(VOTES)
 def test_classes_are_first_appearances_and_skip_blanks(votes: list[str | None]) -> None:
     classes = MATH.classes(votes)
