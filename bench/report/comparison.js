@@ -84,7 +84,7 @@ function comparisonSection(root, data, styles) {
       el("td", { class: "number" }, String(n)),
       el("td", { class: "number" }, el("b", null, fixed(accuracy)), el("small", null, interval(low, high))),
       differenceCells(row),
-      axes.map((a) => el("td", { class: "number" }, costs[a] > 0 ? cost(a, costs[a]) : "–")),
+      axes.map((a) => el("td", { class: "number" }, data.runs[row.curve.run].axes.includes(a) ? cost(a, costs[a]) : "–")),
     );
   }
 

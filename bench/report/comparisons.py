@@ -28,6 +28,7 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
     paired: Found = {i: {} for i, curve in enumerate(curves) if not curve.reference}
     reach: dict[int, dict[int, Row]] = {i: {} for i in paired}
     tables = [_tables(folder) for folder in folders]
+    priced = [_flops_are_known(found) for found in tables]
     alike = [[_same_problems(a, b) for b in folders] for a in folders]
     pairs = list(_pairs(curves, alike))
     for i, j in tqdm(pairs, desc="comparing", unit="pair", disable=None):
@@ -37,7 +38,8 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
             paired[i][j] = there
             paired[j][i] = {n: _turned(record) for n, record in there.items()}
         for base, curve in ((i, j), (j, i)):
-            reach[base][curve] = _reach(tables, curves[curve], curves[base])
+            flops = priced[curves[i].run] and priced[curves[j].run]
+            reach[base][curve] = _reach(tables, curves[curve], curves[base], flops=flops)
     return {"paired": paired, "reach": reach, "alike": alike}
 
 
@@ -88,11 +90,16 @@ def _turned(record: Row) -> Row:
     return record | {key: value + 0.0 for key, value in flipped.items()}  # + 0.0: no negative nought
 
 
-def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve) -> Row:
-    """The curve's FLOPs to the baseline's at the baseline's best accuracy; samples where FLOPs are unknown."""
+def _flops_are_known(tables: dict[Key, Table]) -> bool:
+    """Whether FLOPs are a cost of this run: of a reranked pool only the scorer's are known, which compares nothing."""
+    points = [point for table in tables.values() for point in table.values()]
+    return all(any(cost > 0 for _, cost in point.values()) for point in points)
+
+
+def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve, *, flops: bool) -> Row:
+    """The curve's FLOPs, or samples, to the baseline's at the baseline's best accuracy."""
     sides = [tables[c.run][c.key] for c in (curve, base)]
     points = [point for side in sides for point in side.values()]
-    flops = all(cost > 0 for point in points for _, cost in point.values())
     problems = [p for p in points[0] if all(p in point for point in points)]
     ours, theirs = (_cost_curve(side, problems, flops=flops) for side in sides)
     target = float(theirs.correct.mean(axis=0).max())

@@ -146,6 +146,24 @@ def test_costs_that_nobody_knows_are_no_axes(tmp_path, make_run, blob):
     assert {r["measure"] for found in summary["reach"].values() for r in found.values()} == {"n"}
 
 
+def test_a_scorers_flops_alone_are_no_cost_to_compare(tmp_path, make_run, blob):
+    """As after a rerank with one scorer that counts its FLOPs and one that does not."""
+    path = make_run(tmp_path / "pool", trees=False)
+    for name in ("points.jsonl", "results.jsonl"):
+        lines = [row if row["scorer"] == "orm" else row | {"flops": 0.0} for row in rows(path / name)]
+        (path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    whole = make_run(tmp_path / "whole", trees=False, seed=1)
+    summary = blob(page_of(path, whole), "summary")
+    assert [run["axes"] for run in summary["runs"]] == [["tokens", "seconds", "n"], ["flops", "tokens", "seconds", "n"]]
+    run_of = [curve["run"] for curve in summary["curves"]]
+    measures = {
+        (run_of[int(base)], run_of[int(curve)], record["measure"])
+        for base, found in summary["reach"].items()
+        for curve, record in found.items()
+    }
+    assert measures == {(0, 0, "n"), (0, 1, "n"), (1, 0, "n"), (1, 1, "flops")}
+
+
 def test_runs_are_compared_on_the_same_problems_only(tmp_path, make_run, blob):
     one, same = (make_run(tmp_path / name, problems=6, seed=i) for i, name in enumerate(("one", "same")))
     more = make_run(tmp_path / "more", problems=7)
