@@ -1,5 +1,6 @@
 """Where rows of saved generations come from: files, run folders, data sets."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,16 +38,20 @@ def is_run_folder(source: str) -> bool:
 def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     """A run's pools, one problem a row, with the scores that the run holds; beams are no pools and left out."""
     scores: dict[tuple[str, int], Row] = {}
+    values: dict[tuple[str, int], dict[str, float]] = {}
     for where, row in read_rows(folder / "scores.jsonl") if (folder / "scores.jsonl").is_file() else ():
         if _field(where, row, "strategy") == "sample":
             said = row["steps"] if any(s is not None for s in row["steps"]) else row["value"]
-            scores.setdefault((row["problem"], row["index"]), {})[row["scorer"]] = said
+            place = row["problem"], row["index"]
+            scores.setdefault(place, {})[row["scorer"]] = said
+            values.setdefault(place, {})[row["scorer"]] = math.nan if row["value"] is None else float(row["value"])
     pools: dict[str, list[Row]] = {}
     for where, row in read_rows(folder / _RUN):
         if _field(where, row, "strategy") == "sample":
             entry = {key: row[key] for key in ("steps", "stop", "correct")}
             entry["extracted"] = row["answer"]
             entry["scores"] = scores.get((row["problem"], row["index"]), {})
+            entry["values"] = values.get((row["problem"], row["index"]), {})
             pools.setdefault(row["problem"], []).append(entry)
     for where, row in read_rows(folder / "problems.jsonl"):
         if row["id"] in pools:

@@ -26,8 +26,10 @@ class SavedPool:
 
     `recorded` maps a field's name to its scores, one a solution or one a step: a number as it is; a list of
     "Yes"/"No" as the share of Yes among those given, NaN where none was. `correct` is None where the file does
-    not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from. A run's
-    pool also has the answers that its task read, `extracted`, and was graded by its task.
+    not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from, and
+    `where` where the first of them stands. A run's pool was graded by its task; it also has the answers that the task
+    read, `extracted`, and in `values` each scorer's own value of each solution, under the scorer's own reducer, NaN
+    for none. `values` is empty where the source is no run: there the last recorded score counts.
     """
 
     problem: Problem
@@ -37,6 +39,8 @@ class SavedPool:
     in_steps: tuple[bool, ...]
     extracted: tuple[str | None, ...] | None = None
     rows: int = 1
+    where: str = ""
+    values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def cut(self, separator: str) -> tuple[Solution, ...]:
         """The solutions with their texts cut at `separator`; steps that the file gives stay as they are."""
@@ -111,7 +115,8 @@ def _pool(group: _Group, named: bool) -> SavedPool:
     recorded = _recorded(group, solutions, in_steps, named)
     of_a_run = bool(group.entries) and all("extracted" in entry for entry in group.entries)
     extracted = tuple(entry["extracted"] for entry in group.entries) if of_a_run else None
-    return SavedPool(group.problem, solutions, correct, recorded, in_steps, extracted, group.rows)
+    values = {name: np.array([e["values"].get(name, np.nan) for e in group.entries]) for name in recorded if of_a_run}
+    return SavedPool(group.problem, solutions, correct, recorded, in_steps, extracted, group.rows, group.first, values)
 
 
 def _renamed(where: str, row: Row, names: Mapping[str, str]) -> Row:
