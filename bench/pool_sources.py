@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.errors import BadInput
 from bench.rows import Row, read_rows
@@ -36,32 +37,59 @@ def is_run_folder(source: str) -> bool:
 
 
 def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
-    """A run's pools, one problem a row, with the scores that the run holds; beams are no pools and left out."""
+    """A run's pools, one problem a row, with the scores that the run holds; beams are no pools and left out.
+
+    A solution has, beside what those of files may have, the answer that the task read, "extracted", and the value
+    under each scorer's own reducer, "values".
+    """
     scores: dict[tuple[str, int], Row] = {}
     values: dict[tuple[str, int], dict[str, float]] = {}
-    for where, row in read_rows(folder / "scores.jsonl") if (folder / "scores.jsonl").is_file() else ():
-        if _field(where, row, "strategy") == "sample":
-            said = row["steps"] if any(s is not None for s in row["steps"]) else row["value"]
-            place = row["problem"], row["index"]
-            scores.setdefault(place, {})[row["scorer"]] = said
-            values.setdefault(place, {})[row["scorer"]] = math.nan if row["value"] is None else float(row["value"])
+    for where, row in _rows_of(folder / "scores.jsonl") if (folder / "scores.jsonl").is_file() else ():
+        if _field(where, row, "strategy", str) == "sample":
+            place, scorer = _place(where, row), _field(where, row, "scorer", str)
+            steps = [_number(where, score) for score in _field(where, row, "steps", list)]
+            value = _number(where, _field(where, row, "value", object))
+            scores.setdefault(place, {})[scorer] = value if all(map(math.isnan, steps)) else steps
+            values.setdefault(place, {})[scorer] = value
     pools: dict[str, list[Row]] = {}
-    for where, row in read_rows(folder / _RUN):
-        if _field(where, row, "strategy") == "sample":
-            entry = {key: row[key] for key in ("steps", "stop", "correct")}
-            entry["extracted"] = row["answer"]
-            entry["scores"] = scores.get((row["problem"], row["index"]), {})
-            entry["values"] = values.get((row["problem"], row["index"]), {})
-            pools.setdefault(row["problem"], []).append(entry)
-    for where, row in read_rows(folder / "problems.jsonl"):
-        if row["id"] in pools:
-            yield where, {**row, "solutions": pools[row["id"]]}
+    for where, row in _rows_of(folder / _RUN):
+        if _field(where, row, "strategy", str) == "sample":
+            place = _place(where, row)
+            entry: Row = {key: _field(where, row, key, object) for key in ("steps", "stop", "correct")}
+            entry["extracted"] = _field(where, row, "answer", (str, type(None)))
+            entry["scores"] = scores.get(place, {})
+            entry["values"] = values.get(place, {})
+            pools.setdefault(place[0], []).append(entry)
+    for where, row in _rows_of(folder / "problems.jsonl"):
+        name = _field(where, row, "id", str)
+        if name in pools:
+            yield where, {**row, "solutions": pools[name]}
 
 
-def _field(where: str, row: Row, name: str) -> object:
+def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
+    return read_rows(path, if_torn="the command that writes this folder, given again, mends it")
+
+
+def _field(where: str, row: Row, name: str, kind: type | tuple[type, ...]) -> Any:
     if name not in row:
         raise BadInput(f"{where}: no {name!r} in this row, so this is not a run's; it has {', '.join(map(repr, row))}")
+    if not isinstance(row[name], kind):
+        raise BadInput(f"{where}: {name!r} is {row[name]!r}, so this row is not a run's")
     return row[name]
+
+
+def _place(where: str, row: Row) -> tuple[str, int]:
+    """Which solution a row is about."""
+    return _field(where, row, "problem", str), _field(where, row, "index", int)
+
+
+def _number(where: str, score: object) -> float:
+    """A run's score, NaN for none; infinities, which strict JSON has not, are texts."""
+    if score is None:
+        return math.nan
+    if not isinstance(score, int | float) and score not in ("inf", "-inf"):
+        raise BadInput(f"{where}: a score is {score!r}, so this row is not a run's")
+    return float(score)
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -92,4 +120,5 @@ def _dataset_rows(source: str, *, saved: bool) -> Iterator[tuple[str, Row]]:
         raise BadInput(f"{source}: no such file, and no data set could be loaded by that name ({first})") from None
     if isinstance(found, dict):
         raise BadInput(f"{source}: it has the splits {', '.join(found)}; give the folder of one of them")
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(found))
+    # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
+    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(found.with_format(None)))

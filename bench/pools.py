@@ -1,23 +1,25 @@
 """Saved pools of generations: problems with their solutions, and the scores that a file holds for them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BadInput
 from bench.options import check_limit
-from bench.pool_sources import source_rows
-from bench.rows import Row, text_field
+from bench.pool_columns import COLUMNS, Columns
+from bench.pool_sources import is_run_folder, source_rows
+from bench.recorded_scores import Entry, recorded_scores
+from bench.rows import Row, after_hashes, check_text, text_field
 from verifiers.scoring import Scores
 from verifiers.solution import Message, Problem, Solution, Step, Stop, split_steps
 
-_OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
-_NOT_SCORES = {*_OF_SOLUTIONS, "answer", "extracted"}
-COLUMNS = ("id", "prompt", "answer", "solutions", *_OF_SOLUTIONS)  # what `columns` may map
+# The words of engines and their servers; a text that was stopped by a filter or a fault is no solution.
+_STOPS = {"stop": Stop.EOS, "abort": Stop.FAILED, "error": Stop.FAILED, "content_filter": Stop.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,15 @@ class SavedPool:
 
 @dataclass(slots=True)
 class _Group:
-    """The rows of one problem."""
+    """The rows of one problem; `id` is None where they have none, and then `stem`, their source's, makes one."""
 
-    problem: Problem
+    id: str | None
+    stem: str
+    prompt: str | tuple[Message, ...]
+    answer: str | None
     first: str  # where its first row stands
     rows: int = 0
-    wheres: list[str] = field(default_factory=list)
-    entries: list[Row] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
 
 def read_pools(
@@ -67,119 +71,138 @@ def read_pools(
     """The pools of all sources (see `bench.pool_sources`), in the order in which their problems first occur.
 
     A row is `{"id", "prompt", "answer", "solutions": [{"text", "correct", "stop", ...}]}`; only
-    "prompt" and the texts are required, the prompt may be a list of messages, a solution may be a plain string (then
-    "correct", "stop" and scores may stand beside it as lists of the same length), one without "stop" counts
-    as finished, and "steps", a list of texts, may stand in the place of "text". A row without "solutions" is itself
-    one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's. Scores
-    are what a solution has in an object "scores", a number or one a step, or, where no solution has such an object,
-    every other field that holds numbers. `columns` maps these names to those of the sources. Raises BadInput for a
-    row that is not so.
+    "prompt" and the texts are required, the prompt may be a list of messages, a solution may be a plain string, and
+    "steps", a list of texts, may stand in the place of "text". What solutions have may also stand beside them as
+    lists of the same length; an object's own field wins. "answer" is a text or a number (of GSM8K's texts what
+    follows the last "####"), "correct" true, false, 1, 0 or null, and "stop" a member of `verifiers.Stop` or an
+    engine's word ("stop", "abort", ...); without one a solution counts as finished. A row without "solutions" is
+    itself one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's.
+    Scores are what a solution has in an object "scores", a number or one a step, or, where no solution has such an
+    object, every other field that holds numbers and nothing else (see `bench.recorded_scores`). `columns` maps these
+    names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
+    and a name in `columns` that matches nothing.
     """
     check_limit(limit)
     names = dict(columns or {})
     if unknown := [name for name in names if name not in COLUMNS]:
         raise BadInput(f"--columns {unknown[0]}=...: use {', '.join(COLUMNS)}")
+    given = _each_once(sources)
+    mapped = Columns(names)
     groups: dict[object, _Group] = {}
-    for source in map(str, sources):
-        stem = Path(source.partition(":")[0]).stem
-        for where, given in source_rows(source):
-            row = _renamed(where, given, names)
-            prompt = _prompt(where, row)
-            gold = text_field(where, row, ("answer",)) if row.get("answer") is not None else None
-            key: object = (prompt, gold) if row.get("id") is None else str(row["id"])
-            if key not in groups:
-                if limit is not None and len(groups) == limit:
-                    continue
-                name = f"{stem}-{len(groups):05d}" if row.get("id") is None else str(row["id"])
-                groups[key] = _Group(Problem(name, prompt, gold), where)
-            group = groups[key]
-            if (prompt, gold) != (group.problem.prompt, group.problem.answer):
-                raise BadInput(
-                    f"{where}: id {group.problem.id!r} was used by {group.first} with another prompt or answer; "
-                    "ids must be unique"
-                )
-            entries = _entries(where, row, names)
-            group.rows += 1
-            group.wheres += [f"{where}: solution {i}" for i in range(len(entries))]
-            group.entries += entries
+    ids: set[str] = set()
+    for source in given:
+        of_a_run = is_run_folder(source)
+        _read(source, Columns({}) if of_a_run else mapped, groups, ids, limit=limit, of_a_run=of_a_run)
     if not groups:
-        raise BadInput(f"{', '.join(map(str, sources))}: no pools in it")
-    named = any(entry.get("scores") is not None for group in groups.values() for entry in group.entries)
-    return [_pool(group, named) for group in groups.values()]
+        raise BadInput(f"{', '.join(given)}: no pools in it")
+    mapped.check_used(given)
+    problems = _problems(list(groups.values()), ids)
+    solutions = [tuple(_solution(e.where, e.fields) for e in group.entries) for group in groups.values()]
+    recorded = recorded_scores([group.entries for group in groups.values()], set(names.values()))
+    return [_pool(*parts) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
 
 
-def _pool(group: _Group, named: bool) -> SavedPool:
-    solutions = tuple(_solution(where, e) for where, e in zip(group.wheres, group.entries, strict=True))
-    correct = tuple(c if isinstance(c := entry.get("correct"), bool) else None for entry in group.entries)
-    in_steps = tuple(entry.get("steps") is not None for entry in group.entries)
-    recorded = _recorded(group, solutions, in_steps, named)
-    of_a_run = bool(group.entries) and all("extracted" in entry for entry in group.entries)
-    extracted = tuple(entry["extracted"] for entry in group.entries) if of_a_run else None
-    values = {name: np.array([e["values"].get(name, np.nan) for e in group.entries]) for name in recorded if of_a_run}
-    return SavedPool(group.problem, solutions, correct, recorded, in_steps, extracted, group.rows, group.first, values)
+def _each_once(sources: Sequence[str | Path]) -> list[str]:
+    given = [str(source) for source in sources]
+    resolved = [Path(source).resolve() for source in given]
+    if twice := [source for source, real in zip(given, resolved, strict=True) if resolved.count(real) > 1]:
+        raise BadInput(f"{twice[0]}: given twice; name each source once")
+    return given
 
 
-def _renamed(where: str, row: Row, names: Mapping[str, str]) -> Row:
-    """The row under our own names; those of solutions may stand in the row or in its solutions."""
-    for ours, theirs in names.items():
-        if theirs in row:
-            row = {ours: row[theirs], **{key: value for key, value in row.items() if key not in (ours, theirs)}}
-        elif ours not in _OF_SOLUTIONS:
+def _read(
+    source: str, columns: Columns, groups: dict[object, _Group], ids: set[str], *, limit: int | None, of_a_run: bool
+) -> None:
+    """Add a source's rows to their problems' groups, and all `ids` that it names, those past the limit too."""
+    stem = Path(source.partition(":")[0]).stem
+    for where, given in source_rows(source):
+        row = columns.row(where, given)
+        prompt, gold = _prompt(where, row), _gold(where, row)
+        name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
+        if name is not None:
+            ids.add(name)
+        key: object = (prompt, gold) if name is None else name
+        found = columns.solutions(where, given, row)
+        if key not in groups:
+            if limit is not None and len(groups) == limit:
+                continue
+            groups[key] = _Group(name, stem, prompt, gold, where)
+        group = groups[key]
+        if (prompt, gold) != (group.prompt, group.answer):
             raise BadInput(
-                f"{where}: --columns {ours}={theirs}: no {theirs!r} in this row; it has {', '.join(map(repr, row))}"
+                f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
             )
-    return row
+        group.rows += 1
+        group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
+
+
+def _problems(groups: Sequence[_Group], ids: set[str]) -> list[Problem]:
+    """The problems, where rows have no ids under ones that are free."""
+    problems = []
+    taken = set(ids)
+    for place, group in enumerate(groups):
+        name = group.id
+        if name is None:
+            name = next(free for n in count(place) if (free := f"{group.stem}-{n:05d}") not in taken)
+            taken.add(name)
+        problems.append(Problem(name, group.prompt, group.answer))
+    return problems
+
+
+def _pool(group: _Group, problem: Problem, solutions: tuple[Solution, ...], recorded: dict[str, Scores]) -> SavedPool:
+    of_runs = [entry.of_a_run for entry in group.entries]
+    return SavedPool(
+        problem,
+        solutions,
+        correct=tuple(_verdict(entry.where, entry.fields.get("correct")) for entry in group.entries),
+        recorded=recorded,
+        in_steps=tuple(entry.steps is not None for entry in group.entries),
+        extracted=tuple(e.fields["extracted"] for e in group.entries) if of_runs and all(of_runs) else None,
+        rows=group.rows,
+        where=group.first,
+        values={name: _values(name, group.entries, scores) for name, scores in recorded.items() if any(of_runs)},
+    )
+
+
+def _values(name: str, entries: Sequence[Entry], scores: Scores) -> npt.NDArray[np.float64]:
+    """A run's own values; where solutions of a file were added to its problem, their last scores."""
+    rows = zip(entries, scores.values().tolist(), strict=True)
+    return np.array([e.fields["values"].get(name, np.nan) if e.of_a_run else last for e, last in rows], np.float64)
 
 
 def _prompt(where: str, row: Row) -> str | tuple[Message, ...]:
     found = row.get("prompt")
     if not isinstance(found, list):
         return text_field(where, row, ("prompt",))
-    try:
-        return tuple(Message(turn["role"], turn["content"]) for turn in found)
-    except (TypeError, KeyError):
-        raise BadInput(f"{where}: 'prompt' is a list, but not of messages with 'role' and 'content'") from None
+    if not all(isinstance(turn, dict) and "role" in turn and "content" in turn for turn in found):
+        raise BadInput(f"{where}: 'prompt' is a list, but not of messages with 'role' and 'content'")
+    return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
 
 
-def _entries(where: str, row: Row, names: Mapping[str, str]) -> list[Row]:
-    """A row's solutions, each an object."""
-    found = row.get("solutions")
-    own = {key: value for key, value in row.items() if key not in ("id", "prompt", "answer", "solutions")}
-    if found is None and ("text" in row or "steps" in row):
-        return [own]
-    if isinstance(found, str):
-        return [{**own, "text": found}]
-    if not isinstance(found, list):
-        raise BadInput(f"{where}: no list 'solutions' in this row; it has {', '.join(map(repr, row))}")
-    entries: list[Row] = []
-    for i, entry in enumerate(found):
-        if isinstance(entry, str):
-            entries.append({"text": entry, **dict(_beside(where, own, i, len(found), names))})
-        elif isinstance(entry, dict):
-            entries.append({ours: entry[theirs] for ours, theirs in names.items() if theirs in entry} | entry)
-        else:
-            raise BadInput(
-                f"{where}: solution {i}: a {type(entry).__name__} where a text or an object with 'text' was expected"
-            )
-    return entries
+def _gold(where: str, row: Row) -> str | None:
+    """The gold answer as a text, None where there is none."""
+    found = row.get("answer")
+    if found is None:
+        return None
+    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
+        return str(int(found) if found == int(found) else found)
+    return after_hashes(text_field(where, row, ("answer",))) or None
 
 
-def _beside(where: str, own: Row, i: int, count: int, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """What stands beside plain texts in lists of its own, for one of them."""
-    for name, values in own.items():
-        if not isinstance(values, list):
-            continue
-        if len(values) == count:
-            yield (name, {names.get("scores", "score"): values[i]}) if name == "scores" else (name, values[i])
-        elif name in _OF_SOLUTIONS:
-            raise BadInput(f"{where}: {len(values)} of {names.get(name, name)!r} for {count} solutions: give one each")
+def _verdict(where: str, found: object) -> bool | None:
+    if found is None or isinstance(found, bool):
+        return found
+    if isinstance(found, int | float) and found in (0, 1):
+        return bool(found)
+    raise BadInput(f"{where}: 'correct' is {found!r}; use true, false, 1, 0, or null where it is not known")
 
 
-def _solution(where: str, entry: Row) -> Solution:
-    stop = entry.get("stop") or "eos"
-    if stop not in set(Stop):
-        raise BadInput(f"{where}: stop is {stop!r}; use one of {', '.join(Stop)}")
-    return Solution(_steps(where, entry), Stop(stop), "recorded as failed" if stop == "failed" else None)
+def _solution(where: str, fields: Row) -> Solution:
+    found = "eos" if fields.get("stop") in (None, "") else fields["stop"]
+    if not isinstance(found, str) or found not in {*Stop, *_STOPS}:
+        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join((*Stop, *_STOPS))}, or null for eos")
+    stop = _STOPS.get(found) or Stop(found)
+    return Solution(_steps(where, fields), stop, f"recorded as {found}" if stop is Stop.FAILED else None)
 
 
 def _steps(where: str, entry: Row) -> tuple[Step, ...]:
@@ -192,46 +215,4 @@ def _steps(where: str, entry: Row) -> tuple[Step, ...]:
         raise BadInput(
             f"{where}: 'text' is not its 'steps' joined; leave one of them out, or end each step with its separator"
         )
-    return tuple(map(Step, steps))
-
-
-def _recorded(group: _Group, solutions: Sequence[Solution], in_steps: Sequence[bool], named: bool) -> dict[str, Scores]:
-    """The scores in a problem's solutions; of `named` ones it is an error where they are none."""
-    entries = group.entries
-    if named:
-        entries = [entry.get("scores") or {} for entry in entries]
-        for where, entry in zip(group.wheres, entries, strict=True):
-            if not isinstance(entry, dict):
-                raise BadInput(f"{where}: 'scores' is {entry!r}; an object of names and numbers was expected")
-    names = dict.fromkeys(name for entry in entries for name in entry if named or name not in _NOT_SCORES)
-    columns = {}
-    for name in names:
-        found = [_scores(entry.get(name), in_steps=named) for entry in entries]
-        bad_ones = [i for i, row in enumerate(found) if row is None]
-        if bad_ones and named:
-            where, value = group.wheres[bad_ones[0]], entries[bad_ones[0]][name]
-            raise BadInput(f"{where}: scores[{name!r}] is {value!r}; use a number, a list of them, or null for none")
-        if bad_ones:
-            continue
-        rows = [row for row in found if row is not None]
-        for where, row, solution, given in zip(group.wheres, rows, solutions, in_steps, strict=True):
-            if given and len(row) not in (1, len(solution.steps)):
-                raise BadInput(f"{where}: scores[{name!r}] has {len(row)} numbers for {len(solution.steps)} steps")
-        columns[name] = Scores(tuple(rows))
-    return columns
-
-
-def _scores(value: object, *, in_steps: bool) -> npt.NDArray[np.float32] | None:
-    """Recorded scores, one or one a step, NaN where there is none, or None where the field holds no scores."""
-    if value is None:
-        return np.array([np.nan], dtype=np.float32)
-    if isinstance(value, bool | int | float):
-        return np.array([value], dtype=np.float32)
-    if not isinstance(value, list):
-        return None
-    if value and in_steps and all(v is None or isinstance(v, bool | int | float) for v in value):
-        return np.array([np.nan if v is None else v for v in value], dtype=np.float32)
-    if all(v in ("Yes", "No", None) for v in value):
-        given = [v == "Yes" for v in value if v is not None]
-        return np.array([sum(given) / len(given) if given else np.nan], dtype=np.float32)
-    return None
+    return tuple(Step(check_text(where, "'steps'", step)) for step in steps)

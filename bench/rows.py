@@ -13,11 +13,11 @@ Row = dict[str, Any]
 _LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+def read_rows(path: Path, *, if_torn: str = "remove it") -> Iterator[tuple[str, Row]]:
     """Pairs of (where, row) from a `.jsonl` or `.jsonl.gz` file; `where` is "FILE:LINE" for error messages.
 
-    Raises BadInput for a missing or unreadable file, a line that is not JSON (a torn last line too)
-    or over 64 MiB, and a line that is not an object.
+    Raises BadInput for a missing or unreadable file, a line that is not JSON (a torn last line too; `if_torn` says
+    what to do about it) or over 64 MiB, and a line that is not an object.
     """
     for where, line in _lines(path):
         if not line.strip():
@@ -27,8 +27,8 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: not UTF-8 (byte {error.start} of the line); convert the file to UTF-8") from None
         except (ValueError, RecursionError) as error:
-            torn = "mend or remove the line" if line.endswith(b"\n") else "the last line is torn; remove it"
-            raise BadInput(f"{where}: not JSON ({error}); {torn}") from None
+            todo = "mend or remove the line" if line.endswith(b"\n") else f"the last line is torn; {if_torn}"
+            raise BadInput(f"{where}: not JSON ({error}); {todo}") from None
         if not isinstance(row, dict):
             raise BadInput(f'{where}: a {type(row).__name__} where an object such as {{"prompt": ...}} was expected')
         yield where, row
@@ -59,9 +59,29 @@ def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
         if name in row:
             if not isinstance(row[name], str):
                 raise BadInput(f"{where}: {name!r} is a {type(row[name]).__name__}; text was expected")
-            return str(row[name])
+            return check_text(where, repr(name), row[name])
     wanted = " or ".join(map(repr, names))
     raise BadInput(f"{where}: no {wanted} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+
+
+def check_text(where: str, name: str, text: str) -> str:
+    r"""The text; raises BadInput for half a character, which JSON can hold ("\ud800") and no file of ours can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"{where}: {name} holds a lone surrogate at character {error.start}; remove it or write U+FFFD in its place"
+        ) from None
+    return text
+
+
+def after_hashes(answer: str) -> str:
+    r"""The gold answer in a text of GSM8K's form; of other texts the whole, stripped.
+
+    >>> after_hashes("2 + 2 = 4\n#### 4"), after_hashes(" 4 ")
+    ('4', '4')
+    """
+    return answer.rpartition("####")[2].strip()
 
 
 def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:

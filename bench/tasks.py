@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.errors import BadInput
-from bench.rows import Row, read_rows, text_field, unique_id
+from bench.rows import Row, after_hashes, read_rows, text_field, unique_id
 from bench.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
@@ -29,16 +29,12 @@ class _RealTask:
     hub: tuple[str, str | None, str] | None = None  # dataset, configuration, split
 
 
-def _after_hashes(answer: str) -> str:
-    return answer.rpartition("####")[2].strip()
-
-
 _BOXED = "\n\nReason step by step, and put your final answer within \\boxed{}."
 _REAL = {
     "gsm8k": _RealTask(
         ("question", "prompt"),
         '\n\nReason step by step. End with the line "The answer is N." where N is the final number.',
-        _after_hashes,
+        after_hashes,
         GSM8K,
         Sampling(temperature=0.8, max_tokens=768),
         ("openai/gsm8k", "main", "test"),

@@ -1,0 +1,115 @@
+"""The rows of saved generations under our own names: `--columns`, and an object for each solution."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.errors import BadInput
+from bench.rows import Row
+
+OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
+OF_ROWS = ("id", "prompt", "answer", "solutions")
+COLUMNS = (*OF_ROWS, *OF_SOLUTIONS)  # what `columns` may map
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Our names with those of the sources, `names`, and what came of them: which were of use, which names there are."""
+
+    names: Mapping[str, str]
+    used: set[str] = field(default_factory=set)
+    seen: dict[str, None] = field(default_factory=dict)
+
+    def row(self, where: str, given: Row) -> Row:
+        """A row under our names; what belongs to solutions may stand in the row or in its solutions."""
+        self.seen.update(dict.fromkeys(given))
+        for ours, theirs in self.names.items():
+            if theirs not in given and ours in OF_ROWS:
+                raise BadInput(
+                    f"{where}: --columns {ours}={theirs}: no {theirs!r} in this row; it has "
+                    f"{', '.join(map(repr, given))}"
+                )
+        self.used.update(name for name in self.names if name in OF_ROWS)
+        return self._renamed(given)
+
+    def solutions(self, where: str, given: Row, row: Row) -> list[Row]:
+        """The solutions of a row, each an object under our names; `row` is `given` under our names."""
+        found = row.get("solutions")
+        own = {name: value for name, value in row.items() if name not in OF_ROWS}
+        if isinstance(found, str):
+            own, found = own | {"text": found}, None
+        if found is None and ("text" in own or "steps" in own):
+            self._use(given, own)
+            return [self._with_names(own)]
+        if isinstance(found, dict):
+            found = _objects(where, found)
+        if not isinstance(found, list):
+            raise BadInput(f"{where}: no list 'solutions' in this row; it has {', '.join(map(repr, row))}")
+        beside = self._beside(where, own, len(found))
+        self._use(given, beside)
+        return [
+            {name: values[i] for name, values in beside.items()} | self._own(where, i, s) for i, s in enumerate(found)
+        ]
+
+    def check_used(self, sources: Sequence[str]) -> None:
+        """Raise BadInput for a name that none of the sources had."""
+        for ours, theirs in self.names.items():
+            if ours not in self.used:
+                there = ", ".join(map(repr, self.seen)) or "only what a run's folder has"
+                raise BadInput(
+                    f"--columns {ours}={theirs}: no solution in {', '.join(sources)} has {theirs!r}, and no row a list "
+                    f"of it, one for each solution; the names there are {there}"
+                )
+
+    def _own(self, where: str, i: int, solution: object) -> Row:
+        """What a solution itself says, a plain text or an object."""
+        if isinstance(solution, str):
+            return {"text": solution}
+        if not isinstance(solution, dict):
+            raise BadInput(
+                f"{where}: solution {i}: a {type(solution).__name__} where a text or an object with 'text' was expected"
+            )
+        self.seen.update(dict.fromkeys(solution))
+        own = {ours: value for ours, value in self._renamed(solution).items() if ours not in OF_ROWS}
+        self._use(solution, own)
+        return self._with_names(own)
+
+    def _renamed(self, given: Row) -> Row:
+        """All names at once, so that one may be the old name of another column."""
+        mapped = {ours: given[theirs] for ours, theirs in self.names.items() if theirs in given}
+        gone = {self.names[ours] for ours in mapped}
+        return mapped | {name: value for name, value in given.items() if name not in mapped and name not in gone}
+
+    def _use(self, given: Row, ours: Row) -> None:
+        self.used.update(name for name in ours if self.names.get(name) in given)
+
+    def _with_names(self, own: Row) -> Row:
+        """Scores of a mapped column have its name; others must bring their names with them."""
+        if "scores" in self.names and "scores" in own:
+            return own | {"scores": _named(self.names["scores"], own["scores"])}
+        return own
+
+    def _beside(self, where: str, own: Row, count: int) -> dict[str, list[Any]]:
+        """What stands beside the solutions in lists of its own, one each."""
+        beside = {name: values for name, values in own.items() if isinstance(values, list)}
+        for name in OF_SOLUTIONS:
+            if name in beside and len(beside[name]) != count:
+                shown = self.names.get(name, name)
+                raise BadInput(f"{where}: {len(beside[name])} of {shown!r} for {count} solutions: give one each")
+        if "scores" in beside:
+            beside["scores"] = [_named(self.names.get("scores", "score"), value) for value in beside["scores"]]
+        return {name: values for name, values in beside.items() if len(values) == count}
+
+
+def _named(name: str, scores: object) -> object:
+    return scores if isinstance(scores, dict) else {name: scores}
+
+
+def _objects(where: str, lists: Row) -> list[Row]:
+    """The objects of an object of lists, which is what `datasets` makes of a list of objects."""
+    counts = {name: len(values) if isinstance(values, list) else None for name, values in lists.items()}
+    if not counts or None in counts.values() or len(set(counts.values())) > 1:
+        raise BadInput(
+            f"{where}: 'solutions' is an object, but not of lists of the same length; give a list of objects"
+        )
+    return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
