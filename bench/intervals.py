@@ -27,6 +27,7 @@ class Estimate:
 def mean_interval(
     per_problem: npt.ArrayLike,
     *,
+    sizes: npt.ArrayLike | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
     level: float = 0.95,
     replicates: int = 2000,
@@ -43,8 +44,13 @@ def mean_interval(
     say too little of the one that may yet fail, and the interval is too narrow. With them it covered the truth in
     93 to 97% of simulated studies of 30 problems or more, with pools of 16 samples. For values of 0 and 1 the
     replicates are draws from the uniform prior's Beta(right + 1, wrong + 1); where all problems agree on one of
-    them (0 of 50 solved, say) the exact binomial interval stands in (Clopper and Pearson 1934). Raises
-    ValueError for no problems at all, and for values outside the bounds.
+    them (0 of 50 solved, say) the exact binomial interval stands in (Clopper and Pearson 1934).
+
+    With `sizes` (P,), above 0, a problem counts as many times, so that of shares right the mean is all that is right
+    to all there is. The two beside are then of the size of a typical row's problem (large ones have more rows).
+    With problems of 1 to 16 rows and more it covered the truth in 95 to 100% of simulated studies of 4 problems,
+    94 to 99% of 10, and 92 to 97% of 30 or 100. Raises ValueError for no problems at all, and for values outside
+    the bounds.
     """
     values = np.asarray(per_problem, dtype=np.float64)
     if not len(values):
@@ -53,25 +59,28 @@ def mean_interval(
     if not (values.min() >= lower - 1e-9 and values.max() <= upper + 1e-9):
         raise ValueError(f"values from {values.min():g} to {values.max():g}: they must lie within bounds={bounds}")
     values = np.clip(values.round(12), lower, upper)  # an expectation of 1 may have come out as 0.9999999999999999
-    mean = float(values.mean())
+    weights = np.ones(len(values)) if sizes is None else np.asarray(sizes, dtype=np.float64)
+    weights = weights * (weights.sum() / (weights**2).sum())
+    mean = float(values.mean() if sizes is None else np.average(values, weights=weights))
     agreed = values.min() == values.max()
     if agreed and bounds == (0.0, 1.0) and values[0] in bounds:
         exact = binomtest(int(values.sum()), len(values)).proportion_ci(level)
         return mean, float(exact.low), float(exact.high)
-    spread = 1.0 if agreed else _spread(values, lower, upper)  # of agreement nothing is known but that it was seen
+    # Of agreement nothing is known but that it was seen.
+    spread = 1.0 if agreed else _spread(values, weights, lower, upper)
     at_lower, at_upper = np.random.default_rng(seed).standard_gamma(spread, size=(2, replicates))
-    total, weight = _weighted_sums(np.column_stack([values, np.ones(len(values))]), replicates, seed).T
+    total, weight = _weighted_sums(np.column_stack([values * weights, weights]), replicates, seed).T
     means = (total + at_lower * lower + at_upper * upper) / (weight + at_lower + at_upper)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return mean, min(mean, float(low)), max(mean, float(high))
 
 
-def _spread(values: Floats, lower: float, upper: float) -> float:
+def _spread(values: Floats, weights: Floats, lower: float, upper: float) -> float:
     """The standard deviation as a share of the largest that values of that mean can have: 1 for 0 and 1 alone.
 
     With a tenth of a problem more at each bound, since a few alike are no proof that all are.
     """
-    weights = np.concatenate([np.ones(len(values)), [0.1, 0.1]])
+    weights = np.concatenate([weights, [0.1, 0.1]])
     padded = np.concatenate([values, [lower, upper]])
     mean = np.average(padded, weights=weights)
     return float(np.sqrt(np.average((padded - mean) ** 2, weights=weights) / ((mean - lower) * (upper - mean))))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from bench.intervals import mean_interval, sums_interval
+from bench.intervals import mean_interval
 from verifiers.labelled import Labelled
 from verifiers.scoring import Scorer
 
@@ -83,9 +83,7 @@ def quality_of(judged: Judged) -> Quality:
     hits = (p >= 0.5) == (y >= 0.5)
     counts = np.zeros((len(names), 2))
     np.add.at(counts, [names[problem] for problem in judged.problems], np.stack([hits, np.ones(len(hits))], axis=1))
-    accuracy, low, high = sums_interval(counts, lambda sums: sums[:, 0] / sums[:, 1])
-    if accuracy in (0.0, 1.0):  # a bootstrap sees no spread there
-        _, low, high = mean_interval([accuracy] * len(names))
+    accuracy, low, high = mean_interval(counts[:, 0] / counts[:, 1], sizes=counts[:, 1])
     good = y >= 0.5
     return Quality(
         labels=len(y),

@@ -22,7 +22,7 @@ _LEVEL = 0.05
 
 
 def diagnostics(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
-    """For each scorer of a run's samples: AUC, calibration, and whether Best-of-N turns down with N.
+    """For each scorer of a run's samples: AUC, calibration, and whether Best-of-N (under each reducer) falls with N.
 
     Only finished solutions count, as only these can be chosen. A scorer that steered a search alone is left
     out: what it let through is no fair sample.
@@ -36,11 +36,15 @@ def diagnostics(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
     for row in folder.scores:
         place = row["problem"], row["n"], row["index"]
         if row["strategy"] == "sample" and place in right:
-            value = math.nan if row["value"] is None else row["value"]
+            value = math.nan if row["value"] is None else float(row["value"])  # infinities stand there as texts
             marks[row["scorer"]].append((value, right[place], row["problem"]))
-    best_of_n = {curve.key[1]: curve for curve in curves if curve.key[0] == "best_of_n"}
+    best_of_n: dict[str, list[Curve]] = defaultdict(list)
+    for curve in curves:
+        strategy, scorer = curve.key
+        if strategy == "best_of_n" and scorer is not None:  # under a reducer it is `prm:mean`, and by `prm`
+            best_of_n[scorer if scorer in marks else scorer.rpartition(":")[0]].append(curve)
     return [
-        {"name": name, **_agreement(rows), "best_of_n": _turn(folder, best_of_n[name]) if name in best_of_n else None}
+        {"name": name, **_agreement(rows), "best_of_n": [_turn(folder, curve) for curve in best_of_n[name]]}
         for name, rows in marks.items()
     ]
 
@@ -99,4 +103,4 @@ def _turn(folder: Folder, curve: Curve) -> Row:
             if found.difference < 0 and found.p < level:
                 falls.append({"n": n, **asdict(found)})
     points = [[p["n"], p["accuracy"], p["low"], p["high"]] for p in curve.points]
-    return {"points": points, "peak": peak, "falls": falls, "level": level}
+    return {"scorer": curve.key[1], "points": points, "peak": peak, "falls": falls, "level": level}

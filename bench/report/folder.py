@@ -8,16 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadInput
+from bench.report.columns import complaint_about
 from bench.run_folder import Row, whole_lines
-
-_KEYS = {
-    "results.jsonl": ("problem", "strategy", "scorer", "n", "correct", "flops"),
-    "points.jsonl": ("strategy", "scorer", "n", "accuracy", "low", "high", "problems"),
-    "problems.jsonl": ("id", "prompt", "answer"),
-    "samples.jsonl": ("problem", "strategy", "n", "index", "steps", "stop", "correct"),
-    "scores.jsonl": ("problem", "strategy", "n", "index", "scorer", "steps", "value"),
-    "trees.jsonl": ("problem", "scorer", "n", "node", "parent", "depth", "text", "value", "fate"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +44,13 @@ def read_folder(path: Path, name: str) -> Folder:
         raise BadInput(
             f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
         )
+    points = _rows(path / "points.jsonl")
+    _check_points(path / "points.jsonl", points, results)
     return Folder(
         name=name,
         config=_config(path / "config.toml"),
         results=results,
-        points=_rows(path / "points.jsonl"),
+        points=points,
         problems=_rows(path / "problems.jsonl") or [_unknown(i) for i in dict.fromkeys(r["problem"] for r in results)],
         samples=_rows(path / "samples.jsonl"),
         scores=_rows(path / "scores.jsonl"),
@@ -69,10 +63,18 @@ def _rows(path: Path) -> list[Row]:
     """The whole rows of a file; a torn last line is left out, as a run itself would."""
     rows: list[Row] = [json.loads(line) for line in whole_lines(path)]
     for number, row in enumerate(rows, 1):
-        missing = [key for key in _KEYS[path.name] if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise BadInput(f"{path}, line {number}: no {missing[0]!r}; it is no row of a run, so make the run again")
+        if complaint := complaint_about(row, path.name):
+            raise BadInput(f"{path}, line {number}: {complaint}; it is no row of a run, so make the run again")
     return rows
+
+
+def _check_points(path: Path, points: Sequence[Row], results: Sequence[Row]) -> None:
+    """Raise BadInput for a point that no results are of."""
+    known = {(row["strategy"], row["scorer"], row["n"]) for row in results}
+    for number, row in enumerate(points, 1):
+        if (row["strategy"], row["scorer"], row["n"]) not in known:
+            curve = f"{row['strategy']} ({row['scorer']}) at n = {row['n']}"
+            raise BadInput(f"{path}, line {number}: results.jsonl has nothing on {curve}; make the run again")
 
 
 def _config(path: Path) -> dict[str, Any]:

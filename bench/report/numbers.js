@@ -7,7 +7,7 @@ const AXES = {
   n: { text: "N", title: "samples, or candidates a step (N)" },
 };
 
-const fixed = (x, digits = 3) => x.toFixed(digits).replace("-", "−");
+const fixed = (x, digits = 3) => (Number.isFinite(x) ? x.toFixed(digits) : x > 0 ? "∞" : "-∞").replace("-", "−");
 
 const signed = (x, digits = 3) => (x > 0 ? "+" : "") + fixed(x, digits);
 

@@ -49,7 +49,7 @@ function problemsSection(root, data, styles) {
     const missed = (p) => p.curves.filter((c, i) => strategies[i] && wrong(c)).length;
     const key = {
       order: (p, i) => i, hard: (p) => share(p), easy: (p) => -share(p), missed: (p) => -missed(p),
-    }[state.sort] ?? ((p) => -(p.gaps[scorer] ?? -Infinity));
+    }[state.sort] ?? ((p) => -scoreOf(p.gaps[scorer] ?? -Infinity));
     return places.map((i) => [key(problems[i], i), i]).sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : a[1] - b[1])).map(([, i]) => i);
   }
 
@@ -62,7 +62,7 @@ function problemsSection(root, data, styles) {
       el("span", { class: "id" }, p.id),
       all ? el("span", { class: "share" }, shareBar(p, all), ` ${p.right}/${all} right`) : el("span", { class: "share" }, "no samples"),
       el("span", { class: "prompt" }, p.prompt || "(prompt not kept)"),
-      el("span", { class: "squares" }, squares(p), gap === undefined ? null : el("span", { class: "gap" }, ` wrong − right: ${signed(gap, 2)}`)),
+      el("span", { class: "squares" }, squares(p), gap === undefined ? null : el("span", { class: "gap" }, ` wrong − right: ${signed(scoreOf(gap), 2)}`)),
     ));
   }
 
@@ -112,7 +112,7 @@ function problemsSection(root, data, styles) {
       if (mine) reveal(button);
     }
     const run = state.run;
-    const details = await unpacked(`p${run}-${place}`);
+    const details = await unpackedProblem(`p${run}-${place}`);
     if (state.open !== place || state.run !== run) return; // another was opened meanwhile
     const at = found.indexOf(place);
     const step = (by) => (at >= 0 && found[at + by] !== undefined ? () => open(found[at + by]) : null);

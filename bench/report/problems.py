@@ -1,5 +1,6 @@
 """The problems of a run, one by one: a line each for the list, and everything there is on it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,15 +68,17 @@ def prompt_text(prompt: Any) -> str:
     return "" if prompt is None else str(prompt)
 
 
-def _gaps(drawn: Iterable[Row], scores: Iterable[Row]) -> dict[str, float]:
+def _gaps(drawn: Iterable[Row], scores: Iterable[Row]) -> dict[str, float | str]:
     """How much higher each scorer puts the best wrong solution than the best right one."""
     right = {(row["n"], row["index"]): row["correct"] for row in drawn if row["stop"] == "eos"}
     best: dict[str, dict[bool, float]] = defaultdict(dict)
     for row in scores:
         kind = right.get((row["n"], row["index"])) if row["strategy"] == "sample" else None
         if kind is not None and row["value"] is not None:
-            best[row["scorer"]][kind] = max(row["value"], best[row["scorer"]].get(kind, row["value"]))
-    return {name: _short(found[False] - found[True]) for name, found in best.items() if len(found) == 2}
+            value = float(row["value"])  # infinities stand there as texts
+            best[row["scorer"]][kind] = max(value, best[row["scorer"]].get(kind, value))
+    gaps = {name: found[False] - found[True] for name, found in best.items() if len(found) == 2}
+    return {name: _short(gap) if math.isfinite(gap) else str(gap) for name, gap in gaps.items() if not math.isnan(gap)}
 
 
 def detail_record(rows: ProblemRows) -> Row:

@@ -13,7 +13,7 @@ function scorersSection(root, data, styles) {
       root.append(el("p", { class: "empty" }, "No scorer judged the samples of this run."));
       return;
     }
-    root.append(scorerTable(run), ...verdicts(run), el("div", { class: "cards" }, run.scorers.map((s) => scorerCard(s, lookOf(data, styles, r, s.name)))));
+    root.append(scorerTable(run), ...verdicts(run), el("div", { class: "cards" }, run.scorers.map((s) => scorerCard(s, (curve) => lookOf(data, styles, r, curve)))));
   });
   root.append(el(
     "p", { class: "note" },
@@ -49,25 +49,28 @@ function scorerTable(run) {
 
 // Where Best-of-N turns down: more samples find more that the scorer is wrong about.
 function verdicts(run) {
-  const turned = run.scorers.filter((s) => s.best_of_n?.falls.length);
-  return turned.map((s) => {
-    const worst = s.best_of_n.falls.at(-1);
+  return run.scorers.flatMap((s) => s.best_of_n).filter((turn) => turn.falls.length).map((turn) => {
+    const worst = turn.falls.at(-1);
     return el(
-      "p", { class: "alert" }, el("b", null, `Over-optimised: ${s.name}. `),
-      `Best-of-N is best at N = ${s.best_of_n.peak}, and ${fixed(-worst.difference)} worse at N = ${worst.n} `,
+      "p", { class: "alert" }, el("b", null, `Over-optimised: ${turn.scorer}. `),
+      `Best-of-N is best at N = ${turn.peak}, and ${fixed(-worst.difference)} worse at N = ${worst.n} `,
       `(${interval(worst.low, worst.high, signed)}, ${pEquals(worst.p)}): with more samples it finds more that the scorer is wrong about. A vote (weighted majority) or fewer samples are safer.`,
     );
   });
 }
 
-function scorerCard(scorer, look) {
+// `looksOf` gives the look of the Best-of-N curve of a scorer, or of a scorer under a reducer.
+function scorerCard(scorer, looksOf) {
   const card = el("article", { class: "card" }, el("h3", null, scorer.name));
   card.append(el("h4", null, "Share right against score"));
-  if (scorer.bins?.length) card.append(figure((box) => reliabilityDiagram(box, scorer, look), false));
+  if (scorer.bins?.length) card.append(figure((box) => reliabilityDiagram(box, scorer, looksOf(scorer.best_of_n[0]?.scorer)), false));
   else card.append(el("p", { class: "empty" }, scorer.labels ? "Its scores are no probabilities (beyond 0 to 1)." : "It has no opinion on any finished solution."));
-  card.append(el("h4", null, "Best-of-N: accuracy against N"));
-  if (scorer.best_of_n?.points.length > 1) card.append(figure((box) => turnChart(box, scorer, look)), turnText(scorer.best_of_n));
-  else card.append(el("p", { class: "empty" }, "There is no Best-of-N curve with it in this run."));
+  const turns = scorer.best_of_n.filter((turn) => turn.points.length > 1);
+  for (const turn of turns) {
+    const under = turn.scorer === scorer.name ? "" : ` (${turn.scorer})`;
+    card.append(el("h4", null, `Best-of-N${under}: accuracy against N`), figure((box) => turnChart(box, turn, looksOf(turn.scorer))), turnText(turn));
+  }
+  if (!turns.length) card.append(el("h4", null, "Best-of-N: accuracy against N"), el("p", { class: "empty" }, "There is no Best-of-N curve with it in this run."));
   return card;
 }
 
@@ -83,14 +86,14 @@ function turnText({ peak, falls, points }) {
   return el("p", { class: "note" }, peak === last ? "Still rising at the largest N." : `Best at N = ${peak}; what it loses after is within chance.`);
 }
 
-function turnChart(box, scorer, look) {
-  const fell = new Set(scorer.best_of_n.falls.map((f) => f.n));
-  const points = scorer.best_of_n.points.map(([n, y, low, high]) => ({
+function turnChart(box, turn, look) {
+  const fell = new Set(turn.falls.map((f) => f.n));
+  const points = turn.points.map(([n, y, low, high]) => ({
     x: n, y, low, high,
-    lines: [`N = ${n}: ${fixed(y)} (${interval(low, high)})`, ...(n === scorer.best_of_n.peak ? ["its maximum"] : []), ...(fell.has(n) ? ["significantly below its maximum"] : [])],
+    lines: [`N = ${n}: ${fixed(y)} (${interval(low, high)})`, ...(n === turn.peak ? ["its maximum"] : []), ...(fell.has(n) ? ["significantly below its maximum"] : [])],
   }));
-  chart(box, [{ name: `Best-of-N (${scorer.name})`, look: { ...look, dash: null }, points }], {
-    label: `Best-of-N accuracy with ${scorer.name} against N`,
+  chart(box, [{ name: `Best-of-N (${turn.scorer})`, look: { ...look, dash: null }, points }], {
+    label: `Best-of-N accuracy with ${turn.scorer} against N`,
     title: "N",
     ticks: (count) => thinned(points.map((p) => p.x), count),
     tickText: String,

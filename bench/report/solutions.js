@@ -4,7 +4,7 @@ const FIRST = 32; // solutions shown before "show more"
 
 // Scores to colours: blue above the middle, orange below; beyond 0 to 1 the scores of the problem say what is high.
 function scoreRange(lists) {
-  const all = lists.flat(2).filter((v) => v !== null && v !== undefined);
+  const all = lists.flat(2).filter(Number.isFinite);
   const [low, high] = [all.reduce((a, b) => Math.min(a, b), Infinity), all.reduce((a, b) => Math.max(a, b), -Infinity)];
   if (!all.length || (low >= 0 && high <= 1)) return { low: 0, high: 1 };
   return { low, high: high > low ? high : low + 1 };

@@ -205,6 +205,50 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, folder, capsys):
     assert main(["report", str(folder), "--problems", "-1"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "complaint"),
+    [
+        ("points", {"n": "1"}, """'n' is "1", not a whole number from 1"""),
+        ("points", {"accuracy": None}, "'accuracy' is null, not a number from 0 to 1"),
+        ("points", {"flops": "many"}, """'flops' is "many", not a number from 0"""),
+        ("points", {"n": 3}, r"results.jsonl has nothing on pass@n \(None\) at n = 3"),
+        ("results", {"correct": True}, "'correct' is true, not a number from 0 to 1"),
+        ("results", {"flops": float("nan")}, "'flops' is NaN, not a number from 0"),
+        ("results", {"flops": 10**400}, "'flops' is 10+…, not a number from 0"),
+        ("problems", {"answer": float("inf")}, "'answer' is Infinity, not an answer"),
+        ("problems", {"prompt": [1]}, r"'prompt' is \[1\], not a text or a list of messages"),
+        ("samples", {"steps": ["a", 1]}, r"""'steps' is \["a", 1\], not a list of texts"""),
+        ("samples", {"tokens": 3}, "'tokens' is 3, not lists of tokens"),
+        ("scores", {"value": "high"}, """'value' is "high", not a number or null"""),
+        ("trees", {"depth": 0.5}, "'depth' is 0.5, not a whole number from 0"),
+    ],
+)
+def test_a_row_of_the_wrong_kind_is_named(folder, capsys, name, change, complaint):
+    path = folder / f"{name}.jsonl"
+    first, *others = rows(path)
+    path.write_text("".join(json.dumps(row) + "\n" for row in (others[0], first | change, *others[1:])))
+    with pytest.raises(BadInput, match=rf"{name}\.jsonl, line 2: {complaint}"):
+        read_folder(folder, "x")
+    assert main(["report", str(folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["points", "results", "problems", "samples", "scores", "trees"])
+def test_a_row_that_lacks_a_field_is_named(folder, capsys, name):
+    path = folder / f"{name}.jsonl"
+    first, *others = rows(path)
+    for key in first:
+        less = {k: v for k, v in first.items() if k != key}
+        path.write_text("".join(json.dumps(row) + "\n" for row in (*others, less)))
+        capsys.readouterr()
+        if main(["report", str(folder)]):  # some need not be there
+            complaint = capsys.readouterr().err
+            assert f"{name}.jsonl, line {len(others) + 1}: no {key!r}" in complaint
+    path.write_text("[1]\n")
+    with pytest.raises(BadInput, match=rf"{name}\.jsonl, line 1: not an object"):
+        read_folder(folder, "x")
+
+
 def test_the_command_says_where_the_page_is(folder, tmp_path, capsys):
     assert main(["report", str(folder)]) == 0
     assert f"{folder / 'report.html'}" in capsys.readouterr().out

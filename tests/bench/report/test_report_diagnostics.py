@@ -9,6 +9,7 @@ from bench.label_quality import auc
 from bench.report.curves import read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import read_folder
+from bench.report.page import report_page
 
 
 def of(path):
@@ -33,7 +34,8 @@ def test_figures_are_those_of_the_scores(tmp_path, make_run):
     ]
     assert found["auc_within"]["value"] == pytest.approx(np.mean(within))
     assert sum(b["count"] for b in found["bins"]) == 160
-    assert found["best_of_n"]["falls"] == []
+    [turn] = found["best_of_n"]
+    assert turn["falls"] == []
 
 
 @pytest.mark.parametrize("right", [0.0, 1.0])
@@ -69,9 +71,37 @@ def fooled(path, fall, problems=60):
 def test_a_curve_that_turns_down_is_flagged_and_noise_is_not(tmp_path, make_run):
     path = make_run(tmp_path / "run", problems=60, scorers=("orm",), trees=False)
     fooled(path, 0.3)
-    turn = of(path)["orm"]["best_of_n"]
+    [turn] = of(path)["orm"]["best_of_n"]
     assert turn["peak"] == 2
     assert [fall["n"] for fall in turn["falls"]] == [4, 8]
     assert all(fall["difference"] < 0 and fall["p"] < 0.05 / 6 for fall in turn["falls"])
     fooled(path, 0.01)
-    assert of(path)["orm"]["best_of_n"]["falls"] == []
+    [turn] = of(path)["orm"]["best_of_n"]
+    assert turn["falls"] == []
+
+
+def test_every_reducers_curve_is_its_scorers(tmp_path, make_run):
+    """After `rerank --reduce` curves are named `scorer:reducer`, and the scores by the scorer alone."""
+    path = make_run(tmp_path / "run", problems=60, scorers=("orm", "prm"), trees=False)
+    fooled(path, 0.3)
+    for name in ("results", "points"):
+        lines = [json.loads(line) for line in (path / f"{name}.jsonl").read_text().splitlines()]
+        lines = [line | {"scorer": scorer} for scorer in ("prm:min", "prm:mean") for line in lines]
+        (path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = of(path)
+    assert found["orm"]["best_of_n"] == []
+    assert [turn["scorer"] for turn in found["prm"]["best_of_n"]] == ["prm:min", "prm:mean"]
+    assert all([fall["n"] for fall in turn["falls"]] == [4, 8] for turn in found["prm"]["best_of_n"])
+
+
+def test_infinite_scores_are_above_and_below_all_others(tmp_path, make_run):
+    path = make_run(tmp_path / "run", problems=8)
+    lines = [json.loads(line) for line in (path / "scores.jsonl").read_text().splitlines()]
+    for line in lines:
+        line["value"] = "inf" if line["value"] > 0.8 else "-inf" if line["value"] < 0.2 else line["value"]
+    before = of(path)["orm"]
+    (path / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    after = of(path)["orm"]
+    assert after["auc"] == pytest.approx(before["auc"], abs=0.05)
+    assert (after["labels"], after["accuracy"]) == (before["labels"], None)
+    report_page([read_folder(path, "run")])
