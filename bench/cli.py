@@ -12,16 +12,14 @@ from bench import train_grpo
 from bench.curves import Results
 from bench.errors import BadInput
 from bench.memory import keep_freed_memory
-from bench.options import columns, separator
-from bench.plan import POOLED, SELECTORS, RunPlan
+from bench.options import ANSWERS, columns, separator
+from bench.plan import POOLED, SELECTORS, RunPlan, sizes_to
 from bench.report import command as report_command
 from bench.specs import named_scorers
 from bench.table import table
 from bench.train import add_arguments
-from verifiers.answers import EXACT, GSM8K, MATH
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
-ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,12 +115,11 @@ def _rerank(options: argparse.Namespace) -> None:
     beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
     out = options.out or beside or Path("runs") / _slug("rerank", first.name.partition(".")[0])
     print(f"reranking {', '.join(options.pools)} -> {out}")
-    sizes = [1 << i for i in range(options.n.bit_length()) if 1 << i <= options.n]
     results = rerank(
         options.pools,
         named_scorers(options.scorer),
         out,
-        sizes=sizes,
+        sizes=sizes_to(options.n),
         columns=options.columns,
         separator=options.separator,
         reduce=options.reduce.split(",") if options.reduce else (),
@@ -260,8 +257,12 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     run.add_argument("--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ...")
-    run.add_argument("--policy", required=True, help="tiny:policy, transformers:FOLDER_OR_NAME or package.module:name")
-    run.add_argument("--n", type=int, default=16, help="samples a problem; curves show powers of two up to it")
+    run.add_argument(
+        "--policy",
+        required=True,
+        help="tiny:policy, transformers:MODEL, vllm:MODEL or package.module:name; MODEL is a folder or a hub name",
+    )
+    run.add_argument("--n", type=int, default=16, help="samples a problem; the curves' last point")
     run.add_argument("--strategies", help=f"comma-separated, of {', '.join(POOLED)}, beam_search; NAME:SCORER for one")
     run.add_argument("--expand", type=int, default=4, help="beam search: next steps drawn from each prefix")
     run.add_argument("--max-steps", type=int, default=64, help="beam search: rounds at most")
@@ -289,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
     rerank.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
-    rerank.add_argument("--n", type=int, default=32, help="the curves show powers of two up to it")
+    rerank.add_argument("--n", type=int, default=32, help="the curves' last point")
     rerank.add_argument(
         "--select",
         default="best_of_n,weighted_majority",

@@ -215,7 +215,8 @@ def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
     """What a reader should know of a table of outcomes from pools of `whole` samples."""
     problems = len({o.problem for o in outcomes})
     yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
-    yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
+    if whole > 1:
+        yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
     pools = {o.problem: o.pool for o in outcomes if o.pool}
     middle = int(np.median(list(pools.values()))) if pools else 0
     if 1 < middle < 2 * max(o.n for o in outcomes if o.pool):

@@ -84,7 +84,9 @@ def weighted_at_k(
 ) -> tuple[float, float]:
     """The chance that a weighted vote in a k-subset is right, and the standard error of that estimate.
 
-    With all scores equal it is majority voting (maj@k).
+    With scores that are all the same, and above 0, it is majority voting (maj@k). Scores below 0 (logits,
+    log-probabilities) make a class lighter with every vote: sum probabilities instead. A subset in which nobody votes
+    counts as wrong, where `search.weighted`, as a last resort, chooses its best-scored solution.
 
     >>> weighted_at_k([0, 1, 1], [0.9, 0.5, 0.6], [0, 1, 1], 3)
     (1.0, 0.0)
@@ -216,6 +218,7 @@ def _votes(
     place = np.full(len(right), len(names))
     place[voters] = column
     votes = np.where(voters, _finite(scores), 0.0)
+    rounding = 1e-14 * np.abs(scores[voters & np.isfinite(scores)]).max(initial=0.0)  # of votes that cancel out
     class_right = np.bincount(column, weights=right[voters]) / np.bincount(column)
 
     def outcomes(rows: Ints, sizes: Ints) -> Floats:
@@ -238,7 +241,7 @@ def _votes(
         eligible = known[rows].cumsum(axis=1, dtype=np.float64)[:, sizes - 1].T[:, None]
         weights = np.where(counts > 0, weigh(sums, counts, eligible), -np.inf)
         top = weights.max(axis=1, keepdims=True)
-        winners = (weights >= top - 1e-9 * np.maximum(1.0, np.abs(top))) & np.isfinite(weights)
+        winners = (weights >= top - 1e-9 * np.abs(top) - rounding) & np.isfinite(weights)
         chance: Floats = (class_right @ winners) / np.maximum(1, winners.sum(axis=1))
         return chance
 

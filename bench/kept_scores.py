@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import search
 from bench.errors import BadInput
-from bench.run_folder import Row, append_rows, whole_lines
+from bench.run_folder import Row, append_rows, json_number, whole_lines
 from verifiers.scoring import Scorer, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.train_rows import digest_of
@@ -66,8 +66,8 @@ class KeptScores:
                 "scorer": version,
                 "problem": result.problem.id,
                 "digest": keys[i][1],
-                "steps": [[_written(value) for value in row.tolist()] for row in result.scores.steps],
-                "values": [_written(value) for value in result.scores.values().tolist()],
+                "steps": [[json_number(value) for value in row.tolist()] for row in result.scores.steps],
+                "values": [json_number(value) for value in result.scores.values().tolist()],
                 "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
             }
             for i, result in zip(todo, results, strict=True)
@@ -97,8 +97,3 @@ def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:
 
 def _read(row: Sequence[float | str | None]) -> npt.NDArray[np.float64]:
     return np.array([math.nan if value is None else float(value) for value in row], dtype=np.float64)
-
-
-def _written(value: float) -> float | str | None:
-    """A value in strict JSON, which has no infinities and no NaN."""
-    return value if math.isfinite(value) else None if math.isnan(value) else str(value)

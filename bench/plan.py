@@ -89,7 +89,7 @@ class RunPlan:
         >>> RunPlan("chain", "tiny:policy", {}, (), 12).sizes()
         [1, 2, 4, 8, 12]
         """
-        return sorted({1 << i for i in range(self.n.bit_length()) if 1 << i <= self.n} | {self.n})
+        return sizes_to(self.n)
 
     def beams(self) -> list[tuple[int, int, int]]:
         """(candidates a step, width, expand) of each beam; as many candidates a step as there are samples.
@@ -108,3 +108,12 @@ class RunPlan:
             return replace(default, **changes)
         except ValueError as error:
             raise BadInput(f"sampling: {error}") from None
+
+
+def sizes_to(n: int) -> list[int]:
+    """Powers of two up to n, and n.
+
+    >>> sizes_to(12)
+    [1, 2, 4, 8, 12]
+    """
+    return sorted({1 << i for i in range(n.bit_length()) if 1 << i <= n} | {n})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bench.curves import GradedPool
 from bench.kept_scores import Kept
 from bench.pools import SavedPool
-from bench.run_folder import Row, json_line, write_atomically
+from bench.run_folder import Row, json_line, json_number, write_atomically
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Solution
 
@@ -74,7 +74,7 @@ def _scores(found: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[R
                 **_place(found, i),
                 "scorer": name,
                 "steps": _shown(steps, len(solution.steps), value),
-                "value": _number(value),
+                "value": json_number(value),
                 "reason": None,
             }
 
@@ -88,12 +88,8 @@ def _place(found: GradedSolutions, i: int) -> Row:
     }
 
 
-def _shown(steps: FloatArray, count: int, value: float) -> list[float | None]:
+def _shown(steps: FloatArray, count: int, value: float) -> list[float | str | None]:
     """A score a step; where the scorer read other steps, or the whole alone, its value stands at the last one."""
     if len(steps) == count:
-        return [_number(float(score)) for score in steps]
-    return [*[None] * (count - 1), _number(value)] if count else []
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None  # strict JSON has no infinities
+        return [json_number(float(score)) for score in steps]
+    return [*[None] * (count - 1), json_number(value)] if count else []

@@ -11,12 +11,13 @@ from tqdm import tqdm
 from bench.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from bench.errors import BadInput
 from bench.kept_scores import Kept, KeptScores, open_scores
+from bench.options import ANSWERS
 from bench.outputs import write_problems, write_results
 from bench.plan import SELECTORS, Contest
 from bench.pool_rows import GradedSolutions, write_pool_rows
 from bench.pools import SavedPool, read_pools
 from bench.rerank_notes import notes_on_pools, notes_on_scorers
-from bench.run_folder import lock_folder, write_config
+from bench.run_folder import lock_folder, read_config, write_config
 from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
@@ -54,11 +55,13 @@ def rerank(
     """
     _known("select", select, SELECTORS)
     _known("reduce", reduce, REDUCERS)
+    sizes = sorted(set(sizes))
     pools = read_pools(sources, columns=columns, limit=limit)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
             raise BadInput(f"--scorer {name}: the pools record scores of that name; write OTHER={scorers[name]}")
+    _check_out(out, sources)
     lock = lock_folder(out)
     try:
         loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
@@ -74,8 +77,8 @@ def rerank(
             answers,
         )
         curves = _curves([*loaded, *recorded], graded, reduce)
-        contests = [ANY_RIGHT, Contest("self_consistency", None)]
-        contests += [Contest(way, name) for way in select for name in curves]
+        ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
+        contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
         values = [{name: _values(found, *curve) for name, curve in curves.items()} for found in graded]
         outcomes: list[Outcome] = []
         for found, mine in zip(graded, values, strict=True):
@@ -92,14 +95,38 @@ def rerank(
             *notes_on_scorers(curves, values, graded),
         )
         results = Results(tuple(outcomes), notes)
-        config = {"pools": [str(source) for source in sources], "scorers": [f"{n}={s}" for n, s in scorers.items()]}
-        write_config(out / "config.toml", config | {"select": list(select), "reduce": list(reduce), "seed": seed})
+        config: dict[str, object] = {
+            "pools": [str(source) for source in sources],
+            "scorers": [f"{name}={spec}" for name, spec in scorers.items()],
+            "select": list(select),
+            "reduce": list(reduce),
+            "sizes": list(sizes),
+            "columns": [f"{ours}={theirs}" for ours, theirs in (columns or {}).items()],
+            "answers": next((name for name, known in ANSWERS.items() if known is answers), "own"),
+            "separator": separator,
+            "limit": limit,
+            "seed": seed,
+        }
+        write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     finally:
         lock.close()
     return results
+
+
+def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
+    """Refuse a folder where results would replace what is read, a run, or the results of other pools."""
+    for source in sources:
+        if out.resolve() in (Path(source).resolve(), Path(source).resolve().parent):
+            raise BadInput(f"{out}: {source} is read from there, and results could replace it; choose another --out")
+    if (out / "journal.jsonl").exists():
+        raise BadInput(f"{out}: this folder holds a run; choose another --out")
+    config = out / "config.toml"
+    before = read_config(config).get("pools", []) if config.exists() else []
+    if before and set(before) != set(map(str, sources)):
+        raise BadInput(f"{out}: this folder holds a rerank of {', '.join(before)}; choose another --out, or remove it")
 
 
 def _known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
@@ -143,7 +170,9 @@ def _parts(pools: Sequence[SavedPool]) -> Iterator[list[SavedPool]]:
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, tuple[Kept, Spend]]:
     """The recorded scores in the shape of others, silent where this pool has none; they cost nothing here."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
-    return {name: (Kept.of(pool.recorded[name].steps) if name in pool.recorded else silent, Spend()) for name in names}
+    found = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
+    found |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
+    return {name: (found.get(name, silent), Spend()) for name in names}
 
 
 def _graded(
@@ -203,7 +232,9 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
             problems += [pool.problem] * len(pool.solutions)
             solutions += pool.solutions
         elif None in pool.correct:
-            raise BadInput(f"problem {pool.problem.id!r}: neither an 'answer' nor 'correct' for each solution")
+            raise BadInput(
+                f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
+            )
     verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []
     for pool in pools:

@@ -55,7 +55,7 @@ def _beam_outcomes(
 
 
 def _values(rows: Sequence[Row]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([np.nan if row["value"] is None else row["value"] for row in rows], dtype=np.float64)
+    return np.array([np.nan if row["value"] is None else float(row["value"]) for row in rows], dtype=np.float64)
 
 
 def _by_problem(rows: Iterable[Row]) -> dict[str, list[Row]]:

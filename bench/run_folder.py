@@ -8,6 +8,7 @@ run that was killed and one that was not end with the same bytes.
 
 import fcntl
 import json
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -131,16 +132,22 @@ def json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def json_number(value: float) -> float | str | None:
+    """A number in strict JSON, which has no NaN (None here) and no infinities (texts here, which `float` reads).
+
+    >>> [json_number(x) for x in (0.5, math.nan, -math.inf)]
+    [0.5, None, '-inf']
+    """
+    return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+
+
 def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
     """Write the config of a run that has committed nothing yet; compare that of one that has."""
     wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
     if empty:
         write_config(path, wanted)
         return
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
+    found = read_config(path)
     differing = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
     if differing:
         first = differing[0]
@@ -156,16 +163,29 @@ def write_config(path: Path, config: Mapping[str, object]) -> None:
     write_atomically(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in config.items()))
 
 
+def read_config(path: Path) -> Row:
+    """The settings in a file of `write_config`; BadInput where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
+
+
 def whole_lines(path: Path) -> list[str]:
-    """The lines of a file of JSON lines up to the first torn one."""
+    """The lines of a file of JSON lines, without the unfinished one that a kill may have left at its end.
+
+    Raises BadInput for a finished line that is not JSON: something else than a kill has damaged the file.
+    """
     if not path.exists():
         return []
     whole = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             json.loads(line)
         except ValueError:
-            break
+            raise BadInput(
+                f"{path}:{number}: not a line that was written here; mend or remove it, or choose another --out"
+            ) from None
         whole.append(line.decode() + "\n")
     return whole
 

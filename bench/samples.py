@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.run_folder import json_number
 from bench.task import Task
 from search import SearchResult
 from verifiers.scoring import Spend
@@ -64,8 +65,8 @@ def score_rows(result: SearchResult, rows: Sequence[Row], scorer: str) -> list[R
             "n": row["n"],
             "index": row["index"],
             "scorer": scorer,
-            "steps": [None if np.isnan(s) else float(s) for s in steps],
-            "value": None if np.isnan(value) else float(value),
+            "steps": [json_number(float(s)) for s in steps],
+            "value": json_number(float(value)),
             "reason": reason,
         }
         for row, steps, value, reason in zip(rows, scores.steps, scores.values(), scores.reasons, strict=True)
@@ -85,7 +86,7 @@ def tree_rows(result: SearchResult, scorer: str, n: int) -> list[Row]:
             "depth": node.depth,
             "text": node.solution.steps[-1].text if node.solution.steps else "",
             "stop": node.solution.stop.value,
-            "value": None if np.isnan(node.value) else node.value,
+            "value": json_number(node.value),
             "fate": node.fate.value,
         }
         for place, node in enumerate(result.tree)

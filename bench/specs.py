@@ -1,9 +1,11 @@
 """Policies and scorers from what a person types on the command line."""
 
+import hashlib
 import importlib
 import json
 import os
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -79,12 +81,18 @@ def separator_note(name: str, trained: str | None, given: str) -> str | None:
 
 
 def version_of(spec: str) -> str:
-    """The spec with a digest of every model folder that it names, so that a model trained anew is another one."""
+    """The spec with a digest of every model folder that it names, so that a model trained anew is another one.
+
+    A scorer of one's own, `package.module:name`, is as new as its module's file.
+    """
     from verifiers.train_folder import base_digest
 
     tiny = dict.fromkeys(re.findall(r"\btiny:\w+", spec))
     folders = [*map(_tiny_folder, tiny), *(Path(part) for part in re.split(r"[:,]", spec) if part)]
-    return " ".join([spec, *(base_digest(folder) for folder in folders if folder.is_dir())])
+    module = spec.partition(":")[0]
+    own = getattr(sys.modules.get(module), "__file__", None) if "." in module else None
+    code = [hashlib.sha256(Path(own).read_bytes()).hexdigest()[:16]] if own else []
+    return " ".join([spec, *(base_digest(folder) for folder in folders if folder.is_dir()), *code])
 
 
 def named_scorers(options: list[str]) -> dict[str, str]:

@@ -268,3 +268,14 @@ def test_infinite_scores() -> None:
 
 def test_unreadable_answers_cannot_outvote_a_readable_one() -> None:
     assert weighted_at_k([0, 0, 0, 1], [1.0] * 4, [-1, -1, -1, 0], 4) == (1.0, 0.0)
+
+
+def test_votes_of_any_scale_are_told_apart_and_rounding_is_a_tie() -> None:
+    # Products of many steps' scores: all below any fixed tolerance.
+    assert weighted_at_k([1, 0, 0, 0], [4e-11, 6e-16, 6e-16, 6e-16], [0, 1, 1, 1], 4) == (1.0, 0.0)
+    assert weighted_at_k([0, 1, 0], [1.0, 2e-12, 1e-12], [0, 1, 2], 2)[0] == pytest.approx((0 + 0 + 1) / 3)
+    for scale in (1.0, 1e-11, 1e11):
+        values = [scale * x for x in (0.1, 0.2, 0.3)]
+        assert weighted_at_k([1, 1, 0], values, [0, 0, 1], 3) == (0.5, 0.0), "0.1 + 0.2 and 0.3 weigh the same"
+        cancelled = [scale * x for x in (0.1, 0.2, -0.3, 0.0)]
+        assert weighted_at_k([1, 1, 1, 0], cancelled, [0, 0, 0, 1], 4) == (0.5, 0.0)
