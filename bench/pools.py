@@ -137,7 +137,7 @@ def _read(
 
 
 def _problems(groups: Sequence[_Group], ids: set[str]) -> list[Problem]:
-    """The problems, where rows have no ids under ones that are free."""
+    """The problems; those whose rows have no ids get some that no other problem has."""
     problems = []
     taken = set(ids)
     for place, group in enumerate(groups):
@@ -211,7 +211,7 @@ def _steps(where: str, entry: Row) -> tuple[Step, ...]:
         return split_steps(text_field(where, entry, ("text", "steps")))
     if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
         raise BadInput(f"{where}: 'steps' must be a list of texts")
-    if "text" in entry and "".join(steps) != text_field(where, entry, ("text",)):
+    if entry.get("text") is not None and "".join(steps) != text_field(where, entry, ("text",)):
         raise BadInput(
             f"{where}: 'text' is not its 'steps' joined; leave one of them out, or end each step with its separator"
         )

@@ -98,6 +98,14 @@ def test_a_source_given_twice_is_refused() -> None:
         read_pools(["owner/p:test", "owner/p:test"])
 
 
+def test_steps_and_text_where_a_table_has_both_columns() -> None:
+    solutions = [{"text": None, "steps": ["a\n", "b"]}, {"text": "a\nb", "steps": None}]
+    parquet.write_table(pyarrow.Table.from_pylist([{"prompt": "?", "solutions": solutions}]), "p.parquet")
+    [pool] = read_pools(["p.parquet"])
+    assert [s.text for s in pool.solutions] == ["a\nb", "a\nb"]
+    assert pool.in_steps == (True, False)
+
+
 def test_verdicts() -> None:
     found = [True, False, 1, 0, 1.0, 0.0, None]
     [pool] = read({"prompt": "?", "solutions": [{"text": "1", "correct": c} for c in found]})
