@@ -25,7 +25,7 @@ function chart(box, series, options) {
     ticks.map((t) => svg("text", { class: "tick-text", x: pad.left - 7, y: round(y(t)) + 4, "text-anchor": "end" }, tickNumber(t, ticks))),
     xTicks.map((t) => svg("text", { class: "tick-text", x: round(x(t)), y: height - pad.bottom + 17, "text-anchor": "middle" }, options.tickText(t))),
     options.title ? svg("text", { class: "axis-title", x: (pad.left + width - pad.right) / 2, y: height - 6, "text-anchor": "middle" }, options.title) : null,
-    svg("g", { class: series.length > 4 ? "many" : null }, groups), ring,
+    svg("g", { class: series.length > 12 ? "many crowd" : series.length > 4 ? "many" : null }, groups), ring,
   );
   const tip = el("div", { class: "tip", "aria-hidden": true });
   const spoken = el("p", { class: "unseen", "aria-live": "polite" });

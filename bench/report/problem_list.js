@@ -1,5 +1,7 @@
 // The list of a run's problems: search, filter, sort, and open one.
 
+const SQUARES = 20; // in a row, which is what a phone has room for
+
 function problemsSection(root, data, styles) {
   const state = { run: 0, query: "", filter: "all", sort: "order", open: null };
   const controls = el("div", { class: "controls" });
@@ -80,10 +82,11 @@ function problemsSection(root, data, styles) {
   function squares(p) {
     const mine = ours(state.run).map((one, i) => ({ ...one, chance: p.curves[i] })).filter(({ curve, chance }) => !curve.reference && chance !== null);
     const label = mine.map(({ curve, chance }) => `${curve.label}: ${outcome(chance)}`).join("; ");
+    const corner = (i) => [13 * (i % SQUARES), 13 * Math.floor(i / SQUARES)];
     return svg(
-      "svg", { width: 13 * mine.length, height: 11, role: "img", "aria-label": label },
+      "svg", { width: 13 * Math.min(SQUARES, mine.length), height: 13 * Math.ceil(mine.length / SQUARES) - 2, role: "img", "aria-label": label },
       mine.map(({ curve, place, chance }, i) => svg(
-        "g", { transform: `translate(${13 * i} 0)` }, svg("title", null, `${curve.label}: ${outcome(chance)}`),
+        "g", { transform: `translate(${corner(i)})` }, svg("title", null, `${curve.label}: ${outcome(chance)}`),
         svg("rect", { x: 0.75, y: 0.75, width: 9.5, height: 9.5, fill: styles[place].colour, "fill-opacity": chance, stroke: styles[place].colour, "stroke-width": 1.5 }),
       )),
     );

@@ -70,6 +70,61 @@ def test_any_run_is_drawn_and_fits(opened, shape, width):
     assert not browser.run("/NaN|undefined/.test(document.querySelector('main').innerHTML)")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_chart_of_31_curves_can_be_used(opened, width):
+    browser = opened({"problems": 3, "scorers": tuple(f"scorer{i}" for i in range(29)), "trees": False}, width=width)
+    assert browser.run("document.querySelectorAll('.curves .series').length") == 31
+    looks = browser.run("""[...document.querySelectorAll('.curves .series')].map((s) => [
+        s.querySelector('.line').getAttribute('stroke'), s.querySelector('.line').getAttribute('stroke-dasharray'),
+        s.querySelector('.marker')?.getAttribute('d')].join())""")
+    assert len(set(looks)) == 31
+    chart, legend = (
+        browser.run(f"document.querySelector('.curves {part}').getBoundingClientRect().height")
+        for part in (".chart", ".legend")
+    )
+    assert chart + legend < 1000, "a name and the chart are on one screen"
+    browser.run("document.querySelectorAll('.legend button[data-curve]')[30].dispatchEvent(new Event('pointerenter'))")
+    assert browser.run("document.querySelectorAll('.curves .series.on').length") == 1
+    assert browser.run("getComputedStyle(document.querySelector('.curves .series:not(.on)')).opacity") == "0.1"
+    right = "Math.max(...[...document.querySelectorAll('.list %s')].map((e) => e.getBoundingClientRect().right))"
+    assert browser.run(right % ".squares rect") <= browser.run(right % "button")
+    assert browser.run("document.querySelectorAll('.list li:first-child .squares rect').length") == 30
+    assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+def test_infinite_scores_and_reducers_are_shown(make_run, tmp_path, browser):
+    path = make_run(tmp_path / "run", problems=4, scorers=("orm", "prm"))
+    for name in ("scores", "results", "points", "trees"):
+        file = path / f"{name}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        for row in rows:
+            if row["scorer"] == "orm" and name == "scores":
+                row["value"] = "inf" if row["value"] > 0.5 else "-inf"
+                row["steps"] = [None, row["value"]]
+            if row["scorer"] == "prm" and name == "trees":
+                row["value"] = "-inf" if row["value"] is None else row["value"]
+        if name in ("results", "points"):
+            both = [row | {"scorer": f"prm:{how}"} for row in rows if row["scorer"] == "prm" for how in ("min", "mean")]
+            rows = [row for row in rows if row["scorer"] != "prm"] + both
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    browser.errors.clear()
+    write_report([path], tmp_path / "report.html")
+    browser.open(tmp_path / "report.html")
+    browser.wait("document.querySelector('.solution')")
+    heads = browser.run("[...document.querySelectorAll('.card')].map((c) => c.textContent)")
+    assert "Best-of-N (prm:min): accuracy" in heads[1]
+    assert "Best-of-N (prm:mean): accuracy" in heads[1]
+    assert browser.run("document.querySelectorAll('.card .chart svg').length") == 4
+    choose(browser, "Colour by", "orm")
+    assert "∞" in browser.run("document.querySelector('.solutions').textContent")
+    choose(browser, "Sort", "gap:orm")
+    browser.run("document.querySelector('input[value=tree]').click()")
+    assert browser.run("document.querySelectorAll('.tree .node').length") == 4
+    assert not browser.run("/NaN|undefined|Infinity|\\[object/.test(document.querySelector('main').textContent)")
+    assert not browser.run("/NaN|undefined/.test(document.querySelector('main').innerHTML)")
+    assert browser.errors == []
+
+
 def test_hostile_text_is_shown_as_it_is(opened):
     browser = opened({"text": HOSTILE})
     browser.wait("document.querySelector('.solution')")
