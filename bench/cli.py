@@ -18,6 +18,7 @@ from bench.report import command as report_command
 from bench.specs import named_scorers
 from bench.table import table
 from bench.train import add_arguments
+from verifiers.engine_stopped import EngineStoppedError
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "reproduce": _reproduce,
         }[options.command]
         command(options)
-    except BadInput as error:
+    except (BadInput, EngineStoppedError) as error:
         print(f"stepbeam: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

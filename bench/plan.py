@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bench.errors import BadInput
+from policies.engine_options import without_resources
 from policies.policy import Sampling
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
@@ -49,13 +50,17 @@ class RunPlan:
                 raise BadInput(f"--{name.replace('_', '-')} {getattr(self, name)}: it must be 1 or more")
 
     def config(self) -> dict[str, object]:
-        """The settings as flat values for `config.toml`; what was left to its default is left out."""
-        flat: dict[str, object] = {"scorers": [f"{name}={spec}" for name, spec in self.scorers.items()]}
+        """The settings as flat values for `config.toml`; what was left to its default is left out.
+
+        So is what a machine gives the engines: a run that ran out of memory goes on with `share=0.4`.
+        """
+        specs = [f"{name}={without_resources(spec)}" for name, spec in self.scorers.items()]
+        flat: dict[str, object] = {"scorers": specs}
         for name in self.__slots__:
             value = getattr(self, name)
             if name != "scorers" and value is not None:
                 flat[name] = list(value) if isinstance(value, tuple) else value
-        return flat
+        return flat | {"policy": without_resources(self.policy)}
 
     def with_default_strategies(self) -> "RunPlan":
         """All that can be read off one pool: every strategy but beam search."""

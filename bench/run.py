@@ -44,7 +44,7 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
         write_problems(out, task.problems)
         _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
         results = results_of(plan, task, contests, folder)
-        results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling), *_seed_notes(folder)))
+        results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
     finally:
         folder.close()
@@ -56,16 +56,6 @@ def _format_notes(folder: RunFolder, sampling: Sampling) -> list[str]:
     records = [record for record in folder.committed.values() if record.get("separator")]
     said = {r["scorer"]: separator_note(r["scorer"], r["separator"], sampling.separator) for r in records}
     return [note for note in said.values() if note]
-
-
-def _seed_notes(folder: RunFolder) -> list[str]:
-    """Of a sampler that has no seeds of rows, as the journal knows it."""
-    if all(record.get("seeded", True) for record in folder.committed.values()):
-        return []
-    return [
-        "the policy's engine has no seeds of rows on this platform: the run can be repeated as a whole, in the same "
-        "chunks, but a problem's samples depend on the problems beside it"
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +136,7 @@ class _Chunk:
             seed=self.plan.seed,
         )
         rows = [row for result in found for row in sample_rows(self.task, result, "sample", None, self.plan.n)]
-        self.folder.commit(pool_unit(self.number), _sampled(parts, found), samples=rows)
+        self.folder.commit(pool_unit(self.number), spend_record(found), samples=rows)
 
     def score(self, name: str, parts: _Parts) -> None:
         pools: dict[str, list[Row]] = {problem.id: [] for problem in self.problems}
@@ -189,11 +179,6 @@ class _Chunk:
             trees += tree_rows(result, name, n)
         record = _record(name, parts, found)
         self.folder.commit(beam_unit(self.number, name, n), record, samples=samples, scores=scores, trees=trees)
-
-
-def _sampled(parts: _Parts, results: Sequence[search.SearchResult]) -> Row:
-    """What the journal keeps of sampling: what was spent, and whether rows had seeds of their own."""
-    return {"seeded": getattr(parts.policy, "seeded", True), **spend_record(results)}
 
 
 def _record(name: str, parts: _Parts, results: Sequence[search.SearchResult]) -> Row:

@@ -16,7 +16,7 @@ import verifiers
 from bench.errors import BadInput
 from bench.plan import DType
 from bench.tiny import weights_folder
-from policies.engine_options import engine_from
+from policies.engine_options import engine_from, without_resources
 from policies.policy import Policy
 from verifiers.scoring import Scorer, ValueScorer
 from verifiers.spec_parts import dtype_of, parts_of
@@ -59,7 +59,7 @@ def load_scorer(spec: str) -> Scorer:
             return prms.load(names[0], dtype=dtype_of(spec, options.get("dtype")), engine=engine)
         own: Scorer | None = _from_module(spec, "score")
         return own if own is not None else verifiers.load(known)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
 
 
@@ -92,7 +92,7 @@ def version_of(spec: str) -> str:
     module = spec.partition(":")[0]
     own = getattr(sys.modules.get(module), "__file__", None) if "." in module else None
     code = [hashlib.sha256(Path(own).read_bytes()).hexdigest()[:16]] if own else []
-    return " ".join([spec, *(base_digest(folder) for folder in folders if folder.is_dir()), *code])
+    return " ".join([without_resources(spec), *(base_digest(folder) for folder in folders if folder.is_dir()), *code])
 
 
 def named_scorers(options: list[str]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from verifiers.spec_parts import count_of, share_of, yes_of
 
+EngineDType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" is that of the checkpoint
 SPEC_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})
 
 
@@ -14,7 +15,7 @@ SPEC_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})
 class EngineOptions:
     """How an engine is started; the defaults are vLLM's, but for the memory on a CPU.
 
-    `memory_bytes` is that of keys and values; None takes what is left of the engine's share of a GPU, and 4 GiB on a
+    `memory_bytes` is that of keys and values; None takes what is left of the engine's share of a GPU, and 2 GiB on a
     CPU. `share` is the part of a GPU's memory that the engine may take: two engines on one GPU want 0.45 each.
     `max_rows` are the rows that are computed side by side, `context` the tokens of a row, `tensor_parallel` the GPUs
     that a model is split over. `eager=True` starts in seconds where compiling takes a minute, and computes a little
@@ -26,7 +27,7 @@ class EngineOptions:
     ValueError: share=1.5: an engine's part of a GPU's memory is above 0 and at most 1
     """
 
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: EngineDType = "auto"
     context: int | None = None
     memory_bytes: int | None = None
     share: float = 0.9
@@ -59,6 +60,16 @@ def vllm_options(engine: EngineChoice) -> EngineOptions | None:
     return EngineOptions() if engine == "vllm" else None
 
 
+def dtype_of_checkpoint(config: Any) -> EngineDType:
+    """The dtype that a model was saved with, as its config says; float16 is float32 on a CPU."""
+    import torch
+
+    found = getattr(config, "dtype", None)
+    if found is torch.float16:
+        return "float16" if torch.cuda.is_available() else "float32"
+    return "bfloat16" if found is torch.bfloat16 else "float32"
+
+
 def options_from(spec: str, given: dict[str, str]) -> EngineOptions:
     """The engine's options that stand behind a spec's name; the other ones in `given` are left alone.
 
@@ -81,6 +92,15 @@ def options_from(spec: str, given: dict[str, str]) -> EngineOptions:
     if "eager" in given:
         options = replace(options, eager=yes_of(spec, "eager", given["eager"]))
     return options
+
+
+def without_resources(spec: str) -> str:
+    """A spec without what a machine gives an engine, which changes no result: so that a run can go on with less.
+
+    >>> without_resources("vllm:model,context=512,share=0.4,eager=yes")
+    'vllm:model,context=512'
+    """
+    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in SPEC_OPTIONS - {"context"})
 
 
 def engine_from(spec: str, given: dict[str, str]) -> EngineChoice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 
 from policies.chat import encode_text
 from policies.checks import check_rows
-from policies.engine_options import EngineOptions
+from policies.engine_options import EngineOptions, dtype_of_checkpoint
 from policies.policy import Extended, NextTokens, Sampling, Until
 from policies.pretrained import source_of
 from policies.prompts import Prompts
@@ -51,9 +51,8 @@ class VLLM:
     engine at once, a request each: vLLM itself makes n requests of one that asks for n samples, and only single
     ones tell what each row found in the cache. Keys and values stay in the engine from call to call.
 
-    On a GPU each row is drawn with its own seed. vLLM's sampler on a CPU has no seeds of rows (`seeded` is False):
-    there a call is drawn with one seed made of all of its rows', so that a run can be repeated as a whole, but a
-    row's sample depends on the rows beside it.
+    Each row is drawn with its own seed, whatever is beside it. What rounding makes of the same row in another batch,
+    or with another part of it cached, may differ in the last bits, and so, rarely, in a token.
 
     Spend is the engine's own account of cached and computed tokens; what it finds cached depends on what it has
     computed before, other problems included. FLOPs as in `policies.Transformers`. Log-probabilities are left out
@@ -76,18 +75,16 @@ class VLLM:
         self._ends = eos_ids(_generation_config(self.source), text, self.tokenizer)
         with torch.device("meta"):
             self.flops_per_token = 2.0 * flop_parameters(AutoModelForCausalLM.from_config(self.config))
-        self.engine = Engine(self.source, options or EngineOptions(), kind="sampling")
+        chosen = options or EngineOptions()
+        if chosen.dtype == "auto":
+            chosen = replace(chosen, dtype=dtype_of_checkpoint(self.config))
+        self.engine = Engine(self.source, chosen, kind="sampling")
         self.prompts = Prompts(self.tokenizer, self.cutter, chat=chat, context=self.engine.context)
 
     @property
     def name(self) -> str:
         """What a run writes down."""
         return Path(self.source).name
-
-    @property
-    def seeded(self) -> bool:
-        """Whether each row's sample depends on its own seed alone."""
-        return self.engine.seeded
 
     @property
     def uses_chat_template(self) -> bool:
@@ -204,7 +201,6 @@ class VLLM:
         """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
         stop, ends = sampling.separator if until == "step" else None, tuple(sorted(self._ends))
         waiting = list(rows)
-        calls = 0
         while waiting:
             requests = [
                 Request(
@@ -219,19 +215,10 @@ class VLLM:
                 )
                 for row in waiting
             ]
-            replies = self._one_call(requests, seed_at(calls, "call", *(seeds[row.index] for row in waiting)))
+            replies = self.engine.sample(requests)
             waiting = [
                 row for row, reply in zip(waiting, replies, strict=True) if self._goes_on(row, reply, until, sampling)
             ]
-            calls += 1
-
-    def _one_call(self, requests: Sequence[Request], seed: int) -> list[Reply]:
-        if self.seeded:
-            return self.engine.sample(requests)
-        # The engine draws from torch's own numbers, in this process.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.engine.sample(requests)
 
     def _goes_on(self, row: _Row, reply: Reply, until: Until, sampling: Sampling) -> bool:
         """Add what a row has sampled; whether it has more to sample."""

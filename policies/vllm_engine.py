@@ -12,12 +12,13 @@ from typing import Any, Literal
 import torch
 
 from policies.engine_options import EngineOptions
+from verifiers.engine_stopped import EngineStoppedError
 
 # Engines within one process share its process groups, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CLOSED: list[Any] = []  # and so they shut down together, with the last
 _CPU_BLOCK = 32  # the smallest that its attention takes; prefixes are shared by whole blocks
-_CPU_BYTES = 4 << 30  # of keys and values: by itself it would take nine tenths of the machine, or refuse to start
+_CPU_BYTES = 2 << 30  # of keys and values: by itself it would take nine tenths of the machine, or refuse to start
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Engine:
             # A second process costs a CPU a core, and cannot be stopped as surely.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             settings["block_size"] = _CPU_BLOCK
+            settings["enable_chunked_prefill"] = False  # its sampler cannot take back what half of a prompt has drawn
             if options.memory_bytes is None:
                 settings["kv_cache_memory_bytes"] = _CPU_BYTES  # which VLLM_CPU_KVCACHE_SPACE overrides
             else:
@@ -107,11 +109,6 @@ class Engine:
             _RUNNING.add(self)
         self.context: int = self.llm.llm_engine.model_config.max_model_len
 
-    @property
-    def seeded(self) -> bool:
-        """Whether a row can have a seed of its own: vLLM's sampler on a CPU has none."""
-        return not self.on_cpu
-
     def sample(self, requests: Sequence[Request]) -> list[Reply]:
         """A reply a request, in their order; rows run side by side and share the blocks of equal prefixes."""
         params: dict[tuple[Any, ...], Any] = {}
@@ -124,7 +121,7 @@ class Engine:
                     temperature=r.temperature,
                     top_p=r.top_p,
                     top_k=r.top_k,
-                    seed=r.seed if self.seeded else None,
+                    seed=r.seed,
                     stop=r.stop,
                     stop_token_ids=list(r.ends),
                     include_stop_str_in_output=True,
@@ -174,16 +171,37 @@ class Engine:
 
     def _run(self, work: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
         if self._closed_by:
-            raise RuntimeError(f"the vLLM engine does not run ({self._closed_by}): load the model again")
+            raise EngineStoppedError(f"the vLLM engine does not run ({self._closed_by}): load the model again")
         if not prompts:
             return []
         try:
-            return work()
-        except BaseException:
-            # What was left in the engine would come out with the next call's rows.
-            engine = self.llm.llm_engine
-            engine.abort_request(list(engine.output_processor.request_states), internal=True)
-            raise
+            # Within this process its sampler also draws from torch's own numbers, and uses none of them.
+            with torch.random.fork_rng(devices=[], enabled=self._in_process):
+                return work()
+        except BaseException as error:
+            if self._emptied(error):
+                raise
+            self._closed_by = f"{type(error).__name__}: {_in_a_line(error)}"
+            if not isinstance(error, Exception):
+                raise
+            raise EngineStoppedError(
+                f"the vLLM engine has stopped ({self._closed_by}): its own log says why; load the model again"
+            ) from error
+
+    def _emptied(self, error: BaseException) -> bool:
+        """Clear what a broken call has left in the engine; False where the engine is of no more use.
+
+        Rows left in it would come out with the next call's. A block of keys and values is known by its ids from when
+        it is planned, not from when it is computed: later rows would read what was never written.
+        """
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        # A process of its own has had the keyboard's signal too, and takes it as the end.
+        if isinstance(error, EngineDeadError) or not (self._in_process or isinstance(error, Exception)):
+            return False
+        engine = self.llm.llm_engine
+        engine.abort_request(list(engine.output_processor.request_states), internal=True)
+        return bool(self.llm.reset_prefix_cache())
 
 
 def _reply(output: Any, request: Request) -> Reply:
@@ -195,12 +213,14 @@ def _reply(output: Any, request: Request) -> Reply:
     return Reply(ids, [flat.logprobs[start] for start in flat.start_indices], cached)
 
 
-def _in_a_line(error: Exception) -> str:
+def _in_a_line(error: BaseException) -> str:
     """What an error of vLLM says, with our words for the options that it speaks of."""
     from pydantic import ValidationError
 
     text = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
     line = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    if "initialization failed" in line:  # of an engine in a process of its own, whose log has the reason
+        return f"{line} (what the engine may take is said with context=, share=, gib= and rows=)"
     ours = {"utilization": "share", "max_model_len": "context", "kv_cache_memory": "gib", "max_num_seqs": "rows"}
     named = [f"{theirs} is {own}=" for theirs, own in ours.items() if theirs in line]
     return f"{line} (here {', '.join(named)})" if named else line

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from policies.engine_options import EngineChoice, EngineOptions, vllm_options
+from policies.engine_options import EngineChoice, EngineDType, EngineOptions, vllm_options
+from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
 from prms.public import PublicErrorPRM, PublicPRM
 from verifiers.checkpoint import json_of, read_tensors, tensor_names
@@ -69,8 +70,6 @@ def _on_vllm(name: str, form: PRMFormat, dtype: str, options: EngineOptions) -> 
 
     if json_of(name, "adapter_config.json") is not None:
         raise ValueError(f"{name!r} is an adapter: merge it into its base model and save that, for vLLM to load it")
-    if dtype == "float16":
-        raise ValueError("dtype='float16': use bfloat16 or float32 on vLLM")
     names = tensor_names(name)
     if form.head == "tokens":
         key = next((key for key in ("lm_head.weight", "model.embed_tokens.weight") if key in names), None)
@@ -81,9 +80,13 @@ def _on_vllm(name: str, form: PRMFormat, dtype: str, options: EngineOptions) -> 
         head.load_state_dict({"weight": rows.float()})
     else:
         head = _head(name, form, AutoConfig.from_pretrained(name, trust_remote_code=False).hidden_size)
-    wanted = _dtype(name, dtype, "cpu")
-    body = VLLMBackbone(name, replace(options, dtype="bfloat16" if wanted is torch.bfloat16 else "float32"))
-    return body, head.eval(), AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    if form.head == "tokens":
+        token_ids(tokenizer, form)
+    row_builder(tokenizer, form)  # a tokenizer of another format is found before the engine is started
+    wanted = _dtype(name, dtype, "cuda" if torch.cuda.is_available() else "cpu")
+    words: dict[torch.dtype, EngineDType] = {torch.bfloat16: "bfloat16", torch.float16: "float16"}
+    return VLLMBackbone(name, replace(options, dtype=words.get(wanted, "float32"))), head.eval(), tokenizer
 
 
 def _dtype(name: str, dtype: str, where: str) -> torch.dtype:

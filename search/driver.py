@@ -16,6 +16,7 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
+from verifiers.engine_stopped import EngineStoppedError
 from verifiers.scoring import ZERO, Scorer, Scores, Spend
 from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Stop, failed
@@ -261,6 +262,8 @@ class _Calls:
         def attempt(i: int, j: int) -> list[T]:
             try:
                 rows = call(i, j)
+            except EngineStoppedError:
+                raise
             except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
                 errors.append(error)
                 if j - i == 1:

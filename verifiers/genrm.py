@@ -119,13 +119,7 @@ class GenRM:
 
         Raises ValueError for a model of another kind.
         """
-        policy, config = _policy(name, dtype=dtype, device=device, engine=engine)
-        entry: dict[str, Any] = getattr(config, "stepbeam", None) or {}
-        if entry.get("kind") != "genrm":
-            raise ValueError(
-                f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
-                "give the model to GenRM or LLMJudge with a format of your own"
-            )
+        policy, entry = _policy(name, dtype=dtype, device=device, engine=engine)
         words = GenRMFormat(**entry["format"])
         policy.prompts.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
         votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
@@ -321,14 +315,28 @@ def _policy(
     dtype: Literal["auto", "float32", "bfloat16"],
     device: str,
     engine: EngineChoice,
-) -> tuple[Any, Any]:
-    """A judge's policy and its model's config."""
+) -> tuple[Any, dict[str, Any]]:
+    """A judge's policy, and what its model was taught; raises ValueError for a model of another kind."""
     if (options := vllm_options(engine)) is not None:
+        from transformers import AutoConfig
+
+        from policies.pretrained import source_of
         from policies.vllm import VLLM
 
-        served = VLLM(name, options=replace(options, dtype=dtype))
-        return served, served.config
+        # Before the engine is started, which would have to be stopped again.
+        entry = _entry_of(name, AutoConfig.from_pretrained(source_of(name), trust_remote_code=False))
+        return VLLM(name, options=replace(options, dtype=dtype)), entry
     from policies.transformers import Transformers
 
     policy = Transformers.load(name, dtype=dtype, device=device)
-    return policy, policy.model.config
+    return policy, _entry_of(name, policy.model.config)
+
+
+def _entry_of(name: str | Path, config: Any) -> dict[str, Any]:
+    entry: dict[str, Any] = getattr(config, "stepbeam", None) or {}
+    if entry.get("kind") != "genrm":
+        raise ValueError(
+            f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
+            "give the model to GenRM or LLMJudge with a format of your own"
+        )
+    return entry

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer
 
 from policies.attention import any_length
-from policies.engine_options import EngineOptions
+from policies.engine_options import EngineDType, EngineOptions
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
@@ -21,6 +21,7 @@ from verifiers.token_rows import TokenRow, token_rows
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
+_ENGINE_DTYPES: dict[str, EngineDType] = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -62,9 +63,15 @@ def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOpti
     outputs, width = weights["weight"].shape
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
     head.load_state_dict(weights)
-    body = VLLMBackbone(source, replace(options, dtype="bfloat16" if dtype == "bfloat16" else "float32"))
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    return EngineRewardModel(body, head.eval(), body.config, source), tokenizer
+    body = VLLMBackbone(source, replace(options, dtype=_ENGINE_DTYPES[dtype]))
+    model = EngineRewardModel(body, head.eval(), body.config, source)
+    try:
+        check_head(model, tokenizer, kind)
+    except ValueError:
+        model.close()
+        raise
+    return model, tokenizer
 
 
 def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: str, device: str) -> tuple[Any, Any]:

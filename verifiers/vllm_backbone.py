@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from verifiers.parameters import flop_parameters
 from verifiers.token_rows import TokenRow
 
 _HEADS = ("score.", "v_head.")  # of our models and of public ones; vLLM would refuse tensors that it does not know
+
+_TOKENS = 1 << 15  # whose states are held at a time, of which only those at the ends of steps are kept
 
 
 class VLLMBackbone:
@@ -47,9 +49,24 @@ class VLLMBackbone:
 
     def hidden_at(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
         """The hidden states at the ends of each row, shape (T_i, d) a row."""
-        found = self.engine.hidden([row.ids for row in rows])
-        return [states[list(row.ends)] for states, row in zip(found, rows, strict=True)]
+        found: list[torch.Tensor] = []
+        for group in _groups(rows):
+            states = self.engine.hidden([row.ids for row in group])
+            found += [of_row[list(row.ends)] for of_row, row in zip(states, group, strict=True)]
+        return found
 
     def close(self) -> None:
         """Stop the engine; a second call does nothing."""
         self.engine.close()
+
+
+def _groups(rows: Sequence[TokenRow]) -> Iterator[list[TokenRow]]:
+    """The rows in their order, in groups of at most `_TOKENS` tokens, or of one row."""
+    group: list[TokenRow] = []
+    for row in rows:
+        if group and sum(len(r.ids) for r in group) + len(row.ids) > _TOKENS:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group

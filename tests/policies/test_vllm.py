@@ -15,14 +15,15 @@ import verifiers
 from bench.tiny import load_task, weights_folder
 from policies import Sampling, Transformers
 from verifiers import Problem, Solution, Step, Stop
+from verifiers.engine_stopped import EngineStoppedError
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
-from policies import EngineOptions
+from policies import EngineOptions, vllm_engine
 from policies.vllm import VLLM
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()
-OPTIONS = EngineOptions(dtype="float32", eager=True, memory_bytes=1 << 30, max_rows=64)
+OPTIONS = EngineOptions(dtype="float32", eager=True, memory_bytes=1 << 28, max_rows=64)
 TASK = load_task("chain", count=50)
 GREEDY = replace(TASK.sampling, temperature=0.0)
 
@@ -41,6 +42,15 @@ def plain():
 def extend(policy, prefixes, *, until="end", sampling=TASK.sampling, problems=TASK.problems, seed=0):
     seeds = range(seed, seed + len(prefixes))
     return policy.extend(list(problems), list(prefixes), until=until, sampling=sampling, seeds=list(seeds))
+
+
+def texts(solutions):
+    return [solution.text for solution in solutions]
+
+
+def plain_model():
+    policy = Transformers.load(weights_folder("policy"), dtype="float32")
+    return policy.model, policy.tokenizer
 
 
 def step_by_step(policy, problems, sampling):
@@ -99,10 +109,75 @@ def test_samples_follow_the_models_distribution(engine, plain):
 
 def test_a_call_can_be_repeated_and_other_seeds_give_other_samples(engine):
     first, again, other = (extend(engine, [ROOT] * 50, seed=seed).solutions for seed in (0, 0, 1000))
-    assert first == again != other
+    assert texts(first) == texts(again) != texts(other)
     state = torch.random.get_rng_state()
     extend(engine, [ROOT] * 2, problems=TASK.problems[:2])
     assert torch.equal(state, torch.random.get_rng_state())  # the caller's numbers are left alone
+
+
+DIGITS = np.random.default_rng(0).integers(1, 10, size=(40, 80)).tolist()
+LONG = [Problem(f"long{i}", f"C {'+'.join(map(str, row))}\n") for i, row in enumerate(DIGITS)]
+
+
+def test_a_row_is_drawn_with_its_own_seed_whatever_is_beside_it_or_cached(engine):
+    # 6,440 tokens: more than the engine takes in at a time.
+    sampling = replace(TASK.sampling, max_tokens=30)
+    engine.engine.llm.reset_prefix_cache()
+    cold, warm = (extend(engine, [ROOT] * 40, problems=LONG, sampling=sampling) for _ in range(2))
+    assert cold.spend[-1].cached_prompt_tokens < warm.spend[-1].cached_prompt_tokens
+    alone = [
+        extend(engine, [ROOT], problems=[LONG[i]], sampling=sampling, seed=i).solutions[0] for i in range(0, 40, 8)
+    ]
+    assert texts(cold.solutions) == texts(warm.solutions)
+    assert texts(alone) == texts(cold.solutions[::8])
+    assert len(set(texts(extend(engine, [ROOT] * 20, problems=LONG[:1] * 20, sampling=sampling).solutions))) > 10
+
+
+def test_a_call_that_breaks_leaves_no_false_prefixes_behind(engine, monkeypatch):
+    # What was planned when the engine broke is known to its cache by then, and was never computed.
+    sampling = replace(GREEDY, max_tokens=20)
+    expected = texts(extend(engine, [ROOT] * 8, problems=LONG[:8], sampling=sampling).solutions)
+    executor = engine.engine.llm.llm_engine.engine_core.engine_core.model_executor
+    execute = executor.execute_model
+    for error in (RuntimeError("a passing error"), KeyboardInterrupt()):
+        calls = []
+
+        def broken(*arguments, error=error, calls=calls, **options):
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise error
+            return execute(*arguments, **options)
+
+        engine.engine.llm.reset_prefix_cache()
+        monkeypatch.setattr(executor, "execute_model", broken)
+        with pytest.raises(type(error)):
+            extend(engine, [ROOT] * 8, problems=LONG[:8], sampling=sampling)
+        monkeypatch.undo()
+        assert texts(extend(engine, [ROOT] * 8, problems=LONG[:8], sampling=sampling).solutions) == expected
+
+
+def test_an_engine_that_died_is_no_rows_fault(monkeypatch):
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    def dead(*arguments, **options):
+        raise EngineDeadError
+
+    with VLLM(weights_folder("policy"), options=OPTIONS) as policy:
+        search.self_consistency(TASK.problems[:2], policy, n=1, sampling=GREEDY)
+        monkeypatch.setattr(policy.engine.llm.llm_engine, "step", dead)
+        for words in ("has stopped", "does not run"):
+            with pytest.raises(EngineStoppedError, match=f"the vLLM engine {words} .EngineDeadError"):
+                search.self_consistency(TASK.problems[:2], policy, n=1, sampling=GREEDY)
+
+
+def test_auto_is_the_dtype_of_the_checkpoint(tmp_path):
+    model, tokenizer = plain_model()
+    for dtype in (torch.float32, torch.bfloat16):
+        folder = tmp_path / str(dtype)
+        model.to(dtype).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        with VLLM(folder, options=replace(OPTIONS, dtype="auto")) as policy:
+            assert policy.engine.llm.llm_engine.model_config.dtype is dtype
 
 
 def test_no_logprobs_where_the_engine_has_none_before_top_p(engine):
@@ -181,7 +256,7 @@ def test_genrm_reads_and_samples_with_the_engine(plain):
     problems = TASK.problems[:8]
     solutions = extend(plain, [ROOT] * 8, problems=problems).solutions
     folder = weights_folder("genrm")
-    direct = verifiers.GenRM.load(folder, dtype="float32", engine="vllm")
+    direct = verifiers.GenRM.load(folder, dtype="float32", engine=OPTIONS)
     try:
         theirs = direct.score(problems, solutions)
     finally:
@@ -283,11 +358,13 @@ def test_a_stop_at_the_separator_loses_nothing(merging, separator):
 
 def test_the_memory_of_keys_and_values(monkeypatch):
     # Without a word vLLM would take nine tenths of the machine, and refuse to start where these are not free.
+    assert vllm_engine._CPU_BYTES == 2 << 30
+    monkeypatch.setattr(vllm_engine, "_CPU_BYTES", 1 << 27)
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
-    for options, expected in ((EngineOptions(eager=True), 4 << 30), (replace(OPTIONS, memory_bytes=1 << 28), 1 << 28)):
+    for options, expected in ((EngineOptions(eager=True), 1 << 27), (OPTIONS, 1 << 28)):
         with VLLM(weights_folder("policy"), options=options) as policy:
             assert policy.engine.llm.llm_engine.vllm_config.cache_config.kv_cache_memory_bytes == expected
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-    for options, expected in ((EngineOptions(eager=True), 1 << 30), (OPTIONS, 1 << 30)):
+    for options, expected in ((EngineOptions(eager=True), 1 << 30), (OPTIONS, 1 << 28)):
         with VLLM(weights_folder("policy"), options=options) as policy:
             assert policy.engine.llm.llm_engine.vllm_config.cache_config.kv_cache_memory_bytes == expected

@@ -10,6 +10,7 @@ import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
+from policies import vllm_engine
 from verifiers import Problem, Solution, Stop, split_steps
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
@@ -78,6 +79,43 @@ def test_an_engine_that_cannot_start_is_told_in_a_line():
         prms.load(weights_folder("prm"), engine=policies.EngineOptions(context=5120))
     assert str(raised.value).startswith(f"{weights_folder('prm')}: vLLM could not load it: ")
     assert "\n" not in str(raised.value)
+
+
+def test_a_few_states_are_held_at_a_time(solutions, monkeypatch):
+    served = prms.load(weights_folder("prm"), engine="vllm")
+    try:
+        whole = served.score(TASK.problems, solutions)
+        asked = []
+        hidden = served.model.base_model.engine.hidden
+        monkeypatch.setattr(served.model.base_model.engine, "hidden", lambda rows: asked.append(rows) or hidden(rows))
+        monkeypatch.setattr("verifiers.vllm_backbone._TOKENS", 100)
+        parts = served.score(TASK.problems, solutions)
+    finally:
+        served.model.close()
+    assert len(asked) > 3
+    assert all(len(rows) == 1 or sum(map(len, rows)) <= 100 for rows in asked)
+    for a, b in zip(whole.steps, parts.steps, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_model_of_another_kind_leaves_no_engine_behind():
+    for load, words in (
+        (verifiers.GenRM.load, "not a trained generative verifier"),
+        (verifiers.ORM.load, "no trained orm"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load(weights_folder("policy"), engine="vllm")
+    assert not vllm_engine._RUNNING
+
+
+def test_rationales_depend_on_their_own_solution_only(solutions):
+    judge = verifiers.GenRM.load(weights_folder("genrm_cot"), votes=2, engine="vllm", dtype="float32")
+    try:
+        together = judge.score(TASK.problems[:5], solutions[:5]).values()
+        alone = [judge.score([p], [s]).values()[0] for p, s in zip(TASK.problems[:5], solutions[:5], strict=True)]
+    finally:
+        judge.policy.close()
+    np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
 def test_public_prms(kind, wide_public_folders):
