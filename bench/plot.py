@@ -11,13 +11,14 @@ from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.plan import Contest
 
 _LINES = ("-", "--", ":", "-.")
+_MOST_BANDS = 10
 _COLUMN = 22  # lines of names in a column of the legend
 
 
 def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     """Draw every curve against FLOPs a problem where they are known, else against N.
 
-    Up to eight of them have their interval bands; of more these would hide the curves.
+    Up to ten of them have their interval bands; of more these would hide the curves.
     """
     curves: dict[Contest, list[Point]] = {}
     for point in points:
@@ -31,7 +32,7 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
     height = 5.0 if columns == 1 else 7.0
     figure, [axes] = new_figure(size=(1.35 * height + columns * (0.55 + 0.075 * longest), height))
     count = len(curves.keys() - {ANY_RIGHT})
-    bands = count <= len(COLOURS)
+    bands = count <= _MOST_BANDS
     looks = _looks()
     for contest, curve in curves.items():
         x = [p.spend.flops if by_flops else float(p.n) for p in curve]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
+from bench.intervals import mean_interval
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,9 +39,8 @@ def reliability(
     [3, 1, 2]
 
     `scores` and `labels` have shape (M,), labels in [0, 1]. `groups[i]` (a problem's id) says which rows belong
-    together: intervals are from a bootstrap that draws whole groups, each row its own where it is None. Where
-    all labels of a bin agree on 0 or 1 the exact binomial interval stands in, over the bin's groups. Raises
-    ValueError for no rows, NaN, or fields of different lengths.
+    together: intervals are those of `bench.intervals.mean_interval` over whole groups, each row its own where it is
+    None. Raises ValueError for no rows, NaN, or fields of different lengths.
     """
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     owners = list(range(len(s))) if groups is None else list(groups)
@@ -57,9 +56,8 @@ def reliability(
     order = np.argsort(s, kind="stable")
     names = {name: i for i, name in enumerate(dict.fromkeys(owners))}
     owner = np.array([names[name] for name in owners])
-    rng = np.random.default_rng(seed)
     return [
-        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], rng, replicates))
+        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], replicates, seed))
         for rows in _equal_mass(s, order, bins)
     ]
 
@@ -112,16 +110,10 @@ def _equal_mass(scores: Numbers, order: npt.NDArray[np.intp], bins: int) -> list
     return [rows for rows in np.split(order, cuts) if len(rows)]
 
 
-def _interval(
-    labels: Numbers, owner: npt.NDArray[np.int64], rng: np.random.Generator, replicates: int
-) -> tuple[float, float]:
-    """95% of the mean label over draws of whole groups."""
+def _interval(labels: Numbers, owner: npt.NDArray[np.int64], replicates: int, seed: int) -> tuple[float, float]:
+    """95% of the mean label, whose groups are what was drawn."""
     _, place = np.unique(owner, return_inverse=True)
     counts = np.bincount(place)
-    if labels.min() == labels.max() and labels[0] in (0.0, 1.0):
-        exact = binomtest(int(labels[0]) * len(counts), len(counts)).proportion_ci(0.95)
-        return float(exact.low), float(exact.high)
-    sums = np.bincount(place, weights=labels)
-    drawn = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=replicates)
-    low, high = np.quantile(drawn @ sums / (drawn @ counts), [0.025, 0.975])
-    return float(low), float(high)
+    shares = np.bincount(place, weights=labels) / counts
+    _, low, high = mean_interval(shares, sizes=counts, replicates=replicates, seed=seed)
+    return low, high

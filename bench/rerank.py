@@ -16,7 +16,7 @@ from bench.outputs import write_problems, write_results
 from bench.plan import SELECTORS, Contest
 from bench.pool_rows import GradedSolutions, write_pool_rows
 from bench.pools import SavedPool, read_pools
-from bench.rerank_notes import notes_on_pools, notes_on_scorers
+from bench.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
 from bench.run_folder import lock_folder, read_config, write_config
 from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
@@ -93,6 +93,7 @@ def rerank(
             *filter(None, formats),
             *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
             *notes_on_scorers(curves, values, graded),
+            *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
         results = Results(tuple(outcomes), notes)
         config: dict[str, object] = {
@@ -147,10 +148,14 @@ def _judged(
     """Pool by pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
     with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
         for part in _parts(pools):
-            found = {
-                name: kept.score(versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part])
-                for name, scorer in scorers.items()
-            }
+            found = {}
+            for name, scorer in scorers.items():
+                try:
+                    found[name] = kept.score(
+                        versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part]
+                    )
+                except ValueError as error:  # such as a prompt that its tokenizer has no template for
+                    raise BadInput(f"--scorer {name}: {error}") from error
             yield from ({name: rows[i] for name, rows in found.items()} for i in range(len(part)))
             bar.update(len(part))
 

@@ -43,6 +43,16 @@ def notes_on_scorers(
         yield f"{name}: {_quality(rows)}"
 
 
+def notes_on_votes(names: Iterable[str], values: Sequence[Mapping[str, npt.NDArray[np.float64]]]) -> Iterator[str]:
+    """Of scores that make no weights of votes."""
+    for name in names:
+        if any((mine[name] < 0).any() for mine in values):
+            yield (
+                f"{name}: some scores are below 0; in weighted_majority each vote of these makes its answer lighter, "
+                "so use probabilities there"
+            )
+
+
 def _quality(rows: Sequence[tuple[float, float, str]]) -> str:
     scores, labels = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
     spoken = ~np.isnan(scores)

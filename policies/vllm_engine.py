@@ -68,7 +68,7 @@ class Engine:
                 "a GPU"
             ) from error
         self.on_cpu: bool = current_platform.is_cpu()
-        self._vllm, self._closed_by = vllm, ""
+        self._vllm, self._ended_by, self._is_open = vllm, "", True
         settings: dict[str, Any] = {
             "dtype": options.dtype,
             "max_model_len": options.context,
@@ -156,9 +156,9 @@ class Engine:
 
         Where several run within this process (on a CPU) the memory comes back with the last of them.
         """
-        if self._closed_by:
+        if not self._is_open:
             return
-        self._closed_by = "it was closed"
+        self._is_open, self._ended_by = False, self._ended_by or "it was closed"
         core = self.llm.llm_engine.engine_core
         del self.llm
         if not self._in_process:
@@ -170,8 +170,8 @@ class Engine:
             _CLOSED.pop().shutdown()
 
     def _run(self, work: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
-        if self._closed_by:
-            raise EngineStoppedError(f"the vLLM engine does not run ({self._closed_by}): load the model again")
+        if self._ended_by:
+            raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
         if not prompts:
             return []
         try:
@@ -181,11 +181,11 @@ class Engine:
         except BaseException as error:
             if self._emptied(error):
                 raise
-            self._closed_by = f"{type(error).__name__}: {_in_a_line(error)}"
+            self._ended_by = f"{type(error).__name__}: {_in_a_line(error)}"
             if not isinstance(error, Exception):
                 raise
             raise EngineStoppedError(
-                f"the vLLM engine has stopped ({self._closed_by}): its own log says why; load the model again"
+                f"the vLLM engine has stopped ({self._ended_by}): its own log says why; load the model again"
             ) from error
 
     def _emptied(self, error: BaseException) -> bool:

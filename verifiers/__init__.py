@@ -8,6 +8,7 @@ from verifiers.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators import from_function
 from verifiers.critiqued import Critiqued
+from verifiers.engine_stopped import EngineStoppedError
 from verifiers.genrm_format import GENRM, JUDGE, GenRMFormat
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
@@ -49,6 +50,7 @@ __all__ = [
     "BrokenLawError",
     "Calibrated",
     "Critiqued",
+    "EngineStoppedError",
     "FloatArray",
     "GenRM",
     "GenRMFormat",

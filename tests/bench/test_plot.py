@@ -41,7 +41,7 @@ def test_curves_of_any_number_are_told_apart(drawn, count):
     axes = drawn(points_of([Contest("best_of_n", f"scorer{i}") for i in range(count)]))
     looks = looks_of(axes)
     assert len(set(looks)) == len(looks) == count + 2
-    assert len(axes.collections) == (count + 1 if count <= 7 else 0), "more bands than eight hide the curves"
+    assert len(axes.collections) == (count + 1 if count <= 9 else 0), "more bands than ten hide the curves"
     assert ("bands" in axes.get_ylabel()) == bool(axes.collections)
 
 

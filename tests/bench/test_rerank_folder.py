@@ -136,3 +136,19 @@ def test_a_scorer_of_ones_own_is_as_new_as_its_file(monkeypatch: pytest.MonkeyPa
     Path("fresh/parts.py").write_text(INFINITE + "\n# another\n")
     assert version_of("fresh.parts:logs").split()[0] == before.split()[0] == "fresh.parts:logs"
     assert version_of("fresh.parts:logs") != before
+
+
+def test_scores_below_nought_are_no_weights(capsys) -> None:
+    rows = [{"prompt": "?", "answer": "1", "solutions": [{"text": f"{i % 2}", "logp": -0.5 - i} for i in range(4)]}]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["rerank", "pool.jsonl", "--out=out", "--n=4"]) == 0
+    assert "- logp: some scores are below 0; in weighted_majority" in capsys.readouterr().out
+    assert main(["rerank", "pool.jsonl", "--out=out", "--n=4", "--select=best_of_n"]) == 0
+    assert "below 0" not in capsys.readouterr().out
+
+
+def test_a_scorer_that_cannot_read_the_prompts_is_named_in_a_line(capsys) -> None:
+    talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
+    rows = [{"prompt": talk, "answer": "2", "solutions": ["2", "3"]}]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert fails(capsys, "rerank", "pool.jsonl", "--scorer=tiny:orm").startswith("stepbeam: --scorer orm: ")

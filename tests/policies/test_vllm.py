@@ -168,6 +168,7 @@ def test_an_engine_that_died_is_no_rows_fault(monkeypatch):
         for words in ("has stopped", "does not run"):
             with pytest.raises(EngineStoppedError, match=f"the vLLM engine {words} .EngineDeadError"):
                 search.self_consistency(TASK.problems[:2], policy, n=1, sampling=GREEDY)
+    assert policy.engine not in vllm_engine._RUNNING
 
 
 def test_auto_is_the_dtype_of_the_checkpoint(tmp_path):
