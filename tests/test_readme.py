@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import _parser
+from bench.commands.cli import _parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from bench.commands.train_grpo import Accuracy
 from bench.grpo_audit import read_metrics
 from bench.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
@@ -16,7 +17,6 @@ from bench.tiny import load_task, weights_folder
 from bench.tiny.exact import ExactSteps
 from bench.tiny.made_up import label, make_up_text
 from bench.tiny.worlds import WORLDS, Split
-from bench.train_grpo import Accuracy
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig

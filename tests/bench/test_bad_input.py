@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 
 ROW = {"id": "q1", "prompt": "1+1?", "answer": "2"}
 POOL_ROW = {**ROW, "solutions": [{"text": "The answer is 2."}]}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.pools import read_pools
 

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.pools import read_pools
 from bench.tiny import load_task

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.options import separator
 from bench.pools import read_pools
@@ -255,7 +255,15 @@ def calls() -> int:
 
 
 def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: str) -> None:
-    command = [sys.executable, "-m", "bench.cli", "rerank", slow_pools, "--scorer=slow_scorers.parts:slow", "--n=4"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.commands.cli",
+        "rerank",
+        slow_pools,
+        "--scorer=slow_scorers.parts:slow",
+        "--n=4",
+    ]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, check=True)
     assert calls() == 10

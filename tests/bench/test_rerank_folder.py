@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.kept_scores import open_scores
 from bench.specs import version_of

@@ -12,7 +12,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.samples import solution_of
 from bench.specs import load_scorer
 from verifiers import Problem
@@ -227,13 +227,21 @@ def killed_and_resumed(command: list[str], environment: dict[str, str], rng: ran
 @pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
     environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
-    assert killed_and_resumed([sys.executable, "-m", "bench.cli", *COMMAND], environment, random.Random(seed))
+    assert killed_and_resumed([sys.executable, "-m", "bench.commands.cli", *COMMAND], environment, random.Random(seed))
 
 
 @pytest.mark.slow
 def test_killed_anywhere_with_real_models_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    command = [sys.executable, "-m", "bench.cli", "run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.commands.cli",
+        "run",
+        "--task=chain",
+        "--policy=tiny:policy",
+        "--scorer=tiny:prm",
+    ]
     command += ["--strategies=self_consistency,best_of_n,beam_search", "--n=16", "--limit=12", "--chunk=3"]
     assert killed_and_resumed(command, dict(os.environ), random.Random(0))
 
@@ -253,7 +261,7 @@ def test_torn_files_are_repaired(place: Path, cut: int) -> None:
 
 def test_a_second_process_on_the_folder_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.05"}
-    command = [sys.executable, "-m", "bench.cli", *COMMAND, "--out=shared"]
+    command = [sys.executable, "-m", "bench.commands.cli", *COMMAND, "--out=shared"]
     first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30

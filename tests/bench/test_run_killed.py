@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.tiny import load_task
 
 RUN = [
@@ -36,7 +36,7 @@ class Pass:
 
 
 def started(command: list[str], out: str) -> subprocess.Popen[bytes]:
-    whole = [sys.executable, "-m", "bench.cli", *command, f"--out={out}"]
+    whole = [sys.executable, "-m", "bench.commands.cli", *command, f"--out={out}"]
     return subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

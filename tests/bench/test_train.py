@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.commands.train import add_arguments, run
 from bench.errors import BadInput
 from bench.label_quality import judge, quality_of
 from bench.tiny import load_task, weights_folder
-from bench.train import add_arguments, run
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
 from prms import PRM
 from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
@@ -97,7 +97,7 @@ def test_a_prm_from_rows_and_from_a_collected_folder():
 
 
 def test_a_separators_escapes_become_line_breaks():
-    from bench.cli import main
+    from bench.commands.cli import main
 
     row = {"prompt": "C 1+1\n", "solution": "1+1=2\n\n=2", "correct": True, "labels": [1, 0]}
     argv = ["train", "prm", write("t.jsonl", row), "--target=error", "--base=tiny:policy", "--out=out", "--steps=1"]

@@ -8,7 +8,7 @@ import pytest
 
 import policies
 import search
-from bench.processbench_command import processbench
+from bench.commands.processbench import processbench
 from bench.tiny import load_task, weights_folder
 from verifiers import Problem, Solution, Step, Stop
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.paired import compare
 from bench.report.folder import read_folder, read_folders

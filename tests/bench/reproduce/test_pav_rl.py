@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.reproduce import pav_rl
 from bench.reproduce.pav_claims import Curve, replicate

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bench.cli import main
+from bench.commands.cli import main
 from bench.errors import BadInput
 from bench.reproduce import verigate_work
 from bench.reproduce.folder import slug

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from bench import train_grpo
+from bench.commands import report as report_command
+from bench.commands import train_grpo
+from bench.commands.train import add_arguments
 from bench.curves import Results
 from bench.errors import BadInput
 from bench.memory import keep_freed_memory
 from bench.options import ANSWERS, columns, separator
 from bench.plan import POOLED, SELECTORS, RunPlan, sizes_to
-from bench.report import command as report_command
 from bench.specs import named_scorers
 from bench.table import table
-from bench.train import add_arguments
 from verifiers.engine_stopped import EngineStoppedError
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
@@ -133,7 +133,7 @@ def _rerank(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from bench.report.command import report
+    from bench.commands.report import report
 
     report(options.runs, options.out, options.problems)
 
@@ -142,13 +142,13 @@ def _train(options: argparse.Namespace) -> None:
     if options.kind == "grpo":
         train_grpo.run(options)
         return
-    from bench.train import run
+    from bench.commands.train import run
 
     run(options)
 
 
 def _processbench(options: argparse.Namespace) -> None:
-    from bench.processbench_command import processbench
+    from bench.commands.processbench import processbench
 
     processbench(
         options.file,
