@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.label_quality import Judged, quality_of
+from bench.diagnostics.label_quality import Judged, quality_of
 from bench.pool_rows import GradedSolutions
 from bench.pools import SavedPool
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
 from bench.errors import BadInput
-from bench.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
 from bench.run_folder import json_line, make_folder, write_atomically
 from bench.specs import load_scorer
 from bench.table import short

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.diagnostics.label_quality import Judged, auc, quality_of
+from bench.diagnostics.reliability import expected_calibration_error, reliability
 from bench.intervals import mean_interval
-from bench.label_quality import Judged, auc, quality_of
 from bench.paired import compare
-from bench.reliability import expected_calibration_error, reliability
 from bench.report.curves import Curve
 from bench.report.folder import Folder
 from bench.run_folder import Row

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from bench.commands.train_grpo import Accuracy
+from bench.diagnostics.label_quality import auc
 from bench.grpo_audit import read_metrics
-from bench.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.exact import ExactSteps

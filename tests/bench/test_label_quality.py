@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from bench.diagnostics.label_quality import Judged, quality_of
 from bench.intervals import mean_interval
-from bench.label_quality import Judged, quality_of
 
 
 def judged(hits: np.ndarray, rows: np.ndarray) -> Judged:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.commands.processbench import processbench
+from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
 from bench.errors import BadInput
 from bench.intervals import sums_interval
-from bench.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
 from verifiers import Problem, Scores, Stop, check_scorer
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "processbench_gsm8k.json.gz"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from bench.reliability import expected_calibration_error, plot_reliability, reliability
+from bench.diagnostics.reliability import expected_calibration_error, plot_reliability, reliability
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=60), st.integers(1, 12))

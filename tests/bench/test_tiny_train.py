@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.label_quality import auc
+from bench.diagnostics.label_quality import auc
 from bench.tiny import train
 from bench.tiny.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.models import new_policy, new_reward_model, save

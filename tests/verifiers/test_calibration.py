@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from bench.reliability import expected_calibration_error
+from bench.diagnostics.reliability import expected_calibration_error
 from bench.tiny import load_task, weights_folder
 from prms.prm import PRM
 from verifiers import (

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.label_quality import auc
+from bench.diagnostics.label_quality import auc
 from bench.report.curves import read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import read_folder

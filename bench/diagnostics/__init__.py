@@ -1,0 +1,1 @@
+"""How good scorers are: label quality, reliability, ProcessBench."""
