@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import search
 from bench.errors import BadInput
-from bench.run_folder import Row, append_rows, json_number, whole_lines
+from bench.files.run_folder import Row, append_rows, json_number, whole_lines
 from verifiers.scoring import Scorer, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.train_rows import digest_of

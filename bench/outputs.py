@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.curves import Results
-from bench.run_folder import json_line, write_atomically
+from bench.files.run_folder import json_line, write_atomically
 from verifiers.solution import Problem
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.curves import ANY_RIGHT, Point
-from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
+from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.plan import Contest
 
 _LINES = ("-", "--", ":", "-.")

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.curves import GradedPool
+from bench.files.run_folder import Row, json_line, json_number, write_atomically
 from bench.kept_scores import Kept
 from bench.pools import SavedPool
-from bench.run_folder import Row, json_line, json_number, write_atomically
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Solution
 

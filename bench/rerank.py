@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from bench.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from bench.errors import BadInput
+from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.kept_scores import Kept, KeptScores, open_scores
 from bench.options import ANSWERS
 from bench.outputs import write_problems, write_results
@@ -17,7 +18,6 @@ from bench.plan import SELECTORS, Contest
 from bench.pool_rows import GradedSolutions, write_pool_rows
 from bench.pools import SavedPool, read_pools
 from bench.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
-from bench.run_folder import lock_folder, read_config, write_config
 from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.files.run_folder import Row, RunFolder
 from bench.plan import Contest, RunPlan
-from bench.run_folder import Row, RunFolder
 from bench.samples import spend_of
 from bench.task import Task
 from bench.units import beam_unit, chunks, pool_unit, score_unit

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.run_folder import json_number
+from bench.files.run_folder import json_number
 from bench.task import Task
 from search import SearchResult
 from verifiers.scoring import Spend

@@ -13,7 +13,7 @@ from bench.commands import train_grpo
 from bench.commands.train import add_arguments
 from bench.curves import Results
 from bench.errors import BadInput
-from bench.memory import keep_freed_memory
+from bench.files.memory import keep_freed_memory
 from bench.options import ANSWERS, columns, separator
 from bench.plan import POOLED, SELECTORS, RunPlan, sizes_to
 from bench.specs import named_scorers

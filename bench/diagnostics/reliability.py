@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
+from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.intervals import mean_interval
 
 Numbers = npt.NDArray[np.float64]

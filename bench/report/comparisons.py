@@ -7,11 +7,11 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
+from bench.files.run_folder import Row
 from bench.intervals import Floats
 from bench.paired import compare
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
-from bench.run_folder import Row
 
 BASELINE = "self_consistency"
 Found = dict[int, dict[int, dict[int, Row]]]  # by baseline, curve and N

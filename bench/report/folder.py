@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadInput
+from bench.files.run_folder import Row, whole_lines
 from bench.report.columns import complaint_about
-from bench.run_folder import Row, whole_lines
 
 
 @dataclass(frozen=True, slots=True)

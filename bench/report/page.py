@@ -14,13 +14,13 @@ from importlib import resources
 from pathlib import Path
 
 from bench.errors import BadInput
+from bench.files.run_folder import Row, write_atomically
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
-from bench.run_folder import Row, write_atomically
 
 # In this order they make one script; a later one may use the functions of an earlier.
 _SCRIPTS = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from bench.errors import BadInput
-from bench.run_folder import write_atomically
+from bench.files.run_folder import write_atomically
 
 Unit: TypeAlias = dict[str, Any]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.drawing import COLOURS, MARKERS, new_figure, save_figure
+from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
+from bench.files.run_folder import write_atomically
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.genrm_work import Work
 from bench.reproduce.over_seeds import estimate
-from bench.run_folder import write_atomically
 from bench.table import short
 
 _BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]

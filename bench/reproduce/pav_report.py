@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.drawing import COLOURS, GREY, new_figure, save_figure
+from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
+from bench.files.run_folder import write_atomically
 from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.pav_claims import estimate
 from bench.reproduce.pav_work import Work
-from bench.run_folder import write_atomically
 from bench.table import short
 
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench.memory import keep_freed_memory
+from bench.files.memory import keep_freed_memory
 
 
 def workers(count: int) -> ProcessPoolExecutor:

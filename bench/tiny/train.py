@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
-from bench.memory import keep_freed_memory
+from bench.files.memory import keep_freed_memory
 from bench.tiny import chain
 from bench.tiny.figures import measure_labels, measure_pools
 from bench.tiny.genrm import drilled, genrm, genrm_cot

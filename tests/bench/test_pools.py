@@ -172,7 +172,7 @@ def test_a_runs_folder_is_a_pool_and_keeps_what_is_added(capsys) -> None:
 
 
 def test_a_second_process_on_the_folder_is_refused(capsys) -> None:
-    from bench.run_folder import lock_folder
+    from bench.files.run_folder import lock_folder
 
     pool = lines(Path("p.jsonl"), {"prompt": "?", "answer": "2", "solutions": ["2"]})
     lock = lock_folder(Path("out"))

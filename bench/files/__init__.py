@@ -1,0 +1,1 @@
+"""Run folders, and what makes files durable."""
