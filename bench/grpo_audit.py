@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 
 _FEW = 8  # steps below which no trend can be told from noise
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 import search
-from bench.errors import BadInput
 from bench.files.run_folder import Row, append_rows, json_number, whole_lines
+from bench.inputs.errors import BadInput
 from verifiers.scoring import Scorer, Scores, Spend
 from verifiers.solution import Problem, Solution
 from verifiers.train_rows import digest_of
@@ -40,7 +40,7 @@ class Kept:
 class KeptScores:
     """An append-only file with a line for each pool and scorer.
 
-    A line counts for a scorer of the same version (see `bench.specs.version_of`), and for the same problem with
+    A line counts for a scorer of the same version (see `bench.inputs.specs.version_of`), and for the same problem with
     the same solutions in the same steps: so neither another pool in the folder nor another --limit or
     --separator can be mistaken for it.
     """

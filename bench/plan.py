@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from policies.engine_options import without_resources
 from policies.policy import Sampling
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.errors import BadInput
-from bench.rows import Row
+from bench.inputs.errors import BadInput
+from bench.inputs.rows import Row
 
 OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
 OF_ROWS = ("id", "prompt", "answer", "solutions")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BadInput
-from bench.rows import Row, read_rows
+from bench.inputs.errors import BadInput
+from bench.inputs.rows import Row, read_rows
 
 _RUN = "samples.jsonl"
 

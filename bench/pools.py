@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import BadInput
-from bench.options import check_limit
+from bench.inputs.errors import BadInput
+from bench.inputs.options import check_limit
+from bench.inputs.rows import Row, after_hashes, check_text, text_field
 from bench.pool_columns import COLUMNS, Columns
 from bench.pool_sources import is_run_folder, source_rows
 from bench.recorded_scores import Entry, recorded_scores
-from bench.rows import Row, after_hashes, check_text, text_field
 from verifiers.scoring import Scores
 from verifiers.solution import Message, Problem, Solution, Step, Stop, split_steps
 

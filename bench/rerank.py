@@ -9,16 +9,16 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from bench.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
-from bench.errors import BadInput
 from bench.files.run_folder import lock_folder, read_config, write_config
+from bench.inputs.errors import BadInput
+from bench.inputs.options import ANSWERS
+from bench.inputs.specs import load_scorer, separator_note, separator_of, version_of
 from bench.kept_scores import Kept, KeptScores, open_scores
-from bench.options import ANSWERS
 from bench.outputs import write_problems, write_results
 from bench.plan import SELECTORS, Contest
 from bench.pool_rows import GradedSolutions, write_pool_rows
 from bench.pools import SavedPool, read_pools
 from bench.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
-from bench.specs import load_scorer, separator_note, separator_of, version_of
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Reduce, Scorer, Spend

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.errors import BadInput
-from bench.rows import Row, after_hashes, read_rows, text_field, unique_id
+from bench.inputs.errors import BadInput
+from bench.inputs.rows import Row, after_hashes, read_rows, text_field, unique_id
 from bench.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling

@@ -17,8 +17,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.errors import BadInput
-from bench.rows import Row, read_rows, text_field
+from bench.inputs.errors import BadInput
+from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GenRMFormat
 from verifiers.labelled import Labelled

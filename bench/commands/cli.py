@@ -12,11 +12,11 @@ from bench.commands import report as report_command
 from bench.commands import train_grpo
 from bench.commands.train import add_arguments
 from bench.curves import Results
-from bench.errors import BadInput
 from bench.files.memory import keep_freed_memory
-from bench.options import ANSWERS, columns, separator
+from bench.inputs.errors import BadInput
+from bench.inputs.options import ANSWERS, columns, separator
+from bench.inputs.specs import named_scorers
 from bench.plan import POOLED, SELECTORS, RunPlan, sizes_to
-from bench.specs import named_scorers
 from bench.table import table
 from verifiers.engine_stopped import EngineStoppedError
 

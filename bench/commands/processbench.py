@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
-from bench.errors import BadInput
 from bench.files.run_folder import json_line, make_folder, write_atomically
-from bench.specs import load_scorer
+from bench.inputs.errors import BadInput
+from bench.inputs.specs import load_scorer
 from bench.table import short
 from verifiers.scoring import Scorer, Scores, Spend
 

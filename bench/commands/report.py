@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.report import PROBLEMS
 
 

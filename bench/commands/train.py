@@ -10,9 +10,9 @@ from typing import TextIO
 
 from bench.diagnostics.label_quality import Quality, judge, quality_of, quality_record, quality_table
 from bench.diagnostics.reliability import plot_reliability, reliability
-from bench.errors import BadInput
 from bench.files.run_folder import make_folder, write_atomically
-from bench.options import check_limit, separator
+from bench.inputs.errors import BadInput
+from bench.inputs.options import check_limit, separator
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
 from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import BadInput
 from bench.files.run_folder import make_folder
 from bench.grpo_audit import audit, read_metrics
 from bench.grpo_report import write_report
-from bench.options import separator
-from bench.specs import load_policy, load_scorer
+from bench.inputs.errors import BadInput
+from bench.inputs.options import separator
+from bench.inputs.specs import load_policy, load_scorer
 from bench.task import Task
 from bench.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny

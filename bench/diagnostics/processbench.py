@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
+from bench.inputs.options import check_limit
+from bench.inputs.rows import Row, read_rows, text_field, unique_id
+from bench.inputs.specs import separator_of
 from bench.intervals import mean_interval, sums_interval
-from bench.options import check_limit
-from bench.rows import Row, read_rows, text_field, unique_id
-from bench.specs import separator_of
 from verifiers.scoring import Scorer, Scores
 from verifiers.solution import Problem, Solution, Step, Stop
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 
 Row = dict[str, Any]
 ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")

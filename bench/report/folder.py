@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BadInput
 from bench.files.run_folder import Row, whole_lines
+from bench.inputs.errors import BadInput
 from bench.report.columns import complaint_about
 
 

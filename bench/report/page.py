@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from bench.errors import BadInput
 from bench.files.run_folder import Row, write_atomically
+from bench.inputs.errors import BadInput
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves

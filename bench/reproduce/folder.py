@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.errors import BadInput
 from bench.files.run_folder import write_atomically
+from bench.inputs.errors import BadInput
 
 Unit: TypeAlias = dict[str, Any]
 

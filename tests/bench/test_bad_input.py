@@ -183,7 +183,7 @@ def test_options_of_a_scorer(capsys, spec: str, message: str) -> None:
 def test_the_arithmetic_of_a_prm() -> None:
     import torch
 
-    from bench.specs import load_scorer
+    from bench.inputs.specs import load_scorer
     from bench.tiny import weights_folder
 
     for spec in ("tiny:prm", f"prm:{weights_folder('prm')}"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.pools import read_pools
 
 Rows = dict[str, list[dict[str, Any]]]

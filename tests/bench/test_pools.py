@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from bench.commands.cli import main
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.pools import read_pools
 from bench.tiny import load_task
 from verifiers import Message, Stop

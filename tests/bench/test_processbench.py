@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench.commands.processbench import processbench
 from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.intervals import sums_interval
 from verifiers import Problem, Scores, Stop, check_scorer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.pools import read_pools
 
 

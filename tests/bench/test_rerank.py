@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.errors import BadInput
-from bench.options import separator
+from bench.inputs.errors import BadInput
+from bench.inputs.options import separator
+from bench.inputs.specs import separator_of, version_of
 from bench.pools import read_pools
-from bench.specs import separator_of, version_of
 from bench.tiny import weights_folder
 from verifiers import Stop
 
@@ -163,7 +163,7 @@ def test_texts_are_cut_as_each_scorer_was_trained(tmp_path: Path, capsys, option
 
 
 def test_a_pavs_format_is_its_bases() -> None:
-    from bench.specs import load_scorer
+    from bench.inputs.specs import load_scorer
 
     assert separator_of(load_scorer("pav:tiny:prm,k=4")) == "\n"
     assert separator_of(load_scorer("tiny:orm")) is None

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
+from bench.inputs.specs import version_of
 from bench.kept_scores import open_scores
-from bench.specs import version_of
 
 
 def solutions(right: int) -> list[dict[str, object]]:

@@ -13,8 +13,8 @@ import datasets
 import pytest
 
 from bench.commands.cli import main
+from bench.inputs.specs import load_scorer
 from bench.samples import solution_of
-from bench.specs import load_scorer
 from verifiers import Problem
 
 PARTS = '''

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
+from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.plan import Contest, RunPlan
-from bench.specs import load_policy, load_scorer, named_scorers
 from bench.tasks import load_task
 from policies import Sampling
 from verifiers import Solution, Step, Stop

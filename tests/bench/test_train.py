@@ -11,7 +11,7 @@ import pytest
 
 from bench.commands.train import add_arguments, run
 from bench.diagnostics.label_quality import judge, quality_of
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.tiny import load_task, weights_folder
 from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
 from prms import PRM

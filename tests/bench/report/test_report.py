@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from bench.commands.cli import main
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.paired import compare
 from bench.report.folder import read_folder, read_folders
 from bench.report.page import report_page, write_report

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.reproduce.genrm import reproduce_genrm
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes
 from bench.reproduce.genrm_work import RIVALS, SUITES, Work, pretrained_work, scores

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.reproduce import pav, pav_work
 from bench.reproduce.pav_work import TASKS, Work, test_problems, tuning_problems
 from bench.tiny.worlds import held_out

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.commands.cli import main
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.reproduce import verigate_work
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import reproduce_verigate

@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from verifiers.answers import EXACT, GSM8K, MATH
 
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}

@@ -13,7 +13,7 @@ from typing import Any
 import policies
 import prms
 import verifiers
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 from bench.plan import DType
 from bench.tiny import weights_folder
 from policies.engine_options import engine_from, without_resources

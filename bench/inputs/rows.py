@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BadInput
+from bench.inputs.errors import BadInput
 
 Row = dict[str, Any]
 _LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
