@@ -2,7 +2,7 @@
 
     python benchmarks/rerank.py [POOL.jsonl.gz]
 
-Times `bench.rerank` and its points: reading, grading, every way to select for every scorer that the file
+Times `bench.pools.rerank` and its points: reading, grading, every way to select for every scorer that the file
 records, intervals. Then, for some problems spread over the pool, a loop draws as many subsets of each size
 as the estimators do and looks at one after the other; the ratio is of the loop's time to the estimators' on the same
 problems, the median of three repeats in turn. Grading and intervals are in neither. Exits 1 where all takes 60 s or
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-import bench.rerank
+import bench.pools.rerank
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, pool_outcomes
 from bench.plan import SELECTORS, Contest
 
@@ -123,10 +123,10 @@ def main() -> int:
         asked[:] = contests
         return outcomes
 
-    bench.rerank.pool_outcomes = watched
+    bench.pools.rerank.pool_outcomes = watched
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        results = bench.rerank.rerank([path], {}, Path(folder), sizes=SIZES, select=SELECTORS, progress=False)
+        results = bench.pools.rerank.rerank([path], {}, Path(folder), sizes=SIZES, select=SELECTORS, progress=False)
     points = results.points()
     seconds = time.perf_counter() - started
     print(f"{len(pools)} problems, {sum(len(p.correct) for p in pools)} solutions, {len(points)} points with intervals")

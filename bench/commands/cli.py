@@ -106,8 +106,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _rerank(options: argparse.Namespace) -> None:
-    from bench.pool_sources import is_run_folder
-    from bench.rerank import rerank
+    from bench.pools.rerank import rerank
+    from bench.pools.sources import is_run_folder
 
     if options.n < 1:
         raise BadInput(f"--n {options.n}: it must be 1 or more")

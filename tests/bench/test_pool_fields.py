@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from bench.commands.cli import main
 from bench.inputs.errors import BadInput
-from bench.pools import read_pools
+from bench.pools.saved_pool import read_pools
 from verifiers import Stop
 
 

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from bench.commands.cli import main
 from bench.inputs.errors import BadInput
-from bench.pools import read_pools
+from bench.pools.saved_pool import read_pools
 from bench.tiny import load_task
 from verifiers import Message, Stop
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.inputs.errors import BadInput
-from bench.pools import read_pools
+from bench.pools.saved_pool import read_pools
 
 
 @pytest.fixture(autouse=True)

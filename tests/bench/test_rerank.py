@@ -17,7 +17,7 @@ from bench.commands.cli import main
 from bench.inputs.errors import BadInput
 from bench.inputs.options import separator
 from bench.inputs.specs import separator_of, version_of
-from bench.pools import read_pools
+from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
 from verifiers import Stop
 

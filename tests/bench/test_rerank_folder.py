@@ -9,7 +9,7 @@ import pytest
 from bench.commands.cli import main
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import version_of
-from bench.kept_scores import open_scores
+from bench.pools.kept_scores import open_scores
 
 
 def solutions(right: int) -> list[dict[str, object]]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from bench.curves import GradedPool
 from bench.files.run_folder import Row, json_line, json_number, write_atomically
-from bench.kept_scores import Kept
-from bench.pools import SavedPool
+from bench.pools.kept_scores import Kept
+from bench.pools.saved_pool import SavedPool
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Solution
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from bench.inputs.errors import BadInput
 from bench.inputs.options import check_limit
 from bench.inputs.rows import Row, after_hashes, check_text, text_field
-from bench.pool_columns import COLUMNS, Columns
-from bench.pool_sources import is_run_folder, source_rows
-from bench.recorded_scores import Entry, recorded_scores
+from bench.pools.columns import COLUMNS, Columns
+from bench.pools.recorded_scores import Entry, recorded_scores
+from bench.pools.sources import is_run_folder, source_rows
 from verifiers.scoring import Scores
 from verifiers.solution import Message, Problem, Solution, Step, Stop, split_steps
 
@@ -68,7 +68,7 @@ class _Group:
 def read_pools(
     sources: Sequence[str | Path], *, columns: Mapping[str, str] | None = None, limit: int | None = None
 ) -> list[SavedPool]:
-    """The pools of all sources (see `bench.pool_sources`), in the order in which their problems first occur.
+    """The pools of all sources (see `bench.pools.sources`), in the order in which their problems first occur.
 
     A row is `{"id", "prompt", "answer", "solutions": [{"text", "correct", "stop", ...}]}`; only
     "prompt" and the texts are required, the prompt may be a list of messages, a solution may be a plain string, and
@@ -78,7 +78,7 @@ def read_pools(
     engine's word ("stop", "abort", ...); without one a solution counts as finished. A row without "solutions" is
     itself one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's.
     Scores are what a solution has in an object "scores", a number or one a step, or, where no solution has such an
-    object, every other field that holds numbers and nothing else (see `bench.recorded_scores`). `columns` maps these
+    object, every other field that holds numbers and nothing else (see `bench.pools.recorded_scores`). `columns` maps these
     names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
     and a name in `columns` that matches nothing.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, check_text
-from bench.pool_columns import COLUMNS
+from bench.pools.columns import COLUMNS
 from verifiers.scoring import Scores
 
 _LARGEST = float(np.finfo(np.float32).max)  # scores are float32

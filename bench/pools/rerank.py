@@ -13,12 +13,12 @@ from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.inputs.errors import BadInput
 from bench.inputs.options import ANSWERS
 from bench.inputs.specs import load_scorer, separator_note, separator_of, version_of
-from bench.kept_scores import Kept, KeptScores, open_scores
 from bench.outputs import write_problems, write_results
 from bench.plan import SELECTORS, Contest
-from bench.pool_rows import GradedSolutions, write_pool_rows
-from bench.pools import SavedPool, read_pools
-from bench.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
+from bench.pools.kept_scores import Kept, KeptScores, open_scores
+from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
+from bench.pools.rows import GradedSolutions, write_pool_rows
+from bench.pools.saved_pool import SavedPool, read_pools
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Reduce, Scorer, Spend
@@ -45,7 +45,7 @@ def rerank(
 ) -> Results:
     """Self-consistency, and every way to `select` for every scorer, given or recorded, under every reducer.
 
-    The pools of all `sources` are read as `bench.pools.read_pools` says. A text is cut into steps at `separator`;
+    The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at `separator`;
     where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers (of
     `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
     without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.diagnostics.label_quality import Judged, quality_of
-from bench.pool_rows import GradedSolutions
-from bench.pools import SavedPool
+from bench.pools.rows import GradedSolutions
+from bench.pools.saved_pool import SavedPool
 
 Grades = Sequence[Sequence[bool | None]]
 
