@@ -6,8 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import didactic
-from bench.didactic import LETTERS, PLANTED, PROBLEM, ROOM, SAMPLING, Planted, Prover, found, imitator, samples
+from bench.reproduce import didactic
+from bench.reproduce.didactic import (
+    LETTERS,
+    PLANTED,
+    PROBLEM,
+    ROOM,
+    SAMPLING,
+    Planted,
+    Prover,
+    found,
+    imitator,
+    samples,
+)
 from policies import GRPOConfig, grpo_train
 from verifiers import Solution, Stop, check_scorer, split_steps
 
