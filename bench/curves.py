@@ -11,7 +11,7 @@ from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.intervals import mean_interval
 from bench.paired import Comparison, compare
-from bench.plan import Contest
+from bench.runs.plan import Contest
 from verifiers.scoring import ZERO, Spend
 from verifiers.seeds import seed_at
 

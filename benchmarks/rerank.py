@@ -22,7 +22,7 @@ import numpy as np
 
 import bench.pools.rerank
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, pool_outcomes
-from bench.plan import SELECTORS, Contest
+from bench.runs.plan import SELECTORS, Contest
 
 POOL = Path(__file__).parents[2] / "shared" / "data" / "genrm_pool_dev.jsonl.gz"
 SIZES = range(1, 33)

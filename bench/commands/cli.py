@@ -16,8 +16,8 @@ from bench.files.memory import keep_freed_memory
 from bench.inputs.errors import BadInput
 from bench.inputs.options import ANSWERS, columns, separator
 from bench.inputs.specs import named_scorers
-from bench.plan import POOLED, SELECTORS, RunPlan, sizes_to
-from bench.table import table
+from bench.runs.plan import POOLED, SELECTORS, RunPlan, sizes_to
+from bench.runs.table import table
 from verifiers.engine_stopped import EngineStoppedError
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
@@ -206,15 +206,15 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _carry_out(plan: RunPlan, out: Path) -> None:
-    from bench.run import run
+    from bench.runs.run import run
 
     print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
     _show(run(plan, out), out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 
 def _show(results: Results, out: Path, *, title: str) -> None:
-    from bench.plot import plot
     from bench.report.page import write_report
+    from bench.runs.plot import plot
 
     points = results.points()
     plot(points, out / "curve.png", title=title)

@@ -8,7 +8,7 @@ from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit
 from bench.files.run_folder import json_line, make_folder, write_atomically
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_scorer
-from bench.table import short
+from bench.runs.table import short
 from verifiers.scoring import Scorer, Scores, Spend
 
 

@@ -14,7 +14,7 @@ import policies
 import prms
 import verifiers
 from bench.inputs.errors import BadInput
-from bench.plan import DType
+from bench.runs.plan import DType
 from bench.tiny import weights_folder
 from policies.engine_options import engine_from, without_resources
 from policies.policy import Policy

@@ -13,12 +13,12 @@ from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.inputs.errors import BadInput
 from bench.inputs.options import ANSWERS
 from bench.inputs.specs import load_scorer, separator_note, separator_of, version_of
-from bench.outputs import write_problems, write_results
-from bench.plan import SELECTORS, Contest
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
 from bench.pools.rows import GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
+from bench.runs.outputs import write_problems, write_results
+from bench.runs.plan import SELECTORS, Contest
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Reduce, Scorer, Spend

@@ -19,7 +19,7 @@ from bench.reproduce.genrm_report import Curve, TaskReport, write_report
 from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import workers
-from bench.table import short
+from bench.runs.table import short
 
 MARGIN = 0.10
 

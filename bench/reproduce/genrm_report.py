@@ -14,7 +14,7 @@ from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.genrm_work import Work
 from bench.reproduce.over_seeds import estimate
-from bench.table import short
+from bench.runs.table import short
 
 _BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]
 _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, discriminative, direct, then CoT

@@ -13,7 +13,7 @@ from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.pav_claims import estimate
 from bench.reproduce.pav_work import Work
-from bench.table import short
+from bench.runs.table import short
 
 Floats = npt.NDArray[np.float64]
 _BLUE, _RED, _GREEN = COLOURS[:3]

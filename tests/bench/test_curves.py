@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
-from bench.plan import Contest
+from bench.runs.plan import Contest
 from verifiers.scoring import Spend
 
 NAN = float("nan")

@@ -2,10 +2,10 @@
 
 import pytest
 
-import bench.plot
+import bench.runs.plot
 from bench.curves import ANY_RIGHT, Point
-from bench.plan import Contest
-from bench.plot import plot
+from bench.runs.plan import Contest
+from bench.runs.plot import plot
 from verifiers.scoring import Spend
 
 
@@ -21,8 +21,10 @@ def points_of(contests, flops=0.0):
 def drawn(monkeypatch, tmp_path):
     """The axes of a picture of these points, drawn and written."""
     figures = []
-    write = bench.plot.save_figure
-    monkeypatch.setattr(bench.plot, "save_figure", lambda figure, path: figures.append(figure) or write(figure, path))
+    write = bench.runs.plot.save_figure
+    monkeypatch.setattr(
+        bench.runs.plot, "save_figure", lambda figure, path: figures.append(figure) or write(figure, path)
+    )
 
     def go(points, title="a run"):
         plot(points, tmp_path / "curve.png", title=title)

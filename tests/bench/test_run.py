@@ -14,7 +14,7 @@ import pytest
 
 from bench.commands.cli import main
 from bench.inputs.specs import load_scorer
-from bench.samples import solution_of
+from bench.runs.samples import solution_of
 from verifiers import Problem
 
 PARTS = '''

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
-from bench.plan import RunPlan
+from bench.runs.plan import RunPlan
 
 PARTS = """
 import policies

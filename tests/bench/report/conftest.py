@@ -20,8 +20,8 @@ import pytest
 
 from bench.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from bench.files.run_folder import append_rows
-from bench.outputs import write_problems, write_results
-from bench.plan import Contest
+from bench.runs.outputs import write_problems, write_results
+from bench.runs.plan import Contest
 from verifiers import Problem
 from verifiers.scoring import Spend
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.curves import ANY_RIGHT, Point
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.plan import Contest
+from bench.runs.plan import Contest
 
 _LINES = ("-", "--", ":", "-.")
 _MOST_BANDS = 10

@@ -6,10 +6,10 @@ import numpy as np
 
 from bench.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from bench.files.run_folder import Row, RunFolder
-from bench.plan import Contest, RunPlan
-from bench.samples import spend_of
+from bench.runs.plan import Contest, RunPlan
+from bench.runs.samples import spend_of
+from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.task import Task
-from bench.units import beam_unit, chunks, pool_unit, score_unit
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:

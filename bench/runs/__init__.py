@@ -1,0 +1,1 @@
+"""Runs: what is planned, done unit by unit, kept and shown."""
