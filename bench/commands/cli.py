@@ -11,13 +11,13 @@ from typing import NoReturn
 from bench.commands import report as report_command
 from bench.commands import train_grpo
 from bench.commands.train import add_arguments
-from bench.curves import Results
 from bench.files.memory import keep_freed_memory
 from bench.inputs.errors import BadInput
 from bench.inputs.options import ANSWERS, columns, separator
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, SELECTORS, RunPlan, sizes_to
 from bench.runs.table import table
+from bench.stats.curves import Results
 from verifiers.engine_stopped import EngineStoppedError
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")

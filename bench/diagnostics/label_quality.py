@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from bench.intervals import mean_interval
+from bench.stats.intervals import mean_interval
 from verifiers.labelled import Labelled
 from verifiers.scoring import Scorer
 

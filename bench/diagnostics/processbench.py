@@ -16,7 +16,7 @@ from bench.inputs.errors import BadInput
 from bench.inputs.options import check_limit
 from bench.inputs.rows import Row, read_rows, text_field, unique_id
 from bench.inputs.specs import separator_of
-from bench.intervals import mean_interval, sums_interval
+from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.scoring import Scorer, Scores
 from verifiers.solution import Problem, Solution, Step, Stop
 

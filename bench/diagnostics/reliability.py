@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.intervals import mean_interval
+from bench.stats.intervals import mean_interval
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def reliability(
     [3, 1, 2]
 
     `scores` and `labels` have shape (M,), labels in [0, 1]. `groups[i]` (a problem's id) says which rows belong
-    together: intervals are those of `bench.intervals.mean_interval` over whole groups, each row its own where it is
+    together: intervals are those of `bench.stats.intervals.mean_interval` over whole groups, each row its own where it is
     None. Raises ValueError for no rows, NaN, or fields of different lengths.
     """
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.inputs.errors import BadInput
 from bench.inputs.options import ANSWERS
@@ -19,6 +18,7 @@ from bench.pools.rows import GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS, Contest
+from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import MATH, Answers
 from verifiers.scoring import Reduce, Scorer, Spend

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.curves import GradedPool
 from bench.files.run_folder import Row, json_line, json_number, write_atomically
 from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
+from bench.stats.curves import GradedPool
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Solution
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from bench.diagnostics.label_quality import Judged, auc, quality_of
 from bench.diagnostics.reliability import expected_calibration_error, reliability
 from bench.files.run_folder import Row
-from bench.intervals import mean_interval
-from bench.paired import compare
 from bench.report.curves import Curve
 from bench.report.folder import Folder
+from bench.stats.intervals import mean_interval
+from bench.stats.paired import compare
 
 _LEVEL = 0.05
 

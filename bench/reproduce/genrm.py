@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bench.intervals import Estimate
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
@@ -20,6 +19,7 @@ from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import workers
 from bench.runs.table import short
+from bench.stats.intervals import Estimate
 
 MARGIN = 0.10
 

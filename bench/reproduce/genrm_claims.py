@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.estimators import best_at_k, weighted_at_k
+from bench.stats.estimators import best_at_k, weighted_at_k
 
 Floats = npt.NDArray[np.float64]
 

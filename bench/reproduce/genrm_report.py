@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.files.run_folder import write_atomically
-from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.genrm_work import Work
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
+from bench.stats.intervals import Estimate
 
 _BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]
 _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, discriminative, direct, then CoT

@@ -9,7 +9,6 @@ from dataclasses import asdict
 
 import numpy as np
 
-from bench.intervals import Estimate
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import claim_folder
 from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
@@ -26,6 +25,7 @@ from bench.reproduce.pav_work import (
     values,
 )
 from bench.reproduce.workers import workers
+from bench.stats.intervals import Estimate
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.intervals import Estimate
+from bench.stats.intervals import Estimate
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 2000

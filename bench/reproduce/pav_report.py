@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.files.run_folder import write_atomically
-from bench.intervals import Estimate
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.pav_claims import estimate
 from bench.reproduce.pav_work import Work
 from bench.runs.table import short
+from bench.stats.intervals import Estimate
 
 Floats = npt.NDArray[np.float64]
 _BLUE, _RED, _GREEN = COLOURS[:3]

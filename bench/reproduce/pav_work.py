@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.reproduce.folder import Unit, unit
+from bench.stats.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.tiny import load_task, weights_folder
 from bench.tiny.made_up import make_up_outcomes
 from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.curves import Results
 from bench.files.run_folder import json_line, write_atomically
+from bench.stats.curves import Results
 from verifiers.solution import Problem
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.curves import ANY_RIGHT, Point
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.runs.plan import Contest
+from bench.stats.curves import ANY_RIGHT, Point
 
 _LINES = ("-", "--", ":", "-.")
 _MOST_BANDS = 10

@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 import search
-from bench.curves import Results
 from bench.files.run_folder import Row, RunFolder, open_run
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, separator_note, separator_of
@@ -18,6 +17,7 @@ from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.samples import sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
+from bench.stats.curves import Results
 from bench.task import Task
 from bench.tasks import load_task
 from policies.policy import Policy, Sampling

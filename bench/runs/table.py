@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.curves import Point
+from bench.stats.curves import Point
 
 _HEADER = ("strategy", "N", "accuracy", "95% interval", "sampled tok", "scored tok", "FLOPs", "seconds")
 

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bench.diagnostics.label_quality import auc
-from bench.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
+from bench.stats.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
 from bench.tiny.lm import Log
 from bench.tiny.reward import Rollout
 from bench.tiny.rollouts import sample

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.compute_to_reach import CostCurve, cost_ratio, costs_to_reach
+from bench.stats.compute_to_reach import CostCurve, cost_ratio, costs_to_reach
 
 INF = float("inf")
 

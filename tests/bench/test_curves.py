@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bench.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from bench.runs.plan import Contest
+from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from verifiers.scoring import Spend
 
 NAN = float("nan")

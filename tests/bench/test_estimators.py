@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import search
-from bench.estimators import (
+from bench.stats.estimators import (
     best_at_k,
     best_curve,
     pass_at_k,

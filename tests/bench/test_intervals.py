@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.estimators import best_at_k, weighted_at_k
-from bench.intervals import mean_interval, resampled_means
+from bench.stats.estimators import best_at_k, weighted_at_k
+from bench.stats.intervals import mean_interval, resampled_means
 
 ACCURACIES = (0.1, 0.5, 0.9)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.diagnostics.label_quality import Judged, quality_of
-from bench.intervals import mean_interval
+from bench.stats.intervals import mean_interval
 
 
 def judged(hits: np.ndarray, rows: np.ndarray) -> Judged:

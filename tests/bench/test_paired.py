@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from bench.estimators import best_at_k, weighted_at_k
-from bench.paired import compare
+from bench.stats.estimators import best_at_k, weighted_at_k
+from bench.stats.paired import compare
 
 chances = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 pairs = st.lists(st.tuples(chances, chances), min_size=2, max_size=10)

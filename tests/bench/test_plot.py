@@ -3,9 +3,9 @@
 import pytest
 
 import bench.runs.plot
-from bench.curves import ANY_RIGHT, Point
 from bench.runs.plan import Contest
 from bench.runs.plot import plot
+from bench.stats.curves import ANY_RIGHT, Point
 from verifiers.scoring import Spend
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bench.commands.processbench import processbench
 from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
 from bench.inputs.errors import BadInput
-from bench.intervals import sums_interval
+from bench.stats.intervals import sums_interval
 from verifiers import Problem, Scores, Stop, check_scorer
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "processbench_gsm8k.json.gz"

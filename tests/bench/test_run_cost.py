@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.commands.cli import main
-from bench.estimators import distinct_curve
+from bench.stats.estimators import distinct_curve
 from verifiers.scoring import Spend
 
 COMMAND = [

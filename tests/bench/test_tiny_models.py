@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from bench.diagnostics.label_quality import auc
-from bench.estimators import best_at_k, weighted_at_k
+from bench.stats.estimators import best_at_k, weighted_at_k
 from bench.tiny import countdown, load_task, weights_folder
 from bench.tiny.figures import load_scorer, pool_values
 from bench.tiny.lm import IGNORED, lm_batch

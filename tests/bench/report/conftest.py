@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from bench.files.run_folder import append_rows
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import Contest
+from bench.stats.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from verifiers import Problem
 from verifiers.scoring import Spend
 

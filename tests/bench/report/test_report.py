@@ -8,9 +8,9 @@ import pytest
 
 from bench.commands.cli import main
 from bench.inputs.errors import BadInput
-from bench.paired import compare
 from bench.report.folder import read_folder, read_folders
 from bench.report.page import report_page, write_report
+from bench.stats.paired import compare
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!--DATA--><!--STYLE--> {}'
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.compute_to_reach import CostCurve, Ratio, cost_ratio
-from bench.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
-from bench.intervals import mean_interval
-from bench.paired import Comparison, compare
 from bench.runs.plan import Contest
+from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
+from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
+from bench.stats.intervals import mean_interval
+from bench.stats.paired import Comparison, compare
 from verifiers.scoring import ZERO, Spend
 from verifiers.seeds import seed_at
 

@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.subsets import Floats, Ints, mean_over_subsets
+from bench.stats.subsets import Floats, Ints, mean_over_subsets
 
 _CELLS = 1 << 14  # numbers in an array while votes are counted: few enough for a cache
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.intervals import Floats, mean_interval
+from bench.stats.intervals import Floats, mean_interval
 
 _FLIPS = 10_000
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.intervals import Floats, resampled_means
+from bench.stats.intervals import Floats, resampled_means
 
 
 @dataclass(frozen=True, slots=True)

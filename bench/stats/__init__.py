@@ -1,0 +1,1 @@
+"""Estimators, intervals, comparisons and curves, in numpy and scipy."""
