@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.tasks import load_task
+from bench.tasks.tasks import load_task
 from bench.tiny import weights_folder
 from policies import EngineOptions, Policy, Transformers
 from policies.vllm import VLLM

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 import search
-from bench.task import Task
-from bench.tasks import load_task
+from bench.tasks.task import Task
+from bench.tasks.tasks import load_task
 from bench.tiny import weights_folder
 from policies import EngineOptions
 from policies.policy import Extended, Sampling

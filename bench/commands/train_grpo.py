@@ -13,8 +13,8 @@ from bench.grpo_report import write_report
 from bench.inputs.errors import BadInput
 from bench.inputs.options import separator
 from bench.inputs.specs import load_policy, load_scorer
-from bench.task import Task
-from bench.tasks import TINY, load_task
+from bench.tasks.task import Task
+from bench.tasks.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
 from policies.advantages import CREDITS
 from policies.grpo_config import GRPOConfig

@@ -9,7 +9,7 @@ from bench.runs.plan import Contest, RunPlan
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
-from bench.task import Task
+from bench.tasks.task import Task
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:

@@ -18,8 +18,8 @@ from bench.runs.results import results_of
 from bench.runs.samples import sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
-from bench.task import Task
-from bench.tasks import load_task
+from bench.tasks.task import Task
+from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
 from verifiers.scoring import Scorer

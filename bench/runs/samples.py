@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.files.run_folder import json_number
-from bench.task import Task
+from bench.tasks.task import Task
 from search import SearchResult
 from verifiers.scoring import Spend
 from verifiers.solution import Solution, Step, Stop

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.task import Task
+from bench.tasks.task import Task
 from bench.tiny.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.answers import Answers

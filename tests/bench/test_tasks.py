@@ -8,7 +8,7 @@ import pytest
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.runs.plan import Contest, RunPlan
-from bench.tasks import load_task
+from bench.tasks.tasks import load_task
 from policies import Sampling
 from verifiers import Solution, Step, Stop
 

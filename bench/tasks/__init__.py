@@ -1,0 +1,1 @@
+"""Tasks: problems with the way to read and grade their answers."""
