@@ -15,7 +15,7 @@ from bench.grpo_audit import read_metrics
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.exact import ExactSteps
-from bench.tiny.made_up import label, make_up_text
+from bench.tiny.making.made_up import label, make_up_text
 from bench.tiny.worlds import WORLDS, Split
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from bench.diagnostics.label_quality import auc
-from bench.tiny import train
-from bench.tiny.lm import IGNORED, lm_batch, train_lm
-from bench.tiny.models import new_policy, new_reward_model, save
-from bench.tiny.reward import Rollout, make_chain, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.making import train
+from bench.tiny.making.lm import IGNORED, lm_batch, train_lm
+from bench.tiny.making.models import new_policy, new_reward_model, save
+from bench.tiny.making.reward import Rollout, make_chain, read_rollouts, train_reward_model, write_rollouts
 from bench.tiny.tokenizer import EOS, build_tokenizer, encode
 from bench.tiny.worlds import WORLDS, held_out
 from prms import PRM
@@ -69,9 +69,9 @@ def test_the_loss_covers_the_solution_and_its_end_alone():
 
 
 def test_language_models_learn_and_repeat(monkeypatch):
-    monkeypatch.setattr("bench.tiny.lm.PROMPTS", dict.fromkeys(WORLDS, 20))
-    monkeypatch.setattr("bench.tiny.lm.FEWER_PROMPTS", {})
-    monkeypatch.setattr("bench.tiny.lm.ROWS", dict.fromkeys(WORLDS, 4))
+    monkeypatch.setattr("bench.tiny.making.lm.PROMPTS", dict.fromkeys(WORLDS, 20))
+    monkeypatch.setattr("bench.tiny.making.lm.FEWER_PROMPTS", {})
+    monkeypatch.setattr("bench.tiny.making.lm.ROWS", dict.fromkeys(WORLDS, 4))
 
     def clean(world, prompt, rng):
         return world.demonstrate(prompt, rng, slips=False)

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from bench.tiny import chain, countdown, load_task, weights_folder
-from bench.tiny.lookahead import NEXT_LINES, draw_lines, learn_lookahead, pack
-from bench.tiny.made_up import make_up
-from bench.tiny.models import new_reward_model
-from bench.tiny.pretrain import encode_labelled, learn_errors
+from bench.tiny.making.lookahead import NEXT_LINES, draw_lines, learn_lookahead, pack
+from bench.tiny.making.made_up import make_up
+from bench.tiny.making.models import new_reward_model
+from bench.tiny.making.pretrain import encode_labelled, learn_errors
+from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.tokenizer import EOS
-from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import WORLDS, held_out
 from policies.transformers import Transformers
 from prms import PRM
@@ -144,7 +144,7 @@ def test_lines_side_by_side_are_read_as_if_each_were_alone():
 
 
 def test_the_trainings_learn_and_repeat(monkeypatch):
-    monkeypatch.setattr("bench.tiny.lookahead.PREFIXES", 2)
+    monkeypatch.setattr("bench.tiny.making.lookahead.PREFIXES", 2)
     for learn in (learn_lookahead, partial(learn_errors, rows=dict.fromkeys(WORLDS, 2), prefixes=2)):
         weights = []
         for _ in range(2):

@@ -1,11 +1,11 @@
-r"""Make the tiny models from fixed seeds: `python -m bench.tiny.train --out FOLDER`.
+r"""Make the tiny models from fixed seeds: `python -m bench.tiny.making.train --out FOLDER`.
 
 A *teacher* learns clean solutions of all tasks, so it knows the true tables; it is shipped as *base*.
 The *policy* is the teacher, taught a careless pupil's slips. *prm_error* starts from the teacher and
 learns first errors: those of the policy's rollouts, then made up ones, and in `countdown` which lines
 lose the target. From it start the *prm* (Monte-Carlo values of the policy), the *prover* (those of the
 base at temperature 1.5, for the same prefixes) and the *orm* (outcomes). *orm_overfit* is kept as an
-example of a failing verifier. The generative verifiers start from *drilled* (`bench/tiny/genrm.py`).
+example of a failing verifier. The generative verifiers start from *drilled* (`bench/tiny/making/genrm.py`).
 The last stage measures them all.
 """
 
@@ -22,15 +22,15 @@ from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.files.memory import keep_freed_memory
 from bench.tiny import chain
-from bench.tiny.figures import measure_labels, measure_pools
-from bench.tiny.genrm import drilled, genrm, genrm_cot
-from bench.tiny.lm import Log, train_lm
-from bench.tiny.lookahead import learn_lookahead
-from bench.tiny.made_up import make_up_outcomes
-from bench.tiny.models import new_policy, new_reward_model, save, ship
-from bench.tiny.pretrain import learn_errors
-from bench.tiny.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
-from bench.tiny.values import draw_solutions, read_labelled, value_solutions, write_labelled
+from bench.tiny.making.figures import measure_labels, measure_pools
+from bench.tiny.making.genrm import drilled, genrm, genrm_cot
+from bench.tiny.making.lm import Log, train_lm
+from bench.tiny.making.lookahead import learn_lookahead
+from bench.tiny.making.made_up import make_up_outcomes
+from bench.tiny.making.models import new_policy, new_reward_model, save, ship
+from bench.tiny.making.pretrain import learn_errors
+from bench.tiny.making.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
+from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import World
 from policies.transformers import Transformers
 from prms.train_prm import train_prm
@@ -212,7 +212,9 @@ STAGES: dict[str, Callable[[Path, Log], None]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the stages that are not done yet; `--only` names some of them."""
-    parser = argparse.ArgumentParser(prog="python -m bench.tiny.train", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.tiny.making.train", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, default=Path("tiny-models"), help="folder for the results of the stages")
     parser.add_argument("--only", nargs="+", choices=tuple(STAGES), help="these stages alone, in the order given")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (one, where other work shares the cores)")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from bench.tiny import countdown
 from bench.tiny.countdown import Move, after, follow, reachable, solvable
-from bench.tiny.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
 from bench.tiny.tokenizer import EOS, PAD, encode
 from bench.tiny.worlds import held_out
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, LlamaForTokenClassification
 
-from bench.tiny.lm import Log
+from bench.tiny.making.lm import Log
 from bench.tiny.tokenizer import BOS, EOS, PAD, VOCABULARY, build_tokenizer
 
 HEADS: dict[str, Any] = {"orm": LlamaForSequenceClassification, "prm": LlamaForTokenClassification}
