@@ -26,7 +26,7 @@ def token_rows(
     text. The end-of-sequence id follows a finished solution and belongs to its last step. A row over
     `limit` tokens is refused, never truncated.
 
-    >>> from bench.tiny.tokenizer import build_tokenizer
+    >>> from bench.tiny.worlds.tokenizer import build_tokenizer
     >>> from verifiers import Step, Stop
     >>> solution = Solution((Step("7+5=2\\n"), Step("=2")), Stop.EOS)
     >>> [row] = token_rows(build_tokenizer(), [Problem("p1", "C 7+5\\n")], [solution], limit=256)

@@ -16,7 +16,7 @@ Of each task there are two kinds of rationales. Longer problems need more of the
 import random
 from collections.abc import Callable, Sequence
 
-from bench.tiny import last_letter, word_sort
+from bench.tiny.worlds import last_letter, word_sort
 from verifiers.genrm_format import GenRMFormat
 
 _ASK = "Is the answer correct (Yes/No)?"

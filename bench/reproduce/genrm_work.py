@@ -12,7 +12,7 @@ from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.making.genrm import SETTINGS, critiqued
 from bench.tiny.making.rationales import FORMAT
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds.worlds import WORLDS
 from policies.policy import Sampling
 from policies.transformers import Transformers
 from search.self_consistency import self_consistency

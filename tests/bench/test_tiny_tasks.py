@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.tiny import chain, countdown, last_letter, load_task, word_sort
-from bench.tiny.exact import ExactSteps
-from bench.tiny.worlds import WORLDS, draw_prompts, held_out
+from bench.tiny import load_task
+from bench.tiny.worlds import chain, countdown, last_letter, word_sort
+from bench.tiny.worlds.exact import ExactSteps
+from bench.tiny.worlds.worlds import WORLDS, draw_prompts, held_out
 from verifiers import Solution, Stop, check_scorer, split_steps
 
 SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from bench.tiny import weights_folder
-from bench.tiny.tokenizer import CHARACTERS, EOS, PAD, build_tokenizer, encode
+from bench.tiny.worlds.tokenizer import CHARACTERS, EOS, PAD, build_tokenizer, encode
 
 TOKENIZER = build_tokenizer()
 TEXTS = st.text(alphabet=CHARACTERS, max_size=40)

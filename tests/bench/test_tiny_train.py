@@ -13,8 +13,8 @@ from bench.tiny.making import train
 from bench.tiny.making.lm import IGNORED, lm_batch, train_lm
 from bench.tiny.making.models import new_policy, new_reward_model, save
 from bench.tiny.making.reward import Rollout, make_chain, read_rollouts, train_reward_model, write_rollouts
-from bench.tiny.tokenizer import EOS, build_tokenizer, encode
-from bench.tiny.worlds import WORLDS, held_out
+from bench.tiny.worlds.tokenizer import EOS, build_tokenizer, encode
+from bench.tiny.worlds.worlds import WORLDS, held_out
 from prms import PRM
 from verifiers import Problem, Solution, Step, Stop
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import policies
 import search
 from bench.tiny import load_task, weights_folder
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds.worlds import WORLDS
 from prms import PRM
 from prms.pav import PAV
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, remembering, split_steps

@@ -12,7 +12,7 @@ from transformers import Gemma3Config
 
 import prms
 from bench.tiny import load_task, weights_folder
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds.worlds import WORLDS
 from prms import PRM
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed, reward_model, split_steps
 from verifiers.reward_model import rows_for

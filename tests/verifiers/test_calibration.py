@@ -215,7 +215,7 @@ def test_the_root_goes_through_the_same_curve_where_the_scorer_knows_it():
 def test_laws_and_memory_with_the_tiny_prm():
     import random
 
-    from bench.tiny.worlds import WORLDS
+    from bench.tiny.worlds.worlds import WORLDS
 
     prm, rng = PRM.load(weights_folder("prm")), random.Random(0)
     rows = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import verifiers
 from bench.tiny import load_task, weights_folder
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds.worlds import WORLDS
 from verifiers import ORM, Message, Problem, Solution, Step, Stop, check_scorer, failed, split_steps
 
 ORM_FOLDER = weights_folder("orm")

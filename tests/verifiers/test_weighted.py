@@ -130,7 +130,7 @@ def test_it_says_what_it_is():
 def cases():
     import random
 
-    from bench.tiny.worlds import WORLDS
+    from bench.tiny.worlds.worlds import WORLDS
 
     rng = random.Random(0)
     found = []

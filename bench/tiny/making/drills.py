@@ -18,8 +18,8 @@ from transformers import LlamaForCausalLM
 from bench.tiny.making.lm import FEWER_PROMPTS, IGNORED, PROMPTS, Log, lm_batch, optimizer_for, take_step
 from bench.tiny.making.made_up import make_up_text
 from bench.tiny.making.rationales import compare_last_letter, compare_last_lines, compare_lists, compare_lists_backwards
-from bench.tiny.words import BY_INITIAL, WORDS
-from bench.tiny.worlds import WORLDS, draw_prompts
+from bench.tiny.worlds.words import BY_INITIAL, WORDS
+from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 
 # Rows of each kind in a batch.
 SOLUTIONS = {"chain": 4, "countdown": 5, "last_letter": 4, "word_sort": 7}

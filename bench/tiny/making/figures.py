@@ -14,8 +14,8 @@ from bench.stats.estimators import best_at_k, pass_at_k, pessimistic_at_k, weigh
 from bench.tiny.making.lm import Log
 from bench.tiny.making.reward import Rollout
 from bench.tiny.making.rollouts import sample
-from bench.tiny.tasks import load_task
-from bench.tiny.worlds import WORLDS, draw_prompts
+from bench.tiny.worlds.tasks import load_task
+from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from prms.prm import PRM
 from verifiers.orm import ORM
 from verifiers.scoring import Scorer

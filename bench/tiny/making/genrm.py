@@ -14,7 +14,7 @@ from bench.tiny.making.made_up import make_up_text
 from bench.tiny.making.models import save, ship
 from bench.tiny.making.rationales import FORMAT, rationales
 from bench.tiny.making.rollouts import sample
-from bench.tiny.worlds import WORLDS, draw_prompts
+from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from verifiers.critiqued import Critiqued
 from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.train_config import TrainConfig

@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
-from bench.tiny.tokenizer import EOS, PAD, encode
-from bench.tiny.worlds import WORLDS, World, draw_prompts
+from bench.tiny.worlds.tokenizer import EOS, PAD, encode
+from bench.tiny.worlds.worlds import WORLDS, World, draw_prompts
 
 IGNORED = -100
 # Rows of each task in a batch, and its different prompts of each difficulty: the harder the task, the more.

@@ -17,11 +17,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits, rms_norm
 from tqdm import tqdm
 
-from bench.tiny import countdown
-from bench.tiny.countdown import Move, after, follow, reachable, solvable
 from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
-from bench.tiny.tokenizer import EOS, PAD, encode
-from bench.tiny.worlds import held_out
+from bench.tiny.worlds import countdown
+from bench.tiny.worlds.countdown import Move, after, follow, reachable, solvable
+from bench.tiny.worlds.tokenizer import EOS, PAD, encode
+from bench.tiny.worlds.worlds import held_out
 
 PREFIXES = 32  # in a batch
 NEXT_LINES = 8

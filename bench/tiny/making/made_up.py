@@ -7,9 +7,9 @@ through many samples finds the rare ones too, so a verifier must have seen every
 import random
 from collections.abc import Callable, Mapping
 
-from bench.tiny import chain, countdown, last_letter, word_sort
-from bench.tiny.words import WORDS
-from bench.tiny.worlds import WORLDS, World, held_out
+from bench.tiny.worlds import chain, countdown, last_letter, word_sort
+from bench.tiny.worlds.words import WORDS
+from bench.tiny.worlds.worlds import WORLDS, World, held_out
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.solution import Problem, Solution, Stop, split_steps
 

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, LlamaForTokenClassification
 
 from bench.tiny.making.lm import Log
-from bench.tiny.tokenizer import BOS, EOS, PAD, VOCABULARY, build_tokenizer
+from bench.tiny.worlds.tokenizer import BOS, EOS, PAD, VOCABULARY, build_tokenizer
 
 HEADS: dict[str, Any] = {"orm": LlamaForSequenceClassification, "prm": LlamaForTokenClassification}
 

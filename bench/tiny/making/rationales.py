@@ -23,8 +23,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from bench.tiny import chain, countdown, last_letter, word_sort
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds import chain, countdown, last_letter, word_sort
+from bench.tiny.worlds.worlds import WORLDS
 from verifiers.genrm_format import GenRMFormat
 
 FORMAT = GenRMFormat(

@@ -12,11 +12,11 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
-from bench.tiny import chain
 from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
 from bench.tiny.making.rollouts import sample
-from bench.tiny.tokenizer import EOS, PAD, encode
-from bench.tiny.worlds import WORLDS, Split, World, draw_prompts, held_out
+from bench.tiny.worlds import chain
+from bench.tiny.worlds.tokenizer import EOS, PAD, encode
+from bench.tiny.worlds.worlds import WORLDS, Split, World, draw_prompts, held_out
 from verifiers.solution import split_steps
 
 Target: TypeAlias = Literal["error", "outcome"]

@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 from transformers import DynamicCache, LlamaForCausalLM
 
-from bench.tiny.tokenizer import CHARACTERS, EOS, SPECIAL, encode
+from bench.tiny.worlds.tokenizer import CHARACTERS, EOS, SPECIAL, encode
 
 _TEXT = (*("" for _ in SPECIAL), *CHARACTERS)
 _ROWS = 768

@@ -10,8 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bench.tiny.making.made_up import make_up_text
-from bench.tiny.tasks import load_task
-from bench.tiny.worlds import WORLDS, draw_prompts
+from bench.tiny.worlds.tasks import load_task
+from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, roll_out, state_of
 from verifiers.labelled import Labelled

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.tasks.task import Task
-from bench.tiny.worlds import WORLDS, Split, draw_prompts
+from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.answers import Answers
 from verifiers.combinators import from_function

@@ -3,8 +3,8 @@ r"""`last_letter`: spell the last letters of the words, one word a line (a task 
 import random
 from collections.abc import Sequence
 
-from bench.tiny.first_error import labels_against
-from bench.tiny.words import WORDS
+from bench.tiny.worlds.first_error import labels_against
+from bench.tiny.worlds.words import WORDS
 
 NAME = "last_letter"
 LETTER = "L"

@@ -8,7 +8,7 @@ wrong digit stays wrong, and a solution is right (nearly) only if every line is.
 import random
 from collections.abc import Sequence
 
-from bench.tiny.first_error import labels_against
+from bench.tiny.worlds.first_error import labels_against
 
 NAME = "chain"
 LETTER = "C"

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias, cast
 
-from bench.tiny import chain, countdown, last_letter, word_sort
+from bench.tiny.worlds import chain, countdown, last_letter, word_sort
 
 Split: TypeAlias = Literal["test", "train"]
 

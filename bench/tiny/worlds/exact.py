@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.tiny.worlds import WORLDS
+from bench.tiny.worlds.worlds import WORLDS
 from verifiers.scoring import Scores
 from verifiers.solution import Problem, Solution
 

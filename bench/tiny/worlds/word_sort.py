@@ -3,8 +3,8 @@ r"""`word_sort`: write the words in alphabetical order, one a line (a task of Zh
 import random
 from collections.abc import Sequence
 
-from bench.tiny.first_error import labels_against
-from bench.tiny.words import BY_INITIAL, WORDS
+from bench.tiny.worlds.first_error import labels_against
+from bench.tiny.worlds.words import BY_INITIAL, WORDS
 
 NAME = "word_sort"
 LETTER = "W"

@@ -1,0 +1,1 @@
+"""The embedded worlds: problems, what their solutions look like, and exact values."""
