@@ -13,7 +13,7 @@ from bench.diagnostics.reliability import plot_reliability, reliability
 from bench.files.run_folder import make_folder, write_atomically
 from bench.inputs.errors import BadInput
 from bench.inputs.options import check_limit, separator
-from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
+from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM
 from verifiers.labelled import Labelled, with_outcome

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.files.run_folder import make_folder
-from bench.grpo_audit import audit, read_metrics
-from bench.grpo_report import write_report
 from bench.inputs.errors import BadInput
 from bench.inputs.options import separator
 from bench.inputs.specs import load_policy, load_scorer
 from bench.tasks.task import Task
 from bench.tasks.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
+from bench.training.audit import audit, read_metrics
+from bench.training.report import write_report
 from policies.advantages import CREDITS
 from policies.grpo_config import GRPOConfig
 from policies.policy import Policy, Sampling

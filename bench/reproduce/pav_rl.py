@@ -13,13 +13,13 @@ import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.files.run_folder import write_atomically
-from bench.grpo_audit import read_metrics
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
 from bench.reproduce.folder import Unit, claim_folder, slug, unit
 from bench.reproduce.pav_claims import Curve, Floats, estimate, flops_to, replicate, savings
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
+from bench.training.audit import read_metrics
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.files.run_folder import write_atomically
-from bench.grpo_audit import audit
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.folder import Unit, claim_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate_work import FAITHFUL, LONGER, OURS, Setting, Work, kinds_of, prm, prm_quality, trained
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
+from bench.training.audit import audit
 
 Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE, MARGIN = 0.12, 0.07

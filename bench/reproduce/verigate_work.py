@@ -11,12 +11,12 @@ import torch
 
 from bench.commands.train_grpo import Accuracy
 from bench.diagnostics.label_quality import auc
-from bench.grpo_audit import read_metrics
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.making.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS, Split
+from bench.training.audit import read_metrics
 from policies.advantages import CREDITS
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.grpo_audit import audit, read_metrics
 from bench.reproduce.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
+from bench.training.audit import audit, read_metrics
 from policies import GRPOConfig, grpo_train
 from policies.advantages import CREDITS
 from verifiers import Scores, from_function

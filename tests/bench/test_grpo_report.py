@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.grpo_audit import audit, audit_text, read_metrics, trend_of
-from bench.grpo_report import attributions_page, write_report
 from bench.inputs.errors import BadInput
+from bench.training.audit import audit, audit_text, read_metrics, trend_of
+from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo_metrics import rank_correlation, repeated_steps
 from policies.tiny_example import tiny_model

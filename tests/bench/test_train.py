@@ -13,7 +13,7 @@ from bench.commands.train import add_arguments, run
 from bench.diagnostics.label_quality import judge, quality_of
 from bench.inputs.errors import BadInput
 from bench.tiny import load_task, weights_folder
-from bench.training_rows import read_critiques, read_format, read_outcomes, read_step_labels
+from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from prms import PRM
 from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
 from verifiers.train_config import SOLUTION_WEIGHT

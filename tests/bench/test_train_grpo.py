@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
-from bench.grpo_audit import read_metrics
+from bench.training.audit import read_metrics
 
 SMALL = ("--steps=2", "--groups=2", "--group-size=4", "--limit=20", "--eval-limit=5", "--eval-samples=2")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.files.run_folder import write_atomically
-from bench.grpo_audit import audit, audit_text, read_metrics
 from bench.inputs.errors import BadInput
+from bench.training.audit import audit, audit_text, read_metrics
 
 # A panel: its title, and the metrics in it; "seconds." and "evaluation." reach into a row's parts.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (

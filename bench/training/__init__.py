@@ -1,0 +1,1 @@
+"""What a training is given and shows: rows, audit, report."""
