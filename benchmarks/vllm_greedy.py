@@ -18,7 +18,7 @@ import numpy as np
 from bench.tasks.tasks import load_task
 from bench.tiny import weights_folder
 from policies import EngineOptions, Policy, Transformers
-from policies.vllm import VLLM
+from policies.backends.vllm import VLLM
 from verifiers import Problem, Solution, Step
 
 TIE = {"float32": 1e-3, "bfloat16": 0.1}  # nats

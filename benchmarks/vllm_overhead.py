@@ -25,8 +25,8 @@ from bench.tasks.task import Task
 from bench.tasks.tasks import load_task
 from bench.tiny import weights_folder
 from policies import EngineOptions
+from policies.backends.vllm import VLLM
 from policies.policy import Extended, Sampling
-from policies.vllm import VLLM
 from verifiers import Problem, Scores, Solution, Spend
 
 

@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from policies.advantages import GroupInfo, gated_advantages
+from policies.backends.load import load
+from policies.backends.replay import Replay
+from policies.backends.scripted import Scripted
 from policies.engine_options import EngineOptions
 from policies.grpo_config import GRPOConfig
-from policies.load import load
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
-from policies.replay import Replay
-from policies.scripted import Scripted
 
 if TYPE_CHECKING:
+    from policies.backends.transformers import Transformers
+    from policies.backends.vllm import VLLM
     from policies.grpo import TrainResult, grpo_train
-    from policies.transformers import Transformers
-    from policies.vllm import VLLM
 
 __all__ = [
     "VLLM",
@@ -39,11 +39,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # torch and transformers take seconds to import; only what needs them pays.
     if name == "Transformers":
-        from policies.transformers import Transformers
+        from policies.backends.transformers import Transformers
 
         return Transformers
     if name == "VLLM":
-        from policies.vllm import VLLM
+        from policies.backends.vllm import VLLM
 
         return VLLM
     if name in ("TrainResult", "grpo_train"):

@@ -10,12 +10,12 @@ import torch
 
 from policies.advantages import Floats
 from policies.attention import attention_for
+from policies.backends.transformers import Transformers
 from policies.grpo_config import GRPOConfig
 from policies.grpo_processes import Processes
 from policies.grpo_rollout import Group
 from policies.policy_loss import clipped_loss, k3, token_weights
 from policies.token_logprobs import token_logprobs
-from policies.transformers import Transformers
 from verifiers.solution import Problem
 
 ALONE = Processes()

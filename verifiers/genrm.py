@@ -320,13 +320,13 @@ def _policy(
     if (options := vllm_options(engine)) is not None:
         from transformers import AutoConfig
 
+        from policies.backends.vllm import VLLM
         from policies.pretrained import source_of
-        from policies.vllm import VLLM
 
         # Before the engine is started, which would have to be stopped again.
         entry = _entry_of(name, AutoConfig.from_pretrained(source_of(name), trust_remote_code=False))
         return VLLM(name, options=replace(options, dtype=dtype)), entry
-    from policies.transformers import Transformers
+    from policies.backends.transformers import Transformers
 
     policy = Transformers.load(name, dtype=dtype, device=device)
     return policy, _entry_of(name, policy.model.config)

@@ -57,7 +57,7 @@ class ImplicitReward:
 
         Raises ValueError for a model of another kind and as `policies.pretrained.load_pretrained` does.
         """
-        from policies.transformers import Transformers
+        from policies.backends.transformers import Transformers
 
         tuned, base = (Transformers.load(name, dtype=dtype, device=device) for name in (policy, reference))
         entry: dict[str, Any] = getattr(tuned.model.config, "stepbeam", None) or {}

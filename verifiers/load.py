@@ -56,7 +56,7 @@ def load(spec: str) -> Scorer:
 
             sampling = None if room is None else Sampling(max_tokens=room)
             return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
-        from policies.transformers import Transformers
+        from policies.backends.transformers import Transformers
         from verifiers.llm_judge import LLMJudge
 
         judge = LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes or 32)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from policies.backends.vllm_engine import Engine
 from policies.engine_options import EngineOptions
-from policies.vllm_engine import Engine
 from verifiers.checkpoint import copy_without_head, tensor_names
 from verifiers.parameters import flop_parameters
 from verifiers.token_rows import TokenRow

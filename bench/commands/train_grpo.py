@@ -83,8 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and write plots, credits and audit; raises BadInput for what cannot be."""
+    from policies.backends.transformers import Transformers
     from policies.grpo import grpo_train
-    from policies.transformers import Transformers
 
     task = _task(options.task, options.limit)
     judged = _held_out(options, task)

@@ -18,8 +18,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from policies.backends.transformers import Transformers
 from policies.policy import Sampling
-from policies.transformers import Transformers
 from verifiers.scoring import Scores
 from verifiers.solution import Problem, Solution
 

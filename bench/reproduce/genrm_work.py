@@ -13,8 +13,8 @@ from bench.tiny import load_task, weights_folder
 from bench.tiny.making.genrm import SETTINGS, critiqued
 from bench.tiny.making.rationales import FORMAT
 from bench.tiny.worlds.worlds import WORLDS
+from policies.backends.transformers import Transformers
 from policies.policy import Sampling
-from policies.transformers import Transformers
 from search.self_consistency import self_consistency
 from verifiers.critiqued import Critiqued
 from verifiers.genrm import GenRM, Judgement

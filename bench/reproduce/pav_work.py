@@ -11,7 +11,7 @@ from bench.tiny import load_task, weights_folder
 from bench.tiny.making.made_up import make_up_outcomes
 from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
-from policies.transformers import Transformers
+from policies.backends.transformers import Transformers
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm

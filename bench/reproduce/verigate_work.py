@@ -18,10 +18,10 @@ from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS, Split
 from bench.training.audit import read_metrics
 from policies.advantages import CREDITS
+from policies.backends.transformers import Transformers
 from policies.grpo import grpo_train
 from policies.grpo_config import GRPOConfig
 from policies.policy import Policy
-from policies.transformers import Transformers
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm

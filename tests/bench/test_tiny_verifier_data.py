@@ -18,7 +18,7 @@ from bench.tiny.making.values import draw_solutions, read_labelled, value_soluti
 from bench.tiny.worlds import chain, countdown
 from bench.tiny.worlds.tokenizer import EOS
 from bench.tiny.worlds.worlds import WORLDS, held_out
-from policies.transformers import Transformers
+from policies.backends.transformers import Transformers
 from prms import PRM
 from verifiers import Labelled, Problem, Solution, Step, Stop, split_steps
 

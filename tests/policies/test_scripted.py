@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import Sampling, Scripted
-from policies.scripted import first_step
+from policies.backends.scripted import first_step
 from verifiers import Problem, Solution, Step, Stop, failed, split_steps
 
 PROBLEM = Problem("p1", "What is 2+2?")

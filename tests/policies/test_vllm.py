@@ -18,8 +18,9 @@ from verifiers import Problem, Solution, Step, Stop
 from verifiers.engine_stopped import EngineStoppedError
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
-from policies import EngineOptions, vllm_engine
-from policies.vllm import VLLM
+from policies import EngineOptions
+from policies.backends import vllm_engine
+from policies.backends.vllm import VLLM
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()

@@ -50,7 +50,7 @@ def read_by(policy, monkeypatch, solutions, problem=PLAIN):
         seen.extend(row.ids[n:] for row, n in zip(rows, prompts, strict=True))
         return [torch.zeros(len(row.ends)).numpy() for row in rows]
 
-    monkeypatch.setattr("policies.transformers.step_logprobs", reading)
+    monkeypatch.setattr("policies.backends.transformers.step_logprobs", reading)
     policy.logprobs([problem] * len(solutions), solutions)
     return seen
 

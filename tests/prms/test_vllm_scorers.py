@@ -10,7 +10,7 @@ import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
-from policies import vllm_engine
+from policies.backends import vllm_engine
 from verifiers import Problem, Solution, Stop, split_steps
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")

@@ -114,7 +114,9 @@ def test_the_ids_are_those_that_a_policy_reads(monkeypatch):
     pair = Preference(Problem("p", "C 1+1\n"), given_tokens, solution("1+1=3\n=3"))
     [ids] = pair_ids(policy.tokenizer, [pair], model=policy.model, limit=256)
     read = []
-    monkeypatch.setattr("policies.transformers.step_logprobs", lambda r, rows, p, b: read.extend(rows) or [[0.0]] * 2)
+    monkeypatch.setattr(
+        "policies.backends.transformers.step_logprobs", lambda r, rows, p, b: read.extend(rows) or [[0.0]] * 2
+    )
     policy.logprobs([pair.problem] * 2, [pair.chosen, pair.rejected])
     assert [list(row.ids) for row in read] == [ids["prompt_ids"] + ids[k] for k in ("chosen_ids", "rejected_ids")]
 

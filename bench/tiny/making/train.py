@@ -32,7 +32,7 @@ from bench.tiny.making.reward import Target, collect, read_rollouts, train_rewar
 from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.worlds import World
-from policies.transformers import Transformers
+from policies.backends.transformers import Transformers
 from prms.train_prm import train_prm
 from verifiers.labelled import Labelled
 from verifiers.train_config import TrainConfig

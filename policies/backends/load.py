@@ -32,13 +32,13 @@ def load(spec: str, *, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -
     """
     kind, _, source = spec.partition(":")
     if kind == "transformers" and source:
-        from policies.transformers import Transformers
+        from policies.backends.transformers import Transformers
 
         return Transformers.load(source, dtype=dtype)
     names, options = parts_of(source)
     if kind == "vllm" and len(names) == 1 and options.keys() <= SPEC_OPTIONS:
         chosen = replace(options_from(spec, options), dtype=dtype)
-        from policies.vllm import VLLM
+        from policies.backends.vllm import VLLM
 
         return VLLM(names[0], options=chosen)
     raise ValueError(f"unknown policy {spec!r}: use {_KINDS}")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from policies.backends.vllm_engine import Engine, Reply, Request
 from policies.chat import encode_text
 from policies.checks import check_rows
 from policies.engine_options import EngineOptions, dtype_of_checkpoint
@@ -20,7 +21,6 @@ from policies.policy import Extended, NextTokens, Sampling, Until
 from policies.pretrained import source_of
 from policies.prompts import Prompts
 from policies.steps import StepCutter, eos_ids
-from policies.vllm_engine import Engine, Reply, Request
 from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.seeds import seed_at
