@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from policies.prefill import Job, run_jobs
-from policies.prefix_cache import Ids, Node, PrefixCache, length
-from policies.runner import Runner
+from policies.decoding.prefill import Job, run_jobs
+from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
+from policies.decoding.runner import Runner
 from verifiers.reward_model import Judge, nan_row
 from verifiers.scoring import FloatArray, Reduce, Scores, Spend
 from verifiers.solution import Problem, Solution

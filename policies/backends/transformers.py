@@ -12,14 +12,14 @@ from transformers import PreTrainedModel
 
 from policies.chat import encode_text
 from policies.checks import check_rows
-from policies.decoding import Decoder, Row, Sampled, State
+from policies.decoding.loop import Decoder, Row, Sampled, State
+from policies.decoding.prefill import prefill
+from policies.decoding.prefix_cache import PrefixCache
+from policies.decoding.probabilities import next_token_probs, step_logprobs
+from policies.decoding.runner import Runner
 from policies.policy import Extended, NextTokens, Sampling, Until
-from policies.prefill import prefill
-from policies.prefix_cache import PrefixCache
 from policies.pretrained import load_pretrained
-from policies.probabilities import next_token_probs, step_logprobs
 from policies.prompts import Prompts
-from policies.runner import Runner
 from policies.steps import StepCutter, eos_ids
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.prefix_cache import PrefixCache, length
+from policies.decoding.prefix_cache import PrefixCache, length
 
 ids_lists = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6).map(tuple), min_size=1, max_size=12)
 

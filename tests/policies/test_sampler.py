@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from policies import Sampling
-from policies.sampler import choose, kept, uniforms
+from policies.decoding.sampler import choose, kept, uniforms
 
 LOGITS = torch.tensor([2.0, -1.0, 0.5, 1.5, 0.0, -3.0, 1.0, 0.2])
 

@@ -77,10 +77,10 @@ def _parameters(module: torch.nn.Module, left_out: str = "nothing") -> int:
 @pytest.fixture(autouse=True)
 def counted_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count tokens where they are drawn, and where a decoder takes in the column of those it has run."""
-    import policies.decoding
-    from policies.slots import Slots
+    import policies.decoding.loop
+    from policies.decoding.slots import Slots
 
-    choose, advance = policies.decoding.choose, Slots.advance
+    choose, advance = policies.decoding.loop.choose, Slots.advance
 
     def counting_choose(logits: torch.Tensor, *rest: Any) -> Any:
         Meter.last.drawn += len(logits)
@@ -90,7 +90,7 @@ def counted_draws(monkeypatch: pytest.MonkeyPatch) -> None:
         Meter.last.fed += slots.n
         advance(slots)
 
-    monkeypatch.setattr(policies.decoding, "choose", counting_choose)
+    monkeypatch.setattr(policies.decoding.loop, "choose", counting_choose)
     monkeypatch.setattr(Slots, "advance", counting_advance)
 
 

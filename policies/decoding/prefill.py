@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from policies.decoding import State
-from policies.prefix_cache import Ids, Node, Planes, PrefixCache, length
-from policies.runner import Runner
-from policies.slots import Slots
+from policies.decoding.loop import State
+from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, length
+from policies.decoding.runner import Runner
+from policies.decoding.slots import Slots
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from policies.prefix_cache import Planes
+from policies.decoding.prefix_cache import Planes
 
 _HEADROOM = 64  # columns added when the buffers are full
 

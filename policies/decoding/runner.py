@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from policies.attention import any_length, grouped_attention
-from policies.slots import KVShape, Slots, Workspace
+from policies.decoding.slots import KVShape, Slots, Workspace
 from verifiers.parameters import flop_parameters
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from policies.decoding.prefix_cache import Ids, Node, PrefixCache
+from policies.decoding.runner import Runner
+from policies.decoding.sampler import choose, uniforms
 from policies.policy import Sampling
-from policies.prefix_cache import Ids, Node, PrefixCache
-from policies.runner import Runner
-from policies.sampler import choose, uniforms
 from verifiers.solution import Stop
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from policies.decoding import State, run_last_tokens
-from policies.prefill import prefill
-from policies.prefix_cache import PrefixCache
-from policies.runner import Runner
+from policies.decoding.loop import State, run_last_tokens
+from policies.decoding.prefill import prefill
+from policies.decoding.prefix_cache import PrefixCache
+from policies.decoding.runner import Runner
 from verifiers.scoring import FloatArray
 from verifiers.token_rows import TokenRow
 

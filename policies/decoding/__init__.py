@@ -1,0 +1,1 @@
+"""The library's own decoding: prefill, sampling, and a cache of prefixes."""
