@@ -109,7 +109,7 @@ def side(name: str, steps: int, threads: int) -> None:
         import trl  # noqa: F401  (its import is not a step's memory)
         from trl import GRPOTrainer  # noqa: F401
     else:
-        import policies.grpo  # noqa: F401
+        import policies.grpo.train  # noqa: F401
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = (ours if name == "ours" else trls)(steps)
     print(json.dumps({"rows": rows, "kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before}))

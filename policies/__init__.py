@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from policies.advantages import GroupInfo, gated_advantages
 from policies.backends.load import load
 from policies.backends.replay import Replay
 from policies.backends.scripted import Scripted
 from policies.engine_options import EngineOptions
-from policies.grpo_config import GRPOConfig
+from policies.grpo.advantages import GroupInfo, gated_advantages
+from policies.grpo.config import GRPOConfig
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
 
 if TYPE_CHECKING:
     from policies.backends.transformers import Transformers
     from policies.backends.vllm import VLLM
-    from policies.grpo import TrainResult, grpo_train
+    from policies.grpo.train import TrainResult, grpo_train
 
 __all__ = [
     "VLLM",
@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
 
         return VLLM
     if name in ("TrainResult", "grpo_train"):
-        import policies.grpo
+        import policies.grpo.train
 
-        return getattr(policies.grpo, name)
+        return getattr(policies.grpo.train, name)
     raise AttributeError(f"module 'policies' has no attribute {name!r}")

@@ -16,8 +16,8 @@ from bench.tasks.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
 from bench.training.audit import audit, read_metrics
 from bench.training.report import write_report
-from policies.advantages import CREDITS
-from policies.grpo_config import GRPOConfig
+from policies.grpo.advantages import CREDITS
+from policies.grpo.config import GRPOConfig
 from policies.policy import Policy, Sampling
 from search.self_consistency import self_consistency
 from verifiers.answers import Answers
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, and write plots, credits and audit; raises BadInput for what cannot be."""
     from policies.backends.transformers import Transformers
-    from policies.grpo import grpo_train
+    from policies.grpo.train import grpo_train
 
     task = _task(options.task, options.limit)
     judged = _held_out(options, task)

@@ -20,8 +20,8 @@ from bench.reproduce.pav_claims import Curve, Floats, estimate, flops_to, replic
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
 from bench.training.audit import read_metrics
-from policies.grpo import grpo_train
-from policies.grpo_config import GRPOConfig
+from policies.grpo.config import GRPOConfig
+from policies.grpo.train import grpo_train
 
 MARGIN, SAVING = 0.07, 5.0
 GAMMA = 10.0  # the paper's

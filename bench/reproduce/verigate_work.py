@@ -17,10 +17,10 @@ from bench.tiny.making.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS, Split
 from bench.training.audit import read_metrics
-from policies.advantages import CREDITS
 from policies.backends.transformers import Transformers
-from policies.grpo import grpo_train
-from policies.grpo_config import GRPOConfig
+from policies.grpo.advantages import CREDITS
+from policies.grpo.config import GRPOConfig
+from policies.grpo.train import grpo_train
 from policies.policy import Policy
 from prms.pav import PAV
 from prms.prm import PRM

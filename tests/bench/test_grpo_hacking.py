@@ -9,7 +9,7 @@ import torch
 from bench.reproduce.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
 from bench.training.audit import audit, read_metrics
 from policies import GRPOConfig, grpo_train
-from policies.advantages import CREDITS
+from policies.grpo.advantages import CREDITS
 from verifiers import Scores, from_function
 
 WORD = "keb"

@@ -10,7 +10,7 @@ from bench.inputs.errors import BadInput
 from bench.training.audit import audit, audit_text, read_metrics, trend_of
 from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
-from policies.grpo_metrics import rank_correlation, repeated_steps
+from policies.grpo.metrics import rank_correlation, repeated_steps
 from policies.tiny_example import tiny_model
 from verifiers import Problem, Scores, Solution, Step
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.advantages import CREDITS, gated_advantages
+from policies.grpo.advantages import CREDITS, gated_advantages
 
 NULL_SAFE = [credit for credit in CREDITS if credit != "future_sum"]
 chains = st.lists(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=6), min_size=1, max_size=5)

@@ -17,9 +17,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
-from policies import grpo as module
-from policies.grpo_rollout import judge_groups, sample_groups, step_ends
-from policies.grpo_update import Row, lm_head, parts, row_logprobs, rows_of, update
+from policies.grpo import train as module
+from policies.grpo.rollout import judge_groups, sample_groups, step_ends
+from policies.grpo.update import Row, lm_head, parts, row_logprobs, rows_of, update
 from policies.tiny_example import tiny_model, tiny_tokenizer
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.policy_loss import clipped_loss, k3, token_weights
+from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.token_logprobs import token_logprobs
 
 V, T = 4, 3

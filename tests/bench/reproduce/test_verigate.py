@@ -24,7 +24,7 @@ from bench.reproduce.verigate_work import (
     policy,
 )
 from bench.tiny import load_task
-from policies.advantages import CREDITS
+from policies.grpo.advantages import CREDITS
 
 # Of the gated arms, which differ in two options, two stand for all.
 GATED = {f"{gate}, {credit}" for gate in GATES for credit in CREDITS}

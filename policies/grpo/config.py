@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from policies.advantages import Credit, Gate
+from policies.grpo.advantages import Credit, Gate
 from policies.policy import Sampling
 
 if TYPE_CHECKING:  # it imports torch, and options should cost nothing
-    from policies.policy_loss import Loss
+    from policies.grpo.loss import Loss
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.advantages import Floats, GroupInfo, gated_advantages
-from policies.grpo_config import GRPOConfig
+from policies.grpo.advantages import Floats, GroupInfo, gated_advantages
+from policies.grpo.config import GRPOConfig
 from policies.policy import Policy
 from verifiers.naming import name_of
 from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer

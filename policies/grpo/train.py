@@ -17,11 +17,11 @@ import torch
 from tqdm import tqdm
 
 from policies.backends.transformers import Transformers
-from policies.grpo_config import GRPOConfig
-from policies.grpo_metrics import Row, attributions, audit_metrics, group_metrics
-from policies.grpo_processes import Processes
-from policies.grpo_rollout import Group, judge_groups, sample_groups
-from policies.grpo_update import Head, Updated, lm_head, rows_of, update
+from policies.grpo.config import GRPOConfig
+from policies.grpo.metrics import Row, attributions, audit_metrics, group_metrics
+from policies.grpo.processes import Processes
+from policies.grpo.rollout import Group, judge_groups, sample_groups
+from policies.grpo.update import Head, Updated, lm_head, rows_of, update
 from policies.policy import Policy
 from verifiers.naming import name_of, policy_name
 from verifiers.scoring import Scorer

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from policies.advantages import Floats
-from policies.grpo_rollout import Group
+from policies.grpo.advantages import Floats
+from policies.grpo.rollout import Group
 from verifiers.scoring import FloatArray
 from verifiers.solution import Solution, Stop
 

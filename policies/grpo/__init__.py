@@ -1,0 +1,1 @@
+"""Gated GRPO: rollouts, advantages, the loss and the loop."""
