@@ -26,8 +26,8 @@ import torch
 from transformers import PreTrainedModel
 
 from policies import Sampling, Transformers
-from policies.pretrained import load_pretrained
-from policies.tiny_example import tiny_model
+from policies.models.pretrained import load_pretrained
+from policies.models.tiny_example import tiny_model
 from verifiers import Problem, Solution, Stop
 
 BARS = (1.5, 2.0)

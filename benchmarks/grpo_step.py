@@ -31,7 +31,7 @@ def reward_of(text: str) -> float:
 
 
 def model() -> tuple[Any, Any]:
-    from policies.tiny_example import tiny_model
+    from policies.models.tiny_example import tiny_model
 
     return tiny_model(width=256, layers=4, context=256)
 

@@ -21,7 +21,7 @@ from transformers import LlamaConfig, LlamaForTokenClassification
 
 import policies
 import search
-from policies.tiny_example import tiny_tokenizer
+from policies.models.tiny_example import tiny_tokenizer
 from prms import PRM
 from verifiers import Problem, Scorer, Scores, Solution, Spend
 

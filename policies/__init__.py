@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from policies.backends.load import load
 from policies.backends.replay import Replay
 from policies.backends.scripted import Scripted
-from policies.engine_options import EngineOptions
 from policies.grpo.advantages import GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
+from policies.models.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
 
 if TYPE_CHECKING:

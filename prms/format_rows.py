@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policies.models.token_rows import TokenRow
 from prms.formats import PRMFormat
 from verifiers.solution import Problem, Solution, Step
-from verifiers.token_rows import TokenRow
 
 _PROBE = ("What is 2 + 3?", ("2 + 3 = 5.", "So it is 5."))
 

@@ -10,7 +10,7 @@ from prms.formats import PRMFormat, format_named, format_of, known_formats
 from verifiers.scoring import Scorer
 
 if TYPE_CHECKING:
-    from policies.engine_options import EngineChoice
+    from policies.models.engine_options import EngineChoice
 
 
 def load(

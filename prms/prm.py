@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import AutoModelForTokenClassification
 
-from policies.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import EngineChoice, vllm_options
+from policies.models.token_rows import TokenRow
 from verifiers.naming import model_name
 from verifiers.reward_model import (
     HiddenStates,
@@ -28,7 +29,6 @@ from verifiers.reward_model import (
 )
 from verifiers.scoring import Scores, Spend
 from verifiers.solution import Problem, Solution
-from verifiers.token_rows import TokenRow
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM

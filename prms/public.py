@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
 from verifiers.naming import model_name
 from verifiers.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
-from verifiers.token_rows import TokenRow
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from policies.engine_options import EngineChoice, EngineDType, EngineOptions, vllm_options
+from policies.models.engine_options import EngineChoice, EngineDType, EngineOptions, vllm_options
+from policies.models.tensors import json_of, read_tensors, tensor_names
 from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
 from prms.public import PublicErrorPRM, PublicPRM
-from verifiers.checkpoint import json_of, read_tensors, tensor_names
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

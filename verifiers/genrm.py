@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from policies.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.naming import policy_name
@@ -54,7 +54,7 @@ class GenRM:
     rationales are sampled in a call, which bounds the memory for their keys and values.
 
     >>> import policies
-    >>> from policies.tiny_example import tiny_model
+    >>> from policies.models.tiny_example import tiny_model
     >>> from verifiers import Problem, Solution, Step, Stop
     >>> policy = policies.Transformers(*tiny_model())
     >>> short = GenRMFormat(direct="{problem}={solution}?", cot="", solver="", verdict="?", yes="Y", no="N")
@@ -321,7 +321,7 @@ def _policy(
         from transformers import AutoConfig
 
         from policies.backends.vllm import VLLM
-        from policies.pretrained import source_of
+        from policies.models.pretrained import source_of
 
         # Before the engine is started, which would have to be stopped again.
         entry = _entry_of(name, AutoConfig.from_pretrained(source_of(name), trust_remote_code=False))

@@ -24,7 +24,7 @@ class ImplicitReward:
     is no probability: 0 means that the two models agree.
 
     >>> import policies
-    >>> from policies.tiny_example import tiny_model
+    >>> from policies.models.tiny_example import tiny_model
     >>> from verifiers import Problem, Solution, Step, Stop
     >>> policy = policies.Transformers(*tiny_model())
     >>> same = ImplicitReward(policy, policy, beta=0.1)
@@ -55,7 +55,7 @@ class ImplicitReward:
     ) -> ImplicitReward:
         """A tuned model over its reference; both read prompts as `verifiers.train_dpo` did, where it tuned the model.
 
-        Raises ValueError for a model of another kind and as `policies.pretrained.load_pretrained` does.
+        Raises ValueError for a model of another kind and as `policies.models.pretrained.load_pretrained` does.
         """
         from policies.backends.transformers import Transformers
 

@@ -21,7 +21,7 @@ class LLMJudge:
     share little of the probability where it goes on in other words, so they are normalised.
 
     >>> import policies
-    >>> from policies.tiny_example import tiny_model
+    >>> from policies.models.tiny_example import tiny_model
     >>> from verifiers import Problem, Solution, Step, Stop
     >>> short = GenRMFormat(direct="", cot="{problem}={solution}.", solver="", verdict="?", yes="Y", no="N")
     >>> judge = LLMJudge(policies.Transformers(*tiny_model()), votes=2, format=short, sampling=Sampling(max_tokens=9))

@@ -9,7 +9,7 @@ from verifiers.scoring import Scorer
 from verifiers.spec_parts import count_of, dtype_of, number_of, parts_of
 
 if TYPE_CHECKING:
-    from policies.engine_options import EngineChoice
+    from policies.models.engine_options import EngineChoice
 
 _FORMS = (
     "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
@@ -39,7 +39,7 @@ def load(spec: str) -> Scorer:
     dtype = dtype_of(spec, wanted)
     engine: EngineChoice = "transformers"
     if kind in ("orm", "genrm"):
-        from policies.engine_options import engine_from
+        from policies.models.engine_options import engine_from
 
         engine = engine_from(spec, options)
     if kind == "orm" and len(names) == 1 and not options:

@@ -9,7 +9,8 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
-from policies.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import EngineChoice, vllm_options
+from policies.models.token_rows import TokenRow
 from verifiers.naming import model_name
 from verifiers.reward_model import (
     check_head,
@@ -22,7 +23,6 @@ from verifiers.reward_model import (
 )
 from verifiers.scoring import FloatArray, Scores
 from verifiers.solution import Problem, Solution
-from verifiers.token_rows import TokenRow
 
 
 @dataclass(frozen=True, slots=True, eq=False)

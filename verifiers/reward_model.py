@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer
 
-from policies.attention import any_length
-from policies.engine_options import EngineDType, EngineOptions
-from verifiers.parameters import flop_parameters
+from policies.models.attention import any_length
+from policies.models.engine_options import EngineDType, EngineOptions
+from policies.models.parameters import flop_parameters
+from policies.models.token_rows import TokenRow, token_rows
 from verifiers.scoring import FloatArray, Spend
 from verifiers.solution import Problem, Solution
-from verifiers.token_rows import TokenRow, token_rows
 
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
@@ -52,7 +52,7 @@ class EngineRewardModel:
 
 def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
     """Model and tokenizer of a folder or hub name, as `load_reward_model`, with the body on vLLM's pooling runner."""
-    from verifiers.checkpoint import read_tensors, tensor_names
+    from policies.models.tensors import read_tensors, tensor_names
     from verifiers.vllm_backbone import VLLMBackbone
 
     source = _checked_source(name, kind, dtype)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from policies.attention import attention_for
-from policies.chat import encode_prompt
-from policies.steps import StepCutter, eos_ids
+from policies.models.attention import attention_for
+from policies.models.chat import encode_prompt
+from policies.models.steps import StepCutter, eos_ids
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from transformers import AutoModelForCausalLM
 
-from policies.chat import encode_prompt, encode_text
+from policies.models.chat import encode_prompt, encode_text
 from verifiers.batch_plan import Group
 from verifiers.critiqued import Critiqued, read_verdict
 from verifiers.genrm_format import GENRM, GenRMFormat

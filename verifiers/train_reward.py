@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from policies.models.token_rows import TokenRow, token_rows
 from verifiers.batch_plan import Group
 from verifiers.labelled import Labelled
 from verifiers.solution import Solution
-from verifiers.token_rows import TokenRow, token_rows
 from verifiers.train_base import add_lora, load_base, longest, merged
 from verifiers.train_config import TrainConfig
 from verifiers.train_folder import base_digest, claim_folder, finish_folder

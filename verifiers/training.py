@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import Trainer, TrainingArguments
 
-from policies.attention import attention_for
+from policies.models.attention import attention_for
 from verifiers.batch_plan import Group, plan_batches
 from verifiers.train_config import TrainConfig
 from verifiers.train_loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run

@@ -12,10 +12,10 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from policies.backends.vllm_engine import Engine
-from policies.engine_options import EngineOptions
-from verifiers.checkpoint import copy_without_head, tensor_names
-from verifiers.parameters import flop_parameters
-from verifiers.token_rows import TokenRow
+from policies.models.engine_options import EngineOptions
+from policies.models.parameters import flop_parameters
+from policies.models.tensors import copy_without_head, tensor_names
+from policies.models.token_rows import TokenRow
 
 _HEADS = ("score.", "v_head.")  # of our models and of public ones; vLLM would refuse tensors that it does not know
 

@@ -16,7 +16,7 @@ import verifiers
 from bench.inputs.errors import BadInput
 from bench.runs.plan import DType
 from bench.tiny import weights_folder
-from policies.engine_options import engine_from, without_resources
+from policies.models.engine_options import engine_from, without_resources
 from policies.policy import Policy
 from verifiers.scoring import Scorer, ValueScorer
 from verifiers.spec_parts import dtype_of, parts_of

@@ -14,6 +14,7 @@ from bench.tiny.making.genrm import SETTINGS, critiqued
 from bench.tiny.making.rationales import FORMAT
 from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
+from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
 from search.self_consistency import self_consistency
 from verifiers.critiqued import Critiqued
@@ -23,7 +24,6 @@ from verifiers.implicit_reward import ImplicitReward
 from verifiers.labelled import with_outcome
 from verifiers.llm_judge import LLMJudge
 from verifiers.orm import ORM
-from verifiers.parameters import flop_parameters
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.train_config import TrainConfig

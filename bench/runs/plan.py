@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bench.inputs.errors import BadInput
-from policies.engine_options import without_resources
+from policies.models.engine_options import without_resources
 from policies.policy import Sampling
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from policies.engine_options import SPEC_OPTIONS, options_from
+from policies.models.engine_options import SPEC_OPTIONS, options_from
 from policies.policy import Policy
 from verifiers.spec_parts import parts_of
 

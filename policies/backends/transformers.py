@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from policies.chat import encode_text
 from policies.checks import check_rows
 from policies.decoding.loop import Decoder, Row, Sampled, State
 from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
+from policies.models.chat import encode_text
+from policies.models.pretrained import load_pretrained
+from policies.models.prompts import Prompts
+from policies.models.steps import StepCutter, eos_ids
 from policies.policy import Extended, NextTokens, Sampling, Until
-from policies.pretrained import load_pretrained
-from policies.prompts import Prompts
-from policies.steps import StepCutter, eos_ids
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.solution import Problem, Solution
 
@@ -43,11 +43,11 @@ class Transformers:
 
     Spend: a state (a prompt with a prefix) is computed once and charged to the first of its rows; to
     the others it is cached. FLOPs are 2 x parameters x computed tokens, where the parameters are all
-    but the embedding tables, plus the LM head (`verifiers.parameters.flop_parameters`). The last sampled
+    but the embedding tables, plus the LM head (`policies.models.parameters.flop_parameters`). The last sampled
     token is computed only when something is to follow it. A call with an empty prefix starts its
     problem's cache afresh, so that what a search costs does not depend on what ran before it.
 
-    >>> from policies.tiny_example import tiny_model
+    >>> from policies.models.tiny_example import tiny_model
     >>> policy = Transformers(*tiny_model())
     >>> problem, sampling = Problem("p1", "1+1="), Sampling(max_tokens=8)
     >>> reply = policy.extend([problem] * 2, [Solution()] * 2, until="end", sampling=sampling, seeds=[0, 1])
@@ -88,7 +88,7 @@ class Transformers:
         batch_bytes: int | None = None,
         cache_bytes: int = 2 * _GIB,
     ) -> Transformers:
-        """Load a folder or a hub name; see `policies.pretrained.load_pretrained`."""
+        """Load a folder or a hub name; see `policies.models.pretrained.load_pretrained`."""
         model, tokenizer = load_pretrained(name, dtype=dtype, device=device)
         return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
 

@@ -14,14 +14,14 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from policies.backends.vllm_engine import Engine, Reply, Request
-from policies.chat import encode_text
 from policies.checks import check_rows
-from policies.engine_options import EngineOptions, dtype_of_checkpoint
+from policies.models.chat import encode_text
+from policies.models.engine_options import EngineOptions, dtype_of_checkpoint
+from policies.models.parameters import flop_parameters
+from policies.models.pretrained import source_of
+from policies.models.prompts import Prompts
+from policies.models.steps import StepCutter, eos_ids
 from policies.policy import Extended, NextTokens, Sampling, Until
-from policies.pretrained import source_of
-from policies.prompts import Prompts
-from policies.steps import StepCutter, eos_ids
-from verifiers.parameters import flop_parameters
 from verifiers.scoring import FloatArray, Scores, Spend
 from verifiers.seeds import seed_at
 from verifiers.solution import Problem, Solution, Stop

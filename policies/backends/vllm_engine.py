@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from policies.engine_options import EngineOptions
+from policies.models.engine_options import EngineOptions
 from verifiers.engine_stopped import EngineStoppedError
 
 # Engines within one process share its process groups, which the first to shut down takes from the others.

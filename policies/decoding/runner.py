@@ -11,9 +11,9 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from policies.attention import any_length, grouped_attention
 from policies.decoding.slots import KVShape, Slots, Workspace
-from verifiers.parameters import flop_parameters
+from policies.models.attention import any_length, grouped_attention
+from policies.models.parameters import flop_parameters
 
 
 class Runner:

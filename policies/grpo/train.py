@@ -75,7 +75,7 @@ def grpo_train(
 
     >>> import tempfile, verifiers
     >>> from policies import GRPOConfig, Sampling, Transformers, grpo_train
-    >>> from policies.tiny_example import tiny_model
+    >>> from policies.models.tiny_example import tiny_model
     >>> short = verifiers.from_function(lambda problem, solution: float(len(solution.text) < 4))
     >>> config = GRPOConfig(steps=2, groups=2, group_size=4, sampling=Sampling(max_tokens=8), learning_rate=1e-3)
     >>> with tempfile.TemporaryDirectory() as folder:

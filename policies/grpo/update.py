@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from policies.attention import attention_for
 from policies.backends.transformers import Transformers
 from policies.grpo.advantages import Floats
 from policies.grpo.config import GRPOConfig
 from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.grpo.processes import Processes
 from policies.grpo.rollout import Group
+from policies.models.attention import attention_for
 from policies.token_logprobs import token_logprobs
 from verifiers.solution import Problem
 

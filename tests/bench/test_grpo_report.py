@@ -11,7 +11,7 @@ from bench.training.audit import audit, audit_text, read_metrics, trend_of
 from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo.metrics import rank_correlation, repeated_steps
-from policies.tiny_example import tiny_model
+from policies.models.tiny_example import tiny_model
 from verifiers import Problem, Scores, Solution, Step
 
 

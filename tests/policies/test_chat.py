@@ -2,8 +2,8 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 
 from policies import Sampling, Transformers
-from policies.chat import encode_prompt
-from policies.tiny_example import tiny_model, tiny_tokenizer
+from policies.models.chat import encode_prompt
+from policies.models.tiny_example import tiny_model, tiny_tokenizer
 from verifiers import Message, Problem, Solution, Stop
 
 TEMPLATE = (

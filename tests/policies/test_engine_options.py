@@ -7,7 +7,7 @@ import prms
 import verifiers
 from bench.tiny import weights_folder
 from policies import EngineOptions
-from policies.engine_options import engine_from, options_from, vllm_options
+from policies.models.engine_options import engine_from, options_from, vllm_options
 
 
 def test_every_option_of_a_spec() -> None:

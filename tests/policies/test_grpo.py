@@ -20,7 +20,7 @@ from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo import train as module
 from policies.grpo.rollout import judge_groups, sample_groups, step_ends
 from policies.grpo.update import Row, lm_head, parts, row_logprobs, rows_of, update
-from policies.tiny_example import tiny_model, tiny_tokenizer
+from policies.models.tiny_example import tiny_model, tiny_tokenizer
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(6)]

@@ -5,7 +5,7 @@ import pytest
 
 import policies
 from policies import Sampling, Transformers
-from policies.tiny_example import tiny_model
+from policies.models.tiny_example import tiny_model
 from verifiers import Problem, Solution
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import Sampling, Transformers
-from policies.tiny_example import tiny_model
+from policies.models.tiny_example import tiny_model
 from verifiers import Message, Problem, Solution, Step, Stop
 
 PROBLEMS = [Problem("p1", "1+1="), Problem("p2", "What is 2+2?\n"), Problem("p3", "x")]

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from policies import Sampling, Transformers
-from policies.tiny_example import tiny_tokenizer
+from policies.models.tiny_example import tiny_tokenizer
 from verifiers import Problem, Solution, Step, Stop
 
 ROOT = Solution()

@@ -13,10 +13,10 @@ import policies
 import search
 from bench.tiny import load_task, weights_folder
 from bench.tiny.worlds.worlds import WORLDS
+from policies.models.token_rows import TokenRow
 from prms import PRM
 from prms.pav import PAV
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, remembering, split_steps
-from verifiers.token_rows import TokenRow
 
 LINES = ("7-9=8\n", "7-9=2\n", "8*3=4\n", "1\n", "7-9")
 PROBLEMS = [Problem("p1", "C 7-9*3\n"), Problem("p2", "C 4+7-3\n"), Problem("p3", "N 3 7 8=17\n")]

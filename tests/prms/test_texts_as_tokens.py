@@ -8,10 +8,10 @@ from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies import Sampling, Transformers
-from policies.chat import encode_prompt
-from policies.tiny_example import tiny_model
+from policies.models.chat import encode_prompt
+from policies.models.tiny_example import tiny_model
+from policies.models.token_rows import token_rows
 from verifiers import GENRM, Critiqued, GenRMFormat, Problem, Solution, Step, Stop, split_steps
-from verifiers.token_rows import token_rows
 from verifiers.train_dpo import Preference, pair_ids
 from verifiers.train_genrm import solve_examples, verify_examples
 

@@ -13,7 +13,7 @@ import policies
 import search
 import verifiers
 from policies import Sampling, Transformers
-from policies.tiny_example import tiny_model
+from policies.models.tiny_example import tiny_model
 from verifiers import (
     GENRM,
     GenRM,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from policies import Transformers
-from policies.tiny_example import tiny_model
+from policies.models.tiny_example import tiny_model
 from verifiers import ImplicitReward, Message, Problem, Solution, Step, Stop, check_scorer, failed, load
 
 P = Problem("p1", "2+2=")

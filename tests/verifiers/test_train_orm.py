@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bench.tiny import weights_folder
-from policies.attention import attention_for
+from policies.models.attention import attention_for
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps, train_checkpoint
 from verifiers import train_reward as shared
 from verifiers.batch_plan import Group, plan_batches

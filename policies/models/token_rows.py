@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.chat import encode_prompt, encode_texts
+from policies.models.chat import encode_prompt, encode_texts
 from verifiers.solution import Problem, Solution
 
 

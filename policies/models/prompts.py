@@ -8,11 +8,11 @@ from typing import Any
 
 import jinja2
 
-from policies.chat import encode_prompt, encode_text
+from policies.models.chat import encode_prompt, encode_text
+from policies.models.steps import StepCutter
+from policies.models.token_rows import TokenRow
 from policies.policy import Sampling
-from policies.steps import StepCutter
 from verifiers.solution import Message, Problem, Solution, Stop, failed
-from verifiers.token_rows import TokenRow
 
 _PROMPTS = 4096  # prompts whose ids are remembered
 

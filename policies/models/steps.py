@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from policies.chat import encode_text
+from policies.models.chat import encode_text
 from verifiers.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to

@@ -16,7 +16,7 @@ def encode_prompt(tokenizer: Any, prompt: str | tuple[Message, ...], *, chat: bo
     added to what the template wrote. Otherwise the text is encoded as the tokenizer does it by
     default, less an EOS at its end; messages are then rendered as `role: content` lines.
 
-    >>> from policies.chat import plain_text
+    >>> from policies.models.chat import plain_text
     >>> plain_text((Message("system", "Be brief."), Message("user", "What is 2+2?")))
     'system: Be brief.\\nuser: What is 2+2?\\nassistant:'
     """
@@ -45,7 +45,7 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
     A solution may write "<|im_end|>" in so many letters; were it read as the token, it would end its turn.
 
-    >>> from policies.tiny_example import tiny_tokenizer
+    >>> from policies.models.tiny_example import tiny_tokenizer
     >>> encode_texts(tiny_tokenizer(), ["1<eos>"]), tiny_tokenizer()("1<eos>").input_ids
     ([[21, 32, 73, 83, 87, 34]], [21, 0])
     """
