@@ -7,9 +7,9 @@ from typing import Literal
 
 from transformers import AutoModelForTokenClassification
 
+from policies.training.config import TrainConfig
 from prms.prm import PRM
 from verifiers.labelled import Labelled
-from verifiers.train_config import TrainConfig
 from verifiers.train_reward import train_reward_model
 
 

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from policies.training.config import TrainConfig
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.calibration import Calibrated, Isotonic, Platt, calibrated
@@ -25,7 +26,6 @@ from verifiers.scoring import (
     remembering,
 )
 from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
-from verifiers.train_config import TrainConfig
 from verifiers.weighted import weighted
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from transformers import AutoModelForCausalLM
 from policies.models.attention import attention_for
 from policies.models.chat import encode_prompt
 from policies.models.steps import StepCutter, eos_ids
-from verifiers.batch_plan import Group, plan_batches
+from policies.training.base import load_base, longest, lora_config, merged
+from policies.training.batch_plan import Group, plan_batches
+from policies.training.config import TrainConfig
+from policies.training.examples import step_count
+from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
+from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution
-from verifiers.train_base import load_base, longest, lora_config, merged
-from verifiers.train_config import TrainConfig
-from verifiers.train_folder import base_digest, claim_folder, finish_folder
-from verifiers.train_loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
-from verifiers.train_rows import digest_of, warn_of_skipped
-from verifiers.training import step_count
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from typing import Any, Literal
 from transformers import AutoModelForCausalLM
 
 from policies.models.chat import encode_prompt, encode_text
-from verifiers.batch_plan import Group
+from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.batch_plan import Group
+from policies.training.config import SOLUTION_WEIGHT, TrainConfig
+from policies.training.examples import Example, example, fit, next_token_loss
+from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.loop import own_randomness
+from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.critiqued import Critiqued, read_verdict
 from verifiers.genrm_format import GENRM, GenRMFormat
 from verifiers.solution import Problem
-from verifiers.train_base import add_lora, load_base, longest, merged
-from verifiers.train_config import SOLUTION_WEIGHT, TrainConfig
-from verifiers.train_folder import base_digest, claim_folder, finish_folder
-from verifiers.train_loop import own_randomness
 from verifiers.train_reward import balanced_groups
-from verifiers.train_rows import digest_of, warn_of_skipped
-from verifiers.training import Example, example, fit, next_token_loss
 
 _VERIFY, _SOLVE = 0, 1
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from transformers import AutoModelForSequenceClassification
 
+from policies.training.config import TrainConfig
 from verifiers.labelled import Labelled
 from verifiers.orm import ORM
-from verifiers.train_config import TrainConfig
 from verifiers.train_reward import train_reward_model
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.models.token_rows import TokenRow, token_rows
-from verifiers.batch_plan import Group
+from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.batch_plan import Group
+from policies.training.config import TrainConfig
+from policies.training.examples import Example, example, fit, reward_loss
+from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.loop import own_randomness
+from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.labelled import Labelled
 from verifiers.solution import Solution
-from verifiers.train_base import add_lora, load_base, longest, merged
-from verifiers.train_config import TrainConfig
-from verifiers.train_folder import base_digest, claim_folder, finish_folder
-from verifiers.train_loop import own_randomness
-from verifiers.train_rows import digest_of, warn_of_skipped
-from verifiers.training import Example, example, fit, reward_loss
 
 _CHUNK = 1024
 

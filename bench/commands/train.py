@@ -14,12 +14,12 @@ from bench.files.run_folder import make_folder, write_atomically
 from bench.inputs.errors import BadInput
 from bench.inputs.options import check_limit, separator
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
+from policies.training.config import SOLUTION_WEIGHT, TrainConfig
+from policies.training.skipped import SkippedRowsWarning
 from verifiers.critiqued import Critiqued
 from verifiers.genrm_format import GENRM
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.scoring import Scorer
-from verifiers.train_config import SOLUTION_WEIGHT, TrainConfig
-from verifiers.train_rows import SkippedRowsWarning
 
 _DEFAULT = TrainConfig()
 _NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}

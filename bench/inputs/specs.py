@@ -85,7 +85,7 @@ def version_of(spec: str) -> str:
 
     A scorer of one's own, `package.module:name`, is as new as its module's file.
     """
-    from verifiers.train_folder import base_digest
+    from policies.training.folder import base_digest
 
     tiny = dict.fromkeys(re.findall(r"\btiny:\w+", spec))
     folders = [*map(_tiny_folder, tiny), *(Path(part) for part in re.split(r"[:,]", spec) if part)]

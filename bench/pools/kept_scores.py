@@ -15,9 +15,9 @@ import numpy.typing as npt
 import search
 from bench.files.run_folder import Row, append_rows, json_number, whole_lines
 from bench.inputs.errors import BadInput
+from policies.training.skipped import digest_of
 from verifiers.scoring import Scorer, Scores, Spend
 from verifiers.solution import Problem, Solution
-from verifiers.train_rows import digest_of
 
 Key = tuple[str, str]
 

@@ -16,6 +16,7 @@ from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
 from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
+from policies.training.config import TrainConfig
 from search.self_consistency import self_consistency
 from verifiers.critiqued import Critiqued
 from verifiers.genrm import GenRM, Judgement
@@ -26,7 +27,6 @@ from verifiers.llm_judge import LLMJudge
 from verifiers.orm import ORM
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
-from verifiers.train_config import TrainConfig
 
 TASKS = ("last_letter", "word_sort")
 

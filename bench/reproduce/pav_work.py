@@ -12,6 +12,7 @@ from bench.tiny.making.made_up import make_up_outcomes
 from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.backends.transformers import Transformers
+from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
@@ -22,7 +23,6 @@ from verifiers.labelled import Labelled
 from verifiers.orm import ORM
 from verifiers.scoring import Scorer, Spend
 from verifiers.solution import Problem, Solution, Stop, failed, split_steps
-from verifiers.train_config import TrainConfig
 from verifiers.train_orm import train_orm
 
 TASKS = ("chain", "countdown")

@@ -22,6 +22,7 @@ from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
 from policies.policy import Policy
+from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
@@ -29,7 +30,6 @@ from search.result import SearchResult
 from search.self_consistency import self_consistency
 from verifiers.scoring import Scorer, ValueScorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
-from verifiers.train_config import TrainConfig
 from verifiers.weighted import weighted
 
 

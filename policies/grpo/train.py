@@ -23,18 +23,18 @@ from policies.grpo.processes import Processes
 from policies.grpo.rollout import Group, judge_groups, sample_groups
 from policies.grpo.update import Head, Updated, lm_head, rows_of, update
 from policies.policy import Policy
-from verifiers.naming import name_of, policy_name
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem
-from verifiers.train_base import quiet
-from verifiers.train_checkpoint import (
+from policies.training.base import quiet
+from policies.training.loop import own_randomness
+from policies.training.resume import (
     latest_checkpoint,
     restore_optimizer,
     restore_randomness,
     restore_weights,
     write_checkpoint,
 )
-from verifiers.train_loop import own_randomness
+from verifiers.naming import name_of, policy_name
+from verifiers.scoring import Scorer
+from verifiers.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
@@ -330,8 +330,8 @@ def _no_update() -> Row:
 
 
 def _add_lora(model: Any, config: GRPOConfig) -> Any:
-    from verifiers.train_base import lora_config
-    from verifiers.train_config import TrainConfig
+    from policies.training.base import lora_config
+    from policies.training.config import TrainConfig
 
     options = lora_config(
         TrainConfig(lora_rank=config.lora_rank, lora_alpha=config.lora_alpha, lora_targets=config.lora_targets)

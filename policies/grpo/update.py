@@ -15,7 +15,7 @@ from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.grpo.processes import Processes
 from policies.grpo.rollout import Group
 from policies.models.attention import attention_for
-from policies.token_logprobs import token_logprobs
+from policies.training.token_logprobs import token_logprobs
 from verifiers.solution import Problem
 
 ALONE = Processes()

@@ -14,10 +14,10 @@ from bench.diagnostics.label_quality import judge, quality_of
 from bench.inputs.errors import BadInput
 from bench.tiny import load_task, weights_folder
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
+from policies.training.config import SOLUTION_WEIGHT
+from policies.training.skipped import warn_of_skipped
 from prms import PRM
 from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
-from verifiers.train_config import SOLUTION_WEIGHT
-from verifiers.train_rows import warn_of_skipped
 
 FORMAT = {
     "direct": "{problem}\n{solution}\nOK?", "cot": "{problem}\n{solution}\nWhy?\n", "solver": "{problem}\n",

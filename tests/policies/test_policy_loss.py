@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.grpo.loss import clipped_loss, k3, token_weights
-from policies.token_logprobs import token_logprobs
+from policies.training.token_logprobs import token_logprobs
 
 V, T = 4, 3
 LOSSES = ("grpo", "dr_grpo", "dapo")

@@ -9,12 +9,12 @@ import torch
 
 from bench.tiny import weights_folder
 from policies.models.token_rows import token_rows
+from policies.training.config import TrainConfig
+from policies.training.examples import batch_of, reward_loss
 from prms import PRM
 from prms.train_prm import train_prm
 from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer
-from verifiers.train_config import TrainConfig
 from verifiers.train_reward import balanced_labels, reward_examples
-from verifiers.training import batch_of, reward_loss
 
 POLICY = weights_folder("policy")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifiers.batch_plan import Group, plan_batches
+from policies.training.batch_plan import Group, plan_batches
 
 
 @given(

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import policies
 from bench.tiny import weights_folder
+from policies.training.config import TrainConfig
+from policies.training.skipped import SkippedRowsWarning
 from verifiers import ImplicitReward, Labelled, Problem, Solution, Step, Stop, split_steps, with_outcome
-from verifiers.train_config import TrainConfig
 from verifiers.train_dpo import Preference, pair_ids, preference_pairs, train_dpo
-from verifiers.train_rows import SkippedRowsWarning
 
 pytest.importorskip("trl")
 POLICY = weights_folder("policy")

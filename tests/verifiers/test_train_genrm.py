@@ -10,13 +10,13 @@ import torch
 
 from bench.tiny import weights_folder
 from policies import Sampling, Transformers
+from policies.training.config import TrainConfig
+from policies.training.examples import batch_of, next_token_loss
+from policies.training.skipped import SkippedRowsWarning
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers import train_genrm as module
 from verifiers.critiqued import Critiqued, read_verdict
-from verifiers.train_config import TrainConfig
 from verifiers.train_genrm import solve_examples, train_genrm, verify_examples
-from verifiers.train_rows import SkippedRowsWarning
-from verifiers.training import batch_of, next_token_loss
 
 POLICY = weights_folder("policy")
 SHORT = GenRMFormat(

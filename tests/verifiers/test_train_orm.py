@@ -16,16 +16,17 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bench.tiny import weights_folder
 from policies.models.attention import attention_for
-from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps, train_checkpoint
+from policies.training import resume as train_checkpoint
+from policies.training.base import load_base
+from policies.training.batch_plan import Group, plan_batches
+from policies.training.config import TrainConfig
+from policies.training.examples import batch_of, reward_loss, step_count
+from policies.training.folder import base_digest, finish_folder
+from policies.training.skipped import SkippedRowsWarning
+from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
 from verifiers import train_reward as shared
-from verifiers.batch_plan import Group, plan_batches
-from verifiers.train_base import load_base
-from verifiers.train_config import TrainConfig
-from verifiers.train_folder import base_digest, finish_folder
 from verifiers.train_orm import train_orm
 from verifiers.train_reward import balanced_groups, reward_examples
-from verifiers.train_rows import SkippedRowsWarning
-from verifiers.training import batch_of, reward_loss, step_count
 
 POLICY = weights_folder("policy")
 FAST = TrainConfig(max_steps=6, batch_size=4, learning_rate=1e-3, save_every=2, log_every=1)

@@ -33,9 +33,9 @@ from bench.tiny.making.values import draw_solutions, read_labelled, value_soluti
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.worlds import World
 from policies.backends.transformers import Transformers
+from policies.training.config import TrainConfig
 from prms.train_prm import train_prm
 from verifiers.labelled import Labelled
-from verifiers.train_config import TrainConfig
 from verifiers.train_orm import train_orm
 
 TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}

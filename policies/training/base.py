@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from verifiers.train_config import TrainConfig
+from policies.training.config import TrainConfig
 
 _HEADS = ("score", "lm_head")
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from verifiers.train_base import quiet
-from verifiers.train_checkpoint import latest_checkpoint
-from verifiers.train_config import TrainConfig
+from policies.training.base import quiet
+from policies.training.config import TrainConfig
+from policies.training.resume import latest_checkpoint
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.

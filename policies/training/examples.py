@@ -14,9 +14,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import Trainer, TrainingArguments
 
 from policies.models.attention import attention_for
-from verifiers.batch_plan import Group, plan_batches
-from verifiers.train_config import TrainConfig
-from verifiers.train_loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
+from policies.training.batch_plan import Group, plan_batches
+from policies.training.config import TrainConfig
+from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]

@@ -13,14 +13,14 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from verifiers.train_checkpoint import (
+from policies.training.config import TrainConfig
+from policies.training.resume import (
     latest_checkpoint,
     restore_optimizer,
     restore_randomness,
     restore_weights,
     write_checkpoint,
 )
-from verifiers.train_config import TrainConfig
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
