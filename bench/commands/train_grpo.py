@@ -19,7 +19,7 @@ from bench.training.report import write_report
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy, Sampling
-from search.self_consistency import self_consistency
+from search.strategies.self_consistency import self_consistency
 from verifiers.answers import Answers
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem

@@ -17,7 +17,7 @@ from policies.backends.transformers import Transformers
 from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
 from policies.training.config import TrainConfig
-from search.self_consistency import self_consistency
+from search.strategies.self_consistency import self_consistency
 from verifiers.critiqued import Critiqued
 from verifiers.genrm import GenRM, Judgement
 from verifiers.genrm_format import GenRMFormat

@@ -16,9 +16,9 @@ from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
-from search.beam_search import beam_search
-from search.rerank import rerank
-from search.self_consistency import self_consistency
+from search.strategies.beam_search import beam_search
+from search.strategies.rerank import rerank
+from search.strategies.self_consistency import self_consistency
 from verifiers.labelled import Labelled
 from verifiers.orm import ORM
 from verifiers.scoring import Scorer, Spend

@@ -27,7 +27,7 @@ from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.result import SearchResult
-from search.self_consistency import self_consistency
+from search.strategies.self_consistency import self_consistency
 from verifiers.scoring import Scorer, ValueScorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
 from verifiers.weighted import weighted

@@ -258,8 +258,8 @@ def test_no_problems_no_calls() -> None:
 
 
 def test_a_strategy_is_tested_by_sending_it_replies() -> None:
-    from search.best_of_n import _best_of_n
     from search.selection import best
+    from search.strategies.best_of_n import _best_of_n
     from verifiers.answers import MATH
 
     strategy = _best_of_n(Problem("p", "?"), 2, best, MATH)

@@ -1,0 +1,1 @@
+"""Strategies: a file each, a generator for one problem each."""
