@@ -7,12 +7,12 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.cached import Cached
-from verifiers.calibration import Calibrated
+from verifiers.combinators.cached import Cached
+from verifiers.combinators.calibration import Calibrated
+from verifiers.combinators.weighted import Weighted
 from verifiers.naming import name_of
 from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
 from verifiers.solution import Problem, Solution
-from verifiers.weighted import Weighted
 
 
 @dataclass(frozen=True, slots=True)

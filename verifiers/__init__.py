@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from policies.training.config import TrainConfig
 from verifiers.answer_verifier import AnswerVerifier
 from verifiers.answers import EXACT, GSM8K, MATH, Answers
-from verifiers.calibration import Calibrated, Isotonic, Platt, calibrated
-from verifiers.combinators import from_function
+from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
+from verifiers.combinators.from_function import from_function
+from verifiers.combinators.weighted import weighted
 from verifiers.critiqued import Critiqued
 from verifiers.engine_stopped import EngineStoppedError
 from verifiers.genrm_format import GENRM, JUDGE, GenRMFormat
@@ -26,10 +27,9 @@ from verifiers.scoring import (
     remembering,
 )
 from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
-from verifiers.weighted import weighted
 
 if TYPE_CHECKING:
-    from verifiers.cached import cached
+    from verifiers.combinators.cached import cached
     from verifiers.genrm import GenRM, Judgement
     from verifiers.implicit_reward import ImplicitReward
     from verifiers.llm_judge import LLMJudge
@@ -99,7 +99,7 @@ _LAZY = {
     "LLMJudge": "verifiers.llm_judge",
     "ORM": "verifiers.orm",
     "Preference": "verifiers.train_dpo",
-    "cached": "verifiers.cached",
+    "cached": "verifiers.combinators.cached",
     "preference_pairs": "verifiers.train_dpo",
     "train_dpo": "verifiers.train_dpo",
     "train_genrm": "verifiers.train_genrm",

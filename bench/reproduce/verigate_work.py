@@ -28,9 +28,9 @@ from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.result import SearchResult
 from search.strategies.self_consistency import self_consistency
+from verifiers.combinators.weighted import weighted
 from verifiers.scoring import Scorer, ValueScorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
-from verifiers.weighted import weighted
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ from verifiers import (
     remembering,
     split_steps,
 )
-from verifiers.cached import cached
-from verifiers.calibration import CalibratedValues, Platt
-from verifiers.weighted import weighted
+from verifiers.combinators.cached import cached
+from verifiers.combinators.calibration import CalibratedValues, Platt
+from verifiers.combinators.weighted import weighted
 
 PROBLEM = Problem("p", "2+2?", "4")
 

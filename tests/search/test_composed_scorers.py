@@ -10,9 +10,9 @@ import verifiers
 from bench.tiny import load_task, weights_folder
 from prms.pav import PAV
 from prms.rollout_value import RolloutValue
-from verifiers.cached import cached
-from verifiers.calibration import Calibrated, Platt
-from verifiers.weighted import weighted
+from verifiers.combinators.cached import cached
+from verifiers.combinators.calibration import Calibrated, Platt
+from verifiers.combinators.weighted import weighted
 
 TASK = load_task("chain", count=4, seed=5, difficulty=4)
 COMMON = {"answers": TASK.answers, "sampling": TASK.sampling}

@@ -29,8 +29,8 @@ from verifiers import (
     from_function,
     split_steps,
 )
-from verifiers import score_store as store_module
-from verifiers.cached import cached
+from verifiers.combinators import score_store as store_module
+from verifiers.combinators.cached import cached
 
 PROBLEM = Problem("p", "?")
 ROOT = Path(__file__).parents[2]
@@ -354,7 +354,7 @@ HAMMER = """
     import sys
     import numpy as np
     from verifiers import Problem, Scores, Solution, Spend, Step
-    from verifiers.cached import cached
+    from verifiers.combinators.cached import cached
 
     me, path = int(sys.argv[1]), sys.argv[2]
     asked = 0

@@ -25,7 +25,7 @@ from verifiers import (
     split_steps,
     with_outcome,
 )
-from verifiers.calibration import Calibrated, Isotonic, Platt, calibrated, labelled_scores
+from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated, labelled_scores
 
 PROBLEM = Problem("p", "?")
 NUMBER = from_function(lambda problem, solution: float(solution.text))

@@ -20,7 +20,7 @@ from verifiers import (
     from_function,
     split_steps,
 )
-from verifiers.weighted import weighted
+from verifiers.combinators.weighted import weighted
 
 PROBLEM = Problem("p", "?")
 NAN = float("nan")

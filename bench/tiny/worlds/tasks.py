@@ -6,7 +6,7 @@ from bench.tasks.task import Task
 from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.answers import Answers
-from verifiers.combinators import from_function
+from verifiers.combinators.from_function import from_function
 from verifiers.solution import Problem
 
 

@@ -1,0 +1,1 @@
+"""Scorers made from scorers and functions."""
