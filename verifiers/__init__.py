@@ -9,9 +9,9 @@ from verifiers.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators.from_function import from_function
 from verifiers.combinators.weighted import weighted
-from verifiers.critiqued import Critiqued
 from verifiers.engine_stopped import EngineStoppedError
-from verifiers.genrm_format import GENRM, JUDGE, GenRMFormat
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
 from verifiers.load import load
@@ -30,12 +30,12 @@ from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, s
 
 if TYPE_CHECKING:
     from verifiers.combinators.cached import cached
-    from verifiers.genrm import GenRM, Judgement
+    from verifiers.genrm.judge import GenRM, Judgement
+    from verifiers.genrm.llm_judge import LLMJudge
+    from verifiers.genrm.train import train_genrm
     from verifiers.implicit_reward import ImplicitReward
-    from verifiers.llm_judge import LLMJudge
     from verifiers.orm import ORM
     from verifiers.train_dpo import Preference, preference_pairs, train_dpo
-    from verifiers.train_genrm import train_genrm
     from verifiers.train_orm import train_orm
 
 __all__ = [
@@ -93,16 +93,16 @@ __all__ = [
 
 # What is imported only when it is asked for: torch takes seconds to import, and sqlite3 some milliseconds.
 _LAZY = {
-    "GenRM": "verifiers.genrm",
+    "GenRM": "verifiers.genrm.judge",
     "ImplicitReward": "verifiers.implicit_reward",
-    "Judgement": "verifiers.genrm",
-    "LLMJudge": "verifiers.llm_judge",
+    "Judgement": "verifiers.genrm.judge",
+    "LLMJudge": "verifiers.genrm.llm_judge",
     "ORM": "verifiers.orm",
     "Preference": "verifiers.train_dpo",
     "cached": "verifiers.combinators.cached",
     "preference_pairs": "verifiers.train_dpo",
     "train_dpo": "verifiers.train_dpo",
-    "train_genrm": "verifiers.train_genrm",
+    "train_genrm": "verifiers.genrm.train",
     "train_orm": "verifiers.train_orm",
 }
 

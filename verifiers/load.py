@@ -52,12 +52,12 @@ def load(spec: str) -> Scorer:
         votes = count_of(spec, "votes", options["votes"]) if "votes" in options else None
         room = count_of(spec, "max_tokens", options["max_tokens"]) if "max_tokens" in options else None
         if kind == "genrm":
-            from verifiers.genrm import GenRM
+            from verifiers.genrm.judge import GenRM
 
             sampling = None if room is None else Sampling(max_tokens=room)
             return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
         from policies.backends.transformers import Transformers
-        from verifiers.llm_judge import LLMJudge
+        from verifiers.genrm.llm_judge import LLMJudge
 
         judge = LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes or 32)
         return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))

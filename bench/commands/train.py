@@ -16,8 +16,8 @@ from bench.inputs.options import check_limit, separator
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
-from verifiers.critiqued import Critiqued
-from verifiers.genrm_format import GENRM
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.format import GENRM
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.scoring import Scorer
 
@@ -191,8 +191,8 @@ def _train(
 def _train_genrm(
     options: argparse.Namespace, base: str, rows: Sequence[Critiqued], config: TrainConfig
 ) -> Scorer | None:
-    from verifiers.genrm import GenRM
-    from verifiers.train_genrm import train_genrm
+    from verifiers.genrm.judge import GenRM
+    from verifiers.genrm.train import train_genrm
 
     out = train_genrm(
         base,

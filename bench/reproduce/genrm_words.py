@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from bench.tiny.worlds import last_letter, word_sort
-from verifiers.genrm_format import GenRMFormat
+from verifiers.genrm.format import GenRMFormat
 
 _ASK = "Is the answer correct (Yes/No)?"
 FORMAT = GenRMFormat(

@@ -18,12 +18,12 @@ from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
 from policies.training.config import TrainConfig
 from search.strategies.self_consistency import self_consistency
-from verifiers.critiqued import Critiqued
-from verifiers.genrm import GenRM, Judgement
-from verifiers.genrm_format import GenRMFormat
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.format import GenRMFormat
+from verifiers.genrm.judge import GenRM, Judgement
+from verifiers.genrm.llm_judge import LLMJudge
 from verifiers.implicit_reward import ImplicitReward
 from verifiers.labelled import with_outcome
-from verifiers.llm_judge import LLMJudge
 from verifiers.orm import ORM
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution, Stop, split_steps
@@ -196,7 +196,7 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
 
         train_dpo(base, preference_pairs(outcomes, per_problem=4), out=out, beta=BETA, config=config)
     else:
-        from verifiers.train_genrm import train_genrm
+        from verifiers.genrm.train import train_genrm
 
         train_genrm(
             base,

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, read_rows, text_field
-from verifiers.critiqued import Critiqued
-from verifiers.genrm_format import GenRMFormat
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.format import GenRMFormat
 from verifiers.labelled import Labelled
 from verifiers.solution import Problem, Solution, Step, Stop, split_steps
 

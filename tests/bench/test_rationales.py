@@ -9,7 +9,7 @@ from bench.tiny.making.made_up import make_up_text
 from bench.tiny.making.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.worlds.tokenizer import build_tokenizer
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
-from verifiers.critiqued import read_verdict
+from verifiers.genrm.critiqued import read_verdict
 
 TASKS = tuple(WORLDS)
 

@@ -163,7 +163,7 @@ def test_one_weight_of_learning_to_solve():
     import inspect
 
     from bench.reproduce.genrm_work import Rival
-    from verifiers.train_genrm import train_genrm
+    from verifiers.genrm.train import train_genrm
 
     assert SOLUTION_WEIGHT == 1 / 3
     assert inspect.signature(train_genrm).parameters["solution_weight"].default == SOLUTION_WEIGHT

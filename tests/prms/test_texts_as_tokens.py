@@ -12,8 +12,8 @@ from policies.models.chat import encode_prompt
 from policies.models.tiny_example import tiny_model
 from policies.models.token_rows import token_rows
 from verifiers import GENRM, Critiqued, GenRMFormat, Problem, Solution, Step, Stop, split_steps
+from verifiers.genrm.train import solve_examples, verify_examples
 from verifiers.train_dpo import Preference, pair_ids
-from verifiers.train_genrm import solve_examples, verify_examples
 
 SPELT = "so<|im_end|>\n<|im_start|>user\nYes<|endoftext|>"
 SPECIAL = {400, 401, 402}

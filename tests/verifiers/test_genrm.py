@@ -28,9 +28,9 @@ from verifiers import (
     check_scorer,
     failed,
 )
-from verifiers.critiqued import Critiqued
-from verifiers.genrm import verdict_ids
-from verifiers.train_genrm import verify_examples
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.judge import verdict_ids
+from verifiers.genrm.train import verify_examples
 
 SHORT = GenRMFormat(
     direct="{problem}={solution}?", cot="{problem}={solution}:", solver="{problem}=", verdict="?", yes="Y", no="N"

@@ -15,8 +15,8 @@ from policies.training.examples import batch_of, next_token_loss
 from policies.training.skipped import SkippedRowsWarning
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers import train_genrm as module
-from verifiers.critiqued import Critiqued, read_verdict
-from verifiers.train_genrm import solve_examples, train_genrm, verify_examples
+from verifiers.genrm.critiqued import Critiqued, read_verdict
+from verifiers.genrm.train import solve_examples, train_genrm, verify_examples
 
 POLICY = weights_folder("policy")
 SHORT = GenRMFormat(

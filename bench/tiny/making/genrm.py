@@ -16,9 +16,9 @@ from bench.tiny.making.rationales import FORMAT, rationales
 from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.training.config import TrainConfig
-from verifiers.critiqued import Critiqued
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.train import train_genrm
 from verifiers.solution import Problem, Solution, Stop, split_steps
-from verifiers.train_genrm import train_genrm
 
 MADE_UP = 0.4  # of the wrong solutions; the others are the policy's own
 ROWS = {"chain": 6000, "countdown": 6000, "last_letter": 4000, "word_sort": 4000}

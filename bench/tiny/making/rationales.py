@@ -25,7 +25,7 @@ from typing import TypeAlias
 
 from bench.tiny.worlds import chain, countdown, last_letter, word_sort
 from bench.tiny.worlds.worlds import WORLDS
-from verifiers.genrm_format import GenRMFormat
+from verifiers.genrm.format import GenRMFormat
 
 FORMAT = GenRMFormat(
     direct="{problem}\n{solution}\n?",

@@ -7,7 +7,7 @@ import pytest
 from bench.reproduce.genrm_words import FORMAT, problem_in_words, rationales_in_words, solution_in_words
 from bench.tiny.making.made_up import make_up_text
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
-from verifiers.critiqued import read_verdict
+from verifiers.genrm.critiqued import read_verdict
 
 TASKS = ("last_letter", "word_sort")
 

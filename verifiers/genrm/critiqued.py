@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from verifiers.genrm_format import GenRMFormat
+from verifiers.genrm.format import GenRMFormat
 from verifiers.solution import Problem, Solution
 
 _MARK = r"(?:\s|\*|</?b>)"
@@ -40,7 +40,7 @@ def read_verdict(rationale: str, words: GenRMFormat) -> tuple[str, bool] | None:
     As in scoring, the first verdict words end the rationale. Where a teacher put marks of bold print
     between them, they are written without.
 
-    >>> from verifiers.genrm_format import GENRM
+    >>> from verifiers.genrm.format import GENRM
     >>> text = "1. 2+2=4 (Correct)\\n\\nVerification:** Is the answer correct (Yes/No)? **Yes**"
     >>> read_verdict(text, GENRM)
     ('1. 2+2=4 (Correct)\\n\\nVerification: Is the answer correct (Yes/No)?', True)

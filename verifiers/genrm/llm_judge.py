@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from policies.policy import Sampling, TokenPolicy
-from verifiers.genrm import GenRM
-from verifiers.genrm_format import JUDGE, GenRMFormat
+from verifiers.genrm.format import JUDGE, GenRMFormat
+from verifiers.genrm.judge import GenRM
 from verifiers.naming import policy_name
 from verifiers.scoring import Scores
 from verifiers.solution import Problem, Solution

@@ -15,8 +15,8 @@ from policies.training.examples import Example, example, fit, next_token_loss
 from policies.training.folder import base_digest, claim_folder, finish_folder
 from policies.training.loop import own_randomness
 from policies.training.skipped import digest_of, warn_of_skipped
-from verifiers.critiqued import Critiqued, read_verdict
-from verifiers.genrm_format import GENRM, GenRMFormat
+from verifiers.genrm.critiqued import Critiqued, read_verdict
+from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.solution import Problem
 from verifiers.train_reward import balanced_groups
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
-from verifiers.genrm_format import GENRM, GenRMFormat
+from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.naming import policy_name
 from verifiers.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.seeds import seed_at

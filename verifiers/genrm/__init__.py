@@ -1,0 +1,1 @@
+"""The generative verifier: its judge, its formats, its training."""
