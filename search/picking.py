@@ -6,7 +6,7 @@ import numpy as np
 
 from search.result import Node, SearchResult
 from search.selection import Pool, Selector
-from verifiers.answers import Answers
+from verifiers.grading.answers import Answers
 from verifiers.scoring import Scores
 from verifiers.solution import Problem, Solution
 

@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from policies.training.config import TrainConfig
-from verifiers.answer_verifier import AnswerVerifier
-from verifiers.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators.from_function import from_function
 from verifiers.combinators.weighted import weighted
 from verifiers.engine_stopped import EngineStoppedError
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
+from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
 from verifiers.load import load

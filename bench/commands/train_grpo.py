@@ -20,7 +20,7 @@ from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy, Sampling
 from search.strategies.self_consistency import self_consistency
-from verifiers.answers import Answers
+from verifiers.grading.answers import Answers
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem
 

@@ -4,7 +4,7 @@ import argparse
 import re
 
 from bench.inputs.errors import BadInput
-from verifiers.answers import EXACT, GSM8K, MATH
+from verifiers.grading.answers import EXACT, GSM8K, MATH
 
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}

@@ -19,8 +19,8 @@ from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS, Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
-from verifiers.answer_verifier import AnswerVerifier
-from verifiers.answers import MATH, Answers
+from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import MATH, Answers
 from verifiers.scoring import Reduce, Scorer, Spend
 from verifiers.solution import Problem, Solution
 

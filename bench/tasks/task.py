@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policies.policy import Sampling
-from verifiers.answers import Answers
+from verifiers.grading.answers import Answers
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem
 

@@ -10,8 +10,8 @@ from bench.inputs.rows import Row, after_hashes, read_rows, text_field, unique_i
 from bench.tasks.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
-from verifiers.answer_verifier import AnswerVerifier
-from verifiers.answers import GSM8K, MATH, Answers
+from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import GSM8K, MATH, Answers
 from verifiers.solution import Problem
 
 TINY = ("chain", "countdown", "last_letter", "word_sort")

@@ -12,7 +12,7 @@ from search.picking import pick
 from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
-from verifiers.answers import MATH, Answers
+from verifiers.grading.answers import MATH, Answers
 from verifiers.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, remembering
 from verifiers.solution import Problem, Solution, Stop
 

@@ -9,7 +9,7 @@ from search.picking import pick
 from search.requests import Strategy, extend, score
 from search.result import SearchResult
 from search.selection import Select, Selector, selector
-from verifiers.answers import MATH, Answers
+from verifiers.grading.answers import MATH, Answers
 from verifiers.scoring import Scorer
 from verifiers.solution import Problem, Solution
 

@@ -9,7 +9,7 @@ from search.picking import pick
 from search.requests import Strategy, extend
 from search.result import SearchResult
 from search.selection import weighted
-from verifiers.answers import MATH, Answers
+from verifiers.grading.answers import MATH, Answers
 from verifiers.scoring import outcome_scores
 from verifiers.solution import Problem, Solution
 

@@ -260,7 +260,7 @@ def test_no_problems_no_calls() -> None:
 def test_a_strategy_is_tested_by_sending_it_replies() -> None:
     from search.selection import best
     from search.strategies.best_of_n import _best_of_n
-    from verifiers.answers import MATH
+    from verifiers.grading.answers import MATH
 
     strategy = _best_of_n(Problem("p", "?"), 2, best, MATH)
     assert next(strategy) == search.Extend((Solution(),), 2, "end")

@@ -22,8 +22,8 @@ from verifiers import (
     failed,
     split_steps,
 )
-from verifiers.answers import equal_mathematics
-from verifiers.equivalence import EquivalencePool
+from verifiers.grading.answers import equal_mathematics
+from verifiers.grading.equivalence import EquivalencePool
 
 
 def solution(text: str, stop: Stop = Stop.EOS) -> Solution:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers import EXACT, GSM8K, MATH, Answers
-from verifiers.answers import equal_mathematics
-from verifiers.equivalence import EquivalencePool, default_pool
+from verifiers.grading.answers import equal_mathematics
+from verifiers.grading.equivalence import EquivalencePool, default_pool
 
 MATH500 = Path(__file__).parents[3] / "shared" / "data" / "math500.jsonl"
 TOWER = "9^{9^{9^{9}}}"

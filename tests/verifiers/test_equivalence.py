@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from verifiers.equivalence import EquivalencePool, Verdict, default_pool
+from verifiers.grading.equivalence import EquivalencePool, Verdict, default_pool
 
 TOWER = "9^{9^{9^{9}}}"
 
@@ -270,7 +270,7 @@ def test_it_works_with_warnings_as_errors_and_with_closed_standard_streams() -> 
         out = os.dup(1)
         for stream in (0, 1, 2):
             os.close(stream)
-        from verifiers.equivalence import EquivalencePool
+        from verifiers.grading.equivalence import EquivalencePool
         pool = EquivalencePool(workers=1)
         verdicts = pool.equal([("x+x", "2x"), ("x", "y")])
         pool.shutdown()
@@ -283,7 +283,7 @@ def test_it_works_with_warnings_as_errors_and_with_closed_standard_streams() -> 
 def test_workers_end_with_the_interpreter_and_it_ends_quietly() -> None:
     done = run(
         """
-        from verifiers.equivalence import default_pool
+        from verifiers.grading.equivalence import default_pool
         assert default_pool() is default_pool()
         assert default_pool().equal([("x+x", "2x")]) == [True]
         print(default_pool()._idle[0].process.pid)
@@ -299,7 +299,7 @@ def test_workers_do_not_survive_a_killed_parent(busy: bool) -> None:
     done = run(
         f"""
         import os, signal, threading, time
-        from verifiers.equivalence import EquivalencePool
+        from verifiers.grading.equivalence import EquivalencePool
         pool = EquivalencePool(workers=1, seconds=2.0)
         pool.equal([("x+x", "2x")])
         print(pool._idle[0].process.pid, flush=True)
@@ -321,7 +321,7 @@ def test_a_forked_child_gets_workers_of_its_own() -> None:
     done = run(
         """
         import os
-        from verifiers.equivalence import default_pool
+        from verifiers.grading.equivalence import default_pool
         pool = default_pool()
         assert pool.equal([("x+x", "2x")]) == [True]
         parents = pool._idle[0].process.pid

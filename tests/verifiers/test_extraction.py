@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from verifiers.answers import EXACT, GSM8K, MATH
-from verifiers.extraction import after_answer_is, after_hashes, boxed, first_number, last_line, last_number
+from verifiers.grading.answers import EXACT, GSM8K, MATH
+from verifiers.grading.extraction import after_answer_is, after_hashes, boxed, first_number, last_line, last_number
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from verifiers.arithmetic import differ
-from verifiers.numerals import canonical, clean, decide, number
+from verifiers.grading.arithmetic import differ
+from verifiers.grading.numerals import canonical, clean, decide, number
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from bench.tasks.task import Task
 from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
-from verifiers.answers import Answers
 from verifiers.combinators.from_function import from_function
+from verifiers.grading.answers import Answers
 from verifiers.solution import Problem
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from verifiers.equivalence import EquivalencePool, default_pool
-from verifiers.extraction import (
+from verifiers.grading.equivalence import EquivalencePool, default_pool
+from verifiers.grading.extraction import (
     Extractor,
     after_answer_is,
     after_hashes,
@@ -16,7 +16,7 @@ from verifiers.extraction import (
     last_line,
     last_number,
 )
-from verifiers.numerals import canonical, decide, number
+from verifiers.grading.numerals import canonical, decide, number
 
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from verifiers.numerals import DIGITS
+from verifiers.grading.numerals import DIGITS
 
 Extractor: TypeAlias = Callable[[str], str | None]
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Final
 from weakref import WeakSet
 
-from verifiers._worker_process import Pair, Verdict, Worker
-from verifiers.numerals import LONGEST, clean
+from verifiers.grading._worker_process import Pair, Verdict, Worker
+from verifiers.grading.numerals import LONGEST, clean
 
 _PAIRS_A_THREAD: Final = 100  # fewer do not repay the start of another worker
 

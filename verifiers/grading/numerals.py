@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from verifiers.arithmetic import differ
+from verifiers.grading.arithmetic import differ
 
 LONGEST: Final = 10_000  # characters; a longer answer is compared as it stands
 _LONGEST_NUMBER: Final = 1_000  # characters; bounds the integers made here well below CPython's limit

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verifiers.answers import MATH, Answers
+from verifiers.grading.answers import MATH, Answers
 from verifiers.scoring import Scores, Spend, outcome_scores
 from verifiers.solution import Problem, Solution
 

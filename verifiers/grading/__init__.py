@@ -1,0 +1,1 @@
+"""Answers: extraction, numerals, equivalence and its worker processes."""
