@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 def check_rows(problems: Sequence[Problem], prefixes: Sequence[Solution], seeds: Sequence[int], until: str) -> None:

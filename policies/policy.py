@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from verifiers.scoring import ZERO, FloatArray, Scores, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 
 Until: TypeAlias = Literal["step", "end"]
 

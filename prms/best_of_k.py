@@ -10,9 +10,9 @@ import numpy.typing as npt
 from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
-from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
-from verifiers.solution import Problem, Solution
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.models.token_rows import TokenRow
 from prms.formats import PRMFormat
-from verifiers.solution import Problem, Solution, Step
+from verifiers.interface.solution import Problem, Solution, Step
 
 _PROBE = ("What is 2 + 3?", ("2 + 3 = 5.", "So it is 5."))
 

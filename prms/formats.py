@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from verifiers.scoring import Reduce
+from verifiers.interface.scoring import Reduce
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from policies.decoding.prefill import Job, run_jobs
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
+from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_model import Judge, nan_row
-from verifiers.scoring import FloatArray, Reduce, Scores, Spend
-from verifiers.solution import Problem, Solution
 
 _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prms.formats import PRMFormat, format_named, format_of, known_formats
-from verifiers.scoring import Scorer
+from verifiers.interface.scoring import Scorer
 
 if TYPE_CHECKING:
     from policies.models.engine_options import EngineChoice

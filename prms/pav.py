@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from prms.best_of_k import BestOfK
-from verifiers.naming import name_of
-from verifiers.scoring import ZERO, FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
-from verifiers.solution import Problem, Solution
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import ZERO, FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.solution import Problem, Solution
 
 Roots = dict[Problem, tuple[float, str | None]]
 

@@ -13,7 +13,9 @@ from transformers import AutoModelForTokenClassification
 
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.models.token_rows import TokenRow
-from verifiers.naming import model_name
+from verifiers.interface.naming import model_name
+from verifiers.interface.scoring import Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_model import (
     HiddenStates,
     check_head,
@@ -27,8 +29,6 @@ from verifiers.reward_model import (
     rows_for,
     spend_of,
 )
-from verifiers.scoring import Scores, Spend
-from verifiers.solution import Problem, Solution
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM

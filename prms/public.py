@@ -12,10 +12,10 @@ import torch
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
-from verifiers.naming import model_name
+from verifiers.interface.naming import model_name
+from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
-from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.solution import Problem, Solution
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
 from prms.rollouts import State, Tally, grade, roll_out, settled, state_of
-from verifiers.naming import name_of
-from verifiers.scoring import Scorer, Scores, Spend
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import Scorer, Scores, Spend
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.policy import Policy, Sampling
-from verifiers.scoring import ZERO, Scorer, Scores, Spend
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Step, Stop
+from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from prms.rollouts import Tally
+from verifiers.interface.solution import Message, Problem, Solution, Step, Stop
 from verifiers.labelled import Labelled
-from verifiers.solution import Message, Problem, Solution, Step, Stop
 
 if TYPE_CHECKING:
     from datasets import Dataset

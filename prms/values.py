@@ -16,10 +16,10 @@ from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, grade, roll_out, sample, settled, state_of
 from prms.value_journal import Journal, Record, open_journal, write_atomically
 from prms.value_rows import dataset_of, plain_prompt, root_row, solution_rows
-from verifiers.naming import name_of
-from verifiers.scoring import Scorer, Spend
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Stop
 
 if TYPE_CHECKING:
     from datasets import Dataset

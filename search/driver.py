@@ -16,10 +16,10 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
-from verifiers.engine_stopped import EngineStoppedError
-from verifiers.scoring import ZERO, Scorer, Scores, Spend
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Stop, failed
+from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Stop, failed
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -9,7 +9,7 @@ def require_own_verifiers() -> None:
     spec = find_spec("verifiers")  # finds without importing: a foreign package may fail in its own ways
     if spec is None or spec.origin is None:
         raise ImportError("stepbeam's package 'verifiers' is missing: install stepbeam again")
-    if not Path(spec.origin).with_name("solution.py").exists():
+    if not Path(spec.origin).with_name("interface").exists():
         raise ImportError(
             f"the package 'verifiers' at {spec.origin} is not stepbeam's: the distribution 'verifiers' has the same "
             "package name. Run 'pip uninstall verifiers' and install stepbeam again, or keep the two in separate "

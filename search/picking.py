@@ -7,8 +7,8 @@ import numpy as np
 from search.result import Node, SearchResult
 from search.selection import Pool, Selector
 from verifiers.grading.answers import Answers
-from verifiers.scoring import Scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Problem, Solution
 
 
 def pick(

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 
 from policies.policy import Until
 from search.result import SearchResult
-from verifiers.scoring import Scores
-from verifiers.solution import Solution
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Solution
 
 
 @dataclass(frozen=True, slots=True)

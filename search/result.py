@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from verifiers.scoring import ZERO, Scores, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import ZERO, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 
 
 class Fate(StrEnum):

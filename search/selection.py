@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from verifiers.scoring import FloatArray
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem
+from verifiers.interface.scoring import FloatArray
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem
 
 
 @dataclass(frozen=True, slots=True)

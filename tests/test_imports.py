@@ -19,9 +19,9 @@ def floor(module: str) -> int | None:
     package, _, rest = module.partition(".")
     if package not in PACKAGES:
         return None
-    if module == "verifiers.solution":
+    if module == "verifiers.interface.solution":
         return 0
-    if module in ("verifiers.scoring", "verifiers.laws", "policies.policy"):
+    if module in ("verifiers.interface.scoring", "verifiers.laws", "policies.policy"):
         return 1
     if package == "bench":
         return 4

@@ -7,15 +7,12 @@ from policies.training.config import TrainConfig
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators.from_function import from_function
 from verifiers.combinators.weighted import weighted
-from verifiers.engine_stopped import EngineStoppedError
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import EXACT, GSM8K, MATH, Answers
-from verifiers.labelled import Labelled, with_outcome
-from verifiers.laws import BrokenLawError, check_scorer
-from verifiers.load import load
-from verifiers.scoring import (
+from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.scoring import (
     FloatArray,
     Incremental,
     Reduce,
@@ -26,7 +23,10 @@ from verifiers.scoring import (
     outcome_scores,
     remembering,
 )
-from verifiers.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
+from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
+from verifiers.labelled import Labelled, with_outcome
+from verifiers.laws import BrokenLawError, check_scorer
+from verifiers.load import load
 
 if TYPE_CHECKING:
     from verifiers.combinators.cached import cached

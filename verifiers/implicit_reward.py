@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from policies.policy import TokenPolicy
-from verifiers.naming import policy_name
-from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.naming import policy_name
+from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)

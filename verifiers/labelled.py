@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from verifiers.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifiers.scoring import Scorer, Scores
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.solution import Problem, Solution, Stop
 
 Case = tuple[Problem, Solution]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from verifiers.scoring import Scorer
-from verifiers.spec_parts import count_of, dtype_of, number_of, parts_of
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.spec_parts import count_of, dtype_of, number_of, parts_of
 
 if TYPE_CHECKING:
     from policies.models.engine_options import EngineChoice

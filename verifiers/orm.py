@@ -11,7 +11,9 @@ from transformers import AutoModelForSequenceClassification
 
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.models.token_rows import TokenRow
-from verifiers.naming import model_name
+from verifiers.interface.naming import model_name
+from verifiers.interface.scoring import FloatArray, Scores
+from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_model import (
     check_head,
     load_on_vllm,
@@ -21,8 +23,6 @@ from verifiers.reward_model import (
     rows_for,
     spend_of,
 )
-from verifiers.scoring import FloatArray, Scores
-from verifiers.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True, eq=False)

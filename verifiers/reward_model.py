@@ -15,8 +15,8 @@ from policies.models.attention import any_length
 from policies.models.engine_options import EngineDType, EngineOptions
 from policies.models.parameters import flop_parameters
 from policies.models.token_rows import TokenRow, token_rows
-from verifiers.scoring import FloatArray, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import FloatArray, Spend
+from verifiers.interface.solution import Problem, Solution
 
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]

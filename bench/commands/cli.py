@@ -18,7 +18,7 @@ from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, SELECTORS, RunPlan, sizes_to
 from bench.runs.table import table
 from bench.stats.curves import Results
-from verifiers.engine_stopped import EngineStoppedError
+from verifiers.interface.errors import EngineStoppedError
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 

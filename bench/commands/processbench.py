@@ -9,7 +9,7 @@ from bench.files.run_folder import json_line, make_folder, write_atomically
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
-from verifiers.scoring import Scorer, Scores, Spend
+from verifiers.interface.scoring import Scorer, Scores, Spend
 
 
 def processbench(

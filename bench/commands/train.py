@@ -18,8 +18,8 @@ from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
+from verifiers.interface.scoring import Scorer
 from verifiers.labelled import Labelled, with_outcome
-from verifiers.scoring import Scorer
 
 _DEFAULT = TrainConfig()
 _NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}

@@ -21,8 +21,8 @@ from policies.grpo.config import GRPOConfig
 from policies.policy import Policy, Sampling
 from search.strategies.self_consistency import self_consistency
 from verifiers.grading.answers import Answers
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem
 
 _DEFAULT = GRPOConfig()
 _PROBLEMS = 500  # of an embedded task's train split

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from bench.stats.intervals import mean_interval
+from verifiers.interface.scoring import Scorer
 from verifiers.labelled import Labelled
-from verifiers.scoring import Scorer
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from bench.inputs.options import check_limit
 from bench.inputs.rows import Row, read_rows, text_field, unique_id
 from bench.inputs.specs import separator_of
 from bench.stats.intervals import mean_interval, sums_interval
-from verifiers.scoring import Scorer, Scores
-from verifiers.solution import Problem, Solution, Step, Stop
+from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Interval = tuple[float, float, float]  # the figure and its 95% interval
 

@@ -18,8 +18,8 @@ from bench.runs.plan import DType
 from bench.tiny import weights_folder
 from policies.models.engine_options import engine_from, without_resources
 from policies.policy import Policy
-from verifiers.scoring import Scorer, ValueScorer
-from verifiers.spec_parts import dtype_of, parts_of
+from verifiers.interface.scoring import Scorer, ValueScorer
+from verifiers.interface.spec_parts import dtype_of, parts_of
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:

@@ -16,8 +16,8 @@ import search
 from bench.files.run_folder import Row, append_rows, json_number, whole_lines
 from bench.inputs.errors import BadInput
 from policies.training.skipped import digest_of
-from verifiers.scoring import Scorer, Scores, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scorer, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 
 Key = tuple[str, str]
 

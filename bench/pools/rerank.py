@@ -21,8 +21,8 @@ from bench.runs.plan import SELECTORS, Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import MATH, Answers
-from verifiers.scoring import Reduce, Scorer, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Reduce, Scorer, Spend
+from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores

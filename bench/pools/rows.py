@@ -11,8 +11,8 @@ from bench.files.run_folder import Row, json_line, json_number, write_atomically
 from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
 from bench.stats.curves import GradedPool
-from verifiers.scoring import FloatArray, Spend
-from verifiers.solution import Solution
+from verifiers.interface.scoring import FloatArray, Spend
+from verifiers.interface.solution import Solution
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from bench.inputs.rows import Row, after_hashes, check_text, text_field
 from bench.pools.columns import COLUMNS, Columns
 from bench.pools.recorded_scores import Entry, recorded_scores
 from bench.pools.sources import is_run_folder, source_rows
-from verifiers.scoring import Scores
-from verifiers.solution import Message, Problem, Solution, Step, Stop, split_steps
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 # The words of engines and their servers; a text that was stopped by a filter or a fault is no solution.
 _STOPS = {"stop": Stop.EOS, "abort": Stop.FAILED, "error": Stop.FAILED, "content_filter": Stop.FAILED}

@@ -20,8 +20,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from policies.backends.transformers import Transformers
 from policies.policy import Sampling
-from verifiers.scoring import Scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Problem, Solution
 
 LETTERS = "abcdefghijklmn"
 ROOM = 10  # letters

@@ -23,10 +23,10 @@ from verifiers.genrm.format import GenRMFormat
 from verifiers.genrm.judge import GenRM, Judgement
 from verifiers.genrm.llm_judge import LLMJudge
 from verifiers.implicit_reward import ImplicitReward
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 from verifiers.labelled import with_outcome
 from verifiers.orm import ORM
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem, Solution, Stop, split_steps
 
 TASKS = ("last_letter", "word_sort")
 

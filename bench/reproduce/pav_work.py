@@ -19,10 +19,10 @@ from prms.train_prm import train_prm
 from search.strategies.beam_search import beam_search
 from search.strategies.rerank import rerank
 from search.strategies.self_consistency import self_consistency
+from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.labelled import Labelled
 from verifiers.orm import ORM
-from verifiers.scoring import Scorer, Spend
-from verifiers.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.train_orm import train_orm
 
 TASKS = ("chain", "countdown")

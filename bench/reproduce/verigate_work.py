@@ -29,8 +29,8 @@ from prms.train_prm import train_prm
 from search.result import SearchResult
 from search.strategies.self_consistency import self_consistency
 from verifiers.combinators.weighted import weighted
-from verifiers.scoring import Scorer, ValueScorer
-from verifiers.solution import Problem, Solution, Stop, split_steps
+from verifiers.interface.scoring import Scorer, ValueScorer
+from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 
 @dataclass(frozen=True, slots=True)

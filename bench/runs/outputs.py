@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.files.run_folder import json_line, write_atomically
 from bench.stats.curves import Results
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 
 
 def write_problems(out: Path, problems: Sequence[Problem]) -> None:

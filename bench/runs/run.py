@@ -22,8 +22,8 @@ from bench.tasks.task import Task
 from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
 

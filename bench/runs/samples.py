@@ -9,8 +9,8 @@ import numpy as np
 from bench.files.run_folder import json_number
 from bench.tasks.task import Task
 from search import SearchResult
-from verifiers.scoring import Spend
-from verifiers.solution import Solution, Step, Stop
+from verifiers.interface.scoring import Spend
+from verifiers.interface.solution import Solution, Step, Stop
 
 Row = dict[str, Any]
 

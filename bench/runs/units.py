@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 
 
 def chunks(problems: Sequence[Problem], size: int) -> Iterator[Sequence[Problem]]:

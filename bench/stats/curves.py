@@ -12,8 +12,8 @@ from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.stats.intervals import mean_interval
 from bench.stats.paired import Comparison, compare
-from verifiers.scoring import ZERO, Spend
-from verifiers.seeds import seed_at
+from verifiers.interface.scoring import ZERO, Spend
+from verifiers.interface.seeds import seed_at
 
 ANY_RIGHT = Contest("pass@n", None)
 VOTING = Contest("self_consistency", None)

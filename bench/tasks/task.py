@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from policies.policy import Sampling
 from verifiers.grading.answers import Answers
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem
 
 
 @dataclass(frozen=True, slots=True)

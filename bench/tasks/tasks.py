@@ -12,7 +12,7 @@ from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import GSM8K, MATH, Answers
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 
 TINY = ("chain", "countdown", "last_letter", "word_sort")
 

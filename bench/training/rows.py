@@ -21,8 +21,8 @@ from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
+from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.labelled import Labelled
-from verifiers.solution import Problem, Solution, Step, Stop, split_steps
 
 
 def read_outcomes(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from policies.models.engine_options import SPEC_OPTIONS, options_from
 from policies.policy import Policy
-from verifiers.spec_parts import parts_of
+from verifiers.interface.spec_parts import parts_of
 
 _KINDS = (
     "transformers:FOLDER_OR_HUB_NAME or vllm:FOLDER_OR_HUB_NAME[,context=T][,rows=R][,gib=G][,share=S][,gpus=N]"

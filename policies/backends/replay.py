@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from policies.checks import check_rows
 from policies.policy import Extended, Sampling, Until
-from verifiers.scoring import Spend
-from verifiers.solution import Problem, Solution, Stop, failed
+from verifiers.interface.scoring import Spend
+from verifiers.interface.solution import Problem, Solution, Stop, failed
 
 
 class Replay:

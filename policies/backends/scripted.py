@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from policies.checks import check_rows
 from policies.policy import Extended, Sampling, Until
-from verifiers.scoring import Spend
-from verifiers.solution import Problem, Solution, Step, Stop, split_steps
+from verifiers.interface.scoring import Spend
+from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from policies.models.pretrained import load_pretrained
 from policies.models.prompts import Prompts
 from policies.models.steps import StepCutter, eos_ids
 from policies.policy import Extended, NextTokens, Sampling, Until
-from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.solution import Problem, Solution
 
 _GIB = 1 << 30
 

@@ -22,9 +22,9 @@ from policies.models.pretrained import source_of
 from policies.models.prompts import Prompts
 from policies.models.steps import StepCutter, eos_ids
 from policies.policy import Extended, NextTokens, Sampling, Until
-from verifiers.scoring import FloatArray, Scores, Spend
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from policies.models.engine_options import EngineOptions
-from verifiers.engine_stopped import EngineStoppedError
+from verifiers.interface.errors import EngineStoppedError
 
 # Engines within one process share its process groups, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()

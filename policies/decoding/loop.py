@@ -15,7 +15,7 @@ from policies.decoding.prefix_cache import Ids, Node, PrefixCache
 from policies.decoding.runner import Runner
 from policies.decoding.sampler import choose, uniforms
 from policies.policy import Sampling
-from verifiers.solution import Stop
+from verifiers.interface.solution import Stop
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 _LOGITS_BYTES = 24  # bytes per vocabulary entry and row while a token is chosen, roughly

@@ -14,7 +14,7 @@ from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
-from verifiers.scoring import FloatArray
+from verifiers.interface.scoring import FloatArray
 
 _LOGITS_BYTES = 16  # bytes per vocabulary entry and token: the logits, their float32 copy and their softmax
 

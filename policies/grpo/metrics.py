@@ -7,8 +7,8 @@ import numpy as np
 
 from policies.grpo.advantages import Floats
 from policies.grpo.rollout import Group
-from verifiers.scoring import FloatArray
-from verifiers.solution import Solution, Stop
+from verifiers.interface.scoring import FloatArray
+from verifiers.interface.solution import Solution, Stop
 
 Row: TypeAlias = dict[str, object]
 

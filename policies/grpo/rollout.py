@@ -8,10 +8,10 @@ import numpy as np
 from policies.grpo.advantages import Floats, GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy
-from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 @dataclass(frozen=True, slots=True)

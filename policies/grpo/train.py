@@ -32,9 +32,9 @@ from policies.training.resume import (
     restore_weights,
     write_checkpoint,
 )
-from verifiers.naming import name_of, policy_name
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem
+from verifiers.interface.naming import name_of, policy_name
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"

@@ -16,7 +16,7 @@ from policies.grpo.processes import Processes
 from policies.grpo.rollout import Group
 from policies.models.attention import attention_for
 from policies.training.token_logprobs import token_logprobs
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 
 ALONE = Processes()
 Head: TypeAlias = Callable[[torch.Tensor], torch.Tensor]  # from hidden states to logits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from verifiers.solution import Message
+from verifiers.interface.solution import Message
 
 
 def encode_prompt(tokenizer: Any, prompt: str | tuple[Message, ...], *, chat: bool = True) -> list[int]:

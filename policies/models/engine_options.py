@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from verifiers.spec_parts import count_of, share_of, yes_of
+from verifiers.interface.spec_parts import count_of, share_of, yes_of
 
 EngineDType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" is that of the checkpoint
 SPEC_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})

@@ -12,7 +12,7 @@ from policies.models.chat import encode_prompt, encode_text
 from policies.models.steps import StepCutter
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling
-from verifiers.solution import Message, Problem, Solution, Stop, failed
+from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
 
 _PROMPTS = 4096  # prompts whose ids are remembered
 

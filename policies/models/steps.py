@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.models.chat import encode_text
-from verifiers.solution import Solution, Step, Stop
+from verifiers.interface.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.models.chat import encode_prompt, encode_texts
-from verifiers.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

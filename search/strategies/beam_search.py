@@ -13,8 +13,8 @@ from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
-from verifiers.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, remembering
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, remembering
+from verifiers.interface.solution import Problem, Solution, Stop
 
 
 class NoOpinionError(ValueError):

@@ -10,8 +10,8 @@ from search.requests import Strategy, extend, score
 from search.result import SearchResult
 from search.selection import Select, Selector, selector
 from verifiers.grading.answers import MATH, Answers
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem, Solution
 
 
 def best_of_n(

@@ -10,8 +10,8 @@ from search.requests import Strategy, extend
 from search.result import SearchResult
 from search.selection import weighted
 from verifiers.grading.answers import MATH, Answers
-from verifiers.scoring import outcome_scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import outcome_scores
+from verifiers.interface.solution import Problem, Solution
 
 
 def self_consistency(

@@ -8,7 +8,7 @@ import pytest
 
 from bench.runs.plan import Contest
 from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
-from verifiers.scoring import Spend
+from verifiers.interface.scoring import Spend
 
 NAN = float("nan")
 BEST, WEIGHTED, CAUTIOUS, SOFT = (

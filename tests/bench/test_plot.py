@@ -6,7 +6,7 @@ import bench.runs.plot
 from bench.runs.plan import Contest
 from bench.runs.plot import plot
 from bench.stats.curves import ANY_RIGHT, Point
-from verifiers.scoring import Spend
+from verifiers.interface.scoring import Spend
 
 
 def points_of(contests, flops=0.0):

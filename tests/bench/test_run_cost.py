@@ -10,7 +10,7 @@ import pytest
 
 from bench.commands.cli import main
 from bench.stats.estimators import distinct_curve
-from verifiers.scoring import Spend
+from verifiers.interface.scoring import Spend
 
 COMMAND = [
     "run",

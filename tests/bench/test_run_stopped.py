@@ -11,7 +11,7 @@ from bench.runs.plan import RunPlan
 PARTS = """
 import policies
 from bench.tiny import weights_folder
-from verifiers.engine_stopped import EngineStoppedError
+from verifiers.interface.errors import EngineStoppedError
 
 class Mortal:
     def __init__(self):

@@ -15,7 +15,7 @@ import verifiers
 from bench.tiny import load_task, weights_folder
 from policies import Sampling, Transformers
 from verifiers import Problem, Solution, Step, Stop
-from verifiers.engine_stopped import EngineStoppedError
+from verifiers.interface.errors import EngineStoppedError
 
 pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
 from policies import EngineOptions

@@ -27,7 +27,7 @@ from verifiers import (
     remembering,
     split_steps,
 )
-from verifiers.seeds import seed_at
+from verifiers.interface.seeds import seed_at
 
 PROBLEM = Problem("p", "2+2?", "4")
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))

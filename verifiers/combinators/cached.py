@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ValueScorer, remembering
-from verifiers.solution import Problem, Solution, Stop
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.solution import Problem, Solution, Stop
 
 Row = tuple[Key, ...]
 

@@ -10,10 +10,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
+from verifiers.interface.solution import Problem, Solution
 from verifiers.labelled import Labelled
-from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
-from verifiers.solution import Problem, Solution
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Method: TypeAlias = Literal["isotonic", "platt"]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from verifiers.scoring import Scorer, Scores, Spend, outcome_scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scorer, Scores, Spend, outcome_scores
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

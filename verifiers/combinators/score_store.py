@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from verifiers.scoring import FloatArray
-from verifiers.solution import Problem, Step, Stop
+from verifiers.interface.scoring import FloatArray
+from verifiers.interface.solution import Problem, Step, Stop
 
 Key = bytes
 _PATIENCE = 60.0  # seconds to wait for another process to finish writing

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.naming import name_of
-from verifiers.scoring import FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
-from verifiers.solution import Problem, Solution
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True, eq=False)

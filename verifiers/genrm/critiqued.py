@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from verifiers.genrm.format import GenRMFormat
-from verifiers.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution
 
 _MARK = r"(?:\s|\*|</?b>)"
 

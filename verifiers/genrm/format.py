@@ -3,7 +3,7 @@ r"""What a generative verifier is shown, and the words in which it answers: data
 import re
 from dataclasses import dataclass
 
-from verifiers.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution
 
 _FIELD = re.compile(r"\{(problem|solution)\}")
 

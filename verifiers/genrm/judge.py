@@ -13,10 +13,10 @@ import numpy as np
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat
-from verifiers.naming import policy_name
-from verifiers.scoring import FloatArray, Scores, Spend, outcome_scores
-from verifiers.seeds import seed_at
-from verifiers.solution import Problem, Solution, Step, Stop
+from verifiers.interface.naming import policy_name
+from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Mode: TypeAlias = Literal["direct", "cot"]
 _calls = itertools.count()

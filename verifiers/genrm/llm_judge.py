@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from policies.policy import Sampling, TokenPolicy
 from verifiers.genrm.format import JUDGE, GenRMFormat
 from verifiers.genrm.judge import GenRM
-from verifiers.naming import policy_name
-from verifiers.scoring import Scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.naming import policy_name
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True, eq=False)

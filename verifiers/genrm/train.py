@@ -17,7 +17,7 @@ from policies.training.loop import own_randomness
 from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 from verifiers.train_reward import balanced_groups
 
 _VERIFY, _SOLVE = 0, 1

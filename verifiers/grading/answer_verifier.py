@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifiers.grading.answers import MATH, Answers
-from verifiers.scoring import Scores, Spend, outcome_scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scores, Spend, outcome_scores
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds.tasks import load_task
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from prms.prm import PRM
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.orm import ORM
-from verifiers.scoring import Scorer
-from verifiers.solution import Problem, Solution, Stop, failed, split_steps
 
 PRMS = ("prm", "prm_error", "prover")
 SAMPLES = 64

@@ -18,7 +18,7 @@ from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.training.config import TrainConfig
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.train import train_genrm
-from verifiers.solution import Problem, Solution, Stop, split_steps
+from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 MADE_UP = 0.4  # of the wrong solutions; the others are the policy's own
 ROWS = {"chain": 6000, "countdown": 6000, "last_letter": 4000, "word_sort": 4000}

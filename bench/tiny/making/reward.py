@@ -17,7 +17,7 @@ from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
 from bench.tiny.worlds.worlds import WORLDS, Split, World, draw_prompts, held_out
-from verifiers.solution import split_steps
+from verifiers.interface.solution import split_steps
 
 Target: TypeAlias = Literal["error", "outcome"]
 

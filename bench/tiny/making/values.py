@@ -14,8 +14,8 @@ from bench.tiny.worlds.tasks import load_task
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, roll_out, state_of
+from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 from verifiers.labelled import Labelled
-from verifiers.solution import Problem, Solution, Stop, split_steps
 
 _CHUNK = 512  # states that are rolled out in one call
 

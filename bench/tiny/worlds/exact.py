@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.tiny.worlds.worlds import WORLDS
-from verifiers.scoring import Scores
-from verifiers.solution import Problem, Solution
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)

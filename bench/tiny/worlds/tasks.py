@@ -7,7 +7,7 @@ from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.combinators.from_function import from_function
 from verifiers.grading.answers import Answers
-from verifiers.solution import Problem
+from verifiers.interface.solution import Problem
 
 
 def load_task(

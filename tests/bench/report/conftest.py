@@ -23,7 +23,7 @@ from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from verifiers import Problem
-from verifiers.scoring import Spend
+from verifiers.interface.scoring import Spend
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

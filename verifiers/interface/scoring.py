@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Reduce: TypeAlias = Literal["last", "min", "prod", "mean"] | Callable[[FloatArray], float]
@@ -214,7 +214,7 @@ def outcome_scores(
 
     A value given for an unfinished solution is not used.
 
-    >>> from verifiers.solution import Step, Stop
+    >>> from verifiers.interface.solution import Step, Stop
     >>> s = Solution((Step("a"), Step("b")), Stop.EOS)
     >>> outcome_scores([s, Solution((Step("a"),))], [1.0, 1.0]).steps
     (array([nan,  1.], dtype=float32), array([nan], dtype=float32))

@@ -1,0 +1,1 @@
+"""What everything speaks: problems, solutions, scores, spend, seeds, names, errors."""
