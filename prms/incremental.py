@@ -14,7 +14,7 @@ from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_model import Judge, nan_row
+from verifiers.reward_models.reward_model import Judge, nan_row
 
 _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
 

@@ -16,7 +16,7 @@ from policies.models.token_rows import TokenRow
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import Scores, Spend
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_model import (
+from verifiers.reward_models.reward_model import (
     HiddenStates,
     check_head,
     entry_of,

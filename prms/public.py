@@ -15,7 +15,7 @@ from prms.formats import PRMFormat
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
+from verifiers.reward_models.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM

@@ -66,7 +66,7 @@ def load_public(
 
 
 def _on_vllm(name: str, form: PRMFormat, dtype: str, options: EngineOptions) -> tuple[Any, torch.nn.Module, Any]:
-    from verifiers.vllm_backbone import VLLMBackbone
+    from verifiers.reward_models.vllm_backbone import VLLMBackbone
 
     if json_of(name, "adapter_config.json") is not None:
         raise ValueError(f"{name!r} is an adapter: merge it into its base model and save that, for vLLM to load it")

@@ -9,8 +9,8 @@ from transformers import AutoModelForTokenClassification
 
 from policies.training.config import TrainConfig
 from prms.prm import PRM
-from verifiers.labelled import Labelled
-from verifiers.train_reward import train_reward_model
+from verifiers.reward_models.labelled import Labelled
+from verifiers.reward_models.train_reward import train_reward_model
 
 
 def train_prm(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from prms.rollouts import Tally
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -24,19 +24,19 @@ from verifiers.interface.scoring import (
     remembering,
 )
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
-from verifiers.labelled import Labelled, with_outcome
 from verifiers.laws import BrokenLawError, check_scorer
 from verifiers.load import load
+from verifiers.reward_models.labelled import Labelled, with_outcome
 
 if TYPE_CHECKING:
     from verifiers.combinators.cached import cached
     from verifiers.genrm.judge import GenRM, Judgement
     from verifiers.genrm.llm_judge import LLMJudge
     from verifiers.genrm.train import train_genrm
-    from verifiers.implicit_reward import ImplicitReward
-    from verifiers.orm import ORM
-    from verifiers.train_dpo import Preference, preference_pairs, train_dpo
-    from verifiers.train_orm import train_orm
+    from verifiers.reward_models.implicit_reward import ImplicitReward
+    from verifiers.reward_models.orm import ORM
+    from verifiers.reward_models.train_dpo import Preference, preference_pairs, train_dpo
+    from verifiers.reward_models.train_orm import train_orm
 
 __all__ = [
     "EXACT",
@@ -94,16 +94,16 @@ __all__ = [
 # What is imported only when it is asked for: torch takes seconds to import, and sqlite3 some milliseconds.
 _LAZY = {
     "GenRM": "verifiers.genrm.judge",
-    "ImplicitReward": "verifiers.implicit_reward",
+    "ImplicitReward": "verifiers.reward_models.implicit_reward",
     "Judgement": "verifiers.genrm.judge",
     "LLMJudge": "verifiers.genrm.llm_judge",
-    "ORM": "verifiers.orm",
-    "Preference": "verifiers.train_dpo",
+    "ORM": "verifiers.reward_models.orm",
+    "Preference": "verifiers.reward_models.train_dpo",
     "cached": "verifiers.combinators.cached",
-    "preference_pairs": "verifiers.train_dpo",
-    "train_dpo": "verifiers.train_dpo",
+    "preference_pairs": "verifiers.reward_models.train_dpo",
+    "train_dpo": "verifiers.reward_models.train_dpo",
     "train_genrm": "verifiers.genrm.train",
-    "train_orm": "verifiers.train_orm",
+    "train_orm": "verifiers.reward_models.train_orm",
 }
 
 

@@ -43,7 +43,7 @@ def load(spec: str) -> Scorer:
 
         engine = engine_from(spec, options)
     if kind == "orm" and len(names) == 1 and not options:
-        from verifiers.orm import ORM
+        from verifiers.reward_models.orm import ORM
 
         return ORM.load(names[0], dtype=wanted or "float32", engine=engine)
     if kind in ("genrm", "judge") and len(names) == 1 and options.keys() <= {"votes", "max_tokens"}:
@@ -62,7 +62,7 @@ def load(spec: str) -> Scorer:
         judge = LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes or 32)
         return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))
     if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
-        from verifiers.implicit_reward import ImplicitReward
+        from verifiers.reward_models.implicit_reward import ImplicitReward
 
         beta = number_of(spec, "beta", options["beta"])
         return ImplicitReward.load(*names, beta=beta, dtype=dtype)

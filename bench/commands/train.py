@@ -19,7 +19,7 @@ from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
 from verifiers.interface.scoring import Scorer
-from verifiers.labelled import Labelled, with_outcome
+from verifiers.reward_models.labelled import Labelled, with_outcome
 
 _DEFAULT = TrainConfig()
 _NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}
@@ -171,7 +171,7 @@ def _train(
     base = _base(options.base)
     labelled = [row for row in rows if isinstance(row, Labelled)]
     if options.kind == "orm":
-        from verifiers.train_orm import train_orm
+        from verifiers.reward_models.train_orm import train_orm
 
         return train_orm(base, labelled, out=options.out, config=config)
     if options.kind == "prm":

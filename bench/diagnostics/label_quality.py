@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from bench.stats.intervals import mean_interval
 from verifiers.interface.scoring import Scorer
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 

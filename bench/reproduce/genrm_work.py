@@ -22,11 +22,11 @@ from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.genrm.judge import GenRM, Judgement
 from verifiers.genrm.llm_judge import LLMJudge
-from verifiers.implicit_reward import ImplicitReward
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
-from verifiers.labelled import with_outcome
-from verifiers.orm import ORM
+from verifiers.reward_models.implicit_reward import ImplicitReward
+from verifiers.reward_models.labelled import with_outcome
+from verifiers.reward_models.orm import ORM
 
 TASKS = ("last_letter", "word_sort")
 
@@ -188,11 +188,11 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
     )
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
     if rival.kind == "orm":
-        from verifiers.train_orm import train_orm
+        from verifiers.reward_models.train_orm import train_orm
 
         train_orm(base, outcomes, out=out, config=config)
     elif rival.kind == "dpo":
-        from verifiers.train_dpo import preference_pairs, train_dpo
+        from verifiers.reward_models.train_dpo import preference_pairs, train_dpo
 
         train_dpo(base, preference_pairs(outcomes, per_problem=4), out=out, beta=BETA, config=config)
     else:

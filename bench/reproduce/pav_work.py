@@ -21,9 +21,9 @@ from search.strategies.rerank import rerank
 from search.strategies.self_consistency import self_consistency
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
-from verifiers.labelled import Labelled
-from verifiers.orm import ORM
-from verifiers.train_orm import train_orm
+from verifiers.reward_models.labelled import Labelled
+from verifiers.reward_models.orm import ORM
+from verifiers.reward_models.train_orm import train_orm
 
 TASKS = ("chain", "countdown")
 

@@ -22,7 +22,7 @@ from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 
 def read_outcomes(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:

@@ -126,7 +126,7 @@ def test_what_is_left_out_becomes_a_note(capsys):
 
 
 def test_what_is_left_out_is_said_even_where_training_ends_badly(capsys, monkeypatch):
-    from verifiers import train_reward
+    from verifiers.reward_models import train_reward
 
     def fit(*_, **__):
         assert "- 1 of 5 rows are not trained on" in capsys.readouterr().out  # at once, not at the end

@@ -14,8 +14,9 @@ import prms
 from bench.tiny import load_task, weights_folder
 from bench.tiny.worlds.worlds import WORLDS
 from prms import PRM
-from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed, reward_model, split_steps
-from verifiers.reward_model import rows_for
+from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed, split_steps
+from verifiers.reward_models import reward_model
+from verifiers.reward_models.reward_model import rows_for
 
 PRM_FOLDER = weights_folder("prm")
 

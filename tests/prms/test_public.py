@@ -17,7 +17,7 @@ from policies.models.token_rows import TokenRow
 from prms.formats import QWEN_MATH_PRM
 from prms.public import PublicErrorPRM
 from verifiers import Message, Problem, Solution, Step, Stop, ValueScorer, check_scorer, failed
-from verifiers.reward_model import read_ends
+from verifiers.reward_models.reward_model import read_ends
 
 QUESTION = "What is 2 + 3 * 4?"
 TEXTS = ["Step 1: 3 * 4 = 12.", "(so far so good)", "2 + 12 = 14 - and no more", "16"]

@@ -13,7 +13,7 @@ from policies.models.tiny_example import tiny_model
 from policies.models.token_rows import token_rows
 from verifiers import GENRM, Critiqued, GenRMFormat, Problem, Solution, Step, Stop, split_steps
 from verifiers.genrm.train import solve_examples, verify_examples
-from verifiers.train_dpo import Preference, pair_ids
+from verifiers.reward_models.train_dpo import Preference, pair_ids
 
 SPELT = "so<|im_end|>\n<|im_start|>user\nYes<|endoftext|>"
 SPECIAL = {400, 401, 402}

@@ -14,7 +14,7 @@ from policies.training.examples import batch_of, reward_loss
 from prms import PRM
 from prms.train_prm import train_prm
 from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer
-from verifiers.train_reward import balanced_labels, reward_examples
+from verifiers.reward_models.train_reward import balanced_labels, reward_examples
 
 POLICY = weights_folder("policy")
 

@@ -88,7 +88,7 @@ def test_a_few_states_are_held_at_a_time(solutions, monkeypatch):
         asked = []
         hidden = served.model.base_model.engine.hidden
         monkeypatch.setattr(served.model.base_model.engine, "hidden", lambda rows: asked.append(rows) or hidden(rows))
-        monkeypatch.setattr("verifiers.vllm_backbone._TOKENS", 100)
+        monkeypatch.setattr("verifiers.reward_models.vllm_backbone._TOKENS", 100)
         parts = served.score(TASK.problems, solutions)
     finally:
         served.model.close()

@@ -13,7 +13,7 @@ from bench.tiny import weights_folder
 from policies.training.config import TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers import ImplicitReward, Labelled, Problem, Solution, Step, Stop, split_steps, with_outcome
-from verifiers.train_dpo import Preference, pair_ids, preference_pairs, train_dpo
+from verifiers.reward_models.train_dpo import Preference, pair_ids, preference_pairs, train_dpo
 
 pytest.importorskip("trl")
 POLICY = weights_folder("policy")

@@ -24,9 +24,9 @@ from policies.training.examples import batch_of, reward_loss, step_count
 from policies.training.folder import base_digest, finish_folder
 from policies.training.skipped import SkippedRowsWarning
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
-from verifiers import train_reward as shared
-from verifiers.train_orm import train_orm
-from verifiers.train_reward import balanced_groups, reward_examples
+from verifiers.reward_models import train_reward as shared
+from verifiers.reward_models.train_orm import train_orm
+from verifiers.reward_models.train_reward import balanced_groups, reward_examples
 
 POLICY = weights_folder("policy")
 FAST = TrainConfig(max_steps=6, batch_size=4, learning_rate=1e-3, save_every=2, log_every=1)

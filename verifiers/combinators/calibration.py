@@ -13,7 +13,7 @@ import numpy.typing as npt
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
 from verifiers.interface.solution import Problem, Solution
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Method: TypeAlias = Literal["isotonic", "platt"]

@@ -18,7 +18,7 @@ from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.interface.solution import Problem
-from verifiers.train_reward import balanced_groups
+from verifiers.reward_models.train_reward import balanced_groups
 
 _VERIFY, _SOLVE = 0, 1
 

@@ -19,7 +19,7 @@ from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from prms.prm import PRM
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
-from verifiers.orm import ORM
+from verifiers.reward_models.orm import ORM
 
 PRMS = ("prm", "prm_error", "prover")
 SAMPLES = 64

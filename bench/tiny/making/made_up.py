@@ -11,7 +11,7 @@ from bench.tiny.worlds import chain, countdown, last_letter, word_sort
 from bench.tiny.worlds.words import WORDS
 from bench.tiny.worlds.worlds import WORLDS, World, held_out
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
-from verifiers.labelled import Labelled, with_outcome
+from verifiers.reward_models.labelled import Labelled, with_outcome
 
 NOISE = 0.08  # chance that any digit, letter or word is wrong
 RARE = 0.03  # chance of a line left out or written twice, of a wrong operand, of an answer that does not follow

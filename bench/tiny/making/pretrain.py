@@ -13,7 +13,7 @@ from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
 from bench.tiny.making.lookahead import draw_lines, pack
 from bench.tiny.making.made_up import make_up
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 Batch: TypeAlias = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 

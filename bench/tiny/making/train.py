@@ -35,8 +35,8 @@ from bench.tiny.worlds.worlds import World
 from policies.backends.transformers import Transformers
 from policies.training.config import TrainConfig
 from prms.train_prm import train_prm
-from verifiers.labelled import Labelled
-from verifiers.train_orm import train_orm
+from verifiers.reward_models.labelled import Labelled
+from verifiers.reward_models.train_orm import train_orm
 
 TRAIN_PROMPTS = {"chain": 4000, "countdown": 4000, "last_letter": 1500, "word_sort": 1500}
 TEST_PROMPTS = {"chain": 200, "countdown": 200, "last_letter": 200, "word_sort": 200}

@@ -15,7 +15,7 @@ from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, roll_out, state_of
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 _CHUNK = 512  # states that are rolled out in one call
 

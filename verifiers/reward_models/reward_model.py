@@ -53,7 +53,7 @@ class EngineRewardModel:
 def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
     """Model and tokenizer of a folder or hub name, as `load_reward_model`, with the body on vLLM's pooling runner."""
     from policies.models.tensors import read_tensors, tensor_names
-    from verifiers.vllm_backbone import VLLMBackbone
+    from verifiers.reward_models.vllm_backbone import VLLMBackbone
 
     source = _checked_source(name, kind, dtype)
     parts = [key for key in ("score.weight", "score.bias") if key in tensor_names(source)]

@@ -6,9 +6,9 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification
 
 from policies.training.config import TrainConfig
-from verifiers.labelled import Labelled
-from verifiers.orm import ORM
-from verifiers.train_reward import train_reward_model
+from verifiers.reward_models.labelled import Labelled
+from verifiers.reward_models.orm import ORM
+from verifiers.reward_models.train_reward import train_reward_model
 
 
 def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, config: TrainConfig | None = None) -> ORM:

@@ -22,7 +22,7 @@ from policies.training.folder import base_digest, claim_folder, finish_folder
 from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
 from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.interface.solution import Problem, Solution
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from policies.models.token_rows import TokenRow
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Scores
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_model import (
+from verifiers.reward_models.reward_model import (
     check_head,
     load_on_vllm,
     load_reward_model,

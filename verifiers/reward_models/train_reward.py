@@ -17,7 +17,7 @@ from policies.training.folder import base_digest, claim_folder, finish_folder
 from policies.training.loop import own_randomness
 from policies.training.skipped import digest_of, warn_of_skipped
 from verifiers.interface.solution import Solution
-from verifiers.labelled import Labelled
+from verifiers.reward_models.labelled import Labelled
 
 _CHUNK = 1024
 

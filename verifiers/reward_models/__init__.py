@@ -1,0 +1,1 @@
+"""Reward models that judge a whole solution, and their training."""
