@@ -39,8 +39,8 @@ def reliability(
     [3, 1, 2]
 
     `scores` and `labels` have shape (M,), labels in [0, 1]. `groups[i]` (a problem's id) says which rows belong
-    together: intervals are those of `bench.stats.intervals.mean_interval` over whole groups, each row its own where it is
-    None. Raises ValueError for no rows, NaN, or fields of different lengths.
+    together: intervals are those of `bench.stats.intervals.mean_interval` over whole groups, each row its own where
+    it is None. Raises ValueError for no rows, NaN, or fields of different lengths.
     """
     s, y = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     owners = list(range(len(s))) if groups is None else list(groups)

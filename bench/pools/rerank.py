@@ -45,9 +45,9 @@ def rerank(
 ) -> Results:
     """Self-consistency, and every way to `select` for every scorer, given or recorded, under every reducer.
 
-    The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at `separator`;
-    where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers (of
-    `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
+    The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at
+    `separator`; where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers
+    (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
     without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each
     pool's scores as they are made into `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
     one with a further scorer scores with this one only. Raises BadInput for a source that holds no pools, for an

@@ -78,8 +78,8 @@ def read_pools(
     engine's word ("stop", "abort", ...); without one a solution counts as finished. A row without "solutions" is
     itself one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's.
     Scores are what a solution has in an object "scores", a number or one a step, or, where no solution has such an
-    object, every other field that holds numbers and nothing else (see `bench.pools.recorded_scores`). `columns` maps these
-    names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
+    object, every other field that holds numbers and nothing else (see `bench.pools.recorded_scores`). `columns` maps
+    these names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
     and a name in `columns` that matches nothing.
     """
     check_limit(limit)

@@ -23,7 +23,7 @@ _TOKENS = 1 << 15  # whose states are held at a time, of which only those at the
 
 
 class VLLMBackbone:
-    """Hidden states of a model in a folder or of a hub name, by vLLM's engine; `verifiers.reward_models.reward_model` reads them.
+    """Hidden states of a model in a folder or of a hub name, by vLLM's engine; `reward_model` reads them.
 
     The engine computes every row whole: it has no hidden states for what it finds in its cache. Raises ImportError
     where vLLM is not installed, ValueError where it cannot load the model.

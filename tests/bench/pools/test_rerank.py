@@ -21,7 +21,7 @@ from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
 from verifiers import Stop
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
 def solution(answer: str, **fields: object) -> dict[str, object]:

@@ -309,7 +309,7 @@ import sys, time
 from dataclasses import dataclass, replace
 sys.path.insert(0, {root!r})
 sys.path.insert(0, {here!r})
-import test_grpo as t
+import test_train as t
 class Slow(t.Steps):
     def score(self, problems, solutions):
         time.sleep(0.2)
@@ -427,7 +427,7 @@ def test_several_processes_learn_what_one_does(tmp_path, groups):
     code = (
         f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}]\n"
         "import torch; torch.set_num_threads(1)\n"
-        "import test_grpo as t\n"
+        "import test_train as t\n"
         "from dataclasses import replace\n"
         f"t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, t.Steps(), out={str(tmp_path / 'two')!r}, "
         f"config=replace(t.CONFIG, steps=3, beta=0.05, groups={groups}))\n"

@@ -16,7 +16,7 @@ from bench.inputs.errors import BadInput
 from bench.stats.intervals import sums_interval
 from verifiers import Problem, Scores, Stop, check_scorer
 
-GSM8K = Path(__file__).parents[3] / "shared" / "data" / "processbench_gsm8k.json.gz"
+GSM8K = Path(__file__).parents[4] / "shared" / "data" / "processbench_gsm8k.json.gz"
 needs_gsm8k = pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data/processbench_gsm8k.json.gz is absent")
 
 

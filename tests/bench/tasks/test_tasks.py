@@ -12,7 +12,7 @@ from bench.tasks.tasks import load_task
 from policies import Sampling
 from verifiers import Solution, Step, Stop
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")

@@ -16,7 +16,7 @@ from verifiers import EXACT, GSM8K, MATH, Answers
 from verifiers.grading.answers import equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 
-MATH500 = Path(__file__).parents[3] / "shared" / "data" / "math500.jsonl"
+MATH500 = Path(__file__).parents[4] / "shared" / "data" / "math500.jsonl"
 TOWER = "9^{9^{9^{9}}}"
 
 

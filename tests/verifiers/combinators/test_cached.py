@@ -33,7 +33,7 @@ from verifiers.combinators import score_store as store_module
 from verifiers.combinators.cached import cached
 
 PROBLEM = Problem("p", "?")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Spy:

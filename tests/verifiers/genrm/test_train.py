@@ -14,7 +14,7 @@ from policies.training.config import TrainConfig
 from policies.training.examples import batch_of, next_token_loss
 from policies.training.skipped import SkippedRowsWarning
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
-from verifiers import train_genrm as module
+from verifiers.genrm import train as module
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.train import solve_examples, train_genrm, verify_examples
 
