@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_FOLDER = Path(__file__).parents[1] / "weights"
+_FOLDER = Path(__file__).with_name("weights")
 
 
 def weights_folder(name: str) -> Path:
