@@ -12,6 +12,8 @@ from search.selection import Pool, Select, Selector, pessimistic, soft  # noqa: 
 from search.strategies.beam_search import NoOpinionError, beam_search  # noqa: E402
 from search.strategies.best_of_n import best_of_n, weighted_majority  # noqa: E402
 from search.strategies.rerank import rerank  # noqa: E402
+from search.strategies.sample import sample  # noqa: E402
+from search.strategies.score import score  # noqa: E402
 from search.strategies.self_consistency import self_consistency  # noqa: E402
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "drive",
     "pessimistic",
     "rerank",
+    "sample",
+    "score",
     "self_consistency",
     "soft",
     "weighted_majority",

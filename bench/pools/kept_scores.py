@@ -60,7 +60,7 @@ class KeptScores:
         todo = [i for i, key in enumerate(keys) if key not in self.known]
         if len(todo) < len(pools):
             self.reused[version] += len(pools) - len(todo)
-        results = search.rerank([pools[i] for i in todo], scorer)
+        results = search.score([pools[i] for i in todo], scorer)
         rows: list[Row] = [
             {
                 "scorer": version,

@@ -17,7 +17,7 @@ from policies.backends.transformers import Transformers
 from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
 from policies.training.config import TrainConfig
-from search.strategies.self_consistency import self_consistency
+from search.strategies.sample import sample
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.genrm.judge import GenRM, Judgement
@@ -150,15 +150,7 @@ def pool(work: Work, suite: Suite) -> Unit:
         loaded, sampler = load_task(suite.task, count=1), policy("policy")
         each = 2.0 * flop_parameters(sampler.model)
         out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
-        results = self_consistency(
-            problems_of(work, suite),
-            sampler,
-            n=work.pool,
-            answers=loaded.answers,
-            sampling=loaded.sampling,
-            seed=5,
-        )
-        for result in results:
+        for result in sample(problems_of(work, suite), sampler, n=work.pool, sampling=loaded.sampling, seed=5):
             texts = [s.text if s.finished else None for s in result.pool]
             prompt = str(result.problem.prompt)
             out["texts"].append(texts)

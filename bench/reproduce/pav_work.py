@@ -17,8 +17,8 @@ from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.strategies.beam_search import beam_search
-from search.strategies.rerank import rerank
-from search.strategies.self_consistency import self_consistency
+from search.strategies.sample import sample
+from search.strategies.score import score
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.reward_models.labelled import Labelled
@@ -162,9 +162,7 @@ def pool(work: Work, task: str) -> Unit:
         right: list[list[float]] = []
         prompt, sampled = [], []
         for part in _chunks(test_problems(work, task), work.chunk):
-            for result in self_consistency(
-                part, policy, n=work.pool, answers=loaded.answers, sampling=loaded.sampling, seed=5
-            ):
+            for result in sample(part, policy, n=work.pool, sampling=loaded.sampling, seed=5):
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
                 # The prompt is computed once; every sample pays for its own tokens.
@@ -187,7 +185,7 @@ def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Uni
         pools = [(p, [_solution(text) for text in texts]) for p, texts in zip(problems, drawn["texts"], strict=True)]
         out: Unit = {"correct": [], "flops": []}
         for result, right, prompt, sampled in zip(
-            rerank(pools, orm), drawn["right"], drawn["prompt_flops"], drawn["sampled_flops"], strict=True
+            score(pools, orm), drawn["right"], drawn["prompt_flops"], drawn["sampled_flops"], strict=True
         ):
             scores = result.scores.values()
             out["correct"].append([best_at_k(right, scores, k) for k in sizes])

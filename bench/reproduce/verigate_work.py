@@ -27,7 +27,7 @@ from prms.pav import PAV
 from prms.prm import PRM
 from prms.train_prm import train_prm
 from search.result import SearchResult
-from search.strategies.self_consistency import self_consistency
+from search.strategies.sample import sample
 from verifiers.combinators.weighted import weighted
 from verifiers.interface.scoring import Scorer, ValueScorer
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
@@ -138,7 +138,7 @@ def _solutions(setting: Setting, *, count: int, seed: int) -> list[tuple[Problem
     """Different solutions of train problems, of each four by the policy and two made up ones."""
     task, rng = load_task(setting.task, count=1), random.Random(seed)
     problems = setting.problems(count=count, seed=seed, split="train")
-    pools = self_consistency(problems, policy(setting), n=4, answers=task.answers, sampling=task.sampling, seed=seed)
+    pools = sample(problems, policy(setting), n=4, sampling=task.sampling, seed=seed)
     texts: dict[tuple[Problem, str], None] = {}
     for result in pools:
         own = [s.text for s in result.pool if s.finished and s.text]
@@ -240,9 +240,7 @@ def held_out(work: Work, setting: Setting) -> tuple[Problem, ...]:
 def final_pools(work: Work, setting: Setting, policy: Policy) -> list[SearchResult]:
     """More samples of each of these problems."""
     task = load_task(setting.task, count=1)
-    return self_consistency(
-        held_out(work, setting), policy, n=work.final_samples, answers=task.answers, sampling=task.sampling, seed=9
-    )
+    return sample(held_out(work, setting), policy, n=work.final_samples, sampling=task.sampling, seed=9)
 
 
 def graded(setting: Setting, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

@@ -21,17 +21,17 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
     for number, problems in enumerate(chunks(task.problems, plan.chunk)):
         pools = _by_problem(folder.rows(pool_unit(number), "samples.jsonl"))
         said = {s: _by_problem(folder.rows(score_unit(number, s), "scores.jsonl")) for s in scorers}
-        classes = task.answers.classes_of([[row["answer"] for row in pools[problem.id]] for problem in problems])
-        for problem, mine in zip(problems, classes, strict=True):
+        record = folder.committed[pool_unit(number)]
+        for problem in problems:
             rows = pools[problem.id]
             samples += rows
             pool = GradedPool(
                 problem.id,
                 correct=np.array([row["correct"] is True for row in rows], dtype=np.float64),
                 finished=np.array([row["stop"] == "eos" for row in rows], dtype=np.bool_),
-                classes=mine,
+                classes=record["classes"][problem.id],
                 values={s: _values(said[s][problem.id]) for s in scorers},
-                drawn=spend_of(folder.committed[pool_unit(number)], problem.id),
+                drawn=spend_of(record, problem.id),
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
                 kinds=[(tuple(row["steps"]), row["stop"]) for row in rows],
             )

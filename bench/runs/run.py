@@ -15,7 +15,7 @@ from bench.inputs.specs import load_policy, load_scorer, separator_note, separat
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
-from bench.runs.samples import sample_rows, score_rows, solution_of, spend_record, tree_rows
+from bench.runs.samples import mark_most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
 from bench.tasks.task import Task
@@ -127,25 +127,21 @@ class _Chunk:
 
     def sample(self, parts: _Parts) -> None:
         assert parts.policy is not None
-        found = search.self_consistency(
-            self.problems,
-            parts.policy,
-            n=self.plan.n,
-            answers=self.task.answers,
-            sampling=self.sampling,
-            seed=self.plan.seed,
-        )
-        rows = [row for result in found for row in sample_rows(self.task, result, "sample", None, self.plan.n)]
-        self.folder.commit(pool_unit(self.number), spend_record(found), samples=rows)
+        drawn = search.sample(self.problems, parts.policy, n=self.plan.n, sampling=self.sampling, seed=self.plan.seed)
+        pools = [sample_rows(self.task, result, "sample", None, self.plan.n) for result in drawn]
+        # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
+        classes = self.task.answers.classes_of([[row["answer"] for row in pool] for pool in pools])
+        for pool, of_pool in zip(pools, classes, strict=True):
+            mark_most_voted(pool, of_pool)
+        record = spend_record(drawn) | {"classes": dict(zip((p.id for p in self.problems), classes, strict=True))}
+        self.folder.commit(pool_unit(self.number), record, samples=[row for pool in pools for row in pool])
 
     def score(self, name: str, parts: _Parts) -> None:
         pools: dict[str, list[Row]] = {problem.id: [] for problem in self.problems}
         for row in self.folder.rows(pool_unit(self.number), "samples.jsonl"):
             pools[row["problem"]].append(row)
-        scored = search.rerank(
-            [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems],
-            parts.scorers[name],
-            answers=self.task.answers,
+        scored = search.score(
+            [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], parts.scorers[name]
         )
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
         self.folder.commit(score_unit(self.number, name), _record(name, parts, scored), scores=rows)

@@ -8,9 +8,10 @@ import numpy as np
 
 from bench.files.run_folder import json_number
 from bench.tasks.task import Task
-from search import SearchResult
+from search import Pool, SearchResult
+from search.selection import weighted
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import Solution, Step, Stop
+from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Row = dict[str, Any]
 
@@ -43,6 +44,14 @@ def sample_rows(task: Task, result: SearchResult, strategy: str, scorer: str | N
             }
         )
     return rows
+
+
+def mark_most_voted(rows: Sequence[Row], classes: Sequence[int]) -> None:
+    """Mark as chosen what self-consistency would choose of a pool; `classes` has each row's answer class."""
+    votes = np.array([1.0 if row["stop"] == "eos" and row["steps"] else np.nan for row in rows])
+    chosen = weighted(Pool(Problem("", ""), votes, lambda: classes))
+    if chosen is not None:
+        rows[chosen]["chosen"] = True
 
 
 def solution_of(row: Row) -> Solution:

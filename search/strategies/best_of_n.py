@@ -8,7 +8,7 @@ from search.driver import drive
 from search.picking import pick
 from search.requests import Strategy, extend, score
 from search.result import SearchResult
-from search.selection import Select, Selector, selector
+from search.selection import Select, Selector, selector, weighted
 from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
@@ -43,15 +43,8 @@ def best_of_n(
     """
     chooser = selector(select, seed=seed)
     searches = [(problem, _best_of_n(problem, n, chooser, answers)) for problem in problems]
-    return drive(
-        searches,
-        policy,
-        {"search": scorer},
-        sampling=sampling or Sampling(),
-        budget=budget,
-        seed=seed,
-        progress=progress,
-    )
+    scorers = {"search": scorer}
+    return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
 def weighted_majority(
@@ -75,20 +68,11 @@ def weighted_majority(
     >>> result.solution.text == f"The answer is {result.answer}."
     True
 
-    The same as `best_of_n(select="weighted")` (Li et al. 2023, section 3.2).
+    It is `best_of_n(select="weighted")` (Li et al. 2023, section 3.2).
     """
-    return best_of_n(
-        problems,
-        policy,
-        scorer,
-        n=n,
-        select="weighted",
-        answers=answers,
-        sampling=sampling,
-        budget=budget,
-        seed=seed,
-        progress=progress,
-    )
+    searches = [(problem, _best_of_n(problem, n, weighted, answers)) for problem in problems]
+    scorers = {"search": scorer}
+    return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
 def _best_of_n(problem: Problem, n: int, select: Selector, answers: Answers) -> Strategy:

@@ -38,7 +38,7 @@ def self_consistency(
     Raises ValueError for `n` below 1 and problem ids that occur twice.
     """
     searches = [(problem, _self_consistency(problem, n, answers)) for problem in problems]
-    return drive(searches, policy, {}, sampling=sampling or Sampling(), budget=budget, seed=seed, progress=progress)
+    return drive(searches, policy, {}, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
 def _self_consistency(problem: Problem, n: int, answers: Answers) -> Strategy:
