@@ -1,5 +1,6 @@
-"""The command `stepbeam processbench`: a file or a hub name, a scorer, a table."""
+"""`stepbeam processbench`: a file or a hub name, a scorer, a table."""
 
+import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,30 @@ from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
 from verifiers.interface.scoring import Scorer, Scores, Spend
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam processbench`."""
+    parser.add_argument(
+        "file", metavar="FILE", help="ProcessBench rows (.json, .jsonl, .gz), or its hub name and split"
+    )
+    parser.add_argument("--scorer", required=True, metavar="SPEC", help="as in 'stepbeam run'")
+    parser.add_argument("--threshold", type=float, default=0.5, help="a step that scores below it is wrong")
+    parser.add_argument("--fit-on", metavar="FILE", help="take the threshold that is best on these other rows")
+    parser.add_argument("--limit", type=int, help="only the first so many rows")
+    parser.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score the file and print its three figures."""
+    processbench(
+        options.file,
+        options.scorer,
+        threshold=options.threshold,
+        fit_on=options.fit_on,
+        limit=options.limit,
+        out=options.out,
+    )
 
 
 def processbench(

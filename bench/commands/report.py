@@ -1,7 +1,6 @@
 """`stepbeam report RUN…`."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.inputs.errors import BadInput
@@ -23,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report(runs: Sequence[Path], out: Path | None, problems: int) -> None:
-    """Write the page and say where it is; raises BadInput for a folder that is no run."""
+def run(options: argparse.Namespace) -> None:
+    """Write the page and say where it is."""
     from bench.report.page import write_report
 
-    if problems < 0:
-        raise BadInput(f"--problems {problems}: it must be 0 or more")
-    path = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
-    print(f"a report on {', '.join(map(str, runs))}")
-    write_report(runs, path, problems=problems)
+    if options.problems < 0:
+        raise BadInput(f"--problems {options.problems}: it must be 0 or more")
+    path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
+    print(f"a report on {', '.join(map(str, options.runs))}")
+    write_report(options.runs, path, problems=options.problems)
     print(f"- files: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")

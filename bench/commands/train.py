@@ -1,4 +1,4 @@
-"""The command `stepbeam train`: a file of labelled solutions into an ORM, a PRM or a generative verifier."""
+"""`stepbeam train`: labelled solutions into an ORM, a PRM or a generative verifier; `grpo` has its own file."""
 
 import argparse
 import json
@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from bench.diagnostics.label_quality import Quality, judge, quality_of, quality_record, quality_table
-from bench.diagnostics.reliability import plot_reliability, reliability
-from bench.files.run_folder import make_folder, write_atomically
+from bench.commands import train_grpo
+from bench.commands.options import separator
+from bench.diagnostics.label_quality import Quality, quality_table
+from bench.files.run_folder import make_folder
 from bench.inputs.errors import BadInput
-from bench.inputs.options import check_limit, separator
+from bench.inputs.rows import check_limit
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
 from verifiers.interface.scoring import Scorer
-from verifiers.reward_models.labelled import Labelled, with_outcome
+from verifiers.reward_models.labelled import Labelled
 
 _DEFAULT = TrainConfig()
 _NAMES = {"orm": "an ORM", "prm": "a PRM", "genrm": "a generative verifier"}
@@ -34,12 +35,12 @@ _ONLY = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
-    """`stepbeam train orm`, `prm` and `genrm`; another kind may be added to what is returned."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam train orm`, `prm`, `genrm` and `grpo`."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for kind, name in _NAMES.items():
         _add_options(kinds.add_parser(kind, help=f"{name}, from labelled solutions"))
-    return kinds
+    train_grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +82,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Quality | None:
     """Read, train, and judge the held-out rows; raises BadInput for what cannot be."""
+    if options.kind == "grpo":
+        train_grpo.run(options)
+        return None
+    from bench.training.evaluation import evaluate_scorer
+
     _check(options)
     config = _config(options)
     rows = _read(options, options.data, options.limit)
@@ -94,17 +100,11 @@ def run(options: argparse.Namespace) -> Quality | None:
     make_folder(options.out.parent)
     with _as_bad_input(options), _notes():
         scorer = _train(options, rows, config)
-        judged = judge(scorer, [_labelled(row) for row in held_out]) if scorer is not None and held_out else None
-        quality = None if judged is None else quality_of(judged)
-    if judged is not None and quality is not None:
-        print()
-        print(quality_table(quality, options.eval.name))
-        write_atomically(
-            options.out / "evaluation.json", json.dumps(quality_record(quality, options.eval.name), indent=2) + "\n"
-        )
-        bins = reliability(judged.scores, judged.labels, groups=judged.problems)
-        picture = options.out / "reliability.png"
-        plot_reliability({options.kind: bins}, picture, title=f"{options.kind}, {options.eval.name}")
+        quality = None
+        if scorer is not None and held_out:
+            quality = evaluate_scorer(scorer, held_out, options.out, name=options.kind, file=options.eval.name)
+    if quality is not None:
+        print(f"\n{quality_table(quality, options.eval.name)}")
     print()
     if both:
         print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")
@@ -215,10 +215,6 @@ def _base(spec: str) -> str:
 
         return str(weights_folder(spec.removeprefix("tiny:")))
     return spec
-
-
-def _labelled(row: Labelled | Critiqued) -> Labelled:
-    return row if isinstance(row, Labelled) else with_outcome(row.problem, row.solution, row.right)
 
 
 def _quiet() -> None:

@@ -1,28 +1,19 @@
-"""The command `stepbeam train grpo`: a policy trained by its own samples, and what its folder shows."""
+"""`stepbeam train grpo`: a policy trained by its own samples, and what its folder shows."""
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
-
+from bench.commands.options import separator
 from bench.files.run_folder import make_folder
 from bench.inputs.errors import BadInput
-from bench.inputs.options import separator
 from bench.inputs.specs import load_policy, load_scorer
 from bench.tasks.task import Task
 from bench.tasks.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
-from bench.training.audit import audit, read_metrics
-from bench.training.report import write_report
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
-from policies.policy import Policy, Sampling
-from search.strategies.self_consistency import self_consistency
-from verifiers.grading.answers import Answers
-from verifiers.interface.scoring import Scorer
-from verifiers.interface.solution import Problem
+from policies.policy import Sampling
 
 _DEFAULT = GRPOConfig()
 _PROBLEMS = 500  # of an embedded task's train split
@@ -83,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and write plots, credits and audit; raises BadInput for what cannot be."""
+    from bench.training.accuracy import Accuracy
+    from bench.training.audit import read_metrics
+    from bench.training.report import summary, write_report
     from policies.backends.transformers import Transformers
     from policies.grpo.train import grpo_train
 
@@ -122,52 +116,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"- files: {', '.join(str(p) for p in [options.out / 'model', options.out / 'metrics.jsonl', *files])}")
 
 
-def summary(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """What a training came to, for a reader: first tenth of the steps against last, evaluations, the audit.
-
-    >>> summary([{"step": 1, "reward": 0.25, "dead": 0.5}, {"step": 2, "reward": 0.5, "dead": 0.25}])
-    ['- reward 0.250 -> 0.500, dead groups 0.500 -> 0.250']
-    """
-    steps = [row for row in rows if row["step"] != 0]
-    few = max(1, len(steps) // 10)
-    parts = []
-    for name, what in (("reward", "reward"), ("dead", "dead groups"), ("prm_share", "share of the PRM")):
-        known = [float(v) for row in steps if isinstance(v := row.get(name), (int, float))]
-        if known:
-            parts.append(f"{what} {np.mean(known[:few]):.3f} -> {np.mean(known[-few:]):.3f}")
-    lines = [f"- {', '.join(parts)}"]
-    found = [(row["step"], e) for row in rows if isinstance(e := row.get("evaluation"), Mapping)]
-    if found:
-        shown = ", ".join(f"{e['accuracy']:.3f} after {step}" for step, e in (found[0], found[-1]))
-        lines.append(f"- held-out accuracy {shown} steps")
-    if signs := audit(steps).signs:
-        lines.append(f"- audit: {'; '.join(signs)}")
-    return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """The share of samples of held-out problems that is right, and that of their votes; the same seeds every time."""
-
-    problems: Sequence[Problem]
-    answers: Answers
-    verifier: Scorer
-    sampling: Sampling
-    samples: int
-
-    def __call__(self, policy: Policy) -> dict[str, float]:
-        results = self_consistency(
-            self.problems, policy, n=self.samples, answers=self.answers, sampling=self.sampling, seed=9
-        )
-        rows = [(r.problem, s) for r in results for s in (*r.pool, *([r.solution] if r.solution is not None else []))]
-        said = iter(np.nan_to_num(self.verifier.score([p for p, _ in rows], [s for _, s in rows]).values()).tolist())
-        single, voted = [], []
-        for result in results:
-            single.append(float(np.mean([next(said) for _ in result.pool])))
-            voted.append(next(said) if result.solution is not None else 0.0)
-        return {"accuracy": float(np.mean(single)), f"maj@{self.samples}": float(np.mean(voted))}
-
-
 def _task(spec: str, limit: int | None) -> Task:
     if spec in TINY:
         if limit is not None and limit < 1:
@@ -191,5 +139,5 @@ def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
 
 def _config(options: argparse.Namespace, sampling: Sampling) -> GRPOConfig:
     given = {f.name: getattr(options, f.name) for f in fields(GRPOConfig) if hasattr(options, f.name)}
-    own = {name: getattr(options, name) for name in ("temperature", "max_tokens", "separator")}
-    return GRPOConfig(**given, sampling=replace(sampling, **{k: v for k, v in own.items() if v is not None}))
+    changes = {name: getattr(options, name) for name in ("temperature", "max_tokens", "separator")}
+    return GRPOConfig(**given, sampling=replace(sampling, **{k: v for k, v in changes.items() if v is not None}))

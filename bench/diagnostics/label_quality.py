@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from bench.stats.intervals import mean_interval
 from verifiers.interface.scoring import Scorer
@@ -103,6 +102,8 @@ def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
     0.875
     """
+    from scipy.stats import rankdata  # takes a second to import
+
     good = labels.astype(bool)
     positives, negatives = int(good.sum()), int((~good).sum())
     ranks = rankdata(scores)

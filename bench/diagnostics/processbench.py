@@ -13,8 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from bench.inputs.errors import BadInput
-from bench.inputs.options import check_limit
-from bench.inputs.rows import Row, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, check_limit, read_rows, text_field, unique_id
 from bench.inputs.specs import separator_of
 from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.interface.scoring import Scorer, Scores

@@ -91,3 +91,9 @@ def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
         raise BadInput(f"{where}: id {name!r} was used by {seen[name]}; ids must be unique")
     seen[name] = where
     return name
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise BadInput for a limit that leaves nothing."""
+    if limit is not None and limit < 1:
+        raise BadInput(f"--limit {limit}: it must be 1 or more")

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.inputs.errors import BadInput
-from bench.inputs.options import ANSWERS
 from bench.inputs.specs import load_scorer, separator_note, separator_of, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
@@ -20,7 +19,7 @@ from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS, Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from verifiers.grading.answer_verifier import AnswerVerifier
-from verifiers.grading.answers import MATH, Answers
+from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.scoring import Reduce, Scorer, Spend
 from verifiers.interface.solution import Problem, Solution
 

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.inputs.errors import BadInput
-from bench.inputs.options import check_limit
-from bench.inputs.rows import Row, after_hashes, check_text, text_field
+from bench.inputs.rows import Row, after_hashes, check_limit, check_text, text_field
 from bench.pools.columns import COLUMNS, Columns
 from bench.pools.recorded_scores import Entry, recorded_scores
 from bench.pools.sources import is_run_folder, source_rows

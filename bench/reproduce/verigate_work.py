@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from bench.commands.train_grpo import Accuracy
 from bench.diagnostics.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.making.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS, Split
+from bench.training.accuracy import Accuracy
 from bench.training.audit import read_metrics
 from policies.backends.transformers import Transformers
 from policies.grpo.advantages import CREDITS

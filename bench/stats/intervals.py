@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 Floats = npt.NDArray[np.float64]
 _BLOCK = 512  # problems whose weights are drawn at a time
@@ -64,6 +63,8 @@ def mean_interval(
     mean = float(values.mean() if sizes is None else np.average(values, weights=weights))
     agreed = values.min() == values.max()
     if agreed and bounds == (0.0, 1.0) and values[0] in bounds:
+        from scipy.stats import binomtest  # takes a second to import
+
         exact = binomtest(int(values.sum()), len(values)).proportion_ci(level)
         return mean, float(exact.low), float(exact.high)
     # Of agreement nothing is known but that it was seen.

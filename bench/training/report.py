@@ -7,6 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.files.run_folder import write_atomically
 from bench.inputs.errors import BadInput
@@ -104,6 +106,29 @@ def attributions_page(rows: Sequence[Mapping[str, Any]]) -> str:
                 reward = "–" if boxes[0]["reward"] is None else f"{boxes[0]['reward']:g}"
                 parts.append(f"<div>{reward} " + "".join(_box(row, most) for row in boxes) + "</div>")
     return "\n".join(parts) + "\n"
+
+
+def summary(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """What a training came to, for a reader: first tenth of the steps against last, evaluations, the audit.
+
+    >>> summary([{"step": 1, "reward": 0.25, "dead": 0.5}, {"step": 2, "reward": 0.5, "dead": 0.25}])
+    ['- reward 0.250 -> 0.500, dead groups 0.500 -> 0.250']
+    """
+    steps = [row for row in rows if row["step"] != 0]
+    few = max(1, len(steps) // 10)
+    parts = []
+    for name, what in (("reward", "reward"), ("dead", "dead groups"), ("prm_share", "share of the PRM")):
+        known = [float(v) for row in steps if isinstance(v := row.get(name), (int, float))]
+        if known:
+            parts.append(f"{what} {np.mean(known[:few]):.3f} -> {np.mean(known[-few:]):.3f}")
+    lines = [f"- {', '.join(parts)}"]
+    evaluations = [(row["step"], e) for row in rows if isinstance(e := row.get("evaluation"), Mapping)]
+    if evaluations:
+        shown = ", ".join(f"{e['accuracy']:.3f} after {step}" for step, e in (evaluations[0], evaluations[-1]))
+        lines.append(f"- held-out accuracy {shown} steps")
+    if signs := audit(steps).signs:
+        lines.append(f"- audit: {'; '.join(signs)}")
+    return lines
 
 
 def _box(row: Mapping[str, Any], most: float) -> str:

@@ -170,3 +170,5 @@ GSM8K = Answers(
 
 EXACT = Answers(last_line, _equal_text)
 """The last line that is not blank, compared character by character."""
+
+ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
+from bench.commands.options import separator
 from bench.inputs.errors import BadInput
-from bench.inputs.options import separator
 from bench.inputs.specs import separator_of, version_of
 from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder

@@ -1,0 +1,57 @@
+"""Options that several commands have, and how their values are read."""
+
+import argparse
+import re
+from pathlib import Path
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
+
+
+def add_out_and_seed(parser: argparse.ArgumentParser) -> None:
+    """`--out` and `--seed`, of what writes a run's folder."""
+    parser.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
+    """`--limit` and `--scorer`, of what solves or reranks problems."""
+    parser.add_argument("--limit", type=int, help="only the first so many problems")
+    parser.add_argument(
+        "--scorer",
+        action="append",
+        default=[],
+        metavar="[NAME=]SPEC",
+        help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
+        "may be repeated",
+    )
+
+
+def separator(text: str) -> str:
+    r"""What ends a step, as a shell passes it on: `\n`, `\r`, `\t` and `\\` are read as escapes.
+
+    >>> separator(r"\n\n"), separator(" ки")
+    ('\n\n', ' ки')
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name the text that ends a step, such as '\\n\\n'")
+    return re.sub(r"\\([nrt\\])", lambda escape: _ESCAPES[escape[1]], text)
+
+
+def columns(text: str) -> dict[str, str]:
+    """Our names of columns, with those of a source: `prompt=problem,solutions=samples`.
+
+    >>> columns("prompt=problem,solutions=samples")
+    {'prompt': 'problem', 'solutions': 'samples'}
+    """
+    pairs = [part.partition("=") for part in text.split(",")]
+    for ours, _, theirs in pairs:
+        if not (ours and theirs):
+            raise argparse.ArgumentTypeError(f"{text!r}: write OURS=THEIRS, separated by commas")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)

@@ -1,0 +1,68 @@
+"""`stepbeam reproduce`: a paper's claims beside what the embedded models show."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from bench.commands.options import positive
+from bench.inputs.errors import BadInput
+
+_SIZES = {
+    "genrm": ("base", "problems", "seeds", "steps"),
+    "pav": (),
+    "verigate": ("problems", "seeds", "steps"),
+    "pav-rl": ("seeds", "steps"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam reproduce`."""
+    parser.add_argument("claims", choices=tuple(_SIZES))
+    parser.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
+    parser.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
+    parser.add_argument("--problems", type=positive, help="genrm, verigate: held-out problems a task")
+    parser.add_argument("--seeds", type=positive, help="so many trainings of each; not for pav")
+    parser.add_argument(
+        "--steps", type=positive, help="genrm: steps of training GenRM-CoT; verigate, pav-rl: of every training"
+    )
+    parser.add_argument("--processes", type=positive, default=2, help="pieces of work done side by side")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do the work that is not done yet, and print each claim beside what was measured."""
+    from bench.reproduce.claim import claims_table
+
+    out = options.out or Path("runs") / f"reproduce-{options.claims}"
+    given = {name: value for name in _SIZES["genrm"] if (value := getattr(options, name))}
+    for name in given:
+        if name not in _SIZES[options.claims]:
+            raise BadInput(f"--{name}: it is not for '{options.claims}'")
+    base = given.pop("base", None)
+    if "seeds" in given:
+        given["seeds"] = tuple(range(given["seeds"]))
+    print(f"the claims about {options.claims} on the embedded tasks -> {out}")
+    if options.claims == "genrm":
+        from bench.reproduce import genrm, genrm_work
+
+        plain = genrm_work.pretrained_work(out, base) if base else genrm_work.Work(out)
+        longer = {"longer": given["problems"]} if "problems" in given else {}
+        reports = genrm.reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
+        claims_by_task = [(report.task, report.claims) for report in reports]
+    elif options.claims == "pav":
+        from bench.reproduce import pav, pav_work
+
+        pav_reports = pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
+        claims_by_task = [(report.task, report.claims) for report in pav_reports]
+    elif options.claims == "pav-rl":
+        from bench.reproduce import pav_rl
+
+        claims_by_task = pav_rl.reproduce_pav_rl(pav_rl.Work(out, **given), processes=options.processes)
+    else:
+        from bench.reproduce import verigate, verigate_work
+
+        if "problems" in given:
+            given["held_out"] = given.pop("problems")
+        claims_by_task = verigate.reproduce_verigate(verigate_work.Work(out, **given), processes=options.processes)
+    for task, claims in claims_by_task:
+        print(f"\n{task}\n\n{claims_table(claims)}")
+    print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")

@@ -1,0 +1,42 @@
+"""What the commands show of a run: a table, a plot, a page and the files."""
+
+import re
+from pathlib import Path
+
+from bench.report.page import write_report
+from bench.runs.plan import RunPlan
+from bench.runs.plot import plot
+from bench.runs.run import run
+from bench.runs.table import table
+from bench.stats.curves import Results
+
+_SHOWN = (".html", ".jsonl", ".png", ".toml")
+
+
+def carry_out(plan: RunPlan, out: Path) -> None:
+    """Run a plan into a folder, or go on in it, and show the curves."""
+    print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
+    show(run(plan, out), out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
+
+
+def show(results: Results, out: Path, *, title: str) -> None:
+    """Write plot and page into the folder, and print the table, the notes and the files."""
+    points = results.points()
+    plot(points, out / "curve.png", title=title)
+    write_report([out], out / "report.html")
+    print()
+    print(table(points))
+    print()
+    for note in results.notes:
+        print(f"- {note}")
+    files = [str(path) for path in sorted(out.iterdir()) if path.suffix in _SHOWN]
+    print(f"- files: {', '.join(files)}")
+
+
+def slug(*parts: str) -> str:
+    """A folder's name from the parts of a command.
+
+    >>> slug("gsm8k:data/test.jsonl", "tiny:policy", "n16")
+    'test.jsonl-tiny-policy-n16'
+    """
+    return "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", Path(part).name).strip("-.") for part in parts)
