@@ -15,9 +15,14 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
+from bench.tiny.examples.made_up import make_up_text
+from bench.tiny.examples.rationales import (
+    compare_last_letter,
+    compare_last_lines,
+    compare_lists,
+    compare_lists_backwards,
+)
 from bench.tiny.making.lm import FEWER_PROMPTS, IGNORED, PROMPTS, Log, lm_batch, optimizer_for, take_step
-from bench.tiny.making.made_up import make_up_text
-from bench.tiny.making.rationales import compare_last_letter, compare_last_lines, compare_lists, compare_lists_backwards
 from bench.tiny.worlds.words import BY_INITIAL, WORDS
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 

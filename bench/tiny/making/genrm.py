@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
+from bench.tiny.examples.made_up import make_up_text
+from bench.tiny.examples.rationales import FORMAT, rationales
+from bench.tiny.examples.rollouts import sample
 from bench.tiny.making.drills import train_on_drills
 from bench.tiny.making.lm import Log
-from bench.tiny.making.made_up import make_up_text
 from bench.tiny.making.models import save, ship
-from bench.tiny.making.rationales import FORMAT, rationales
-from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.training.config import TrainConfig
 from verifiers.genrm.critiqued import Critiqued

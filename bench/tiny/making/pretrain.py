@@ -9,9 +9,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
+from bench.tiny.examples.made_up import make_up
 from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
 from bench.tiny.making.lookahead import draw_lines, pack
-from bench.tiny.making.made_up import make_up
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
 from verifiers.reward_models.labelled import Labelled
 

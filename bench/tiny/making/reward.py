@@ -12,8 +12,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
+from bench.tiny.examples.rollouts import sample
 from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
-from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
 from bench.tiny.worlds.worlds import WORLDS, Split, World, draw_prompts, held_out

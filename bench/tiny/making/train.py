@@ -21,15 +21,15 @@ import torch
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.files.memory import keep_freed_memory
+from bench.tiny.examples.made_up import make_up_outcomes
+from bench.tiny.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.making.figures import measure_labels, measure_pools
 from bench.tiny.making.genrm import drilled, genrm, genrm_cot
 from bench.tiny.making.lm import Log, train_lm
 from bench.tiny.making.lookahead import learn_lookahead
-from bench.tiny.making.made_up import make_up_outcomes
 from bench.tiny.making.models import new_policy, new_reward_model, save, ship
 from bench.tiny.making.pretrain import learn_errors
 from bench.tiny.making.reward import Target, collect, read_rollouts, train_reward_model, write_rollouts
-from bench.tiny.making.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.worlds import World
 from policies.backends.transformers import Transformers

@@ -10,10 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bench.diagnostics.label_quality import auc
 from bench.stats.estimators import best_at_k, weighted_at_k
 from bench.tiny import load_task, weights_folder
+from bench.tiny.examples.rollouts import sample
 from bench.tiny.making.figures import load_scorer, pool_values
 from bench.tiny.making.lm import IGNORED, lm_batch
 from bench.tiny.making.reward import Rollout, encode_rollouts
-from bench.tiny.making.rollouts import sample
 from bench.tiny.worlds import countdown
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from prms import PRM

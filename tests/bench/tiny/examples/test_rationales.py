@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from bench.tiny.examples.made_up import make_up_text
+from bench.tiny.examples.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.making.drills import draw_drill
-from bench.tiny.making.made_up import make_up_text
-from bench.tiny.making.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.worlds.tokenizer import build_tokenizer
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from verifiers.genrm.critiqued import read_verdict
