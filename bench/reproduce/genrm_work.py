@@ -10,8 +10,8 @@ import numpy as np
 from bench.reproduce import genrm_words
 from bench.reproduce.folder import Unit, unit
 from bench.tiny import load_task, weights_folder
+from bench.tiny.examples.critiqued import SETTINGS, critiqued
 from bench.tiny.examples.rationales import FORMAT
-from bench.tiny.making.genrm import SETTINGS, critiqued
 from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
 from policies.models.parameters import flop_parameters
