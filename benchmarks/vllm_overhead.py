@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import search
-from bench.tasks.task import Task
+from bench.inputs.task import Task
 from bench.tasks.tasks import load_task
 from bench.tiny import weights_folder
 from policies import EngineOptions

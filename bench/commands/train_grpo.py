@@ -8,7 +8,7 @@ from bench.commands.options import separator
 from bench.files.run_folder import make_folder
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer
-from bench.tasks.task import Task
+from bench.inputs.task import Task
 from bench.tasks.tasks import TINY, load_task
 from bench.tiny import load_task as load_tiny
 from policies.grpo.advantages import CREDITS

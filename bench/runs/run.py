@@ -12,13 +12,13 @@ import search
 from bench.files.run_folder import Row, RunFolder, open_run
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, separator_note, separator_of
+from bench.inputs.task import Task
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.samples import mark_most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
-from bench.tasks.task import Task
 from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV

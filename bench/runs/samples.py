@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.files.run_folder import json_number
-from bench.tasks.task import Task
+from bench.inputs.task import Task
 from search import Pool, SearchResult
 from search.selection import weighted
 from verifiers.interface.scoring import Spend

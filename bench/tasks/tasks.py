@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, after_hashes, read_rows, text_field, unique_id
-from bench.tasks.task import Task
+from bench.inputs.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier

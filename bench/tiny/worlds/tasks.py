@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.tasks.task import Task
+from bench.inputs.task import Task
 from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.combinators.from_function import from_function
