@@ -1,7 +1,12 @@
-"""Policies: what samples solutions."""
+"""Policies, which sample solutions: the protocol, engines, saved and scripted solutions, and gated GRPO.
 
-from typing import TYPE_CHECKING, Any
+Rooms: backends (where samples come from), models (from a folder to tokens and tensors), decoding (our own engine),
+training (from examples to weights, for all that is trained), grpo. `policy` is the protocol that the others speak.
+"""
 
+from typing import TYPE_CHECKING
+
+import policies.ownership  # noqa: F401
 from policies.backends.load import load
 from policies.backends.replay import Replay
 from policies.backends.scripted import Scripted
@@ -9,6 +14,7 @@ from policies.grpo.advantages import GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.models.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from verifiers.interface.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from policies.backends.transformers import Transformers
@@ -35,19 +41,12 @@ __all__ = [
     "load",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # torch and transformers take seconds to import; only what needs them pays.
-    if name == "Transformers":
-        from policies.backends.transformers import Transformers
-
-        return Transformers
-    if name == "VLLM":
-        from policies.backends.vllm import VLLM
-
-        return VLLM
-    if name in ("TrainResult", "grpo_train"):
-        import policies.grpo.train
-
-        return getattr(policies.grpo.train, name)
-    raise AttributeError(f"module 'policies' has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "TrainResult": "policies.grpo.train",
+        "Transformers": "policies.backends.transformers",
+        "VLLM": "policies.backends.vllm",
+        "grpo_train": "policies.grpo.train",
+    },
+)

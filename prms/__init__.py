@@ -1,8 +1,12 @@
-"""Process reward models: scorers that judge every step."""
+"""Process scorers, which judge every step: PRMs, PAVs, values by rollouts, and public PRMs by name.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+One room. `prm` and `public` ask models, `pav` and `best_of_k` make scorers of scorers, `values` and `rollouts`
+estimate values from completions, `formats` are those of public PRMs, `load` makes a scorer from a folder or a name.
+"""
 
+from typing import TYPE_CHECKING
+
+import policies.ownership  # noqa: F401
 from prms.best_of_k import BestOfK, best_of_k_value
 from prms.formats import (
     FORMATS,
@@ -20,6 +24,7 @@ from prms.pav import PAV
 from prms.rollout_value import RolloutValue
 from prms.value_rows import labelled
 from prms.values import collect_values
+from verifiers.interface.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from prms.prm import PRM
@@ -49,16 +54,12 @@ __all__ = [
     "train_prm",
 ]
 
-# What is imported only when it is asked for: torch takes seconds to import.
-_LAZY = {
-    "PRM": "prms.prm",
-    "PublicErrorPRM": "prms.public",
-    "PublicPRM": "prms.public",
-    "train_prm": "prms.train_prm",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "PRM": "prms.prm",
+        "PublicErrorPRM": "prms.public",
+        "PublicPRM": "prms.public",
+        "train_prm": "prms.train_prm",
+    },
+)

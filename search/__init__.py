@@ -1,20 +1,21 @@
-"""Search strategies: Best-of-N, self-consistency, weighted majority, beam search, and reranking of saved pools."""
+"""Search: Best-of-N, self-consistency, weighted majority, beam search, and reranking of saved pools.
 
-from search.ownership import require_own_verifiers
+Room: strategies (a file each, a generator for one problem). Beside it, `driver` runs the strategies of many problems,
+`requests` is what they ask for, `selection` picks from a pool, `budget` limits what is spent.
+"""
 
-require_own_verifiers()
-
-from search.budget import Budget  # noqa: E402
-from search.driver import drive  # noqa: E402
-from search.requests import Extend, OutOfBudget, Score, Strategy  # noqa: E402
-from search.result import Fate, Node, SearchResult  # noqa: E402
-from search.selection import Pool, Select, Selector, pessimistic, soft  # noqa: E402
-from search.strategies.beam_search import NoOpinionError, beam_search  # noqa: E402
-from search.strategies.best_of_n import best_of_n, weighted_majority  # noqa: E402
-from search.strategies.rerank import rerank  # noqa: E402
-from search.strategies.sample import sample  # noqa: E402
-from search.strategies.score import score  # noqa: E402
-from search.strategies.self_consistency import self_consistency  # noqa: E402
+import policies.ownership  # noqa: F401
+from search.budget import Budget
+from search.driver import drive
+from search.requests import Extend, OutOfBudget, Score, Strategy
+from search.result import Fate, Node, SearchResult
+from search.selection import Pool, Select, Selector, pessimistic, soft
+from search.strategies.beam_search import NoOpinionError, beam_search
+from search.strategies.best_of_n import best_of_n, weighted_majority
+from search.strategies.rerank import rerank
+from search.strategies.sample import sample
+from search.strategies.score import score
+from search.strategies.self_consistency import self_consistency
 
 __all__ = [
     "Budget",

@@ -77,16 +77,18 @@ def test_import_search_takes_under_three_tenths_of_a_second() -> None:
     assert min(float(run_python(code)) for _ in range(5)) < 0.3
 
 
-def test_a_foreign_package_named_verifiers_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "verifiers").mkdir()
-    (tmp_path / "verifiers" / "__init__.py").write_text("raise RuntimeError('must not be run')\n")
+@pytest.mark.parametrize("package", ["bench", "policies", "prms", "search"])
+def test_a_foreign_package_named_verifiers_is_noticed(package: str, tmp_path: Path) -> None:
+    foreign = tmp_path / "verifiers"
+    (foreign / "interface").mkdir(parents=True)  # as where it was installed over ours
+    (foreign / "__init__.py").write_text("raise RuntimeError('must not be run')\n")
     output = run_python(f"""
         import sys
         sys.path.insert(0, {str(tmp_path)!r})
         try:
-            import search
+            import {package}
         except ImportError as error:
             print(error)
         """)
-    assert "is not stepbeam's" in output
+    assert f"'verifiers' at {foreign / '__init__.py'} is not stepbeam's" in output
     assert "pip uninstall verifiers" in output

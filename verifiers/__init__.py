@@ -1,7 +1,10 @@
-"""Scorers: one interface for outcome verifiers, PRMs, PAVs and generative verifiers."""
+"""stepbeam's scorers: the interface that all scorers share, and those that judge whole solutions.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+Rooms: interface (problems, solutions, scores), grading (answers), reward_models, genrm (generative verifiers),
+combinators (scorers made from scorers). `laws` checks any scorer, `load` makes one from a folder or a name.
+"""
+
+from typing import TYPE_CHECKING
 
 from policies.training.config import TrainConfig
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
@@ -12,6 +15,7 @@ from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.lazy_exports import lazy_exports
 from verifiers.interface.scoring import (
     FloatArray,
     Incremental,
@@ -90,24 +94,19 @@ __all__ = [
     "with_outcome",
 ]
 
-
-# What is imported only when it is asked for: torch takes seconds to import, and sqlite3 some milliseconds.
-_LAZY = {
-    "GenRM": "verifiers.genrm.judge",
-    "ImplicitReward": "verifiers.reward_models.implicit_reward",
-    "Judgement": "verifiers.genrm.judge",
-    "LLMJudge": "verifiers.genrm.llm_judge",
-    "ORM": "verifiers.reward_models.orm",
-    "Preference": "verifiers.reward_models.train_dpo",
-    "cached": "verifiers.combinators.cached",
-    "preference_pairs": "verifiers.reward_models.train_dpo",
-    "train_dpo": "verifiers.reward_models.train_dpo",
-    "train_genrm": "verifiers.genrm.train",
-    "train_orm": "verifiers.reward_models.train_orm",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "GenRM": "verifiers.genrm.judge",
+        "ImplicitReward": "verifiers.reward_models.implicit_reward",
+        "Judgement": "verifiers.genrm.judge",
+        "LLMJudge": "verifiers.genrm.llm_judge",
+        "ORM": "verifiers.reward_models.orm",
+        "Preference": "verifiers.reward_models.train_dpo",
+        "cached": "verifiers.combinators.cached",
+        "preference_pairs": "verifiers.reward_models.train_dpo",
+        "train_dpo": "verifiers.reward_models.train_dpo",
+        "train_genrm": "verifiers.genrm.train",
+        "train_orm": "verifiers.reward_models.train_orm",
+    },
+)
