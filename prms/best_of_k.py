@@ -10,8 +10,9 @@ import numpy.typing as npt
 from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
+from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -73,7 +74,7 @@ class BestOfK:
     counts: without them the value would be biased in silence.
     """
 
-    of: ValueScorer
+    of: Scorer
     k: int
 
     def __post_init__(self) -> None:
@@ -93,27 +94,39 @@ class BestOfK:
         """What a run writes down."""
         return f"best_of_{self.k}({name_of(self.of)})"
 
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps that its scorer was trained on, None where it does not say."""
+        return separator_of(self.of)
+
+    @property
+    def target(self) -> str | None:
+        """What the labels of its scorer were, None where it does not say."""
+        return target_of(self.of)
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """The Best-of-K value of each empty prefix, shape (1,); None where its scorer knows no such value."""
+        if isinstance(counted := self.of, CountedValues):
+            return lambda problems: self._from_counts(counted.root_counts(problems))
+        ask_roots = root_values_of(self.of)
+        return None if ask_roots is None else lambda problems: self._from_values(ask_roots(problems))
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The Best-of-K value at every step."""
         return self.with_base(problems, solutions)[1]
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The Best-of-K value of each empty prefix, shape (1,) a row."""
-        if isinstance(self.of, CountedValues):
-            return self._from_counts(self.of.root_counts(problems))
-        return self._from_values(self.of.root_values(problems))
 
     def with_base(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, Scores]:
         """The values of one completion and of k, from one scoring; each carries its whole spend."""
         if isinstance(self.of, CountedValues):
             counted = self.of.counts(problems, solutions)
             return counted.scores, self._from_counts(counted)
-        scores = self.of.score(problems, solutions)
+        scores = ask(self.of, problems, solutions)
         return scores, self._from_values(scores)
 
     def remembering(self) -> "BestOfK":
-        """The same with a memory in the scorer it is made from."""
-        return BestOfK(remembering(self.of), self.k)  # type: ignore[arg-type]
+        """The value from a scorer with a memory, where there can be one; for one search."""
+        return BestOfK(remembering(self.of), self.k)
 
     def _from_values(self, scores: Scores) -> Scores:
         rows = []
@@ -148,5 +161,5 @@ def _hidden_counts(scorer: Scorer) -> Scorer | None:
         inside = [scorer.scorer]
     elif isinstance(scorer, Weighted):
         inside = [part for part, _ in scorer.parts]
-    found = (part if isinstance(part, CountedValues) else _hidden_counts(part) for part in inside)
-    return next((part for part in found if part is not None), None)
+    hidden = (part if isinstance(part, CountedValues) else _hidden_counts(part) for part in inside)
+    return next((part for part in hidden if part is not None), None)

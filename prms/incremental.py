@@ -12,7 +12,7 @@ from policies.decoding.prefill import Job, run_jobs
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
-from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
+from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, check_rows
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import Judge, nan_row
 
@@ -33,6 +33,7 @@ class IncrementalPRM:
 
     def __init__(
         self,
+        name: str,
         rows_of: RowsOf,
         backbone: Any,
         judge: Judge,
@@ -41,6 +42,7 @@ class IncrementalPRM:
         memory_bytes: int,
         reduce: Reduce = "last",
     ) -> None:
+        self.name = name
         self.rows_of = rows_of
         self.judge = judge
         self.head_flops = head_flops
@@ -55,12 +57,9 @@ class IncrementalPRM:
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         scores, costs = self._read(problems, readable)
         steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
-        for problem, solution, row in zip(problems, solutions, steps, strict=True):
-            if len(row) != len(solution.steps):
-                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
         spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
-        return Scores(tuple(steps), tuple(spend), reasons, self.reduce)
+        return check_rows(self, problems, solutions, Scores(tuple(steps), tuple(spend), reasons, self.reduce))
 
     def _read(
         self, problems: Sequence[Problem], rows: dict[int, TokenRow]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from prms.best_of_k import BestOfK
+from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import ZERO, FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.scoring import ZERO, FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
-
-Roots = dict[Problem, tuple[float, str | None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,21 +46,26 @@ class PAV:
     """
 
     base: Scorer
-    prover: ValueScorer
+    prover: Scorer
     alpha: float = 0.5
+    _root_values: RootValues = field(init=False, repr=False)  # of the prover
 
     def __post_init__(self) -> None:
-        if missing := _missing(self.prover):
+        ask_roots = root_values_of(self.prover)
+        methods = {"score": getattr(self.prover, "score", None), "root_values": ask_roots}
+        missing = [method for method, value in methods.items() if value is None]
+        if ask_roots is None or missing:
             raise TypeError(
-                f"the prover {name_of(_source(self.prover))} has no {' and no '.join(missing)}: a PAV needs a "
-                "process scorer that also knows the value of a problem before its first step, such as a value PRM or "
-                "prms.RolloutValue(verifier, policy, k)"
+                f"the prover {name_of(self.prover)} has no {' and no '.join(missing)}: a PAV needs a process scorer "
+                "that also knows the value of a problem before its first step, such as a value PRM that was trained on "
+                "rows with `root`, or prms.RolloutValue(verifier, policy, k)"
             )
         if not math.isfinite(self.alpha):
             raise ValueError(f"alpha is {self.alpha}: give a finite number, such as 0.5")
+        object.__setattr__(self, "_root_values", ask_roots)
 
     @classmethod
-    def best_of_k(cls, prm: ValueScorer, k: int = 4, *, alpha: float = 0.5) -> PAV:
+    def best_of_k(cls, prm: Scorer, k: int = 4, *, alpha: float = 0.5) -> PAV:
         """A PAV whose prover is Best-of-k of the base policy, from one PRM that is read once.
 
         With a learned Q the prover is 1 - (1-Q)^k; with counts (`prms.RolloutValue`) the unbiased
@@ -74,110 +78,84 @@ class PAV:
         """What a run writes down: both parts and alpha."""
         return f"pav(base={name_of(self.base)}, prover={name_of(self.prover)}, alpha={self.alpha:g})"
 
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps that the base was trained on, None where it does not say."""
+        return separator_of(self.base)
+
+    @property
+    def target(self) -> str | None:
+        """What the labels of the base were, None where it does not say."""
+        return target_of(self.base)
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """Q + alpha * A of every step; N rows."""
-        return _score(self, problems, solutions, self.prover, {})
+        if self.alpha == 0:
+            return ask(self.base, problems, solutions).with_reduce("last")
+        base, values = self._both_parts(problems, solutions)
+        gains = self._gains(values, problems, solutions)
+        steps: list[FloatArray] = []
+        for q, a in zip(base.steps, gains.steps, strict=True):
+            steps.append((q.astype(np.float64) + self.alpha * a.astype(np.float64)).astype(np.float32))
+        spend = tuple(a + b for a, b in zip(base.spend, gains.spend, strict=True))
+        return Scores(tuple(steps), spend, tuple(a or b for a, b in zip(base.reasons, gains.reasons, strict=True)))
 
     def advantages(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The prover's A of every step alone; a row adds up to Q_T - Q_0."""
-        return _advantages(self.prover.score(problems, solutions), problems, solutions, self.prover, {})
+        return self._gains(ask(self.prover, problems, solutions), problems, solutions)
 
-    def remembering(self) -> Scorer:
+    def remembering(self) -> PAV:
         """The same scores; both parts and the root values are remembered, for one search."""
         base = remembering(self.base)
-        prover: Any
         if self.prover is self.base:
             prover = base
         elif isinstance(self.prover, BestOfK) and self.prover.of is self.base:
-            prover = BestOfK(base, self.prover.k)  # type: ignore[arg-type]  # it may have lost its root values
+            prover = BestOfK(base, self.prover.k)
         else:
             prover = remembering(self.prover)
-        return _Remembering(self, base, prover, self.prover if _missing(prover) else prover, {})
+        twin = copy(self)
+        # A memory may have lost its root values: then those of the prover as it was given count.
+        ask_roots = _once(root_values_of(prover) or self._root_values)
+        for name, value in (("base", base), ("prover", prover), ("_root_values", ask_roots)):
+            object.__setattr__(twin, name, value)
+        return twin
+
+    def _both_parts(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, Scores]:
+        """The scores of both; where the prover is made from the base, the base works and is paid once."""
+        base, prover = self.base, self.prover
+        if prover is base:
+            q = ask(base, problems, solutions)
+            return q, replace(q, spend=())
+        if isinstance(prover, BestOfK) and prover.of is base:
+            q, lifted = prover.with_base(problems, solutions)
+            return q, replace(lifted, spend=())
+        return ask(base, problems, solutions), ask(prover, problems, solutions)
+
+    def _gains(self, values: Scores, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """Differences of the prover's values along each row, from the root on, which a problem's first row pays."""
+        asked = list(dict.fromkeys(p for p, solution in zip(problems, solutions, strict=True) if solution.steps))
+        roots = self._root_values(asked) if asked else Scores(())
+        place, unpaid = {problem: k for k, problem in enumerate(asked)}, list(roots.spend)
+        steps, reasons, spend = list(values.steps), list(values.reasons), list(values.spend)
+        for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):
+            if solution.steps:
+                k = place[problem]
+                steps[i] = np.diff(steps[i].astype(np.float64), prepend=float(roots.steps[k][0])).astype(np.float32)
+                reasons[i] = reasons[i] or roots.reasons[k]
+                spend[i], unpaid[k] = spend[i] + unpaid[k], ZERO
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Remembering:
-    """A PAV in one search, which asks for the root value of a problem once."""
+def _once(ask_roots: RootValues) -> RootValues:
+    """Root values that are asked for once a problem; what is known costs nothing."""
+    known: dict[Problem, tuple[FloatArray, str | None]] = {}
 
-    pav: PAV
-    base: Scorer
-    prover: Scorer
-    root_source: ValueScorer
-    roots: Roots
+    def root_values(problems: Sequence[Problem]) -> Scores:
+        new = [problem for problem in problems if problem not in known]
+        asked = ask_roots(new) if new else Scores(())
+        known.update(zip(new, zip(asked.steps, asked.reasons, strict=True), strict=True))
+        cost = dict(zip(new, asked.spend, strict=True))
+        steps, reasons = zip(*(known[problem] for problem in problems), strict=True)
+        return Scores(steps, tuple(cost.get(problem, ZERO) for problem in problems), reasons)
 
-    @property
-    def name(self) -> str:
-        return self.pav.name
-
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        return _score(self, problems, solutions, self.root_source, self.roots)
-
-    @property
-    def alpha(self) -> float:
-        return self.pav.alpha
-
-
-def _source(prover: object) -> object:
-    """Whose root values a prover gives: a Best-of-k prover has those of its own scorer."""
-    return prover.of if isinstance(prover, BestOfK) else prover
-
-
-def _missing(prover: object) -> list[str]:
-    """What a prover lacks to be one."""
-    return [m for m in ("score", "root_values") if not callable(getattr(_source(prover), m, None))]
-
-
-def _score(
-    pav: PAV | _Remembering,
-    problems: Sequence[Problem],
-    solutions: Sequence[Solution],
-    root_source: ValueScorer,
-    roots: Roots,
-) -> Scores:
-    if pav.alpha == 0:
-        return pav.base.score(problems, solutions).with_reduce("last")
-    base, prover = _both_parts(pav.base, pav.prover, problems, solutions)
-    gains = _advantages(prover, problems, solutions, root_source, roots)
-    steps: list[FloatArray] = []
-    for q, a in zip(base.steps, gains.steps, strict=True):
-        steps.append((q.astype(np.float64) + pav.alpha * a.astype(np.float64)).astype(np.float32))
-    spend = tuple(a + b for a, b in zip(base.spend, gains.spend, strict=True))
-    return Scores(tuple(steps), spend, tuple(a or b for a, b in zip(base.reasons, gains.reasons, strict=True)))
-
-
-def _both_parts(
-    base: Scorer, prover: Scorer, problems: Sequence[Problem], solutions: Sequence[Solution]
-) -> tuple[Scores, Scores]:
-    """The scores of both; where the prover is made from the base, the base works and is paid once."""
-    if prover is base:
-        q = base.score(problems, solutions)
-        return q, replace(q, spend=())
-    if isinstance(prover, BestOfK) and prover.of is base:
-        q, lifted = prover.with_base(problems, solutions)
-        return q, replace(lifted, spend=())
-    return base.score(problems, solutions), prover.score(problems, solutions)
-
-
-def _advantages(
-    prover: Scores, problems: Sequence[Problem], solutions: Sequence[Solution], root_source: ValueScorer, roots: Roots
-) -> Scores:
-    """Differences of the prover's values along each row, from the root on."""
-    asked = [problem for problem, solution in zip(problems, solutions, strict=True) if solution.steps]
-    new = [problem for problem in dict.fromkeys(asked) if problem not in roots]
-    cost: dict[Problem, Spend] = {}
-    if new:
-        found = root_source.root_values(new)
-        for problem, row, reason, spend in zip(new, found.steps, found.reasons, found.spend, strict=True):
-            if row.shape != (1,):
-                raise ValueError(f"problem {problem.id!r}: root_values gave {row.tolist()}: expected one number")
-            roots[problem] = (float(row[0]), reason)
-            cost[problem] = spend
-    steps, reasons, spends = [], list(prover.reasons), []
-    for i, (problem, solution, q) in enumerate(zip(problems, solutions, prover.steps, strict=True)):
-        if len(q) != len(solution.steps):
-            raise ValueError(f"problem {problem.id!r}: {len(q)} scores for a solution of {len(solution.steps)} steps")
-        root, why = roots[problem] if solution.steps else (0.0, None)
-        steps.append(np.diff(q.astype(np.float64), prepend=root).astype(np.float32))
-        reasons[i] = reasons[i] or why
-        spends.append(prover.spend[i] + (cost.pop(problem, ZERO) if solution.steps else ZERO))
-    return Scores(tuple(steps), tuple(spends), tuple(reasons))
+    return root_values

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from transformers import AutoModelForTokenClassification
 
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.models.token_rows import TokenRow
+from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
-from verifiers.interface.scoring import Scores, Spend
+from verifiers.interface.scoring import Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import (
     HiddenStates,
@@ -24,10 +24,9 @@ from verifiers.reward_models.reward_model import (
     judge_of,
     load_on_vllm,
     load_reward_model,
-    nan_row,
-    read_out,
+    no_error_yet,
+    read_rows,
     rows_for,
-    spend_of,
 )
 
 if TYPE_CHECKING:
@@ -97,38 +96,27 @@ class PRM:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
         rows = rows_for(self.model, self.tokenizer, problems, solutions)
-        scores = self._scores(problems, rows, [len(solution.steps) for solution in solutions])
-        for problem, solution, row in zip(problems, solutions, scores.steps, strict=True):
-            if len(row) != len(solution.steps):
-                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(row)} scores")
-        return scores
+        return check_rows(self, problems, solutions, self._read(problems, rows, [len(s.steps) for s in solutions]))
 
-    def _scores(self, problems: Sequence[Problem], rows: Sequence[TokenRow | str], lengths: Sequence[int]) -> Scores:
-        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        asked = [problems[i] for i in read]
-        found = read_out(self.model, asked, list(read.values()), batch_tokens=self.batch_tokens)
-        values = dict(zip(read, found, strict=True))
-        steps = [values.get(i, nan_row(length)) for i, length in enumerate(lengths)]
-        spend = spend_of(self.model.base_model, self.model.score, problems, [read.get(i) for i in range(len(rows))])
-        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The value of each problem before its first step; `steps[i]` has shape (1,).
+    @property
+    def root_values(self) -> RootValues | None:
+        """The value of each problem before its first step, shape (1,) a row; None where the model was not taught it.
 
         Of a PRM with `target="error"` it is 1 and costs nothing: a solution without steps has no error. Of
-        one with `target="value"` it is read at the prompt's last token. Raises ValueError where the model
-        was not taught it.
+        one with `target="value"` that was trained on rows with `Labelled.root` it is read at the prompt's last token.
         """
         if self.target == "error":
-            return Scores((np.ones(1, dtype=np.float32),) * len(problems), (Spend(scorer_calls=1),) * len(problems))
-        if not entry_of(self.model).get("root"):
-            raise ValueError(
-                f"this PRM (target {self.target!r}) was not trained on the value of a problem before its first step: "
-                "train it on rows with `Labelled.root`, or use another prover"
-            )
-        found = rows_for(self.model, self.tokenizer, problems, [Solution()] * len(problems))
-        rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in found]
-        return self._scores(problems, rows, [1] * len(problems))
+            return no_error_yet
+        return self._root_values if entry_of(self.model).get("root") else None
+
+    def _root_values(self, problems: Sequence[Problem]) -> Scores:
+        prompts = rows_for(self.model, self.tokenizer, problems, [Solution()] * len(problems))
+        rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in prompts]
+        return self._read(problems, rows, [1] * len(problems))
+
+    def _read(self, problems: Sequence[Problem], rows: Sequence[TokenRow | str], lengths: Sequence[int]) -> Scores:
+        body, head, judge = self.model.base_model, self.model.score, judge_of(self.model)
+        return read_rows(body, head, judge, problems, rows, lengths, batch_tokens=self.batch_tokens)
 
     def remembering(self) -> IncrementalPRM | PRM:
         """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
@@ -140,6 +128,7 @@ class PRM:
         from prms.incremental import IncrementalPRM
 
         return IncrementalPRM(
+            self.name,
             partial(rows_for, self.model, self.tokenizer),
             self.model.base_model,
             judge_of(self.model),

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
+from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
-from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.scoring import Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import HiddenStates, context_of, head_parameters, nan_row, read_ends, spend_of
+from verifiers.reward_models.reward_model import HiddenStates, context_of, head_parameters, no_error_yet, read_rows
 
 if TYPE_CHECKING:
     from prms.incremental import IncrementalPRM
@@ -68,18 +68,22 @@ class PublicPRM:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step, with the format's reducer; N rows."""
-        rows = self._rows(problems, solutions)
-        read = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-        asked = [problems[i] for i in read]
-        found = read_ends(self.backbone, self._judge, asked, list(read.values()), batch_tokens=self.batch_tokens)
-        values = dict(zip(read, found, strict=True))
-        steps = [values.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
-        for problem, solution, scores in zip(problems, solutions, steps, strict=True):
-            if len(scores) != len(solution.steps):
-                raise AssertionError(f"problem {problem.id!r}: {len(solution.steps)} steps but {len(scores)} scores")
-        spend = spend_of(self.backbone, self.head, problems, [read.get(i) for i in range(len(rows))])
-        reasons = tuple(row if isinstance(row, str) else None for row in rows)
-        return Scores(tuple(steps), tuple(spend), reasons, self.format.reduce)
+        scores = read_rows(
+            self.backbone,
+            self.head,
+            self._judge,
+            problems,
+            self._rows(problems, solutions),
+            [len(solution.steps) for solution in solutions],
+            batch_tokens=self.batch_tokens,
+            reduce=self.format.reduce,
+        )
+        return check_rows(self, problems, solutions, scores)
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """1.0 a problem, shape (1,) a row, of a model that was taught errors: no step, no error yet; else None."""
+        return no_error_yet if self.target == "error" else None
 
     def remembering(self) -> IncrementalPRM | PublicPRM:
         """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
@@ -91,6 +95,7 @@ class PublicPRM:
         from prms.incremental import IncrementalPRM
 
         return IncrementalPRM(
+            self.name,
             self._rows,
             self.backbone,
             self._judge,
@@ -111,11 +116,4 @@ class PublicPRM:
         return torch.softmax(logits.float(), dim=-1)[:, 1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PublicErrorPRM(PublicPRM):
-    """A public PRM trained on error labels, so that it also knows the value of a problem: no step, no error yet."""
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """1.0 for each problem, `steps[i]` of shape (1,); nothing is computed."""
-        rows: list[FloatArray] = [np.ones(1, dtype=np.float32) for _ in problems]
-        return Scores(tuple(rows), (Spend(scorer_calls=1),) * len(rows))
+PublicErrorPRM = PublicPRM

@@ -13,7 +13,7 @@ from policies.models.engine_options import EngineChoice, EngineDType, EngineOpti
 from policies.models.tensors import json_of, read_tensors, tensor_names
 from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
-from prms.public import PublicErrorPRM, PublicPRM
+from prms.public import PublicPRM
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -38,9 +38,8 @@ def load_public(
             f"no PRM in {name!r}: it has no weights (*.safetensors); load what it has where you trust it, "
             "and save that with save_pretrained"
         )
-    kind = PublicErrorPRM if form.target == "error" else PublicPRM
     if (options := vllm_options(engine)) is not None:
-        return kind(*_on_vllm(name, form, dtype, options), form)
+        return PublicPRM(*_on_vllm(name, form, dtype, options), form)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     auto: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
     try:
@@ -62,7 +61,7 @@ def load_public(
         backbone, head = model.base_model, model.get_output_embeddings()
     else:
         backbone, head = model, _head(name, form, model.config.hidden_size)
-    return kind(backbone.to(where).eval(), head.to(where).eval(), tokenizer, form)
+    return PublicPRM(backbone.to(where).eval(), head.to(where).eval(), tokenizer, form)
 
 
 def _on_vllm(name: str, form: PRMFormat, dtype: str, options: EngineOptions) -> tuple[Any, torch.nn.Module, Any]:

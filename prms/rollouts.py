@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.policy import Policy, Sampling
-from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.interface.scoring import ZERO, Scorer, Spend, ask
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
@@ -106,11 +106,9 @@ def grade(
     outcomes, spend = [0.0] * len(solutions), [ZERO] * len(solutions)
     reasons: list[str | None] = [solution.reason for solution in solutions]
     finished = [i for i, solution in enumerate(solutions) if solution.finished]
-    scores = (
-        verifier.score([problems[i] for i in finished], [solutions[i] for i in finished]) if finished else Scores(())
-    )
-    if len(scores) != len(finished):
-        raise ValueError(f"the verifier answered {len(scores)} rows where {len(finished)} were asked for")
+    if not finished:
+        return outcomes, reasons, spend
+    scores = ask(verifier, [problems[i] for i in finished], [solutions[i] for i in finished])
     for i, value, reason, cost in zip(finished, scores.values().tolist(), scores.reasons, scores.spend, strict=True):
         outcomes[i], spend[i] = value, cost
         if math.isnan(value):

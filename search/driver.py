@@ -16,8 +16,8 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
-from verifiers.interface.errors import EngineStoppedError
-from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
+from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend, ask
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -214,7 +214,7 @@ class _Calls:
         reduce: list[Scores] = []
 
         def call(i: int, j: int) -> list[tuple[Scores, int]]:
-            scores = scorer.score(problems[i:j], solutions[i:j])
+            scores = ask(scorer, problems[i:j], solutions[i:j])
             reduce.append(scores)
             return [(scores, k) for k in range(len(scores))]
 
@@ -236,11 +236,6 @@ class _Calls:
                     reasons.append(solution.reason)
                     continue
                 scores, k = scored[row]
-                if len(scores.steps[k]) != len(solution.steps):
-                    raise ValueError(
-                        f"problem {run.problem.id!r}: the scorer gave {len(scores.steps[k])} scores for a solution of "
-                        f"{len(solution.steps)} steps; verifiers.check_scorer tests a scorer for this"
-                    )
                 steps.append(scores.steps[k])
                 spends.append(scores.spend[k])
                 reasons.append(scores.reasons[k])
@@ -262,7 +257,7 @@ class _Calls:
         def attempt(i: int, j: int) -> list[T]:
             try:
                 rows = call(i, j)
-            except EngineStoppedError:
+            except (EngineStoppedError, ScoresShapeError):
                 raise
             except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
                 errors.append(error)

@@ -21,7 +21,7 @@ def floor(module: str) -> int | None:
         return None
     if module == "verifiers.interface.solution":
         return 0
-    if module in ("verifiers.interface.scoring", "verifiers.laws", "policies.policy"):
+    if module.startswith("verifiers.interface.") or module in ("verifiers.laws", "policies.policy"):
         return 1
     if package == "bench":
         return 4

@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 
 from policies.training.config import TrainConfig
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
-from verifiers.combinators.from_function import from_function
+from verifiers.combinators.from_function import from_function, from_steps
 from verifiers.combinators.weighted import weighted
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import EXACT, GSM8K, MATH, Answers
+from verifiers.interface.capabilities import Incremental, ValueScorer, remembering
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.lazy_exports import lazy_exports
-from verifiers.interface.scoring import (
-    FloatArray,
-    Incremental,
-    Reduce,
-    Scorer,
-    Scores,
-    Spend,
-    ValueScorer,
-    outcome_scores,
-    remembering,
-)
+from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, outcome_scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
 from verifiers.laws import BrokenLawError, check_scorer
 from verifiers.load import load
@@ -82,6 +73,7 @@ __all__ = [
     "check_scorer",
     "failed",
     "from_function",
+    "from_steps",
     "load",
     "outcome_scores",
     "preference_pairs",

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.scoring import Scorer, Scores, check_rows
 from verifiers.interface.solution import Problem, Solution, Stop
 
 Case = tuple[Problem, Solution]
@@ -39,14 +40,14 @@ def check_scorer(
     problems = [problem for problem, _ in cases]
     solutions = [solution for _, solution in cases]
     scores = scorer.score(problems, solutions)
-    _same_shape(scores, cases, "one score a step")
+    _same_shape(scorer, scores, cases, "one score a step")
 
     again = scorer.score(problems, solutions)
     _same_values(scores, again, cases, "the same call twice gives the same scores", 0.0)
 
     singles = [scorer.score([problem], [solution]) for problem, solution in cases]
     for single, case in zip(singles, cases, strict=True):
-        _same_shape(single, [case], "one score a step")
+        _same_shape(scorer, single, [case], "one score a step")
     _same_values(scores, Scores(tuple(s.steps[0] for s in singles)), cases, "a batch equals its singles", atol)
 
     order = np.random.default_rng(0).permutation(len(cases)).tolist()
@@ -54,7 +55,7 @@ def check_scorer(
         order = order[::-1]
     permuted = scorer.score([problems[i] for i in order], [solutions[i] for i in order])
     shuffled_cases = [cases[i] for i in order]
-    _same_shape(permuted, shuffled_cases, "permuting the rows permutes the scores")
+    _same_shape(scorer, permuted, shuffled_cases, "permuting the rows permutes the scores")
     expected = Scores(tuple(scores.steps[i] for i in order))
     _same_values(expected, permuted, shuffled_cases, "permuting the rows permutes the scores", atol)
 
@@ -69,15 +70,11 @@ def check_scorer(
             )
 
 
-def _same_shape(scores: Scores, cases: Sequence[Case], law: str) -> None:
-    if len(scores.steps) != len(cases):
-        raise BrokenLawError(f"{law}: {len(cases)} solutions got {len(scores.steps)} rows of scores")
-    for row, (problem, solution) in zip(scores.steps, cases, strict=True):
-        if len(row) != len(solution.steps):
-            raise BrokenLawError(
-                f"{law}: problem {problem.id!r} has {len(solution.steps)} steps and got {len(row)} scores "
-                f"for {_brief(solution)}"
-            )
+def _same_shape(scorer: Scorer, scores: Scores, cases: Sequence[Case], law: str) -> None:
+    try:
+        check_rows(scorer, [problem for problem, _ in cases], [solution for _, solution in cases], scores)
+    except ScoresShapeError as error:
+        raise BrokenLawError(f"{law}: {error}") from None
 
 
 def _same_values(expected: Scores, got: Scores, cases: Sequence[Case], law: str, atol: float) -> None:

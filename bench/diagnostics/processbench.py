@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, check_limit, read_rows, text_field, unique_id
-from bench.inputs.specs import separator_of
 from bench.stats.intervals import mean_interval, sums_interval
+from verifiers.interface.capabilities import separator_of
 from verifiers.interface.scoring import Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 

@@ -18,7 +18,7 @@ from bench.runs.plan import DType
 from bench.tiny import weights_folder
 from policies.models.engine_options import engine_from, without_resources
 from policies.policy import Policy
-from verifiers.interface.scoring import Scorer, ValueScorer
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import dtype_of, parts_of
 
 
@@ -61,12 +61,6 @@ def load_scorer(spec: str) -> Scorer:
         return own if own is not None else verifiers.load(known)
     except (ValueError, TypeError, OSError, ImportError) as error:
         raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
-
-
-def separator_of(scorer: Scorer) -> str | None:
-    """What ended the steps that a scorer was trained on (a PAV's base), None where it does not say."""
-    found: str | None = getattr(scorer, "separator", None) or getattr(getattr(scorer, "base", None), "separator", None)
-    return found
 
 
 def separator_note(name: str, trained: str | None, given: str) -> str | None:
@@ -129,8 +123,8 @@ def _load_pav(spec: str) -> Scorer:
     base, *prover = [load_scorer(name) for name in names]
     alpha = float(options.get("alpha", 0.5))
     if prover:
-        return PAV(base, _as_value_scorer(prover[0]), alpha)
-    return PAV.best_of_k(_as_value_scorer(base), int(options["k"]), alpha=alpha)
+        return PAV(base, prover[0], alpha)
+    return PAV.best_of_k(base, int(options["k"]), alpha=alpha)
 
 
 def _in_full(spec: str) -> str:
@@ -139,16 +133,6 @@ def _in_full(spec: str) -> str:
     folder = _tiny_folder(name)
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["stepbeam"]["kind"]
     return f"{kind}:{folder}{comma}{options}"
-
-
-def _as_value_scorer(scorer: Scorer) -> ValueScorer:
-    """The same scorer, if it knows the value of a problem before its first step.
-
-    Raises TypeError where it does not.
-    """
-    if not isinstance(scorer, ValueScorer):
-        raise TypeError(f"{type(scorer).__name__} does not know the value of a problem before its first step")
-    return scorer
 
 
 def _quiet() -> None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from bench.files.run_folder import lock_folder, read_config, write_config
 from bench.inputs.errors import BadInput
-from bench.inputs.specs import load_scorer, separator_note, separator_of, version_of
+from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
 from bench.pools.rows import GradedSolutions, write_pool_rows
@@ -20,6 +20,7 @@ from bench.runs.plan import SELECTORS, Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers
+from verifiers.interface.capabilities import separator_of
 from verifiers.interface.scoring import Reduce, Scorer, Spend
 from verifiers.interface.solution import Problem, Solution
 

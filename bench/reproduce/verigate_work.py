@@ -29,7 +29,7 @@ from prms.train_prm import train_prm
 from search.result import SearchResult
 from search.strategies.sample import sample
 from verifiers.combinators.weighted import weighted
-from verifiers.interface.scoring import Scorer, ValueScorer
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 
@@ -147,7 +147,7 @@ def _solutions(setting: Setting, *, count: int, seed: int) -> list[tuple[Problem
     return [(problem, Solution(split_steps(text), Stop.EOS)) for problem, text in texts]
 
 
-def scorer_of(work: Work, setting: Setting, kind: str) -> ValueScorer:
+def scorer_of(work: Work, setting: Setting, kind: str) -> Scorer:
     """A PRM, ready to be asked; "exact" is the task's own program."""
     return ExactSteps(setting.task) if kind == "exact" else PRM.load(prm(work, setting, kind), device="cpu")
 

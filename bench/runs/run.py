@@ -11,7 +11,7 @@ from tqdm import tqdm
 import search
 from bench.files.run_folder import Row, RunFolder, open_run
 from bench.inputs.errors import BadInput
-from bench.inputs.specs import load_policy, load_scorer, separator_note, separator_of
+from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
@@ -22,6 +22,7 @@ from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
+from verifiers.interface.capabilities import separator_of
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 

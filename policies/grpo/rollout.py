@@ -8,8 +8,9 @@ import numpy as np
 from policies.grpo.advantages import Floats, GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy
+from verifiers.interface.capabilities import root_values_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer
+from verifiers.interface.scoring import FloatArray, Scorer, ask
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Stop
 
@@ -81,14 +82,14 @@ def judge_groups(
     """
     if not pools:
         return []  # there are more processes than groups
-    rewards = _each(_rewards(verifier, _flat(problems, pools)), pools)
+    rewards = _each(_rewards(verifier, *_flat(problems, pools)), pools)
     plain = [_advantages(pool, r, None, None, config, gate="never") for pool, r in zip(pools, rewards, strict=True)]
     speaks = [prm is not None and _speaks(info, config) for _, info in plain]
     asked = [i for i, open_ in enumerate(speaks) if open_ or (prm is not None and held_out is not None)]
     said = dict(
         zip(asked, _step_scores([problems[i] for i in asked], [pools[i] for i in asked], prm, config), strict=True)
     )
-    audited = None if held_out is None else _each(_asked(held_out, _flat(problems, pools)).values(), pools)
+    audited = None if held_out is None else _each(ask(held_out, *_flat(problems, pools)).values(), pools)
     groups = []
     for i, (problem, pool) in enumerate(zip(problems, pools, strict=True)):
         scores, roots = said.get(i, (None, None))
@@ -153,44 +154,34 @@ def _step_scores(
     """For each pool its solutions' step scores, and the values before the first step where the credit asks for them."""
     if prm is None or not pools:
         return []
-    rows, roots = _flat(problems, pools), None
+    (asked, solutions), roots = _flat(problems, pools), None
     by_gain = config.credit in ("progress", "advantage")
     if by_gain and hasattr(prm, "advantages"):
         # A PAV knows the prover's progress itself: summed up from 0, its advantages telescope to it.
-        asked: Scores = prm.advantages([p for p, _ in rows], [s for _, s in rows])
-        steps, roots = tuple(np.cumsum(row, dtype=np.float32) for row in asked.steps), [0.0] * len(problems)
+        gains = prm.advantages(asked, solutions)
+        steps, roots = tuple(np.cumsum(row, dtype=np.float32) for row in gains.steps), [0.0] * len(problems)
     else:
-        steps = _asked(prm, rows).steps
-        if by_gain and isinstance(prm, ValueScorer):
-            roots = [float(v) for v in prm.root_values(problems).values()]
-    found, at = [], 0
+        steps = ask(prm, asked, solutions).steps
+        if by_gain and (ask_roots := root_values_of(prm)):
+            roots = [float(v) for v in ask_roots(problems).values()]
+    per_pool, at = [], 0
     for i, pool in enumerate(pools):
-        found.append((tuple(steps[at : at + len(pool)]), None if roots is None else [roots[i]] * len(pool)))
+        per_pool.append((tuple(steps[at : at + len(pool)]), None if roots is None else [roots[i]] * len(pool)))
         at += len(pool)
-    return found
+    return per_pool
 
 
-def _rewards(verifier: Scorer, rows: Sequence[tuple[Problem, Solution]]) -> FloatArray:
-    rewards = _asked(verifier, rows).values()
-    cut_off = np.array([solution.stop is Stop.LENGTH for _, solution in rows], dtype=np.bool_)
+def _rewards(verifier: Scorer, problems: Sequence[Problem], solutions: Sequence[Solution]) -> FloatArray:
+    rewards = ask(verifier, problems, solutions).values()
+    cut_off = np.array([solution.stop is Stop.LENGTH for solution in solutions], dtype=np.bool_)
     return np.where(cut_off & np.isnan(rewards), np.float32(0.0), rewards)
 
 
-def _flat(problems: Sequence[Problem], pools: Sequence[Sequence[Solution]]) -> list[tuple[Problem, Solution]]:
-    return [(p, s) for p, pool in zip(problems, pools, strict=True) for s in pool]
+def _flat(problems: Sequence[Problem], pools: Sequence[Sequence[Solution]]) -> tuple[list[Problem], list[Solution]]:
+    """A problem a solution, and the solutions of all pools in a row."""
+    asked = [problem for problem, pool in zip(problems, pools, strict=True) for _ in pool]
+    return asked, [solution for pool in pools for solution in pool]
 
 
 def _each(values: FloatArray, pools: Sequence[Sequence[Solution]]) -> list[FloatArray]:
     return np.split(values, np.cumsum([len(pool) for pool in pools])[:-1])
-
-
-def _asked(scorer: Scorer, rows: Sequence[tuple[Problem, Solution]]) -> Scores:
-    scores = scorer.score([p for p, _ in rows], [s for _, s in rows])
-    if len(scores) != len(rows):
-        raise ValueError(f"{name_of(scorer)} gave {len(scores)} rows of scores for {len(rows)} solutions")
-    for (problem, solution), row in zip(rows, scores.steps, strict=True):
-        if len(row) != len(solution.steps):
-            raise ValueError(
-                f"problem {problem.id!r}: {name_of(scorer)} gave {len(row)} step scores for {len(solution.steps)} steps"
-            )
-    return scores

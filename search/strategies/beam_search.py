@@ -13,7 +13,8 @@ from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
-from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, remembering
+from verifiers.interface.capabilities import remembering
+from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Stop
 
 

@@ -17,6 +17,7 @@ from policies.models.token_rows import TokenRow
 from prms import PRM
 from prms.pav import PAV
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, remembering, split_steps
+from verifiers.interface.errors import ScoresShapeError
 
 LINES = ("7-9=8\n", "7-9=2\n", "8*3=4\n", "1\n", "7-9")
 PROBLEMS = [Problem("p1", "C 7-9*3\n"), Problem("p2", "C 4+7-3\n"), Problem("p3", "N 3 7 8=17\n")]
@@ -169,19 +170,21 @@ def test_the_root_value_is_read_at_the_prompts_last_token(prm):
         assert spend.scored_tokens == ids.shape[1]
 
 
-def test_a_root_without_errors_is_one_and_a_root_never_taught_is_refused(prm):
+def test_a_root_without_errors_is_one_and_a_root_never_taught_is_none(prm):
     errors = taught(prm, "error", False).root_values(PROBLEMS[:2])
     assert errors.values().tolist() == [1.0, 1.0]
     assert Spend.total(errors.spend).scored_tokens == 0
-    with pytest.raises(ValueError, match=r"not trained on the value of a problem before its first step"):
-        taught(prm, "value", False).root_values(PROBLEMS)
+    untaught = taught(prm, "value", False)
+    assert untaught.root_values is None
+    with pytest.raises(TypeError, match=r"has no root_values: .* trained on rows with `root`"):
+        PAV(prm, untaught)
 
 
 def test_a_dropped_step_is_noticed(prm):
     memory = prm.remembering()
     real = memory.rows_of
     memory.rows_of = lambda p, s: [TokenRow(row.ids, row.ends[:-1]) for row in real(p, s)]
-    with pytest.raises(AssertionError, match=f"problem {PROBLEMS[0].id!r}: 2 steps but 1 scores"):
+    with pytest.raises(ScoresShapeError, match=rf"{PROBLEMS[0].id!r}: .* gave 1 scores for a solution of 2 steps"):
         memory.score(PROBLEMS[:1], [Solution((Step("1+1=2\n"), Step("2+2=4\n")))])
 
 

@@ -22,14 +22,14 @@ from verifiers import (
     Spend,
     Step,
     Stop,
-    ValueScorer,
     check_scorer,
     from_function,
+    from_steps,
     remembering,
     split_steps,
 )
 from verifiers.combinators.cached import cached
-from verifiers.combinators.calibration import CalibratedValues, Platt
+from verifiers.combinators.calibration import Calibrated, Platt
 from verifiers.combinators.weighted import weighted
 
 PROBLEM = Problem("p", "2+2?", "4")
@@ -190,7 +190,7 @@ def test_a_wrapper_that_hides_counts_is_refused(wrap, tmp_path):
     value = RolloutValue(RIGHT, coin(0.3), 8)
     wrapped = {
         "cached": lambda: cached(value, tmp_path / "s.sqlite", name="v"),
-        "calibrated": lambda: CalibratedValues(value, Platt(1.0, 0.0)),
+        "calibrated": lambda: Calibrated(value, Platt(1.0, 0.0)),
         "weighted": lambda: weighted([(value, 0.5), (BASE, 0.5)]),
         "nested": lambda: weighted([(BASE, 0.5), (cached(value, tmp_path / "s.sqlite", name="v"), 0.5)]),
     }[wrap]()
@@ -260,14 +260,11 @@ def test_a_part_that_cannot_judge_makes_the_step_unknown_and_says_why(where):
 
 
 def test_a_prover_without_root_values_is_refused_by_name():
-    class Stepwise:
-        def score(self, problems, solutions):
-            return Scores(tuple(np.ones(len(s.steps)) for s in solutions))
-
-    with pytest.raises(TypeError, match=r"the prover Stepwise has no root_values: .*RolloutValue"):
-        PAV(BASE, Stepwise())
-    with pytest.raises(TypeError, match="the prover Stepwise has no root_values"):
-        PAV.best_of_k(Stepwise())
+    ones = from_steps(lambda problem, solution: [1.0] * len(solution.steps))
+    with pytest.raises(TypeError, match=r"the prover from_steps\(.*\) has no root_values: .*RolloutValue"):
+        PAV(BASE, ones)
+    with pytest.raises(TypeError, match=r"the prover best_of_4\(from_steps\(.*\)\) has no root_values"):
+        PAV.best_of_k(ones)
     with pytest.raises(TypeError, match="the prover str has no score and no root_values"):
         PAV(BASE, "prm")
     orm = ORM.load(weights_folder("orm"))
@@ -320,7 +317,6 @@ def real_cases():
 
 
 def test_laws_with_the_tiny_prm(prm):
-    assert isinstance(prm, ValueScorer)
     check_scorer(PAV(prm, prm, 0.5), real_cases(), causal=True)
     check_scorer(PAV.best_of_k(prm), real_cases(), causal=True)
     check_scorer(BestOfK(prm, 4), real_cases(), causal=True)

@@ -15,6 +15,7 @@ from bench.tiny import load_task, weights_folder
 from bench.tiny.worlds.worlds import WORLDS
 from prms import PRM
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed, split_steps
+from verifiers.interface.errors import ScoresShapeError
 from verifiers.reward_models import reward_model
 from verifiers.reward_models.reward_model import rows_for
 
@@ -131,10 +132,12 @@ def test_the_context_is_the_text_models(prm):
 
 def test_a_dropped_step_is_noticed(prm, monkeypatch):
     problem, solution = next(worked())
-    real = reward_model.read_out
-    monkeypatch.setattr("prms.prm.read_out", lambda *a, **o: [row[:-1] for row in real(*a, **o)])
+    real = reward_model.read_ends
+    monkeypatch.setattr(reward_model, "read_ends", lambda *a, **o: [row[:-1] for row in real(*a, **o)])
     steps = len(solution.steps)
-    with pytest.raises(AssertionError, match=f"problem {problem.id!r}: {steps} steps but {steps - 1} scores"):
+    with pytest.raises(
+        ScoresShapeError, match=rf"{problem.id!r}: .* gave {steps - 1} scores for a solution of {steps} steps"
+    ):
         prm.score([problem], [solution])
 
 

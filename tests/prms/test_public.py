@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3Config
 import prms
 from policies.models.token_rows import TokenRow
 from prms.formats import QWEN_MATH_PRM
-from prms.public import PublicErrorPRM
-from verifiers import Message, Problem, Solution, Step, Stop, ValueScorer, check_scorer, failed
-from verifiers.reward_models.reward_model import read_ends
+from verifiers import Message, Problem, Solution, Step, Stop, check_scorer, failed
+from verifiers.interface.errors import ScoresShapeError
+from verifiers.reward_models import reward_model
 
 QUESTION = "What is 2 + 3 * 4?"
 TEXTS = ["Step 1: 3 * 4 = 12.", "(so far so good)", "2 + 12 = 14 - and no more", "16"]
@@ -179,8 +179,8 @@ def test_a_solution_is_worth_what_the_format_says(public_prms, kind):
 
 def test_only_error_labels_give_a_problem_a_value(public_prms, kind):
     prm = public_prms[kind]
-    assert isinstance(prm, ValueScorer) == (prm.target == "error") == isinstance(prm, PublicErrorPRM)
-    if isinstance(prm, ValueScorer):
+    assert (prm.root_values is not None) == (prm.target == "error")
+    if prm.root_values is not None:
         roots = prm.root_values([Problem("p", QUESTION), Problem("q", "?")])
         assert [row.tolist() for row in roots.steps] == [[1.0], [1.0]]
         assert roots.spend[0].flops == 0
@@ -327,13 +327,14 @@ def test_a_longer_conversation_is_no_question(public_prms):
 
 def test_a_dropped_step_is_noticed(public_prms, kind, monkeypatch):
     prm = public_prms[kind]
-    monkeypatch.setattr("prms.public.read_ends", lambda *a, **o: [row[:-1] for row in read_ends(*a, **o)])
+    real = reward_model.read_ends
+    monkeypatch.setattr(reward_model, "read_ends", lambda *a, **o: [row[:-1] for row in real(*a, **o)])
     solution = Solution((Step(f"1.{prm.separator}"), Step("2.")))
-    with pytest.raises(AssertionError, match="problem 'p': 2 steps but 1 scores"):
+    with pytest.raises(ScoresShapeError, match=r"problem 'p': .* gave 1 scores for a solution of 2 steps"):
         prm.score([Problem("p", QUESTION)], [solution])
     memory = prm.remembering()
     memory.rows_of = lambda p, s: [TokenRow(row.ids, row.ends[:-1]) for row in prm._rows(p, s)]
-    with pytest.raises(AssertionError, match="problem 'p': 2 steps but 1 scores"):
+    with pytest.raises(ScoresShapeError, match=r"problem 'p': .* gave 1 scores for a solution of 2 steps"):
         memory.score([Problem("p", QUESTION)], [solution])
 
 

@@ -12,14 +12,12 @@ from policies import Sampling
 from prms.best_of_k import CountedValues
 from prms.rollout_value import RolloutValue
 from verifiers import (
-    Incremental,
     Problem,
     Scores,
     Solution,
     Spend,
     Step,
     Stop,
-    ValueScorer,
     check_scorer,
     failed,
     from_function,
@@ -27,6 +25,7 @@ from verifiers import (
     remembering,
     split_steps,
 )
+from verifiers.interface.capabilities import root_values_of
 from verifiers.interface.seeds import seed_at
 
 PROBLEM = Problem("p", "2+2?", "4")
@@ -170,7 +169,7 @@ def test_equal_prefixes_are_rolled_out_once_a_call_and_with_a_memory_once_a_sear
     assert [s.judged_tokens for s in plain.spend] == [12, 6, 0]
     memory = remembering(value)
     assert isinstance(memory, RolloutValue)
-    assert isinstance(value, Incremental)
+    assert memory is not value
     first = memory.score([PROBLEM] * 3, rows)
     longer = memory.score([PROBLEM], [open_("a\n", "b\n", "d\n")])
     assert [prefix.text for prefix in policy.calls[-1].prefixes] == ["a\nb\nd\n"] * 3
@@ -213,7 +212,7 @@ def test_a_verifier_that_drops_a_row_is_noticed():
         def score(self, problems, solutions):
             return Scores(())
 
-    with pytest.raises(ValueError, match="the verifier answered 0 rows where 4 were asked for"):
+    with pytest.raises(ValueError, match="Lossy answered 0 rows where 4 were asked for"):
         RolloutValue(Lossy(), coin(1.0), 4).score([PROBLEM], [open_("a\n")])
 
 
@@ -225,7 +224,7 @@ def test_no_rollouts_are_refused():
 def test_it_says_what_it_is():
     value = RolloutValue(RIGHT, coin(1.0), 4)
     assert value.name == "rollout_value(from_function(<lambda>), k=4)"
-    assert isinstance(value, ValueScorer)
+    assert root_values_of(value) is not None
 
 
 TASK = load_task("chain", count=16, seed=5)

@@ -185,7 +185,7 @@ def test_a_reply_of_the_wrong_length_is_raised() -> None:
 
     with pytest.raises(ValueError, match="answered 5 rows where 6 were asked for"):
         search.best_of_n(problems(2), policies.Scripted(reply), Short(), n=3)
-    with pytest.raises(ValueError, match="problem 'p0': the scorer gave 4 scores for a solution of 3 steps"):
+    with pytest.raises(ValueError, match="problem 'p0': Long gave 4 scores for a solution of 3 steps"):
         search.best_of_n(problems(2), policies.Scripted(reply), Long(), n=3)
 
 

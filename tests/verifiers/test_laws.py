@@ -75,8 +75,8 @@ counter = itertools.count()
 @pytest.mark.parametrize(
     ("scorer", "law", "problem"),
     [
-        (too_short, "one score a step", "'p0' has 2 steps and got 1 scores"),
-        (row_dropped, "one score a step", "5 solutions got 4 rows"),
+        (too_short, "one score a step", "'p0': From gave 1 scores for a solution of 2 steps"),
+        (row_dropped, "one score a step", "From answered 4 rows where 5 were asked for"),
         (outcome(length_of_first), "a batch equals its singles", "'p1'"),
         (outcome(lambda rows, i: float(len(rows))), "a batch equals its singles", "'p0' got [nan, 5.0] and then"),
         (outcome(place_in_batch), "permuting the rows permutes the scores", "problem 'p"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
+from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution, Stop
 
 Row = tuple[Key, ...]
@@ -32,26 +33,45 @@ class Cached:
     @property
     def separator(self) -> str | None:
         """What ended the steps that the scorer was trained on, None where it does not say."""
-        return getattr(self.scorer, "separator", None)
+        return separator_of(self.scorer)
 
     @property
     def target(self) -> str | None:
         """What the scorer's labels were, None where it does not say."""
-        return getattr(self.scorer, "target", None)
+        return target_of(self.scorer)
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """The value of each empty prefix, kept as scores are; None where the scorer does not know it."""
+        return None if root_values_of(self.scorer) is None else self._root_values
 
     def remembering(self) -> Cached:
         """The same file; what it lacks is scored by a scorer with a memory, where there can be one."""
-        return _cached(remembering(self.scorer), self.store, self.causal)
+        return Cached(remembering(self.scorer), self.store, self.causal)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The scorer's own scores, N rows; it is asked for those that are not kept yet."""
         rows = [self._keys(problem, solution) for problem, solution in zip(problems, solutions, strict=True)]
         kept = self.store.read({key for row in rows for key in row})
-        work = _Work(rows, kept, {}, {})
-        self._ask(work, problems, solutions, _uncovered(rows, kept))
+        call = _Call(rows, kept, {}, {})
+
+        def score(asked: list[int]) -> None:
+            if asked:
+                scores = ask(self.scorer, [problems[i] for i in asked], [solutions[i] for i in asked])
+                self._keep(call, asked, scores)
+
+        score(_uncovered(rows, kept))
         # A row that could not be scored is not kept, so prefixes that counted on it are still open.
-        self._ask(work, problems, solutions, work.open_rows())
-        return work.scores()
+        score(call.open_rows())
+        return call.scores()
+
+    def _root_values(self, problems: Sequence[Problem]) -> Scores:
+        rows: list[Row] = [(key_of(problem, (), Stop.OPEN, scope="root"),) for problem in problems]
+        call = _Call(rows, self.store.read({row[0] for row in rows}), {}, {})
+        ask_roots, asked = root_values_of(self.scorer), call.open_rows()
+        if ask_roots and asked:
+            self._keep(call, asked, ask_roots([problems[i] for i in asked]))
+        return call.scores()
 
     def _keys(self, problem: Problem, solution: Solution) -> Row:
         """What a row is kept under: a key a step where scores are causal, else one for the whole."""
@@ -63,51 +83,19 @@ class Cached:
         inside = (key_of(problem, steps[:n], Stop.OPEN, scope="step") for n in range(1, len(steps)))
         return (*inside, key_of(problem, steps, stop, scope="step"))
 
-    def _ask(self, work: _Work, problems: Sequence[Problem], solutions: Sequence[Solution], asked: list[int]) -> None:
-        if not asked:
-            return
-        scores = self.scorer.score([problems[i] for i in asked], [solutions[i] for i in asked])
-        self._check_rows(scores, asked)
+    def _keep(self, call: _Call, asked: Sequence[int], scores: Scores) -> None:
+        """Write down what the scorer said of these rows; a row of several keys has one for each of its steps."""
         reduce = _named(scores.reduce, self.name)
         new: dict[Key, Entry] = {}
         for k, i in enumerate(asked):
-            row, values, spend = work.rows[i], scores.steps[k], scores.spend[k]
-            if len(values) != (steps := len(solutions[i].steps)):
-                raise ValueError(f"problem {problems[i].id!r}: {len(values)} scores for a solution of {steps} steps")
-            work.fresh[row] = (scores, k)
-            work.paid[i] = spend
+            row, values, spend = call.rows[i], scores.steps[k], scores.spend[k]
+            call.fresh[row] = (scores, k)
+            call.paid[i] = spend
             if scores.reasons[k] is None:
-                parts = [values] if not self.causal else list(values[:, None])
+                parts = [values] if len(row) == 1 else list(values[:, None])
                 tokens = [None] * (len(row) - 1) + [_tokens(spend)]
                 new |= {key: Entry(v, n, reduce) for key, v, n in zip(row, parts, tokens, strict=True)}
-        work.kept.update(self.store.write(new))
-
-    def _check_rows(self, scores: Scores, asked: list[int]) -> None:
-        if len(scores) != len(asked):
-            raise ValueError(f"{self.name} answered {len(scores)} rows where {len(asked)} were asked for")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CachedValues(Cached):
-    """The same of a scorer that knows the value of a problem before its first step."""
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The scorer's value of each empty prefix, kept as its scores are; `steps[i]` has shape (1,)."""
-        assert isinstance(self.scorer, ValueScorer)
-        rows: list[Row] = [(key_of(problem, (), Stop.OPEN, scope="root"),) for problem in problems]
-        work = _Work(rows, self.store.read({row[0] for row in rows}), {}, {})
-        if asked := work.open_rows():
-            scores = self.scorer.root_values([problems[i] for i in asked])
-            self._check_rows(scores, asked)
-            reduce, new = _named(scores.reduce, self.name), {}
-            for k, i in enumerate(asked):
-                if len(scores.steps[k]) != 1:
-                    raise ValueError(f"problem {problems[i].id!r}: {len(scores.steps[k])} root values: expected one")
-                work.fresh[rows[i]], work.paid[i] = (scores, k), scores.spend[k]
-                if scores.reasons[k] is None:
-                    new[rows[i][0]] = Entry(scores.steps[k], _tokens(scores.spend[k]), reduce)
-            work.kept.update(self.store.write(new))
-        return work.scores()
+        call.kept.update(self.store.write(new))
 
 
 def _named(reduce: Reduce, scorer: str) -> str:
@@ -124,7 +112,7 @@ def _tokens(spend: Spend) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Call:
     """One call: what each row is kept under, what is kept, and what was asked of the scorer."""
 
     rows: list[Row]
@@ -134,11 +122,11 @@ class _Work:
 
     def open_rows(self) -> list[int]:
         """One of each kind of row that has no scores yet."""
-        found: dict[Row, int] = {}
+        first: dict[Row, int] = {}
         for i, row in enumerate(self.rows):
             if row not in self.fresh and not self._is_kept(row):
-                found.setdefault(row, i)
-        return list(found.values())
+                first.setdefault(row, i)
+        return list(first.values())
 
     def scores(self) -> Scores:
         steps: list[FloatArray] = []
@@ -196,11 +184,7 @@ def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False)
     """
     if not name.strip():
         raise ValueError("cached(name='') is empty: name the scorer and its version, such as 'orm-1.5b@v2'")
-    return _cached(scorer, ScoreStore(Path(path), name), causal)
-
-
-def _cached(scorer: Scorer, store: ScoreStore, causal: bool) -> Cached:
-    return (CachedValues if isinstance(scorer, ValueScorer) else Cached)(scorer, store, causal)
+    return Cached(scorer, ScoreStore(Path(path), name), causal)
 
 
 def _uncovered(rows: Sequence[Row], kept: dict[Key, Entry]) -> list[int]:

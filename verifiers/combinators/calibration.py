@@ -10,8 +10,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, ValueScorer, remembering
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -70,12 +71,18 @@ class Calibrated:
     @property
     def separator(self) -> str | None:
         """What ended the steps that the scorer was trained on, None where it does not say."""
-        return getattr(self.scorer, "separator", None)
+        return separator_of(self.scorer)
 
     @property
     def target(self) -> str | None:
         """What the scorer's labels were, None where it does not say."""
-        return getattr(self.scorer, "target", None)
+        return target_of(self.scorer)
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """The calibrated value of each empty prefix, shape (1,); None where the scorer does not know it."""
+        ask_roots = root_values_of(self.scorer)
+        return None if ask_roots is None else lambda problems: _through(self.curve, ask_roots(problems))
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The probability at every step; N rows."""
@@ -83,17 +90,7 @@ class Calibrated:
 
     def remembering(self) -> Calibrated:
         """The same curve over a scorer with a memory, where it can have one."""
-        return _calibrated(remembering(self.scorer), self.curve)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CalibratedValues(Calibrated):
-    """The same of a scorer that knows the value of a problem before its first step."""
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The calibrated value of each empty prefix; `steps[i]` has shape (1,)."""
-        assert isinstance(self.scorer, ValueScorer)
-        return _through(self.curve, self.scorer.root_values(problems))
+        return Calibrated(remembering(self.scorer), self.curve)
 
 
 def calibrated(scorer: Scorer, fitted_on: Sequence[Labelled], *, method: Method = "isotonic") -> Calibrated:
@@ -129,20 +126,16 @@ def calibrated(scorer: Scorer, fitted_on: Sequence[Labelled], *, method: Method 
             f"the labels do not rise with the scores of {name_of(scorer)} (on {len(scores)} labelled scores): "
             "calibration cannot mend a scorer that does not rank"
         )
-    return _calibrated(scorer, curve)
+    return Calibrated(scorer, curve)
 
 
 def labelled_scores(scorer: Scorer, rows: Sequence[Labelled]) -> tuple[Numbers, Numbers]:
     """The scores and labels of all steps that have both, each of shape (M,)."""
-    found = scorer.score([row.problem for row in rows], [row.solution for row in rows])
-    scores = np.concatenate([np.zeros(0), *(row.astype(np.float64) for row in found.steps)])
+    judged = ask(scorer, [row.problem for row in rows], [row.solution for row in rows])
+    scores = np.concatenate([np.zeros(0), *(row.astype(np.float64) for row in judged.steps)])
     labels = np.concatenate([np.zeros(0), *(np.array(row.labels, dtype=np.float64) for row in rows)])
     both = ~(np.isnan(scores) | np.isnan(labels))
     return scores[both], labels[both]
-
-
-def _calibrated(scorer: Scorer, curve: Curve) -> Calibrated:
-    return CalibratedValues(scorer, curve) if isinstance(scorer, ValueScorer) else Calibrated(scorer, curve)
 
 
 def _through(curve: Curve, scores: Scores) -> Scores:

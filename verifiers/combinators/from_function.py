@@ -1,9 +1,11 @@
-"""Scorers made from other things."""
+"""Scorers made from functions: of a finished solution, or of the steps of any."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from verifiers.interface.scoring import Scorer, Scores, Spend, outcome_scores
+import numpy as np
+
+from verifiers.interface.scoring import Scorer, Scores, Spend, check_rows, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -14,7 +16,7 @@ class _FromFunction:
     @property
     def name(self) -> str:
         """What a run writes down; two functions of one name share it."""
-        return f"from_function({getattr(self.function, '__qualname__', type(self.function).__name__)})"
+        return f"from_function({_name_of(self.function)})"
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         values = [
@@ -22,6 +24,23 @@ class _FromFunction:
             for problem, solution in zip(problems, solutions, strict=True)
         ]
         return outcome_scores(solutions, values, [Spend(scorer_calls=1)] * len(values))
+
+
+@dataclass(frozen=True, slots=True)
+class _FromSteps:
+    function: Callable[[Problem, Solution], Sequence[float]]
+
+    @property
+    def name(self) -> str:
+        """What a run writes down; two functions of one name share it."""
+        return f"from_steps({_name_of(self.function)})"
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        rows = tuple(
+            np.asarray(self.function(problem, solution), dtype=np.float32)
+            for problem, solution in zip(problems, solutions, strict=True)
+        )
+        return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
 
 def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:
@@ -33,3 +52,21 @@ def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:
     [-4.0]
     """
     return _FromFunction(function)
+
+
+def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scorer:
+    r"""A process scorer from a function that gives one number for each step of a solution, finished or not.
+
+    >>> from verifiers import Problem, Solution, split_steps
+    >>> sums = from_steps(lambda problem, solution: [float("+" in step.text) for step in solution.steps])
+    >>> sums.score([Problem("p1", "?")], [Solution(split_steps("2+2\n4\n"))]).steps[0].tolist()
+    [1.0, 0.0]
+
+    NaN is no opinion on a step. Where numbers depend on earlier steps only, beam search compares prefixes as they
+    would be compared in longer solutions. Scoring raises ScoresShapeError for another count of numbers than of steps.
+    """
+    return _FromSteps(function)
+
+
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__qualname__", type(function).__name__))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ValueScorer, remembering
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -25,42 +26,41 @@ class Weighted:
         """What a run writes down."""
         return "weighted({" + ", ".join(f"{name_of(scorer)}: {weight:g}" for scorer, weight in self.parts) + "})"
 
+    @property
+    def separator(self) -> str | None:
+        """What ended the steps that the parts were trained on, None where they do not say or differ."""
+        return separator_of(*(scorer for scorer, _ in self.parts))
+
+    @property
+    def target(self) -> str | None:
+        """What the labels of the parts were, None where they do not say or differ."""
+        return target_of(*(scorer for scorer, _ in self.parts))
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """The weighted mean of the parts' values of each empty prefix, shape (1,); None unless all know them."""
+        roots = [ask_roots for scorer, _ in self.parts if (ask_roots := root_values_of(scorer))]
+        if len(roots) < len(self.parts):
+            return None
+        return lambda problems: self._mean_of([ask_roots(problems) for ask_roots in roots])
+
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The weighted mean of the parts at every step; N rows."""
-        return self._mean_of(
-            [scorer.score(problems, solutions) for scorer, _ in self.parts],
-            problems,
-            [len(solution.steps) for solution in solutions],
-        )
+        return self._mean_of([ask(scorer, problems, solutions) for scorer, _ in self.parts])
 
     def remembering(self) -> Weighted:
-        """The same scores, each part with a memory where it can have one; for one search."""
-        return weighted([(remembering(scorer), weight) for scorer, weight in self.parts])
+        """The scores of parts that each have a memory where they can have one; for one search."""
+        return Weighted(tuple((remembering(scorer), weight) for scorer, weight in self.parts))
 
-    def _mean_of(self, scored: Sequence[Scores], problems: Sequence[Problem], lengths: Sequence[int]) -> Scores:
+    def _mean_of(self, scored: Sequence[Scores]) -> Scores:
         weights = np.array([weight for _, weight in self.parts], dtype=np.float64)
-        rows = []
-        for i, (problem, length) in enumerate(zip(problems, lengths, strict=True)):
-            parts = [s.steps[i] for s in scored]
-            if {len(part) for part in parts} != {length}:
-                raise ValueError(
-                    f"problem {problem.id!r}: the scorers gave {[len(part) for part in parts]} scores for a solution "
-                    f"of {length} steps; verifiers.check_scorer tests a scorer for this"
-                )
-            rows.append(_mean(parts, weights, [s.reasons[i] for s in scored]))
-        spend = [Spend.total(s.spend[i] for s in scored) for i in range(len(rows))]
-        reasons = [next((s.reasons[i] for s in scored if s.reasons[i]), None) for i in range(len(rows))]
+        rows, spend, reasons = [], [], []
+        for i in range(len(scored[0])):
+            why = [scores.reasons[i] for scores in scored]
+            rows.append(_mean([scores.steps[i] for scores in scored], weights, why))
+            spend.append(Spend.total(scores.spend[i] for scores in scored))
+            reasons.append(next(filter(None, why), None))
         return Scores(tuple(rows), tuple(spend), tuple(reasons), scored[0].reduce)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WeightedValues(Weighted):
-    """The same of scorers that all know the value of a problem before its first step."""
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The weighted mean of the parts' values of each empty prefix; `steps[i]` has shape (1,)."""
-        found = [scorer.root_values(problems) for scorer, _ in self.parts if isinstance(scorer, ValueScorer)]
-        return self._mean_of(found, problems, [1] * len(problems))
 
 
 def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> Weighted:
@@ -87,7 +87,7 @@ def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> 
     for scorer, weight in pairs:
         if not (math.isfinite(weight) and weight > 0):
             raise ValueError(f"the weight of {name_of(scorer)} is {weight}: it must be a number above 0")
-    return (WeightedValues if all(isinstance(scorer, ValueScorer) for scorer, _ in pairs) else Weighted)(pairs)
+    return Weighted(pairs)
 
 
 def _mean(rows: Sequence[FloatArray], weights: npt.NDArray[np.float64], reasons: Sequence[str | None]) -> FloatArray:

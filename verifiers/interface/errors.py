@@ -1,4 +1,4 @@
-"""The error that is no row's fault."""
+"""The errors that are no row's fault."""
 
 
 class EngineStoppedError(RuntimeError):
@@ -6,3 +6,7 @@ class EngineStoppedError(RuntimeError):
 
     Every strategy raises it, where another error of a policy or a scorer is the reason of the row that it was for.
     """
+
+
+class ScoresShapeError(ValueError):
+    """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""

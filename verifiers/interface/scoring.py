@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.naming import name_of
 from verifiers.interface.solution import Problem, Solution
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -169,39 +171,38 @@ class Scorer(Protocol):
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
 
 
-@runtime_checkable
-class Incremental(Protocol):
-    """A causal scorer that can remember prefixes, so that a longer one costs its new tokens only."""
+def ask(scorer: Scorer, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+    """The scorer's scores, which are one row a solution and one number a step.
 
-    def remembering(self) -> Scorer:
-        """A scorer with the same scores (up to float noise) and a memory of what it has scored; for one search."""
-        ...
-
-
-def remembering(scorer: Scorer) -> Scorer:
-    """A scorer for one search that grows prefixes: with a memory where it can have one, else itself.
-
-    The memory ends with the search, so that a search's scores never depend on what ran before it.
-
-    >>> class Silent:
+    >>> class Short:
     ...     def score(self, problems, solutions):
-    ...         return Scores(tuple(np.full(len(s.steps), np.nan) for s in solutions))
-    >>> silent = Silent()
-    >>> remembering(silent) is silent
-    True
+    ...         return Scores(tuple(np.zeros(len(solution.steps) - 1) for solution in solutions))
+    >>> from verifiers.interface.solution import Step
+    >>> ask(Short(), [Problem("p1", "?")], [Solution((Step("a"), Step("b")))])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    verifiers.interface.errors.ScoresShapeError: problem 'p1': Short gave 1 scores for a solution of 2 steps; ...
+
+    Raises ScoresShapeError where they are not.
     """
-    return scorer.remembering() if isinstance(scorer, Incremental) else scorer
+    return check_rows(scorer, problems, solutions, scorer.score(problems, solutions))
 
 
-@runtime_checkable
-class ValueScorer(Protocol):
-    """A process scorer that also knows the value of a problem before its first step, as advantages need."""
-
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """The value of each problem's empty prefix; `steps[i]` has shape (1,)."""
-        ...
+def check_rows(
+    scorer: object, problems: Sequence[Problem], solutions: Sequence[Solution] | None, scores: Scores
+) -> Scores:
+    """`scores` themselves; raises ScoresShapeError unless they fit the solutions, or (None) are one root value each."""
+    hint = "verifiers.check_scorer tests a scorer for this"
+    if len(scores) != len(problems):
+        raise ScoresShapeError(
+            f"{name_of(scorer)} answered {len(scores)} rows where {len(problems)} were asked for; {hint}"
+        )
+    for i, (problem, row) in enumerate(zip(problems, scores.steps, strict=True)):
+        steps = 1 if solutions is None else len(solutions[i].steps)
+        if len(row) != steps:
+            what = "root values: expected one" if solutions is None else f"scores for a solution of {steps} steps"
+            raise ScoresShapeError(f"problem {problem.id!r}: {name_of(scorer)} gave {len(row)} {what}; {hint}")
+    return scores
 
 
 def outcome_scores(

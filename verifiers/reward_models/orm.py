@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,15 @@ from transformers import AutoModelForSequenceClassification
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.models.token_rows import TokenRow
 from verifiers.interface.naming import model_name
-from verifiers.interface.scoring import FloatArray, Scores
+from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import (
     check_head,
+    judge_of,
     load_on_vllm,
     load_reward_model,
-    nan_row,
-    read_out,
+    read_rows,
     rows_for,
-    spend_of,
 )
 
 
@@ -72,23 +72,13 @@ class ORM:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
-        rows = rows_for(self.model, self.tokenizer, [problems[i] for i in finished], [solutions[i] for i in finished])
-        readable = {
-            i: TokenRow(row.ids, row.ends[-1:])
-            for i, row in zip(finished, rows, strict=True)
-            if not isinstance(row, str)
-        }
-        asked = [problems[i] for i in readable]
-        found = read_out(self.model, asked, list(readable.values()), batch_tokens=self.batch_tokens)
-        values = dict(zip(readable, found, strict=True))
+        asked = [problems[i] for i in finished]
+        rows = rows_for(self.model, self.tokenizer, asked, [solutions[i] for i in finished])
+        ends = [row if isinstance(row, str) else TokenRow(row.ids, row.ends[-1:]) for row in rows]
+        body, head, judge = self.model.base_model, self.model.score, judge_of(self.model)
+        scores = read_rows(body, head, judge, asked, ends, [1] * len(ends), batch_tokens=self.batch_tokens)
+        values, spend = [math.nan] * len(solutions), [Spend(scorer_calls=1)] * len(solutions)
         reasons: list[str | None] = [None] * len(solutions)
-        for i, row in zip(finished, rows, strict=True):
-            reasons[i] = row if isinstance(row, str) else None
-        steps: list[FloatArray] = []
-        for i, solution in enumerate(solutions):
-            steps.append(nan_row(len(solution.steps)))
-            if i in values:
-                steps[i][-1] = values[i][0]
-        read = [readable.get(i) for i in range(len(solutions))]
-        spend = spend_of(self.model.base_model, self.model.score, problems, read)
-        return Scores(tuple(steps), tuple(spend), tuple(reasons))
+        for k, i in enumerate(finished):
+            values[i], spend[i], reasons[i] = float(scores.steps[k][0]), scores.spend[k], scores.reasons[k]
+        return outcome_scores(solutions, values, spend, reasons)

@@ -15,7 +15,7 @@ from policies.models.attention import any_length
 from policies.models.engine_options import EngineDType, EngineOptions
 from policies.models.parameters import flop_parameters
 from policies.models.token_rows import TokenRow, token_rows
-from verifiers.interface.scoring import FloatArray, Spend
+from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
@@ -129,14 +129,31 @@ def context_of(model: Any) -> int | None:
     return limit
 
 
-def read_out(
-    model: Any, problems: Sequence[Problem], rows: Sequence[TokenRow], *, batch_tokens: int
-) -> list[FloatArray]:
-    """P(good), the sigmoid of the head, at the ends of each row: one array of shape (T_i,) a row.
+def read_rows(
+    backbone: Any,
+    head: Any,
+    judge: Judge,
+    problems: Sequence[Problem],
+    rows: Sequence[TokenRow | str],
+    lengths: Sequence[int],
+    *,
+    batch_tokens: int,
+    reduce: Reduce = "last",
+) -> Scores:
+    """What `judge` says at the ends of each row, NaN over the row's length with the reason where there is no row."""
+    readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
+    read = read_ends(
+        backbone, judge, [problems[i] for i in readable], list(readable.values()), batch_tokens=batch_tokens
+    )
+    values = dict(zip(readable, read, strict=True))
+    steps = tuple(values.get(i, nan_row(length)) for i, length in enumerate(lengths))
+    spend = spend_of(backbone, head, problems, [readable.get(i) for i in range(len(rows))])
+    return Scores(steps, tuple(spend), tuple(row if isinstance(row, str) else None for row in rows), reduce)
 
-    See `read_ends` for how rows share batches.
-    """
-    return read_ends(model.base_model, judge_of(model), problems, rows, batch_tokens=batch_tokens)
+
+def no_error_yet(problems: Sequence[Problem]) -> Scores:
+    """The root values of a model that was taught errors: 1, and nothing is computed."""
+    return Scores((np.ones(1, dtype=np.float32),) * len(problems), (Spend(scorer_calls=1),) * len(problems))
 
 
 def judge_of(model: Any) -> Judge:

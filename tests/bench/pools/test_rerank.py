@@ -16,10 +16,11 @@ import pytest
 from bench.commands.cli import main
 from bench.commands.options import separator
 from bench.inputs.errors import BadInput
-from bench.inputs.specs import separator_of, version_of
+from bench.inputs.specs import version_of
 from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
 from verifiers import Stop
+from verifiers.interface.capabilities import separator_of
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 

@@ -489,7 +489,7 @@ def test_bad_input_is_named(tmp_path):
         def score(self, problems, solutions):
             return Scores(tuple(np.zeros(len(s.steps) + 1, np.float32) for s in solutions))
 
-    with pytest.raises(ValueError, match=r"problem 'p\d': odd gave \d+ step scores for \d+ steps"):
+    with pytest.raises(ValueError, match=r"problem 'p\d': odd gave \d+ scores for a solution of \d+ steps"):
         trained(verifier=from_function(lambda p, s: 0.0), prm=OneTooMany())
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("")

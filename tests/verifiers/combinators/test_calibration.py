@@ -19,7 +19,6 @@ from verifiers import (
     Solution,
     Step,
     Stop,
-    ValueScorer,
     check_scorer,
     from_function,
     split_steps,
@@ -206,9 +205,8 @@ def test_a_fit_can_be_kept_as_plain_numbers():
 def test_the_root_goes_through_the_same_curve_where_the_scorer_knows_it():
     rows = [Labelled(PROBLEM, ended(x), (float(y),)) for x, y in zip(*noisy(), strict=True)]
     values = calibrated(EveryStep(), rows)
-    assert isinstance(values, ValueScorer)
     assert values.root_values([PROBLEM]).values()[0] == pytest.approx(values.curve(0.5), abs=1e-6)
-    assert not isinstance(calibrated(NUMBER, rows), ValueScorer)
+    assert calibrated(NUMBER, rows).root_values is None
     assert (values.separator, values.target) == (None, None)
 
 

@@ -1,0 +1,83 @@
+"""What a scorer may have beside scores: attributes that may be absent or None, all asked for by the functions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+from verifiers.interface.scoring import Scorer, Scores, check_rows
+from verifiers.interface.solution import Problem, Solution
+
+RootValues: TypeAlias = Callable[[Sequence[Problem]], Scores]
+T = TypeVar("T")
+
+
+class Incremental(Protocol):
+    """A causal scorer that can remember prefixes, so that a longer one costs its new tokens only."""
+
+    def remembering(self) -> Scorer:
+        """A scorer with the same scores (up to float noise) and a memory of what it has scored; for one search."""
+        ...
+
+
+class ValueScorer(Protocol):
+    """A process scorer that also knows the value of a problem before its first step, as advantages need.
+
+    For type annotations: whether a scorer at hand is one is asked with `root_values_of`.
+    """
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """The value of each problem's empty prefix; `steps[i]` has shape (1,)."""
+        ...
+
+
+def remembering(scorer: T) -> T:
+    """A scorer for one search that grows prefixes: with a memory where it can have one, else itself.
+
+    The memory ends with the search, so that a search's scores never depend on what ran before it.
+
+    >>> from verifiers import from_steps
+    >>> silent = from_steps(lambda problem, solution: [float("nan")] * len(solution.steps))
+    >>> remembering(silent) is silent
+    True
+    """
+    make: Callable[[], T] | None = getattr(scorer, "remembering", None)
+    return scorer if make is None else make()
+
+
+def root_values_of(scorer: object) -> RootValues | None:
+    """How to ask for the value of problems before their first step, None where the scorer does not know it.
+
+    >>> from bench.tiny import weights_folder
+    >>> from prms import PRM
+    >>> ask = root_values_of(PRM.load(weights_folder("prm_error")))
+    >>> None if ask is None else ask([Problem("p1", "C 7-9*3\\n")]).values().tolist()
+    [1.0]
+
+    What is asked raises ScoresShapeError where the scorer gives other than one number a problem.
+    """
+    root_values: RootValues | None = getattr(scorer, "root_values", None)
+    if root_values is None:
+        return None
+
+    def ask(problems: Sequence[Problem]) -> Scores:
+        return check_rows(scorer, problems, None, root_values(problems))
+
+    return ask
+
+
+def separator_of(*scorers: object) -> str | None:
+    """What ended the steps that the scorers were trained on, None where none of them says or they differ."""
+    return _agreed("separator", scorers)
+
+
+def target_of(*scorers: object) -> str | None:
+    """What the scorers' labels were ("error" or "value"), None where none of them says or they differ."""
+    return _agreed("target", scorers)
+
+
+def _agreed(name: str, scorers: Sequence[object]) -> str | None:
+    said: set[str] = {value for scorer in scorers if (value := getattr(scorer, name, None)) is not None}
+    return said.pop() if len(said) == 1 else None
