@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, grade, roll_out, sample, settled, state_of
-from prms.value_journal import Journal, Record, open_journal, write_atomically
-from prms.value_rows import dataset_of, plain_prompt, root_row, solution_rows
+from prms.value_journal import Journal, Record, open_journal
+from prms.value_rows import dataset_of, root_row, solution_rows
+from verifiers.interface.files import digest_of, replace_text, replacing
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import seed_at
@@ -83,12 +82,9 @@ def collect_values(
     plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)
     folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
-    journal = open_journal(folder, plan.config(problems, chunk))
-    try:
+    with open_journal(folder, plan.config(problems, chunk)) as journal:
         _work_off(plan, chunks, journal, progress)
         return _finish(folder, journal)
-    finally:
-        journal.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,6 @@ class _Plan:
 
     def config(self, problems: Sequence[Problem], chunk: int) -> Record:
         """What must be equal for a collection to be gone on with."""
-        content = json.dumps([[p.id, plain_prompt(p), p.answer] for p in problems], ensure_ascii=False)
         return {
             "coverage": self.coverage,
             "rollouts": self.rollouts,
@@ -113,7 +108,7 @@ class _Plan:
             "sampling": asdict(self.sampling),
             "verifier": name_of(self.verifier),
             "problems": len(problems),
-            "content": blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(),
+            "content": digest_of(problems),
         }
 
 
@@ -249,17 +244,15 @@ def _finish(folder: Path, journal: Journal) -> Dataset:
 
     ready = folder / "dataset"
     if not ready.exists():
-        draft = folder / ".dataset.draft"
-        shutil.rmtree(draft, ignore_errors=True)
         bars = not are_progress_bars_disabled()
         disable_progress_bars()  # theirs would be drawn whatever `progress` says
         try:
-            dataset_of(record["rows"] for record in journal.records).save_to_disk(draft)
+            with replacing(ready) as draft:
+                dataset_of(record["rows"] for record in journal.records).save_to_disk(draft)
         finally:
             if bars:
                 enable_progress_bars()
-        draft.rename(ready)
-    write_atomically(folder / "summary.json", json.dumps(_summary(journal.records), indent=2) + "\n")
+    replace_text(folder / "summary.json", json.dumps(_summary(journal.records), indent=2) + "\n")
     loaded = load_from_disk(ready)
     assert isinstance(loaded, Dataset)
     return loaded

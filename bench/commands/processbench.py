@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
-from bench.files.run_folder import json_line, make_folder, write_atomically
+from bench.files.run_folder import make_folder
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
+from verifiers.interface.files import json_line, replace_text
 from verifiers.interface.scoring import Scorer, Scores, Spend
 
 
@@ -77,7 +78,7 @@ def processbench(
         print(line)
     if out is not None:
         file = out / "processbench.jsonl"
-        write_atomically(file, "".join(map(json_line, _rows(cases, scores, report))))
+        replace_text(file, "".join(map(json_line, _rows(cases, scores, report))))
         print(f"- files: {file}")
     return report
 

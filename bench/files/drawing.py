@@ -1,8 +1,9 @@
 """What all pictures here have in common."""
 
-import os
 from pathlib import Path
 from typing import Any
+
+from verifiers.interface.files import replacing
 
 # Okabe and Ito's palette, which stays apart for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -29,7 +30,6 @@ def save_figure(figure: Any, path: Path, *, dpi: int = 150) -> None:
     """Write a PNG in one move; equal figures give equal bytes."""
     from matplotlib import pyplot
 
-    draft = path.with_name(f".{path.name}.draft.png")
-    figure.savefig(draft, dpi=dpi, metadata={"Software": None})
+    with replacing(path) as draft:
+        figure.savefig(draft, dpi=dpi, format="png", metadata={"Software": None})
     pyplot.close(figure)
-    os.replace(draft, path)

@@ -6,28 +6,25 @@ left behind the last commit, a torn line included, is cut off when the folder is
 run that was killed and one that was not end with the same bytes.
 """
 
-import fcntl
 import json
 import math
-import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-from bench.inputs.errors import BadInput
+from bench.inputs.errors import BadInput, as_bad_input
+from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
 
-Row = dict[str, Any]
 ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """An open run folder, locked against a second process until `close`."""
+    """An open run folder."""
 
     path: Path
-    lock: IO[str]
     committed: dict[str, Row]  # unit -> its journal record
 
     def rows(self, unit: str, name: str) -> list[Row]:
@@ -53,51 +50,31 @@ class RunFolder:
         append_rows(self.path / "journal.jsonl", [line])
         self.committed[unit] = line
 
-    def close(self) -> None:
-        """Let other processes open the folder."""
-        self.lock.close()
 
-
-def open_run(path: Path, config: Mapping[str, object]) -> RunFolder:
-    """Make the folder, or open one that the same `config` made, repaired to its last commit.
+@contextmanager
+def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
+    """Make the folder, or open one that the same `config` made, repaired to its last commit; nobody else can meanwhile.
 
     Raises BadInput where another process has it open, where it holds a run with another config, or
     where a file of it is not ours.
     """
-    lock = lock_folder(path)
-    try:
-        return RunFolder(path, lock, _repaired(path, config))
-    except BaseException:
-        lock.close()
-        raise
+    with ExitStack() as stack:
+        with as_bad_input():
+            stack.enter_context(held(path))
+            records = _repaired(path, config)
+        yield RunFolder(path, {record["unit"]: record for record in records})
 
 
-def _repaired(path: Path, config: Mapping[str, object]) -> dict[str, Row]:
+def _repaired(path: Path, config: Mapping[str, object]) -> list[Row]:
     """Cut off what no commit covers; the journal's records."""
-    journal = path / "journal.jsonl"
-    whole = whole_lines(journal)
-    _claim(path / "config.toml", config, empty=not whole)
-    records = {record["unit"]: record for record in map(json.loads, whole)}
-    last = json.loads(whole[-1])["bytes"] if whole else dict.fromkeys(ROW_FILES, (0, 0))
-    _cut(journal, sum(len(line.encode()) for line in whole))
+    records = whole_rows(path / "journal.jsonl", mend=True)
+    if records:
+        check_identity(path / "config.toml", read_config(path / "config.toml"), config, kind="a run")
+    else:
+        write_config(path / "config.toml", config)
     for name in ROW_FILES:
-        _cut(path / name, last.get(name, (0, 0))[1])
+        _cut(path / name, records[-1]["bytes"][name][1] if records else 0)
     return records
-
-
-def lock_folder(path: Path) -> IO[str]:
-    """Make the folder where there is none and keep other processes out of it until the lock is closed.
-
-    Raises BadInput where another process has it, or nothing can be written there.
-    """
-    make_folder(path)
-    lock = open(path / "lock", "w", encoding="utf-8")  # noqa: SIM115  (held until close)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise BadInput(f"{path}: another process is writing this run; wait for it, or choose another --out") from None
-    return lock
 
 
 def make_folder(path: Path) -> None:
@@ -110,28 +87,6 @@ def make_folder(path: Path) -> None:
         raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another --out") from None
 
 
-def append_rows(path: Path, rows: Iterable[Row]) -> tuple[int, int]:
-    """Append JSON lines, on disk when this returns; returns where in the file they start and end, in bytes."""
-    with open(path, "ab") as file:
-        start = file.tell()
-        file.write("".join(json_line(row) for row in rows).encode())
-        file.flush()
-        os.fsync(file.fileno())
-        return start, file.tell()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one move, so that a reader or a kill never sees half of it."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-
-
-def json_line(row: Mapping[str, Any]) -> str:
-    """One row as a line of strict JSON; what is not a number must come as None."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def json_number(value: float) -> float | str | None:
     """A number in strict JSON, which has no NaN (None here) and no infinities (texts here, which `float` reads).
 
@@ -141,26 +96,10 @@ def json_number(value: float) -> float | str | None:
     return value if math.isfinite(value) else None if math.isnan(value) else str(value)
 
 
-def _claim(path: Path, config: Mapping[str, object], *, empty: bool) -> None:
-    """Write the config of a run that has committed nothing yet; compare that of one that has."""
-    wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}
-    if empty:
-        write_config(path, wanted)
-        return
-    found = read_config(path)
-    differing = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-    if differing:
-        first = differing[0]
-        raise BadInput(
-            f"{path}: this folder holds a run with {first} = {found.get(first)!r}, and {wanted.get(first)!r} was "
-            "asked for; choose another --out, or remove the folder"
-        )
-
-
 def write_config(path: Path, config: Mapping[str, object]) -> None:
     """A TOML file of flat settings."""
     # JSON's strings, numbers, booleans and flat lists are TOML's too.
-    write_atomically(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in config.items()))
+    replace_text(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in config.items()))
 
 
 def read_config(path: Path) -> Row:
@@ -171,30 +110,11 @@ def read_config(path: Path) -> Row:
         raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
 
 
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file of JSON lines, without the unfinished one that a kill may have left at its end.
-
-    Raises BadInput for a finished line that is not JSON: something else than a kill has damaged the file.
-    """
-    if not path.exists():
-        return []
-    whole = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            json.loads(line)
-        except ValueError:
-            raise BadInput(
-                f"{path}:{number}: not a line that was written here; mend or remove it, or choose another --out"
-            ) from None
-        whole.append(line.decode() + "\n")
-    return whole
-
-
 def _cut(path: Path, size: int) -> None:
-    found = path.stat().st_size if path.exists() else 0
-    if found < size:
+    length = path.stat().st_size if path.exists() else 0
+    if length < size:
         raise BadInput(
-            f"{path}: has {found} bytes where the journal recorded {size}; rows are missing, so remove the run folder"
+            f"{path}: has {length} bytes where the journal recorded {size}; rows are missing, so remove the run folder"
         )
     with open(path, "ab") as file:
         file.truncate(size)

@@ -1,8 +1,6 @@
 """Scores of saved pools, kept as they are made, so that a long scoring that was killed goes on where it stopped."""
 
-import json
 import math
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 import search
-from bench.files.run_folder import Row, append_rows, json_number, whole_lines
-from bench.inputs.errors import BadInput
-from policies.training.skipped import digest_of
+from bench.files.run_folder import json_number
+from bench.inputs.errors import BadInput, as_bad_input
+from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
@@ -80,15 +78,12 @@ class KeptScores:
 
 def open_scores(path: Path) -> KeptScores:
     """The scores in a file, without the torn line that a kill may have left; BadInput for a file of something else."""
-    lines = whole_lines(path)
+    with as_bad_input():
+        rows = whole_rows(path, mend=True)
     try:
-        rows = [(row["scorer"], row["digest"], row) for row in map(json.loads, lines)]
-        known = {(scorer, digest): row for scorer, digest, row in rows if "steps" in row}  # older ones lack them
+        return KeptScores(path, {(row["scorer"], row["digest"]): row for row in rows})
     except (KeyError, TypeError):
         raise BadInput(f"{path}: not the scores of a rerank; choose another --out") from None
-    if path.exists():
-        os.truncate(path, sum(len(line.encode()) for line in lines))
-    return KeptScores(path, known)
 
 
 def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:

@@ -1,6 +1,7 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.files.run_folder import lock_folder, read_config, write_config
-from bench.inputs.errors import BadInput
+from bench.files.run_folder import read_config, write_config
+from bench.inputs.errors import BadInput, as_bad_input
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
@@ -21,6 +22,7 @@ from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outco
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.files import held
 from verifiers.interface.scoring import Reduce, Scorer, Spend
 from verifiers.interface.solution import Problem, Solution
 
@@ -62,8 +64,9 @@ def rerank(
         if name in recorded:
             raise BadInput(f"--scorer {name}: the pools record scores of that name; write OTHER={scorers[name]}")
     _check_out(out, sources)
-    lock = lock_folder(out)
-    try:
+    with ExitStack() as stack:
+        with as_bad_input():
+            stack.enter_context(held(out))
         loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
@@ -112,8 +115,6 @@ def rerank(
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
-    finally:
-        lock.close()
     return results
 
 

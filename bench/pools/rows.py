@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.files.run_folder import Row, json_line, json_number, write_atomically
+from bench.files.run_folder import json_number
 from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
 from bench.stats.curves import GradedPool
+from verifiers.interface.files import Row, json_line, replace_text
 from verifiers.interface.scoring import FloatArray, Spend
 from verifiers.interface.solution import Solution
 
@@ -45,8 +46,8 @@ def write_pool_rows(out: Path, graded: Sequence[GradedSolutions], separator: str
     cut = [found.saved.cut(separator) for found in graded]
     samples = (row for found, solutions in zip(graded, cut, strict=True) for row in _samples(found, solutions))
     scores = (row for found, solutions in zip(graded, cut, strict=True) for row in _scores(found, solutions))
-    write_atomically(out / "samples.jsonl", "".join(map(json_line, samples)))
-    write_atomically(out / "scores.jsonl", "".join(map(json_line, scores)))
+    replace_text(out / "samples.jsonl", "".join(map(json_line, samples)))
+    replace_text(out / "scores.jsonl", "".join(map(json_line, scores)))
 
 
 def _samples(found: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[Row]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from bench.files.run_folder import Row
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.stats.intervals import Floats
 from bench.stats.paired import compare
+from verifiers.interface.files import Row
 
 BASELINE = "self_consistency"
 Found = dict[int, dict[int, dict[int, Row]]]  # by baseline, curve and N

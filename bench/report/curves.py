@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.files.run_folder import Row
 from bench.report.folder import Folder
 from bench.stats.intervals import mean_interval
+from verifiers.interface.files import Row
 
 # What a point may be drawn against; a cost that some point of a run does not know is no axis of that run.
 AXES = ("flops", "tokens", "seconds", "n")

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from bench.diagnostics.label_quality import Judged, auc, quality_of
 from bench.diagnostics.reliability import expected_calibration_error, reliability
-from bench.files.run_folder import Row
 from bench.report.curves import Curve
 from bench.report.folder import Folder
 from bench.stats.intervals import mean_interval
 from bench.stats.paired import compare
+from verifiers.interface.files import Row
 
 _LEVEL = 0.05
 

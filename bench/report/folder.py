@@ -1,15 +1,14 @@
 """A run folder as a report reads it."""
 
-import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.files.run_folder import Row, whole_lines
-from bench.inputs.errors import BadInput
+from bench.inputs.errors import BadInput, as_bad_input
 from bench.report.columns import complaint_about
+from verifiers.interface.files import Row, whole_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ def read_folder(path: Path, name: str) -> Folder:
 
 def _rows(path: Path) -> list[Row]:
     """The whole rows of a file; a torn last line is left out, as a run itself would."""
-    rows: list[Row] = [json.loads(line) for line in whole_lines(path)]
+    with as_bad_input():
+        rows = whole_rows(path)
     for number, row in enumerate(rows, 1):
         if complaint := complaint_about(row, path.name):
             raise BadInput(f"{path}, line {number}: {complaint}; it is no row of a run, so make the run again")

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from bench.files.run_folder import Row, write_atomically
 from bench.inputs.errors import BadInput
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
@@ -21,6 +20,7 @@ from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_cur
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
+from verifiers.interface.files import Row, replace_text
 
 # In this order they make one script; a later one may use the functions of an earlier.
 _SCRIPTS = (
@@ -36,7 +36,7 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -
     """
     page = report_page(read_folders(runs), problems=problems)
     try:
-        write_atomically(out, page)
+        replace_text(out, page)
     except OSError as error:
         raise BadInput(f"{out}: cannot write the report there ({error.strerror}); choose another --out") from None
 

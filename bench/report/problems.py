@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.files.run_folder import Row
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
+from verifiers.interface.files import Row
 
 _SNIPPET = 140  # characters of a prompt in the list
 

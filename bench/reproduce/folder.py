@@ -1,30 +1,31 @@
 """The folder of a reproduction: the work of a run with one set of sizes, each piece of it done once."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.files.run_folder import write_atomically
-from bench.inputs.errors import BadInput
+from bench.inputs.errors import as_bad_input
+from verifiers.interface.files import claim, held, replace_text
 
 Unit: TypeAlias = dict[str, Any]
 
 
-def claim_folder(out: Path, settings: Mapping[str, object]) -> None:
-    """Take the folder for a run, or go on with the run that it holds.
+@contextmanager
+def work_folder(work: Any) -> Iterator[None]:
+    """Hold the folder `work.out` for a run of these sizes, or to go on with it.
 
-    Raises BadInput, naming what differs, where it holds one with other settings.
+    Raises BadInput where another process writes there, or where it holds other files or a run of other sizes.
     """
-    path = out / "settings.json"
-    wanted = json.loads(json.dumps(settings))
-    if path.exists():
-        if (found := json.loads(path.read_text(encoding="utf-8"))) != wanted:
-            differing = sorted(k for k in wanted.keys() | found.keys() if found.get(k) != wanted.get(k))
-            raise BadInput(f"{path}: this folder holds a run with other {', '.join(differing)}; choose another --out")
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(wanted, indent=2) + "\n")
+    sizes = asdict(work)
+    out = Path(sizes.pop("out"))
+    with ExitStack() as stack:
+        with as_bad_input():
+            stack.enter_context(held(out, owner="settings.json"))
+            claim(out / "settings.json", sizes, kind="a run")
+        yield
 
 
 def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
@@ -32,9 +33,9 @@ def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
     path = out / f"{name}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(compute()) + "\n")
-    found: Unit = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        replace_text(path, json.dumps(compute()) + "\n")
+    result: Unit = json.loads(path.read_text(encoding="utf-8"))
+    return result
 
 
 def slug(name: str) -> str:

@@ -5,14 +5,13 @@ every verifier, and their scores. A run killed at any point goes on where it sto
 """
 
 from concurrent.futures import Future, as_completed
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from bench.reproduce.claim import Claim
-from bench.reproduce.folder import claim_folder
+from bench.reproduce.folder import work_folder
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
 from bench.reproduce.genrm_report import Curve, TaskReport, write_report
 from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
@@ -29,29 +28,29 @@ def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    # The variants come last: a run that is stopped early has the main table, or its first seeds.
-    jobs = [(name, seed) for name in work.rivals for seed in _seeds(work, name)]
-    jobs.sort(key=lambda job: (RIVALS[job[0]].variant, job[1]))
-    if processes == 1:
-        data(work)
-        for suite in work.suites:
-            pool(work, suite)
-        for name, seed in jobs:
-            _job(work, name, seed)
-    else:
-        with workers(processes) as executor:
-            ready: list[Future[Any]] = [executor.submit(data, work)]
-            ready += [executor.submit(pool, work, suite) for suite in work.suites]
-            for future in ready:
-                future.result()
-            futures: list[Future[Any]] = [executor.submit(_job, work, name, seed) for name, seed in jobs]
-            futures += [executor.submit(judge_in_words, work, suite) for suite in work.suites]
-            for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="piece"):
-                done.result()
-    reports = [_report(work, suite) for suite in work.suites]
-    write_report(reports, work)
-    return reports
+    with work_folder(work):
+        # The variants come last: a run that is stopped early has the main table, or its first seeds.
+        jobs = [(name, seed) for name in work.rivals for seed in _seeds(work, name)]
+        jobs.sort(key=lambda job: (RIVALS[job[0]].variant, job[1]))
+        if processes == 1:
+            data(work)
+            for suite in work.suites:
+                pool(work, suite)
+            for name, seed in jobs:
+                _job(work, name, seed)
+        else:
+            with workers(processes) as executor:
+                ready: list[Future[Any]] = [executor.submit(data, work)]
+                ready += [executor.submit(pool, work, suite) for suite in work.suites]
+                for future in ready:
+                    future.result()
+                futures: list[Future[Any]] = [executor.submit(_job, work, name, seed) for name, seed in jobs]
+                futures += [executor.submit(judge_in_words, work, suite) for suite in work.suites]
+                for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="piece"):
+                    done.result()
+        reports = [_report(work, suite) for suite in work.suites]
+        write_report(reports, work)
+        return reports
 
 
 def _job(work: Work, name: str, seed: int) -> None:

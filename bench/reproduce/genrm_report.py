@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
-from bench.files.run_folder import write_atomically
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.genrm_work import Work
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
 from bench.stats.intervals import Estimate
+from verifiers.interface.files import replace_text
 
 _BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]
 _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, discriminative, direct, then CoT
@@ -62,7 +62,7 @@ class TaskReport:
 def write_report(reports: Sequence[TaskReport], work: Work) -> None:
     """Write the page and its plots."""
     page = [_preamble(work), *(_section(report, work) for report in reports)]
-    write_atomically(work.out / "genrm.md", "\n".join(page))
+    replace_text(work.out / "genrm.md", "\n".join(page))
     _plot_votes(reports, work.out / "genrm_votes.png")
     _plot_compute(reports, work.out / "genrm_compute.png")
 

@@ -5,12 +5,10 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 
 from bench.reproduce.claim import Claim
-from bench.reproduce.folder import claim_folder
+from bench.reproduce.folder import work_folder
 from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
 from bench.reproduce.pav_report import Sweep, TaskReport, write_report
 from bench.reproduce.pav_work import (
@@ -45,21 +43,21 @@ def reproduce_pav(work: Work, *, processes: int = 2) -> list[TaskReport]:
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    if processes == 1:
-        reports = [_task(work, task) for task in TASKS]
-    else:
-        jobs = trainings(work)
-        provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
-        valued = [(task, prover) for prover in provers for task in TASKS]
-        with workers(processes) as executor:
-            for future in [executor.submit(values, work, *job) for job in valued]:
-                future.result()
-            for done in [executor.submit(trained, work, *job) for job in jobs]:
-                done.result()
-            reports = list(executor.map(_task, [work] * len(TASKS), TASKS))
-    write_report(reports, work)
-    return reports
+    with work_folder(work):
+        if processes == 1:
+            reports = [_task(work, task) for task in TASKS]
+        else:
+            jobs = trainings(work)
+            provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
+            valued = [(task, prover) for prover in provers for task in TASKS]
+            with workers(processes) as executor:
+                for future in [executor.submit(values, work, *job) for job in valued]:
+                    future.result()
+                for done in [executor.submit(trained, work, *job) for job in jobs]:
+                    done.result()
+                reports = list(executor.map(_task, [work] * len(TASKS), TASKS))
+        write_report(reports, work)
+        return reports
 
 
 def _task(work: Work, task: str) -> TaskReport:

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
-from bench.files.run_folder import write_atomically
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.pav_claims import estimate
 from bench.reproduce.pav_work import Work
 from bench.runs.table import short
 from bench.stats.intervals import Estimate
+from verifiers.interface.files import replace_text
 
 Floats = npt.NDArray[np.float64]
 _BLUE, _RED, _GREEN = COLOURS[:3]
@@ -56,7 +56,7 @@ class TaskReport:
 def write_report(reports: Sequence[TaskReport], work: Work) -> None:
     """Write the page and its plots."""
     text = "\n".join(_section(report, work) for report in reports)
-    write_atomically(work.out / "pav.md", text)
+    replace_text(work.out / "pav.md", text)
     _plot_curves(reports, work.out / "pav.png")
     _plot_sweeps(reports, work.out / "pav_sweeps.png")
 

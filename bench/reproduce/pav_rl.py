@@ -5,23 +5,23 @@ values are known exactly. A run killed at any point goes on where it stopped.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
-from bench.files.run_folder import write_atomically
 from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
-from bench.reproduce.folder import Unit, claim_folder, slug, unit
+from bench.reproduce.folder import Unit, slug, unit, work_folder
 from bench.reproduce.pav_claims import Curve, Floats, estimate, flops_to, replicate, savings
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
 from bench.training.audit import read_metrics
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
+from verifiers.interface.files import replace_text
 
 MARGIN, SAVING = 0.07, 5.0
 GAMMA = 10.0  # the paper's
@@ -70,14 +70,14 @@ def reproduce_pav_rl(work: Work, *, processes: int = 2) -> list[tuple[str, list[
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    jobs = [(work, word, arm, seed) for seed in work.seeds for word in WORDS for arm in arms_of(word)]
-    carry_out(trained, jobs, processes=processes, title="trainings")
-    curves = {word: replicate({arm: _curve(work, word, arm) for arm in arms_of(word)}) for word in WORDS}
-    claims = [(f"a planted word of {len(word)} letters", _claims(found)) for word, found in curves.items()]
-    write_atomically(work.out / "pav_rl.md", _page(work, curves, claims))
-    _plot(curves, work.out / "pav_rl.png")
-    return claims
+    with work_folder(work):
+        jobs = [(work, word, arm, seed) for seed in work.seeds for word in WORDS for arm in arms_of(word)]
+        carry_out(trained, jobs, processes=processes, title="trainings")
+        curves = {word: replicate({arm: _curve(work, word, arm) for arm in arms_of(word)}) for word in WORDS}
+        claims = [(f"a planted word of {len(word)} letters", _claims(found)) for word, found in curves.items()]
+        replace_text(work.out / "pav_rl.md", _page(work, curves, claims))
+        _plot(curves, work.out / "pav_rl.png")
+        return claims
 
 
 def arms_of(word: str) -> tuple[str, ...]:

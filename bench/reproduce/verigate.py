@@ -5,21 +5,20 @@ rollouts a step; three seeds each. A run killed at any point goes on where it st
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.files.run_folder import write_atomically
 from bench.reproduce.claim import Claim, claims_table
-from bench.reproduce.folder import Unit, claim_folder
+from bench.reproduce.folder import Unit, work_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate_work import FAITHFUL, LONGER, OURS, Setting, Work, kinds_of, prm, prm_quality, trained
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
 from bench.training.audit import audit
+from verifiers.interface.files import replace_text
 
 Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE, MARGIN = 0.12, 0.07
@@ -33,21 +32,21 @@ def reproduce_verigate(work: Work, *, processes: int = 2) -> list[tuple[str, lis
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    claim_folder(work.out, {k: v for k, v in asdict(work).items() if k != "out"})
-    models = [(work, setting, kind) for setting in work.settings for kind in kinds_of(setting)]
-    carry_out(prm, models, processes=processes, title="PRMs")
-    # Seed by seed, so that a run that is stopped early has every arm.
-    jobs = [(work, setting, arm, seed) for seed in work.seeds for setting in work.settings for arm in setting.arms]
-    carry_out(trained, jobs, processes=processes, title="trainings")
-    pages, claims, curves = [], [], {}
-    for setting in work.settings:
-        found = {arm: [trained(work, setting, arm, seed) for seed in work.seeds] for arm in setting.arms}
-        claims.append((setting.task, [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]))
-        pages.append(_section(work, setting, found, claims[-1][1]))
-        curves[setting.task] = {arm: [_curve(unit, work) for unit in found[arm]] for arm in _DRAWN if arm in found}
-    write_atomically(work.out / "verigate.md", "\n".join([_preamble(work), *pages]))
-    _plot(curves, work.out / "verigate.png")
-    return claims
+    with work_folder(work):
+        models = [(work, setting, kind) for setting in work.settings for kind in kinds_of(setting)]
+        carry_out(prm, models, processes=processes, title="PRMs")
+        # Seed by seed, so that a run that is stopped early has every arm.
+        jobs = [(work, setting, arm, seed) for seed in work.seeds for setting in work.settings for arm in setting.arms]
+        carry_out(trained, jobs, processes=processes, title="trainings")
+        pages, claims, curves = [], [], {}
+        for setting in work.settings:
+            found = {arm: [trained(work, setting, arm, seed) for seed in work.seeds] for arm in setting.arms}
+            claims.append((setting.task, [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]))
+            pages.append(_section(work, setting, found, claims[-1][1]))
+            curves[setting.task] = {arm: [_curve(unit, work) for unit in found[arm]] for arm in _DRAWN if arm in found}
+        replace_text(work.out / "verigate.md", "\n".join([_preamble(work), *pages]))
+        _plot(curves, work.out / "verigate.png")
+        return claims
 
 
 def _accuracy_claims(found: Found) -> list[Claim]:

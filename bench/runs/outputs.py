@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.files.run_folder import json_line, write_atomically
 from bench.stats.curves import Results
+from verifiers.interface.files import json_line, replace_text
 from verifiers.interface.solution import Problem
 
 
 def write_problems(out: Path, problems: Sequence[Problem]) -> None:
     """`problems.jsonl`: a row a problem, so that a folder can be read without the task it came from."""
-    write_atomically(out / "problems.jsonl", "".join(json_line(asdict(problem)) for problem in problems))
+    replace_text(out / "problems.jsonl", "".join(json_line(asdict(problem)) for problem in problems))
 
 
 def write_results(out: Path, results: Results) -> None:
@@ -19,6 +19,6 @@ def write_results(out: Path, results: Results) -> None:
 
     `points.jsonl`: the table, a row a point, with seconds. `notes.txt`: what a reader should know, a line each.
     """
-    write_atomically(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
-    write_atomically(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
-    write_atomically(out / "points.jsonl", "".join(json_line(point.row()) for point in results.points()))
+    replace_text(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
+    replace_text(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
+    replace_text(out / "points.jsonl", "".join(json_line(point.row()) for point in results.points()))

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from bench.files.run_folder import Row, RunFolder
+from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
 from bench.runs.plan import Contest, RunPlan
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from verifiers.interface.files import Row
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:

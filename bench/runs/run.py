@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import search
-from bench.files.run_folder import Row, RunFolder, open_run
+from bench.files.run_folder import RunFolder, open_run
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
@@ -23,6 +23,7 @@ from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.files import Row
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
@@ -40,15 +41,12 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     contests = plan.contests()
     task = load_task(plan.task, limit=plan.limit, seed=plan.seed)
     sampling = plan.sampling(task.sampling)
-    folder = open_run(out, plan.config())
-    try:
+    with open_run(out, plan.config()) as folder:
         write_problems(out, task.problems)
         _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
-    finally:
-        folder.close()
     return results
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bench.diagnostics.label_quality import Quality, judge, quality_of, quality_record
 from bench.diagnostics.reliability import plot_reliability, reliability
-from bench.files.run_folder import write_atomically
 from verifiers.genrm.critiqued import Critiqued
+from verifiers.interface.files import replace_text
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled, with_outcome
 
@@ -22,7 +22,7 @@ def evaluate_scorer(
     labelled = [r if isinstance(r, Labelled) else with_outcome(r.problem, r.solution, r.right) for r in rows]
     judged = judge(scorer, labelled)
     quality = quality_of(judged)
-    write_atomically(out / "evaluation.json", json.dumps(quality_record(quality, file), indent=2) + "\n")
+    replace_text(out / "evaluation.json", json.dumps(quality_record(quality, file), indent=2) + "\n")
     bins = reliability(judged.scores, judged.labels, groups=judged.problems)
     plot_reliability({name: bins}, out / "reliability.png", title=f"{name}, {file}")
     return quality

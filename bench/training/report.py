@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
-from bench.files.run_folder import write_atomically
 from bench.inputs.errors import BadInput
 from bench.training.audit import audit, audit_text, read_metrics
+from verifiers.interface.files import replace_text
 
 # A panel: its title, and the metrics in it; "seconds." and "evaluation." reach into a row's parts.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -43,11 +43,11 @@ def write_report(folder: Path) -> list[Path]:
     if not rows:
         raise BadInput(f"{folder / 'metrics.jsonl'}: no step has been made yet")
     plot_training(rows, folder / "training.png")
-    write_atomically(folder / "audit.md", f"# Audit\n\n{audit_text(audit(rows))}")
+    replace_text(folder / "audit.md", f"# Audit\n\n{audit_text(audit(rows))}")
     written = [folder / "training.png", folder / "audit.md"]
     if (credits_file := folder / "attributions.jsonl").exists():
         lines = credits_file.read_text(encoding="utf-8").splitlines()
-        write_atomically(folder / "attributions.html", attributions_page([json.loads(line) for line in lines]))
+        replace_text(folder / "attributions.html", attributions_page([json.loads(line) for line in lines]))
         written.append(folder / "attributions.html")
     return written
 

@@ -1,11 +1,9 @@
 """`grpo_train`: group-relative policy optimisation on the scorers that search uses, gated by the verifier."""
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from math import cos, pi
@@ -32,6 +30,7 @@ from policies.training.resume import (
     restore_weights,
     write_checkpoint,
 )
+from verifiers.interface.files import claim, held, replace_text, replacing, whole_rows
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -94,18 +93,20 @@ def grpo_train(
 
     Raises TypeError for a policy without weights or tokens, ValueError for no problems, problem ids that occur
     twice, weights that are not float32 without LoRA, a PRM that is none, and a folder of another training,
-    FloatingPointError where the gradient is no number; the last checkpoint stays as it is.
+    FloatingPointError where the gradient is no number (the last checkpoint stays as it is), BlockingIOError where
+    another process trains in the folder.
     """
     config = config or GRPOConfig()
     problems = _checked(policy, problems, config)
     folder, processes = Path(out), Processes.here()
-    if processes.rank == 0:
-        _claim(folder, policy, problems, verifier, prm, held_out, config)
-    processes.wait()
-    with own_randomness(config.seed):
+    first = processes.rank == 0
+    with held(folder, owner=_RECORD) if first else nullcontext(), own_randomness(config.seed):
+        if first:
+            _claim(folder, policy, problems, verifier, prm, held_out, config)
+        processes.wait()
         trainer = _Trainer(policy, config, processes)
         done = trainer.restore(folder / "checkpoints")
-        if processes.rank == 0:
+        if first:
             _trim(folder, done)
         with tqdm(total=config.steps, initial=done, desc="grpo", unit="step", disable=None) as bar:
             if not done and evaluate is not None and config.evaluate_every:
@@ -118,15 +119,12 @@ def grpo_train(
                 if config.attribute_every and step % config.attribute_every == 0:
                     _append(folder / _ATTRIBUTIONS, attributions(groups, step=step), processes)
                 _append(folder / _METRICS, [row], processes)
-                if processes.rank == 0 and (
-                    step == config.steps or (config.save_every and step % config.save_every == 0)
-                ):
+                if first and (step == config.steps or (config.save_every and step % config.save_every == 0)):
                     trainer.save(folder / "checkpoints", step)
                 bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
                 bar.update()
         trainer.finish(folder / "model")
-    rows = [json.loads(line) for line in (folder / _METRICS).read_text(encoding="utf-8").splitlines()]
-    return TrainResult(policy, folder, tuple(rows))
+    return TrainResult(policy, folder, tuple(whole_rows(folder / _METRICS)))
 
 
 class _Trainer:
@@ -266,13 +264,10 @@ class _Trainer:
             self.peft.merge_and_unload()
         self.policy.forget()
         if self.processes.rank == 0:
-            draft = place.with_name(f".{place.name}")
-            shutil.rmtree(draft, ignore_errors=True)
-            with quiet():
-                self.model.save_pretrained(draft)
-            self.policy.tokenizer.save_pretrained(draft)
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(draft, place)
+            with replacing(place) as draft:
+                with quiet():
+                    self.model.save_pretrained(draft)
+                self.policy.tokenizer.save_pretrained(draft)
         self.processes.wait()
 
 
@@ -374,44 +369,23 @@ def _claim(
 ) -> None:
     """Write what is trained here, or compare it with what is."""
     names = {"verifier": verifier, "prm": prm, "held_out": held_out}
-    wanted: dict[str, Any] = {
+    identity = {
         "policy": policy_name(policy),
         "problems": [problem.id for problem in problems],
         **{key: None if scorer is None else name_of(scorer) for key, scorer in names.items()},
         "config": asdict(config),
     }
-    wanted = json.loads(json.dumps(wanted))
-    path = folder / _RECORD
-    if not path.exists():
-        if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
-            raise ValueError(f"{folder}: not empty, and not a training's folder; choose another out")
-    elif latest_checkpoint(folder / "checkpoints") is not None:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        free = {*_FREE, *(("steps",) if config.schedule == "constant" else ())}
-        old, new = (
-            {**r, **{k: v for k, v in r["config"].items() if k not in free}, "config": 0} for r in (found, wanted)
-        )
-        for key in sorted(old.keys() | new.keys()):
-            if old.get(key) != new.get(key):
-                raise ValueError(
-                    f"{folder}: this folder holds a training with {key} = {old.get(key)!r}, and {new.get(key)!r} was "
-                    "asked for; choose another out, or remove the folder"
-                )
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{_RECORD}"
-    draft.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    begun = latest_checkpoint(folder / "checkpoints") is not None
+    free = {*_FREE, *(("steps",) if config.schedule == "constant" else ())}
+    claim(folder / _RECORD, identity, kind="a training", begun=begun, free=free)
 
 
 def _trim(folder: Path, done: int) -> None:
     """Drop the rows of steps after the checkpoint, and a torn last line."""
     for name in (_METRICS, _ATTRIBUTIONS):
         path = folder / name
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in lines if done and line.endswith("}\n") and json.loads(line)["step"] <= done]
-        draft = folder / f".{name}"
-        draft.write_text("".join(kept), encoding="utf-8")
-        os.replace(draft, path)
+        kept = [row for row in whole_rows(path) if done and row["step"] <= done]
+        replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
 def _append(path: Path, rows: Sequence[Row] | Iterator[Row], processes: Processes) -> None:

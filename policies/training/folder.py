@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,32 +15,28 @@ import torch
 from policies.training.base import quiet
 from policies.training.config import TrainConfig
 from policies.training.resume import latest_checkpoint
+from verifiers.interface.files import claim, held, replace_text
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
 _BESIDE = (_RECORD, "evaluation.json")
 # Options that change no weight, so a resumed training may have others.
-_FREE = ("save_every", "log_every", "device")
+_FREE = ("save_every", "log_every", "device", "finished")
 
 
-def claim_folder(out: Path, config: TrainConfig, task: Mapping[str, object]) -> bool:
-    """Write what is trained here into `training.json`, or compare it; True where the training has finished.
+@contextmanager
+def training_folder(out: Path, config: TrainConfig, task: Mapping[str, object]) -> Iterator[bool]:
+    """Hold the folder and write what is trained there into `training.json`, or compare; True where it has finished.
 
-    Raises ValueError where the folder belongs to another training, or holds something else.
+    Raises BlockingIOError where another process trains there, ValueError where the folder belongs to another
+    training, or holds something else.
     """
-    wanted = json.loads(json.dumps({**task, "config": asdict(config)}))
-    path = out / _RECORD
-    if not path.exists() and out.is_dir() and any(not p.name.startswith(".") for p in out.iterdir()):
-        raise ValueError(f"{out}: not empty, and not a training's folder; choose another out")
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        # What has saved nothing yet may still change its mind.
-        if found["finished"] or latest_checkpoint(out / "checkpoints") is not None:
-            _compare(out, found, wanted)
-            return bool(found["finished"])
-    out.mkdir(parents=True, exist_ok=True)
-    _write(path, {**wanted, "finished": False})
-    return False
+    with held(out, owner=_RECORD):
+        path = out / _RECORD
+        finished = path.exists() and bool(json.loads(path.read_text(encoding="utf-8"))["finished"])
+        begun = finished or latest_checkpoint(out / "checkpoints") is not None
+        claim(path, {**task, "config": asdict(config), "finished": False}, kind="a training", begun=begun, free=_FREE)
+        yield finished
 
 
 def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig) -> None:
@@ -58,7 +55,7 @@ def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, obj
         os.replace(file, place)
     shutil.rmtree(draft)
     record = json.loads((out / _RECORD).read_text(encoding="utf-8"))
-    _write(out / _RECORD, {**record, "finished": True})
+    replace_text(out / _RECORD, json.dumps({**record, "finished": True}, indent=2) + "\n")
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
 
 
@@ -73,26 +70,6 @@ def base_digest(base: str | Path) -> str:
             with open(path, "rb") as file:
                 digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
-
-
-def _compare(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    old, new = _flat(found), _flat(wanted)
-    for name in sorted((old.keys() | new.keys()) - {"finished", *_FREE}):
-        if old.get(name) != new.get(name):
-            raise ValueError(
-                f"{out}: this folder holds a training with {name} = {old.get(name)!r}, and {new.get(name)!r} was "
-                "asked for; choose another out, or remove the folder"
-            )
-
-
-def _flat(record: Mapping[str, Any]) -> dict[str, object]:
-    return {**{k: v for k, v in record.items() if k != "config"}, **record.get("config", {})}
-
-
-def _write(path: Path, record: Mapping[str, object]) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _umask() -> int:

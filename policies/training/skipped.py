@@ -1,9 +1,8 @@
 """Rows that cannot be trained on are left out with a warning, never cut to size."""
 
-import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,14 +28,6 @@ def warn_of_skipped(
         warnings.warn(
             f"{count} of {total} {what} are not trained on: {parts}", SkippedRowsWarning, stacklevel=stacklevel
         )
-
-
-def digest_of(rows: Iterable[object]) -> str:
-    """What tells one set of rows from another: a digest of their fields."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(repr(row).encode() + b"\n")
-    return digest.hexdigest()[:32]
 
 
 def _named(ids: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Collected values: the right counts at the right prefixes, and the same rows however often it was killed."""
 
-import fcntl
 import json
 import math
 import os
@@ -23,6 +22,7 @@ from prms.rollout_value import RolloutValue
 from prms.value_rows import labelled
 from prms.values import collect_values
 from verifiers import Message, Problem, Solution, Step, Stop, failed, from_function, outcome_scores
+from verifiers.interface.files import held
 
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))
 PROBLEMS = [Problem(f"p{i}", f"question {i}", "4") for i in range(6)]
@@ -335,7 +335,7 @@ def test_another_plan_for_the_same_folder_is_refused_by_name(tmp_path):
     for change, said in (
         ({"rollouts": 5}, "rollouts = 4, and 5 was asked for"),
         ({"seed": 1}, "seed = 0, and 1"),
-        ({"sampling": Sampling(temperature=0.5)}, "sampling = "),
+        ({"sampling": Sampling(temperature=0.5)}, r"temperature = 1\.0, and 0\.5"),
         ({"problems": PROBLEMS[:5]}, "content = "),
         ({"first_pit": True}, "first_pit = False, and True"),
     ):
@@ -353,18 +353,20 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_a_second_process_is_kept_out(tmp_path):
     collect(tmp_path)
-    with open(tmp_path / "out" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError, match="another process is collecting values there"):
-            collect(tmp_path)
+    with held(tmp_path / "out"), pytest.raises(BlockingIOError, match="another process is writing there"):
+        collect(tmp_path)
 
 
 def test_a_journal_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     journal = tmp_path / "out" / "journal.jsonl"
-    for content in ('{"unit": "pool/0"}\n', "dear diary", "dear diary\n"):
+    for content, said in (
+        ('{"unit": "pool/0"}\n', r"journal\.jsonl: not the journal of collected values"),
+        ("dear diary", r"journal\.jsonl:1: not a line that was written here"),
+        ("dear diary\n", r"journal\.jsonl:1: not a line that was written here"),
+    ):
         journal.write_text(content)
-        with pytest.raises(ValueError, match=r"journal\.jsonl: not the journal of collected values"):
+        with pytest.raises(ValueError, match=said):
             collect(tmp_path)
         assert journal.read_text() == content
 
@@ -374,7 +376,7 @@ def test_a_damaged_journal_is_named_and_kept(tmp_path):
     journal = tmp_path / "out" / "journal.jsonl"
     damaged = journal.read_text().replace("rows", 'ro"ws', 1)
     journal.write_text(damaged)
-    with pytest.raises(ValueError, match=r"journal\.jsonl:2: damaged"):
+    with pytest.raises(ValueError, match=r"journal\.jsonl:2: not a line that was written here"):
         collect(tmp_path)
     assert journal.read_text() == damaged
 

@@ -12,11 +12,12 @@ from policies.training.base import add_lora, load_base, longest, merged
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.examples import Example, example, fit, next_token_loss
-from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.folder import base_digest, finish_folder, training_folder
 from policies.training.loop import own_randomness
-from policies.training.skipped import digest_of, warn_of_skipped
+from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat
+from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
 
@@ -73,9 +74,10 @@ def train_genrm(
         raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
     task = {"solution_weight": solution_weight, "rationales": rationales, "rows": digest_of(rows)}
-    if claim_folder(folder, config, {**entry, **task, "base": base_digest(base)}):
-        return folder
-    with own_randomness(config.seed):
+    identity = {**entry, **task, "base": base_digest(base)}
+    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+        if finished:
+            return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
         limit = longest(model, config)
         examples, right = verify_examples(tokenizer, rows, mode, format, limit=limit, rationales=rationales)

@@ -18,9 +18,10 @@ from policies.training.base import load_base, longest, lora_config, merged
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.examples import step_count
-from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.folder import base_digest, finish_folder, training_folder
 from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
-from policies.training.skipped import digest_of, warn_of_skipped
+from policies.training.skipped import warn_of_skipped
+from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -96,9 +97,10 @@ def train_dpo(
         raise ValueError("balance=True has no meaning for pairs: each has one of either kind")
     trl = _trl()
     entry = {"kind": "dpo", "beta": beta, "chat": chat}
-    if claim_folder(folder, config, {**entry, "base": base_digest(base), "rows": digest_of(pairs)}):
-        return folder
-    with own_randomness(config.seed):
+    identity = {**entry, "base": base_digest(base), "rows": digest_of(pairs)}
+    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+        if finished:
+            return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
         limit = longest(model, config)
         examples = pair_ids(tokenizer, pairs, model=model, limit=limit, chat=chat)

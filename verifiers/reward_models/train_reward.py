@@ -13,9 +13,10 @@ from policies.training.base import add_lora, load_base, longest, merged
 from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
-from policies.training.folder import base_digest, claim_folder, finish_folder
+from policies.training.folder import base_digest, finish_folder, training_folder
 from policies.training.loop import own_randomness
-from policies.training.skipped import digest_of, warn_of_skipped
+from policies.training.skipped import warn_of_skipped
+from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -34,9 +35,10 @@ def train_reward_model(
 ) -> None:
     """Train a model with a head of one output on the rows' labels, and write its folder."""
     folder = Path(out)
-    if claim_folder(folder, config, {**entry, "base": base_digest(base), "rows": digest_of(rows)}):
-        return
-    with own_randomness(config.seed):
+    identity = {**entry, "base": base_digest(base), "rows": digest_of(rows)}
+    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+        if finished:
+            return
         model, tokenizer = load_base(auto_class, base, config, fresh=("score.weight", "score.bias"), labels=1)
         if getattr(model, "score", None) is None:
             raise ValueError(f"{type(model).__name__} has no `score` head: use a base of another architecture")

@@ -251,7 +251,7 @@ def test_rows_are_read_as_they_are():
         (("orm", "t.jsonl", "--limit=0"), "--limit 0"),
         (("orm", "t.jsonl", "--base=./nothing"), "train orm: no model at './nothing': there is no such folder"),
         (("orm", "t.jsonl", "--base=tiny:nothing"), "train orm: no tiny model named 'nothing'"),
-        (("orm", "t.jsonl", "--out=full"), "train orm: full: not empty, and not a training's folder"),
+        (("orm", "t.jsonl", "--out=full"), "train orm: full: this folder holds other files and no training.json"),
         (("orm", "t.jsonl", "--balance"), "train orm: all 1 examples are right: balance=True needs both kinds"),
         (("genrm", "t.jsonl", "--mode=direct", "--format=t.jsonl"), "--format t.jsonl: not a format"),
         (("genrm", "t.jsonl", "--mode=direct", "--votes=2", "--eval=t.jsonl"), "--votes 2: it is for --mode cot"),

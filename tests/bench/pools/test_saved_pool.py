@@ -15,6 +15,7 @@ from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
 from bench.tiny import load_task
 from verifiers import Message, Stop
+from verifiers.interface.files import held
 
 COMMAND = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=prm=tiny:prm", "--n=4", "--limit=3"]
 
@@ -172,13 +173,10 @@ def test_a_runs_folder_is_a_pool_and_keeps_what_is_added(capsys) -> None:
 
 
 def test_a_second_process_on_the_folder_is_refused(capsys) -> None:
-    from bench.files.run_folder import lock_folder
-
     pool = lines(Path("p.jsonl"), {"prompt": "?", "answer": "2", "solutions": ["2"]})
-    lock = lock_folder(Path("out"))
-    assert main(["rerank", pool, "--n=1", "--out=out"]) == 2
-    assert "out: another process is writing this run" in capsys.readouterr().err
-    lock.close()
+    with held(Path("out")):
+        assert main(["rerank", pool, "--n=1", "--out=out"]) == 2
+    assert "out: another process is writing there" in capsys.readouterr().err
     assert main(["rerank", pool, "--n=1", "--out=out"]) == 0
 
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.files.run_folder import append_rows
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from verifiers import Problem
+from verifiers.interface.files import append_rows
 from verifiers.interface.scoring import Spend
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

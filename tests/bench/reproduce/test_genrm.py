@@ -154,5 +154,5 @@ def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
 
 def test_a_folder_of_other_settings_is_refused(miniature):
     work, _ = miniature
-    with pytest.raises(BadInput, match=r"holds a run with other .*problems"):
-        reproduce_genrm(Work(work.out, problems=4), processes=1)
+    with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for"):
+        reproduce_genrm(replace(work, problems=4), processes=1)

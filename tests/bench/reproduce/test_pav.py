@@ -75,14 +75,14 @@ def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
     def work_again(*_, **__):
         raise AssertionError("this was done before")
 
-    for name in ("beam_search", "self_consistency", "rerank", "train_prm", "train_orm", "value_solutions"):
+    for name in ("beam_search", "sample", "score", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
     again = pav.reproduce_pav(work, processes=1)
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
 
 
 def test_a_folder_of_another_run_is_refused(work, reports):
-    with pytest.raises(BadInput, match="holds a run with other problems; choose another --out"):
+    with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for; choose another folder"):
         pav.reproduce_pav(replace(work, problems=4), processes=1)
 
 

@@ -37,7 +37,7 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch):
 
     monkeypatch.setattr(pav_rl, "grpo_train", work_again)
     assert repr(reproduce_pav_rl(work, processes=1)) == repr(claims)
-    with pytest.raises(BadInput, match="holds a run with other steps"):
+    with pytest.raises(BadInput, match="holds a run with steps = 4, and 3 was asked for"):
         reproduce_pav_rl(replace(work, steps=3), processes=1)
 
 

@@ -73,7 +73,7 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch):
     monkeypatch.setattr(verigate_work, "grpo_train", work_again)
     again = reproduce_verigate(work, processes=1)
     assert [repr(claim) for claim in again] == [repr(claim) for claim in claims]
-    with pytest.raises(BadInput, match="holds a run with other steps"):
+    with pytest.raises(BadInput, match="holds a run with steps = "):
         reproduce_verigate(replace(work, steps=3), processes=1)
 
 

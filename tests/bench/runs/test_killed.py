@@ -112,7 +112,7 @@ def test_a_run_over_200_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def another() -> None:
         assert main([*RUN, "--out=killed"]) == 2
-        assert "killed: another process is writing this run; wait for it" in capsys.readouterr().err
+        assert "killed: another process is writing there; wait for it" in capsys.readouterr().err
 
     reached = kill_ten_times(RUN, "journal.jsonl", places(seen, units, random.Random(0)), another)
     assert {[*units, "results"][count] for count in reached} == {"sample", "score", "beam_search", "results"}
@@ -136,7 +136,7 @@ def test_a_rerank_of_200_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     def another() -> None:
         assert main([*command, "--out=killed"]) == 2
-        assert "killed: another process is writing this run; wait for it" in capsys.readouterr().err
+        assert "killed: another process is writing there; wait for it" in capsys.readouterr().err
 
     at = places(seen, scorers, random.Random(0))
     reached = kill_ten_times(command, "rerank-scores.jsonl", at, another)

@@ -268,7 +268,7 @@ def test_a_second_process_on_the_folder_is_refused(place: Path, capsys: pytest.C
         while not Path("shared/config.toml").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert main([*COMMAND, "--out=shared"]) == 2
-        assert "another process is writing this run" in capsys.readouterr().err
+        assert "another process is writing there" in capsys.readouterr().err
     finally:
         first.kill()
         first.wait()

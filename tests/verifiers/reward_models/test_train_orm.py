@@ -186,7 +186,7 @@ def test_a_finished_training_is_only_loaded_and_another_is_refused(tmp_path, mon
         train_orm(weights_folder("orm"), ROWS, out=out, config=config)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(ValueError, match="not empty, and not a training's folder"):
+    with pytest.raises(ValueError, match=r"holds other files and no training\.json"):
         train_orm(POLICY, ROWS, out=tmp_path / "full", config=config)
 
 
