@@ -72,6 +72,7 @@ def test_importing_a_package_pulls_in_nothing_heavy(package: str) -> None:
     assert not set(HEAVY) & set(loaded)
 
 
+@pytest.mark.alone
 def test_import_search_takes_under_three_tenths_of_a_second() -> None:
     code = "import time; t = time.perf_counter(); import search; print(time.perf_counter() - t)"
     assert min(float(run_python(code)) for _ in range(5)) < 0.3

@@ -3,7 +3,6 @@
 import dataclasses
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -11,10 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from prms.format_rows import row_builder
 from prms.formats import MATH_SHEPHERD, QWEN_MATH_PRM, RLHFLOW_DEEPSEEK, VERSA_PRM, VERSA_PRM_QWEN
+from tests.shared_data import DATA, needs_data
 from verifiers import Problem, Solution, Step
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+pytestmark = needs_data("processbench_gsm8k.json.gz", "math500.jsonl")
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -3,7 +3,6 @@
 import gzip
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +13,11 @@ from bench.commands.processbench import processbench
 from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
 from bench.inputs.errors import BadInput
 from bench.stats.intervals import sums_interval
+from tests.shared_data import DATA, needs_data
 from verifiers import Problem, Scores, Stop, check_scorer
 
-GSM8K = Path(__file__).parents[4] / "shared" / "data" / "processbench_gsm8k.json.gz"
-needs_gsm8k = pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data/processbench_gsm8k.json.gz is absent")
+GSM8K = DATA / "processbench_gsm8k.json.gz"
+needs_gsm8k = needs_data(GSM8K.name)
 
 
 class Constant:

@@ -19,10 +19,9 @@ from bench.inputs.errors import BadInput
 from bench.inputs.specs import version_of
 from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
+from tests.shared_data import DATA, needs_data
 from verifiers import Stop
 from verifiers.interface.capabilities import separator_of
-
-DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
 def solution(answer: str, **fields: object) -> dict[str, object]:
@@ -318,7 +317,7 @@ def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str,
     assert Path("out/rerank-scores.jsonl").read_text() == '{"mine": 1}\n'
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+@needs_data("genrm_pool_dev.jsonl.gz")
 def test_the_real_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pool = DATA / "genrm_pool_dev.jsonl.gz"
     assert main(["rerank", str(pool), "--limit=40", "--n=8", f"--out={tmp_path / 'out'}"]) == 0

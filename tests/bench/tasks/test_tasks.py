@@ -10,12 +10,11 @@ from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.runs.plan import Contest, RunPlan
 from bench.tasks.tasks import load_task
 from policies import Sampling
+from tests.shared_data import DATA, needs_data
 from verifiers import Solution, Step, Stop
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
 
-
-@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+@needs_data("gsm8k_test.jsonl")
 def test_gsm8k_from_its_file() -> None:
     task = load_task(f"gsm8k:{DATA / 'gsm8k_test.jsonl'}", limit=3)
     assert [p.answer for p in task.problems] == ["18", "3", "70000"]
@@ -24,7 +23,7 @@ def test_gsm8k_from_its_file() -> None:
     assert task.verifier.score(task.problems[:1], [right]).values().tolist() == [1.0]
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="needs ../shared/data")
+@needs_data("math500.jsonl")
 def test_math500_from_its_file() -> None:
     task = load_task(f"math500:{DATA / 'math500.jsonl'}", limit=1)
     said = r"Then \boxed{(3,\pi/2)}."

@@ -83,6 +83,7 @@ def test_a_wrong_request_is_named():
     assert policy.calls == []
 
 
+@pytest.mark.alone
 def test_a_row_costs_microseconds():
     text = "".join(f"step {i}\n" for i in range(9))
     policy, n = Scripted(lambda problem, prefix, seed: text[len(prefix.steps) * 7 :]), 8000

@@ -3,20 +3,18 @@
 import itertools
 import json
 import re
-import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.shared_data import DATA, needs_data
 from verifiers import EXACT, GSM8K, MATH, Answers
 from verifiers.grading.answers import equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 
-MATH500 = Path(__file__).parents[4] / "shared" / "data" / "math500.jsonl"
 TOWER = "9^{9^{9^{9}}}"
 
 
@@ -63,9 +61,8 @@ def test_math_from_text_to_verdict(text: str, gold: str, verdict: bool) -> None:
 
 
 def test_math_does_not_know_about_a_tower(pool: EquivalencePool) -> None:
-    start = time.perf_counter()
     assert maths(pool).equal([(TOWER, "5"), ("9" * 100_000, "5"), ("5", "5")]) == [None, None, True]
-    assert time.perf_counter() - start < 20.0
+    assert [pair[0] for pair in pool._cache] == [TOWER]  # the one pair that took a time limit
 
 
 @pytest.mark.parametrize(
@@ -116,9 +113,7 @@ def test_votes_for_polynomials_take_a_worker_only_where_they_agree(pool: Equival
 def test_unknown_pairs_are_not_merged_and_cost_one_time_limit_each(pool: EquivalencePool) -> None:
     pool.equal([("x", "y")])
     votes = [TOWER, r"\sqrt{2}", "5", r"\sqrt{8}/2", TOWER, r"\sqrt{3}", r"2\pi", r"\pi+\pi"]
-    start = time.perf_counter()
     assert maths(pool).classes(votes) == [0, 1, 2, 1, 0, 3, 4, 4]
-    assert time.perf_counter() - start < 20.0
     assert sum(verdict.equal is None for verdict in pool._cache.values()) == 1
 
 
@@ -217,12 +212,12 @@ def test_classes_are_first_appearances_and_skip_blanks(votes: list[str | None]) 
 
 # --- the 500 answers of MATH-500 ---
 
-needs_math500 = pytest.mark.skipif(not MATH500.exists(), reason="../shared/data/math500.jsonl is absent")
+needs_math500 = needs_data("math500.jsonl")
 
 
 @pytest.fixture(scope="module")
 def math500() -> list[dict[str, str]]:
-    return [json.loads(line) for line in MATH500.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in (DATA / "math500.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 REWRITES = {

@@ -112,6 +112,7 @@ def test_each_task_looks_in_its_own_order(text: str, maths: str | None, gsm8k: s
     assert GSM8K.extract(text) == gsm8k
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "text",
     [

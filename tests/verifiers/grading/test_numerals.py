@@ -185,6 +185,7 @@ def test_canonical_is_idempotent_and_decides_itself(text: str) -> None:
     assert decide(text, "1") == decide("1", text)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "text",
     [
