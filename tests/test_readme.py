@@ -1,4 +1,4 @@
-"""The README tells the truth: its Python runs, its commands exist, its pictures are there."""
+"""The pages tell the truth: their Python runs, their commands exist, their pictures are there."""
 
 import re
 import shlex
@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import policies
+import prms
+import search
+import verifiers
 from bench.commands.cli import _parser
+from bench.tiny import load_task, weights_folder
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = PAGES[0].read_text()
 
 
@@ -17,13 +22,38 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_its_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.name)
+def test_its_python_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = blocks(README, "python")
-    assert len(found) >= 4
+    codes = blocks(page.read_text(), "python")
+    assert len(codes) >= 4
     namespace: dict[str, object] = {"__name__": "readme"}
-    for code in found:
-        exec(compile(code, "README.md", "exec"), namespace)
+    for code in codes:
+        exec(compile(code, page.name, "exec"), namespace)
+
+
+def test_the_python_of_the_page_on_scorers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    task = load_task("chain", count=8)
+    policy = policies.Transformers.load(weights_folder("policy"))
+    drawn = search.sample(task.problems, policy, n=4, sampling=task.sampling)
+    finished = [(result.problem, solution) for result in drawn for solution in result.pool if solution.finished]
+    outcomes = task.verifier.score(*zip(*finished, strict=True)).values()
+    namespace: dict[str, object] = {
+        "policy": policy,
+        "problems": task.problems[:1],
+        "prm": prms.PRM.load(weights_folder("prm")),
+        "other_prm": prms.PRM.load(weights_folder("prover")),
+        "orm": verifiers.ORM.load(weights_folder("orm")),
+        "held_out_rows": [
+            verifiers.with_outcome(*row, right == 1) for row, right in zip(finished, outcomes, strict=True)
+        ],
+        **{package.__name__: package for package in (prms, search, verifiers)},
+    }
+    codes = blocks((ROOT / "docs" / "scorers.md").read_text(), "python")
+    assert len(codes) >= 2
+    for code in codes:
+        exec(compile(code, "docs/scorers.md", "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
