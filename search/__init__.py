@@ -10,12 +10,13 @@ from search.driver import drive
 from search.requests import Extend, OutOfBudget, Score, Strategy
 from search.result import Fate, Node, SearchResult
 from search.selection import Pool, Select, Selector, pessimistic, soft
-from search.strategies.beam_search import NoOpinionError, beam_search
+from search.strategies.beam_search import beam_search
 from search.strategies.best_of_n import best_of_n, weighted_majority
 from search.strategies.rerank import rerank
 from search.strategies.sample import sample
 from search.strategies.score import score
 from search.strategies.self_consistency import self_consistency
+from verifiers.interface.errors import NoOpinionError
 
 __all__ = [
     "Budget",

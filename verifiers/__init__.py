@@ -15,11 +15,11 @@ from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import EXACT, GSM8K, MATH, Answers
 from verifiers.interface.capabilities import Incremental, ValueScorer, remembering
-from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.errors import BrokenLawError, EngineStoppedError
 from verifiers.interface.lazy_exports import lazy_exports
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, outcome_scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
-from verifiers.laws import BrokenLawError, check_scorer
+from verifiers.laws import check_scorer
 from verifiers.load import load
 from verifiers.reward_models.labelled import Labelled, with_outcome
 

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.errors import BrokenLawError, ScoresShapeError
 from verifiers.interface.scoring import Scorer, Scores, check_rows
 from verifiers.interface.solution import Problem, Solution, Stop
 
 Case = tuple[Problem, Solution]
-
-
-class BrokenLawError(AssertionError):
-    """A scorer broke one of the laws; the message names the law, the problem and what was seen."""
 
 
 def check_scorer(

@@ -7,8 +7,7 @@ from typing import NoReturn, Protocol
 
 from bench.commands import demo, processbench, report, reproduce, rerank, run, train
 from bench.files.memory import keep_freed_memory
-from bench.inputs.errors import BadInput
-from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError
 
 
 class _Command(Protocol):
@@ -36,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(argv)
         command, _ = _COMMANDS[options.command]
         command.run(options)
-    except (BadInput, EngineStoppedError) as error:
-        print(f"stepbeam: {error}", file=sys.stderr)
+    except (BadInput, EngineStoppedError, OSError) as error:
+        print(f"stepbeam: {error.as_option() if isinstance(error, BadArgument) else error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
 from bench.files.run_folder import make_folder
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
+from verifiers.interface.errors import BadInput
 from verifiers.interface.files import json_line, replace_text
 from verifiers.interface.scoring import Scorer, Scores, Spend
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from bench.inputs.errors import BadInput
 from bench.report import PROBLEMS
+from verifiers.interface.errors import BadInput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.commands.options import positive
-from bench.inputs.errors import BadInput
+from verifiers.interface.errors import BadInput
 
 _SIZES = {
     "genrm": ("base", "problems", "seeds", "steps"),

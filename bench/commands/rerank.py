@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import add_limit_and_scorers, add_out_and_seed, columns, separator
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 from verifiers.grading.answers import ANSWERS
+from verifiers.interface.errors import BadInput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

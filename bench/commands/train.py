@@ -12,13 +12,13 @@ from bench.commands import train_grpo
 from bench.commands.options import separator
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import make_folder
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import check_limit
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
 
@@ -229,6 +229,8 @@ def _quiet() -> None:
 def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
     try:
         yield
+    except BadInput:
+        raise
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"train {options.kind}: {first}") from None

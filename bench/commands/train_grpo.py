@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bench.commands.options import separator
 from bench.files.run_folder import make_folder
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
 from bench.tasks.tasks import TINY, load_task
@@ -14,6 +13,7 @@ from bench.tiny import load_task as load_tiny
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Sampling
+from verifiers.interface.errors import BadInput
 
 _DEFAULT = GRPOConfig()
 _PROBLEMS = 500  # of an embedded task's train split

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-class BadInput(Exception):  # noqa: N818  (it names the input, not a fault of the program)
-    """One line that names the file, row or option, what was seen and what to do; the command exits with 2."""
+from verifiers.interface.errors import BadInput as BadInput
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.inputs.errors import BadInput
+from verifiers.interface.errors import BadArgument, BadInput
 
 Row = dict[str, Any]
 _LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
@@ -94,6 +94,6 @@ def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
 
 
 def check_limit(limit: int | None) -> None:
-    """Raise BadInput for a limit that leaves nothing."""
+    """Raise BadArgument for a limit that leaves nothing."""
     if limit is not None and limit < 1:
-        raise BadInput(f"--limit {limit}: it must be 1 or more")
+        raise BadArgument("limit", limit, "it must be 1 or more")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.inputs.errors import BadInput, as_bad_input
+from bench.inputs.errors import as_bad_input
 from bench.report.columns import complaint_about
+from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, whole_rows
 
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from bench.inputs.errors import BadInput
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, replace_text
 
 # In this order they make one script; a later one may use the functions of an earlier.
@@ -38,7 +38,7 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -
     try:
         replace_text(out, page)
     except OSError as error:
-        raise BadInput(f"{out}: cannot write the report there ({error.strerror}); choose another --out") from None
+        raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
 
 
 def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.errors import BadInput
-from bench.inputs.rows import Row, after_hashes, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, after_hashes, check_limit, read_rows, text_field, unique_id
 from bench.inputs.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import GSM8K, MATH, Answers
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem
 
 TINY = ("chain", "countdown", "last_letter", "word_sort")
@@ -66,8 +66,7 @@ def load_task(spec: str, *, limit: int | None = None, seed: int = 0) -> Task:
     problems are drawn with `seed`). Raises BadInput for an unknown name and for files that are
     missing, torn, or hold rows without a prompt or with an id used before.
     """
-    if limit is not None and limit < 1:
-        raise BadInput(f"--limit {limit}: it must be 1 or more")
+    check_limit(limit)
     name, _, file = spec.partition(":")
     if name in TINY and not file:
         return load_tiny(name, count=limit or 100, seed=seed)
@@ -75,7 +74,7 @@ def load_task(spec: str, *, limit: int | None = None, seed: int = 0) -> Task:
         name, file = "jsonl", spec
     if name not in _REAL or (name == "jsonl" and not file):
         known = ", ".join((*TINY, *(n for n in _REAL if n != "jsonl")))
-        raise BadInput(f"--task {spec}: unknown task; use one of {known}, NAME:FILE, or a JSON-lines file")
+        raise BadArgument("task", spec, f"unknown task; use one of {known}, NAME:FILE, or a JSON-lines file")
     kind = _REAL[name]
     rows = read_rows(Path(file)) if file else _hub_rows(spec, kind)
     seen: dict[str, str] = {}
@@ -101,5 +100,5 @@ def _hub_rows(spec: str, kind: _RealTask) -> Iterator[tuple[str, Row]]:
         rows = datasets.load_dataset(name, configuration, split=split)
     except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"--task {spec}: {name} could not be loaded ({first}); give a file as {spec}:FILE") from None
+        raise BadArgument("task", spec, f"{name} could not be loaded ({first}); give a file as {spec}:FILE") from None
     return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))

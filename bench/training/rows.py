@@ -17,10 +17,10 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
@@ -50,7 +50,7 @@ def read_step_labels(path: Path, *, separator: str = "\n", limit: int | None = N
         if len(labels) != len(solution.steps):
             raise BadInput(
                 f"{where}: {len(labels)} labels for {len(solution.steps)} steps; give one a step, null for none"
-                + ("" if "steps" in row else " (is --separator what ends a step?)")
+                + ("" if "steps" in row else f" (is the separator {separator!r} what ends a step?)")
             )
         values = tuple(_label(where, f"labels[{k}]", label) for k, label in enumerate(labels))
         root = None if row.get("root") is None else _label(where, "root", row["root"])
@@ -78,7 +78,9 @@ def read_format(path: Path) -> GenRMFormat:
         fields = json.loads(path.read_text(encoding="utf-8"))
         return GenRMFormat(**fields)
     except (OSError, ValueError, TypeError) as error:
-        raise BadInput(f"--format {path}: not a format ({error}); it is an object with GenRMFormat's fields") from None
+        raise BadArgument(
+            "format", path, f"not a format ({error}); it is an object with GenRMFormat's fields"
+        ) from None
 
 
 def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[str, Row, Problem, Solution]]:
@@ -120,11 +122,11 @@ def _label(where: str, name: str, value: object) -> float:
 
 
 def _rationales(where: str, row: Row) -> tuple[str, ...]:
-    found = row.get("rationales", row.get("rationale"))
-    found = [found] if isinstance(found, str) else found
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise BadInput(f"{where}: no text 'rationale' and no list of texts 'rationales', which --mode cot learns from")
-    return tuple(found)
+    texts = row.get("rationales", row.get("rationale"))
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadInput(f"{where}: no text 'rationale' and no list of texts 'rationales', which mode 'cot' learns from")
+    return tuple(texts)
 
 
 def _collected(folder: Path, limit: int | None) -> list[Labelled]:

@@ -14,12 +14,9 @@ from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.capabilities import remembering
+from verifiers.interface.errors import NoOpinionError
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Stop
-
-
-class NoOpinionError(ValueError):
-    """Beam search was given a scorer that says nothing of unfinished solutions."""
 
 
 def beam_search(

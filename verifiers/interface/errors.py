@@ -1,4 +1,52 @@
-"""The errors that are no row's fault."""
+"""What is raised here beside Python's own errors, by whom, and what to catch.
+
+    ValueError
+      BadInput              whatever reads a person's files, rows, folders and options
+        BadArgument         the same of one argument, which the command line knows as its option
+      NoOpinionError        search.beam_search, where a scorer says nothing of what it has to rank
+      ScoresShapeError      whoever asks a scorer that gives other than one number a step
+    AssertionError
+      BrokenLawError        the laws: verifiers.check_scorer
+    RuntimeError
+      EngineStoppedError    a policy or a scorer whose engine can answer no call any more
+
+Catch ValueError for what one call was given, and EngineStoppedError to start an engine again. Of a policy's or a
+scorer's other errors a search makes the reason of the row that they were for. The commands end with one line on
+BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program and keeps its traceback.
+"""
+
+
+class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
+    """One line that names the file, row, folder or option, what was seen and what to do."""
+
+
+class BadArgument(BadInput):
+    """The value of an argument, and what is wrong with it.
+
+    >>> error = BadArgument("max_steps", 0, "it must be 1 or more")
+    >>> str(error), error.as_option()
+    ('max_steps=0: it must be 1 or more', '--max-steps 0: it must be 1 or more')
+    """
+
+    def __init__(self, argument: str, value: object, complaint: str) -> None:
+        super().__init__(argument, value, complaint)
+
+    def __str__(self) -> str:
+        argument, value, complaint = self.args
+        return f"{argument}={value}: {complaint}"
+
+    def as_option(self) -> str:
+        """What the command line says of it."""
+        argument, value, complaint = self.args
+        return f"--{argument.replace('_', '-')} {value}: {complaint}"
+
+
+class NoOpinionError(ValueError):
+    """Beam search was given a scorer that says nothing of unfinished solutions."""
+
+
+class BrokenLawError(AssertionError):
+    """A law does not hold; the message names the law, the problem and what was seen."""
 
 
 class EngineStoppedError(RuntimeError):

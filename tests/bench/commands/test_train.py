@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -205,7 +206,11 @@ ROW = {"id": "q", "prompt": "1+1?", "solution": "a\nb", "correct": True, "labels
         (read_outcomes, {"prompt": "other"}, "t.jsonl:2: id 'q' has another prompt at t.jsonl:1"),
         (read_outcomes, {"steps": "a"}, "t.jsonl:2: 'steps' must be a list of texts"),
         (read_step_labels, {"labels": None}, "t.jsonl:2: no list 'labels' in this row"),
-        (read_step_labels, {"labels": [1]}, r"t.jsonl:2: 1 labels for 2 steps; .* \(is --separator what ends a step"),
+        (
+            read_step_labels,
+            {"labels": [1]},
+            r"t.jsonl:2: 1 labels for 2 steps; .* \(is the separator '\\n' what ends a step",
+        ),
         (read_step_labels, {"labels": [1, "good"]}, r"t.jsonl:2: labels\[1\] is 'good'"),
         (read_step_labels, {"root": 2}, "t.jsonl:2: root is 2"),
     ],
@@ -263,14 +268,17 @@ def test_rows_are_read_as_they_are():
         (("prm", "full", "--target=value"), "full: not a folder that prms.collect_values wrote"),
     ],
 )
-def test_what_cannot_be_is_one_line(argv, message):
+def test_what_cannot_be_is_one_line(capsys, argv, message):
+    from bench.commands.cli import main
+
     write("t.jsonl", ROW)
     Path("full").mkdir()
     Path("full/thesis.txt").write_text("mine")
     given = [*argv, *(o for o in ("--base=tiny:policy", "--out=out") if o.partition("=")[0] not in str(argv))]
-    with pytest.raises(BadInput, match=message) as caught:
-        train(*given)
-    assert "\n" not in str(caught.value)
+    assert main(["train", *given]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
 
 
 def test_a_format_is_read():

@@ -46,7 +46,7 @@ def test_a_hub_dataset_that_cannot_be_had_is_one_line(monkeypatch: pytest.Monkey
         raise ConnectionError("no route to the hub\nand much more")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(BadInput, match=r"^--task gsm8k: openai/gsm8k could not be loaded \(no route to the hub\)"):
+    with pytest.raises(BadInput, match=r"^task=gsm8k: openai/gsm8k could not be loaded \(no route to the hub\)"):
         load_task("gsm8k")
 
 
