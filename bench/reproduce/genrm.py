@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bench.reproduce.claim import Claim
+from bench.reproduce.claim import Claim, in_points
 from bench.reproduce.folder import work_folder
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
 from bench.reproduce.genrm_report import Curve, TaskReport, write_report
@@ -18,7 +18,6 @@ from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import workers
 from bench.runs.table import short
-from bench.stats.intervals import Estimate
 
 MARGIN = 0.10
 
@@ -95,18 +94,22 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     most = max(votes)
     rise = difference(votes[most], votes[1])
     claims = [
-        _points("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, over_orm.value >= MARGIN),
-        _points("GenRM-CoT beats self-consistency", over_majority, over_majority.low > 0),
+        in_points(
+            "GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, holds=over_orm.value >= MARGIN
+        ),
+        in_points("GenRM-CoT beats self-consistency", over_majority, holds=over_majority.low > 0),
     ]
     if (few := votes[most].shape[1]) < cot.shape[1]:
-        found = difference(votes[most], np.broadcast_to(consistent[:, :few], votes[most].shape))
+        gain = difference(votes[most], np.broadcast_to(consistent[:, :few], votes[most].shape))
         text = f"GenRM-CoT with {most} rationales beats self-consistency (first {few} problems)"
-        claims.append(_points(text, found, found.low > 0))
+        claims.append(in_points(text, gain, holds=gain.low > 0))
     claims += [
-        _points(
-            "direct GenRM is not worse than the discriminative one by more than its interval", direct, direct.high >= 0
+        in_points(
+            "direct GenRM is not worse than the discriminative one by more than its interval",
+            direct,
+            holds=direct.high >= 0,
         ),
-        _points(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, rise.low > 0),
+        in_points(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, holds=rise.low > 0),
     ]
     for name, text in (
         ("genrm_cot, lambda 0", "lambda 1/3 is better than 0"),
@@ -114,8 +117,8 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
         ("genrm_cot, one rationale", "several rationales a solution are better than one"),
     ):
         if name in picked:
-            found = difference(cot[:, : picked[name].shape[1]], picked[name])
-            claims.append(_points(text, found, found.low > 0))
+            gain = difference(cot[:, : picked[name].shape[1]], picked[name])
+            claims.append(in_points(text, gain, holds=gain.low > 0))
     return claims
 
 
@@ -127,10 +130,6 @@ def _compute_claim(curves: dict[str, Curve]) -> Claim:
     ratio = float("nan") if np.isnan(at).all() else float(np.nanmin(at)) / price
     text = f"GenRM-CoT comes to self-consistency's best ({goal:.3f}): at this many times its compute"
     return Claim(text, "never" if np.isnan(ratio) else f"{ratio:.2f}", "", not np.isnan(ratio))
-
-
-def _points(text: str, found: Estimate, holds: bool) -> Claim:
-    return Claim(text, f"{100 * found.value:+.1f} points", f"{100 * found.low:+.1f} to {100 * found.high:+.1f}", holds)
 
 
 def _cot_curves(curves: dict[str, Curve]) -> dict[str, Curve]:
@@ -185,11 +184,11 @@ def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:
 
 def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:
     """Best-of-n by K on the problems that have the most votes, shape (seeds, problems) each."""
-    found = [scores(work, "genrm_cot", s, suite)["votes"] for s in work.seeds]
-    most = max(len(row) for row in found[0][0])
-    count = sum(max(len(row) for row in rows) == most for rows in found[0])
+    by_seed = [scores(work, "genrm_cot", s, suite)["votes"] for s in work.seeds]
+    most = max(len(row) for row in by_seed[0][0])
+    count = sum(max(len(row) for row in rows) == most for rows in by_seed[0])
     return {
-        k: np.array([[by_votes(r, v, k) for r, v in zip(right[:count], one[:count], strict=True)] for one in found])
+        k: np.array([[by_votes(r, v, k) for r, v in zip(right[:count], one[:count], strict=True)] for one in by_seed])
         for k in (1, 2, 4, 8, 16, 32, 64)
         if k <= most
     }
@@ -215,8 +214,8 @@ def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Cur
         ("GenRM-CoT, K = 1", "genrm_cot", 1),
         (f"GenRM-CoT, K = {_votes(work, suite)}", "genrm_cot", _votes(work, suite)),
     ):
-        found = [scores(work, name, s, suite) for s in work.seeds]
-        price = float(np.mean([f[0] + k * f[1] for one in found for row in one["flops"] for f in row]))
+        by_seed = [scores(work, name, s, suite) for s in work.seeds]
+        price = float(np.mean([f[0] + k * f[1] for one in by_seed for row in one["flops"] for f in row]))
         below = [n for n in sizes if n <= work.n]
         curves[label] = Curve(
             [prompt + n * (sample + price) for n in below],
@@ -227,7 +226,7 @@ def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Cur
                             best_of(r, mean_of_votes([v[:k] for v in votes]), n)
                             for r, votes in zip(right, one["votes"], strict=True)
                         ]
-                        for one in found
+                        for one in by_seed
                     ]
                 )
                 for n in below

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.arrays import Floats
 from bench.stats.estimators import best_at_k, weighted_at_k
-
-Floats = npt.NDArray[np.float64]
 
 
 def mean_of_votes(votes: Sequence[Sequence[float | None]]) -> Floats:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
+from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.genrm_work import Work
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
+from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
@@ -53,7 +52,7 @@ class TaskReport:
     table: dict[str, Estimate]
     per_seed: dict[str, list[float]]
     notes: list[str]
-    votes: dict[int, npt.NDArray[np.float64]]
+    votes: dict[int, Floats]
     beside_votes: dict[str, Estimate]  # other ways to choose, on the problems of `votes`
     curves: dict[str, Curve]
     claims: list[Claim]
@@ -72,43 +71,43 @@ def _preamble(work: Work) -> str:
 
 
 def _section(report: TaskReport, work: Work) -> str:
+    counted = next(iter(report.votes.values())).shape[1]
+    by_votes = {**{str(k): estimate(values) for k, values in report.votes.items()}, **report.beside_votes}
     parts = [
         f"### {report.task}\n",
         claims_table(report.claims),
         f"\nBest-of-{work.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
         f"{len(work.seeds)} training seeds.\n",
-        "| chosen by | accuracy | 95% interval | each seed |",
-        "|---|---|---|---|",
-    ]
-    for name, e in report.table.items():
-        seeds = " ".join(f"{v:.3f}" for v in report.per_seed.get(name, []))
-        parts.append(f"| {name} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {seeds} |")
-    counted = next(iter(report.votes.values())).shape[1]
-    parts += [
+        markdown_table(
+            ("chosen by", "accuracy", "95% interval", "each seed"),
+            (
+                (name, *_accuracy(e), " ".join(f"{v:.3f}" for v in report.per_seed.get(name, [])))
+                for name, e in report.table.items()
+            ),
+        ),
         f"\nBy rationales a solution, first {counted} problems:\n",
-        "| K | accuracy | 95% interval |",
-        "|---|---|---|",
-    ]
-    for k, values in report.votes.items():
-        e = estimate(values)
-        parts.append(f"| {k} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |")
-    parts += [f"| {n} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} |" for n, e in report.beside_votes.items()]
-    parts += [
+        markdown_table(("K", "accuracy", "95% interval"), ((name, *_accuracy(e)) for name, e in by_votes.items())),
         "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
-        "| curve | FLOPs | accuracy |",
-        "|---|---|---|",
+        markdown_table(
+            ("curve", "FLOPs", "accuracy"),
+            ((name, short(c.flops[-1]), f"{c.accuracy[-1].value:.3f}") for name, c in report.curves.items()),
+        ),
+        "",
+        *(f"- {line}" for line in report.notes),
     ]
-    parts += [f"| {name} | {short(c.flops[-1])} | {c.accuracy[-1].value:.3f} |" for name, c in report.curves.items()]
-    parts += ["", *(f"- {line}" for line in report.notes)]
     return "\n".join(parts) + "\n"
+
+
+def _accuracy(e: Estimate) -> tuple[str, str]:
+    return f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}"
 
 
 def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
     figure, all_axes = _grid(len(reports))
     for axes, report in zip(all_axes, reports, strict=True):
         sizes = list(report.votes)
-        found = [estimate(values) for values in report.votes.values()]
-        _draw(axes, sizes, found, _COLOURS[4], "o", "GenRM-CoT, mean of K probabilities")
+        by_votes = [estimate(values) for values in report.votes.values()]
+        draw_accuracy(axes, sizes, by_votes, colour=_COLOURS[4], marker="o", label="GenRM-CoT, mean of K probabilities")
         colours = (_COLOURS[1], _COLOURS[2], _COLOURS[0])
         for (name, level), colour in zip(report.beside_votes.items(), colours, strict=True):
             axes.axhline(level.value, color=colour, linestyle="--", label=name)
@@ -116,7 +115,7 @@ def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
         axes.set_xticks(sizes, labels=[str(k) for k in sizes])
         axes.set_xlabel("rationales a solution (K)")
         counted = next(iter(report.votes.values())).shape[1]
-        _finish(axes, f"{report.task} ({counted} problems)")
+        finish_accuracy(axes, f"{report.task} ({counted} problems)")
     save_figure(figure, path)
 
 
@@ -125,26 +124,13 @@ def _plot_compute(reports: Sequence[TaskReport], path: Path) -> None:
     for axes, report in zip(all_axes, reports, strict=True):
         styles = zip(report.curves.items(), _COLOURS, MARKERS, strict=False)
         for (label, curve), colour, marker in styles:
-            _draw(axes, curve.flops, curve.accuracy, colour, marker, label)
+            draw_accuracy(axes, curve.flops, curve.accuracy, colour=colour, marker=marker, label=label)
         axes.set_xscale("log")
         axes.set_xlabel("FLOPs a problem (policy and verifier, its rationales included)")
-        _finish(axes, report.task)
+        finish_accuracy(axes, report.task)
     save_figure(figure, path)
 
 
 def _grid(count: int) -> tuple[Any, list[Any]]:
     rows = -(-count // 2)
     return new_figure(rows, 2, size=(12, 4.5 * rows))
-
-
-def _draw(axes: Any, x: Sequence[float], found: Sequence[Estimate], colour: str, marker: str, label: str) -> None:
-    axes.plot(x, [e.value for e in found], color=colour, marker=marker, markersize=5, label=label)
-    axes.fill_between(x, [e.low for e in found], [e.high for e in found], color=colour, alpha=0.12, linewidth=0)
-
-
-def _finish(axes: Any, title: str) -> None:
-    axes.set_ylabel("accuracy (bands: 95% interval)")
-    axes.set_ylim(0, 1.02)
-    axes.grid(visible=True, alpha=0.25)
-    axes.set_title(title)
-    axes.legend(loc="best", fontsize="small", framealpha=0.9)

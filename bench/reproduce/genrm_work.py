@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from bench.reproduce import genrm_words
-from bench.reproduce.folder import Unit, unit
+from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
 from bench.tiny.examples.critiqued import SETTINGS, critiqued
 from bench.tiny.examples.rationales import FORMAT
@@ -174,9 +174,9 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
     steps = max(1, round(rival.steps * work.steps))
     # The embedded models are trained on a CPU, so that everyone gets the same weights.
     device = "auto" if work.base else "cpu"
-    own = {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate, "device": device}
+    changes = {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate, "device": device}
     config = TrainConfig(
-        max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **(SETTINGS | own)
+        max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **(SETTINGS | changes)
     )
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
     if rival.kind == "orm":
@@ -216,8 +216,8 @@ def scores(work: Work, name: str, seed: int, suite: Suite) -> Unit:
         out: Unit = {"votes": [], "flops": []}
         for start, stop, votes in _parts(work, name, suite):
             texts = [t[: work.n] for t in drawn["texts"][start:stop]]
-            found = _verdicts(work, RIVALS[name].kind, folder, votes, problems[start:stop], texts)
-            for key, rows in found.items():
+            verdicts = _verdicts(work, RIVALS[name].kind, folder, votes, problems[start:stop], texts)
+            for key, rows in verdicts.items():
                 out[key] += rows
         return out
 
@@ -243,11 +243,6 @@ def judge_in_words(work: Work, suite: Suite) -> Unit:
 def policy(name: str) -> Transformers:
     """A shipped language model, on the CPU, so that everyone gets the same samples."""
     return Transformers.load(weights_folder(name), dtype="float32", device="cpu")
-
-
-def slug(name: str) -> str:
-    """A name for a file."""
-    return name.replace(", ", "_").replace(" ", "_")
 
 
 def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
@@ -286,14 +281,14 @@ def _verdicts(
     shown = [_shown(work, p, t) for p, t in cases]
     asked, solutions = [p for p, _ in shown], [s for _, s in shown]
     scorer = _scorer(work, kind, folder, votes)
-    found: list[tuple[list[float | None], list[float]]]
+    judged: list[tuple[list[float | None], list[float]]]
     if isinstance(scorer, GenRM):
         each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
-        found = [_votes_of(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
+        judged = [_votes_of(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
     else:
         said = scorer.score(asked, solutions)
-        found = [([float(v)], [s.scorer_flops, 0.0]) for v, s in zip(said.values(), said.spend, strict=True)]
-    by_case = dict(zip(cases, found, strict=True))
+        judged = [([float(v)], [s.scorer_flops, 0.0]) for v, s in zip(said.values(), said.spend, strict=True)]
+    by_case = dict(zip(cases, judged, strict=True))
     silent: tuple[list[float | None], list[float]] = ([None], [0.0, 0.0])
     rows = [[by_case[p, t] if t else silent for t in row] for p, row in zip(problems, texts, strict=True)]
     return {"votes": [[v for v, _ in row] for row in rows], "flops": [[f for _, f in row] for row in rows]}

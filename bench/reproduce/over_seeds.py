@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 
-Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
 
 

@@ -135,14 +135,14 @@ def _times(saving: Estimate) -> str:
     return "never reached" if np.isnan(saving.value) else f"{saving.value:.2f} times less"
 
 
-def _interval(found: Estimate, scale: float = 1.0) -> str:
-    return f"{scale * found.low:.1f} to {scale * found.high:.1f}"
+def _interval(figure: Estimate, scale: float = 1.0) -> str:
+    return f"{scale * figure.low:.1f} to {scale * figure.high:.1f}"
 
 
 def _tune(work: Work, task: str) -> tuple[Sweep, float]:
     """Accuracy against alpha on problems of the train split, and the alpha that is best there."""
     width = SWEEP_WIDTHS[TASKS.index(task)]
-    found: dict[str, list[Estimate]] = {}
+    accuracy: dict[str, list[Estimate]] = {}
     for prover in TUNED:
         curves = {}
         for alpha in ALPHAS:
@@ -152,11 +152,11 @@ def _tune(work: Work, task: str) -> tuple[Sweep, float]:
             ]
             curves[str(alpha)] = _curve(units, "correct")
         rows = replicate(curves)
-        found[prover] = [estimate(rows[str(alpha)][0][:, 0]) for alpha in ALPHAS]
+        accuracy[prover] = [estimate(rows[str(alpha)][0][:, 0]) for alpha in ALPHAS]
     # Neighbouring alphas give much the same beams, so each is judged with its neighbours: less is left to luck.
-    line = [e.value for e in found[PROVER]]
+    line = [e.value for e in accuracy[PROVER]]
     smooth = {ALPHAS[i]: float(np.mean(line[i - 1 : i + 2])) for i in range(1, len(ALPHAS))}
-    return Sweep([str(a) for a in ALPHAS], found), max(smooth, key=lambda alpha: smooth[alpha])
+    return Sweep([str(a) for a in ALPHAS], accuracy), max(smooth, key=lambda alpha: smooth[alpha])
 
 
 def _sweep(work: Work, task: str, alpha: float) -> Sweep:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 
-Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
 PLATEAU = 0.005  # the best of a curve is reached where it comes within this of its maximum
 

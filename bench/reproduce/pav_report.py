@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
+from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.pav_claims import estimate
 from bench.reproduce.pav_work import Work
 from bench.runs.table import short
+from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
-Floats = npt.NDArray[np.float64]
 _BLUE, _RED, _GREEN = COLOURS[:3]
 _LINES = {
     "pav": (_RED, "s", "beam search, PAV"),
@@ -77,42 +77,37 @@ def _section(report: TaskReport, work: Work) -> str:
 
 
 def _curve_table(report: TaskReport) -> str:
-    lines = [
-        "| width | PAV | FLOPs | by seed | Q alone | FLOPs | PAV - ORM at equal FLOPs | PAV - Q at equal FLOPs | "
-        "any right: PAV, Q, independent |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = (
+        "width", "PAV", "FLOPs", "by seed", "Q alone", "FLOPs", "PAV - ORM at equal FLOPs", "PAV - Q at equal FLOPs",
+        "any right: PAV, Q, independent",
+    )  # fmt: skip
+    rows = []
     any_accuracy = report.rows["any"][0]
     for k, width in enumerate(report.widths):
         accuracy = {name: estimate(report.rows[name][0][:, k]) for name in ("pav", "q", "pav_any", "q_any")}
         flops = {name: short(float(report.rows[name][1][0, k])) for name in ("pav", "q")}
         by_seed = " ".join(f"{row[k]:.3f}" for row in report.seeds["pav"])
         independent = float(any_accuracy[0, report.sizes.index(width)])
-        lines.append(
-            f"| {width} | {accuracy['pav']} | {flops['pav']} | {by_seed} | {accuracy['q']} | {flops['q']} | "
-            f"{report.margins['PAV - Best-of-N (ORM)'][k]} | {report.margins['PAV - Q'][k]} | "
-            f"{accuracy['pav_any'].value:.3f}, {accuracy['q_any'].value:.3f}, {independent:.3f} |"
-        )
-    return "\n".join(lines)
+        any_right = f"{accuracy['pav_any'].value:.3f}, {accuracy['q_any'].value:.3f}, {independent:.3f}"
+        margins = (report.margins[name][k] for name in ("PAV - Best-of-N (ORM)", "PAV - Q"))
+        rows.append((width, accuracy["pav"], flops["pav"], by_seed, accuracy["q"], flops["q"], *margins, any_right))
+    return markdown_table(heads, rows)
 
 
 def _best_of_n_table(report: TaskReport) -> str:
-    lines = ["| N | Best-of-N, ORM | FLOPs | by seed | pass@N |", "|---|---|---|---|---|"]
+    rows = []
     accuracy, flops = report.rows["orm"]
     for k, n in enumerate(report.sizes):
         if n & (n - 1):
             continue
         by_seed = " ".join(f"{row[k]:.3f}" for row in report.seeds["orm"])
         pass_at = float(report.rows["any"][0][0, k])
-        lines.append(f"| {n} | {estimate(accuracy[:, k])} | {short(float(flops[0, k]))} | {by_seed} | {pass_at:.3f} |")
-    return "\n".join(lines)
+        rows.append((n, estimate(accuracy[:, k]), short(float(flops[0, k])), by_seed, f"{pass_at:.3f}"))
+    return markdown_table(("N", "Best-of-N, ORM", "FLOPs", "by seed", "pass@N"), rows)
 
 
 def _sweep_table(sweep: Sweep, title: str) -> str:
-    lines = [f"| {title} | " + " | ".join(sweep.names) + " |", "|---" * (len(sweep.names) + 1) + "|"]
-    for name, line in sweep.lines.items():
-        lines.append(f"| {name} | " + " | ".join(str(e) for e in line) + " |")
-    return "\n".join(lines)
+    return markdown_table((title, *sweep.names), ((name, *line) for name, line in sweep.lines.items()))
 
 
 def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
@@ -125,16 +120,10 @@ def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
             points = [estimate(accuracy[:, k]) for k in range(accuracy.shape[1])]
             shown = [k for k in range(len(points)) if name != "orm" or not report.sizes[k] & (report.sizes[k] - 1)]
             x = [float(flops[0, k]) for k in shown]
-            axis.plot(x, [points[k].value for k in shown], color=colour, marker=marker, markersize=5, label=label)
-            low, high = [points[k].low for k in shown], [points[k].high for k in shown]
-            axis.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+            draw_accuracy(axis, x, [points[k] for k in shown], colour=colour, marker=marker, label=label)
         axis.set_xscale("log")
         axis.set_xlabel("FLOPs a problem (policy and scorer)")
-        axis.set_ylabel("accuracy (bands: 95% interval)")
-        axis.set_ylim(0, 1.02)
-        axis.grid(visible=True, alpha=0.25)
-        axis.set_title(f"{report.task}: prover {report.prover}, alpha {report.alpha:g}")
-        axis.legend(loc="best", fontsize="small", framealpha=0.9)
+        finish_accuracy(axis, f"{report.task}: prover {report.prover}, alpha {report.alpha:g}")
     save_figure(figure, path, dpi=120)
 
 

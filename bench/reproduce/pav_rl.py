@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.claim import Claim, claims_table, in_points, markdown_table
 from bench.reproduce.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
 from bench.reproduce.folder import Unit, slug, unit, work_folder
-from bench.reproduce.pav_claims import Curve, Floats, estimate, flops_to, replicate, savings
+from bench.reproduce.pav_claims import Curve, estimate, flops_to, replicate, savings
 from bench.reproduce.workers import carry_out
-from bench.stats.intervals import Estimate
+from bench.stats.arrays import Floats
 from bench.training.audit import read_metrics
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
@@ -129,17 +129,17 @@ def _curve(work: Work, word: str, arm: str) -> Curve:
 def _claims(curves: Curves) -> list[Claim]:
     (right, spent), (base, _) = curves[PAV], curves[OUTCOME]
     end = estimate(right[:, -1] - base[:, -1])
-    claims = [_points(f"PAV-RL is 7 points or more above outcome-only RL after {spent[0, -1]:,.0f} rollouts", end)]
+    text = f"PAV-RL is 7 points or more above outcome-only RL after {spent[0, -1]:,.0f} rollouts"
+    claims = [in_points(text, end, holds=end.value >= MARGIN)]
     saved, goal = savings(curves[PAV], curves[OUTCOME])
     if goal < MARGIN:
         return claims  # it learnt nothing, and there is nothing to come to
     if (right[0] >= goal).any():
         # "Equal rollouts" are many budgets; at the end of a long one both know the word.
         at = int(np.argmax(right[0] >= goal))
-        there = estimate(right[:, at] - base[:, at])
-        claims.append(
-            _points(f"the same after {spent[0, at]:,.0f} rollouts, where it comes to the other's best", there)
-        )
+        gain = estimate(right[:, at] - base[:, at])
+        text = f"the same after {spent[0, at]:,.0f} rollouts, where it comes to the other's best"
+        claims.append(in_points(text, gain, holds=gain.value >= MARGIN))
     claims.append(
         Claim(
             f"PAV-RL comes to outcome-only RL's best accuracy ({goal:.3f}) with 5 times fewer rollouts",
@@ -151,11 +151,6 @@ def _claims(curves: Curves) -> list[Claim]:
     return claims
 
 
-def _points(text: str, found: Estimate) -> Claim:
-    shown = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
-    return Claim(text, f"{100 * found.value:+.1f} points", shown, found.value >= MARGIN)
-
-
 def _page(work: Work, curves: Mapping[str, Curves], claims: list[tuple[str, list[Claim]]]) -> str:
     lines = [
         f"A word of up to {ROOM} letters of {len(LETTERS)} is right where the planted letters occur in it in their "
@@ -163,28 +158,29 @@ def _page(work: Work, curves: Mapping[str, Curves], claims: list[tuple[str, list
         f"seeds; the prover has gamma {GAMMA:g} and alpha is 1 where nothing else is said. Accuracy is that of the "
         f"rollouts of {work.block} steps; intervals are over seeds.",
     ]
-    for (title, found), (word, arms) in zip(claims, curves.items(), strict=True):
+    for (title, of_word), (word, arms) in zip(claims, curves.items(), strict=True):
         lines += [
             f"\n## {title[:1].upper()}{title[1:]} (`{word}`)\n",
-            claims_table(found),
-            "\n| arm | rollouts to 0.5 | rollouts to 0.9 | accuracy at the end |",
-            "|---|---|---|---|",
+            claims_table(of_word) + "\n",
+            markdown_table(
+                ("arm", "rollouts to 0.5", "rollouts to 0.9", "accuracy at the end"),
+                (
+                    (arm, *(_reached(right, spent, goal) for goal in (0.5, 0.9)), estimate(right[:, -1]))
+                    for arm, (right, spent) in arms.items()
+                ),
+            ),
         ]
-        for arm, (right, spent) in arms.items():
-            reached = [_reached(right, spent, goal) for goal in (0.5, 0.9)]
-            e = estimate(right[:, -1])
-            lines.append(f"| {arm} | {reached[0]} | {reached[1]} | {e.value:.3f} ({e.low:.3f} to {e.high:.3f}) |")
     return "\n".join(lines) + "\n"
 
 
 def _reached(right: Floats, spent: Floats, goal: float) -> str:
     """Rollouts to an accuracy, with the interval where every replicate comes to it."""
-    found = flops_to(right, spent, np.full(len(right), goal))
-    if np.isnan(found[0]):
+    rollouts = flops_to(right, spent, np.full(len(right), goal))
+    if np.isnan(rollouts[0]):
         return "never"
-    if np.isnan(found).any():
-        return f"{found[0]:,.0f} (not in every replicate)"
-    e = estimate(found)
+    if np.isnan(rollouts).any():
+        return f"{rollouts[0]:,.0f} (not in every replicate)"
+    e = estimate(rollouts)
     return f"{e.value:,.0f} ({e.low:,.0f} to {e.high:,.0f})"
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table
+from bench.reproduce.claim import Claim, claims_table, in_points
 from bench.reproduce.folder import Unit, work_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate_work import FAITHFUL, LONGER, OURS, Setting, Work, kinds_of, prm, prm_quality, trained
@@ -57,9 +57,8 @@ def _accuracy_claims(found: Found) -> list[Claim]:
         text = f"gated ({arm}) is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
         claims.append(_percent(text, gain, gain.value >= RELATIVE))
     gain = difference(_right(found["PAV-RL"]), base)
-    interval = f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
     text = "PAV-RL is 7 points or more above outcome-only GRPO at equal rollouts"
-    claims.append(Claim(text, f"{100 * gain.value:+.1f} points", interval, gain.value >= MARGIN))
+    claims.append(in_points(text, gain, holds=gain.value >= MARGIN))
     return claims
 
 
@@ -82,8 +81,8 @@ def _hacking_claims(found: Found) -> list[Claim]:
     return claims
 
 
-def _percent(text: str, found: Estimate, holds: bool) -> Claim:
-    return Claim(text, f"{100 * found.value:+.1f}%", f"{100 * found.low:+.1f}% to {100 * found.high:+.1f}%", holds)
+def _percent(text: str, gain: Estimate, holds: bool) -> Claim:
+    return Claim(text, f"{100 * gain.value:+.1f}%", f"{100 * gain.low:+.1f}% to {100 * gain.high:+.1f}%", holds)
 
 
 def _fired(units: list[Unit]) -> int:
