@@ -3,16 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
-
-Numbers: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Quality:
 class Judged:
     """Scores beside labels, each of shape (M,), and the problem each belongs to; `silent` labels had no score."""
 
-    scores: Numbers
-    labels: Numbers
+    scores: Floats
+    labels: Floats
     problems: tuple[str, ...]
     silent: int = 0
     reason: str | None = None  # the first that a scorer gave for its silence
@@ -56,10 +55,10 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
     >>> round(quality.accuracy, 3), quality.auc, round(quality.loss, 3)
     (0.667, 1.0, 0.376)
     """
-    found = scorer.score([row.problem for row in rows], [row.solution for row in rows])
+    scores = scorer.score([row.problem for row in rows], [row.solution for row in rows])
     pairs = [
         (score, label, row.problem.id)
-        for row, steps in zip(rows, found.steps, strict=True)
+        for row, steps in zip(rows, scores.steps, strict=True)
         for score, label in zip(steps.tolist(), row.labels, strict=True)
         if not math.isnan(label)
     ]
@@ -69,7 +68,7 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
         np.array([label for _, label, _ in said]),
         tuple(problem for _, _, problem in said),
         len(pairs) - len(said),
-        next((reason for reason in found.reasons if reason), None),
+        next((reason for reason in scores.reasons if reason), None),
     )
 
 
@@ -110,7 +109,7 @@ def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _cross_entropy(y: npt.NDArray[np.float64], p: npt.NDArray[np.float64]) -> float:
+def _cross_entropy(y: Floats, p: Floats) -> float:
     kept = np.clip(p, 1e-7, 1 - 1e-7)  # a float32 probability of exactly 0 or 1 is one rounded
     return float(np.mean(-y * np.log(kept) - (1 - y) * np.log(1 - kept)))
 

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, check_limit, read_rows, text_field, unique_id
+from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
@@ -174,7 +175,7 @@ def fit_threshold(cases: Sequence[Case], scores: Scores) -> float:
     return best[2]
 
 
-def _accuracy(counts: npt.NDArray[np.float64], seed: int) -> Interval:
+def _accuracy(counts: Floats, seed: int) -> Interval:
     counts = counts[counts[:, 1] > 0]
     if not len(counts):
         return math.nan, math.nan, math.nan
@@ -184,15 +185,15 @@ def _accuracy(counts: npt.NDArray[np.float64], seed: int) -> Interval:
     return sums_interval(counts, _ratio, seed=seed)
 
 
-def _ratio(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    ratio: npt.NDArray[np.float64] = np.full(len(sums), np.nan)
+def _ratio(sums: Floats) -> Floats:
+    ratio: Floats = np.full(len(sums), np.nan)
     np.divide(sums[:, 0], sums[:, 1], out=ratio, where=sums[:, 1] > 0)
     return ratio
 
 
-def _f1(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _f1(a: Floats, b: Floats) -> Floats:
     """The harmonic mean of two accuracies; 0 where both are."""
-    f1: npt.NDArray[np.float64] = np.where(np.isnan(a + b), np.nan, 0.0)
+    f1: Floats = np.where(np.isnan(a + b), np.nan, 0.0)
     np.divide(2 * a * b, a + b, out=f1, where=(a + b) > 0)
     return f1
 

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
+from bench.stats.arrays import Floats, Ints
 from bench.stats.intervals import mean_interval
-
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,9 @@ def expected_calibration_error(scores: npt.ArrayLike, labels: npt.ArrayLike, *, 
 
     With few rows it is above 0 for perfect scores too. Bins as in `reliability`.
     """
-    found = reliability(scores, labels, bins=bins, replicates=1)
-    total = sum(b.count for b in found)
-    return round(sum(b.count * abs(b.score - b.label) for b in found) / total, 12)
+    binned = reliability(scores, labels, bins=bins, replicates=1)
+    total = sum(b.count for b in binned)
+    return round(sum(b.count * abs(b.score - b.label) for b in binned) / total, 12)
 
 
 def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: str) -> None:
@@ -102,7 +101,7 @@ def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: 
     save_figure(figure, path)
 
 
-def _equal_mass(scores: Numbers, order: npt.NDArray[np.intp], bins: int) -> list[npt.NDArray[np.intp]]:
+def _equal_mass(scores: Floats, order: npt.NDArray[np.intp], bins: int) -> list[npt.NDArray[np.intp]]:
     """Rows of each bin: a boundary inside a run of equal scores moves to its end."""
     ordered = scores[order]
     wanted = [round(len(order) * i / bins) for i in range(1, bins)]
@@ -110,7 +109,7 @@ def _equal_mass(scores: Numbers, order: npt.NDArray[np.intp], bins: int) -> list
     return [rows for rows in np.split(order, cuts) if len(rows)]
 
 
-def _interval(labels: Numbers, owner: npt.NDArray[np.int64], replicates: int, seed: int) -> tuple[float, float]:
+def _interval(labels: Floats, owner: Ints, replicates: int, seed: int) -> tuple[float, float]:
     """95% of the mean label, whose groups are what was drawn."""
     _, place = np.unique(owner, return_inverse=True)
     counts = np.bincount(place)

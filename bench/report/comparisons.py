@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
+from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
-from bench.stats.intervals import Floats
 from bench.stats.paired import compare
 from verifiers.interface.files import Row
 

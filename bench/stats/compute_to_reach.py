@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.intervals import Floats, resampled_means
+from bench.stats.arrays import Floats
+from bench.stats.intervals import resampled_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ def costs_to_reach(accuracies: Floats, costs: Floats, targets: Floats) -> Floats
     y0, y1 = accuracies[rows, before], accuracies[rows, first]
     x0, x1 = np.log(costs[rows, before]), np.log(costs[rows, first])
     part = np.where(y1 > y0, (targets - y0) / np.where(y1 > y0, y1 - y0, 1.0), 1.0)
-    found: Floats = np.where(reached.any(axis=1), np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)), np.inf)
-    return found
+    cost: Floats = np.where(reached.any(axis=1), np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)), np.inf)
+    return cost
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

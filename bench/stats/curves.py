@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.runs.plan import Contest
+from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.stats.intervals import mean_interval
@@ -30,10 +31,10 @@ class GradedPool:
     """
 
     problem: str
-    correct: npt.NDArray[np.float64]
+    correct: Floats
     finished: npt.NDArray[np.bool_]
     classes: Sequence[int]
-    values: dict[str, npt.NDArray[np.float64]]
+    values: dict[str, Floats]
     drawn: Spend
     judged: dict[str, Spend]
     kinds: Sequence[Hashable] = ()
@@ -193,7 +194,7 @@ def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]
 
 
 def _curve(
-    pool: GradedPool, contest: Contest, values: npt.NDArray[np.float64], ks: Sequence[int], seed: int
+    pool: GradedPool, contest: Contest, values: Floats, ks: Sequence[int], seed: int
 ) -> tuple[Sequence[float], Sequence[float]]:
     """Chances at every k, and their standard errors from drawing subsets."""
     exact = [0.0] * len(ks)

@@ -22,7 +22,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.subsets import Floats, Ints, mean_over_subsets
+from bench.stats.arrays import Floats, Ints
+from bench.stats.subsets import mean_over_subsets
 
 _CELLS = 1 << 14  # numbers in an array while votes are counted: few enough for a cache
 
@@ -230,11 +231,11 @@ def _votes(
         # What lies between two sizes is counted at the larger one, and then summed up to each.
         size = np.searchsorted(sizes, np.arange(rows.shape[1]), side="right")
         cells = ((size * columns + place[rows]) * len(rows) + np.arange(len(rows))[:, None]).ravel()
-        found = (
+        tables = (
             np.bincount(cells, minlength=math.prod(shape)),
             np.bincount(cells, weights=votes[rows].ravel(), minlength=math.prod(shape)),
         )
-        counts, sums = (x.astype(np.float64, copy=False).reshape(shape)[:, :-1] for x in found)
+        counts, sums = (x.astype(np.float64, copy=False).reshape(shape)[:, :-1] for x in tables)
         for i in range(1, len(sizes)):  # many times faster than cumsum along the first axis
             counts[i] += counts[i - 1]
             sums[i] += sums[i - 1]

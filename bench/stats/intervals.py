@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from bench.stats.arrays import Floats
+
 _BLOCK = 512  # problems whose weights are drawn at a time
 
 
@@ -89,7 +90,7 @@ def _spread(values: Floats, weights: Floats, lower: float, upper: float) -> floa
 
 def sums_interval(
     per_problem: npt.ArrayLike,
-    statistic: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    statistic: Callable[[Floats], Floats],
     *,
     level: float = 0.95,
     replicates: int = 2000,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.intervals import Floats, mean_interval
+from bench.stats.arrays import Floats
+from bench.stats.intervals import mean_interval
 
 _FLIPS = 10_000
 

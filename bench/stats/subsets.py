@@ -7,11 +7,10 @@ from math import sqrt
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import comb
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
+from bench.stats.arrays import Floats, Ints
+
 # Rows of sample numbers (S, L) and sizes (J,), ascending, to the outcome of each row's first k for each size (J, S).
 Outcomes: TypeAlias = Callable[[Ints, Ints], Floats]
 
@@ -41,8 +40,8 @@ def mean_over_subsets(
         means[i] = outcomes(_all_subsets(n, int(sizes[i])), sizes[i : i + 1]).mean()
     if not few.all():
         drawn = sizes[~few]
-        found = outcomes(_orders(n, int(drawn[-1]), subsets // 2, seed), drawn)
-        pairs = (found[:, ::2] + found[:, 1::2]) / 2
+        values = outcomes(_orders(n, int(drawn[-1]), subsets // 2, seed), drawn)
+        pairs = (values[:, ::2] + values[:, 1::2]) / 2
         means[~few], errors[~few] = pairs.mean(axis=1), pairs.std(axis=1, ddof=1) / sqrt(pairs.shape[1])
     return means[place], errors[place]
 

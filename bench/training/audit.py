@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.inputs.errors import BadInput
+from verifiers.interface.errors import BadInput
 
 _FEW = 8  # steps below which no trend can be told from noise
 
@@ -104,13 +104,13 @@ def trend_of(values: Sequence[float | None]) -> Trend | None:
     return Trend(float(first.mean()), float(last.mean()), float(error))
 
 
-def audit_text(found: Audit) -> str:
+def audit_text(report: Audit) -> str:
     """The audit for a reader: its signs, then first and last quarter of each metric."""
-    head = "the PRM looks hacked" if found.fired else "no hacking seen"
-    lines = [f"{head}{': ' + '; '.join(found.signs) if found.signs else ''}", ""]
+    head = "the PRM looks hacked" if report.fired else "no hacking seen"
+    lines = [f"{head}{': ' + '; '.join(report.signs) if report.signs else ''}", ""]
     lines += ["| metric | first quarter | last quarter | change | standard error |", "|---|---|---|---|---|"]
     lines += [
         f"| {name} | {t.first:.3f} | {t.last:.3f} | {t.change:+.3f} | {t.error:.3f} |"
-        for name, t in found.trends.items()
+        for name, t in report.trends.items()
     ]
     return "\n".join(lines) + "\n"

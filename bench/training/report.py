@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
-from bench.inputs.errors import BadInput
 from bench.training.audit import audit, audit_text, read_metrics
-from verifiers.interface.files import replace_text
+from verifiers.interface.errors import BadInput
 
 # A panel: its title, and the metrics in it; "seconds." and "evaluation." reach into a row's parts.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -54,7 +53,7 @@ def write_report(folder: Path) -> list[Path]:
 
 def plot_training(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """A panel for each kind of metric that the rows have."""
-    panels = [(title, found) for title, names in _PANELS if (found := _series(rows, names))]
+    panels = [(title, series) for title, names in _PANELS if (series := _series(rows, names))]
     columns = 3
     figure, axes = new_figure(-(-len(panels) // columns), columns, size=(13, 2.6 * -(-len(panels) // columns)))
     for axis, (title, series) in zip(axes, panels, strict=False):
@@ -141,7 +140,7 @@ def _box(row: Mapping[str, Any], most: float) -> str:
 
 
 def _series(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         for name in names:
             part, _, inner = name.partition(".")
@@ -151,5 +150,5 @@ def _series(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str
             )
             for key, number in pairs.items():
                 if number is not None:
-                    found.setdefault(key, []).append((row["step"], float(number)))
-    return found
+                    series.setdefault(key, []).append((row["step"], float(number)))
+    return series

@@ -163,10 +163,10 @@ def reachable(numbers: tuple[int, ...]) -> int:
     """
     if len(numbers) == 1:
         return 1 << numbers[0]
-    found = 0
+    totals = 0
     for move in moves(numbers):
-        found |= reachable(after(numbers, move))
-    return found
+        totals |= reachable(after(numbers, move))
+    return totals
 
 
 def parse(prompt: str) -> tuple[tuple[int, ...], int]:
