@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 import bench.pools.rerank
-from bench.runs.plan import SELECTORS, Contest
+from bench.runs.plan import SELECTORS
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, pool_outcomes
 
 POOL = Path(__file__).parents[2] / "shared" / "data" / "genrm_pool_dev.jsonl.gz"

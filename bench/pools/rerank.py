@@ -17,7 +17,8 @@ from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_
 from bench.pools.rows import GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
-from bench.runs.plan import SELECTORS, Contest
+from bench.runs.plan import SELECTORS
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from bench.inputs.errors import BadInput
+from bench.stats.contest import Contest
 from policies.models.engine_options import without_resources
 from policies.policy import Sampling
 
@@ -11,17 +12,6 @@ POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off 
 DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
 SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
 STRATEGIES = (*POOLED, "beam_search")
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """One curve of a run: a strategy with the scorer that it uses, if any."""
-
-    strategy: str
-    scorer: str | None
-
-    def __str__(self) -> str:
-        return self.strategy if self.scorer is None else f"{self.strategy} ({self.scorer})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.runs.plan import Contest
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Point
 
 _LINES = ("-", "--", ":", "-.")

@@ -6,9 +6,10 @@ import numpy as np
 
 from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
-from bench.runs.plan import Contest, RunPlan
+from bench.runs.plan import RunPlan
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from verifiers.interface.files import Row
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.runs.plan import Contest
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
+from bench.stats.contest import Contest
 from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
 from bench.stats.intervals import mean_interval
 from bench.stats.paired import Comparison, compare

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from bench.runs.outputs import write_problems, write_results
-from bench.runs.plan import Contest
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Results, pool_outcomes
 from verifiers import Problem
 from verifiers.interface.files import append_rows

@@ -3,8 +3,8 @@
 import pytest
 
 import bench.runs.plot
-from bench.runs.plan import Contest
 from bench.runs.plot import plot
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Point
 from verifiers.interface.scoring import Spend
 

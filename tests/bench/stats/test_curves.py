@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bench.runs.plan import Contest
+from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
 from verifiers.interface.scoring import Spend
 

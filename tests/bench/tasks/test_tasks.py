@@ -7,7 +7,8 @@ import pytest
 
 from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
-from bench.runs.plan import Contest, RunPlan
+from bench.runs.plan import RunPlan
+from bench.stats.contest import Contest
 from bench.tasks.tasks import load_task
 from policies import Sampling
 from tests.shared_data import DATA, needs_data
