@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from bench.inputs.errors import BadInput
 from bench.stats.contest import Contest
 from policies.models.engine_options import without_resources
 from policies.policy import Sampling
+from verifiers.interface.errors import BadArgument, BadInput
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
 DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
@@ -37,7 +37,7 @@ class RunPlan:
     def __post_init__(self) -> None:
         for name in ("n", "expand", "max_steps", "chunk"):
             if getattr(self, name) < 1:
-                raise BadInput(f"--{name.replace('_', '-')} {getattr(self, name)}: it must be 1 or more")
+                raise BadArgument(name, getattr(self, name), "it must be 1 or more")
 
     def config(self) -> dict[str, object]:
         """The settings as flat values for `config.toml`; what was left to its default is left out.
@@ -59,22 +59,24 @@ class RunPlan:
     def contests(self) -> list[Contest]:
         """The curves asked for. `best_of_n` means one for every scorer, `best_of_n:orm` the one named.
 
-        Raises BadInput for a strategy or scorer that does not exist, and for one that needs a scorer
+        Raises BadArgument for a strategy or scorer that does not exist, and for one that needs a scorer
         where there is none.
         """
         contests: list[Contest] = []
         for text in self.strategies:
             strategy, colon, scorer = text.partition(":")
             if strategy not in STRATEGIES:
-                raise BadInput(f"--strategies {text}: unknown strategy; use {', '.join(STRATEGIES)}")
+                raise BadArgument("strategies", text, f"unknown strategy; use {', '.join(STRATEGIES)}")
             if strategy == "self_consistency":
                 contests.append(Contest(strategy, None))
                 continue
             if colon and scorer not in self.scorers:
-                there = ", ".join(self.scorers) or "none"
-                raise BadInput(f"--strategies {text}: no scorer is named {scorer!r} (there is {there}); add --scorer")
+                names = ", ".join(self.scorers) or "none"
+                raise BadArgument(
+                    "strategies", text, f"no scorer is named {scorer!r} (there is {names}); add a scorer of that name"
+                )
             if not self.scorers:
-                raise BadInput(f"--strategies {text}: it needs a scorer; add --scorer")
+                raise BadArgument("strategies", text, "it needs a scorer; add one")
             contests += [Contest(strategy, name) for name in ([scorer] if colon else self.scorers)]
         return list(dict.fromkeys(contests))
 
