@@ -18,7 +18,7 @@ from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
 
@@ -232,8 +232,7 @@ def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
     except BadInput:
         raise
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"train {options.kind}: {first}") from None
+        raise BadInput(f"train {options.kind}: {first_line(error)}") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.rows import Row, check_limit, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, check_limit, hub_rows, read_rows, text_field, unique_id
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.interface.capabilities import separator_of
@@ -215,15 +215,11 @@ def _file_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _hub_rows(spec: str) -> Iterator[tuple[str, Row]]:
-    import datasets
-
     name, _, split = spec.rpartition(":")
     try:
-        rows = datasets.load_dataset(name, split=split)
-    except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{spec}: no such file, and it could not be loaded by that name ({first})") from None
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))
+        return hub_rows(name, split)
+    except BadInput as error:
+        raise BadInput(f"{spec}: no such file, and the data set {error}") from None
 
 
 def _brief(value: object) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.rows import Row, after_hashes, check_limit, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_rows, text_field, unique_id
 from bench.inputs.task import Task
 from bench.tiny import load_task as load_tiny
 from policies.policy import Sampling
@@ -93,12 +93,8 @@ def _problems(name: str, kind: _RealTask, rows: Iterator[tuple[str, Row]], seen:
 
 def _hub_rows(spec: str, kind: _RealTask) -> Iterator[tuple[str, Row]]:
     assert kind.hub is not None
-    import datasets
-
     name, configuration, split = kind.hub
     try:
-        rows = datasets.load_dataset(name, configuration, split=split)
-    except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadArgument("task", spec, f"{name} could not be loaded ({first}); give a file as {spec}:FILE") from None
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))
+        return hub_rows(name, split, configuration)
+    except BadInput as error:
+        raise BadArgument("task", spec, f"{error}; give a file as {spec}:FILE") from None

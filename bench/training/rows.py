@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
-from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
@@ -138,8 +138,7 @@ def _collected(folder: Path, limit: int | None) -> list[Labelled]:
     try:
         rows = labelled(load_from_disk(str(place)))
     except (OSError, KeyError, ValueError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{folder}: not a folder that prms.collect_values wrote ({first})") from None
+        raise BadInput(f"{folder}: not a folder that prms.collect_values wrote ({first_line(error)})") from None
     if not rows:
         raise BadInput(f"{folder}: no solutions in it")
     return rows[:limit]

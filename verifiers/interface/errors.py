@@ -58,3 +58,12 @@ class EngineStoppedError(RuntimeError):
 
 class ScoresShapeError(ValueError):
     """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an error of another library says, in one line.
+
+    >>> first_line(OSError("no route\nand much more")), first_line(MemoryError())
+    ('no route', 'MemoryError')
+    """
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
