@@ -12,6 +12,7 @@ import numpy as np
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.training.audit import audit, audit_text, read_metrics
 from verifiers.interface.errors import BadInput
+from verifiers.interface.files import replace_text
 
 # A panel: its title, and the metrics in it; "seconds." and "evaluation." reach into a row's parts.
 _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
