@@ -9,7 +9,6 @@ import policies
 import prms
 import verifiers
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.reproduce.genrm import reproduce_genrm
 from bench.reproduce.genrm_work import Work as GenRMWork
 from bench.reproduce.pav import reproduce_pav
@@ -58,7 +57,7 @@ def test_a_second_training(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", REPRODUCTIONS)
 def test_a_second_reproduction(tmp_path: Path, name: str) -> None:
     with held(tmp_path / "out"):
-        with pytest.raises(BadInput, match=REFUSED):
+        with pytest.raises(BlockingIOError, match=REFUSED):
             REPRODUCTIONS[name](tmp_path / "out")
         assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
 

@@ -18,7 +18,7 @@ from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
-from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
 
@@ -229,7 +229,7 @@ def _quiet() -> None:
 def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
     try:
         yield
-    except BadInput:
+    except BadArgument:
         raise
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         raise BadInput(f"train {options.kind}: {first_line(error)}") from None

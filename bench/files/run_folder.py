@@ -10,11 +10,11 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.inputs.errors import BadInput, as_bad_input
+from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
 
 ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
@@ -55,14 +55,11 @@ class RunFolder:
 def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
     """Make the folder, or open one that the same `config` made, repaired to its last commit; nobody else can meanwhile.
 
-    Raises BadInput where another process has it open, where it holds a run with another config, or
+    Raises BlockingIOError where another process has it open, BadInput where it holds a run with another config, or
     where a file of it is not ours.
     """
-    with ExitStack() as stack:
-        with as_bad_input():
-            stack.enter_context(held(path))
-            records = _repaired(path, config)
-        yield RunFolder(path, {record["unit"]: record for record in records})
+    with held(path):
+        yield RunFolder(path, {record["unit"]: record for record in _repaired(path, config)})
 
 
 def _repaired(path: Path, config: Mapping[str, object]) -> list[Row]:
@@ -84,7 +81,7 @@ def make_folder(path: Path) -> None:
         (path / ".writable").touch()
         (path / ".writable").unlink()
     except OSError as error:
-        raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another --out") from None
+        raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another folder") from None
 
 
 def json_number(value: float) -> float | str | None:
@@ -107,7 +104,7 @@ def read_config(path: Path) -> Row:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a config of a run ({error}); choose another --out") from None
+        raise BadInput(f"{path}: not a config of a run ({error}); choose another folder") from None
 
 
 def _cut(path: Path, size: int) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import policies
 import prms
 import verifiers
-from bench.inputs.errors import BadInput
 from bench.runs.plan import DType
 from bench.tiny import weights_folder
 from policies.models.engine_options import engine_from, without_resources
 from policies.policy import Policy
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import dtype_of, parts_of
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row
+from verifiers.interface.errors import BadArgument, BadInput
 
 OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
 OF_ROWS = ("id", "prompt", "answer", "solutions")
@@ -25,9 +25,10 @@ class Columns:
         self.seen.update(dict.fromkeys(given))
         for ours, theirs in self.names.items():
             if theirs not in given and ours in OF_ROWS:
-                raise BadInput(
-                    f"{where}: --columns {ours}={theirs}: no {theirs!r} in this row; it has "
-                    f"{', '.join(map(repr, given))}"
+                raise BadArgument(
+                    "columns",
+                    f"{ours}={theirs}",
+                    f"{where}: no {theirs!r} in this row; it has {', '.join(map(repr, given))}",
                 )
         self.used.update(name for name in self.names if name in OF_ROWS)
         return self._renamed(given)
@@ -52,13 +53,15 @@ class Columns:
         ]
 
     def check_used(self, sources: Sequence[str]) -> None:
-        """Raise BadInput for a name that none of the sources had."""
+        """Raise BadArgument for a name that none of the sources had."""
         for ours, theirs in self.names.items():
             if ours not in self.used:
-                there = ", ".join(map(repr, self.seen)) or "only what a run's folder has"
-                raise BadInput(
-                    f"--columns {ours}={theirs}: no solution in {', '.join(sources)} has {theirs!r}, and no row a list "
-                    f"of it, one for each solution; the names there are {there}"
+                seen = ", ".join(map(repr, self.seen)) or "only what a run's folder has"
+                raise BadArgument(
+                    "columns",
+                    f"{ours}={theirs}",
+                    f"no solution in {', '.join(sources)} has {theirs!r}, and no row a list "
+                    f"of it, one for each solution; the names there are {seen}",
                 )
 
     def _own(self, where: str, i: int, solution: object) -> Row:

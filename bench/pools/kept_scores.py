@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import search
 from bench.files.run_folder import json_number
-from bench.inputs.errors import BadInput, as_bad_input
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
@@ -78,12 +78,13 @@ class KeptScores:
 
 def open_scores(path: Path) -> KeptScores:
     """The scores in a file, without the torn line that a kill may have left; BadInput for a file of something else."""
-    with as_bad_input():
-        rows = whole_rows(path, mend=True)
+    rows = whole_rows(path, mend=True)
     try:
         return KeptScores(path, {(row["scorer"], row["digest"]): row for row in rows})
     except (KeyError, TypeError):
-        raise BadInput(f"{path}: not the scores of a rerank; choose another --out") from None
+        raise BadArgument(
+            "out", path.parent, f"its {path.name} is not the scores of a rerank; choose another"
+        ) from None
 
 
 def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, check_text
 from bench.pools.columns import COLUMNS
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scores
 
 _LARGEST = float(np.finfo(np.float32).max)  # scores are float32

@@ -1,7 +1,6 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,6 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from bench.files.run_folder import read_config, write_config
-from bench.inputs.errors import BadInput, as_bad_input
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
@@ -23,6 +21,7 @@ from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outco
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
 from verifiers.interface.scoring import Reduce, Scorer, Spend
 from verifiers.interface.solution import Problem, Solution
@@ -63,11 +62,9 @@ def rerank(
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
-            raise BadInput(f"--scorer {name}: the pools record scores of that name; write OTHER={scorers[name]}")
+            raise BadArgument("scorer", name, f"the pools record scores of that name; write OTHER={scorers[name]}")
     _check_out(out, sources)
-    with ExitStack() as stack:
-        with as_bad_input():
-            stack.enter_context(held(out))
+    with held(out):
         loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
@@ -123,19 +120,21 @@ def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
     """Refuse a folder where results would replace what is read, a run, or the results of other pools."""
     for source in sources:
         if out.resolve() in (Path(source).resolve(), Path(source).resolve().parent):
-            raise BadInput(f"{out}: {source} is read from there, and results could replace it; choose another --out")
+            raise BadArgument("out", out, f"{source} is read from there, and results could replace it; choose another")
     if (out / "journal.jsonl").exists():
-        raise BadInput(f"{out}: this folder holds a run; choose another --out")
+        raise BadArgument("out", out, "this folder holds a run; choose another")
     config = out / "config.toml"
     before = read_config(config).get("pools", []) if config.exists() else []
     if before and set(before) != set(map(str, sources)):
-        raise BadInput(f"{out}: this folder holds a rerank of {', '.join(before)}; choose another --out, or remove it")
+        raise BadArgument(
+            "out", out, f"this folder holds a rerank of {', '.join(before)}; choose another, or remove it"
+        )
 
 
 def _known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
     for word in given:
         if word not in known:
-            raise BadInput(f"--{option} {word}: use {', '.join(known)}")
+            raise BadArgument(option, word, f"use {', '.join(known)}")
 
 
 def _judged(
@@ -157,7 +156,7 @@ def _judged(
                         versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part]
                     )
                 except ValueError as error:  # such as a prompt that its tokenizer has no template for
-                    raise BadInput(f"--scorer {name}: {error}") from error
+                    raise BadArgument("scorer", name, str(error)) from error
             yield from ({name: rows[i] for name, rows in found.items()} for i in range(len(part)))
             bar.update(len(part))
 

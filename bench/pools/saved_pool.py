@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, after_hashes, check_limit, check_text, text_field
 from bench.pools.columns import COLUMNS, Columns
 from bench.pools.recorded_scores import Entry, recorded_scores
 from bench.pools.sources import is_run_folder, source_rows
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
@@ -84,7 +84,7 @@ def read_pools(
     check_limit(limit)
     names = dict(columns or {})
     if unknown := [name for name in names if name not in COLUMNS]:
-        raise BadInput(f"--columns {unknown[0]}=...: use {', '.join(COLUMNS)}")
+        raise BadArgument("columns", f"{unknown[0]}=...", f"use {', '.join(COLUMNS)}")
     given = _each_once(sources)
     mapped = Columns(names)
     groups: dict[object, _Group] = {}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.inputs.errors import BadInput
 from bench.inputs.rows import Row, read_rows
+from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"
 
@@ -106,7 +106,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
                     number += 1
                     yield f"{path}: row {number}", row
     except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"{path}: cannot be read as parquet ({str(error).splitlines()[0]})") from None
+        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)})") from None
 
 
 def _dataset_rows(source: str, *, saved: bool) -> Iterator[tuple[str, Row]]:
@@ -116,8 +116,9 @@ def _dataset_rows(source: str, *, saved: bool) -> Iterator[tuple[str, Row]]:
     try:
         found = datasets.load_from_disk(source) if saved else datasets.load_dataset(name, split=split or "train")
     except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{source}: no such file, and no data set could be loaded by that name ({first})") from None
+        raise BadInput(
+            f"{source}: no such file, and no data set could be loaded by that name ({first_line(error)})"
+        ) from None
     if isinstance(found, dict):
         raise BadInput(f"{source}: it has the splits {', '.join(found)}; give the folder of one of them")
     # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.inputs.errors import as_bad_input
 from bench.report.columns import complaint_about
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, whole_rows
@@ -61,8 +60,7 @@ def read_folder(path: Path, name: str) -> Folder:
 
 def _rows(path: Path) -> list[Row]:
     """The whole rows of a file; a torn last line is left out, as a run itself would."""
-    with as_bad_input():
-        rows = whole_rows(path)
+    rows = whole_rows(path)
     for number, row in enumerate(rows, 1):
         if complaint := complaint_about(row, path.name):
             raise BadInput(f"{path}, line {number}: {complaint}; it is no row of a run, so make the run again")

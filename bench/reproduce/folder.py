@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.inputs.errors import as_bad_input
 from verifiers.interface.files import claim, held, replace_text
 
 Unit: TypeAlias = dict[str, Any]
@@ -17,14 +16,13 @@ Unit: TypeAlias = dict[str, Any]
 def work_folder(work: Any) -> Iterator[None]:
     """Hold the folder `work.out` for a run of these sizes, or to go on with it.
 
-    Raises BadInput where another process writes there, or where it holds other files or a run of other sizes.
+    Raises BlockingIOError where another process writes there, BadInput where it holds other files or a run of other
+    sizes.
     """
     sizes = asdict(work)
     out = Path(sizes.pop("out"))
-    with ExitStack() as stack:
-        with as_bad_input():
-            stack.enter_context(held(out, owner="settings.json"))
-            claim(out / "settings.json", sizes, kind="a run")
+    with held(out, owner="settings.json"):
+        claim(out / "settings.json", sizes, kind="a run")
         yield
 
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 import search
 from bench.files.run_folder import RunFolder, open_run
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
 from bench.runs.outputs import write_problems, write_results
@@ -23,6 +22,7 @@ from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -163,7 +163,7 @@ class _Chunk:
                 seed=self.plan.seed,
             )
         except search.NoOpinionError as error:
-            raise BadInput(f"--strategies beam_search:{name}: {error}") from None
+            raise BadArgument("strategies", f"beam_search:{name}", str(error)) from None
         samples: list[Row] = []
         scores: list[Row] = []
         trees: list[Row] = []

@@ -25,7 +25,7 @@ class BadArgument(BadInput):
 
     >>> error = BadArgument("max_steps", 0, "it must be 1 or more")
     >>> str(error), error.as_option()
-    ('max_steps=0: it must be 1 or more', '--max-steps 0: it must be 1 or more')
+    ('max_steps 0: it must be 1 or more', '--max-steps 0: it must be 1 or more')
     """
 
     def __init__(self, argument: str, value: object, complaint: str) -> None:
@@ -33,7 +33,7 @@ class BadArgument(BadInput):
 
     def __str__(self) -> str:
         argument, value, complaint = self.args
-        return f"{argument}={value}: {complaint}"
+        return f"{argument} {value}: {complaint}"
 
     def as_option(self) -> str:
         """What the command line says of it."""

@@ -14,6 +14,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from verifiers.interface.errors import BadInput
+
 Row = dict[str, Any]
 
 if sys.platform == "win32":
@@ -42,11 +44,11 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     Traceback (most recent call last):
     BlockingIOError: ...out: another process is writing there; wait for it, or choose another folder
 
-    Raises BlockingIOError where another has it, OSError where nothing can be written there, ValueError where it
+    Raises BlockingIOError where another has it, OSError where nothing can be written there, BadInput where it
     holds other files and no `owner`.
     """
     if owner and not (folder / owner).exists() and folder.is_dir() and any(folder.glob("[!.]*")):
-        raise ValueError(f"{folder}: this folder holds other files and no {owner}; choose another folder")
+        raise BadInput(f"{folder}: this folder holds other files and no {owner}; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115  (closed below)
@@ -67,7 +69,7 @@ def claim(
 ) -> None:
     """Write what a folder is for into its JSON file `path`, or check that it is for this.
 
-    What has not `begun` may still change its mind, and the options named in `free` may always. Raises ValueError
+    What has not `begun` may still change its mind, and the options named in `free` may always. Raises BadInput
     where the folder belongs to something else.
     """
     if path.exists() and begun:
@@ -79,12 +81,12 @@ def claim(
 def check_identity(
     path: Path, held: Mapping[str, object], asked: Mapping[str, object], *, kind: str, free: Collection[str] = ()
 ) -> None:
-    """Raise ValueError, with the first option that differs, where `path` names another owner than the one that asks."""
+    """Raise BadInput, with the first option that differs, where `path` names another owner than the one that asks."""
     old, new = _flat(held), _flat(json.loads(json.dumps(asked)))
     for name in sorted(old.keys() | new.keys()):
         option = name.rpartition(".")[2]
         if option not in free and old.get(name) != new.get(name):
-            raise ValueError(
+            raise BadInput(
                 f"{path}: this folder holds {kind} with {option} = {old.get(name)!r}, and {new.get(name)!r} was asked "
                 "for; choose another folder, or remove this one"
             )
@@ -162,7 +164,7 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int
 def whole_rows(path: Path, *, mend: bool = False) -> list[Row]:
     """The rows of a file of `append_rows`, without the torn line that a kill may have left at its end.
 
-    `mend=True` cuts that line off, so that more can be appended. Raises ValueError for a line that is not such a row:
+    `mend=True` cuts that line off, so that more can be appended. Raises BadInput for a line that is not such a row:
     something else than a kill has damaged the file, or written it.
     """
     *lines, torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
@@ -174,7 +176,7 @@ def whole_rows(path: Path, *, mend: bool = False) -> list[Row]:
             elif line and not line.startswith(b"{"):
                 raise ValueError
         except ValueError:
-            raise ValueError(
+            raise BadInput(
                 f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"
             ) from None
     if torn and mend:

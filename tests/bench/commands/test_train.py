@@ -12,13 +12,13 @@ import pytest
 
 from bench.commands.train import add_arguments, run
 from bench.diagnostics.label_quality import judge, quality_of
-from bench.inputs.errors import BadInput
 from bench.tiny import load_task, weights_folder
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT
 from policies.training.skipped import warn_of_skipped
 from prms import PRM
 from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
+from verifiers.interface.errors import BadInput
 
 FORMAT = {
     "direct": "{problem}\n{solution}\nOK?", "cot": "{problem}\n{solution}\nWhy?\n", "solver": "{problem}\n",

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bench.commands.processbench import processbench
 from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
-from bench.inputs.errors import BadInput
 from bench.stats.intervals import sums_interval
 from tests.shared_data import DATA, needs_data
 from verifiers import Problem, Scores, Stop, check_scorer
+from verifiers.interface.errors import BadInput
 
 GSM8K = DATA / "processbench_gsm8k.json.gz"
 needs_gsm8k = needs_data(GSM8K.name)

@@ -7,8 +7,8 @@ import datasets
 import numpy as np
 import pytest
 
-from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
+from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +51,12 @@ def test_a_mapped_name_may_be_missing_in_some_rows_but_not_in_all() -> None:
     rows = [{"prompt": "a", "text": "1", "right": True}, {"prompt": "b", "text": "2"}]
     assert [pool.correct for pool in read(*rows, columns={"correct": "right"})] == [(True,), (None,)]
     message = (
-        r"--columns correct=rght: no solution in p.jsonl has 'rght', and no row a list of it, one for each solution; "
+        r"columns correct=rght: no solution in p.jsonl has 'rght', and no row a list of it, one for each solution; "
         r"the names there are 'prompt', 'solutions', 'text', 'right'$"
     )
     with pytest.raises(BadInput, match=message):
         read({"prompt": "a", "solutions": [{"text": "1", "right": True}]}, columns={"correct": "rght"})
-    with pytest.raises(BadInput, match="--columns correct=right: no solution"):
+    with pytest.raises(BadInput, match="columns correct=right: no solution"):
         read({"prompt": "a", "solutions": ["1"], "right": True}, columns={"correct": "right"})  # of which one?
 
 

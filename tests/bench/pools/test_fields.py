@@ -8,9 +8,9 @@ import pytest
 from pyarrow import parquet
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
 from verifiers import Stop
+from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
+from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(autouse=True)

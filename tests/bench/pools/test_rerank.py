@@ -15,13 +15,13 @@ import pytest
 
 from bench.commands.cli import main
 from bench.commands.options import separator
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import version_of
 from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
 from tests.shared_data import DATA, needs_data
 from verifiers import Stop
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadInput
 
 
 def solution(answer: str, **fields: object) -> dict[str, object]:
@@ -313,7 +313,9 @@ def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str,
     assert calls() == 10  # other steps
     Path("out/rerank-scores.jsonl").write_text('{"mine": 1}\n')
     assert main([*command, "--scorer=slow_scorers.parts:slow"]) == 2
-    assert "not the scores of a rerank; choose another --out" in capsys.readouterr().err
+    assert (
+        "--out runs/p: its rerank-scores.jsonl is not the scores of a rerank; choose another" in capsys.readouterr().err
+    )
     assert Path("out/rerank-scores.jsonl").read_text() == '{"mine": 1}\n'
 
 

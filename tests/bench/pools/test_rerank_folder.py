@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.inputs.specs import version_of
 from bench.pools.kept_scores import open_scores
+from verifiers.interface.errors import BadInput
 
 
 def solutions(right: int) -> list[dict[str, object]]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
+from verifiers.interface.errors import BadInput
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -62,7 +62,7 @@ def test_columns_are_those_of_files_and_not_of_runs() -> None:
     write(rows_of_a_run())
     Path("more.jsonl").write_text('{"question": "2+2?", "text": "4"}')
     assert len(read_pools(["run", "more.jsonl"], columns={"prompt": "question"})) == 2
-    with pytest.raises(BadInput, match=r"--columns prompt=question: .*; the names there are only what a run's folder"):
+    with pytest.raises(BadInput, match=r"columns prompt=question: .*; the names there are only what a run's folder"):
         read_pools(["run"], columns={"prompt": "question"})
 
 

@@ -11,10 +11,10 @@ import pytest
 from pyarrow import parquet
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.pools.saved_pool import read_pools
 from bench.tiny import load_task
 from verifiers import Message, Stop
+from verifiers.interface.errors import BadInput
 from verifiers.interface.files import held
 
 COMMAND = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=prm=tiny:prm", "--n=4", "--limit=3"]
@@ -91,9 +91,9 @@ def test_scores_of_steps_and_what_does_not_fit() -> None:
         read_pools([lines(Path("p.jsonl"), {"prompt": "?", "solutions": [steps | {"scores": {"prm": [1, 0]}}]})])
     with pytest.raises(BadInput, match=r"p.jsonl:1: 1 of 'is_right' for 2 solutions"):
         read_pools([lines(Path("p.jsonl"), ROWS[0] | {"is_right": [True]})], columns=COLUMNS)
-    with pytest.raises(BadInput, match=r"p.jsonl:1: --columns prompt=question: no 'question' in this row; it has"):
+    with pytest.raises(BadInput, match=r"columns prompt=question: p.jsonl:1: no 'question' in this row; it has"):
         read_pools([lines(Path("p.jsonl"), *ROWS)], columns={"prompt": "question"})
-    with pytest.raises(BadInput, match=r"--columns gold=\.\.\.: use id, prompt, answer"):
+    with pytest.raises(BadInput, match=r"columns gold=\.\.\.: use id, prompt, answer"):
         read_pools(["p.jsonl"], columns={"gold": "answer"})
     with pytest.raises(BadInput, match="'prompt' is a list, but not of messages"):
         read_pools([lines(Path("p.jsonl"), {"prompt": ["?"], "text": "2"})])

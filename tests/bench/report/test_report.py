@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.report.folder import read_folder, read_folders
 from bench.report.page import report_page, write_report
 from bench.stats.paired import compare
+from verifiers.interface.errors import BadInput
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!--DATA--><!--STYLE--> {}'
 

@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.inputs.errors import BadInput
 from bench.reproduce.genrm import reproduce_genrm
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes
 from bench.reproduce.genrm_work import RIVALS, SUITES, Work, pretrained_work, scores
+from verifiers.interface.errors import BadInput
 
 
 def test_best_of_picks_the_highest_mean_vote_and_never_a_silent_one():

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.inputs.errors import BadInput
 from bench.reproduce import pav, pav_work
 from bench.reproduce.pav_work import TASKS, Work, test_problems, tuning_problems
 from bench.tiny.worlds.worlds import held_out
+from verifiers.interface.errors import BadInput
 
 test_problems.__test__ = False  # a function of the library, not a test
 

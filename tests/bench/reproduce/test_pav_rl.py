@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.reproduce import pav_rl
 from bench.reproduce.pav_claims import Curve, replicate
 from bench.reproduce.pav_rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, Work, arms_of, reproduce_pav_rl
+from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from bench.commands.cli import main
-from bench.inputs.errors import BadInput
 from bench.reproduce import verigate_work
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import reproduce_verigate
@@ -25,6 +24,7 @@ from bench.reproduce.verigate_work import (
 )
 from bench.tiny import load_task
 from policies.grpo.advantages import CREDITS
+from verifiers.interface.errors import BadInput
 
 # Of the gated arms, which differ in two options, two stand for all.
 GATED = {f"{gate}, {credit}" for gate in GATES for credit in CREDITS}

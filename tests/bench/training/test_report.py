@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.inputs.errors import BadInput
 from bench.training.audit import audit, audit_text, read_metrics, trend_of
 from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo.metrics import rank_correlation, repeated_steps
 from policies.models.tiny_example import tiny_model
 from verifiers import Problem, Scores, Solution, Step
+from verifiers.interface.errors import BadInput
 
 
 class Vowels:
