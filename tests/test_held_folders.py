@@ -10,13 +10,12 @@ import prms
 import verifiers
 from bench.commands.cli import main
 from bench.reproduce.genrm import reproduce_genrm
-from bench.reproduce.genrm_work import Work as GenRMWork
+from bench.reproduce.genrm_work import GenRMPlan
 from bench.reproduce.pav import reproduce_pav
-from bench.reproduce.pav_rl import Work as PAVRLWork
-from bench.reproduce.pav_rl import reproduce_pav_rl
-from bench.reproduce.pav_work import Work as PAVWork
+from bench.reproduce.pav_rl import PAVRLPlan, reproduce_pav_rl
+from bench.reproduce.pav_work import PAVPlan
 from bench.reproduce.verigate import reproduce_verigate
-from bench.reproduce.verigate_work import Work as VeriGateWork
+from bench.reproduce.verigate_work import VeriGatePlan
 from bench.tiny import weights_folder
 from verifiers import Critiqued, Labelled, Preference, Problem, Solution, Step, Stop
 from verifiers.interface.files import held
@@ -39,10 +38,10 @@ TRAININGS: dict[str, Callable[[Path], object]] = {
     ),
 }
 REPRODUCTIONS: dict[str, Callable[[Path], object]] = {
-    "genrm": lambda out: reproduce_genrm(GenRMWork(out)),
-    "pav": lambda out: reproduce_pav(PAVWork(out)),
-    "pav-rl": lambda out: reproduce_pav_rl(PAVRLWork(out)),
-    "verigate": lambda out: reproduce_verigate(VeriGateWork(out)),
+    "genrm": lambda out: reproduce_genrm(GenRMPlan(out)),
+    "pav": lambda out: reproduce_pav(PAVPlan(out)),
+    "pav-rl": lambda out: reproduce_pav_rl(PAVRLPlan(out)),
+    "verigate": lambda out: reproduce_verigate(VeriGatePlan(out)),
 }
 
 

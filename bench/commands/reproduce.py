@@ -44,25 +44,27 @@ def run(options: argparse.Namespace) -> None:
     if options.claims == "genrm":
         from bench.reproduce import genrm, genrm_work
 
-        plain = genrm_work.pretrained_work(out, base) if base else genrm_work.Work(out)
+        plain = genrm_work.pretrained_plan(out, base) if base else genrm_work.GenRMPlan(out)
         longer = {"longer": given["problems"]} if "problems" in given else {}
         reports = genrm.reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in reports]
     elif options.claims == "pav":
         from bench.reproduce import pav, pav_work
 
-        pav_reports = pav.reproduce_pav(pav_work.Work(out), processes=options.processes)
+        pav_reports = pav.reproduce_pav(pav_work.PAVPlan(out), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in pav_reports]
     elif options.claims == "pav-rl":
         from bench.reproduce import pav_rl
 
-        claims_by_task = pav_rl.reproduce_pav_rl(pav_rl.Work(out, **given), processes=options.processes)
+        claims_by_task = pav_rl.reproduce_pav_rl(pav_rl.PAVRLPlan(out, **given), processes=options.processes)
     else:
         from bench.reproduce import verigate, verigate_work
 
         if "problems" in given:
             given["held_out"] = given.pop("problems")
-        claims_by_task = verigate.reproduce_verigate(verigate_work.Work(out, **given), processes=options.processes)
+        claims_by_task = verigate.reproduce_verigate(
+            verigate_work.VeriGatePlan(out, **given), processes=options.processes
+        )
     for task, claims in claims_by_task:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")

@@ -13,13 +13,13 @@ Unit: TypeAlias = dict[str, Any]
 
 
 @contextmanager
-def work_folder(work: Any) -> Iterator[None]:
-    """Hold the folder `work.out` for a run of these sizes, or to go on with it.
+def plan_folder(plan: Any) -> Iterator[None]:
+    """Hold the folder `plan.out` for a run of these sizes, or to go on with it.
 
     Raises BlockingIOError where another process writes there, BadInput where it holds other files or a run of other
     sizes.
     """
-    sizes = asdict(work)
+    sizes = asdict(plan)
     out = Path(sizes.pop("out"))
     with held(out, owner="settings.json"):
         claim(out / "settings.json", sizes, kind="a run")
@@ -27,7 +27,7 @@ def work_folder(work: Any) -> Iterator[None]:
 
 
 def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
-    """What a unit of work found; it is done once, and its file appears whole or not at all."""
+    """What a unit of work came to; it is done once, and its file appears whole or not at all."""
     path = out / f"{name}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

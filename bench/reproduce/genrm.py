@@ -4,69 +4,60 @@ Everything is made from the shipped policy and the shipped `drilled` base LM: th
 every verifier, and their scores. A run killed at any point goes on where it stopped.
 """
 
-from concurrent.futures import Future, as_completed
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from tqdm import tqdm
 
 from bench.reproduce.claim import Claim, in_points
-from bench.reproduce.folder import work_folder
+from bench.reproduce.folder import plan_folder
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
-from bench.reproduce.genrm_report import Curve, TaskReport, write_report
-from bench.reproduce.genrm_work import RIVALS, Suite, Work, data, judge_in_words, pool, scores
+from bench.reproduce.genrm_report import ComputeCurve, TaskReport, write_report
+from bench.reproduce.genrm_work import RIVALS, GenRMPlan, Suite, data, judge_in_words, pool, scores
 from bench.reproduce.over_seeds import difference, estimate
-from bench.reproduce.workers import workers
+from bench.reproduce.workers import carry_out
 from bench.runs.table import short
 
 MARGIN = 0.10
 
 
-def reproduce_genrm(work: Work, *, processes: int = 2) -> list[TaskReport]:
+def reproduce_genrm(plan: GenRMPlan, *, processes: int = 2) -> list[TaskReport]:
     """Do what is not done yet, and write `genrm.md` and its plots into the folder.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    with work_folder(work):
+    with plan_folder(plan):
         # The variants come last: a run that is stopped early has the main table, or its first seeds.
-        jobs = [(name, seed) for name in work.rivals for seed in _seeds(work, name)]
+        jobs = [(name, seed) for name in plan.rivals for seed in _seeds(plan, name)]
         jobs.sort(key=lambda job: (RIVALS[job[0]].variant, job[1]))
-        if processes == 1:
-            data(work)
-            for suite in work.suites:
-                pool(work, suite)
-            for name, seed in jobs:
-                _job(work, name, seed)
-        else:
-            with workers(processes) as executor:
-                ready: list[Future[Any]] = [executor.submit(data, work)]
-                ready += [executor.submit(pool, work, suite) for suite in work.suites]
-                for future in ready:
-                    future.result()
-                futures: list[Future[Any]] = [executor.submit(_job, work, name, seed) for name, seed in jobs]
-                futures += [executor.submit(judge_in_words, work, suite) for suite in work.suites]
-                for done in tqdm(as_completed(futures), total=len(futures), desc="verifiers", unit="piece"):
-                    done.result()
-        reports = [_report(work, suite) for suite in work.suites]
-        write_report(reports, work)
+        ready: list[Callable[[], object]] = [
+            partial(data, plan),
+            *(partial(pool, plan, suite) for suite in plan.suites),
+        ]
+        carry_out(ready, processes=processes, title="data and pools")
+        judging: list[Callable[[], object]] = [partial(_job, plan, name, seed) for name, seed in jobs]
+        judging += [partial(judge_in_words, plan, suite) for suite in plan.suites]
+        carry_out(judging, processes=processes, title="verifiers")
+        reports = [_report(plan, suite) for suite in plan.suites]
+        write_report(reports, plan)
         return reports
 
 
-def _job(work: Work, name: str, seed: int) -> None:
-    for suite in _suites(work, name):
-        scores(work, name, seed, suite)
+def _job(plan: GenRMPlan, name: str, seed: int) -> None:
+    for suite in _suites(plan, name):
+        scores(plan, name, seed, suite)
 
 
-def _report(work: Work, suite: Suite) -> TaskReport:
-    drawn = pool(work, suite)
-    right = [row[: work.n] for row in drawn["right"]]
+def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
+    drawn = pool(plan, suite)
+    right = [row[: plan.n] for row in drawn["right"]]
     classes = drawn["classes"]
     picked = {
-        name: np.array([_best(work, suite, name, s, right) for s in _seeds(work, name)])
-        for name in work.rivals
-        if suite in _suites(work, name)
+        name: np.array([_best(plan, suite, name, s, right) for s in _seeds(plan, name)])
+        for name in plan.rivals
+        if suite in _suites(plan, name)
     }
-    consistent = np.array([[majority(r, c[: work.n], work.n) for r, c in zip(right, classes, strict=True)]])
+    consistent = np.array([[majority(r, c[: plan.n], plan.n) for r, c in zip(right, classes, strict=True)]])
     labels = {
         name: name if values.shape[1] == len(right) else f"{name} (first {values.shape[1]} problems)"
         for name, values in picked.items()
@@ -75,14 +66,14 @@ def _report(work: Work, suite: Suite) -> TaskReport:
     table["self-consistency"] = estimate(consistent)
     table["any sample right"] = estimate([[float(max(row)) for row in right]])
     table["one sample"] = estimate([[float(np.mean(row)) for row in right]])
-    votes = _vote_curve(work, suite, right)
-    curves = _curves(work, suite, right)
+    votes = _vote_curve(plan, suite, right)
+    curves = _curves(plan, suite, right)
     claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
     per_seed = {labels[name]: values.mean(axis=1).tolist() for name, values in picked.items()}
     few = next(iter(votes.values())).shape[1]
     rivals = {"discriminative": picked["orm"], "direct GenRM": picked["genrm"], "self-consistency": consistent}
     beside = {name: estimate(values[:, :few]) for name, values in rivals.items()}
-    notes = _notes(work, suite, curves)
+    notes = _notes(plan, suite, curves)
     return TaskReport(suite.name, len(right), table, per_seed, notes, votes, beside, curves, claims)
 
 
@@ -122,7 +113,7 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     return claims
 
 
-def _compute_claim(curves: dict[str, Curve]) -> Claim:
+def _compute_claim(curves: dict[str, ComputeCurve]) -> Claim:
     majority_curve = curves["self-consistency"]
     best = int(np.argmax([e.value for e in majority_curve.accuracy]))
     goal, price = majority_curve.accuracy[best].value, majority_curve.flops[best]
@@ -132,36 +123,36 @@ def _compute_claim(curves: dict[str, Curve]) -> Claim:
     return Claim(text, "never" if np.isnan(ratio) else f"{ratio:.2f}", "", not np.isnan(ratio))
 
 
-def _cot_curves(curves: dict[str, Curve]) -> dict[str, Curve]:
+def _cot_curves(curves: dict[str, ComputeCurve]) -> dict[str, ComputeCurve]:
     return {name: curve for name, curve in curves.items() if name.startswith("GenRM-CoT")}
 
 
-def _suites(work: Work, name: str) -> tuple[Suite, ...]:
-    return tuple(suite for suite in work.suites if not (RIVALS[name].variant and suite.longer))
+def _suites(plan: GenRMPlan, name: str) -> tuple[Suite, ...]:
+    return tuple(suite for suite in plan.suites if not (RIVALS[name].variant and suite.longer))
 
 
-def _votes(work: Work, suite: Suite) -> int:
-    return work.longer_votes if suite.longer else work.votes
+def _votes(plan: GenRMPlan, suite: Suite) -> int:
+    return plan.longer_votes if suite.longer else plan.votes
 
 
-def _seeds(work: Work, name: str) -> tuple[int, ...]:
-    return (0,) if name == "judge" else work.seeds
+def _seeds(plan: GenRMPlan, name: str) -> tuple[int, ...]:
+    return (0,) if name == "judge" else plan.seeds
 
 
-def _best(work: Work, suite: Suite, name: str, seed: int, right: list[list[float]]) -> list[float]:
+def _best(plan: GenRMPlan, suite: Suite, name: str, seed: int, right: list[list[float]]) -> list[float]:
     """The chance, a problem, that the best of the n samples is right."""
-    rows = scores(work, name, seed, suite)["votes"]
-    limit = _votes(work, suite) if name == "genrm_cot" else None
+    rows = scores(plan, name, seed, suite)["votes"]
+    limit = _votes(plan, suite) if name == "genrm_cot" else None
     return [
         best_of(r, mean_of_votes([v[:limit] for v in row]), len(r))
         for r, row in zip(right[: len(rows)], rows, strict=True)
     ]
 
 
-def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:
-    votes = [v for s in work.seeds for p in scores(work, "genrm_cot", s, suite)["votes"] for row in p for v in row]
+def _notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> list[str]:
+    votes = [v for s in plan.seeds for p in scores(plan, "genrm_cot", s, suite)["votes"] for row in p for v in row]
     silent = float(np.mean([v is None for v in votes]))
-    spoken = judge_in_words(work, suite)["verdicts"]
+    spoken = judge_in_words(plan, suite)["verdicts"]
     rival = curves["self-consistency"]
     known = (rival.flops, [e.value for e in rival.accuracy])
     notes = [
@@ -182,9 +173,9 @@ def _notes(work: Work, suite: Suite, curves: dict[str, Curve]) -> list[str]:
     return notes
 
 
-def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:
+def _vote_curve(plan: GenRMPlan, suite: Suite, right: list[list[float]]) -> dict[int, np.ndarray]:
     """Best-of-n by K on the problems that have the most votes, shape (seeds, problems) each."""
-    by_seed = [scores(work, "genrm_cot", s, suite)["votes"] for s in work.seeds]
+    by_seed = [scores(plan, "genrm_cot", s, suite)["votes"] for s in plan.seeds]
     most = max(len(row) for row in by_seed[0][0])
     count = sum(max(len(row) for row in rows) == most for rows in by_seed[0])
     return {
@@ -194,13 +185,13 @@ def _vote_curve(work: Work, suite: Suite, right: list[list[float]]) -> dict[int,
     }
 
 
-def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Curve]:
+def _curves(plan: GenRMPlan, suite: Suite, right: list[list[float]]) -> dict[str, ComputeCurve]:
     """Accuracy against FLOPs a problem, policy and verifier together."""
-    drawn = pool(work, suite)
-    sizes = [n for n in (1, 2, 4, 8, 16, 32, 64, 128, 256) if n <= work.pool]
+    drawn = pool(plan, suite)
+    sizes = [n for n in (1, 2, 4, 8, 16, 32, 64, 128, 256) if n <= plan.pool]
     prompt, sample = float(np.mean(drawn["prompt_flops"])), float(np.mean(drawn["sample_flops"]))
     curves = {
-        "self-consistency": Curve(
+        "self-consistency": ComputeCurve(
             [prompt + n * sample for n in sizes],
             [
                 estimate([[majority(r, c, n) for r, c in zip(drawn["right"], drawn["classes"], strict=True)]])
@@ -212,12 +203,12 @@ def _curves(work: Work, suite: Suite, right: list[list[float]]) -> dict[str, Cur
         ("discriminative", "orm", 1),
         ("direct GenRM", "genrm", 1),
         ("GenRM-CoT, K = 1", "genrm_cot", 1),
-        (f"GenRM-CoT, K = {_votes(work, suite)}", "genrm_cot", _votes(work, suite)),
+        (f"GenRM-CoT, K = {_votes(plan, suite)}", "genrm_cot", _votes(plan, suite)),
     ):
-        by_seed = [scores(work, name, s, suite) for s in work.seeds]
+        by_seed = [scores(plan, name, s, suite) for s in plan.seeds]
         price = float(np.mean([f[0] + k * f[1] for one in by_seed for row in one["flops"] for f in row]))
-        below = [n for n in sizes if n <= work.n]
-        curves[label] = Curve(
+        below = [n for n in sizes if n <= plan.n]
+        curves[label] = ComputeCurve(
             [prompt + n * (sample + price) for n in below],
             [
                 estimate(

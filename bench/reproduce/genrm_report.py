@@ -8,7 +8,7 @@ from typing import Any
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
-from bench.reproduce.genrm_work import Work
+from bench.reproduce.genrm_work import GenRMPlan
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
 from bench.stats.arrays import Floats
@@ -36,7 +36,7 @@ All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genr
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ComputeCurve:
     """Accuracy against FLOPs a problem."""
 
     flops: list[float]
@@ -54,30 +54,30 @@ class TaskReport:
     notes: list[str]
     votes: dict[int, Floats]
     beside_votes: dict[str, Estimate]  # other ways to choose, on the problems of `votes`
-    curves: dict[str, Curve]
+    curves: dict[str, ComputeCurve]
     claims: list[Claim]
 
 
-def write_report(reports: Sequence[TaskReport], work: Work) -> None:
+def write_report(reports: Sequence[TaskReport], plan: GenRMPlan) -> None:
     """Write the page and its plots."""
-    page = [_preamble(work), *(_section(report, work) for report in reports)]
-    replace_text(work.out / "genrm.md", "\n".join(page))
-    _plot_votes(reports, work.out / "genrm_votes.png")
-    _plot_compute(reports, work.out / "genrm_compute.png")
+    page = [_preamble(plan), *(_section(report, plan) for report in reports)]
+    replace_text(plan.out / "genrm.md", "\n".join(page))
+    _plot_votes(reports, plan.out / "genrm_votes.png")
+    _plot_compute(reports, plan.out / "genrm_compute.png")
 
 
-def _preamble(work: Work) -> str:
-    return _PRETRAINED.format(base=work.base) + _DATA if work.base else _TINY + _DATA + _DRILLED
+def _preamble(plan: GenRMPlan) -> str:
+    return _PRETRAINED.format(base=plan.base) + _DATA if plan.base else _TINY + _DATA + _DRILLED
 
 
-def _section(report: TaskReport, work: Work) -> str:
+def _section(report: TaskReport, plan: GenRMPlan) -> str:
     counted = next(iter(report.votes.values())).shape[1]
     by_votes = {**{str(k): estimate(values) for k, values in report.votes.items()}, **report.beside_votes}
     parts = [
         f"### {report.task}\n",
         claims_table(report.claims),
-        f"\nBest-of-{work.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
-        f"{len(work.seeds)} training seeds.\n",
+        f"\nBest-of-{plan.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
+        f"{len(plan.seeds)} training seeds.\n",
         markdown_table(
             ("chosen by", "accuracy", "95% interval", "each seed"),
             (

@@ -54,7 +54,7 @@ class Rival:
     """A verifier of the table: what it is and how it is trained. All see one data set."""
 
     kind: Kind
-    steps: float = 1.0  # share of `Work.steps`; a row without a rationale is shorter, so there is time for more
+    steps: float = 1.0  # share of the plan's `steps`; a row without a rationale is shorter, so there is time for more
     solution_weight: float = 1 / 3
     rationales: int | None = None
     variant: bool = False  # of GenRM-CoT, measured on problems as long as those of the training
@@ -73,7 +73,7 @@ RIVALS: dict[str, Rival] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class GenRMPlan:
     """Where a reproduction works and how large it is; equal sizes give equal results."""
 
     out: Path
@@ -103,9 +103,9 @@ class Work:
         return genrm_words.FORMAT if self.base else FORMAT
 
 
-def pretrained_work(out: Path, base: str) -> Work:
+def pretrained_plan(out: Path, base: str) -> GenRMPlan:
     """The length test for verifiers that start from a pretrained LM: minutes of a GPU, or days of a CPU."""
-    return Work(
+    return GenRMPlan(
         out,
         suites=tuple(suite for suite in SUITES if suite.longer),
         rivals=tuple(name for name, rival in RIVALS.items() if rival.kind != "dpo" and not rival.variant),
@@ -115,32 +115,32 @@ def pretrained_work(out: Path, base: str) -> Work:
     )
 
 
-def data(work: Work) -> list[Critiqued]:
+def data(plan: GenRMPlan) -> list[Critiqued]:
     """Solutions of train problems of 2 to 4 words, half of them right, with their rationales."""
 
     def compute() -> Unit:
-        rows = critiqued(policy("policy").model, dict.fromkeys(TASKS, work.rows), seed=work.data_seed)
+        rows = critiqued(policy("policy").model, dict.fromkeys(TASKS, plan.rows), seed=plan.data_seed)
         return {"rows": [[r.problem.prompt, r.solution.text, r.right, r.rationales] for r in rows]}
 
     rows = []
-    for prompt, text, right, written in unit(work.out, "data", compute)["rows"]:
-        why = genrm_words.rationales_in_words(prompt, text, right=right) if work.base else tuple(written)
-        rows.append(Critiqued(*_shown(work, Problem(prompt.strip(), prompt), text), right, why))
+    for prompt, text, right, written in unit(plan.out, "data", compute)["rows"]:
+        why = genrm_words.rationales_in_words(prompt, text, right=right) if plan.base else tuple(written)
+        rows.append(Critiqued(*_shown(plan, Problem(prompt.strip(), prompt), text), right, why))
     return rows
 
 
-def count_of(work: Work, suite: Suite) -> int:
+def count_of(plan: GenRMPlan, suite: Suite) -> int:
     """How many held-out problems a suite has."""
-    return work.longer if suite.longer else work.problems
+    return plan.longer if suite.longer else plan.problems
 
 
-def problems_of(work: Work, suite: Suite) -> tuple[Problem, ...]:
+def problems_of(plan: GenRMPlan, suite: Suite) -> tuple[Problem, ...]:
     """The held-out problems of a suite."""
     difficulty = None if suite.longer else max(WORLDS[suite.task].TRAIN_DIFFICULTY)
-    return load_task(suite.task, count=count_of(work, suite), seed=work.test_seed, difficulty=difficulty).problems
+    return load_task(suite.task, count=count_of(plan, suite), seed=plan.test_seed, difficulty=difficulty).problems
 
 
-def pool(work: Work, suite: Suite) -> Unit:
+def pool(plan: GenRMPlan, suite: Suite) -> Unit:
     """Samples of the policy for every problem of a suite, graded, and what they cost.
 
     `texts` (None for one without an end), `right` and `classes` have shape (problems, pool).
@@ -150,7 +150,7 @@ def pool(work: Work, suite: Suite) -> Unit:
         loaded, sampler = load_task(suite.task, count=1), policy("policy")
         each = 2.0 * flop_parameters(sampler.model)
         out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
-        for result in sample(problems_of(work, suite), sampler, n=work.pool, sampling=loaded.sampling, seed=5):
+        for result in sample(problems_of(plan, suite), sampler, n=plan.pool, sampling=loaded.sampling, seed=5):
             texts = [s.text if s.finished else None for s in result.pool]
             prompt = str(result.problem.prompt)
             out["texts"].append(texts)
@@ -161,22 +161,22 @@ def pool(work: Work, suite: Suite) -> Unit:
             out["sample_flops"].append(float(np.mean([each * s.token_count for s in result.pool])))
         return out
 
-    return unit(work.out, f"pool/{slug(suite.name)}", compute)
+    return unit(plan.out, f"pool/{slug(suite.name)}", compute)
 
 
-def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
+def trained(plan: GenRMPlan, name: str, seed: int, rows: Sequence[Critiqued]) -> Path:
     """The folder of a rival's weights; a finished training is not done again."""
     rival = RIVALS[name]
-    base = Path(work.base) if work.base else weights_folder("drilled")
+    base = Path(plan.base) if plan.base else weights_folder("drilled")
     if rival.kind == "judge":
         return base
-    out = work.out / "models" / f"{slug(name)}_{seed}"
-    steps = max(1, round(rival.steps * work.steps))
+    out = plan.out / "models" / f"{slug(name)}_{seed}"
+    steps = max(1, round(rival.steps * plan.steps))
     # The embedded models are trained on a CPU, so that everyone gets the same weights.
-    device = "auto" if work.base else "cpu"
-    changes = {"balance": rival.kind != "dpo", "learning_rate": work.learning_rate, "device": device}
+    device = "auto" if plan.base else "cpu"
+    changes = {"balance": rival.kind != "dpo", "learning_rate": plan.learning_rate, "device": device}
     config = TrainConfig(
-        max_steps=steps, batch_size=work.batch_size, seed=seed, save_dtype="bfloat16", **(SETTINGS | changes)
+        max_steps=steps, batch_size=plan.batch_size, seed=seed, save_dtype="bfloat16", **(SETTINGS | changes)
     )
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
     if rival.kind == "orm":
@@ -197,13 +197,13 @@ def trained(work: Work, name: str, seed: int, rows: Sequence[Critiqued]) -> Path
             out=out,
             solution_weight=rival.solution_weight,
             rationales=rival.rationales,
-            format=work.format,
+            format=plan.format,
             config=config,
         )
     return out
 
 
-def scores(work: Work, name: str, seed: int, suite: Suite) -> Unit:
+def scores(plan: GenRMPlan, name: str, seed: int, suite: Suite) -> Unit:
     """What a rival says of the first `n` samples of each problem of a suite.
 
     `votes[p][i]` are the probabilities (or the reward) for sample i, one a vote, None where a vote came to
@@ -211,33 +211,33 @@ def scores(work: Work, name: str, seed: int, suite: Suite) -> Unit:
     """
 
     def compute() -> Unit:
-        folder = trained(work, name, seed, data(work) if RIVALS[name].kind != "judge" else ())
-        drawn, problems = pool(work, suite), problems_of(work, suite)
+        folder = trained(plan, name, seed, data(plan) if RIVALS[name].kind != "judge" else ())
+        drawn, problems = pool(plan, suite), problems_of(plan, suite)
         out: Unit = {"votes": [], "flops": []}
-        for start, stop, votes in _parts(work, name, suite):
-            texts = [t[: work.n] for t in drawn["texts"][start:stop]]
-            verdicts = _verdicts(work, RIVALS[name].kind, folder, votes, problems[start:stop], texts)
+        for start, stop, votes in _parts(plan, name, suite):
+            texts = [t[: plan.n] for t in drawn["texts"][start:stop]]
+            verdicts = _verdicts(plan, RIVALS[name].kind, folder, votes, problems[start:stop], texts)
             for key, rows in verdicts.items():
                 out[key] += rows
         return out
 
-    return unit(work.out, f"scores/{slug(name)}_{seed}_{slug(suite.name)}", compute)
+    return unit(plan.out, f"scores/{slug(name)}_{seed}_{slug(suite.name)}", compute)
 
 
-def judge_in_words(work: Work, suite: Suite) -> Unit:
+def judge_in_words(plan: GenRMPlan, suite: Suite) -> Unit:
     """The share of the untrained base's rationales that come to a verdict: 4 votes on each of 8 problems' solutions."""
 
     def compute() -> Unit:
         judge = LLMJudge(
-            _untrained(work), votes=4, format=work.format, sampling=Sampling(max_tokens=ROOM), redraws=0
+            _untrained(plan), votes=4, format=plan.format, sampling=Sampling(max_tokens=ROOM), redraws=0
         ).as_genrm()
-        drawn, problems = pool(work, suite), problems_of(work, suite)
+        drawn, problems = pool(plan, suite), problems_of(plan, suite)
         cases = [(p, t) for p, row in zip(problems[:8], drawn["texts"], strict=False) for t in row[:4] if t]
-        shown = [_shown(work, p, t) for p, t in cases]
+        shown = [_shown(plan, p, t) for p, t in cases]
         said = [j.yes for j in judge.judge([p for p, _ in shown], [s for _, s in shown])]
         return {"verdicts": float(1 - np.isnan(said).mean())}
 
-    return unit(work.out, f"judge_in_words/{slug(suite.name)}", compute)
+    return unit(plan.out, f"judge_in_words/{slug(suite.name)}", compute)
 
 
 def policy(name: str) -> Transformers:
@@ -245,32 +245,32 @@ def policy(name: str) -> Transformers:
     return Transformers.load(weights_folder(name), dtype="float32", device="cpu")
 
 
-def _parts(work: Work, name: str, suite: Suite) -> list[tuple[int, int, int]]:
+def _parts(plan: GenRMPlan, name: str, suite: Suite) -> list[tuple[int, int, int]]:
     """Ranges of problems, and the votes for each."""
-    count = count_of(work, suite)
+    count = count_of(plan, suite)
     if RIVALS[name].variant:
-        return [(0, min(work.compared, count), work.votes)]
-    few = min(work.few, count)
+        return [(0, min(plan.compared, count), plan.votes)]
+    few = min(plan.few, count)
     if name == "genrm_cot" and not suite.longer:
-        return [(0, few, work.many), (few, count, work.votes)]
-    return [(0, count, (work.longer_votes if suite.longer else work.votes) if RIVALS[name].kind == "cot" else 1)]
+        return [(0, few, plan.many), (few, count, plan.votes)]
+    return [(0, count, (plan.longer_votes if suite.longer else plan.votes) if RIVALS[name].kind == "cot" else 1)]
 
 
-def _shown(work: Work, problem: Problem, text: str) -> tuple[Problem, Solution]:
+def _shown(plan: GenRMPlan, problem: Problem, text: str) -> tuple[Problem, Solution]:
     """A problem and a solution as the verifiers see them."""
-    if not work.base:
+    if not plan.base:
         return problem, Solution(split_steps(text), Stop.EOS)
     prompt = str(problem.prompt)
     solution = genrm_words.solution_in_words(prompt, text)
     return replace(problem, prompt=genrm_words.problem_in_words(prompt)), Solution(split_steps(solution), Stop.EOS)
 
 
-def _untrained(work: Work) -> Transformers:
-    return Transformers.load(work.base or weights_folder("drilled"), dtype="float32", chat=False)
+def _untrained(plan: GenRMPlan) -> Transformers:
+    return Transformers.load(plan.base or weights_folder("drilled"), dtype="float32", chat=False)
 
 
 def _verdicts(
-    work: Work,
+    plan: GenRMPlan,
     kind: Kind,
     folder: Path,
     votes: int,
@@ -278,9 +278,9 @@ def _verdicts(
     texts: Sequence[Sequence[str | None]],
 ) -> dict[str, list[Any]]:
     cases = {(p, t): None for p, row in zip(problems, texts, strict=True) for t in row if t}
-    shown = [_shown(work, p, t) for p, t in cases]
+    shown = [_shown(plan, p, t) for p, t in cases]
     asked, solutions = [p for p, _ in shown], [s for _, s in shown]
-    scorer = _scorer(work, kind, folder, votes)
+    scorer = _scorer(plan, kind, folder, votes)
     judged: list[tuple[list[float | None], list[float]]]
     if isinstance(scorer, GenRM):
         each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
@@ -302,12 +302,12 @@ def _votes_of(judged: Judgement, each: float, probability: str) -> tuple[list[fl
     return votes, [read, (judged.spend.scorer_flops - read) / len(votes)]
 
 
-def _scorer(work: Work, kind: Kind, folder: Path, votes: int) -> Scorer:
+def _scorer(plan: GenRMPlan, kind: Kind, folder: Path, votes: int) -> Scorer:
     if kind == "orm":
         return ORM.load(folder)
     if kind == "dpo":
-        return ImplicitReward(Transformers.load(folder, dtype="float32"), _untrained(work), BETA)
+        return ImplicitReward(Transformers.load(folder, dtype="float32"), _untrained(plan), BETA)
     if kind == "judge":
         # Left to its own words it comes to no verdict (`judge_in_words`), so the words of one are put into its mouth.
-        return GenRM(_untrained(work), format=work.format, probability="normalised")
+        return GenRM(_untrained(plan), format=plan.format, probability="normalised")
     return GenRM.load(folder, votes=1 if kind == "direct" else votes, dtype="bfloat16")

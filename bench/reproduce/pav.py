@@ -5,16 +5,18 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
+from functools import partial
+
 import numpy as np
 
 from bench.reproduce.claim import Claim
-from bench.reproduce.folder import work_folder
-from bench.reproduce.pav_claims import Curve, estimate, margins, replicate, savings
+from bench.reproduce.folder import plan_folder
+from bench.reproduce.pav_claims import SeededCurve, estimate, margins, replicate, savings
 from bench.reproduce.pav_report import Sweep, TaskReport, write_report
 from bench.reproduce.pav_work import (
     PROVERS,
     TASKS,
-    Work,
+    PAVPlan,
     any_right,
     beams,
     outcome_curve,
@@ -22,7 +24,7 @@ from bench.reproduce.pav_work import (
     trainings,
     values,
 )
-from bench.reproduce.workers import workers
+from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)
@@ -36,44 +38,38 @@ PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, 
 TUNED = (PROVER,)
 
 
-def reproduce_pav(work: Work, *, processes: int = 2) -> list[TaskReport]:
+def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[TaskReport]:
     """Do what is not done yet, and write `pav.md`, `pav.png` and `pav_sweeps.png` into the folder.
 
     Several processes make the values, then the trainings, and then work on a task each.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    with work_folder(work):
-        if processes == 1:
-            reports = [_task(work, task) for task in TASKS]
-        else:
-            jobs = trainings(work)
-            provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
-            valued = [(task, prover) for prover in provers for task in TASKS]
-            with workers(processes) as executor:
-                for future in [executor.submit(values, work, *job) for job in valued]:
-                    future.result()
-                for done in [executor.submit(trained, work, *job) for job in jobs]:
-                    done.result()
-                reports = list(executor.map(_task, [work] * len(TASKS), TASKS))
-        write_report(reports, work)
+    with plan_folder(plan):
+        jobs = trainings(plan)
+        provers = dict.fromkeys(None if kind in ("orm", "base") else kind for kind, _ in jobs)
+        valued = [partial(values, plan, task, prover) for prover in provers for task in TASKS]
+        carry_out(valued, processes=processes, title="values")
+        carry_out([partial(trained, plan, *job) for job in jobs], processes=processes, title="trainings")
+        reports = carry_out([partial(_task, plan, task) for task in TASKS], processes=processes, title="searches")
+        write_report(reports, plan)
         return reports
 
 
-def _task(work: Work, task: str) -> TaskReport:
-    sizes = [k for k in SIZES if k <= work.pool]
-    widths = work.widths[TASKS.index(task)]
-    tuned, alpha = _tune(work, task)
+def _task(plan: PAVPlan, task: str) -> TaskReport:
+    sizes = [k for k in SIZES if k <= plan.pool]
+    widths = plan.widths[TASKS.index(task)]
+    tuned, alpha = _tune(plan, task)
     prover = PROVER
-    orm = [outcome_curve(work, task, seed, sizes) for seed in work.seeds]
-    independent = any_right(work, task, sizes)
+    orm = [outcome_curve(plan, task, seed, sizes) for seed in plan.seeds]
+    independent = any_right(plan, task, sizes)
     curves = {
-        "orm": Curve(np.array([o["correct"] for o in orm]), np.array([o["flops"] for o in orm])),
-        "any": Curve(np.array([independent["correct"]]), np.array([independent["flops"]])),
-        "pav": _beam_curve(work, task, prover, alpha, "correct"),
-        "q": _beam_curve(work, task, "none", 0.0, "correct"),
-        "pav_any": _beam_curve(work, task, prover, alpha, "passed"),
-        "q_any": _beam_curve(work, task, "none", 0.0, "passed"),
+        "orm": SeededCurve(np.array([o["correct"] for o in orm]), np.array([o["flops"] for o in orm])),
+        "any": SeededCurve(np.array([independent["correct"]]), np.array([independent["flops"]])),
+        "pav": _beam_curve(plan, task, prover, alpha, "correct"),
+        "q": _beam_curve(plan, task, "none", 0.0, "correct"),
+        "pav_any": _beam_curve(plan, task, prover, alpha, "passed"),
+        "q_any": _beam_curve(plan, task, "none", 0.0, "passed"),
     }
     rows = replicate(curves)
     over_orm, over_q = margins(rows["pav"], rows["orm"]), margins(rows["pav"], rows["q"])
@@ -114,14 +110,14 @@ def _task(work: Work, task: str) -> TaskReport:
         task,
         sizes,
         widths,
-        work.expand[TASKS.index(task)],
+        plan.expand[TASKS.index(task)],
         rows,
         {name: _by_seed(curve) for name, curve in curves.items()},
         claims,
         {"PAV - Best-of-N (ORM)": over_orm, "PAV - Q": over_q, "Q - Best-of-N (ORM)": margins(rows["q"], rows["orm"])},
         {"PAV": saving, "Q": saving_q},
         tuned,
-        _sweep(work, task, alpha),
+        _sweep(plan, task, alpha),
         prover,
         alpha,
     )
@@ -139,7 +135,7 @@ def _interval(figure: Estimate, scale: float = 1.0) -> str:
     return f"{scale * figure.low:.1f} to {scale * figure.high:.1f}"
 
 
-def _tune(work: Work, task: str) -> tuple[Sweep, float]:
+def _tune(plan: PAVPlan, task: str) -> tuple[Sweep, float]:
     """Accuracy against alpha on problems of the train split, and the alpha that is best there."""
     width = SWEEP_WIDTHS[TASKS.index(task)]
     accuracy: dict[str, list[Estimate]] = {}
@@ -148,7 +144,7 @@ def _tune(work: Work, task: str) -> tuple[Sweep, float]:
         for alpha in ALPHAS:
             name = prover if alpha else "none"
             units = [
-                beams(work, task, seed, name, alpha, width, tuning=True) for seed in work.seeds[: work.sweep_seeds]
+                beams(plan, task, seed, name, alpha, width, tuning=True) for seed in plan.seeds[: plan.sweep_seeds]
             ]
             curves[str(alpha)] = _curve(units, "correct")
         rows = replicate(curves)
@@ -159,35 +155,35 @@ def _tune(work: Work, task: str) -> tuple[Sweep, float]:
     return Sweep([str(a) for a in ALPHAS], accuracy), max(smooth, key=lambda alpha: smooth[alpha])
 
 
-def _sweep(work: Work, task: str, alpha: float) -> Sweep:
+def _sweep(plan: PAVPlan, task: str, alpha: float) -> Sweep:
     """Every prover at the chosen alpha and at a large one, on held-out problems, as the gain over Q alone."""
     names = [*(f"best_of_{k}" for k in KS), *PROVERS]
-    width, seeds = SWEEP_WIDTHS[TASKS.index(task)], work.seeds[: work.sweep_seeds]
+    width, seeds = SWEEP_WIDTHS[TASKS.index(task)], plan.seeds[: plan.sweep_seeds]
     lines = {}
     for strength in dict.fromkeys((alpha, LARGE_ALPHA)):
-        curves = {"none": _curve([beams(work, task, s, "none", 0.0, width) for s in seeds], "correct")}
+        curves = {"none": _curve([beams(plan, task, s, "none", 0.0, width) for s in seeds], "correct")}
         for name in names:
-            curves[name] = _curve([beams(work, task, s, name, strength, width) for s in seeds], "correct")
+            curves[name] = _curve([beams(plan, task, s, name, strength, width) for s in seeds], "correct")
         rows = replicate(curves)
         lines[f"alpha {strength:g}"] = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
     return Sweep(names, lines)
 
 
-def _beam_curve(work: Work, task: str, prover: str, alpha: float, what: str) -> Curve:
+def _beam_curve(plan: PAVPlan, task: str, prover: str, alpha: float, what: str) -> SeededCurve:
     by_width = [
-        _curve([beams(work, task, seed, prover, alpha, width) for seed in work.seeds], what)
-        for width in work.widths[TASKS.index(task)]
+        _curve([beams(plan, task, seed, prover, alpha, width) for seed in plan.seeds], what)
+        for width in plan.widths[TASKS.index(task)]
     ]
-    return Curve(
+    return SeededCurve(
         np.concatenate([c.correct for c in by_width], axis=2), np.concatenate([c.flops for c in by_width], axis=2)
     )
 
 
-def _curve(units: list[dict[str, list[float]]], what: str) -> Curve:
-    return Curve(np.array([u[what] for u in units])[..., None], np.array([u["flops"] for u in units])[..., None])
+def _curve(units: list[dict[str, list[float]]], what: str) -> SeededCurve:
+    return SeededCurve(np.array([u[what] for u in units])[..., None], np.array([u["flops"] for u in units])[..., None])
 
 
-def _by_seed(curve: Curve) -> list[list[float]]:
+def _by_seed(curve: SeededCurve) -> list[list[float]]:
     means: list[list[float]] = curve.correct.mean(axis=1).tolist()
     return means
 

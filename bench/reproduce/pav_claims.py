@@ -12,7 +12,7 @@ PLATEAU = 0.005  # the best of a curve is reached where it comes within this of 
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class SeededCurve:
     """A strategy at K sizes: chances of a right answer and FLOPs, (S, P, K) for S training seeds and P problems."""
 
     correct: Floats
@@ -24,7 +24,7 @@ class Curve:
 
 
 def replicate(
-    curves: dict[str, Curve], *, seed: int = 0, replicates: int = REPLICATES
+    curves: dict[str, SeededCurve], *, seed: int = 0, replicates: int = REPLICATES
 ) -> dict[str, tuple[Floats, Floats]]:
     """Each curve's mean accuracy and FLOPs, shape (1 + R, K): row 0 as measured, then bootstrap replicates.
 

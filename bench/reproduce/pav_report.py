@@ -10,7 +10,7 @@ from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.pav_claims import estimate
-from bench.reproduce.pav_work import Work
+from bench.reproduce.pav_work import PAVPlan
 from bench.runs.table import short
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
@@ -53,19 +53,19 @@ class TaskReport:
     alpha: float
 
 
-def write_report(reports: Sequence[TaskReport], work: Work) -> None:
+def write_report(reports: Sequence[TaskReport], plan: PAVPlan) -> None:
     """Write the page and its plots."""
-    text = "\n".join(_section(report, work) for report in reports)
-    replace_text(work.out / "pav.md", text)
-    _plot_curves(reports, work.out / "pav.png")
-    _plot_sweeps(reports, work.out / "pav_sweeps.png")
+    text = "\n".join(_section(report, plan) for report in reports)
+    replace_text(plan.out / "pav.md", text)
+    _plot_curves(reports, plan.out / "pav.png")
+    _plot_sweeps(reports, plan.out / "pav_sweeps.png")
 
 
-def _section(report: TaskReport, work: Work) -> str:
+def _section(report: TaskReport, plan: PAVPlan) -> str:
     parts = [
         f"### {report.task}\n",
-        f"{work.problems} held-out problems, {len(work.seeds)} training seeds, PAV with prover `{report.prover}` and "
-        f"alpha {report.alpha:g} (chosen on {work.tuning} problems of the train split), "
+        f"{plan.problems} held-out problems, {len(plan.seeds)} training seeds, PAV with prover `{report.prover}` and "
+        f"alpha {report.alpha:g} (chosen on {plan.tuning} problems of the train split), "
         f"{report.expand} next steps drawn from each beam element.\n",
         claims_table(report.claims) + "\n",
         _curve_table(report) + "\n",

@@ -6,6 +6,7 @@ values are known exactly. A run killed at any point goes on where it stopped.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,8 +15,8 @@ import numpy as np
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.reproduce.claim import Claim, claims_table, in_points, markdown_table
 from bench.reproduce.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
-from bench.reproduce.folder import Unit, slug, unit, work_folder
-from bench.reproduce.pav_claims import Curve, estimate, flops_to, replicate, savings
+from bench.reproduce.folder import Unit, plan_folder, slug, unit
+from bench.reproduce.pav_claims import SeededCurve, estimate, flops_to, replicate, savings
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.training.audit import read_metrics
@@ -54,7 +55,7 @@ SWEPT = "kebdig"  # the word that all arms learn; the others have the first thre
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PAVRLPlan:
     """Where a reproduction works and how large it is; equal sizes give equal results."""
 
     out: Path
@@ -65,18 +66,20 @@ class Work:
     learning_rate: float = 1e-3
 
 
-def reproduce_pav_rl(work: Work, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
+def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
     """Do what is not done yet, and write `pav_rl.md` and `pav_rl.png` into the folder; the claims for each word.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    with work_folder(work):
-        jobs = [(work, word, arm, seed) for seed in work.seeds for word in WORDS for arm in arms_of(word)]
-        carry_out(trained, jobs, processes=processes, title="trainings")
-        curves = {word: replicate({arm: _curve(work, word, arm) for arm in arms_of(word)}) for word in WORDS}
+    with plan_folder(plan):
+        jobs = [
+            partial(trained, plan, word, arm, seed) for seed in plan.seeds for word in WORDS for arm in arms_of(word)
+        ]
+        carry_out(jobs, processes=processes, title="trainings")
+        curves = {word: replicate({arm: _curve(plan, word, arm) for arm in arms_of(word)}) for word in WORDS}
         claims = [(f"a planted word of {len(word)} letters", _claims(found)) for word, found in curves.items()]
-        replace_text(work.out / "pav_rl.md", _page(work, curves, claims))
-        _plot(curves, work.out / "pav_rl.png")
+        replace_text(plan.out / "pav_rl.md", _page(plan, curves, claims))
+        _plot(curves, plan.out / "pav_rl.png")
         return claims
 
 
@@ -85,24 +88,24 @@ def arms_of(word: str) -> tuple[str, ...]:
     return tuple(ARMS) if word == SWEPT else (OUTCOME, PAV, GATED)
 
 
-def trained(work: Work, word: str, arm: str, seed: int) -> Unit:
+def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
     """The share of right rollouts of every step of a training."""
     name = f"{word}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
         chosen = ARMS[arm]
         plain = GRPOConfig(
-            steps=work.steps,
+            steps=plan.steps,
             groups=1,
-            group_size=work.rollouts,
+            group_size=plan.rollouts,
             sampling=SAMPLING,
             scale="none",
-            learning_rate=work.learning_rate,
+            learning_rate=plan.learning_rate,
             attribute_every=0,
             save_every=0,
             seed=seed,
         )
-        folder = work.out / "trainings" / name
+        folder = plan.out / "trainings" / name
         grpo_train(
             imitator(seed=seed, planted=word),
             [PROBLEM],
@@ -113,17 +116,17 @@ def trained(work: Work, word: str, arm: str, seed: int) -> Unit:
         )
         return {"reward": [row["reward"] for row in read_metrics(folder)]}
 
-    return unit(work.out, f"arms/{name}", compute)
+    return unit(plan.out, f"arms/{name}", compute)
 
 
-def _curve(work: Work, word: str, arm: str) -> Curve:
+def _curve(plan: PAVRLPlan, word: str, arm: str) -> SeededCurve:
     """Accuracy by rollouts spent, (S, 1, K): the one problem is trained on and measured."""
-    rewards = np.array([trained(work, word, arm, seed)["reward"] for seed in work.seeds])
-    block = min(work.block, work.steps)
-    whole = rewards[:, : work.steps // block * block]
-    blocks = whole.reshape(len(work.seeds), 1, -1, block).mean(axis=-1)
-    spent = np.arange(1, blocks.shape[-1] + 1) * float(block * work.rollouts)
-    return Curve(blocks, np.broadcast_to(spent, blocks.shape).copy())
+    rewards = np.array([trained(plan, word, arm, seed)["reward"] for seed in plan.seeds])
+    block = min(plan.block, plan.steps)
+    whole = rewards[:, : plan.steps // block * block]
+    blocks = whole.reshape(len(plan.seeds), 1, -1, block).mean(axis=-1)
+    spent = np.arange(1, blocks.shape[-1] + 1) * float(block * plan.rollouts)
+    return SeededCurve(blocks, np.broadcast_to(spent, blocks.shape).copy())
 
 
 def _claims(curves: Curves) -> list[Claim]:
@@ -151,12 +154,12 @@ def _claims(curves: Curves) -> list[Claim]:
     return claims
 
 
-def _page(work: Work, curves: Mapping[str, Curves], claims: list[tuple[str, list[Claim]]]) -> str:
+def _page(plan: PAVRLPlan, curves: Mapping[str, Curves], claims: list[tuple[str, list[Claim]]]) -> str:
     lines = [
         f"A word of up to {ROOM} letters of {len(LETTERS)} is right where the planted letters occur in it in their "
-        f"order. {work.steps:,} steps of {work.rollouts} rollouts, Adam at {work.learning_rate:g}, {len(work.seeds)} "
+        f"order. {plan.steps:,} steps of {plan.rollouts} rollouts, Adam at {plan.learning_rate:g}, {len(plan.seeds)} "
         f"seeds; the prover has gamma {GAMMA:g} and alpha is 1 where nothing else is said. Accuracy is that of the "
-        f"rollouts of {work.block} steps; intervals are over seeds.",
+        f"rollouts of {plan.block} steps; intervals are over seeds.",
     ]
     for (title, of_word), (word, arms) in zip(claims, curves.items(), strict=True):
         lines += [

@@ -49,7 +49,7 @@ SHIPPED = {"orm": "orm", "base": "prm", "other": "prover"}
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PAVPlan:
     """Where a reproduction works and how large it is; equal sizes give equal results."""
 
     out: Path
@@ -68,16 +68,16 @@ class Work:
     chunk: int = 50
 
 
-def test_problems(work: Work, task: str) -> tuple[Problem, ...]:
+def test_problems(plan: PAVPlan, task: str) -> tuple[Problem, ...]:
     """The held-out problems on which the claims are measured."""
-    return load_task(task, count=work.problems, seed=21).problems
+    return load_task(task, count=plan.problems, seed=21).problems
 
 
-def tuning_problems(work: Work, task: str) -> tuple[Problem, ...]:
+def tuning_problems(plan: PAVPlan, task: str) -> tuple[Problem, ...]:
     """Problems of the train split as hard as the held-out ones: choices are made on these."""
     world = WORLDS[task]
     levels = world.TEST_DIFFICULTY
-    counts = [work.tuning // len(levels) + (i < work.tuning % len(levels)) for i in range(len(levels))]
+    counts = [plan.tuning // len(levels) + (i < plan.tuning % len(levels)) for i in range(len(levels))]
     prompts = [
         p for n, level in zip(counts, levels, strict=True) if n for p in draw_prompts(world, n, 31, "train", level)
     ]
@@ -89,20 +89,20 @@ def policy_of(weights: str) -> Transformers:
     return Transformers.load(weights_folder(weights), dtype="float32")
 
 
-def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
+def values(plan: PAVPlan, task: str, prover: str | None) -> list[Labelled]:
     """Monte-Carlo values of the policy (or of a prover's policy) for the same prefixes of the train split."""
-    path = work.out / "values" / f"{task}_{prover or 'policy'}.jsonl.gz"
+    path = plan.out / "values" / f"{task}_{prover or 'policy'}.jsonl.gz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         at = TASKS.index(task)
-        solutions = draw_solutions(policy_of("policy"), task, count=work.data[at], samples=4, made=2, seed=100)
+        solutions = draw_solutions(policy_of("policy"), task, count=plan.data[at], samples=4, made=2, seed=100)
         whose = PROVERS[prover] if prover else Prover("policy", 1.0)
         solutions = solutions[: round(whose.share * len(solutions))]
         rows = value_solutions(
             policy_of(whose.weights),
             task,
             solutions,
-            rollouts=work.rollouts[at],
+            rollouts=plan.rollouts[at],
             prefixes=3,
             seed=100,
             temperature=whose.temperature,
@@ -111,14 +111,14 @@ def values(work: Work, task: str, prover: str | None) -> list[Labelled]:
     return read_labelled(path)
 
 
-def trainings(work: Work) -> list[tuple[str, int]]:
+def trainings(plan: PAVPlan) -> list[tuple[str, int]]:
     """Kind and seed of every verifier that is not shipped."""
-    wanted = [(kind, seed) for kind in ("orm", "base") for seed in work.seeds]
-    wanted += [(prover, seed) for prover in PROVERS for seed in work.seeds[: work.sweep_seeds]]
+    wanted = [(kind, seed) for kind in ("orm", "base") for seed in plan.seeds]
+    wanted += [(prover, seed) for prover in PROVERS for seed in plan.seeds[: plan.sweep_seeds]]
     return [(kind, seed) for kind, seed in wanted if seed or kind not in SHIPPED]
 
 
-def trained(work: Work, kind: str, seed: int) -> Path:
+def trained(plan: PAVPlan, kind: str, seed: int) -> Path:
     """The folder of a verifier: kind "orm", "base" (Q of the policy) or a prover's name.
 
     Seed 0 is the shipped one, where there is one. The others start from the shipped `prm_error` too; a seed
@@ -126,16 +126,16 @@ def trained(work: Work, kind: str, seed: int) -> Path:
     """
     if seed == 0 and kind in SHIPPED:
         return weights_folder(SHIPPED[kind])
-    out = work.out / "models" / f"{kind}_{seed}"
+    out = plan.out / "models" / f"{kind}_{seed}"
     if (out / "config.json").exists():
         return out
     prover = None if kind in ("orm", "base") else kind
-    rows = [row for task in TASKS for row in values(work, task, prover)]
+    rows = [row for task in TASKS for row in values(plan, task, prover)]
     names = sorted({row.problem.id for row in rows})
     kept = set(random.Random(seed).sample(names, 4 * len(names) // 5))
-    rows = [row for row in rows if row.problem.id in kept] + make_up_outcomes(work.made_up, seed)
+    rows = [row for row in rows if row.problem.id in kept] + make_up_outcomes(plan.made_up, seed)
     config = TrainConfig(
-        max_steps=2 * work.steps // 3 if kind == "orm" else work.steps,  # its start is nearly there
+        max_steps=2 * plan.steps // 3 if kind == "orm" else plan.steps,  # its start is nearly there
         batch_size=128,
         learning_rate=1.5e-4 if kind == "orm" else 2e-4,
         weight_decay=0.05,
@@ -153,7 +153,7 @@ def trained(work: Work, kind: str, seed: int) -> Path:
     return out
 
 
-def pool(work: Work, task: str) -> Unit:
+def pool(plan: PAVPlan, task: str) -> Unit:
     """Graded independent samples of every held-out problem: texts (None for one without an end), outcomes and FLOPs."""
 
     def compute() -> Unit:
@@ -161,27 +161,27 @@ def pool(work: Work, task: str) -> Unit:
         texts: list[list[str | None]] = []
         right: list[list[float]] = []
         prompt, sampled = [], []
-        for part in _chunks(test_problems(work, task), work.chunk):
-            for result in sample(part, policy, n=work.pool, sampling=loaded.sampling, seed=5):
+        for part in _chunks(test_problems(plan, task), plan.chunk):
+            for result in sample(part, policy, n=plan.pool, sampling=loaded.sampling, seed=5):
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
                 # The prompt is computed once; every sample pays for its own tokens.
                 each = result.spend.policy_flops / (
-                    result.spend.prompt_tokens + result.spend.sampled_tokens - work.pool
+                    result.spend.prompt_tokens + result.spend.sampled_tokens - plan.pool
                 )
                 prompt.append(each * result.spend.prompt_tokens)
                 sampled.append(result.spend.policy_flops - prompt[-1])
         return {"texts": texts, "right": right, "prompt_flops": prompt, "sampled_flops": sampled}
 
-    return _told(work, f"pool/{task}", compute)
+    return _told(plan, f"pool/{task}", compute)
 
 
-def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Unit:
+def outcome_curve(plan: PAVPlan, task: str, seed: int, sizes: Sequence[int]) -> Unit:
     """Best-of-n with an ORM at every size, as expectations over subsets of the pool: chances and FLOPs, (P, K)."""
 
     def compute() -> Unit:
-        drawn, orm = pool(work, task), ORM.load(trained(work, "orm", seed))
-        problems = test_problems(work, task)
+        drawn, orm = pool(plan, task), ORM.load(trained(plan, "orm", seed))
+        problems = test_problems(plan, task)
         pools = [(p, [_solution(text) for text in texts]) for p, texts in zip(problems, drawn["texts"], strict=True)]
         out: Unit = {"correct": [], "flops": []}
         for result, right, prompt, sampled in zip(
@@ -194,49 +194,49 @@ def outcome_curve(work: Work, task: str, seed: int, sizes: Sequence[int]) -> Uni
             out["flops"].append([prompt + k * sampled / len(right) + r for k, r in zip(sizes, read, strict=True)])
         return out
 
-    return _told(work, f"best_of_n/{task}_{seed}", compute)
+    return _told(plan, f"best_of_n/{task}_{seed}", compute)
 
 
-def any_right(work: Work, task: str, sizes: Sequence[int]) -> Unit:
+def any_right(plan: PAVPlan, task: str, sizes: Sequence[int]) -> Unit:
     """The chance that one of n independent samples is right, and what sampling them costs, (P, K)."""
-    drawn = pool(work, task)
+    drawn = pool(plan, task)
     return {
         "correct": [[pass_at_k(right, k) for k in sizes] for right in drawn["right"]],
         "flops": [
-            [prompt + k * sampled / work.pool for k in sizes]
+            [prompt + k * sampled / plan.pool for k in sizes]
             for prompt, sampled in zip(drawn["prompt_flops"], drawn["sampled_flops"], strict=True)
         ],
     }
 
 
-def scorer_of(work: Work, seed: int, prover: str, alpha: float) -> tuple[Scorer, Scorer]:
+def scorer_of(plan: PAVPlan, seed: int, prover: str, alpha: float) -> tuple[Scorer, Scorer]:
     """The scorers of the search and of the final pick; `prover`: "none" (Q alone), "best_of_4" or one of `PROVERS`."""
-    base = PRM.load(trained(work, "base", seed))
+    base = PRM.load(trained(plan, "base", seed))
     if prover == "none":
         return base, base
     if prover.startswith("best_of_"):
         pav = PAV.best_of_k(base, int(prover.removeprefix("best_of_")), alpha=alpha)
     else:
-        pav = PAV(base, PRM.load(trained(work, prover, seed)), alpha)
+        pav = PAV(base, PRM.load(trained(plan, prover, seed)), alpha)
     return pav, pav.base
 
 
-def beams(work: Work, task: str, seed: int, prover: str, alpha: float, width: int, *, tuning: bool = False) -> Unit:
+def beams(plan: PAVPlan, task: str, seed: int, prover: str, alpha: float, width: int, *, tuning: bool = False) -> Unit:
     """Beam search on every problem: whether the pick is right, whether any kept solution is, FLOPs; shape (P,) each."""
     name = f"{'tuning' if tuning else 'beam'}/{task}_{seed}_{prover}_{alpha:g}_w{width}"
 
     def compute() -> Unit:
         loaded, policy = load_task(task, count=1), policy_of("policy")
-        scorer, final = scorer_of(work, seed, prover, alpha)
+        scorer, final = scorer_of(plan, seed, prover, alpha)
         out: Unit = {"correct": [], "passed": [], "flops": [], "policy_flops": [], "scored": [], "seconds": 0.0}
         spends: list[Spend] = []
-        for part in _chunks(tuning_problems(work, task) if tuning else test_problems(work, task), work.chunk):
+        for part in _chunks(tuning_problems(plan, task) if tuning else test_problems(plan, task), plan.chunk):
             results = beam_search(
                 part,
                 policy,
                 scorer,
                 width=width,
-                expand=work.expand[TASKS.index(task)],
+                expand=plan.expand[TASKS.index(task)],
                 max_steps=12,
                 final=None if final is scorer else final,
                 answers=loaded.answers,
@@ -255,13 +255,13 @@ def beams(work: Work, task: str, seed: int, prover: str, alpha: float, width: in
         out["seconds"] = sum(s.seconds for s in spends)
         return out
 
-    return _told(work, name, compute)
+    return _told(plan, name, compute)
 
 
-def _told(work: Work, name: str, compute: Callable[[], Unit]) -> Unit:
-    if not (work.out / f"{name}.json").exists():
+def _told(plan: PAVPlan, name: str, compute: Callable[[], Unit]) -> Unit:
+    if not (plan.out / f"{name}.json").exists():
         print(f"{name} ...", flush=True)
-    return unit(work.out, name, compute)
+    return unit(plan.out, name, compute)
 
 
 def _grades(verifier: Scorer, problem: Problem, solutions: Sequence[Solution]) -> list[float]:

@@ -5,6 +5,7 @@ rollouts a step; three seeds each. A run killed at any point goes on where it st
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,72 +13,91 @@ import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.reproduce.claim import Claim, claims_table, in_points
-from bench.reproduce.folder import Unit, work_folder
+from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
-from bench.reproduce.verigate_work import FAITHFUL, LONGER, OURS, Setting, Work, kinds_of, prm, prm_quality, trained
+from bench.reproduce.verigate_work import (
+    FAITHFUL,
+    LONGER,
+    OURS,
+    Setting,
+    VeriGatePlan,
+    kinds_of,
+    prm,
+    prm_quality,
+    trained,
+)
 from bench.reproduce.workers import carry_out
 from bench.stats.intervals import Estimate
 from bench.training.audit import audit
 from verifiers.interface.files import replace_text
 
-Found: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
+Trainings: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE, MARGIN = 0.12, 0.07
 HALF = 0.5  # accuracy below which a training is called a failure, where the audit is counted
 _DRAWN = (LONGER, "outcome", OURS, FAITHFUL, "dynamic sampling", "ungated", "PRM as outcome", "PAV-RL")
 _COLOURS = (GREY, *COLOURS[:6], COLOURS[-1])
 
 
-def reproduce_verigate(work: Work, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
+def reproduce_verigate(plan: VeriGatePlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
     """Do what is not done yet, and write `verigate.md` and `verigate.png` into the folder; the claims of each task.
 
     Raises BadInput where the folder belongs to a run with other settings.
     """
-    with work_folder(work):
-        models = [(work, setting, kind) for setting in work.settings for kind in kinds_of(setting)]
-        carry_out(prm, models, processes=processes, title="PRMs")
+    with plan_folder(plan):
+        models = [partial(prm, plan, setting, kind) for setting in plan.settings for kind in kinds_of(setting)]
+        carry_out(models, processes=processes, title="PRMs")
         # Seed by seed, so that a run that is stopped early has every arm.
-        jobs = [(work, setting, arm, seed) for seed in work.seeds for setting in work.settings for arm in setting.arms]
-        carry_out(trained, jobs, processes=processes, title="trainings")
+        jobs = [
+            partial(trained, plan, setting, arm, seed)
+            for seed in plan.seeds
+            for setting in plan.settings
+            for arm in setting.arms
+        ]
+        carry_out(jobs, processes=processes, title="trainings")
         pages, claims, curves = [], [], {}
-        for setting in work.settings:
-            found = {arm: [trained(work, setting, arm, seed) for seed in work.seeds] for arm in setting.arms}
-            claims.append((setting.task, [*_accuracy_claims(found), _stall_claim(found), *_hacking_claims(found)]))
-            pages.append(_section(work, setting, found, claims[-1][1]))
-            curves[setting.task] = {arm: [_curve(unit, work) for unit in found[arm]] for arm in _DRAWN if arm in found}
-        replace_text(work.out / "verigate.md", "\n".join([_preamble(work), *pages]))
-        _plot(curves, work.out / "verigate.png")
+        for setting in plan.settings:
+            trainings = {arm: [trained(plan, setting, arm, seed) for seed in plan.seeds] for arm in setting.arms}
+            claims.append(
+                (setting.task, [*_accuracy_claims(trainings), _stall_claim(trainings), *_hacking_claims(trainings)])
+            )
+            pages.append(_section(plan, setting, trainings, claims[-1][1]))
+            curves[setting.task] = {
+                arm: [_curve(unit, plan) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
+            }
+        replace_text(plan.out / "verigate.md", "\n".join([_preamble(plan), *pages]))
+        _plot(curves, plan.out / "verigate.png")
         return claims
 
 
-def _accuracy_claims(found: Found) -> list[Claim]:
-    base = _right(found["outcome"])
+def _accuracy_claims(trainings: Trainings) -> list[Claim]:
+    base = _right(trainings["outcome"])
     claims = []
     for arm in (FAITHFUL, OURS):
-        gain = relative_gain(_right(found[arm]), base)
+        gain = relative_gain(_right(trainings[arm]), base)
         text = f"gated ({arm}) is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
         claims.append(_percent(text, gain, gain.value >= RELATIVE))
-    gain = difference(_right(found["PAV-RL"]), base)
+    gain = difference(_right(trainings["PAV-RL"]), base)
     text = "PAV-RL is 7 points or more above outcome-only GRPO at equal rollouts"
     claims.append(in_points(text, gain, holds=gain.value >= MARGIN))
     return claims
 
 
-def _stall_claim(found: Found) -> Claim:
-    gated, plain = (np.array([[_mean(unit, "dead")] for unit in found[arm]]) for arm in (FAITHFUL, "outcome"))
+def _stall_claim(trainings: Trainings) -> Claim:
+    gated, plain = (np.array([[_mean(unit, "dead")] for unit in trainings[arm]]) for arm in (FAITHFUL, "outcome"))
     change = relative_gain(gated, plain)
     return _percent(f"groups without a gradient are at least halved ({FAITHFUL})", change, change.value <= -0.5)
 
 
-def _hacking_claims(found: Found) -> list[Claim]:
+def _hacking_claims(trainings: Trainings) -> list[Claim]:
     claims = []
     for arm, summed in ((OURS, "PRM as outcome"), ("foreign PRM, all_wrong", "foreign PRM as outcome")):
-        if arm in found and summed in found:
-            gap = difference(*(np.array([[u["held_out"]] for u in found[a]]) for a in (arm, summed)))
+        if arm in trainings and summed in trainings:
+            gap = difference(*(np.array([[u["held_out"]] for u in trainings[a]]) for a in (arm, summed)))
             text = f"a held-out PRM gives more to the solutions of '{arm}' than to those of '{summed}'"
             claims.append(Claim(text, f"{gap.value:+.3f}", f"{gap.low:+.3f} to {gap.high:+.3f}", gap.low > 0))
-    fired = _fired(found[OURS])
+    fired = _fired(trainings[OURS])
     text = f"the audit of the gated training ({OURS}) is silent"
-    claims.append(Claim(text, f"fired in {fired} of {len(found[OURS])} seeds", "", fired == 0))
+    claims.append(Claim(text, f"fired in {fired} of {len(trainings[OURS])} seeds", "", fired == 0))
     return claims
 
 
@@ -105,21 +125,21 @@ def _mean(unit: Unit, name: str, share: float = 1.0) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _preamble(work: Work) -> str:
+def _preamble(plan: VeriGatePlan) -> str:
     return (
-        f"{work.steps} steps of {work.groups} groups of {work.group_size} on {work.problems} problems; "
-        f"{len(work.seeds)} seeds; Adam at {work.learning_rate:g}. Accuracy is the share of {work.final_samples} "
-        f"samples that is right, on {work.held_out} held-out problems, after the last step (half-way: of "
-        f"{work.samples} samples after half of them); its interval is over problems and seeds. Dead groups are those "
+        f"{plan.steps} steps of {plan.groups} groups of {plan.group_size} on {plan.problems} problems; "
+        f"{len(plan.seeds)} seeds; Adam at {plan.learning_rate:g}. Accuracy is the share of {plan.final_samples} "
+        f"samples that is right, on {plan.held_out} held-out problems, after the last step (half-way: of "
+        f"{plan.samples} samples after half of them); its interval is over problems and seeds. Dead groups are those "
         "without a gradient. The held-out PRM has learnt from other problems and is not trained against: the column is "
         "its mean value of the final samples.\n"
     )
 
 
-def _section(work: Work, setting: Setting, found: Found, claims: list[Claim]) -> str:
-    known = ", ".join(f"{kind} {value:.3f}" for kind, value in prm_quality(work, setting).items())
-    start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in found.values() for u in units])
-    first = np.mean([_steps(u)[0]["all_wrong"] for u in found["outcome"]])
+def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims: list[Claim]) -> str:
+    known = ", ".join(f"{kind} {value:.3f}" for kind, value in prm_quality(plan, setting).items())
+    start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in trainings.values() for u in units])
+    first = np.mean([_steps(u)[0]["all_wrong"] for u in trainings["outcome"]])
     lines = [
         f"## {setting.task}\n",
         f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
@@ -130,21 +150,21 @@ def _section(work: Work, setting: Setting, found: Found, claims: list[Claim]) ->
         "| solutions | seconds | audit fired |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for arm, units in found.items():
+    for arm, units in trainings.items():
         e = estimate(_right(units))
         each = " ".join(f"{np.mean(u['right']):.3f}" for u in units)
         half = np.mean([_half_way(u) for u in units])
         dead, share = (np.mean([_mean(u, name) for u in units]) for name in ("dead", "prm_share"))
         other = np.mean([u["held_out"] for u in units])
         length = np.mean([_mean(u, "steps", 0.25) for u in units])
-        spent = np.mean([sum(row["sampled_groups"] for row in _steps(u)) for u in units]) * work.group_size
+        spent = np.mean([sum(row["sampled_groups"] for row in _steps(u)) for u in units]) * plan.group_size
         seconds = np.mean([sum(sum(row["seconds"].values()) for row in _steps(u)) for u in units])
         lines.append(
             f"| {arm} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {each} | {half:.3f} | {dead:.2f} | {share:.2f} "
             f"| {other:.3f} | {length:.2f} | {spent:,.0f} | {seconds:.0f} "
             f"| {_fired(units)} of {len(units)} |"
         )
-    units = [unit for of_arm in found.values() for unit in of_arm]
+    units = [unit for of_arm in trainings.values() for unit in of_arm]
     low = [unit for unit in units if np.mean(unit["right"]) < HALF]
     high = [unit for unit in units if np.mean(unit["right"]) >= HALF]
     lines.append(
@@ -163,11 +183,11 @@ def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]
     figure, all_axes = new_figure(len(curves), 2, size=(12, 4.5 * len(curves)))
     for row, (task, arms) in enumerate(curves.items()):
         by_rollouts, by_seconds = all_axes[2 * row : 2 * row + 2]
-        for arm, found in arms.items():
+        for arm, of_seeds in arms.items():
             style = _DRAWN.index(arm)
-            y = np.mean([[right for _, _, right in curve] for curve in found], axis=0)
+            y = np.mean([[right for _, _, right in curve] for curve in of_seeds], axis=0)
             for axes, place in ((by_rollouts, 0), (by_seconds, 1)):
-                x = np.mean([[point[place] for point in curve] for curve in found], axis=0)
+                x = np.mean([[point[place] for point in curve] for curve in of_seeds], axis=0)
                 axes.plot(x, y, color=_COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
         for axes, what in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
             axes.set_xlabel(what)
@@ -178,11 +198,11 @@ def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]
     save_figure(figure, path)
 
 
-def _curve(unit: Unit, work: Work) -> list[tuple[float, float, float]]:
+def _curve(unit: Unit, plan: VeriGatePlan) -> list[tuple[float, float, float]]:
     """Solutions sampled, seconds and accuracy at each evaluation."""
     points, sampled, seconds = [], 0.0, 0.0
     for row in unit["metrics"]:
-        sampled += row.get("sampled_groups", 0) * work.group_size
+        sampled += row.get("sampled_groups", 0) * plan.group_size
         seconds += sum(row.get("seconds", {}).values())
         if "evaluation" in row:
             points.append((sampled, seconds, row["evaluation"]["accuracy"]))

@@ -85,7 +85,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class VeriGatePlan:
     """Where a reproduction works and how large it is; equal sizes give equal results."""
 
     out: Path
@@ -105,7 +105,7 @@ class Work:
     prm_steps: int = 200
 
 
-def prm(work: Work, setting: Setting, kind: str) -> Path:
+def prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
     """The folder of a PRM that has seen the starting policy's own solutions, and made up ones.
 
     "errors" and "held_out" learn where the first error is, from different problems: what they say is the value of a
@@ -113,15 +113,15 @@ def prm(work: Work, setting: Setting, kind: str) -> Path:
     """
     if kind == "foreign":
         return weights_folder("prm")
-    out = work.out / "models" / f"{setting.task}_{kind}"
+    out = plan.out / "models" / f"{setting.task}_{kind}"
     if (out / "config.json").exists():
         return out
     seed, world = {"errors": 100, "held_out": 200}[kind], WORLDS[setting.task]
-    drawn = _solutions(setting, count=work.labelled, seed=seed)
+    drawn = _solutions(setting, count=plan.labelled, seed=seed)
     # Before the first step there is no error yet.
     rows = [replace(label(world, str(p.prompt), solution.text), root=1.0) for p, solution in drawn]
     config = TrainConfig(
-        max_steps=work.prm_steps,
+        max_steps=plan.prm_steps,
         batch_size=128,
         learning_rate=2e-4,
         weight_decay=0.05,
@@ -147,9 +147,9 @@ def _solutions(setting: Setting, *, count: int, seed: int) -> list[tuple[Problem
     return [(problem, Solution(split_steps(text), Stop.EOS)) for problem, text in texts]
 
 
-def scorer_of(work: Work, setting: Setting, kind: str) -> Scorer:
+def scorer_of(plan: VeriGatePlan, setting: Setting, kind: str) -> Scorer:
     """A PRM, ready to be asked; "exact" is the task's own program."""
-    return ExactSteps(setting.task) if kind == "exact" else PRM.load(prm(work, setting, kind), device="cpu")
+    return ExactSteps(setting.task) if kind == "exact" else PRM.load(prm(plan, setting, kind), device="cpu")
 
 
 def kinds_of(setting: Setting) -> list[str]:
@@ -157,49 +157,49 @@ def kinds_of(setting: Setting) -> list[str]:
     return sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact"})
 
 
-def prm_quality(work: Work, setting: Setting) -> Unit:
+def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
     """Each PRM's AUC on the starting policy's solutions of held-out problems, by its value of the whole solution."""
 
     def compute() -> Unit:
-        pools = final_pools(work, setting, policy(setting))
+        pools = final_pools(plan, setting, policy(setting))
         right = np.concatenate(graded(setting, pools))
         found: Unit = {}
         for kind in kinds_of(setting):
-            scorer = scorer_of(work, setting, kind)
+            scorer = scorer_of(plan, setting, kind)
             values = np.concatenate([scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in pools])
             known = ~np.isnan(values)
             found[kind] = auc(values[known], right[known])
         return found
 
-    return unit(work.out, f"prms/{setting.task}", compute)
+    return unit(plan.out, f"prms/{setting.task}", compute)
 
 
-def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
+def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
     """What a training was like: `metrics`, a row a step, and of the final samples the share right of each problem."""
     name = f"{setting.task}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
-        folder, chosen = work.out / "trainings" / name, ARMS[arm]
+        folder, chosen = plan.out / "trainings" / name, ARMS[arm]
         task = load_task(setting.task, count=1)
-        guide = None if not chosen.prm else scorer_of(work, setting, chosen.prm)
+        guide = None if not chosen.prm else scorer_of(plan, setting, chosen.prm)
         verifier: Scorer = task.verifier
         if chosen.as_outcome and guide is not None:
             verifier = weighted([(task.verifier, 1.0), (guide, 1.0)])
         # Where the PRM is part of the reward it is asked too, for the audit; its gate is shut.
         speaks: Scorer | None = PAV(guide, guide) if chosen.pav and guide is not None else guide
-        other = scorer_of(work, setting, "held_out")
+        other = scorer_of(plan, setting, "held_out")
         result = grpo_train(
             policy(setting),
-            setting.problems(count=work.problems, seed=work.data_seed, split="train"),
+            setting.problems(count=plan.problems, seed=plan.data_seed, split="train"),
             verifier,
             speaks,
             out=folder,
-            config=config_of(work, setting, arm, seed),
-            evaluate=accuracy(work, setting),
+            config=config_of(plan, setting, arm, seed),
+            evaluate=accuracy(plan, setting),
             held_out=other,
         )
         rows = read_metrics(folder)
-        pools = final_pools(work, setting, result.policy)
+        pools = final_pools(plan, setting, result.policy)
         return {
             "metrics": rows,
             "right": [float(row.mean()) for row in graded(setting, pools)],
@@ -207,40 +207,40 @@ def trained(work: Work, setting: Setting, arm: str, seed: int) -> Unit:
             "prm": None if guide is None else mean_value(guide, pools),
         }
 
-    return unit(work.out, f"arms/{name}", compute)
+    return unit(plan.out, f"arms/{name}", compute)
 
 
-def config_of(work: Work, setting: Setting, arm: str, seed: int) -> GRPOConfig:
+def config_of(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> GRPOConfig:
     """The options of an arm's training; all but what the arm is about are the same."""
     plain = GRPOConfig(
-        steps=work.steps,
-        groups=work.groups,
-        group_size=work.group_size,
+        steps=plan.steps,
+        groups=plan.groups,
+        group_size=plan.group_size,
         sampling=load_task(setting.task, count=1).sampling,
-        learning_rate=work.learning_rate,
-        evaluate_every=max(1, work.steps // work.evaluations),
+        learning_rate=plan.learning_rate,
+        evaluate_every=max(1, plan.steps // plan.evaluations),
         attribute_every=0,
         save_every=0,
         seed=seed,
     )
-    return replace(plain, **ARMS[arm].changes, steps=work.steps * (3 if arm == LONGER else 1))
+    return replace(plain, **ARMS[arm].changes, steps=plan.steps * (3 if arm == LONGER else 1))
 
 
-def accuracy(work: Work, setting: Setting) -> Accuracy:
+def accuracy(plan: VeriGatePlan, setting: Setting) -> Accuracy:
     """What is measured during a training: the share of samples of held-out problems that is right."""
     task = load_task(setting.task, count=1)
-    return Accuracy(held_out(work, setting), task.answers, task.verifier, task.sampling, work.samples)
+    return Accuracy(held_out(plan, setting), task.answers, task.verifier, task.sampling, plan.samples)
 
 
-def held_out(work: Work, setting: Setting) -> tuple[Problem, ...]:
+def held_out(plan: VeriGatePlan, setting: Setting) -> tuple[Problem, ...]:
     """The problems on which accuracy is measured."""
-    return setting.problems(count=work.held_out, seed=work.data_seed, split="test")
+    return setting.problems(count=plan.held_out, seed=plan.data_seed, split="test")
 
 
-def final_pools(work: Work, setting: Setting, policy: Policy) -> list[SearchResult]:
+def final_pools(plan: VeriGatePlan, setting: Setting, policy: Policy) -> list[SearchResult]:
     """More samples of each of these problems."""
     task = load_task(setting.task, count=1)
-    return sample(held_out(work, setting), policy, n=work.final_samples, sampling=task.sampling, seed=9)
+    return sample(held_out(plan, setting), policy, n=plan.final_samples, sampling=task.sampling, seed=9)
 
 
 def graded(setting: Setting, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

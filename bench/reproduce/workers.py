@@ -3,11 +3,13 @@
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Any
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from bench.files.memory import keep_freed_memory
+
+T = TypeVar("T")
 
 
 def workers(count: int) -> ProcessPoolExecutor:
@@ -15,18 +17,15 @@ def workers(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_alone)
 
 
-def carry_out(work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, processes: int, title: str) -> None:
-    """Call `work` with each job's arguments, the first ones first; for what it leaves behind in files."""
-    with tqdm(total=len(jobs), desc=title) as bar:
-        if processes == 1:
-            for job in jobs:
-                work(*job)
-                bar.update()
-            return
-        with workers(processes) as executor:
-            for future in as_completed([executor.submit(work, *job) for job in jobs]):
-                future.result()
-                bar.update()
+def carry_out(jobs: Sequence[Callable[[], T]], *, processes: int, title: str) -> list[T]:
+    """Make these calls, the first ones first, and return what they do in their order."""
+    if processes == 1:
+        return [job() for job in tqdm(jobs, desc=title)]
+    with workers(processes) as executor:
+        futures = [executor.submit(job) for job in jobs]
+        for future in tqdm(as_completed(futures), total=len(jobs), desc=title):
+            future.result()
+        return [future.result() for future in futures]
 
 
 def _alone() -> None:

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.reproduce.genrm import reproduce_genrm
 from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes
-from bench.reproduce.genrm_work import RIVALS, SUITES, Work, pretrained_work, scores
+from bench.reproduce.genrm_work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
 from verifiers.interface.errors import BadInput
 
 
@@ -46,7 +46,7 @@ def test_compute_to_a_goal():
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    work = Work(
+    plan = GenRMPlan(
         tmp_path_factory.mktemp("genrm"),
         problems=3,
         longer=2,
@@ -61,11 +61,11 @@ def miniature(tmp_path_factory):
         longer_votes=1,
         compared=2,
     )
-    return work, reproduce_genrm(work, processes=1)
+    return plan, reproduce_genrm(plan, processes=1)
 
 
 def test_a_miniature_run_reports_every_rival_and_claim(miniature):
-    work, reports = miniature
+    plan, reports = miniature
     assert [r.task for r in reports] == [s.name for s in SUITES]
     for report, suite in zip(reports, SUITES, strict=True):
         rivals = {n for n, r in RIVALS.items() if not r.variant}
@@ -75,16 +75,16 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
         assert list(report.votes) == ([1] if suite.longer else [1, 2, 4])
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())
-    page = (work.out / "genrm.md").read_text(encoding="utf-8")
+    page = (plan.out / "genrm.md").read_text(encoding="utf-8")
     assert all(name in page for name in (*RIVALS, "self-consistency"))
-    assert (work.out / "genrm_votes.png").stat().st_size > 10_000
-    assert (work.out / "genrm_compute.png").stat().st_size > 10_000
+    assert (plan.out / "genrm_votes.png").stat().st_size > 10_000
+    assert (plan.out / "genrm_compute.png").stat().st_size > 10_000
 
 
 def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
-    work, _ = miniature
-    found = scores(work, "genrm_cot", 0, SUITES[1])
-    texts = json.loads((work.out / "pool" / "word_sort_4_words.json").read_text(encoding="utf-8"))["texts"]
+    plan, _ = miniature
+    found = scores(plan, "genrm_cot", 0, SUITES[1])
+    texts = json.loads((plan.out / "pool" / "word_sort_4_words.json").read_text(encoding="utf-8"))["texts"]
     for row, votes, flops in zip(texts, found["votes"], found["flops"], strict=True):
         by_text = {}
         for text, vote, cost in zip(row, votes, flops, strict=False):
@@ -94,13 +94,13 @@ def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
 
 
 def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
-    work, _ = miniature
-    page, kept = work.out / "genrm.md", work.out / "scores" / "genrm_cot_0_word_sort_4_words.json"
+    plan, _ = miniature
+    page, kept = plan.out / "genrm.md", plan.out / "scores" / "genrm_cot_0_word_sort_4_words.json"
     before, stamp = page.read_bytes(), kept.stat().st_mtime_ns
-    lost = work.out / "scores" / "orm_0_last_letter_5-6_words.json"
+    lost = plan.out / "scores" / "orm_0_last_letter_5-6_words.json"
     lost.unlink()
     page.unlink()
-    reproduce_genrm(work, processes=1)
+    reproduce_genrm(plan, processes=1)
     assert page.read_bytes() == before
     assert kept.stat().st_mtime_ns == stamp
     assert lost.exists()
@@ -135,24 +135,24 @@ def byte_pairs(tmp_path):
 
 
 def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
-    work = replace(
-        pretrained_work(tmp_path / "run", str(byte_pairs)),
+    plan = replace(
+        pretrained_plan(tmp_path / "run", str(byte_pairs)),
         longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
     )  # fmt: skip
-    reports = reproduce_genrm(work, processes=1)
+    reports = reproduce_genrm(plan, processes=1)
     assert [r.task for r in reports] == [s.name for s in SUITES if s.longer]
     for report in reports:
         assert set(report.per_seed) == {"orm", "genrm", "genrm_cot", "judge"}
         assert all(c.flops[0] > 0 for c in report.curves.values())
-    page = (work.out / "genrm.md").read_text(encoding="utf-8")
+    page = (plan.out / "genrm.md").read_text(encoding="utf-8")
     assert str(byte_pairs) in page
     assert "drilled" not in page
-    [model] = (work.out / "models").glob("genrm_cot_0")
+    [model] = (plan.out / "models").glob("genrm_cot_0")
     kept = json.loads((model / "config.json").read_text())["stepbeam"]["format"]
     assert kept["verdict"] == "Is the answer correct (Yes/No)?"
 
 
 def test_a_folder_of_other_settings_is_refused(miniature):
-    work, _ = miniature
+    plan, _ = miniature
     with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for"):
-        reproduce_genrm(replace(work, problems=4), processes=1)
+        reproduce_genrm(replace(plan, problems=4), processes=1)

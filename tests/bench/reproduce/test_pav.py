@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.reproduce import pav, pav_work
-from bench.reproduce.pav_work import TASKS, Work, test_problems, tuning_problems
+from bench.reproduce.pav_work import TASKS, PAVPlan, test_problems, tuning_problems
 from bench.tiny.worlds.worlds import held_out
 from verifiers.interface.errors import BadInput
 
@@ -14,8 +14,8 @@ test_problems.__test__ = False  # a function of the library, not a test
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    return Work(
+def plan(tmp_path_factory):
+    return PAVPlan(
         tmp_path_factory.mktemp("pav"),
         problems=3,
         tuning=2,
@@ -32,7 +32,7 @@ def work(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reports(work):
+def reports(plan):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
         patch.setattr(pav, "KS", (2,))
@@ -48,26 +48,26 @@ def reports(work):
 
         patch.setattr(pav, "beams", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            pav.reproduce_pav(work, processes=1)
-        before = {path: path.stat().st_mtime_ns for path in work.out.rglob("*.json")}
-        yield pav.reproduce_pav(work, processes=1)
+            pav.reproduce_pav(plan, processes=1)
+        before = {path: path.stat().st_mtime_ns for path in plan.out.rglob("*.json")}
+        yield pav.reproduce_pav(plan, processes=1)
         assert before
         assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
 
-def test_every_claim_stands_beside_its_measurement(work, reports):
-    page = (work.out / "pav.md").read_text()
+def test_every_claim_stands_beside_its_measurement(plan, reports):
+    page = (plan.out / "pav.md").read_text()
     assert [report.task for report in reports] == list(TASKS)
     for report in reports:
         assert len(report.claims) == 4
         for claim in report.claims:
             assert claim.text in page
-    assert (work.out / "pav.png").stat().st_size > 10_000
-    assert (work.out / "pav_sweeps.png").stat().st_size > 10_000
-    assert not list(work.out.rglob("*.draft*"))
+    assert (plan.out / "pav.png").stat().st_size > 10_000
+    assert (plan.out / "pav_sweeps.png").stat().st_size > 10_000
+    assert not list(plan.out.rglob("*.draft*"))
 
 
-def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
+def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch):
     monkeypatch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
     monkeypatch.setattr(pav, "KS", (2,))
     monkeypatch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
@@ -77,26 +77,26 @@ def test_work_that_is_done_is_not_done_again(work, reports, monkeypatch):
 
     for name in ("beam_search", "sample", "score", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
-    again = pav.reproduce_pav(work, processes=1)
+    again = pav.reproduce_pav(plan, processes=1)
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
 
 
-def test_a_folder_of_another_run_is_refused(work, reports):
+def test_a_folder_of_another_run_is_refused(plan, reports):
     with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for; choose another folder"):
-        pav.reproduce_pav(replace(work, problems=4), processes=1)
+        pav.reproduce_pav(replace(plan, problems=4), processes=1)
 
 
-def test_costs_are_those_of_the_searches(work, reports):
+def test_costs_are_those_of_the_searches(plan, reports):
     for task in TASKS:
-        unit = json.loads((work.out / "beam" / f"{task}_0_none_0_w1.json").read_text())
-        assert len(unit["correct"]) == len(unit["flops"]) == work.problems
+        unit = json.loads((plan.out / "beam" / f"{task}_0_none_0_w1.json").read_text())
+        assert len(unit["correct"]) == len(unit["flops"]) == plan.problems
         assert all(total > policy > 0 for total, policy in zip(unit["flops"], unit["policy_flops"], strict=True))
-        curve = json.loads((work.out / "best_of_n" / f"{task}_0.json").read_text())
+        curve = json.loads((plan.out / "best_of_n" / f"{task}_0.json").read_text())
         assert all(row == sorted(row) for row in curve["flops"])
 
 
-def test_choices_are_made_on_train_problems(work):
+def test_choices_are_made_on_train_problems(plan):
     for task in TASKS:
-        assert not any(held_out(str(p.prompt)) for p in tuning_problems(work, task))
-        assert all(held_out(str(p.prompt)) for p in test_problems(work, task))
-        assert len(tuning_problems(work, task)) == work.tuning
+        assert not any(held_out(str(p.prompt)) for p in tuning_problems(plan, task))
+        assert all(held_out(str(p.prompt)) for p in test_problems(plan, task))
+        assert len(tuning_problems(plan, task)) == plan.tuning

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from bench.reproduce.pav_claims import Curve, accuracy_at, estimate, flops_to, margins, replicate, savings
+from bench.reproduce.pav_claims import SeededCurve, accuracy_at, estimate, flops_to, margins, replicate, savings
 
 
 def flat(accuracies, flops, problems=50, seeds=2):
     """A curve on which every problem has the same chance and cost."""
     shape = (seeds, problems, len(flops))
-    return Curve(np.broadcast_to(np.array(accuracies, float), shape), np.broadcast_to(np.array(flops, float), shape))
+    return SeededCurve(
+        np.broadcast_to(np.array(accuracies, float), shape), np.broadcast_to(np.array(flops, float), shape)
+    )
 
 
 def test_without_spread_every_replicate_is_the_mean():
@@ -23,7 +25,7 @@ def test_replicates_are_paired():
     rng = np.random.default_rng(0)
     base = rng.random((3, 40, 1)) / 2
     ones = np.ones_like(base)
-    rows = replicate({"a": Curve(base, ones), "b": Curve(base + 0.25, ones)}, replicates=200)
+    rows = replicate({"a": SeededCurve(base, ones), "b": SeededCurve(base + 0.25, ones)}, replicates=200)
     np.testing.assert_allclose(rows["b"][0] - rows["a"][0], 0.25, rtol=1e-9)
     assert rows["a"][0][1:].std() > 0.01
 
@@ -31,7 +33,7 @@ def test_replicates_are_paired():
 def test_the_interval_is_that_of_a_mean_over_problems():
     rng = np.random.default_rng(1)
     right = (rng.random((1, 400, 1)) < 0.3).astype(float)
-    found = estimate(replicate({"a": Curve(right, np.ones_like(right))})["a"][0][:, 0])
+    found = estimate(replicate({"a": SeededCurve(right, np.ones_like(right))})["a"][0][:, 0])
     p = right.mean()
     half = 1.96 * np.sqrt(p * (1 - p) / 400)
     assert found.value == pytest.approx(p, rel=1e-12)
@@ -42,7 +44,7 @@ def test_the_interval_is_that_of_a_mean_over_problems():
 def test_training_seeds_are_drawn_too():
     """Seeds that disagree widen the interval even where problems do not."""
     values = np.stack([np.full((30, 1), 0.2), np.full((30, 1), 0.6)])
-    found = estimate(replicate({"a": Curve(values, np.ones_like(values))})["a"][0][:, 0])
+    found = estimate(replicate({"a": SeededCurve(values, np.ones_like(values))})["a"][0][:, 0])
     assert (found.value, found.low, found.high) == (0.4, 0.2, 0.6)
 
 
@@ -50,7 +52,7 @@ def test_curves_of_different_problems_are_refused():
     with pytest.raises(ValueError, match="different problems"):
         replicate({"a": flat([0.1], [1]), "b": flat([0.1], [1], problems=49)})
     with pytest.raises(ValueError, match=r"must be \(S, P, K\)"):
-        Curve(np.zeros((2, 3)), np.zeros((2, 3)))
+        SeededCurve(np.zeros((2, 3)), np.zeros((2, 3)))
 
 
 def test_accuracy_at_equal_compute_is_read_off_between_sizes():

@@ -7,45 +7,45 @@ import pytest
 
 from bench.commands.cli import main
 from bench.reproduce import pav_rl
-from bench.reproduce.pav_claims import Curve, replicate
-from bench.reproduce.pav_rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, Work, arms_of, reproduce_pav_rl
+from bench.reproduce.pav_claims import SeededCurve, replicate
+from bench.reproduce.pav_rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, PAVRLPlan, arms_of, reproduce_pav_rl
 from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    work = Work(tmp_path_factory.mktemp("pav_rl"), seeds=(0, 1), steps=4, rollouts=8, block=2)
-    return work, reproduce_pav_rl(work, processes=1)
+    plan = PAVRLPlan(tmp_path_factory.mktemp("pav_rl"), seeds=(0, 1), steps=4, rollouts=8, block=2)
+    return plan, reproduce_pav_rl(plan, processes=1)
 
 
 def test_every_arm_and_claim_is_on_the_page(miniature):
-    work, claims = miniature
-    page = (work.out / "pav_rl.md").read_text()
+    plan, claims = miniature
+    page = (plan.out / "pav_rl.md").read_text()
     for arm in ARMS:
         assert f"| {arm} |" in page
     assert len(claims) == len(WORDS)
     for _, found in claims:
         assert all(claim.text in page for claim in found)
-    assert (work.out / "pav_rl.png").stat().st_size > 10_000
+    assert (plan.out / "pav_rl.png").stat().st_size > 10_000
 
 
 def test_what_is_done_is_not_done_again(miniature, monkeypatch):
-    work, claims = miniature
+    plan, claims = miniature
 
     def work_again(*_, **__):
         raise AssertionError("this was done before")
 
     monkeypatch.setattr(pav_rl, "grpo_train", work_again)
-    assert repr(reproduce_pav_rl(work, processes=1)) == repr(claims)
+    assert repr(reproduce_pav_rl(plan, processes=1)) == repr(claims)
     with pytest.raises(BadInput, match="holds a run with steps = 4, and 3 was asked for"):
-        reproduce_pav_rl(replace(work, steps=3), processes=1)
+        reproduce_pav_rl(replace(plan, steps=3), processes=1)
 
 
 def curves(**rights):
     """Five seeds alike; ten points of 100 rollouts each."""
     spent = np.broadcast_to(np.arange(1, 11) * 100.0, (5, 1, 10))
     found = {
-        arm: Curve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
+        arm: SeededCurve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
         for arm, right in rights.items()
     }
     return replicate({{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()})

@@ -17,7 +17,7 @@ from bench.reproduce.verigate_work import (
     LONGER,
     OURS,
     SETTINGS,
-    Work,
+    VeriGatePlan,
     config_of,
     held_out,
     policy,
@@ -33,16 +33,16 @@ SMALL = tuple(replace(s, arms=tuple(a for a in s.arms if a not in GATED - {FAITH
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    work = Work(
+    plan = VeriGatePlan(
         tmp_path_factory.mktemp("verigate"), seeds=(0,), settings=SMALL, problems=6, held_out=4, samples=1,
         final_samples=8, steps=2, groups=2, evaluations=1, labelled=6, prm_steps=2,
     )  # fmt: skip
-    return work, reproduce_verigate(work, processes=1)
+    return plan, reproduce_verigate(plan, processes=1)
 
 
 def test_every_arm_and_claim_is_on_the_page(miniature):
-    work, claims = miniature
-    page = (work.out / "verigate.md").read_text()
+    plan, claims = miniature
+    page = (plan.out / "verigate.md").read_text()
     assert [task for task, _ in claims] == ["chain", "word_sort"]
     for setting, (_, found) in zip(SMALL, claims, strict=True):
         assert f"## {setting.task}" in page
@@ -50,14 +50,14 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
             assert page.count(f"| {arm} |") == sum(arm in s.arms for s in SMALL)
         assert all(claim.text in page for claim in found)
     assert set(SETTINGS[0].arms) >= GATED
-    assert (work.out / "verigate.png").stat().st_size > 10_000
+    assert (plan.out / "verigate.png").stat().st_size > 10_000
 
 
 def test_each_arm_was_trained_with_what_it_says(miniature):
-    work, _ = miniature
+    plan, _ = miniature
     for arm in SMALL[0].arms:
         chosen = ARMS[arm]
-        record = json.loads((work.out / "trainings" / f"chain_{slug(arm)}_0" / "training.json").read_text())
+        record = json.loads((plan.out / "trainings" / f"chain_{slug(arm)}_0" / "training.json").read_text())
         assert record["config"]["gate"] == chosen.changes["gate"]
         assert ("weighted" in json.dumps(record["verifier"])) == chosen.as_outcome
         assert (record["prm"] is None) == (not chosen.prm)
@@ -65,28 +65,28 @@ def test_each_arm_was_trained_with_what_it_says(miniature):
 
 
 def test_what_is_done_is_not_done_again(miniature, monkeypatch):
-    work, claims = miniature
+    plan, claims = miniature
 
     def work_again(*_, **__):
         raise AssertionError("this was done before")
 
     monkeypatch.setattr(verigate_work, "grpo_train", work_again)
-    again = reproduce_verigate(work, processes=1)
+    again = reproduce_verigate(plan, processes=1)
     assert [repr(claim) for claim in again] == [repr(claim) for claim in claims]
     with pytest.raises(BadInput, match="holds a run with steps = "):
-        reproduce_verigate(replace(work, steps=3), processes=1)
+        reproduce_verigate(replace(plan, steps=3), processes=1)
 
 
 def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
-    work, setting = Work(tmp_path), SETTINGS[0]
-    plain = config_of(work, setting, "outcome", 0)
+    plan, setting = VeriGatePlan(tmp_path), SETTINGS[0]
+    plain = config_of(plan, setting, "outcome", 0)
     for arm, chosen in ARMS.items():
-        steps = work.steps * (3 if arm == LONGER else 1)
-        assert replace(config_of(work, setting, arm, 0), gate="never", credit=plain.credit, scale=plain.scale,
+        steps = plan.steps * (3 if arm == LONGER else 1)
+        assert replace(config_of(plan, setting, arm, 0), gate="never", credit=plain.credit, scale=plain.scale,
                        resample=0, prm_coef=1.0) == replace(plain, steps=steps)  # fmt: skip
         assert {"gate"} <= set(chosen.changes)
-    trained_on = {p.prompt for p in load_task("chain", count=50, seed=work.data_seed, split="train").problems}
-    assert not trained_on & {p.prompt for p in held_out(work, setting)}
+    trained_on = {p.prompt for p in load_task("chain", count=50, seed=plan.data_seed, split="train").problems}
+    assert not trained_on & {p.prompt for p in held_out(plan, setting)}
 
 
 def test_the_policy_of_a_setting_is_the_same_every_time():

@@ -1,5 +1,7 @@
 """Processes that work side by side."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -13,12 +15,14 @@ def test_each_has_one_thread_and_results_come_in_order():
 
 
 def note(folder, name):
-    (folder / name).write_text("done")
+    return (folder / name).write_text("done")
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_job_is_carried_out(tmp_path, processes):
-    carry_out(note, [(tmp_path, name) for name in "abc"], processes=processes, title="notes")
+    assert carry_out([partial(note, tmp_path, name) for name in "abc"], processes=processes, title="notes") == [4] * 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
     with pytest.raises(FileNotFoundError):
-        carry_out(note, [(tmp_path / "none", "a"), (tmp_path, "d")], processes=processes, title="notes")
+        carry_out(
+            [partial(note, tmp_path / "none", "a"), partial(note, tmp_path, "d")], processes=processes, title="notes"
+        )
