@@ -5,11 +5,10 @@ import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from verifiers.interface.errors import BadArgument, BadInput, first_line
+from verifiers.interface.files import Row as Row
 
-Row = dict[str, Any]
 _LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
 
 
