@@ -18,6 +18,7 @@ from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
+from policies.models.batches import greedy_batches
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.capabilities import separator_of
@@ -148,7 +149,8 @@ def _judged(
 ) -> Iterator[dict[str, tuple[Kept, Spend]]]:
     """Pool by pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
     with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
-        for part in _parts(pools):
+        # Pools in their order, in parts of some `_CALL` solutions.
+        for part in greedy_batches(pools, lambda part: sum(len(pool.solutions) for pool in part[:-1]) < _CALL):
             found = {}
             for name, scorer in scorers.items():
                 try:
@@ -159,18 +161,6 @@ def _judged(
                     raise BadArgument("scorer", name, str(error)) from error
             yield from ({name: rows[i] for name, rows in found.items()} for i in range(len(part)))
             bar.update(len(part))
-
-
-def _parts(pools: Sequence[SavedPool]) -> Iterator[list[SavedPool]]:
-    """The pools in their order, in parts of some `_CALL` solutions."""
-    part: list[SavedPool] = []
-    for pool in pools:
-        part.append(pool)
-        if sum(len(p.solutions) for p in part) >= _CALL:
-            yield part
-            part = []
-    if part:
-        yield part
 
 
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, tuple[Kept, Spend]]:

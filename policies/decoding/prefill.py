@@ -10,6 +10,7 @@ from policies.decoding.loop import State
 from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.decoding.slots import Slots
+from policies.models.batches import greedy_batches
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 
@@ -65,19 +66,14 @@ def run_jobs(
 
 
 def _batches(runner: Runner, jobs: Sequence[Job], batch_bytes: int) -> Iterator[list[int]]:
-    # Rows of like length together: the padding between them is computed for nothing.
-    order = sorted(range(len(jobs)), key=lambda i: _new(jobs[i]))
     limit = batch_bytes // runner.shape.bytes_per_token
-    batch: list[int] = []
-    for i in order:
-        known = max(length(jobs[k][2]) for k in [*batch, i])
-        rows, new = len(batch) + 1, _new(jobs[i])
-        if batch and (rows * new > _BATCH_TOKENS or rows * (known + new) > limit):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+
+    def fits(batch: list[int]) -> bool:
+        known, new = max(length(jobs[i][2]) for i in batch), _new(jobs[batch[-1]])
+        return len(batch) * new <= _BATCH_TOKENS and len(batch) * (known + new) <= limit
+
+    # Rows of like length together: the padding between them is computed for nothing.
+    return greedy_batches(sorted(range(len(jobs)), key=lambda i: _new(jobs[i])), fits)
 
 
 def _new(job: Job) -> int:

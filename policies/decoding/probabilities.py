@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from policies.decoding.loop import State, run_last_tokens
 from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.runner import Runner
+from policies.models.batches import greedy_batches
 from policies.models.token_rows import TokenRow
 from verifiers.interface.scoring import FloatArray
 
@@ -45,24 +46,13 @@ def step_logprobs(
     out: dict[int, FloatArray] = {}
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     limit = batch_bytes // (_LOGITS_BYTES * runner.vocabulary)
-    for batch in _batches(order, rows, limit):
+    for batch in greedy_batches(order, lambda batch: len(batch) * len(rows[batch[-1]].ids) <= limit):
         logprobs = _token_logprobs(runner, [rows[i].ids for i in batch])
         for i, row in zip(batch, logprobs, strict=True):
             begins = [prompts[i], *(end + 1 for end in rows[i].ends[:-1])]
             sums = [row[b - 1 : e].sum() for b, e in zip(begins, rows[i].ends, strict=True)]
             out[i] = np.array(sums, dtype=np.float32)
     return [out[i] for i in range(len(rows))]
-
-
-def _batches(order: Sequence[int], rows: Sequence[TokenRow], limit: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for i in order:  # the longest comes last, so its length is the batch's width
-        if batch and len(rows[i].ids) * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _token_logprobs(runner: Runner, ids: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:

@@ -15,6 +15,7 @@ from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.grpo.processes import Processes
 from policies.grpo.rollout import Group
 from policies.models.attention import attention_for
+from policies.models.batches import greedy_batches
 from policies.training.token_logprobs import token_logprobs
 from verifiers.interface.solution import Problem
 
@@ -103,14 +104,8 @@ def update(
 
 def parts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
     """Rows of like length in parts of at most so many tokens, padding counted; one row may have more."""
-    part: list[Row] = []
-    for row in sorted(rows, key=lambda r: len(r.ids), reverse=True):
-        if part and len(part[0].ids) * (len(part) + 1) > tokens:
-            yield part
-            part = []
-        part.append(row)
-    if part:
-        yield part
+    longest_first = sorted(rows, key=lambda r: len(r.ids), reverse=True)
+    return greedy_batches(longest_first, lambda part: len(part) * len(part[0].ids) <= tokens)
 
 
 def _backward(

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat
@@ -293,16 +294,9 @@ def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[
     rows: dict[str, list[tuple[int, int]]] = {}
     for i, problem in enumerate(ids):
         rows.setdefault(problem, []).extend((i, vote) for vote in range(votes))
-    batch: list[tuple[int, int]] = []
-    for pairs in rows.values():
-        slices = [pairs[k : k + limit] for k in range(0, len(pairs), limit)]
-        for part in slices:
-            if batch and (len(batch) + len(part) > limit or len(slices) > 1):
-                yield batch
-                batch = []
-            batch += part
-    if batch:
-        yield batch
+    parts = [(pairs[k : k + limit], len(pairs) > limit) for pairs in rows.values() for k in range(0, len(pairs), limit)]
+    for batch in greedy_batches(parts, lambda batch: not batch[-1][1] and sum(len(p) for p, _ in batch) <= limit):
+        yield [pair for part, _ in batch for pair in part]
 
 
 def _why_silent(solution: Solution) -> str | None:

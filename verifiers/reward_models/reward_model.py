@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -12,6 +12,7 @@ import torch
 from transformers import AutoTokenizer
 
 from policies.models.attention import any_length
+from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineDType, EngineOptions
 from policies.models.parameters import flop_parameters
 from policies.models.token_rows import TokenRow, token_rows
@@ -172,15 +173,19 @@ def read_ends(
     keys = list(zip(problems, rows, strict=True))
     # Within a problem only, so that what its rows cost does not depend on the problems beside it.
     unique = sorted(dict.fromkeys(keys), key=lambda key: (len(key[1].ids), key[1].ids))
-    found: list[FloatArray] = []
+    read: list[FloatArray] = []
     if isinstance(backbone, HiddenStates):
         with torch.inference_mode():
             hidden = backbone.hidden_at([row for _, row in unique])
-            found = [judge(states.float()).numpy().astype(np.float32) for states in hidden]
+            read = [judge(states.float()).numpy().astype(np.float32) for states in hidden]
     else:
-        for batch in _batches([row for _, row in unique], batch_tokens):
-            found += _forward(backbone, judge, batch)
-    values = dict(zip(unique, found, strict=True))
+
+        def fits(batch: list[TokenRow]) -> bool:
+            return len(batch) * len(batch[-1].ids) <= batch_tokens
+
+        for batch in greedy_batches([row for _, row in unique], fits):
+            read += _forward(backbone, judge, batch)
+    values = dict(zip(unique, read, strict=True))
     return [values[key] for key in keys]
 
 
@@ -226,17 +231,6 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
     hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
     values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
-
-
-def _batches(rows: Sequence[TokenRow], batch_tokens: int) -> Iterator[list[TokenRow]]:
-    batch: list[TokenRow] = []
-    for row in rows:  # the longest comes last, so its length is the batch's width
-        if batch and len(row.ids) * (len(batch) + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _checked_source(name: str | Path, kind: str, dtype: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from policies.backends.vllm_engine import Engine
+from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineOptions
 from policies.models.parameters import flop_parameters
 from policies.models.tensors import copy_without_head, tensor_names
@@ -49,24 +50,12 @@ class VLLMBackbone:
 
     def hidden_at(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
         """The hidden states at the ends of each row, shape (T_i, d) a row."""
-        found: list[torch.Tensor] = []
-        for group in _groups(rows):
-            states = self.engine.hidden([row.ids for row in group])
-            found += [of_row[list(row.ends)] for of_row, row in zip(states, group, strict=True)]
-        return found
+        ends: list[torch.Tensor] = []
+        for batch in greedy_batches(rows, lambda batch: sum(len(row.ids) for row in batch) <= _TOKENS):
+            states = self.engine.hidden([row.ids for row in batch])
+            ends += [of_row[list(row.ends)] for of_row, row in zip(states, batch, strict=True)]
+        return ends
 
     def close(self) -> None:
         """Stop the engine; a second call does nothing."""
         self.engine.close()
-
-
-def _groups(rows: Sequence[TokenRow]) -> Iterator[list[TokenRow]]:
-    """The rows in their order, in groups of at most `_TOKENS` tokens, or of one row."""
-    group: list[TokenRow] = []
-    for row in rows:
-        if group and sum(len(r.ids) for r in group) + len(row.ids) > _TOKENS:
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
