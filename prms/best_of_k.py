@@ -10,7 +10,7 @@ import numpy.typing as npt
 from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
-from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
+from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -76,6 +76,8 @@ class BestOfK:
 
     of: Scorer
     k: int
+    separator = OfParts(lambda self: [self.of])
+    target = OfParts(lambda self: [self.of])
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -93,16 +95,6 @@ class BestOfK:
     def name(self) -> str:
         """What a run writes down."""
         return f"best_of_{self.k}({name_of(self.of)})"
-
-    @property
-    def separator(self) -> str | None:
-        """What ended the steps that its scorer was trained on, None where it does not say."""
-        return separator_of(self.of)
-
-    @property
-    def target(self) -> str | None:
-        """What the labels of its scorer were, None where it does not say."""
-        return target_of(self.of)
 
     @property
     def root_values(self) -> RootValues | None:

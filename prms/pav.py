@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from prms.best_of_k import BestOfK
-from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
+from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import ZERO, FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -49,6 +49,8 @@ class PAV:
     prover: Scorer
     alpha: float = 0.5
     _root_values: RootValues = field(init=False, repr=False)  # of the prover
+    separator = OfParts(lambda self: [self.base])
+    target = OfParts(lambda self: [self.base])
 
     def __post_init__(self) -> None:
         ask_roots = root_values_of(self.prover)
@@ -78,16 +80,6 @@ class PAV:
         """What a run writes down: both parts and alpha."""
         return f"pav(base={name_of(self.base)}, prover={name_of(self.prover)}, alpha={self.alpha:g})"
 
-    @property
-    def separator(self) -> str | None:
-        """What ended the steps that the base was trained on, None where it does not say."""
-        return separator_of(self.base)
-
-    @property
-    def target(self) -> str | None:
-        """What the labels of the base were, None where it does not say."""
-        return target_of(self.base)
-
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """Q + alpha * A of every step; N rows."""
         if self.alpha == 0:
@@ -105,7 +97,7 @@ class PAV:
         return self._gains(ask(self.prover, problems, solutions), problems, solutions)
 
     def remembering(self) -> PAV:
-        """The same scores; both parts and the root values are remembered, for one search."""
+        """A PAV that remembers what both parts and the root values were, for one search."""
         base = remembering(self.base)
         if self.prover is self.base:
             prover = base

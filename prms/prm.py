@@ -119,7 +119,7 @@ class PRM:
         return read_rows(body, head, judge, problems, rows, lengths, batch_tokens=self.batch_tokens)
 
     def remembering(self) -> IncrementalPRM | PRM:
-        """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
+        """A scorer with a memory of prefixes, for one search (`prms.incremental`); itself on vLLM, where none is kept.
 
         Raises ValueError for a model without a plain key-value cache in each layer.
         """

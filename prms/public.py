@@ -86,7 +86,7 @@ class PublicPRM:
         return no_error_yet if self.target == "error" else None
 
     def remembering(self) -> IncrementalPRM | PublicPRM:
-        """The same scores with a memory of prefixes, for one search; see `prms.incremental`. None is kept on vLLM.
+        """A scorer with a memory of prefixes, for one search (`prms.incremental`); itself on vLLM, where none is kept.
 
         Raises ValueError for a model without a plain key-value cache in each layer.
         """

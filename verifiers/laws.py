@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from verifiers.interface.errors import BrokenLawError, ScoresShapeError
-from verifiers.interface.scoring import Scorer, Scores, check_rows
+from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Stop
 
 Case = tuple[Problem, Solution]
@@ -33,42 +33,34 @@ def check_scorer(
     """
     if len(cases) < 2:
         raise ValueError(f"check_scorer got {len(cases)} cases: give at least two, of more than one length")
-    problems = [problem for problem, _ in cases]
-    solutions = [solution for _, solution in cases]
-    scores = scorer.score(problems, solutions)
-    _same_shape(scorer, scores, cases, "one score a step")
+    scores = _asked(scorer, cases, "one score a step")
 
-    again = scorer.score(problems, solutions)
-    _same_values(scores, again, cases, "the same call twice gives the same scores", 0.0)
+    law = "the same call twice gives the same scores"
+    _same_values(scores, _asked(scorer, cases, law), cases, law, 0.0)
 
-    singles = [scorer.score([problem], [solution]) for problem, solution in cases]
-    for single, case in zip(singles, cases, strict=True):
-        _same_shape(scorer, single, [case], "one score a step")
-    _same_values(scores, Scores(tuple(s.steps[0] for s in singles)), cases, "a batch equals its singles", atol)
+    singles = [_asked(scorer, [case], "one score a step").steps[0] for case in cases]
+    _same_values(scores, Scores(tuple(singles)), cases, "a batch equals its singles", atol)
 
     order = np.random.default_rng(0).permutation(len(cases)).tolist()
     if order == sorted(order):
         order = order[::-1]
-    permuted = scorer.score([problems[i] for i in order], [solutions[i] for i in order])
-    shuffled_cases = [cases[i] for i in order]
-    _same_shape(scorer, permuted, shuffled_cases, "permuting the rows permutes the scores")
-    expected = Scores(tuple(scores.steps[i] for i in order))
-    _same_values(expected, permuted, shuffled_cases, "permuting the rows permutes the scores", atol)
+    law, shuffled = "permuting the rows permutes the scores", [cases[i] for i in order]
+    _same_values(Scores(tuple(scores.steps[i] for i in order)), _asked(scorer, shuffled, law), shuffled, law, atol)
 
     _silent_when_open(scorer, scores, cases)
     if causal:
         _causal(scorer, scores, cases, atol)
     for problem, solution in gold:
-        value = scorer.score([problem], [solution]).values()[0]
+        value = _asked(scorer, [(problem, solution)], "one score a step").values()[0]
         if value != 1.0:
             raise BrokenLawError(
                 f"a right solution scores 1.0: problem {problem.id!r} got {value} for {_brief(solution)}"
             )
 
 
-def _same_shape(scorer: Scorer, scores: Scores, cases: Sequence[Case], law: str) -> None:
+def _asked(scorer: Scorer, cases: Sequence[Case], law: str) -> Scores:
     try:
-        check_rows(scorer, [problem for problem, _ in cases], [solution for _, solution in cases], scores)
+        return ask(scorer, [problem for problem, _ in cases], [solution for _, solution in cases])
     except ScoresShapeError as error:
         raise BrokenLawError(f"{law}: {error}") from None
 
@@ -86,7 +78,7 @@ def _silent_when_open(scorer: Scorer, scores: Scores, cases: Sequence[Case]) -> 
     if speaks_inside:
         return  # a process scorer
     open_cases = [(p, Solution(s.steps, stop)) for p, s in cases for stop in (Stop.OPEN, Stop.LENGTH) if s.steps]
-    said = scorer.score([p for p, _ in open_cases], [s for _, s in open_cases])
+    said = _asked(scorer, open_cases, "one score a step")
     for row, (problem, solution) in zip(said.steps, open_cases, strict=True):
         if not np.isnan(row).all():
             raise BrokenLawError(
@@ -99,7 +91,7 @@ def _causal(scorer: Scorer, scores: Scores, cases: Sequence[Case], atol: float) 
     for row, (problem, solution) in zip(scores.steps, cases, strict=True):
         for length in range(1, len(solution.steps)):
             prefix = Solution(solution.steps[:length])
-            got = scorer.score([problem], [prefix]).steps[0]
+            got = _asked(scorer, [(problem, prefix)], "one score a step").steps[0]
             if not np.allclose(row[:length], got, rtol=0.0, atol=atol, equal_nan=True):
                 raise BrokenLawError(
                     f"a step's score does not depend on later steps: problem {problem.id!r} got "

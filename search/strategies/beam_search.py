@@ -37,14 +37,11 @@ def beam_search(
     r"""Keep the `width` best prefixes; each step draws `expand` next steps from each of them.
 
     >>> import policies, search, verifiers
-    >>> import numpy as np
     >>> text = "try {0}\nkeep {0}\nThe answer is {0}."
     >>> policy = policies.Scripted(lambda problem, prefix, seed: text.format(seed % 7)[len(prefix.text):])
-    >>> class LikesSixes:  # a process scorer: one score a step
-    ...     def score(self, problems, solutions):
-    ...         return verifiers.Scores(tuple(np.array([float("6" in s.text) for s in x.steps]) for x in solutions))
+    >>> sixes = verifiers.from_steps(lambda problem, solution: [float("6" in step.text) for step in solution.steps])
     >>> [result] = search.beam_search(
-    ...     [verifiers.Problem("p1", "?")], policy, LikesSixes(), width=2, expand=8, max_steps=5)
+    ...     [verifiers.Problem("p1", "?")], policy, sixes, width=2, expand=8, max_steps=5)
     >>> result.answer, len(result.pool)
     ('6', 2)
 

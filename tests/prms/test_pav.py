@@ -233,13 +233,8 @@ def test_rollouts_too_few_for_k_are_refused_before_they_are_spent():
 
 
 def test_rollouts_of_unknown_grade_can_leave_too_few():
-    class Unsure:
-        def score(self, problems, solutions):
-            from verifiers import outcome_scores
-
-            return outcome_scores(solutions, [float("nan") if s.text.endswith("=5") else 1.0 for s in solutions])
-
-    scores = PAV.best_of_k(RolloutValue(Unsure(), coin(0.5), 4), k=4).score([PROBLEM], [steps("a")])
+    unsure = from_function(lambda problem, solution: float("nan") if solution.text.endswith("=5") else 1.0)
+    scores = PAV.best_of_k(RolloutValue(unsure, coin(0.5), 4), k=4).score([PROBLEM], [steps("a")])
     assert np.isnan(scores.values()[0])
     assert "rollouts have a known outcome" in str(scores.reasons[0])
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench.tiny import weights_folder
+from bench.tiny import load_task, weights_folder
+from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.models.token_rows import token_rows
 from policies.training.config import TrainConfig
 from policies.training.examples import batch_of, reward_loss
 from prms import PRM
 from prms.train_prm import train_prm
-from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer
+from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer, from_function
 from verifiers.reward_models.train_reward import balanced_labels, reward_examples
 
 POLICY = weights_folder("policy")
@@ -149,3 +150,27 @@ def test_rows_without_a_label_are_counted(tmp_path):
     rows = [labelled(["1\n"], [math.nan]), labelled(["1\n", ""], [1.0, 1.0]), labelled([], [])]
     with pytest.raises(ValueError, match=r"none of the 3 rows can be trained on: 2 have no label .*; 1 have a step"):
         train_prm(POLICY, rows, target="value", out=tmp_path / "a")
+
+
+def test_one_without_roots_guides_a_training_by_the_fallback(tmp_path):
+    config = TrainConfig(max_steps=2, batch_size=2)
+    rows = [labelled(["7-9=8\n", "8*3=4\n"], [0.7, 0.5]), labelled(["7-9=2\n"], [0.1])]
+    prm = train_prm(POLICY, rows, target="value", out=tmp_path / "prm", config=config)
+    assert prm.root_values is None
+
+    class Plain:
+        def score(self, problems, solutions):
+            return prm.score(problems, solutions)
+
+    def trained(guide, out):
+        policy = Transformers.load(POLICY, dtype="float32", device="cpu")
+        short = GRPOConfig(steps=2, groups=2, group_size=3, sampling=Sampling(max_tokens=24), learning_rate=1e-3)
+        problems = load_task("chain", count=2).problems
+        # No solution is right, so that every group is the PRM's, by the credit that a config has by default.
+        return grpo_train(policy, problems, from_function(lambda p, s: 0.0), guide, out=tmp_path / out, config=short)
+
+    guided, plain = trained(prm, "guided"), trained(Plain(), "plain")
+    start = Transformers.load(POLICY, dtype="float32", device="cpu").model.state_dict()
+    weights = guided.policy.model.state_dict()
+    assert any(not torch.equal(weights[name], start[name]) for name in start)
+    assert all(torch.equal(weights[name], other) for name, other in plain.policy.model.state_dict().items())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
+from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -24,6 +24,8 @@ class Cached:
     scorer: Scorer
     store: ScoreStore
     causal: bool
+    separator = OfParts(lambda self: [self.scorer])
+    target = OfParts(lambda self: [self.scorer])
 
     @property
     def name(self) -> str:
@@ -31,22 +33,12 @@ class Cached:
         return name_of(self.scorer)
 
     @property
-    def separator(self) -> str | None:
-        """What ended the steps that the scorer was trained on, None where it does not say."""
-        return separator_of(self.scorer)
-
-    @property
-    def target(self) -> str | None:
-        """What the scorer's labels were, None where it does not say."""
-        return target_of(self.scorer)
-
-    @property
     def root_values(self) -> RootValues | None:
         """The value of each empty prefix, kept as scores are; None where the scorer does not know it."""
         return None if root_values_of(self.scorer) is None else self._root_values
 
     def remembering(self) -> Cached:
-        """The same file; what it lacks is scored by a scorer with a memory, where there can be one."""
+        """A cache on this file; what it lacks is scored by a scorer with a memory, where there can be one."""
         return Cached(remembering(self.scorer), self.store, self.causal)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
+from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -62,21 +62,13 @@ class Calibrated:
 
     scorer: Scorer
     curve: Curve
+    separator = OfParts(lambda self: [self.scorer])
+    target = OfParts(lambda self: [self.scorer])
 
     @property
     def name(self) -> str:
         """What a run writes down."""
         return f"calibrated({name_of(self.scorer)}, {type(self.curve).__name__.lower()})"
-
-    @property
-    def separator(self) -> str | None:
-        """What ended the steps that the scorer was trained on, None where it does not say."""
-        return separator_of(self.scorer)
-
-    @property
-    def target(self) -> str | None:
-        """What the scorer's labels were, None where it does not say."""
-        return target_of(self.scorer)
 
     @property
     def root_values(self) -> RootValues | None:
@@ -89,7 +81,7 @@ class Calibrated:
         return _through(self.curve, self.scorer.score(problems, solutions))
 
     def remembering(self) -> Calibrated:
-        """The same curve over a scorer with a memory, where it can have one."""
+        """The curve over a scorer with a memory, where it can have one."""
         return Calibrated(remembering(self.scorer), self.curve)
 
 

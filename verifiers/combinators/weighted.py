@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.capabilities import RootValues, remembering, root_values_of, separator_of, target_of
+from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution
@@ -20,21 +20,13 @@ class Weighted:
     """See `weighted`."""
 
     parts: tuple[tuple[Scorer, float], ...]
+    separator = OfParts(lambda self: [scorer for scorer, _ in self.parts])
+    target = OfParts(lambda self: [scorer for scorer, _ in self.parts])
 
     @property
     def name(self) -> str:
         """What a run writes down."""
         return "weighted({" + ", ".join(f"{name_of(scorer)}: {weight:g}" for scorer, weight in self.parts) + "})"
-
-    @property
-    def separator(self) -> str | None:
-        """What ended the steps that the parts were trained on, None where they do not say or differ."""
-        return separator_of(*(scorer for scorer, _ in self.parts))
-
-    @property
-    def target(self) -> str | None:
-        """What the labels of the parts were, None where they do not say or differ."""
-        return target_of(*(scorer for scorer, _ in self.parts))
 
     @property
     def root_values(self) -> RootValues | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from verifiers.interface.scoring import Scorer, Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
@@ -68,16 +68,31 @@ def root_values_of(scorer: object) -> RootValues | None:
     return ask
 
 
-def separator_of(*scorers: object) -> str | None:
-    """What ended the steps that the scorers were trained on, None where none of them says or they differ."""
-    return _agreed("separator", scorers)
+def separator_of(scorer: object) -> str | None:
+    """What ended the steps that the scorer was trained on, None where it does not say."""
+    separator: str | None = getattr(scorer, "separator", None)
+    return separator
 
 
-def target_of(*scorers: object) -> str | None:
-    """What the scorers' labels were ("error" or "value"), None where none of them says or they differ."""
-    return _agreed("target", scorers)
+class OfParts:
+    r"""A wrapper's `separator` or `target`, which is that of its parts: None where none of them says or they differ.
 
+    >>> class Pair:
+    ...     separator = OfParts(lambda pair: [pair.first, pair.second])
+    ...     def __init__(self, first, second):
+    ...         self.first, self.second = first, second
+    >>> from prms import MATH_SHEPHERD, QWEN_MATH_PRM
+    >>> separator_of(Pair(MATH_SHEPHERD, None)), separator_of(Pair(MATH_SHEPHERD, QWEN_MATH_PRM))
+    ('\n', None)
+    """
 
-def _agreed(name: str, scorers: Sequence[object]) -> str | None:
-    said: set[str] = {value for scorer in scorers if (value := getattr(scorer, name, None)) is not None}
-    return said.pop() if len(said) == 1 else None
+    def __init__(self, parts: Callable[[Any], Iterable[object]]) -> None:
+        self.parts = parts
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, wrapper: object, owner: type | None = None) -> str | None:
+        parts = [] if wrapper is None else self.parts(wrapper)
+        said: set[str] = {value for part in parts if (value := getattr(part, self.name, None)) is not None}
+        return said.pop() if len(said) == 1 else None

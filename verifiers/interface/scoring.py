@@ -38,7 +38,7 @@ class Spend:
 
     policy_calls: float = 0  # continuations asked of the policy, one a row
     prompt_tokens: float = 0  # prompt and prefix tokens the policy computed
-    cached_prompt_tokens: float = 0  # prompt and prefix tokens it found in its cache
+    cached_prompt_tokens: float = 0  # prompt and prefix tokens that its cache held
     sampled_tokens: float = 0
     scorer_calls: float = 0  # solutions scored, one a row
     scored_tokens: float = 0  # tokens the scorer computed, its own generations excluded
@@ -60,7 +60,7 @@ class Spend:
         return self.policy_seconds + self.scorer_seconds
 
     def as_scorer(self) -> Spend:
-        """The same work as the cost of scoring one row, where a policy (or another scorer) did it for a scorer.
+        """As the cost of scoring one row, where a policy (or another scorer) worked for a scorer.
 
         >>> Spend(policy_calls=3, prompt_tokens=5, sampled_tokens=7).as_scorer()
         Spend(scorer_calls=1, scored_tokens=5, judged_tokens=7)
@@ -155,7 +155,7 @@ class Scores:
         return out
 
     def with_reduce(self, reduce: Reduce) -> Scores:
-        """The same scores under another reducer: "last", "min", "prod", "mean" or a function of the judged steps."""
+        """These scores under another reducer: "last", "min", "prod", "mean" or a function of the judged steps."""
         return replace(self, reduce=reduce)
 
     def __len__(self) -> int:

@@ -117,8 +117,8 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
     steps: list[str] = []
     start = 0
     while start < len(text):
-        found = text.find(separator, start)
-        end = len(text) if found < 0 else found + len(separator)
+        at = text.find(separator, start)
+        end = len(text) if at < 0 else at + len(separator)
         piece = text[start:end]
         # A piece of separators only ends the step before it, or opens the first one.
         if steps and not (piece.replace(separator, "") and steps[-1].replace(separator, "")):

@@ -13,21 +13,11 @@ from bench.commands.processbench import processbench
 from bench.diagnostics.processbench import Case, evaluate, first_error, fit_threshold, read_cases, score_cases
 from bench.stats.intervals import sums_interval
 from tests.shared_data import DATA, needs_data
-from verifiers import Problem, Scores, Stop, check_scorer
+from verifiers import Problem, Scores, Stop, check_scorer, from_steps
 from verifiers.interface.errors import BadInput
 
 GSM8K = DATA / "processbench_gsm8k.json.gz"
 needs_gsm8k = needs_data(GSM8K.name)
-
-
-class Constant:
-    """The same score for every step."""
-
-    def __init__(self, score: float) -> None:
-        self.score_of_all = score
-
-    def score(self, problems, solutions):
-        return Scores(tuple(np.full(len(s.steps), self.score_of_all) for s in solutions))
 
 
 class Written:
@@ -40,12 +30,12 @@ class Written:
         return Scores(tuple(np.array([float(step.text.split()[0]) for step in s.steps]) for s in solutions))
 
 
-class AtTheEnd:
-    def score(self, problems, solutions):
-        return Scores(tuple(np.array([np.nan] * (len(s.steps) - 1) + [0.7]) for s in solutions))
+def constant(value):
+    return from_steps(lambda problem, solution: [value] * len(solution.steps))
 
 
-ALL_RIGHT, WRITTEN, SILENT, END = Constant(1.0), Written(), Constant(math.nan), AtTheEnd()
+ALL_RIGHT, WRITTEN, SILENT = constant(1.0), Written(), constant(math.nan)
+END = from_steps(lambda problem, solution: [math.nan] * (len(solution.steps) - 1) + [0.7])
 
 
 def case(name: str, scores: list[float], label: int, prompt: str | None = None) -> Case:
@@ -288,6 +278,6 @@ def test_the_real_rows_with_an_oracle_and_with_a_scorer_that_always_doubts():
     cases = read_cases(str(GSM8K))
     oracle = Scores(tuple(np.array([0.0 if k == c.label else 1.0 for k in range(len(c.steps))]) for c in cases))
     assert [figure[0] for figure in (evaluate(cases, oracle).on_erroneous, evaluate(cases, oracle).f1)] == [1.0, 1.0]
-    doubts = evaluate(cases, score_cases(cases, Constant(0.0), progress=False))
+    doubts = evaluate(cases, score_cases(cases, constant(0.0), progress=False))
     assert doubts.on_correct[0] == doubts.f1[0] == 0.0
     assert doubts.on_erroneous[0] == sum(c.label == 0 for c in cases) / 207

@@ -10,7 +10,7 @@ from bench.reproduce.didactic import PROBLEM, SAMPLING, Planted, Prover, imitato
 from bench.training.audit import audit, read_metrics
 from policies import GRPOConfig, grpo_train
 from policies.grpo.advantages import CREDITS
-from verifiers import Scores, from_function
+from verifiers import from_function, from_steps
 
 WORD = "keb"
 CONFIG = GRPOConfig(
@@ -18,29 +18,23 @@ CONFIG = GRPOConfig(
 )
 
 
-class Hackable:
+@from_steps
+def hackable(problem, solution):
     """A PRM that likes one letter, which has nothing to do with the task."""
-
-    name = "hackable"
-
-    def score(self, problems, solutions):
-        return Scores(tuple(np.array(["a" in p.text for p in s.steps], dtype=np.float32) for s in solutions))
+    return [float("a" in step.text) for step in solution.steps]
 
 
-class Constant:
+@from_steps
+def constant(problem, solution):
     """A PRM that says the same of every step."""
-
-    name = "constant"
-
-    def score(self, problems, solutions):
-        return Scores(tuple(np.full(len(s.steps), 0.6, dtype=np.float32) for s in solutions))
+    return [0.6] * len(solution.steps)
 
 
 def trained(out, gate):
     config = replace(CONFIG, gate=gate)
     held_out = Prover(10.0, WORD)
     start = imitator(seed=0, planted=WORD)
-    grpo_train(start, [PROBLEM], Planted(WORD), Hackable(), out=out, config=config, held_out=held_out)
+    grpo_train(start, [PROBLEM], Planted(WORD), hackable, out=out, config=config, held_out=held_out)
     return read_metrics(out)
 
 
@@ -70,7 +64,7 @@ def test_a_prm_that_tells_nothing_moves_no_weight(tmp_path, credit):
     before, after = imitator(seed=0), imitator(seed=0)
     config = replace(CONFIG, steps=2, gate="all_wrong", credit=credit)
     wrong = from_function(lambda problem, solution: 0.0)
-    rows = grpo_train(after, [PROBLEM], wrong, Constant(), out=tmp_path, config=config).metrics
+    rows = grpo_train(after, [PROBLEM], wrong, constant, out=tmp_path, config=config).metrics
     assert all(row["dead"] == 1.0 for row in rows)
     for a, b in zip(before.model.parameters(), after.model.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -80,6 +74,6 @@ def test_summed_from_a_step_on_the_same_prm_pays_for_length(tmp_path):
     """The artefact of the faithful rule: no step is better than another, and solutions grow."""
     config = replace(CONFIG, steps=40, gate="all_wrong", credit="future_sum")
     wrong = from_function(lambda problem, solution: 0.0)
-    rows = grpo_train(imitator(seed=0), [PROBLEM], wrong, Constant(), out=tmp_path, config=config).metrics
+    rows = grpo_train(imitator(seed=0), [PROBLEM], wrong, constant, out=tmp_path, config=config).metrics
     steps = [row["steps"] for row in rows]
     assert np.mean(steps[-5:]) > np.mean(steps[:5]) + 1.0

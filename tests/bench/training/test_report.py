@@ -1,6 +1,7 @@
 """Plots, the HTML view of credits and the audit of a real training, and of made-up ones."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,30 +12,20 @@ from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo.metrics import rank_correlation, repeated_steps
 from policies.models.tiny_example import tiny_model
-from verifiers import Problem, Scores, Solution, Step
+from verifiers import Problem, Solution, Step, from_steps
 from verifiers.interface.errors import BadInput
 
 
-class Vowels:
+@from_steps
+def vowels(problem, solution):
     """A verifier that has an opinion of solutions that were cut off, too."""
-
-    name = "vowels"
-
-    def score(self, problems, solutions):
-        rows = [np.full(len(s.steps), np.nan, np.float32) for s in solutions]
-        for row, solution in zip(rows, solutions, strict=True):
-            row[-1:] = sum(c in "aeiou" for c in solution.text) >= 2
-        return Scores(tuple(rows))
+    right = float(sum(c in "aeiou" for c in solution.text) >= 2)
+    return ([math.nan] * (len(solution.steps) - 1) + [right])[: len(solution.steps)]
 
 
-vowels = Vowels()
-
-
-class Steps:
-    name = "steps"
-
-    def score(self, problems, solutions):
-        return Scores(tuple(np.array([(len(p.text) % 5) / 4 for p in s.steps], np.float32) for s in solutions))
+@from_steps
+def steps(problem, solution):
+    return [(len(step.text) % 5) / 4 for step in solution.steps]
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +34,8 @@ def training(tmp_path_factory):
     config = GRPOConfig(steps=9, groups=2, group_size=4, sampling=Sampling(max_tokens=30), learning_rate=1e-2, seed=2)
     problems = [Problem("<b>p</b>", "1+1="), Problem("q", "2+2=")]
     grpo_train(
-        Transformers(*tiny_model()), problems, vowels, Steps(), out=out, config=replace(config, evaluate_every=4),
-        evaluate=lambda policy: {"accuracy": 0.5}, held_out=Steps(),
+        Transformers(*tiny_model()), problems, vowels, steps, out=out, config=replace(config, evaluate_every=4),
+        evaluate=lambda policy: {"accuracy": 0.5}, held_out=steps,
     )  # fmt: skip
     return out
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,47 +21,29 @@ from policies.grpo import train as module
 from policies.grpo.rollout import judge_groups, sample_groups, step_ends
 from policies.grpo.update import Row, lm_head, parts, row_logprobs, rows_of, update
 from policies.models.tiny_example import tiny_model, tiny_tokenizer
-from verifiers import Problem, Scores, Solution, Step, Stop, from_function
+from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(6)]
 SHORT = Sampling(max_tokens=12)
 CONFIG = GRPOConfig(steps=4, groups=3, group_size=4, sampling=SHORT, learning_rate=1e-2, seed=1)
 
 
-class Vowels:
+@from_steps
+def vowels(problem, solution):
     """A verifier that has an opinion of solutions that were cut off, too."""
-
-    name = "vowels"
-
-    def score(self, problems, solutions):
-        rows = [np.full(len(s.steps), np.nan, np.float32) for s in solutions]
-        for row, solution in zip(rows, solutions, strict=True):
-            row[-1:] = sum(c in "aeiou" for c in solution.text) >= 2
-        return Scores(tuple(rows))
+    right = float(sum(c in "aeiou" for c in solution.text) >= 2)
+    return ([math.nan] * (len(solution.steps) - 1) + [right])[: len(solution.steps)]
 
 
-@dataclass
-class Same:
-    """A verifier that gives every solution the same."""
-
-    value: float
-    name = "same"
-
-    def score(self, problems, solutions):
-        return Scores(tuple(np.full(len(s.steps), self.value, np.float32) for s in solutions))
-
-
-vowels = Vowels()
-
-
-class Steps:
+@from_steps
+def steps(problem, solution):
     """A PRM whose score of a step is decided by its text."""
+    return [(len(step.text) % 5) / 4 for step in solution.steps]
 
-    name = "steps"
 
-    def score(self, problems, solutions):
-        rows = tuple(np.array([(len(p.text) % 5) / 4 for p in s.steps], dtype=np.float32) for s in solutions)
-        return Scores(rows)
+@from_steps
+def all_right(problem, solution):
+    return [1.0] * len(solution.steps)
 
 
 def tiny():
@@ -152,7 +134,7 @@ def test_the_mean_sampled_gradient_is_the_exact_policy_gradient():
 @pytest.mark.parametrize("loss", ["grpo", "dr_grpo", "dapo"])
 def test_the_gradient_is_that_of_the_loss_as_the_papers_write_it(loss):
     policy, config = tiny(), replace(CONFIG, loss=loss)
-    rows = rows_of(judged(policy, config, prm=Steps()), policy, config)
+    rows = rows_of(judged(policy, config, prm=steps), policy, config)
     policy.model.double()
     found = gradient(policy, rows, config)
     policy.model.zero_grad()
@@ -163,7 +145,7 @@ def test_the_gradient_is_that_of_the_loss_as_the_papers_write_it(loss):
 
 def test_the_gradient_is_that_of_finite_differences():
     policy, config = tiny(), replace(CONFIG, beta=0.3, part_tokens=10**6)
-    rows = rows_of(judged(policy, config, prm=Steps()), policy, config)
+    rows = rows_of(judged(policy, config, prm=steps), policy, config)
     policy.model.double()
     other = Transformers(*tiny_model(seed=9)).model.double().requires_grad_(False)
     weight = policy.model.get_output_embeddings().weight
@@ -208,7 +190,7 @@ class Always:
 
 def test_parts_order_and_padding_change_no_gradient():
     policy = tiny()
-    groups = judged(policy, prm=Steps())
+    groups = judged(policy, prm=steps)
     rows = rows_of(groups, policy, CONFIG)
     whole = gradient(policy, rows, replace(CONFIG, part_tokens=10**6))
     scale = float(whole.abs().max())
@@ -225,7 +207,7 @@ def test_parts_order_and_padding_change_no_gradient():
 def test_dead_groups_weigh_nothing():
     policy = tiny()
     mixed = [g for g in judged(policy, problems=PROBLEMS) if not g.dead]
-    dead = judged(policy, verifier=Same(1.0))
+    dead = judged(policy, verifier=all_right)
     assert mixed
     assert all(g.dead and g.info.kind == "all_right" for g in dead)
     alone, beside = rows_of(mixed, policy, CONFIG), rows_of([*dead, *mixed], policy, CONFIG)
@@ -238,7 +220,7 @@ def test_an_all_right_group_moves_nothing_not_even_by_the_kl(tmp_path, gate):
     with torch.no_grad():  # the policy is away from its reference, so that a KL term would pull
         before = weights(policy)
     config = replace(CONFIG, gate=gate, beta=1.0, steps=2)
-    result = grpo_train(policy, PROBLEMS, Same(1.0), Steps(), out=tmp_path / "r", config=config)
+    result = grpo_train(policy, PROBLEMS, all_right, steps, out=tmp_path / "r", config=config)
     assert torch.equal(weights(policy), before)
     assert torch.equal(before, weights(other))
     assert [row["dead"] for row in result.metrics] == [1.0, 1.0]
@@ -295,9 +277,9 @@ def numbers(result):
 )
 def test_six_steps_are_three_and_three(tmp_path, changes):
     config = replace(CONFIG, steps=6, save_every=3, **changes)
-    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
-    grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "parts", config=replace(config, steps=3))
-    parted = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "parts", config=config)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "whole", config=config)
+    grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "parts", config=replace(config, steps=3))
+    parted = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "parts", config=config)
     assert torch.equal(weights(whole.policy), weights(parted.policy))
     assert numbers(whole) == numbers(parted)
     for name in ("attributions.jsonl", "model/model.safetensors", "checkpoints/step-6/optimizer.safetensors"):
@@ -306,21 +288,22 @@ def test_six_steps_are_three_and_three(tmp_path, changes):
 
 KILLED = """
 import sys, time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 sys.path.insert(0, {root!r})
 sys.path.insert(0, {here!r})
 import test_train as t
-class Slow(t.Steps):
+class Slow:
+    name = t.steps.name
     def score(self, problems, solutions):
         time.sleep(0.2)
-        return super().score(problems, solutions)
+        return t.steps.score(problems, solutions)
 t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, Slow(), out={out!r}, config=replace(t.CONFIG, steps=6, save_every=2))
 """
 
 
 def test_a_kill_amid_a_step_changes_nothing(tmp_path):
     config = replace(CONFIG, steps=6, save_every=2)
-    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "whole", config=config)
     here = Path(__file__).parent
     code = KILLED.format(root=str(here.parents[1]), here=str(here), out=str(tmp_path / "killed"))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
@@ -332,7 +315,7 @@ def test_a_kill_amid_a_step_changes_nothing(tmp_path):
     process.wait()
     process.stderr.close()
     assert metrics.read_bytes().count(b"\n") < 6
-    again = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "killed", config=config)
+    again = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "killed", config=config)
     assert torch.equal(weights(whole.policy), weights(again.policy))
     assert numbers(whole) == numbers(again)
 
@@ -341,7 +324,7 @@ def test_lora_trains_nothing_but_its_updates_and_knows_the_policy_as_it_was(tmp_
     policy = tiny()
     before = {name: p.clone() for name, p in policy.model.named_parameters()}
     config = replace(CONFIG, lora_rank=2, beta=0.1, steps=2, learning_rate=1e-2)
-    result = grpo_train(policy, PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
+    result = grpo_train(policy, PROBLEMS, vowels, steps, out=tmp_path / "run", config=config)
     assert result.metrics[0]["kl"] == 0.0  # the first update begins where the reference is
     assert result.metrics[1]["kl"] > 0.0
     after = dict(policy.model.named_parameters())
@@ -355,7 +338,7 @@ def test_lora_trains_nothing_but_its_updates_and_knows_the_policy_as_it_was(tmp_
 
 def test_bfloat16_and_checkpointing_give_about_the_same_gradient():
     policy = tiny()
-    rows = rows_of(judged(policy, prm=Steps()), policy, CONFIG)
+    rows = rows_of(judged(policy, prm=steps), policy, CONFIG)
     plain = gradient(policy, rows)
     low = gradient(policy, rows, replace(CONFIG, bf16=True))
     assert float(plain @ low / plain.norm() / low.norm()) > 0.99
@@ -383,7 +366,7 @@ def test_evaluation_is_of_the_policy_as_it_is_and_before_it_is_trained(tmp_path)
         return {"accuracy": float(len(seen))}
 
     config = replace(CONFIG, steps=4, evaluate_every=2)
-    result = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config, evaluate=evaluate)
+    result = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=config, evaluate=evaluate)
     found = [(row["step"], row["evaluation"]) for row in result.metrics if "evaluation" in row]
     assert found == [(0, {"accuracy": 1.0}), (2, {"accuracy": 2.0}), (4, {"accuracy": 3.0})]
     assert torch.equal(seen[0], weights(tiny()))
@@ -393,7 +376,7 @@ def test_evaluation_is_of_the_policy_as_it_is_and_before_it_is_trained(tmp_path)
 def test_every_step_is_accounted_for(tmp_path):
     wrong = from_function(lambda p, s: 0.0)
     config = replace(CONFIG, steps=1, credit="progress")
-    grpo_train(tiny(), PROBLEMS, wrong, Steps(), out=tmp_path / "run", config=config)
+    grpo_train(tiny(), PROBLEMS, wrong, steps, out=tmp_path / "run", config=config)
     rows = [json.loads(line) for line in (tmp_path / "run" / "attributions.jsonl").read_text().splitlines()]
     assert {row["group"] for row in rows} == {"all_wrong"}
     assert {row["signal"] for row in rows} <= {"prm", "none"}
@@ -403,8 +386,10 @@ def test_every_step_is_accounted_for(tmp_path):
         assert row["reward"] == 0.0
 
 
-class PAVLike(Steps):
+class PAVLike:
     """What a PAV tells of progress: it adds up to the last value less the root's."""
+
+    score = steps.score
 
     def advantages(self, problems, solutions):
         return Scores(tuple(np.diff(row, prepend=0.5) for row in self.score(problems, solutions).steps))
@@ -416,7 +401,7 @@ def test_a_pavs_credit_is_the_provers_advantage():
     groups = judged(policy, config, prm=PAVLike(), verifier=from_function(lambda p, s: 0.0))
     for group in groups:
         for solution, advantages in zip(group.solutions, group.advantages, strict=True):
-            gains = np.diff(Steps().score([group.problem], [solution]).steps[0], prepend=0.5)
+            gains = np.diff(steps.score([group.problem], [solution]).steps[0], prepend=0.5)
             counts = np.diff(step_ends(solution), prepend=-1)
             np.testing.assert_allclose(advantages, 0.5 * np.repeat(gains, counts), atol=1e-6)
 
@@ -429,7 +414,7 @@ def test_several_processes_learn_what_one_does(tmp_path, groups):
         "import torch; torch.set_num_threads(1)\n"
         "import test_train as t\n"
         "from dataclasses import replace\n"
-        f"t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, t.Steps(), out={str(tmp_path / 'two')!r}, "
+        f"t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, t.steps, out={str(tmp_path / 'two')!r}, "
         f"config=replace(t.CONFIG, steps=3, beta=0.05, groups={groups}))\n"
     )
     script = tmp_path / "train.py"
@@ -439,7 +424,7 @@ def test_several_processes_learn_what_one_does(tmp_path, groups):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     config = replace(CONFIG, steps=3, beta=0.05, groups=groups)
-    one = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "one", config=config)
+    one = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "one", config=config)
     rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()]
     for a, b in zip(rows, one.metrics, strict=True):
         assert a["reward"] == b["reward"]
@@ -501,8 +486,8 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
     grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, steps=1))
     with pytest.raises(ValueError, match=r"with learning_rate = 0\.01, and 0\.5 was asked for"):
         grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, learning_rate=0.5))
-    with pytest.raises(ValueError, match="with prm = None, and 'steps' was asked for"):
-        grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=CONFIG)
+    with pytest.raises(ValueError, match=r"with prm = None, and 'from_steps\(steps\)' was asked for"):
+        grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=CONFIG)
 
 
 def test_rewards_that_are_missing_are_counted_and_teach_nothing(tmp_path):
@@ -528,10 +513,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "write_checkpoint", full)
     with pytest.raises(OSError, match=r"checkpoint of step 4 could not be written.*No space left.*goes on from there"):
-        grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
+        grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=config)
     monkeypatch.undo()
-    again = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "run", config=config)
-    whole = grpo_train(tiny(), PROBLEMS, vowels, Steps(), out=tmp_path / "whole", config=config)
+    again = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=config)
+    whole = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "whole", config=config)
     assert torch.equal(weights(again.policy), weights(whole.policy))
 
 

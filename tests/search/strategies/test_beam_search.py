@@ -1,6 +1,6 @@
 """Beam search against brute force on a small tree, its tree and its refusals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 import policies
 import search
 from search import Fate
-from verifiers import Problem, Scores, Solution, Step, Stop, failed, from_function
+from verifiers import Problem, Scorer, Scores, Solution, Step, Stop, failed, from_function, from_steps
 
 PROBLEM = Problem("p", "?")
 
@@ -20,20 +20,15 @@ def spell(problem: Problem, prefix: Solution, seed: int) -> str:
     return rest[len(prefix.text) :]
 
 
-class StepScorer:
-    """A process scorer from a function of (problem, text of the prefix that ends with the step)."""
+def by_prefix(value: Callable[[Problem, str], float], seen: list[str] | None = None) -> Scorer:
+    """A process scorer from a function of the text so far; `seen` notes what it is asked."""
 
-    def __init__(self, value: Callable[[Problem, str], float]) -> None:
-        self.value = value
-        self.seen: list[str] = []
+    def steps(problem: Problem, solution: Solution) -> list[float]:
+        if seen is not None:
+            seen.append(solution.text)
+        return [value(problem, solution.text[:end]) for end in np.cumsum([len(s.text) for s in solution.steps])]
 
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        self.seen += [s.text for s in solutions]
-        rows = []
-        for problem, solution in zip(problems, solutions, strict=True):
-            ends = np.cumsum([len(s.text) for s in solution.steps])
-            rows.append(np.array([self.value(problem, solution.text[:end]) for end in ends]))
-        return Scores(tuple(rows))
+    return from_steps(steps)
 
 
 def letters_b(problem: Problem, text: str) -> float:
@@ -41,7 +36,7 @@ def letters_b(problem: Problem, text: str) -> float:
 
 
 def test_a_wide_beam_finds_what_brute_force_finds() -> None:
-    scorer = StepScorer(letters_b)
+    scorer = by_prefix(letters_b)
     [result] = search.beam_search([PROBLEM], policies.Scripted(spell), scorer, width=81, expand=40, max_steps=4)
     texts = {"".join(f"{x}\n" for x in word) for word in product("abc", repeat=4)}
     assert {s.text for s in result.pool} == texts
@@ -51,7 +46,7 @@ def test_a_wide_beam_finds_what_brute_force_finds() -> None:
 
 def test_the_tree_accounts_for_every_candidate() -> None:
     policy = policies.Scripted(spell)
-    [result] = search.beam_search([PROBLEM], policy, StepScorer(letters_b), width=2, expand=3, max_steps=9)
+    [result] = search.beam_search([PROBLEM], policy, by_prefix(letters_b), width=2, expand=3, max_steps=9)
     assert len(result.tree) == sum(len(call) for call in policy.calls) == result.spend.policy_calls
     for node in result.tree:
         if node.parent >= 0:
@@ -71,9 +66,10 @@ def test_the_tree_accounts_for_every_candidate() -> None:
 
 
 def test_equal_texts_count_once_and_are_scored_once() -> None:
-    scorer = StepScorer(letters_b)
+    seen: list[str] = []
+    scorer = by_prefix(letters_b, seen)
     search.beam_search([PROBLEM], policies.Scripted(spell), scorer, width=4, expand=8, max_steps=1)
-    assert sorted(scorer.seen) == ["a\n", "b\n", "c\n"]
+    assert sorted(seen) == ["a\n", "b\n", "c\n"]
 
 
 def test_the_beam_narrows_as_solutions_finish() -> None:
@@ -82,7 +78,7 @@ def test_the_beam_narrows_as_solutions_finish() -> None:
 
     policy = policies.Scripted(short_or_long)
     [result] = search.beam_search(
-        [PROBLEM], policy, StepScorer(lambda p, t: float("stop" in t)), width=3, expand=2, max_steps=4
+        [PROBLEM], policy, by_prefix(lambda p, t: float("stop" in t)), width=3, expand=2, max_steps=4
     )
     places = [len(call) for call in policy.calls]
     assert places[0] == 6
@@ -98,7 +94,7 @@ def test_a_cut_solution_is_never_chosen_and_never_extended() -> None:
         return "done" if seed % 2 else "x" * 100
 
     policy = policies.Scripted(endless)
-    likes_x = StepScorer(lambda p, t: float(t.count("x")))
+    likes_x = by_prefix(lambda p, t: float(t.count("x")))
     sampling = policies.Sampling(max_tokens=20)
     [result] = search.beam_search([PROBLEM], policy, likes_x, width=2, expand=8, max_steps=3, sampling=sampling)
     assert result.solution is not None
@@ -111,17 +107,18 @@ def test_the_final_pick_is_by_the_final_scorer() -> None:
     policy = policies.Scripted(spell)
     against_b = from_function(lambda problem, solution: -letters_b(problem, solution.text))
     options = {"width": 3, "expand": 9, "max_steps": 4}
-    [plain] = search.beam_search([PROBLEM], policy, StepScorer(letters_b), **options)
-    [other] = search.beam_search([PROBLEM], policy, StepScorer(letters_b), **options, final=against_b)
+    [plain] = search.beam_search([PROBLEM], policy, by_prefix(letters_b), **options)
+    [other] = search.beam_search([PROBLEM], policy, by_prefix(letters_b), **options, final=against_b)
     assert plain.pool == other.pool
     assert plain.solution == max(plain.pool, key=lambda s: letters_b(PROBLEM, s.text))
     assert other.solution == min(other.pool, key=lambda s: letters_b(PROBLEM, s.text))
 
 
 def test_without_a_final_scorer_nothing_is_scored_twice() -> None:
-    scorer = StepScorer(letters_b)
+    seen: list[str] = []
+    scorer = by_prefix(letters_b, seen)
     [result] = search.beam_search([PROBLEM], policies.Scripted(spell), scorer, width=3, expand=9, max_steps=4)
-    assert len(scorer.seen) == len(set(scorer.seen))
+    assert len(seen) == len(set(seen))
     assert [len(row) for row in result.scores.steps] == [len(s.steps) for s in result.pool]
 
 
@@ -132,9 +129,9 @@ def test_an_outcome_verifier_is_refused_with_what_to_do() -> None:
 
 
 def test_nan_with_a_reason_fails_the_problem_and_no_other() -> None:
-    class TooLong(StepScorer):
+    class TooLong:
         def score(self, problems, solutions):
-            scores = super().score(problems, solutions)
+            scores = by_prefix(letters_b).score(problems, solutions)
             lost = [p.id == "long" for p in problems]
             steps = [np.full_like(row, np.nan) if x else row for row, x in zip(scores.steps, lost, strict=True)]
             return Scores(tuple(steps), reasons=tuple("prompt too long" if x else None for x in lost))
@@ -142,7 +139,7 @@ def test_nan_with_a_reason_fails_the_problem_and_no_other() -> None:
     good, bad = search.beam_search(
         [PROBLEM, Problem("long", "?")],
         policies.Scripted(spell),
-        TooLong(letters_b),
+        TooLong(),
         width=2,
         expand=2,
         max_steps=4,
@@ -158,7 +155,7 @@ def test_a_failed_candidate_costs_its_place_only() -> None:
         return failed("timeout", prefix.steps) if seed % 3 == 0 else spell(problem, prefix, seed)
 
     [result] = search.beam_search(
-        [PROBLEM], policies.Scripted(flaky), StepScorer(letters_b), width=4, expand=4, max_steps=4
+        [PROBLEM], policies.Scripted(flaky), by_prefix(letters_b), width=4, expand=4, max_steps=4
     )
     assert result.solution is not None
     assert any(n.fate is Fate.FAILED for n in result.tree)
@@ -167,7 +164,7 @@ def test_a_failed_candidate_costs_its_place_only() -> None:
 
 def test_max_steps_leaves_open_solutions_in_the_pool_and_chooses_none() -> None:
     [result] = search.beam_search(
-        [PROBLEM], policies.Scripted(spell), StepScorer(letters_b), width=2, expand=2, max_steps=2
+        [PROBLEM], policies.Scripted(spell), by_prefix(letters_b), width=2, expand=2, max_steps=2
     )
     assert {s.stop for s in result.pool} == {Stop.OPEN}
     assert result.solution is None
@@ -177,7 +174,7 @@ def test_max_steps_leaves_open_solutions_in_the_pool_and_chooses_none() -> None:
 def test_a_solution_that_ends_at_once_is_a_candidate() -> None:
     empty = Solution((Step(""),), Stop.EOS)
     [result] = search.beam_search(
-        [PROBLEM], policies.Scripted(lambda p, x, s: empty), StepScorer(letters_b), width=2, expand=2, max_steps=2
+        [PROBLEM], policies.Scripted(lambda p, x, s: empty), by_prefix(letters_b), width=2, expand=2, max_steps=2
     )
     assert result.solution == empty
     assert result.answer is None
@@ -187,4 +184,4 @@ def test_a_solution_that_ends_at_once_is_a_candidate() -> None:
 def test_sizes_below_one_are_refused(name: str) -> None:
     options = {"width": 1, "expand": 1, "max_steps": 1, name: 0}
     with pytest.raises(ValueError, match=f"{name}=0"):
-        search.beam_search([PROBLEM], policies.Scripted(spell), StepScorer(letters_b), **options)
+        search.beam_search([PROBLEM], policies.Scripted(spell), by_prefix(letters_b), **options)
