@@ -1,6 +1,6 @@
 """What a training step was like, in numbers: rewards, stalls, lengths, and the signs of a hacked PRM."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -43,6 +43,14 @@ def group_metrics(groups: Sequence[Group]) -> Row:
     }
 
 
+def update_metrics(values: Mapping[str, float] | None) -> Row:
+    """The last update of a step: means over tokens, and the gradient's norm; None where all groups are dead."""
+    if values is None:
+        return dict.fromkeys(("loss", "entropy", "kl", "clipped", "grad_norm"))
+    means = {name: values[name] / values["tokens"] for name in ("entropy", "kl", "clipped")}
+    return {"loss": values["loss"], **means, "grad_norm": values["grad_norm"]}
+
+
 def audit_metrics(groups: Sequence[Group]) -> Row:
     """How the PRM that is trained against compares with a held-out scorer on the same solutions.
 
@@ -77,8 +85,8 @@ def attributions(groups: Sequence[Group], *, step: int) -> Iterator[Row]:
             reward = float(group.rewards[i])
             at = 0
             for k, part in enumerate(solution.steps):
-                own = advantages[at : at + len(part.tokens or ())]
-                at += len(own)
+                of_part = advantages[at : at + len(part.tokens or ())]
+                at += len(of_part)
                 score = None if scores is None or np.isnan(scores[k]) else float(scores[k])
                 yield {
                     "step": step,
@@ -86,10 +94,10 @@ def attributions(groups: Sequence[Group], *, step: int) -> Iterator[Row]:
                     "solution": i,
                     "place": k,
                     "text": part.text,
-                    "tokens": len(own),
+                    "tokens": len(of_part),
                     "reward": None if np.isnan(reward) else reward,
                     "score": score,
-                    "advantage": float(own.mean()) if len(own) else 0.0,
+                    "advantage": float(of_part.mean()) if len(of_part) else 0.0,
                     "group": group.info.kind,
                     "signal": group.info.signal,
                 }

@@ -1,36 +1,28 @@
 """`grpo_train`: group-relative policy optimisation on the scorers that search uses, gated by the verifier."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import deepcopy
 from dataclasses import asdict, dataclass
-from math import cos, pi
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from policies.backends.transformers import Transformers
 from policies.grpo.config import GRPOConfig
-from policies.grpo.metrics import Row, attributions, audit_metrics, group_metrics
-from policies.grpo.processes import Processes
+from policies.grpo.metrics import Row, attributions, audit_metrics, group_metrics, update_metrics
 from policies.grpo.rollout import Group, judge_groups, sample_groups
-from policies.grpo.update import Head, Updated, lm_head, rows_of, update
+from policies.grpo.update import check_lm_head, part_values, parts, rows_of
+from policies.models.attention import attention_for
 from policies.policy import Policy
-from policies.training.base import quiet
-from policies.training.loop import own_randomness
-from policies.training.resume import (
-    latest_checkpoint,
-    restore_optimizer,
-    restore_randomness,
-    restore_weights,
-    write_checkpoint,
-)
-from verifiers.interface.files import claim, held, replace_text, replacing, whole_rows
+from policies.training.base import add_lora, before_training, quiet
+from policies.training.config import TrainConfig
+from policies.training.loop import Loop, processes, seeded
+from policies.training.resume import latest_checkpoint
+from policies.training.schedule import rate_at
+from verifiers.interface.files import claim, held, replacing, whole_rows
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -91,205 +83,73 @@ def grpo_train(
 
     Several processes (`accelerate launch`) share the groups and add up their gradients.
 
-    Raises TypeError for a policy without weights or tokens, ValueError for no problems, problem ids that occur
-    twice, weights that are not float32 without LoRA, a PRM that is none, and a folder of another training,
-    FloatingPointError where the gradient is no number (the last checkpoint stays as it is), BlockingIOError where
-    another process trains in the folder.
+    Raises ImportError without the extra `train`, TypeError for a policy without weights or tokens, ValueError for no
+    problems, problem ids that occur twice, weights that are not float32 without LoRA, a PRM that is none, and a folder
+    of another training, FloatingPointError where the gradient is no number (the last checkpoint stays as it is),
+    BlockingIOError where another process trains in the folder.
     """
     config = config or GRPOConfig()
     problems = _checked(policy, problems, config)
-    folder, processes = Path(out), Processes.here()
-    first = processes.rank == 0
-    with held(folder, owner=_RECORD) if first else nullcontext(), own_randomness(config.seed):
+    folder, state = Path(out), processes()
+    first = state.is_main_process
+    with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
             _claim(folder, policy, problems, verifier, prm, held_out, config)
-        processes.wait()
-        trainer = _Trainer(policy, config, processes)
-        done = trainer.restore(folder / "checkpoints")
+        state.wait_for_everyone()
+        model: Any = policy.model
+        updates = add_lora(
+            model,
+            TrainConfig(lora_rank=config.lora_rank, lora_alpha=config.lora_alpha, lora_targets=config.lora_targets),
+        )
+        if updates is None:
+            model.requires_grad_(True)
+        check_lm_head(model)
+        reference = before_training(model, updates) if config.beta else None
+        loop = Loop(
+            model=model,
+            optimizer=torch.optim.AdamW(
+                [p for p in model.parameters() if p.requires_grad],
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+            ),
+            steps=config.steps,
+            rate=lambda step: config.learning_rate * _share(step, config),
+            max_grad_norm=config.max_grad_norm,
+            bf16=config.bf16,
+            out=folder,
+            logs=(_METRICS, _ATTRIBUTIONS),
+            save_every=config.save_every,
+            title="grpo",
+            state={"cursor": 0},  # groups sampled so far
+        )
+        for step in loop:
+            policy.forget()
+            if step == 1 and evaluate is not None and config.evaluate_every:
+                loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
+            clock = _Clock()
+            groups = _rollout(loop, policy, problems, verifier, prm, held_out, config, clock)
+            policy.forget()
+            with clock.of("update"):
+                values = _update(loop, policy, groups, reference, config)
+            row = _metrics(groups, values, clock, step=step, rate=loop.rate(step - 1), audited=held_out is not None)
+            if evaluate is not None and config.evaluate_every and step % config.evaluate_every == 0:
+                row["evaluation"] = dict(evaluate(policy))
+            if config.attribute_every and step % config.attribute_every == 0:
+                loop.write(attributions(groups, step=step), _ATTRIBUTIONS)
+            loop.write([row], _METRICS)
+            if step == config.steps:
+                loop.save()
+            loop.bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
+        if updates is not None:
+            updates.merge_and_unload()
+        policy.forget()
         if first:
-            _trim(folder, done)
-        with tqdm(total=config.steps, initial=done, desc="grpo", unit="step", disable=None) as bar:
-            if not done and evaluate is not None and config.evaluate_every:
-                _append(folder / _METRICS, [{"step": 0, "evaluation": dict(evaluate(policy))}], processes)
-            for step in range(done + 1, config.steps + 1):
-                groups, row = trainer.step(step, problems, verifier, prm, held_out)
-                if evaluate is not None and config.evaluate_every and step % config.evaluate_every == 0:
-                    row["evaluation"] = dict(evaluate(policy))
-                    policy.forget()
-                if config.attribute_every and step % config.attribute_every == 0:
-                    _append(folder / _ATTRIBUTIONS, attributions(groups, step=step), processes)
-                _append(folder / _METRICS, [row], processes)
-                if first and (step == config.steps or (config.save_every and step % config.save_every == 0)):
-                    trainer.save(folder / "checkpoints", step)
-                bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
-                bar.update()
-        trainer.finish(folder / "model")
-    return TrainResult(policy, folder, tuple(whole_rows(folder / _METRICS)))
-
-
-class _Trainer:
-    """The weights and what moves them."""
-
-    def __init__(self, policy: Transformers, config: GRPOConfig, processes: Processes) -> None:
-        self.policy, self.config, self.processes = policy, config, processes
-        self.model: Any = policy.model
-        self.cursor = 0  # groups sampled so far
-        self.peft = _add_lora(self.model, config) if config.lora_rank else None
-        if self.peft is None:
-            self.model.requires_grad_(True)
-        self.head = lm_head(self.model)
-        self.reference = self._reference() if config.beta else None
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-
-    def step(
-        self,
-        step: int,
-        problems: Sequence[Problem],
-        verifier: Scorer,
-        prm: Scorer | None,
-        held_out: Scorer | None,
-    ) -> tuple[list[Group], Row]:
-        """Sample, score and update; all sampled groups, and the step's metrics."""
-        config, clock = self.config, _Clock()
-        groups: list[Group] = []
-        wanted = config.groups
-        for _ in range(1 + config.resample):
-            at = range(self.cursor, self.cursor + wanted)
-            self.cursor += wanted
-            mine = self.processes.mine([_problem_at(problems, config.seed, position) for position in at])
-            with clock.of("rollout"):
-                pools = sample_groups(self.policy, mine, config, positions=self.processes.mine(at))
-            with clock.of("scoring"):
-                judged = judge_groups(mine, pools, verifier, prm, config, held_out=held_out)
-            judged = self.processes.gathered(judged)
-            groups += judged
-            wanted = sum(group.dead for group in judged)
-            if not wanted:
-                break
-        self.policy.forget()
-        rate = config.learning_rate * _rate(step - 1, config)
-        for part in self.optimizer.param_groups:
-            part["lr"] = rate
-        with clock.of("update"):
-            made = self._update(groups)
-        tokens = sum(s.token_count for group in groups for s in group.solutions)
-        row: Row = {
-            "step": step,
-            "sampled_groups": len(groups),
-            **group_metrics(groups),
-            **(audit_metrics(groups) if held_out is not None else {}),
-            **(_no_update() if made is None else asdict(made)),
-            "learning_rate": rate,
-            "sampled_tokens": tokens,
-            "seconds": clock.seconds,
-            "tokens_a_second": tokens / max(sum(clock.seconds.values()), 1e-9),
-        }
-        return groups, row
-
-    def _update(self, groups: Sequence[Group]) -> Updated | None:
-        """The last of the updates from these groups; None, and nothing moves, where all of them are dead."""
-        rows = rows_of(groups, self.policy, self.config)
-        if not rows:
-            return None
-        with self._training():
-            for _ in range(self.config.updates):
-                made = update(
-                    self.model,
-                    self.head,
-                    rows,
-                    self.optimizer,
-                    self.config,
-                    processes=self.processes,
-                    reference=self.reference,
-                )
-        return made
-
-    @contextmanager
-    def _training(self) -> Iterator[None]:
-        """Evaluation mode, so that no dropout parts the policy from its samples; checkpointing needs the other one."""
-        if not self.config.gradient_checkpointing:
-            yield
-            return
-        self.model.train()
-        self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        try:
-            yield
-        finally:
-            self.model.gradient_checkpointing_disable()
-            self.model.eval()
-
-    def _reference(self) -> Callable[[], AbstractContextManager[tuple[Any, Head]]]:
-        """The model as it is now and its LM head: a frozen copy, or under LoRA the base without its updates."""
-        frozen = None if self.peft is not None else deepcopy(self.model).requires_grad_(False)
-        head = self.head if frozen is None else lm_head(frozen)
-
-        @contextmanager
-        def before() -> Iterator[tuple[Any, Head]]:
-            if frozen is not None:
-                yield frozen, head
-                return
-            assert self.peft is not None
-            with self.peft.disable_adapter():
-                yield self.model, head
-
-        return before
-
-    def restore(self, checkpoints: Path) -> int:
-        """Go back to the latest checkpoint; how many steps it has seen."""
-        latest = latest_checkpoint(checkpoints)
-        if latest is None:
-            return 0
-        restore_weights(latest, self.model)
-        restore_optimizer(latest, self.optimizer, _ByStep())
-        restore_randomness(latest)
-        state = json.loads((latest / "trainer_state.json").read_text(encoding="utf-8"))
-        self.cursor = state["cursor"]
-        self.policy.forget()
-        return int(state["global_step"])
-
-    def save(self, checkpoints: Path, step: int) -> None:
-        """A checkpoint that appears whole or not at all."""
-        try:
-            write_checkpoint(checkpoints, self.model, self.optimizer, _ByStep(), _State(step, self.cursor))
-        except OSError as error:
-            raise OSError(
-                f"{checkpoints}: the checkpoint of step {step} could not be written ({error}); the one before it is "
-                "whole, and the same call goes on from there"
-            ) from error
-
-    def finish(self, place: Path) -> None:
-        """Merge LoRA into the policy's weights, and save model and tokenizer."""
-        if self.peft is not None:
-            self.peft.merge_and_unload()
-        self.policy.forget()
-        if self.processes.rank == 0:
-            with replacing(place) as draft:
+            with replacing(folder / "model") as draft:
                 with quiet():
-                    self.model.save_pretrained(draft)
-                self.policy.tokenizer.save_pretrained(draft)
-        self.processes.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What a checkpoint says beside weights, moments and random generators."""
-
-    global_step: int
-    cursor: int
-
-    def save_to_json(self, json_path: str) -> None:
-        Path(json_path).write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-
-class _ByStep:
-    """A learning rate that is decided by the step alone: a checkpoint has nothing to keep of it."""
-
-    def state_dict(self) -> dict[str, object]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Nothing to go back to."""
+                    model.save_pretrained(draft)
+                policy.tokenizer.save_pretrained(draft)
+        state.wait_for_everyone()
+    return TrainResult(policy, folder, tuple(whole_rows(folder / _METRICS)))
 
 
 class _Clock:
@@ -305,35 +165,105 @@ class _Clock:
         self.seconds[name] += time.perf_counter() - start
 
 
+def _rollout(
+    loop: Loop,
+    policy: Transformers,
+    problems: Sequence[Problem],
+    verifier: Scorer,
+    prm: Scorer | None,
+    held_out: Scorer | None,
+    config: GRPOConfig,
+    clock: _Clock,
+) -> list[Group]:
+    """All groups of a step, sampled and scored; dead ones are replaced as often as `resample` says."""
+    groups: list[Group] = []
+    wanted = config.groups
+    for _ in range(1 + config.resample):
+        positions = range(loop.state["cursor"], loop.state["cursor"] + wanted)
+        loop.state["cursor"] += wanted
+        mine = loop.mine(positions)
+        drawn = [_problem_at(problems, config.seed, position) for position in mine]
+        with clock.of("rollout"):
+            pools = sample_groups(policy, drawn, config, positions=mine)
+        with clock.of("scoring"):
+            judged = judge_groups(drawn, pools, verifier, prm, config, held_out=held_out)
+        by_position = dict(loop.gathered(list(zip(mine, judged, strict=True))))
+        groups += [by_position[position] for position in positions]
+        wanted = sum(by_position[position].dead for position in positions)
+        if not wanted:
+            break
+    return groups
+
+
+def _update(
+    loop: Loop,
+    policy: Transformers,
+    groups: Sequence[Group],
+    reference: Callable[[], AbstractContextManager[Any]] | None,
+    config: GRPOConfig,
+) -> dict[str, float] | None:
+    """The last of the updates from these groups; None, and nothing moves, where all of them are dead."""
+    rows = rows_of(groups, policy, config)
+    if not rows:
+        return None
+    device = policy.model.device.type
+    tokens = config.part_tokens or (2048 if device == "cpu" else 16384)
+    # Evaluation mode, so that no dropout parts the policy from its samples; checkpointing needs the other one.
+    mode = _checkpointing(policy.model) if config.gradient_checkpointing else nullcontext()
+    with mode, attention_for(max(len(row.ids) for row in rows), device):
+        for _ in range(config.updates):
+            values = loop.update(
+                parts(loop.mine(rows), tokens),
+                lambda part: part_values(policy.model, part, config, reference=reference),
+            )
+    return values
+
+
+@contextmanager
+def _checkpointing(model: Any) -> Iterator[None]:
+    model.train()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    try:
+        yield
+    finally:
+        model.gradient_checkpointing_disable()
+        model.eval()
+
+
+def _metrics(
+    groups: Sequence[Group],
+    values: Mapping[str, float] | None,
+    clock: _Clock,
+    *,
+    step: int,
+    rate: float,
+    audited: bool,
+) -> Row:
+    tokens = sum(s.token_count for group in groups for s in group.solutions)
+    return {
+        "step": step,
+        "sampled_groups": len(groups),
+        **group_metrics(groups),
+        **(audit_metrics(groups) if audited else {}),
+        **update_metrics(values),
+        "learning_rate": rate,
+        "sampled_tokens": tokens,
+        "seconds": clock.seconds,
+        "tokens_a_second": tokens / max(sum(clock.seconds.values()), 1e-9),
+    }
+
+
 def _problem_at(problems: Sequence[Problem], seed: int, position: int) -> Problem:
     """Every epoch has its own order."""
     epoch, place = divmod(position, len(problems))
     return problems[int(np.random.default_rng([seed, epoch]).permutation(len(problems))[place])]
 
 
-def _rate(step: int, config: GRPOConfig) -> float:
+def _share(step: int, config: GRPOConfig) -> float:
+    """Of the learning rate, at a step counted from 0; the first step of a warm-up learns already."""
     if step < config.warmup:
         return (step + 1) / config.warmup
-    if config.schedule == "constant":
-        return 1.0
-    left = (config.steps - step) / max(1, config.steps - config.warmup)
-    return left if config.schedule == "linear" else (1 - cos(pi * left)) / 2
-
-
-def _no_update() -> Row:
-    return {"loss": None, "entropy": None, "kl": None, "clipped": None, "grad_norm": None}
-
-
-def _add_lora(model: Any, config: GRPOConfig) -> Any:
-    from policies.training.base import lora_config
-    from policies.training.config import TrainConfig
-
-    options = lora_config(
-        TrainConfig(lora_rank=config.lora_rank, lora_alpha=config.lora_alpha, lora_targets=config.lora_targets)
-    )
-    from peft import get_peft_model
-
-    return get_peft_model(model, options)
+    return rate_at(step, steps=config.steps, warmup=config.warmup, schedule=config.schedule)
 
 
 def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConfig) -> list[Problem]:
@@ -378,17 +308,3 @@ def _claim(
     begun = latest_checkpoint(folder / "checkpoints") is not None
     free = {*_FREE, *(("steps",) if config.schedule == "constant" else ())}
     claim(folder / _RECORD, identity, kind="a training", begun=begun, free=free)
-
-
-def _trim(folder: Path, done: int) -> None:
-    """Drop the rows of steps after the checkpoint, and a torn last line."""
-    for name in (_METRICS, _ATTRIBUTIONS):
-        path = folder / name
-        kept = [row for row in whole_rows(path) if done and row["step"] <= done]
-        replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
-
-
-def _append(path: Path, rows: Sequence[Row] | Iterator[Row], processes: Processes) -> None:
-    if processes.rank == 0:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows))

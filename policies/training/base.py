@@ -1,7 +1,8 @@
 """The model that a training starts from, and low-rank updates of it."""
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import copy
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,45 +57,53 @@ def longest(model: Any, config: TrainConfig) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def lora_config(config: TrainConfig) -> Any:
-    """peft's options for the low-rank updates.
+def add_lora(model: Any, config: TrainConfig) -> Any:
+    """Put low-rank updates into the model's layers, the only trained weights beside the head; None for rank 0.
 
-    Raises ImportError where peft is not installed.
+    What is returned knows how to leave them out (`disable_adapter`) and how to merge them. Raises ImportError where
+    peft is not installed.
     """
+    if not config.lora_rank:
+        return None
     try:
-        from peft import LoraConfig
+        from peft import LoraConfig, get_peft_model
     except ImportError as error:
         raise ImportError("lora_rank needs the package peft: pip install 'stepbeam[train]'") from error
-    return LoraConfig(
+    options = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules=list(config.lora_targets) or "all-linear",
         exclude_modules=list(_HEADS),
     )
-
-
-def add_lora(model: Any, config: TrainConfig) -> Any:
-    """Put low-rank updates into the model's layers, the only trained weights beside the head; a handle for `merge`.
-
-    None where the whole model is to be trained.
-    """
-    if not config.lora_rank:
-        return None
-    options = lora_config(config)
-    from peft import get_peft_model
-
-    handle = get_peft_model(model, options)
+    updates = get_peft_model(model, options)
     if (head := getattr(model, "score", None)) is not None:
         head.float().requires_grad_(True)
-    return handle
+    return updates
 
 
-def merged(handle: Any, config: TrainConfig) -> Any:
-    """The plain model that a peft model computes."""
+def before_training(model: Any, updates: Any) -> Callable[[], AbstractContextManager[Any]]:
+    """What gives, inside its context, the model as it is now: a frozen copy, or the one without its `updates`."""
+    frozen = None if updates is not None else copy.deepcopy(model).eval().requires_grad_(False)
+
+    @contextmanager
+    def before() -> Iterator[Any]:
+        if frozen is not None:
+            yield frozen
+        else:
+            with updates.disable_adapter():
+                yield model
+
+    return before
+
+
+def merged(model: Any, updates: Any, config: TrainConfig) -> Any:
+    """The plain model that a model computes with its low-rank updates, where it has some."""
+    if updates is None:
+        return model
     if config.save_dtype == "float32":
-        handle.float()  # or the sum would be rounded to the frozen weights' dtype
-    return handle.merge_and_unload()
+        updates.float()  # or the sum would be rounded to the frozen weights' dtype
+    return updates.merge_and_unload()
 
 
 @contextmanager

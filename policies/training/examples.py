@@ -1,7 +1,6 @@
-"""Training examples with read-outs, their losses, and transformers' Trainer on them."""
+"""Training examples with read-outs, and their losses."""
 
 import inspect
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-from transformers import Trainer, TrainingArguments
 
-from policies.models.attention import attention_for
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
-from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
+from policies.training.planned import step_count, train_planned
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
@@ -46,6 +43,12 @@ def example(
     return Example(np.asarray(ids, np.int32), np.asarray(at, np.int32), np.asarray(targets, np.float64), shares, term)
 
 
+def continuation(context: Sequence[int], target: Sequence[int], *, term: int = 0) -> Example:
+    """An example of what comes after a context: the output at a position tells of the token after it."""
+    at = range(len(context) - 1, len(context) - 1 + len(target))
+    return example([*context, *target[:-1]], at, target, term=term)
+
+
 def reward_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Cross-entropy between the head's probability at each read-out and its label, which may be soft."""
     hidden = model.base_model(
@@ -58,22 +61,26 @@ def reward_loss(model: Any, batch: Batch) -> torch.Tensor:
     return (losses * batch["weights"]).sum()
 
 
-def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Cross-entropy of the token that follows each read-out."""
+def next_token_losses(model: Any, batch: Batch) -> torch.Tensor:
+    """Minus the log-probability of the token that follows each read-out, in nats; shape (R,)."""
     columns, column = torch.unique(batch["at"], return_inverse=True)
     some = "logits_to_keep" in inspect.signature(model.forward).parameters
     # The logits of a whole prompt would be most of the memory, and none of the loss.
     keep: dict[str, Any] = {"logits_to_keep": columns} if some else {}
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **keep).logits
     read = logits[batch["row"], column if some else batch["at"]].float()
-    losses = cross_entropy(read, batch["targets"].long(), reduction="none")
-    return (losses * batch["weights"]).sum()
+    return cross_entropy(read, batch["targets"].long(), reduction="none")
+
+
+def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Cross-entropy of the token that follows each read-out."""
+    return (next_token_losses(model, batch) * batch["weights"]).sum()
 
 
 def batch_of(examples: Sequence[Example], picks: Sequence[int], *, factors: Sequence[float] = (1.0,)) -> Batch:
     """The tensors of one batch in one part, as `fit` makes them; R read-outs of all its rows."""
     [part] = _scaled([picks], examples, factors)
-    return _collate([(examples[i], scale) for i, scale in part])
+    return collated([examples[i] for i, _ in part], [scale for _, scale in part])
 
 
 def fit(
@@ -91,82 +98,40 @@ def fit(
     plan = plan_batches(
         groups, [len(e.ids) for e in examples], steps=steps, accumulate=config.accumulate, seed=config.seed
     )
-    batches = [part for step in plan for part in _scaled(step, examples, factors)]
+    scaled = [_scaled(step, examples, factors) for step in plan]
 
-    class ScorerTrainer(Planned, Trainer):
-        # A batch's parts add up to it as they are. Transformers before 5.18 asks for a `compute_loss_func` instead.
-        loss_is_scaled_for_ga = True
+    def values(part: list[tuple[int, float]]) -> dict[str, torch.Tensor]:
+        batch = collated([examples[i] for i, _ in part], [scale for _, scale in part])
+        return {"loss": loss(model, {name: tensor.to(model.device) for name, tensor in batch.items()})}
 
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: Batch,
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,  # noqa: ARG002
-        ) -> Any:
-            with torch.autocast(self.args.device.type, torch.bfloat16, enabled=config.bf16):
-                value = loss(model, inputs)
-            return (value, None) if return_outputs else value
-
-    with own_randomness(config.seed), attention_for(max(len(e.ids) for e in examples), device_of(config)):
-        arguments = on_one_device(TrainingArguments(**arguments_for(model, config, out, steps)))
-        trainer = ScorerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=_Picked(examples),
-            data_collator=_collate,
-            compute_loss_func=lambda *_: None,  # never called, for `compute_loss` is our own
-        )
-        run(trainer, batches, config, out)
+    train_planned(model, scaled, values, config=config, out=out, longest=max(len(e.ids) for e in examples))
 
 
-def step_count(groups: Sequence[Group], terms: Sequence[int], config: TrainConfig) -> int:
-    """`max_steps`, or what it takes to draw as many examples of the first term as there are, `epochs` times.
-
-    The last batch of an epoch may be filled up from the next one, and never leaves a row out.
-    """
-    if config.max_steps is not None:
-        return config.max_steps
-    first = sum(len(g.members) for g in groups if terms[g.members[0]] == 0)
-    drawn = sum(g.count for g in groups if terms[g.members[0]] == 0)
-    return max(1, math.ceil(config.epochs * first / drawn - 1e-9))
-
-
-class _Picked:
-    """Examples by (index, share of the batch's loss)."""
-
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self.examples = examples
-
-    def __getitem__(self, pick: tuple[int, float]) -> tuple[Example, float]:
-        return self.examples[pick[0]], pick[1]
-
-    def __len__(self) -> int:
-        return len(self.examples)
+def collated(examples: Sequence[Example], scales: Sequence[float]) -> Batch:
+    """The tensors of some examples, the weights of each times its scale; rows are padded on the right."""
+    width = max(len(e.ids) for e in examples)
+    ids = torch.zeros((len(examples), width), dtype=torch.long)
+    mask = torch.zeros((len(examples), width), dtype=torch.long)
+    for i, e in enumerate(examples):
+        ids[i, : len(e.ids)] = torch.from_numpy(e.ids)
+        mask[i, : len(e.ids)] = 1
+    counts = torch.tensor([len(e.at) for e in examples])
+    weights = [e.weights * scale for e, scale in zip(examples, scales, strict=True)]
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "row": torch.repeat_interleave(torch.arange(len(examples)), counts),
+        "at": torch.from_numpy(np.concatenate([e.at for e in examples])).long(),
+        "targets": torch.from_numpy(np.concatenate([e.targets for e in examples])),
+        "weights": torch.from_numpy(np.concatenate(weights)).float(),
+    }
 
 
 def _scaled(
     step: Sequence[Sequence[int]], examples: Sequence[Example], factors: Sequence[float]
 ) -> list[list[tuple[int, float]]]:
+    """Each example of a step's parts with its share of the loss, by its term's factor and total weight."""
     totals = [0.0] * len(factors)
     for i in (i for part in step for i in part):
         totals[examples[i].term] += float(examples[i].weights.sum())
     return [[(i, factors[examples[i].term] / totals[examples[i].term]) for i in part] for part in step]
-
-
-def _collate(picked: Sequence[tuple[Example, float]]) -> Batch:
-    width = max(len(e.ids) for e, _ in picked)
-    ids = torch.zeros((len(picked), width), dtype=torch.long)
-    mask = torch.zeros((len(picked), width), dtype=torch.long)
-    for i, (e, _) in enumerate(picked):
-        ids[i, : len(e.ids)] = torch.from_numpy(e.ids)
-        mask[i, : len(e.ids)] = 1
-    counts = torch.tensor([len(e.at) for e, _ in picked])
-    return {
-        "input_ids": ids,
-        "attention_mask": mask,
-        "row": torch.repeat_interleave(torch.arange(len(picked)), counts),
-        "at": torch.from_numpy(np.concatenate([e.at for e, _ in picked])).long(),
-        "targets": torch.from_numpy(np.concatenate([e.targets for e, _ in picked])),
-        "weights": torch.from_numpy(np.concatenate([e.weights * scale for e, scale in picked])).float(),
-    }

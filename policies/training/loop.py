@@ -1,194 +1,179 @@
-"""The training loop of all learned scorers: transformers' Trainer over batches decided beforehand."""
+"""The one training loop: whatever is trained gives it the parts of its batches and a loss."""
 
 import json
-import random
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from policies.training.config import TrainConfig
-from policies.training.resume import (
-    latest_checkpoint,
-    restore_optimizer,
-    restore_randomness,
-    restore_weights,
-    write_checkpoint,
-)
+from policies.training.resume import latest_checkpoint, restore_checkpoint, write_checkpoint
+from verifiers.interface.files import replace_text, whole_rows
 
-_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+T = TypeVar("T")
+Values: TypeAlias = Mapping[str, torch.Tensor]
 
 
-def arguments_for(model: Any, config: TrainConfig, out: Path, steps: int) -> dict[str, Any]:
-    """What the Trainer is told; checkpoints, logs and batches are our own.
+@dataclass(kw_only=True)
+class Loop:
+    """The steps of a training that are left, each of which may update the weights that require a gradient.
 
-    Raises ValueError for a device that is not there.
+    >>> model = torch.nn.Linear(1, 1)
+    >>> loop = Loop(model=model, optimizer=torch.optim.AdamW(model.parameters()), steps=2, rate=lambda step: 0.1)
+    >>> parts = [torch.ones(3, 1), torch.ones(1, 1)]
+    >>> for step in loop:
+    ...     made = loop.update(parts, lambda part: {"loss": model(part).sum() / 4})
+    >>> step, sorted(made)
+    (2, ['grad_norm', 'loss'])
+
+    `rate(step)` is the learning rate of a step, counted from 0. In the folder `out` there is a checkpoint every
+    `save_every` steps (0: never), from which the same loop goes on and ends with the same weights; the rows of `logs`
+    then end where it does. `state` is what a checkpoint keeps beside weights, moments and random generators.
+
+    Several processes (`accelerate launch`) add up their gradients, and the first of them writes. Raises ImportError
+    where accelerate is not installed.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', and there is none: use 'cpu' or 'auto'")
-    return {
-        "output_dir": str(out),
-        "max_steps": steps,
-        "per_device_train_batch_size": config.batch_size // config.accumulate,
-        "gradient_accumulation_steps": config.accumulate,
-        "learning_rate": config.learning_rate,
-        "lr_scheduler_type": _SCHEDULES[config.schedule],
-        "warmup_steps": config.warmup,
-        "weight_decay": config.weight_decay,
-        "max_grad_norm": config.max_grad_norm,
-        "gradient_checkpointing": config.gradient_checkpointing,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False} if config.gradient_checkpointing else None,
-        "logging_steps": config.log_every,
-        "logging_nan_inf_filter": False,
-        "save_strategy": "no",
-        "eval_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "remove_unused_columns": False,
-        "seed": config.seed,
-        "use_cpu": device_of(config) == "cpu",
-        "use_cache": bool(model.config.use_cache),  # the Trainer writes it into the model's config
-        "dataloader_pin_memory": device_of(config) == "cuda",
-    }
 
-
-def on_one_device(arguments: Any) -> Any:
-    """The arguments for one GPU or the CPU: transformers would spread a batch over all GPUs in view.
-
-    Raises ValueError where several processes were started.
-    """
-    if arguments.world_size > 1:
-        raise ValueError(f"{arguments.world_size} processes were started: train in one, on one device")
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    return arguments
-
-
-def device_of(config: TrainConfig) -> str:
-    """What is trained on: "cpu" or "cuda"."""
-    return "cpu" if config.device == "cpu" or not torch.cuda.is_available() else "cuda"
-
-
-class Planned:
-    """What every trainer here has in common: batches by plan, and checkpoints that appear whole."""
-
-    args: Any
     model: Any
-    optimizer: Any
-    lr_scheduler: Any
-    state: Any
-    train_dataset: Any
-    data_collator: Any
-    batches: Sequence[Sequence[object]]
+    optimizer: torch.optim.Optimizer
+    steps: int
+    rate: Callable[[int], float]
+    max_grad_norm: float = 1.0  # 0: the gradient is not clipped
+    bf16: bool = False
+    out: Path | None = None
+    logs: Sequence[str] = ("log.jsonl",)
+    save_every: int = 0
+    title: str = "training"
+    state: dict[str, Any] = field(default_factory=dict)
+    step: int = 0  # the step that is made, or was made last
 
-    def get_train_dataloader(self) -> Any:
-        """The parts of the batches in the order of the plan."""
-        return DataLoader(
-            self.train_dataset,
-            batch_sampler=_Batches(self.batches),
-            collate_fn=self.data_collator,
-            pin_memory=self.args.dataloader_pin_memory,
-        )
+    def __post_init__(self) -> None:
+        self.processes = processes()
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002  (the Trainer's signature)
-        _check_weights(self.model, self.state.global_step)
-        folder = Path(self.args.output_dir) / "checkpoints"
-        write_checkpoint(folder, self.model, self.optimizer, self.lr_scheduler, self.state)
+    def __iter__(self) -> Iterator[int]:
+        """The steps after the latest checkpoint, counted from 1."""
+        self._restore()
+        with tqdm(total=self.steps, initial=self.step, desc=self.title, unit="step", disable=None) as self.bar:
+            while self.step < self.steps:
+                self.step += 1
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.rate(self.step - 1)
+                yield self.step
+                if self.save_every and self.step % self.save_every == 0 and self.step < self.steps:
+                    self.save()
+                self.bar.update()
+        self._check_weights()
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:  # noqa: ARG002
-        restore_weights(Path(resume_from_checkpoint), self.model)
+    def update(self, parts: Iterable[T], loss: Callable[[T], Values]) -> dict[str, float]:
+        """One step of the optimizer on the sum of the losses of the parts, of which each process gives its share.
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            restore_optimizer(Path(checkpoint), self.optimizer, self.lr_scheduler)
+        `loss(part)` has the part's "loss", and whatever else of it adds up; returned are the sums over the parts of all
+        processes, and the gradient's norm before it was clipped. Raises FloatingPointError, before any weight is
+        changed, where the loss or the gradient is no number.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, Any] = {}
+        for part in parts:
+            with torch.autocast(self.trained[0].device.type, torch.bfloat16, enabled=self.bf16):
+                values = loss(part)
+            values["loss"].backward()
+            sums = {name: sums.get(name, 0.0) + value.detach().double() for name, value in values.items()}
+        made = self._over_processes({name: float(value) for name, value in sums.items()})
+        norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.max_grad_norm or math.inf))
+        for name, value in (("loss", made["loss"]), ("gradient", norm)):
+            if not math.isfinite(value):
+                raise FloatingPointError(f"the {name} is {value} at step {self.step}: lower the learning rate")
+        self.optimizer.step()
+        return {**made, "grad_norm": norm}
 
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            restore_randomness(Path(checkpoint))
+    def mine(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's share: every so many-th, from its own number on."""
+        return items[self.processes.process_index :: self.processes.num_processes]
+
+    def gathered(self, items: Sequence[T]) -> list[T]:
+        """The items of all processes, one process after another."""
+        if self.processes.num_processes == 1:
+            return list(items)
+        from accelerate.utils import gather_object
+
+        return list(gather_object(list(items)))
+
+    def log(self, values: Mapping[str, float], *, every: int) -> None:
+        """Write a row of means since the last row, and the gradient's last norm, every so many steps and at the end."""
+        unlogged = self.state.setdefault("unlogged", [])
+        unlogged.append(dict(values))
+        if self.step % every == 0 or self.step == self.steps:
+            means = {name: fmean(row[name] for row in unlogged) for name in values}
+            last = {"grad_norm": values["grad_norm"], "learning_rate": self.rate(self.step - 1)}
+            self.write([{"step": self.step, **means, **last}], self.logs[0])
+            self.bar.set_postfix(loss=f"{means['loss']:.4f}")
+            unlogged.clear()
+
+    def write(self, rows: Iterable[Mapping[str, object]], log: str) -> None:
+        """Append rows, each with its step, to one of the logs."""
+        if self.out is not None and self.processes.is_main_process:
+            with open(self.out / log, "a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+    def save(self) -> None:
+        """Write a checkpoint of the step that was made."""
+        self._check_weights()
+        if self.out is not None and self.processes.is_main_process:
+            write_checkpoint(self.out / "checkpoints", self.model, self.optimizer, self.step, self.state)
+
+    def _restore(self) -> None:
+        """Go back to the latest checkpoint, and drop the rows of later steps and a torn last line."""
+        if self.out is None:
+            return
+        if (latest := latest_checkpoint(self.out / "checkpoints")) is not None:
+            self.state |= restore_checkpoint(latest, self.model, self.optimizer)
+            self.step = self.state.pop("step")
+        self.processes.wait_for_everyone()
+        for path in (self.out / log for log in self.logs):
+            if not path.exists() or not self.processes.is_main_process:
+                continue
+            kept = [row for row in whole_rows(path) if self.step and row["step"] <= self.step]
+            replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def _over_processes(self, sums: dict[str, float]) -> dict[str, float]:
+        """Make every process's gradient the sum of all; the sums of what was told of the parts."""
+        if self.processes.num_processes == 1:
+            return sums
+        from accelerate.utils import reduce
+
+        for p in self.trained:  # a process without parts gives zeros
+            p.grad = reduce(torch.zeros_like(p) if p.grad is None else p.grad, "sum")
+        told = self.gathered([sums])
+        return {name: sum(s.get(name, 0.0) for s in told) for name in dict.fromkeys(n for s in told for n in s)}
+
+    def _check_weights(self) -> None:
+        """Raise FloatingPointError before weights that are no numbers are kept."""
+        if not all(bool(p.isfinite().all()) for p in self.trained):
+            raise FloatingPointError(f"the weights are not finite after step {self.step}: lower the learning rate")
 
 
-def run(trainer: Any, batches: Sequence[Sequence[object]], config: TrainConfig, out: Path) -> None:
-    """Let a trainer go through the plan, from the latest checkpoint on."""
-    trainer.batches = batches
-    for callback in (PrinterCallback, ProgressCallback):
-        trainer.remove_callback(callback)
-    checkpoint = latest_checkpoint(out / "checkpoints")
-    done = int(checkpoint.name.partition("-")[2]) if checkpoint else 0
-    trainer.add_callback(_Reporter(out / "log.jsonl", done, config.save_every))
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    _check_weights(trainer.model, trainer.state.global_step)
+def processes() -> Any:
+    """accelerate's state: which of how many processes this is, and its device.
 
-
-def _check_weights(model: Any, step: int) -> None:
-    """Raise FloatingPointError before weights that are no numbers are kept: the log may not have come to it yet."""
-    if not all(bool(p.isfinite().all()) for p in model.parameters() if p.requires_grad):
-        raise FloatingPointError(f"the weights are not finite after step {step}: lower the learning rate")
+    Raises ImportError where accelerate is not installed.
+    """
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise ImportError("training needs the package accelerate: pip install 'stepbeam[train]'") from error
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Seeded random generators inside, and the caller's own afterwards."""
-    python, legacy = random.getstate(), np.random.get_state()  # the Trainer seeds them
+def seeded(seed: int) -> Iterator[None]:
+    """Seeded random generators inside, and the caller's afterwards."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(legacy)
-
-
-class _Reporter(TrainerCallback):
-    """A log as JSON lines, a bar on a terminal, and the word when to save."""
-
-    def __init__(self, path: Path, done: int, save_every: int) -> None:
-        self.path = path
-        self.done = done
-        self.save_every = save_every
-        self.bar: Any = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= self.done]
-        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        self.bar = tqdm(total=state.max_steps, initial=self.done, desc="training", unit="step", disable=None)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self.bar.update()
-        if self.save_every and state.global_step % self.save_every == 0 and state.global_step < state.max_steps:
-            control.should_save = True
-        if state.global_step == state.max_steps:
-            control.should_log = True
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        logs: Mapping[str, Any] = kwargs["logs"]
-        if "loss" not in logs:
-            return
-        if not np.isfinite(logs["loss"]):
-            raise FloatingPointError(f"the loss is {logs['loss']} at step {state.global_step}: lower the learning rate")
-        self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
-        row = {"step": state.global_step, **{k: v for k, v in logs.items() if k != "epoch"}}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        self.bar.close()
-
-
-class _Batches:
-    """A plan as a batch sampler."""
-
-    def __init__(self, batches: Sequence[Sequence[object]]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[list[object]]:
-        return (list(batch) for batch in self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
+        yield

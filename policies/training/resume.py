@@ -1,83 +1,77 @@
-"""Checkpoints of a Trainer that appear whole or not at all, in safetensors and JSON."""
+"""Checkpoints of a training that appear whole or not at all, in safetensors and JSON."""
 
 import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-
-class State(Protocol):
-    """Where a training stands: transformers' TrainerState, or one like it."""
-
-    @property
-    def global_step(self) -> int: ...
-
-    def save_to_json(self, json_path: str) -> None: ...
-
-
 _NAME = re.compile(r"step-(\d+)")
-_STATE = "trainer_state.json"  # where transformers' Trainer looks for it
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the latest step, None where there is none; a half-written one has another name."""
-    found = {int(match[1]): path for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))}
-    return found[max(found)] if found else None
+    steps = {int(match[1]): path for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))}
+    return steps[max(steps)] if steps else None
 
 
-def write_checkpoint(folder: Path, model: Any, optimizer: Any, scheduler: Any, state: State) -> None:
-    """Write all that the rest of a training depends on, then give it its name in one move and drop older ones."""
+def write_checkpoint(
+    folder: Path, model: Any, optimizer: torch.optim.Optimizer, step: int, state: Mapping[str, object]
+) -> None:
+    """Write all that the rest of a training depends on, then give it its name in one move and drop older ones.
+
+    `state` is what the training keeps beside weights, moments and random generators. Raises OSError where the disk
+    is full; the checkpoint before is then still whole.
+    """
     draft = folder / ".draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    save_file(_trained(model), draft / "weights.safetensors")
-    saved = optimizer.state_dict()
-    moments = {f"{i}.{key}": v for i, moment in saved["state"].items() for key, v in moment.items()}
-    save_file({key: value.detach().contiguous() for key, value in moments.items()}, draft / "optimizer.safetensors")
-    save_file(_randomness(), draft / "randomness.safetensors")
-    schedule = {"groups": saved["param_groups"], "scheduler": scheduler.state_dict()}
-    (draft / "schedule.json").write_text(json.dumps(schedule), encoding="utf-8")
-    state.save_to_json(str(draft / _STATE))
-    whole = folder / f"step-{state.global_step}"
-    shutil.rmtree(whole, ignore_errors=True)
-    os.replace(draft, whole)
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        save_file(_trained(model), draft / "weights.safetensors")
+        moments = {f"{i}.{k}": v for i, kept in optimizer.state_dict()["state"].items() for k, v in kept.items()}
+        save_file({key: value.detach().contiguous() for key, value in moments.items()}, draft / "optimizer.safetensors")
+        save_file(_randomness(), draft / "randomness.safetensors")
+        (draft / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+        whole = folder / f"step-{step}"
+        shutil.rmtree(whole, ignore_errors=True)
+        os.replace(draft, whole)
+    except OSError as error:
+        raise OSError(
+            f"{folder}: the checkpoint of step {step} could not be written ({error}); the one before it is whole, and "
+            "the same call goes on from there"
+        ) from error
     for older in folder.glob("step-*"):
         if older != whole:
             shutil.rmtree(older)
 
 
-def restore_weights(checkpoint: Path, model: Any) -> None:
-    """Put a checkpoint's weights into the model."""
+def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put weights, moments and torch's random generators where they were; the step, and the rest of the state.
+
+    Raises ValueError for a checkpoint of another model.
+    """
     trained, saved = _trained(model), load_file(checkpoint / "weights.safetensors")
     if trained.keys() != saved.keys():
         raise ValueError(f"{checkpoint}: a checkpoint of another model; choose another out, or remove the folder")
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(saved[name])
-
-
-def restore_optimizer(checkpoint: Path, optimizer: Any, scheduler: Any) -> None:
-    """Put a checkpoint's moments and learning rates into the optimizer and its scheduler."""
-    schedule = json.loads((checkpoint / "schedule.json").read_text(encoding="utf-8"))
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(checkpoint / "optimizer.safetensors").items():
         index, _, name = key.partition(".")
         moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": schedule["groups"]})
-    scheduler.load_state_dict(schedule["scheduler"])
-
-
-def restore_randomness(checkpoint: Path) -> None:
-    """Put torch's random generators where they were."""
-    states = load_file(checkpoint / "randomness.safetensors")
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    generators = load_file(checkpoint / "randomness.safetensors")
+    torch.set_rng_state(generators["cpu"])
+    if "cuda" in generators and torch.cuda.is_available():
+        torch.cuda.set_rng_state(generators["cuda"])
+    state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return state
 
 
 def _trained(model: Any) -> dict[str, torch.Tensor]:

@@ -11,9 +11,9 @@ from policies.models.chat import encode_prompt, encode_text
 from policies.training.base import add_lora, load_base, longest, merged
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
-from policies.training.examples import Example, example, fit, next_token_loss
+from policies.training.examples import Example, continuation, fit, next_token_loss
 from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import own_randomness
+from policies.training.loop import seeded
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat
@@ -75,7 +75,7 @@ def train_genrm(
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
     task = {"solution_weight": solution_weight, "rationales": rationales, "rows": digest_of(rows)}
     identity = {**entry, **task, "base": base_digest(base)}
-    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+    with training_folder(folder, config, identity) as finished, seeded(config.seed):
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
@@ -91,9 +91,9 @@ def train_genrm(
         if mode == "cot":
             # Room for what it learnt to say and as much again, counted from where the solution begins.
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
-        handle = add_lora(model, config)
+        updates = add_lora(model, config)
         fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=factors)
-        finish_folder(folder, model if handle is None else merged(handle, config), tokenizer, entry, config)
+        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
     return folder
 
 
@@ -126,7 +126,7 @@ def verify_examples(
             return False
         if row.right:
             right.append(len(examples))
-        examples.append(_continuation(context, target, _VERIFY))
+        examples.append(continuation(context, target, term=_VERIFY))
         return True
 
     for row in rows:
@@ -166,17 +166,11 @@ def solve_examples(
         if limit is not None and len(context) + len(target) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(problem.id)
         else:
-            examples.append(_continuation(context, target, _SOLVE))
+            examples.append(continuation(context, target, term=_SOLVE))
     if not unique:
         raise ValueError("no row is right, so there is no solution to learn: use solution_weight=0")
     warn_of_skipped(skipped, len(unique), what="right solutions", stacklevel=4)
     return examples
-
-
-def _continuation(context: Sequence[int], target: Sequence[int], term: int) -> Example:
-    # The output at a position tells of the token after it.
-    at = range(len(context) - 1, len(context) - 1 + len(target))
-    return example([*context, *target[:-1]], at, target, term=term)
 
 
 def _verdict_id(tokenizer: Any, text: str) -> int:

@@ -1,25 +1,26 @@
 """The DPO baseline: a policy tuned to prefer right solutions, whose implicit reward then verifies."""
 
-import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
-from policies.models.attention import attention_for
 from policies.models.chat import encode_prompt
 from policies.models.steps import StepCutter, eos_ids
-from policies.training.base import load_base, longest, lora_config, merged
+from policies.training.base import add_lora, before_training, load_base, longest, merged
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
-from policies.training.examples import step_count
+from policies.training.examples import Example, collated, continuation, next_token_losses
 from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import Planned, arguments_for, device_of, on_one_device, own_randomness, run
+from policies.training.loop import seeded
+from policies.training.planned import device_of, step_count, train_planned
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem, Solution
@@ -60,8 +61,8 @@ def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None
     pairs: list[Preference] = []
     for problem, (right, wrong) in pools.items():
         chosen, rejected = ([list(pool.values())[i] for i in rng.permutation(len(pool))] for pool in (right, wrong))
-        found = [Preference(problem, chosen[i], rejected[j]) for i, j in _spread(len(chosen), len(rejected))]
-        pairs += found[:per_problem]
+        spread = [Preference(problem, chosen[i], rejected[j]) for i, j in _spread(len(chosen), len(rejected))]
+        pairs += spread[:per_problem]
     return pairs
 
 
@@ -74,20 +75,21 @@ def train_dpo(
     chat: bool = True,
     config: TrainConfig | None = None,
 ) -> Path:
-    """Tune a causal LM by DPO (Rafailov et al. 2023, equation 7), through trl; the reference is the base.
+    """Tune a causal LM by DPO (Rafailov et al. 2023, equation 7); the reference is the base.
 
     The ids are those that `policies.Transformers(..., chat=chat).logprobs` reads, so that
     `ImplicitReward(tuned, base, beta)` scores what was trained. A batch has `config.batch_size` pairs;
     pairs over the context are left out with a warning. Trained again into the same `out`, it goes on
-    where it was interrupted and ends with the same weights. Returns the folder.
+    where it was interrupted and ends with the same weights. Its log has the mean rewards of chosen and rejected
+    solutions, the margin between them, and how often it is positive. Returns the folder.
 
     >>> from bench.tiny import weights_folder
     >>> train_dpo(weights_folder("policy"), [], out="nowhere", beta=0.0)
     Traceback (most recent call last):
     ValueError: beta is 0.0: it must be positive
 
-    Raises ImportError where trl is not installed, ValueError where no pair can be trained on, where
-    `config.balance` is asked for, or where `out` belongs to another training.
+    Raises ValueError where no pair can be trained on, where `config.balance` is asked for, or where `out`
+    belongs to another training.
     """
     config = config or TrainConfig()
     folder = Path(out)
@@ -95,42 +97,61 @@ def train_dpo(
         raise ValueError(f"beta is {beta}: it must be positive")
     if config.balance:
         raise ValueError("balance=True has no meaning for pairs: each has one of either kind")
-    trl = _trl()
     entry = {"kind": "dpo", "beta": beta, "chat": chat}
     identity = {**entry, "base": base_digest(base), "rows": digest_of(pairs)}
-    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+    with training_folder(folder, config, identity) as finished, seeded(config.seed):
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
-        limit = longest(model, config)
-        examples = pair_ids(tokenizer, pairs, model=model, limit=limit, chat=chat)
+        rows = pair_ids(tokenizer, pairs, model=model, limit=longest(model, config), chat=chat)
+        examples = [
+            (_after(r["prompt_ids"], r["chosen_ids"]), _after(r["prompt_ids"], r["rejected_ids"])) for r in rows
+        ]
         group = Group(tuple(range(len(examples))), config.batch_size)
         steps = step_count([group], [0] * len(examples), config)
-        lengths = [max(len(e["chosen_ids"]), len(e["rejected_ids"])) + len(e["prompt_ids"]) for e in examples]
+        lengths = [max(len(r["chosen_ids"]), len(r["rejected_ids"])) + len(r["prompt_ids"]) for r in rows]
         plan = plan_batches([group], lengths, steps=steps, accumulate=config.accumulate, seed=config.seed)
-        # With low-rank updates the reference is the model without them.
-        reference = None if config.lora_rank else load_base(AutoModelForCausalLM, base, config)[0]
-        options = arguments_for(model, config, folder, steps)
-        options |= {"beta": beta, "max_length": None, "bf16": False, "loss_type": ["sigmoid"]}
-        trainer = _trainer(trl, config.bf16)(
-            model=model,
-            ref_model=reference,
-            args=on_one_device(trl.DPOConfig(**options)),
-            train_dataset=_dataset(examples),
-            processing_class=copy.deepcopy(tokenizer),  # trl gives it a padding token
-            peft_config=lora_config(config) if config.lora_rank else None,
-        )
-        with attention_for(max(lengths), device_of(config)):
-            run(trainer, [part for step in plan for part in step], config, folder)
-        tuned = merged(trainer.model, config) if config.lora_rank else model
-        finish_folder(folder, tuned, tokenizer, entry, config)
+        updates = add_lora(model, config)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0  # of the two models that are compared, the reference has none
+        reference = before_training(model.to(device_of(config)), updates)
+
+        def loss(picks: Sequence[int]) -> Mapping[str, torch.Tensor]:
+            return dpo_values(model, reference, [examples[i] for i in picks], beta=beta, pairs=config.batch_size)
+
+        train_planned(model, plan, loss, config=config, out=folder, longest=max(lengths))
+        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
     return folder
+
+
+def dpo_values(
+    model: Any,
+    reference: Callable[[], AbstractContextManager[Any]],
+    examples: Sequence[tuple[Example, Example]],
+    *,
+    beta: float,
+    pairs: int,
+) -> dict[str, torch.Tensor]:
+    """The share that some (chosen, rejected) have in the loss of a batch of so many pairs, and in its mean rewards."""
+    with torch.no_grad(), reference() as base:
+        before = _logps(base, examples)
+    chosen, rejected = beta * (_logps(model, examples) - before)
+    margins = chosen - rejected
+    values = {
+        "loss": -logsigmoid(margins),
+        "rewards/chosen": chosen,
+        "rewards/rejected": rejected,
+        "rewards/margins": margins,
+        "rewards/accuracies": (margins > 0).float(),
+    }
+    return {name: value.sum() / pairs for name, value in values.items()}
 
 
 def pair_ids(
     tokenizer: Any, pairs: Sequence[Preference], *, model: Any, limit: int | None, chat: bool = True
 ) -> list[dict[str, list[int]]]:
-    """Prompt, chosen and rejected ids of each pair, as trl names them; what is over `limit` is left out."""
+    """Prompt, chosen and rejected ids of each pair; what is over `limit` is left out."""
     cutter = StepCutter(tokenizer, model.config.get_text_config().vocab_size)
     ends = eos_ids(getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer)
     examples: list[dict[str, list[int]]] = []
@@ -148,38 +169,23 @@ def pair_ids(
     return examples
 
 
+def _after(prompt: Sequence[int], solution: Sequence[int]) -> Example:
+    begin = max(1, len(prompt))  # the first token of all has no probability
+    ids = [*prompt, *solution]
+    return continuation(ids[:begin], ids[begin:])
+
+
+def _logps(model: Any, examples: Sequence[tuple[Example, Example]]) -> torch.Tensor:
+    """The log-probabilities of all chosen and of all rejected solutions, in nats; shape (2, pairs)."""
+    rows = [pair[side] for side in (0, 1) for pair in examples]
+    batch = {name: tensor.to(model.device) for name, tensor in collated(rows, [1.0] * len(rows)).items()}
+    by_row = next_token_losses(model, batch).split([len(row.at) for row in rows])
+    return -torch.stack([losses.sum() for losses in by_row]).view(2, -1)
+
+
 def _spread(rights: int, wrongs: int) -> Iterator[tuple[int, int]]:
     """All pairs of indices; the first of them use every right and every wrong one."""
     longer = max(rights, wrongs)
     for shift in range(min(rights, wrongs)):
         for k in range(longer):
             yield (k, (k + shift) % wrongs) if rights >= wrongs else ((k + shift) % rights, k)
-
-
-def _trl() -> Any:
-    try:
-        import trl
-    except ImportError as error:
-        raise ImportError("the DPO baseline needs the package trl: pip install 'stepbeam[train]'") from error
-    return trl
-
-
-def _dataset(examples: Sequence[dict[str, list[int]]]) -> Any:
-    from datasets import Dataset
-
-    return Dataset.from_list(list(examples))
-
-
-def _trainer(trl: Any, bf16: bool) -> Any:
-    class PairTrainer(Planned, trl.DPOTrainer):  # type: ignore[misc]
-        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-            return dataset  # the ids are ours already
-
-        def _send_telemetry(self) -> None:
-            pass  # a library does not report on its user
-
-        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-            with torch.autocast(self.args.device.type, torch.bfloat16, enabled=bf16):
-                return super().compute_loss(*args, **kwargs)
-
-    return PairTrainer

@@ -14,7 +14,7 @@ from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
 from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import own_randomness
+from policies.training.loop import seeded
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Solution
@@ -36,7 +36,7 @@ def train_reward_model(
     """Train a model with a head of one output on the rows' labels, and write its folder."""
     folder = Path(out)
     identity = {**entry, "base": base_digest(base), "rows": digest_of(rows)}
-    with training_folder(folder, config, identity) as finished, own_randomness(config.seed):
+    with training_folder(folder, config, identity) as finished, seeded(config.seed):
         if finished:
             return
         model, tokenizer = load_base(auto_class, base, config, fresh=("score.weight", "score.bias"), labels=1)
@@ -49,9 +49,9 @@ def train_reward_model(
         else:
             groups = [Group(tuple(range(len(examples))), config.batch_size)]
             examples = balanced_labels(examples) if config.balance else examples
-        handle = add_lora(model, config)
+        updates = add_lora(model, config)
         fit(model, examples, groups, reward_loss, config=config, out=folder)
-        finish_folder(folder, model if handle is None else merged(handle, config), tokenizer, entry, config)
+        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
 
 
 def reward_examples(
@@ -71,11 +71,11 @@ def reward_examples(
         prompts = token_rows(tokenizer, problems, [Solution()] * len(chunk), limit=None)
         for row, tokens, prompt in zip(chunk, whole, prompts, strict=True):
             assert isinstance(prompt, TokenRow)
-            found = _reads(row, tokens, len(prompt.ids) - 1, outcome_only=outcome_only, limit=limit)
-            if isinstance(found, str):
-                skipped.setdefault(found, []).append(row.problem.id)
+            reads = _reads(row, tokens, len(prompt.ids) - 1, outcome_only=outcome_only, limit=limit)
+            if isinstance(reads, str):
+                skipped.setdefault(reads, []).append(row.problem.id)
             else:
-                examples.append(found)
+                examples.append(reads)
     warn_of_skipped(skipped, len(rows))
     return examples
 

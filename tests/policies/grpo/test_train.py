@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
-from policies.grpo import train as module
 from policies.grpo.rollout import judge_groups, sample_groups, step_ends
-from policies.grpo.update import Row, lm_head, parts, row_logprobs, rows_of, update
+from policies.grpo.update import Row, part_values, parts, row_logprobs, rows_of
 from policies.models.tiny_example import tiny_model, tiny_tokenizer
+from policies.training import resume
+from policies.training.loop import Loop
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(6)]
@@ -55,13 +57,19 @@ def judged(policy, config=CONFIG, *, verifier=vowels, prm=None, problems=PROBLEM
     return judge_groups(problems, pools, verifier, prm, config)
 
 
-def gradient(policy, rows, config=CONFIG, **options) -> torch.Tensor:
+def update(model, rows, config=CONFIG, *, rate=0.0, reference=None):
+    """One update without any clipping."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    loop = Loop(model=model, optimizer=optimizer, steps=1, rate=lambda _: rate, max_grad_norm=0.0, bf16=config.bf16)
+    return loop.update(
+        parts(rows, config.part_tokens or 2048), lambda part: part_values(model, part, config, reference=reference)
+    )
+
+
+def gradient(policy, rows, config=CONFIG) -> torch.Tensor:
     """The gradient of a batch, as one long vector; no weight changes."""
-    parameters = list(policy.model.parameters())
-    rows = [replace_row(row) for row in rows]
-    still = torch.optim.SGD(parameters, lr=0.0)
-    update(policy.model, lm_head(policy.model), rows, still, replace(config, max_grad_norm=1e9), **options)
-    return torch.cat([p.grad.flatten().double() for p in parameters])
+    update(policy.model, [replace_row(row) for row in rows], config)
+    return torch.cat([p.grad.flatten().double() for p in policy.model.parameters()])
 
 
 def replace_row(row: Row) -> Row:
@@ -155,37 +163,16 @@ def test_the_gradient_is_that_of_finite_differences():
         with torch.no_grad():
             weight[place] += shift
         again = [Row(r.ids, r.prompt, r.advantages, r.weight, o) for r, o in zip(rows, old, strict=True)]
-        still = torch.optim.SGD(policy.model.parameters(), lr=0.0)
-        made = update(
-            policy.model,
-            lm_head(policy.model),
-            again,
-            still,
-            replace(config, max_grad_norm=1e9),
-            reference=lambda: Always((other, lm_head(other))),
-        )
-        found = weight.grad[place].clone()
+        made = update(policy.model, again, config, reference=lambda: nullcontext(other))
+        slope = weight.grad[place].clone()
         with torch.no_grad():
             weight[place] -= shift
-        return made.loss, found
+        return made["loss"], slope
 
     for place in [(5, 3), (40, 7), (70, 20)]:
         _, slope = loss_at(0.0, place)
         up, down = (loss_at(h, place)[0] for h in (1e-5, -1e-5))
         assert float(slope) == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-9)
-
-
-class Always:
-    """A context that gives the same."""
-
-    def __init__(self, given):
-        self.given = given
-
-    def __enter__(self):
-        return self.given
-
-    def __exit__(self, *_):
-        return False
 
 
 def test_parts_order_and_padding_change_no_gradient():
@@ -232,13 +219,13 @@ def test_the_sampled_log_probabilities_are_those_that_are_trained_on():
     policy = tiny()
     groups = judged(policy, config)
     rows = rows_of(groups, policy, config)
-    found, entropy = row_logprobs(policy.model, lm_head(policy.model), rows, 0.7)
+    found, entropy = row_logprobs(policy.model, rows, 0.7)
     sampled = [p for g in groups if not g.dead for s in g.solutions for step in s.steps for p in step.logprobs]
     np.testing.assert_allclose(found.detach().numpy(), sampled, atol=1e-4)
     assert bool((entropy > 0).all())
     before = weights(policy)
-    made = update(policy.model, lm_head(policy.model), rows, torch.optim.SGD(policy.model.parameters(), lr=0.0), config)
-    assert made.clipped == 0.0  # the ratio is 1
+    made = update(policy.model, rows, config)
+    assert made["clipped"] == 0.0  # the ratio is 1
     assert torch.equal(before, weights(policy))
     assert all(row.old is not None for row in rows)
 
@@ -478,7 +465,7 @@ def test_bad_input_is_named(tmp_path):
         trained(verifier=from_function(lambda p, s: 0.0), prm=OneTooMany())
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("")
-    with pytest.raises(ValueError, match="not a training's folder"):
+    with pytest.raises(ValueError, match=r"holds other files and no training\.json"):
         grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "full", config=CONFIG)
 
 
@@ -503,15 +490,15 @@ def test_rewards_that_are_missing_are_counted_and_teach_nothing(tmp_path):
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
     config = replace(CONFIG, steps=4, save_every=2)
-    real, calls = module.write_checkpoint, []
+    real, calls = resume.save_file, []
 
     def full(*arguments):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == 5:  # of three files a checkpoint
             raise OSError(28, "No space left on device")
         real(*arguments)
 
-    monkeypatch.setattr(module, "write_checkpoint", full)
+    monkeypatch.setattr(resume, "save_file", full)
     with pytest.raises(OSError, match=r"checkpoint of step 4 could not be written.*No space left.*goes on from there"):
         grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=config)
     monkeypatch.undo()
@@ -526,7 +513,7 @@ def test_a_gradient_that_is_no_number_changes_no_weight():
     rows[0].advantages = np.full_like(rows[0].advantages, np.inf)
     before = weights(policy)
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        update(policy.model, lm_head(policy.model), rows, torch.optim.SGD(policy.model.parameters(), lr=1.0), CONFIG)
+        update(policy.model, rows, rate=1.0)
     assert torch.equal(before, weights(policy))
 
 
@@ -546,6 +533,6 @@ def test_the_heads_of_models_that_do_more_to_their_logits():
     sized = GraniteForCausalLM(GraniteConfig(**sizes, logits_scaling=3.0)).eval()
     row = Row((5, 6, 7, 8, 9), 2, np.ones(3), 1.0)
     for model in (capped, sized):
-        found, _ = row_logprobs(model, lm_head(model), [row], 1.0)
+        found, _ = row_logprobs(model, [row], 1.0)
         whole = model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
         torch.testing.assert_close(found, torch.stack([whole[1, 7], whole[2, 8], whole[3, 9]]), rtol=1e-4, atol=1e-5)

@@ -20,8 +20,9 @@ from policies.training import resume as train_checkpoint
 from policies.training.base import load_base
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
-from policies.training.examples import batch_of, reward_loss, step_count
+from policies.training.examples import batch_of, reward_loss
 from policies.training.folder import base_digest, finish_folder
+from policies.training.planned import step_count
 from policies.training.skipped import SkippedRowsWarning
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
 from verifiers.reward_models import train_reward as shared
@@ -337,7 +338,7 @@ def test_a_tokenizer_with_several_chat_templates_is_saved_whole(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [3, 6])
-def test_weights_that_are_no_numbers_are_never_kept(tmp_path, monkeypatch, bad):
+def test_a_loss_that_is_no_number_is_never_learnt_from(tmp_path, monkeypatch, bad):
     calls = []
 
     def loss(model, batch):
@@ -346,7 +347,7 @@ def test_weights_that_are_no_numbers_are_never_kept(tmp_path, monkeypatch, bad):
 
     monkeypatch.setattr(shared, "reward_loss", loss)
     config = TrainConfig(max_steps=6, batch_size=4, save_every=2, log_every=100)
-    with pytest.raises(FloatingPointError, match=r"the (weights are not finite after step 4|loss is nan at step 6)"):
+    with pytest.raises(FloatingPointError, match=f"the loss is nan at step {bad}: lower the learning rate"):
         train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
     [kept] = (tmp_path / "orm" / "checkpoints").glob("step-*")
     assert kept.name == ("step-2" if bad == 3 else "step-4")
