@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from policies.models.chat import encode_texts
+from policies.models.locks import TOKENIZING
 from policies.models.token_rows import TokenRow
 from prms.formats import PRMFormat
 from verifiers.interface.solution import Problem, Solution, Step
@@ -82,9 +84,7 @@ class RowBuilder:
         ordered = sorted(texts)
         anchor = "\n" if self.marked and not opening else ""
         written = [anchor + text for text in ordered]
-        encoded = (
-            self.tokenizer(written, add_special_tokens=False, split_special_tokens=True).input_ids if written else []
-        )
+        encoded = encode_texts(self.tokenizer, written)
         # The mark and the line break are two tokens, which no text behind them can change.
         return {text: tuple(ids[2:] if anchor else ids) for text, ids in zip(ordered, encoded, strict=True)}
 
@@ -119,7 +119,7 @@ def row_builder(tokenizer: Any, form: PRMFormat) -> RowBuilder:
     forbidden = (special | set(tokenizer.all_special_ids)) - {tokenizer.unk_token_id}
     if not form.tag_in_steps:
         forbidden |= set(tag)
-    lone, pair = (tokenizer(text, add_special_tokens=False).input_ids for text in ("\n", "\n\n"))
+    lone, pair = encode_texts(tokenizer, ["\n", "\n\n"])
     builder = RowBuilder(
         tokenizer, form, *pieces, forbidden=frozenset(forbidden), marked=len(lone) == 2 and pair == [*lone, lone[1]]
     )
@@ -209,7 +209,8 @@ def _split(text: str, slots: Sequence[str], form: PRMFormat) -> list[str]:
 
 def _trusted(tokenizer: Any, text: str) -> tuple[int, ...]:
     """The ids of what the template wrote, special tokens and its own BOS among them."""
-    return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=False).input_ids)
+    with TOKENIZING:
+        return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=False).input_ids)
 
 
 def _check_against_whole_text(builder: RowBuilder) -> None:

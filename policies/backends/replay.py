@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 from policies.checks import check_rows
@@ -17,7 +18,8 @@ class Replay:
     each state (problem and prefix), a new seed takes the next saved solution in saved order, and a known
     seed the same one again. A state that has no more saved solutions fails the row, with a reason.
     `until="step"` hands out one more step. `sampling` is not used: what was saved stays as it is. The
-    spend counts the saved tokens as sampled, 0 where they are not known.
+    spend counts the saved tokens as sampled, 0 where they are not known. Threads may share it; which of them
+    takes the next saved solution of a state is then a matter of who comes first.
 
     >>> from verifiers import Step
     >>> saved = [Solution((Step("2+2=4\n"), Step(end)), Stop.EOS) for end in ("Four.", "4.")]
@@ -40,6 +42,7 @@ class Replay:
                         f"saved solution {i} of problem {name!r} is open: set its stop to EOS, LENGTH or FAILED"
                     )
         self._states: dict[tuple[str, tuple[str, ...]], _State] = {}
+        self._turn = threading.Lock()  # the samples of a call follow each other, and no two seeds share one
 
     def extend(
         self,
@@ -52,9 +55,10 @@ class Replay:
     ) -> Extended:
         """Extend every prefix by a saved step, or to a saved end; see `policies.Policy`."""
         check_rows(problems, prefixes, seeds, until)
+        with self._turn:
+            samples = [self._sample(p.id, prefix, s) for p, prefix, s in zip(problems, prefixes, seeds, strict=True)]
         solutions, spend = [], []
-        for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True):
-            solution = self._sample(problem.id, prefix, seed)
+        for prefix, solution in zip(prefixes, samples, strict=True):
             past = len(prefix.steps)
             if until == "step" and len(solution.steps) > past + 1:
                 solution = Solution(solution.steps[: past + 1])
@@ -71,9 +75,9 @@ class Replay:
         at = state.given.setdefault(seed, len(state.given))
         if at < len(state.solutions):
             return state.solutions[at]
-        found = f"{len(state.solutions)} saved solution{'' if len(state.solutions) == 1 else 's'}"
+        pool = f"{len(state.solutions)} saved solution{'' if len(state.solutions) == 1 else 's'}"
         where = " that start with this prefix" if prefix.steps else ""
-        return failed(f"problem {name!r} has {found}{where}; sample {at + 1} was asked for", prefix.steps)
+        return failed(f"problem {name!r} has {pool}{where}; sample {at + 1} was asked for", prefix.steps)
 
     def _starting_with(self, name: str, texts: tuple[str, ...]) -> tuple[Solution, ...]:
         n = len(texts)

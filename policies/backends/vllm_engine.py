@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ import torch
 from policies.models.engine_options import EngineOptions
 from verifiers.interface.errors import EngineStoppedError
 
-# Engines within one process share its process groups, which the first to shut down takes from the others.
+# Engines within one process share what a running model's layers look up, and so they take turns.
+_TURN = threading.RLock()
+# They share its process groups too, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CLOSED: list[Any] = []  # and so they shut down together, with the last
 _CPU_BLOCK = 32  # the smallest that its attention takes; prefixes are shared by whole blocks
@@ -105,6 +108,8 @@ class Engine:
         except (OSError, RuntimeError, ValueError) as error:
             raise ValueError(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
+        # Of two calls at once each would take rows of the other.
+        self._turn = _TURN if self._in_process else threading.RLock()
         if self._in_process:
             _RUNNING.add(self)
         self.context: int = self.llm.llm_engine.model_config.max_model_len
@@ -141,7 +146,7 @@ class Engine:
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
         outputs = self._run(lambda: self.llm.generate(prompts, params, use_tqdm=False), prompts)
         return [
-            [found[i].logprob for i, found in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
+            [at[i].logprob for i, at in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
             for ids, output in zip(rows, outputs, strict=True)
         ]
 
@@ -156,37 +161,39 @@ class Engine:
 
         Where several run within this process (on a CPU) the memory comes back with the last of them.
         """
-        if not self._is_open:
-            return
-        self._is_open, self._ended_by = False, self._ended_by or "it was closed"
-        core = self.llm.llm_engine.engine_core
-        del self.llm
-        if not self._in_process:
-            core.shutdown()
-            return
-        _RUNNING.discard(self)
-        _CLOSED.append(core)
-        while _CLOSED and not _RUNNING:
-            _CLOSED.pop().shutdown()
+        with self._turn:
+            if not self._is_open:
+                return
+            self._is_open, self._ended_by = False, self._ended_by or "it was closed"
+            core = self.llm.llm_engine.engine_core
+            del self.llm
+            if not self._in_process:
+                core.shutdown()
+                return
+            _RUNNING.discard(self)
+            _CLOSED.append(core)
+            while _CLOSED and not _RUNNING:
+                _CLOSED.pop().shutdown()
 
-    def _run(self, work: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
-        if self._ended_by:
-            raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
-        if not prompts:
-            return []
-        try:
-            # Within this process its sampler also draws from torch's own numbers, and uses none of them.
-            with torch.random.fork_rng(devices=[], enabled=self._in_process):
-                return work()
-        except BaseException as error:
-            if self._emptied(error):
-                raise
-            self._ended_by = f"{type(error).__name__}: {_in_a_line(error)}"
-            if not isinstance(error, Exception):
-                raise
-            raise EngineStoppedError(
-                f"the vLLM engine has stopped ({self._ended_by}): its own log says why; load the model again"
-            ) from error
+    def _run(self, generate: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
+        with self._turn:
+            if self._ended_by:
+                raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
+            if not prompts:
+                return []
+            try:
+                # Within this process its sampler also draws from torch's own numbers, and uses none of them.
+                with torch.random.fork_rng(devices=[], enabled=self._in_process):
+                    return generate()
+            except BaseException as error:
+                if self._emptied(error):
+                    raise
+                self._ended_by = f"{type(error).__name__}: {_in_a_line(error)}"
+                if not isinstance(error, Exception):
+                    raise
+                raise EngineStoppedError(
+                    f"the vLLM engine has stopped ({self._ended_by}): its own log says why; load the model again"
+                ) from error
 
     def _emptied(self, error: BaseException) -> bool:
         """Clear what a broken call has left in the engine; False where the engine is of no more use.

@@ -13,6 +13,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 
 from policies.decoding.slots import KVShape, Slots, Workspace
 from policies.models.attention import any_length, grouped_attention
+from policies.models.locks import running
 from policies.models.parameters import flop_parameters
 
 
@@ -50,14 +51,14 @@ class Runner:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Evaluation mode without gradients, and the training mode back afterwards."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            with torch.inference_mode(), any_length(), grouped_attention(self.model):
+        """Evaluation mode without gradients for one thread at a time, and the training mode back afterwards."""
+        with running(self.model), torch.inference_mode(), any_length(), grouped_attention(self.model):
+            training = self.model.training
+            self.model.eval()
+            try:
                 yield
-        finally:
-            self.model.train(training)
+            finally:
+                self.model.train(training)
 
     def slots(self, *, capacity: int, edge: int, columns: int, main: bool = False) -> Slots:
         """Empty slots for this model; of the `main` ones there is one at a time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -41,6 +42,9 @@ def _grouped_sdpa(
     return grouped.reshape(rows, heads, 1, -1).transpose(1, 2).contiguous(), None
 
 
+_SWITCH = threading.Lock()
+_inside, _planned = 0, True
+
 AttentionInterface.register(_NAME, _grouped_sdpa)
 AttentionMaskInterface.register(_NAME, sdpa_mask)
 
@@ -48,12 +52,20 @@ AttentionMaskInterface.register(_NAME, sdpa_mask)
 @contextmanager
 def any_length() -> Iterator[None]:
     """No cuDNN attention: it plans for every new length (45 ms on an H200), and each step of decoding has one."""
-    planned = torch.backends.cuda.cudnn_sdp_enabled()
-    torch.backends.cuda.enable_cudnn_sdp(False)
+    global _inside, _planned
+    # The switch is the whole process's: the first thread to come in turns it, the last to leave turns it back.
+    with _SWITCH:
+        if not _inside:
+            _planned = torch.backends.cuda.cudnn_sdp_enabled()
+            torch.backends.cuda.enable_cudnn_sdp(False)
+        _inside += 1
     try:
         yield
     finally:
-        torch.backends.cuda.enable_cudnn_sdp(planned)
+        with _SWITCH:
+            _inside -= 1
+            if not _inside:
+                torch.backends.cuda.enable_cudnn_sdp(_planned)
 
 
 def attention_for(longest: int, device: str) -> AbstractContextManager[None]:

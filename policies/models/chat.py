@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from policies.models.locks import TOKENIZING
 from verifiers.interface.solution import Message
 
 
@@ -25,8 +26,10 @@ def encode_prompt(tokenizer: Any, prompt: str | tuple[Message, ...], *, chat: bo
         rendered = tokenizer.apply_chat_template(
             [{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True
         )
-        return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
-    ids = list(tokenizer(plain_text(prompt))["input_ids"])
+        with TOKENIZING:
+            return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+    with TOKENIZING:
+        ids = list(tokenizer(plain_text(prompt))["input_ids"])
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     if eos is not None and len(ids) > 1 and ids[-1] == eos:
         ids.pop()
@@ -51,9 +54,9 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """
     if not texts:
         return []
-    return [
-        list(ids) for ids in tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    ]
+    with TOKENIZING:
+        rows = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [list(ids) for ids in rows]
 
 
 def plain_text(prompt: str | tuple[Message, ...]) -> str:

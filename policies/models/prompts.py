@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -37,7 +38,7 @@ class Prompts:
         self.cutter = cutter
         self.chat = chat
         self.context = context
-        self._known: dict[str | tuple[Message, ...], tuple[int, ...]] = {}
+        self._encoded = lru_cache(_PROMPTS)(self._encode)
 
     @property
     def uses_chat_template(self) -> bool:
@@ -46,13 +47,10 @@ class Prompts:
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
-        ids = self._known.get(problem.prompt)
-        if ids is None:
-            ids = tuple(encode_prompt(self.tokenizer, problem.prompt, chat=self.chat))
-            if len(self._known) >= _PROMPTS:
-                self._known.pop(next(iter(self._known)))
-            self._known[problem.prompt] = ids
-        return ids
+        return self._encoded(problem.prompt, self.chat)
+
+    def _encode(self, prompt: str | tuple[Message, ...], chat: bool) -> tuple[int, ...]:
+        return tuple(encode_prompt(self.tokenizer, prompt, chat=chat))
 
     def prefix_ids(self, prefix: Solution) -> list[int]:
         """The prefix's ids: its own, and for runs of steps without tokens those of their text."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.models.chat import encode_text
+from policies.models.locks import TOKENIZING
 from verifiers.interface.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
@@ -48,10 +49,11 @@ class StepCutter:
         # The Rust tokenizer where there is one: the wrapper around it takes several times as long.
         rust = getattr(self.tokenizer, "backend_tokenizer", None)
         text: str
-        if rust is not None:
-            text = rust.decode(list(ids), skip_special_tokens=True)
-        else:
-            text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        with TOKENIZING:
+            if rust is not None:
+                text = rust.decode(list(ids), skip_special_tokens=True)
+            else:
+                text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
     def stable(self, ids: Sequence[int]) -> str:
@@ -108,7 +110,7 @@ class StepCutter:
         """Each token's text in the middle of a sentence, length V."""
         if self._pieces is None:
             # Some tokenizers drop a space before the first token, so each is decoded after another one.
-            before = self.tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+            before = self._ids("a")[-1:]
             skip = len(self.decode(before))
             self._pieces = [self.decode([*before, i])[skip:] for i in range(self.vocabulary)]
         return self._pieces

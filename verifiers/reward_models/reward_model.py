@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 from policies.models.attention import any_length
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineDType, EngineOptions
+from policies.models.locks import running
 from policies.models.parameters import flop_parameters
 from policies.models.token_rows import TokenRow, token_rows
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
@@ -216,7 +217,6 @@ def head_parameters(head: Any) -> int:
 
 
 @torch.inference_mode()
-@any_length()
 def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[FloatArray]:
     device = backbone.device
     width = len(batch[-1].ids)
@@ -228,7 +228,8 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
     counts = [len(row.ends) for row in batch]
     at_row = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor(counts)).to(device)
     at = torch.tensor([end for row in batch for end in row.ends], device=device)
-    hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    with running(backbone), any_length():
+        hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
     values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
 
