@@ -207,6 +207,7 @@ def search(
     policy: Transformers, problems: list[Problem], sampling: Sampling, repeat: int
 ) -> tuple[list[str], int, int, int]:
     """Beam search without a scorer: the first open rows go on. The texts, tokens computed and sampled, steps made."""
+    policy = policy.remembering()
     rows = [(p, Solution()) for p in problems for _ in range(WIDTH * EXPAND)]
     computed = sampled = steps = 0
     for step in range(STEPS):

@@ -68,9 +68,10 @@ class IncrementalPRM:
         groups: dict[Problem, list[int]] = {}
         for i in rows:
             groups.setdefault(problems[i], []).append(i)
-        trees = {problem: self.cache.open(problem, fresh=False) for problem in groups}
         computed, read = dict.fromkeys(rows, 0), dict.fromkeys(rows, 0)
-        with self.runner.inference():
+        with self.cache.call(), self.runner.inference():
+            trees = {problem: self.cache.open(problem) for problem in groups}
+            scores_at = {problem: dict(self.known.get(problem, {})) for problem in groups}
             # What a problem's rows have in common goes first, so that it is computed once.
             common = [self._common(trees[p], [rows[i] for i in group]) for p, group in groups.items()]
             for job, group in zip(common, groups.values(), strict=True):
@@ -79,8 +80,7 @@ class IncrementalPRM:
             jobs: list[Job] = []
             asked: list[tuple[TokenRow, dict[Ids, float]]] = []
             for i, row in rows.items():
-                known = self.known.setdefault(problems[i], {})
-                tree = trees[problems[i]]
+                known, tree = scores_at[problems[i]], trees[problems[i]]
                 unread = [end for end in row.ends if row.ids[: end + 1] not in known]
                 if not unread:
                     self.cache.match(tree, row.ids)  # which marks it as in use
@@ -91,14 +91,13 @@ class IncrementalPRM:
                 computed[i] += _new(jobs[-1])
                 read[i] = len(_read_at(jobs[-1], row))
             self._run(jobs, asked)
-        scores: dict[int, FloatArray] = {}
-        for problem, group in groups.items():
-            known = self.known[problem]
-            for i in group:
-                scores[i] = np.array([known[rows[i].ids[: end + 1]] for end in rows[i].ends], dtype=np.float32)
-            used = {rows[i].ids[: end + 1] for i in group for end in rows[i].ends}
-            self.known[problem] = {ids: known[ids] for ids in used}
-        self.cache.close(list(groups))
+            scores: dict[int, FloatArray] = {}
+            for problem, group in groups.items():
+                known = scores_at[problem]
+                for i in group:
+                    scores[i] = np.array([known[rows[i].ids[: end + 1]] for end in rows[i].ends], dtype=np.float32)
+                used = {rows[i].ids[: end + 1] for i in group for end in rows[i].ends}
+                self.known[problem] = {ids: known[ids] for ids in used}
         return scores, {i: self._spend(computed[i], len(row.ids), read[i]) for i, row in rows.items()}
 
     def _common(self, tree: Node, rows: Sequence[TokenRow]) -> Job:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
 from prms.rollouts import State, Tally, grade, roll_out, settled, state_of
+from verifiers.interface.capabilities import remembering
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -59,11 +60,10 @@ class RolloutValue:
         return f"rollout_value({name_of(self.verifier)}, k={self.k})"
 
     def remembering(self) -> RolloutValue:
-        """The same values, and a memory of the prefixes that were rolled out; for one search."""
-        other = replace(self)
-        object.__setattr__(other, "_memory", {})
-        _forget(self.policy)
-        return other
+        """A scorer of these values that remembers which prefixes were rolled out; for one search."""
+        twin = replace(self, policy=remembering(self.policy))
+        object.__setattr__(twin, "_memory", {})
+        return twin
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One value a step; N rows."""
@@ -106,10 +106,7 @@ class RolloutValue:
 
     def _values_of(self, rows: Sequence[Sequence[State]]) -> tuple[list[list[Tally | None]], list[Spend]]:
         """The tallies of each row's states, and what the policy and the verifier spent on each row."""
-        known = self._memory
-        if known is None:
-            known = {}
-            _forget(self.policy)
+        known = {} if self._memory is None else self._memory
         new = list(dict.fromkeys(state for row in rows for state in row if state not in known))
         tallies, sampling, grading = roll_out(
             self.policy, self.verifier, new, n=self.k, sampling=self.sampling, seed=self.seed
@@ -131,13 +128,6 @@ class RolloutValue:
             tuple(_integers(0 if t is None else round(t.total) for t in row) for row in rows),
             tuple(_integers(0 if t is None else t.rollouts for t in row) for row in rows),
         )
-
-
-def _forget(policy: Policy) -> None:
-    """Start a policy that keeps prefixes afresh, so that what a score costs does not depend on what ran before it."""
-    forget = getattr(policy, "forget", None)
-    if callable(forget):
-        forget()
 
 
 def _open_states(problem: Problem, solution: Solution) -> list[State]:

@@ -14,6 +14,7 @@ from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, grade, roll_out, sample, settled, state_of
 from prms.value_journal import Journal, Record, open_journal
 from prms.value_rows import dataset_of, root_row, solution_rows
+from verifiers.interface.capabilities import remembering
 from verifiers.interface.files import digest_of, replace_text, replacing
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
@@ -143,9 +144,10 @@ def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
         for problem, solution, outcome, reason in zip(asked, solutions, outcomes, reasons, strict=True)
     ]
     tallies: dict[State, Tally] = {}
+    policy = remembering(plan.policy)
     for states in _rounds(branches, [State(problem) for problem in problems], tallies, plan.first_pit):
         new, policy_spend, verifier_spend = roll_out(
-            plan.policy, plan.verifier, states, n=plan.rollouts, sampling=plan.sampling, seed=plan.seed
+            policy, plan.verifier, states, n=plan.rollouts, sampling=plan.sampling, seed=plan.seed
         )
         tallies.update(zip(states, new, strict=True))
         spend += [*policy_spend, *verifier_spend]

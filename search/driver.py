@@ -16,6 +16,7 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
+from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend, ask
 from verifiers.interface.seeds import seed_at
@@ -77,6 +78,7 @@ def drive(
 ) -> list[SearchResult]:
     """Run one strategy a problem to its end; results in the order given.
 
+    The policy remembers prefixes where it can, from the first call of this run to the last.
     `scorers` maps what `Score.by` may say to a scorer. An exception in the policy or a scorer fails
     the rows that cause it, with its text as the reason, and the others go on; one that has struck
     every row so far is a mistake in the program and is raised. A failed row is charged its call; what was
@@ -86,7 +88,7 @@ def drive(
     sampling, budget = sampling or Sampling(), budget or Budget()
     runs = [_Search(problem, strategy) for problem, strategy in searches]
     _unique_ids(runs)
-    calls = _Calls(policy, scorers, sampling, seed)
+    calls = _Calls(remembering(policy), scorers, sampling, seed)
     deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
     bar = _progress_bar(len(runs)) if progress else None
     for run in runs:

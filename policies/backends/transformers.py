@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
 from policies.models.chat import encode_text
+from policies.models.locks import running
 from policies.models.pretrained import load_pretrained
 from policies.models.prompts import Prompts
 from policies.models.steps import StepCutter, eos_ids
@@ -37,15 +39,17 @@ class Transformers:
 
     `chat=False` leaves a chat template out. `batch_bytes` bounds the keys and values (and logits) of the
     rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
-    prefixes kept between calls. Neither changes a sample. When the cache is too small for the problems
-    in flight, prefixes are computed again, and the spend says so. On a CPU the working memory is kept as
-    well; `forget` gives all of it back.
+    prefixes that `remembering` keeps between the calls of a search. Neither changes a sample. When the cache is
+    too small for the problems in flight, prefixes are computed again, and the spend says so. On a CPU the
+    working memory stays for the next call; `forget` gives it back.
 
-    Spend: a state (a prompt with a prefix) is computed once and charged to the first of its rows; to
-    the others it is cached. FLOPs are 2 x parameters x computed tokens, where the parameters are all
-    but the embedding tables, plus the LM head (`policies.models.parameters.flop_parameters`). The last sampled
-    token is computed only when something is to follow it. A call with an empty prefix starts its
-    problem's cache afresh, so that what a search costs does not depend on what ran before it.
+    Spend: a state (a prompt with a prefix) is computed once a call, or once a search with `remembering`, and
+    charged to the first of its rows; to the others it is cached. FLOPs are 2 x parameters x computed tokens,
+    where the parameters are all but the embedding tables, plus the LM head
+    (`policies.models.parameters.flop_parameters`). The last sampled token is computed only when something is to
+    follow it.
+
+    Threads may share a policy: the model serves one call at a time.
 
     >>> from policies.models.tiny_example import tiny_model
     >>> policy = Transformers(*tiny_model())
@@ -72,7 +76,8 @@ class Transformers:
         self.runner = Runner(model)
         self.cutter = StepCutter(tokenizer, self.runner.vocabulary)
         self.prompts = Prompts(tokenizer, self.cutter, chat=chat, context=self.runner.context)
-        self.cache = PrefixCache(cache_bytes)
+        self.cache_bytes = cache_bytes
+        self._memory: PrefixCache | None = None  # a call without one keeps its prefixes to itself
         self.eos = np.zeros(self.runner.vocabulary, np.bool_)
         self._ends = eos_ids(getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer)
         self.eos[[i for i in self._ends if i < self.runner.vocabulary]] = True
@@ -92,6 +97,15 @@ class Transformers:
         model, tokenizer = load_pretrained(name, dtype=dtype, device=device)
         return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
 
+    def remembering(self) -> Self:
+        """The same policy with a memory of prefixes, for the calls of one search, one after the other.
+
+        A call in another thread while one is running raises RuntimeError.
+        """
+        twin = copy(self)
+        twin._memory = PrefixCache(self.cache_bytes)
+        return twin
+
     def extend(
         self,
         problems: Sequence[Problem],
@@ -104,26 +118,23 @@ class Transformers:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
         check_rows(problems, prefixes, seeds, until)
         solutions: list[Solution | None] = [None] * len(problems)
-        keys: list[tuple[str, tuple[int, ...]]] = []
-        states: dict[Hashable, tuple[State, int]] = {}
-        roots = {p.id for p, prefix in zip(problems, prefixes, strict=True) if not prefix.steps}
-        opened: dict[Hashable, Any] = {}
-        openings = self.prompts.openings(problems, prefixes, sampling)
-        for i, (problem, opening, seed) in enumerate(zip(problems, openings, seeds, strict=True)):
-            if isinstance(opening, Solution):
-                solutions[i] = opening
-                continue
-            prompt, context = opening.prompt, opening.context
-            ids = (*prompt, *context)
-            key = (problem.id, prompt)
-            if key not in opened:
-                opened[key] = self.cache.open(key, fresh=problem.id in roots)
-                keys.append(key)
-            state, _ = states.setdefault((problem.id, ids), (State(opened[key], ids, []), len(prompt)))
-            past = state.rows[0].past if state.rows else len(self.cutter.stable(context))
-            state.rows.append(Row(i, seed, context, past, opening.room))
         spend = [Spend(policy_calls=1)] * len(problems)
-        for sampled, cost in self._decode(list(states.values()), until, sampling):
+        openings = self.prompts.openings(problems, prefixes, sampling)
+        cache = self._cache()
+        with cache.call():
+            states: dict[Hashable, tuple[State, int]] = {}
+            for i, (problem, opening, seed) in enumerate(zip(problems, openings, seeds, strict=True)):
+                if isinstance(opening, Solution):
+                    solutions[i] = opening
+                    continue
+                prompt, context = opening.prompt, opening.context
+                ids = (*prompt, *context)
+                tree = cache.open((problem.id, prompt))
+                state, _ = states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
+                past = state.rows[0].past if state.rows else len(self.cutter.stable(context))
+                state.rows.append(Row(i, seed, context, past, opening.room))
+            decoded = self._decode(cache, list(states.values()), until, sampling)
+        for sampled, cost in decoded:
             i = sampled.row.index
             reason = sampled.reason and f"problem {problems[i].id!r}: {sampled.reason}"
             solutions[i] = self.cutter.extended(
@@ -137,7 +148,6 @@ class Transformers:
                 separator=sampling.separator,
             )
             spend[i] = cost
-        self.cache.close(keys)
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
 
     def encode(self, text: str) -> tuple[int, ...]:
@@ -149,34 +159,32 @@ class Transformers:
     ) -> NextTokens:
         """The probability of each of `tokens` as the next one after each prefix, at temperature 1.
 
-        States are computed and charged as in `extend`, those that an earlier call has left in the cache as
-        cached. Raises ValueError for a prefix that has ended.
+        States are computed and charged as in `extend`. Raises ValueError for a prefix that has ended.
         """
         check_rows(problems, prefixes, [0] * len(problems), "step")
         probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
         reasons: list[str | None] = [None] * len(problems)
         spend = [Spend(policy_calls=1)] * len(problems)
-        keys: dict[tuple[str, tuple[int, ...]], None] = {}
         states: dict[Hashable, tuple[State, int]] = {}
         rows: dict[Hashable, list[int]] = {}
-        for i, (problem, found) in enumerate(zip(problems, self.prompts.states(problems, prefixes), strict=True)):
-            if isinstance(found, str):
-                reasons[i] = found
-                continue
-            prompt, ids = found
-            key = (problem.id, prompt)
-            keys[key] = None
-            tree = self.cache.open(key, fresh=False)
-            states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
-            rows.setdefault((problem.id, ids), []).append(i)
-        if states:
+        cache = self._cache()
+        with cache.call():
+            for i, (problem, read) in enumerate(zip(problems, self.prompts.states(problems, prefixes), strict=True)):
+                if isinstance(read, str):
+                    reasons[i] = read
+                    continue
+                prompt, ids = read
+                tree = cache.open((problem.id, prompt))
+                states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
+                rows.setdefault((problem.id, ids), []).append(i)
+            if not states:
+                return NextTokens(probs, tuple(spend), tuple(reasons))
             with self.runner.inference():
-                read = next_token_probs(self.runner, self.cache, list(states.values()), tokens, self._batch_bytes())
-            for (key_of_state, (state, _)), row in zip(states.items(), read, strict=True):
-                for place, i in enumerate(rows[key_of_state]):
-                    probs[i] = row
-                    spend[i] = self._spend(0 if place else state.computed, len(state.ids))
-            self.cache.close(list(keys))
+                distributions = next_token_probs(self.runner, cache, list(states.values()), tokens, self._batch_bytes())
+        for (state, _), indices, row in zip(states.values(), rows.values(), distributions, strict=True):
+            for place, i in enumerate(indices):
+                probs[i] = row
+                spend[i] = self._spend(0 if place else state.computed, len(state.ids))
         return NextTokens(probs, tuple(spend), tuple(reasons))
 
     def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
@@ -191,18 +199,18 @@ class Transformers:
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
         if readable:
-            own, prompts = [row for _, row in readable.values()], [prompt for prompt, _ in readable.values()]
-            found = step_logprobs(self.runner, own, prompts, self._batch_bytes())
-            for i, sums in zip(readable, found, strict=True):
-                steps[i] = sums
+            prompts, token_rows = zip(*readable.values(), strict=True)
+            sums = step_logprobs(self.runner, token_rows, prompts, self._batch_bytes())
+            for i, row_sums in zip(readable, sums, strict=True):
+                steps[i] = row_sums
         lengths = [len(readable[i][1].ids) if i in readable else 0 for i in range(len(problems))]
         spend = [self._spend(n, n) for n in lengths]
         return Scores(tuple(steps), tuple(spend), reasons)
 
     def forget(self) -> None:
-        """Drop all kept keys and values and working memory; to be called when the model's weights have changed."""
-        self.cache.clear()
-        self.runner.space.release()
+        """Give back the working memory that a CPU keeps for the next call."""
+        with running(self.model):
+            self.runner.space.release()
 
     @property
     def uses_chat_template(self) -> bool:
@@ -213,15 +221,20 @@ class Transformers:
         """The ids that the model reads for a problem, chat template included."""
         return self.prompts.prompt_ids(problem)
 
-    def _decode(self, states: list[tuple[State, int]], until: Until, sampling: Sampling) -> list[tuple[Sampled, Spend]]:
+    def _cache(self) -> PrefixCache:
+        return PrefixCache(0) if self._memory is None else self._memory
+
+    def _decode(
+        self, cache: PrefixCache, states: list[tuple[State, int]], until: Until, sampling: Sampling
+    ) -> list[tuple[Sampled, Spend]]:
         if not states:
             return []
-        batch_bytes = self._batch_bytes()
         with self.runner.inference():
-            prefill(self.runner, self.cache, states, batch_bytes)
+            batch_bytes = self._batch_bytes()
+            prefill(self.runner, cache, states, batch_bytes)
             done = Decoder(
                 self.runner,
-                self.cache,
+                cache,
                 [state for state, _ in states],
                 sampling=sampling,
                 eos=self.eos,

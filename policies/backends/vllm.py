@@ -54,9 +54,10 @@ class VLLM:
     Each row is drawn with its own seed, whatever is beside it. What rounding makes of the same row in another batch,
     or with another part of it cached, may differ in the last bits, and so, rarely, in a token.
 
-    Spend is the engine's own account of cached and computed tokens; what it finds cached depends on what it has
-    computed before, other problems included. FLOPs as in `policies.Transformers`. Log-probabilities are left out
-    (None) where `top_p` or `top_k` are in use, because vLLM knows them after these only.
+    Spend is the engine's own account of cached and computed tokens. What it finds cached depends on what it has
+    computed before, other problems included: the memory is the engine's, and `remembering` opens no other. FLOPs as
+    in `policies.Transformers`. Log-probabilities are left out (None) where `top_p` or `top_k` are in use, because
+    vLLM knows them after these only. Threads may share an engine; it takes one call at a time.
 
     Use it as a context manager, or call `close`: an engine holds memory, and on a GPU a process.
 
@@ -99,6 +100,10 @@ class VLLM:
         """The ids of a text that continues another: no special token is added."""
         return tuple(encode_text(self.tokenizer, text))
 
+    def remembering(self) -> Self:
+        """This policy itself: the engine remembers prefixes, of all searches alike."""
+        return self
+
     def extend(
         self,
         problems: Sequence[Problem],
@@ -124,7 +129,7 @@ class VLLM:
         for row in rows:
             ended = row.new[-1] in self._ends
             stop = Stop.EOS if ended else Stop.LENGTH if len(row.new) >= row.room else Stop.OPEN
-            found = self.cutter.extended(
+            solutions[row.index] = self.cutter.extended(
                 prefixes[row.index],
                 row.context,
                 row.past,
@@ -133,7 +138,6 @@ class VLLM:
                 stop=stop,
                 separator=sampling.separator,
             )
-            solutions[row.index] = found
             spend[row.index] = self._spend(row)
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
 
@@ -150,11 +154,11 @@ class VLLM:
         spend = [Spend(policy_calls=1)] * len(problems)
         states: dict[tuple[int, ...], list[int]] = {}
         # The engine reads a next token only where it could also place one.
-        for i, found in enumerate(self.prompts.states(problems, prefixes, more=1)):
-            if isinstance(found, str):
-                reasons[i] = found
+        for i, read in enumerate(self.prompts.states(problems, prefixes, more=1)):
+            if isinstance(read, str):
+                reasons[i] = read
             else:
-                states.setdefault(found[1], []).append(i)
+                states.setdefault(read[1], []).append(i)
         wanted = tuple(tokens)
         replies = self.engine.sample([Request(ids, 1, temperature=0.0, tokens=wanted) for ids in states])
         for (ids, places), reply in zip(states.items(), replies, strict=True):
@@ -179,9 +183,9 @@ class VLLM:
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         spend = [Spend(policy_calls=1)] * len(problems)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
-        found = self.engine.prompt_logprobs([row.ids for _, row in readable.values()])
-        for (i, (prompt, row)), told in zip(readable.items(), found, strict=True):
-            sums = [sum(told[a:b]) for a, b in pairwise([prompt - 1, *row.ends])]
+        logprobs = self.engine.prompt_logprobs([row.ids for _, row in readable.values()])
+        for (i, (prompt, row)), token_logprobs in zip(readable.items(), logprobs, strict=True):
+            sums = [sum(token_logprobs[a:b]) for a, b in pairwise([prompt - 1, *row.ends])]
             steps[i] = np.array(sums, dtype=np.float32)
             n = len(row.ids)
             spend[i] = Spend(policy_calls=1, prompt_tokens=n, policy_flops=self.flops_per_token * n)

@@ -123,7 +123,6 @@ def grpo_train(
             state={"cursor": 0},  # groups sampled so far
         )
         for step in loop:
-            policy.forget()
             if step == 1 and evaluate is not None and config.evaluate_every:
                 loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
             clock = _Clock()
@@ -142,7 +141,6 @@ def grpo_train(
             loop.bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
         if updates is not None:
             updates.merge_and_unload()
-        policy.forget()
         if first:
             with replacing(folder / "model") as draft:
                 with quiet():

@@ -1,5 +1,6 @@
 """What a search says it spent is what its models computed, counted where torch computes it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -98,10 +99,15 @@ class Asked:
     """A policy that counts the rows that it is asked for and the tokens that they begin with, one a character."""
 
     def __init__(self, policy: Transformers) -> None:
-        self.inner, self.rows, self.read = policy, 0, 0
+        self.inner, self.counts = policy, Counter[str]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def remembering(self) -> Any:
+        twin = Asked(self.inner.remembering())
+        twin.counts = self.counts
+        return twin
 
     def extend(self, problems: Sequence[Problem], prefixes: Sequence[Solution], **options: Any) -> Any:
         self._note(problems, prefixes)
@@ -112,8 +118,10 @@ class Asked:
         return self.inner.next_token_probs(problems, prefixes, **options)
 
     def _note(self, problems: Sequence[Problem], prefixes: Sequence[Solution]) -> None:
-        self.rows += len(problems)
-        self.read += sum(len(self.inner.prompt_ids(p)) + len(s.text) for p, s in zip(problems, prefixes, strict=True))
+        self.counts["rows"] += len(problems)
+        self.counts["read"] += sum(
+            len(self.inner.prompt_ids(p)) + len(s.text) for p, s in zip(problems, prefixes, strict=True)
+        )
 
 
 @dataclass
@@ -295,11 +303,11 @@ def test_a_generative_verifiers_own_tokens(models: Models, mode: str) -> None:
     spend = total(results)
     check_scorers(spend, models)
     assert spend.scorer_calls == len(POOL) * len(PROBLEMS)
-    assert spend.scored_tokens + spend.cached_scored_tokens == asked.read  # type: ignore[attr-defined]
+    assert spend.scored_tokens + spend.cached_scored_tokens == asked.counts["read"]  # type: ignore[attr-defined]
     assert (spend.policy_calls, spend.prompt_tokens, spend.sampled_tokens, spend.policy_flops) == (0, 0, 0, 0)
     if mode == "cot":
         # A rationale is one row and its verdict another; what is above that was drawn again.
-        assert asked.rows > 2 * judge.votes * spend.scorer_calls  # type: ignore[attr-defined]
+        assert asked.counts["rows"] > 2 * judge.votes * spend.scorer_calls  # type: ignore[attr-defined]
         assert spend.judged_tokens > 0
 
 
@@ -333,6 +341,10 @@ class Lossy:
     def __init__(self, inner: Any, meter: Meter, broken: Callable[[Problem, Solution], bool]) -> None:
         self.inner, self.meter, self.broken = inner, meter, broken
         self.lost = (0, 0, 0, 0)
+
+    def remembering(self) -> Any:
+        self.inner = verifiers.remembering(self.inner)
+        return self
 
     def extend(self, problems: Sequence[Problem], prefixes: Sequence[Solution], **options: Any) -> Any:
         return self._try(self.inner.extend, problems, prefixes, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,13 +13,13 @@ from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineChoice, vllm_options
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat
+from verifiers.interface.capabilities import remembering
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Mode: TypeAlias = Literal["direct", "cot"]
-_calls = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +149,20 @@ class GenRM:
             if solution.finished and solution.text:
                 unique.setdefault((problem, solution.text), solution)
         judge = self._direct if self.mode == "direct" else self._cot
-        found = dict(zip(unique, judge([p for p, _ in unique], list(unique.values())), strict=True))
+        policy = remembering(self.policy)  # a verdict is read behind the rationale that was just sampled
+        judged = dict(zip(unique, judge(policy, [p for p, _ in unique], list(unique.values())), strict=True))
         silent = np.full(self.votes, np.nan, dtype=np.float32)
-        said: list[Judgement] = []
+        judgements: list[Judgement] = []
         for problem, solution in zip(problems, solutions, strict=True):
             if solution.finished and solution.text:
                 key = problem, solution.text
-                said.append(found[key])
-                read = found[key].spend.scored_tokens + found[key].spend.cached_scored_tokens
-                found[key] = replace(found[key], spend=Spend(scorer_calls=1, cached_scored_tokens=read))
+                judgements.append(judged[key])
+                read = judged[key].spend.scored_tokens + judged[key].spend.cached_scored_tokens
+                judged[key] = replace(judged[key], spend=Spend(scorer_calls=1, cached_scored_tokens=read))
             else:
                 none = ("",) * self.votes
-                said.append(Judgement(silent, silent, none, Spend(scorer_calls=1), _why_silent(solution)))
-        return said
+                judgements.append(Judgement(silent, silent, none, Spend(scorer_calls=1), _why_silent(solution)))
+        return judgements
 
     def _value(self, judgement: Judgement) -> tuple[float, str | None]:
         """The mean over the votes, or why there is none."""
@@ -178,31 +178,31 @@ class GenRM:
         spoken = yes[~np.isnan(yes)]
         return (float(spoken.mean()), None) if len(spoken) else (float("nan"), reason)
 
-    def _direct(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
-        call = next(_calls)
-        rows = [_row(p, self.format.direct_parts(p, s), call) for p, s in zip(problems, solutions, strict=True)]
-        found = self._verdicts(rows)
+    def _direct(
+        self, policy: TokenPolicy, problems: Sequence[Problem], solutions: Sequence[Solution]
+    ) -> list[Judgement]:
+        rows = [_row(p, self.format.direct_parts(p, s)) for p, s in zip(problems, solutions, strict=True)]
+        read = self._verdicts(policy, rows)
         return [
-            Judgement(found.probs[i, :1], found.probs[i, 1:], ("",), found.spend[i].as_scorer(), found.reasons[i])
+            Judgement(read.probs[i, :1], read.probs[i, 1:], ("",), read.spend[i].as_scorer(), read.reasons[i])
             for i in range(len(rows))
         ]
 
-    def _cot(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
+    def _cot(self, policy: TokenPolicy, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[Judgement]:
         yes = np.full((len(solutions), self.votes), np.nan, dtype=np.float32)
         no = yes.copy()
         texts = [[""] * self.votes for _ in solutions]
         reasons = [[""] * self.votes for _ in solutions]
         spends: list[list[Spend]] = [[] for _ in solutions]
-        call = next(_calls)
         for batch in _batches([p.id for p in problems], self.votes, self.batch_rows):
-            rows = [_row(problems[i], self.format.cot_parts(problems[i], solutions[i]), call) for i, _ in batch]
+            rows = [_row(problems[i], self.format.cot_parts(problems[i], solutions[i])) for i, _ in batch]
             open_rows = list(range(len(batch)))
             for attempt in range(1 + self.redraws):
                 if not open_rows:
                     break
                 places = [batch[r] for r in open_rows]
                 seeds = [seed_at(self.seed, problems[i].id, solutions[i].text, vote, attempt) for i, vote in places]
-                drawn = self.policy.extend(
+                drawn = policy.extend(
                     [rows[r][0] for r in open_rows],
                     [rows[r][1] for r in open_rows],
                     until="step",
@@ -220,12 +220,12 @@ class GenRM:
                         reasons[i][vote] = (
                             grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
                         )
-                found = self._verdicts([(rows[r][0], grown) for r, grown in closed])
+                read = self._verdicts(policy, [(rows[r][0], grown) for r, grown in closed])
                 for k, (r, _) in enumerate(closed):
                     i, vote = batch[r]
-                    yes[i, vote], no[i, vote] = found.probs[k]
-                    reasons[i][vote] = found.reasons[k] or ""
-                    spends[i].append(found.spend[k])
+                    yes[i, vote], no[i, vote] = read.probs[k]
+                    reasons[i][vote] = read.reasons[k] or ""
+                    spends[i].append(read.spend[k])
                 done = {r for r, _ in closed}
                 open_rows = [r for r in open_rows if r not in done]
         return [
@@ -244,18 +244,18 @@ class GenRM:
         said = grown.text.removeprefix(row.text)
         if grown.stop is Stop.OPEN and said.endswith(self.format.verdict):
             return said, grown
-        before, found, _ = said.partition(self.format.verdict)
-        if not found or grown.stop is Stop.FAILED:
+        before, verdict, _ = said.partition(self.format.verdict)
+        if not verdict or grown.stop is Stop.FAILED:
             return said, None
         # The words stand first, where they end no step, or share their last token with what comes behind them.
-        cut = before + found
+        cut = before + verdict
         return cut, Solution((*row.steps, Step(cut, self.policy.encode(cut))))
 
-    def _verdicts(self, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
+    def _verdicts(self, policy: TokenPolicy, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
         if not rows:
             return NextTokens(np.empty((0, 2), np.float32), (), ())
-        return self.policy.next_token_probs(
-            [p for p, _ in rows], [s for _, s in rows], tokens=verdict_ids(self.policy, self.format)
+        return policy.next_token_probs(
+            [p for p, _ in rows], [s for _, s in rows], tokens=verdict_ids(policy, self.format)
         )
 
     def _why_none(self, reasons: Sequence[str]) -> str:
@@ -282,11 +282,9 @@ def verdict_ids(policy: TokenPolicy, words: GenRMFormat) -> tuple[int, int]:
     return ids[0], ids[1]
 
 
-def _row(problem: Problem, parts: tuple[str, str], call: int) -> tuple[Problem, Solution]:
+def _row(problem: Problem, parts: tuple[str, str]) -> tuple[Problem, Solution]:
     prompt, continuation = parts
-    # A name of its own for each call: what a score costs must not depend on what was scored before.
-    judged = Problem(f"{problem.id}\x1fjudged {call}", prompt)
-    return judged, Solution((Step(continuation),)) if continuation else Solution()
+    return Problem(problem.id, prompt), Solution((Step(continuation),)) if continuation else Solution()
 
 
 def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[int, int]]]:

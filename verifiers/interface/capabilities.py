@@ -1,4 +1,4 @@
-"""What a scorer may have beside scores: attributes that may be absent or None, all asked for by the functions here."""
+"""What scorers (and policies) may have beside their one method: attributes that may be absent, all asked for here."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ class ValueScorer(Protocol):
         ...
 
 
-def remembering(scorer: T) -> T:
-    """A scorer for one search that grows prefixes: with a memory where it can have one, else itself.
+def remembering(model: T) -> T:
+    """A scorer or a policy for one search that grows prefixes: with a memory where it can have one, else itself.
 
-    The memory ends with the search, so that a search's scores never depend on what ran before it.
+    The memory ends with the search, so that what a search says and costs never depends on what ran before it.
+    Its calls come one after the other: a search in another thread has a memory of its own.
 
     >>> from verifiers import from_steps
     >>> silent = from_steps(lambda problem, solution: [float("nan")] * len(solution.steps))
     >>> remembering(silent) is silent
     True
     """
-    make: Callable[[], T] | None = getattr(scorer, "remembering", None)
-    return scorer if make is None else make()
+    make: Callable[[], T] | None = getattr(model, "remembering", None)
+    return model if make is None else make()
 
 
 def root_values_of(scorer: object) -> RootValues | None:

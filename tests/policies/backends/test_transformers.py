@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from policies import Sampling, Transformers
+from policies.decoding.slots import Slots
 from policies.models.tiny_example import tiny_tokenizer
 from verifiers import Problem, Solution, Step, Stop
 
@@ -172,10 +173,11 @@ def test_step_by_step_equals_to_the_end(policy, separator):
 
 def test_problems_together_cost_and_say_what_they_do_alone(llama):
     def search(problems):
+        policy = llama.remembering()
         rows = [(p, ROOT, 100 * int(p.id[1:]) + s) for p in problems for s in range(4)]
         seen = []
         for _ in range(4):
-            reply = extend(llama, rows, "step", separator="e", max_tokens=80, top_k=30)
+            reply = extend(policy, rows, "step", separator="e", max_tokens=80, top_k=30)
             seen += [(p.id, s, c) for (p, _, _), s, c in zip(rows, reply.solutions, reply.spend, strict=True)]
             # Keep two of the open rows of each problem, and branch each.
             kept = {
@@ -202,7 +204,8 @@ def test_a_state_is_computed_once_and_a_step_costs_its_new_tokens(llama):
     problem, n = PROBLEMS[1], 4
     prompt = len(TOKENIZER(problem.prompt)["input_ids"])
     flops = llama.runner.flops_per_token
-    reply = extend(llama, [(problem, ROOT, s) for s in range(n)], "step", separator="e", top_k=30)
+    policy = llama.remembering()
+    reply = extend(policy, [(problem, ROOT, s) for s in range(n)], "step", separator="e", top_k=30)
     first, *rest = reply.spend
     assert (first.prompt_tokens, first.cached_prompt_tokens) == (prompt, 0)
     assert all((s.prompt_tokens, s.cached_prompt_tokens) == (0, prompt) for s in rest)
@@ -211,18 +214,45 @@ def test_a_state_is_computed_once_and_a_step_costs_its_new_tokens(llama):
     assert rest[0].policy_flops == flops * (rest[0].sampled_tokens - 1)
 
     prefix = next(s for s in reply.solutions if s.stop is Stop.OPEN)
-    again = extend(llama, [(problem, prefix, 50 + s) for s in range(3)], "step", separator="e", top_k=30)
+    again = extend(policy, [(problem, prefix, 50 + s) for s in range(3)], "step", separator="e", top_k=30)
     size = prompt + prefix.token_count
     assert [(s.prompt_tokens, s.cached_prompt_tokens) for s in again.spend] == [(1, size - 1), (0, size), (0, size)]
-    llama.forget()
     anew = extend(llama, [(problem, prefix, 50 + s) for s in range(3)], "step", separator="e", top_k=30)
     assert [(s.prompt_tokens, s.cached_prompt_tokens) for s in anew.spend] == [(size, 0), (0, size), (0, size)]
     assert [ids_of(s) for s in anew.solutions] == [ids_of(s) for s in again.solutions]
 
 
-def test_a_root_call_costs_the_same_whatever_ran_before(llama):
+def test_only_a_policy_that_remembers_has_its_cost_depend_on_earlier_calls(llama):
     rows = [(PROBLEMS[0], ROOT, s) for s in range(3)]
-    assert extend(llama, rows, max_tokens=9).spend == extend(llama, rows, max_tokens=9).spend
+    policy = llama.remembering()
+    first, again = (extend(policy, rows, max_tokens=9) for _ in range(2))
+    assert first.spend[0].prompt_tokens == 4
+    assert again.spend[0].prompt_tokens == 1  # for the logits behind it
+    for other in (llama, llama.remembering(), policy.remembering()):
+        assert extend(other, rows, max_tokens=9) == first
+    assert [ids_of(s) for s in again.solutions] == [ids_of(s) for s in first.solutions]
+
+
+def test_what_a_broken_call_computed_is_not_remembered(llama, monkeypatch):
+    rows = [(p, ROOT, 10 + s) for p in PROBLEMS for s in range(2)]
+    policy = llama.remembering()
+    reply = extend(policy, rows, "step", separator="e", max_tokens=80)
+    grown = [(p, s, seed) for (p, _, seed), s in zip(rows, reply.solutions, strict=True) if s.stop is Stop.OPEN]
+    unbroken = llama.remembering()
+    extend(unbroken, rows, "step", separator="e", max_tokens=80)
+    advance, passes = Slots.advance, iter(range(3))
+
+    def breaks(slots):
+        if next(passes, None) is None:
+            raise MemoryError
+        advance(slots)
+
+    monkeypatch.setattr(Slots, "advance", breaks)
+    with pytest.raises(MemoryError):
+        extend(policy, grown, "step", separator="e", max_tokens=80)
+    monkeypatch.undo()
+    expected = extend(unbroken, grown, "step", separator="e", max_tokens=80)
+    assert extend(policy, grown, "step", separator="e", max_tokens=80) == expected
 
 
 def test_flops_count_the_head_once_and_no_table():

@@ -47,8 +47,8 @@ def test_probabilities_of_all_tokens_sum_to_one(policy):
     np.testing.assert_allclose(found.probs.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_a_shared_prompt_is_paid_once_and_a_sampled_prefix_is_cached(policy):
-    problem = Problem("fresh", "1+1=")
+def test_a_shared_prompt_is_paid_once_and_a_sampled_prefix_is_remembered(policy):
+    problem, policy = PROBLEMS[0], policy.remembering()
     found = policy.next_token_probs([problem] * 3, [Solution(), Solution((Step("2"),)), Solution()], tokens=[5])
     # The prompt, then its last token once more, for the probabilities after it.
     assert [s.prompt_tokens for s in found.spend] == [4 + 1, 1, 0]

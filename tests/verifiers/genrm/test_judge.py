@@ -98,25 +98,31 @@ def test_cot_is_the_mean_of_probabilities_after_sampled_rationales(policy):
 
 
 def test_equal_texts_are_judged_once_and_the_first_is_charged(policy):
-    class Counted:
-        """The policy, and how many rows it was asked to extend."""
+    asked = []
 
-        asked = 0
+    class Counted:
+        """A policy, and the rows that it and its twins are asked to extend."""
+
+        def __init__(self, inner):
+            self.inner = inner
 
         def __getattr__(self, name):
-            return getattr(policy, name)
+            return getattr(self.inner, name)
+
+        def remembering(self):
+            return Counted(self.inner.remembering())
 
         def extend(self, problems, *arguments, **options):
-            self.asked += len(problems)
-            return policy.extend(problems, *arguments, **options)
+            asked.extend(problems)
+            return self.inner.extend(problems, *arguments, **options)
 
-    counted = Counted()
+    counted = Counted(policy)
     [single] = cot(policy).judge([P1], [FOUR])
     in_steps = Solution((Step(FOUR.text[:1]), *([Step(FOUR.text[1:])] if FOUR.text[1:] else [])), Stop.EOS)
     judged = cot(counted).judge([P1] * 3, [FOUR, in_steps, FOUR])
-    once = counted.asked
+    once = len(asked)
     cot(counted).judge([P1], [FOUR])
-    assert counted.asked == 2 * once
+    assert len(asked) == 2 * once
     read = single.spend.scored_tokens + single.spend.cached_scored_tokens
     again = Spend(scorer_calls=1, cached_scored_tokens=read)
     for judgement, spend in zip(judged, (single.spend, again, again), strict=True):
