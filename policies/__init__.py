@@ -12,8 +12,10 @@ from policies.backends.replay import Replay
 from policies.backends.scripted import Scripted
 from policies.grpo.advantages import GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
+from policies.laws import check_policy
 from policies.models.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
@@ -36,9 +38,11 @@ __all__ = [
     "TrainResult",
     "Transformers",
     "Until",
+    "check_policy",
     "gated_advantages",
     "grpo_train",
     "load",
+    "remembering",
 ]
 
 __getattr__ = lazy_exports(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from policies.laws import brief
 from verifiers.interface.errors import BrokenLawError, ScoresShapeError
 from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -54,7 +55,7 @@ def check_scorer(
         value = _asked(scorer, [(problem, solution)], "one score a step").values()[0]
         if value != 1.0:
             raise BrokenLawError(
-                f"a right solution scores 1.0: problem {problem.id!r} got {value} for {_brief(solution)}"
+                f"a right solution scores 1.0: problem {problem.id!r} got {value} for {brief(solution)}"
             )
 
 
@@ -69,7 +70,7 @@ def _same_values(expected: Scores, got: Scores, cases: Sequence[Case], law: str,
     for a, b, (problem, solution) in zip(expected.steps, got.steps, cases, strict=True):
         if a.shape != b.shape or not np.allclose(a, b, rtol=0.0, atol=atol, equal_nan=True):
             raise BrokenLawError(
-                f"{law}: problem {problem.id!r} got {a.tolist()} and then {b.tolist()} for {_brief(solution)}"
+                f"{law}: problem {problem.id!r} got {a.tolist()} and then {b.tolist()} for {brief(solution)}"
             )
 
 
@@ -83,7 +84,7 @@ def _silent_when_open(scorer: Scorer, scores: Scores, cases: Sequence[Case]) -> 
         if not np.isnan(row).all():
             raise BrokenLawError(
                 f"an outcome scorer is silent on unfinished solutions: problem {problem.id!r} got {row.tolist()} "
-                f"for {_brief(solution)} with stop {solution.stop.value!r}"
+                f"for {brief(solution)} with stop {solution.stop.value!r}"
             )
 
 
@@ -95,10 +96,5 @@ def _causal(scorer: Scorer, scores: Scores, cases: Sequence[Case], atol: float) 
             if not np.allclose(row[:length], got, rtol=0.0, atol=atol, equal_nan=True):
                 raise BrokenLawError(
                     f"a step's score does not depend on later steps: problem {problem.id!r} got "
-                    f"{got.tolist()} for its first {length} steps and {row[:length].tolist()} within {_brief(solution)}"
+                    f"{got.tolist()} for its first {length} steps and {row[:length].tolist()} within {brief(solution)}"
                 )
-
-
-def _brief(solution: Solution) -> str:
-    text = solution.text
-    return repr(text if len(text) <= 60 else text[:57] + "...")

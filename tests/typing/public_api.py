@@ -76,6 +76,8 @@ def scores(problems: Sequence[Problem], solutions: Sequence[Solution], scorer: v
 
 def loads(folder: str) -> None:
     assert_type(policies.load(folder), policies.Policy)
+    assert_type(policies.remembering(policies.load(folder)), policies.Policy)
+    assert_type(policies.check_policy(policies.load(folder), [(Problem("p", "?"), Solution())] * 2), None)
     assert_type(verifiers.load(folder), verifiers.Scorer)
 
 

@@ -46,7 +46,7 @@ class NoOpinionError(ValueError):
 
 
 class BrokenLawError(AssertionError):
-    """A law does not hold; the message names the law, the problem and what was seen."""
+    """A scorer or a policy broke one of its laws; the message names the law, the problem and what was seen."""
 
 
 class EngineStoppedError(RuntimeError):

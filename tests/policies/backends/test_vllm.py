@@ -13,7 +13,7 @@ import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
-from policies import Sampling, Transformers
+from policies import Sampling, Transformers, check_policy
 from verifiers import Problem, Solution, Step, Stop
 from verifiers.interface.errors import EngineStoppedError
 
@@ -108,12 +108,13 @@ def test_samples_follow_the_models_distribution(engine, plain):
     np.testing.assert_allclose([told[i] for i in told], np.log(expected[list(told)]), atol=1e-3)
 
 
-def test_a_call_can_be_repeated_and_other_seeds_give_other_samples(engine):
-    first, again, other = (extend(engine, [ROOT] * 50, seed=seed).solutions for seed in (0, 0, 1000))
-    assert texts(first) == texts(again) != texts(other)
+def test_the_laws_and_the_callers_random_numbers_are_kept(engine):
+    grown = extend(engine, [ROOT] * 4, until="step", problems=TASK.problems[:4]).solutions
+    cases = [(p, s) for p, step in zip(TASK.problems, grown, strict=False) for s in (ROOT, step) if s.stop is Stop.OPEN]
+    check_policy(engine, cases, sampling=replace(TASK.sampling, max_tokens=20))
     state = torch.random.get_rng_state()
     extend(engine, [ROOT] * 2, problems=TASK.problems[:2])
-    assert torch.equal(state, torch.random.get_rng_state())  # the caller's numbers are left alone
+    assert torch.equal(state, torch.random.get_rng_state())
 
 
 DIGITS = np.random.default_rng(0).integers(1, 10, size=(40, 80)).tolist()
