@@ -1,6 +1,6 @@
 """Seconds and peak memory of a GRPO training step, against TRL's GRPOTrainer.
 
-    pip install '.[train]' && python benchmarks/grpo_step.py [--repeats 3] [--steps 6] [--threads 2]
+    pip install '.[bench]' && python benchmarks/grpo_step.py [--repeats 3] [--steps 6] [--threads 2]
 
 The same random character-level Llama (width 256, 4 layers), prompts, reward (how many letters are vowels), groups of 8
 for 8 prompts and 96 new tokens at most, temperature 1, DAPO's loss, one update a sampling, no KL. Each side runs in

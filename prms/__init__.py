@@ -29,7 +29,7 @@ from verifiers.interface.lazy_exports import lazy_exports
 if TYPE_CHECKING:
     from prms.prm import PRM
     from prms.public import PublicErrorPRM, PublicPRM
-    from prms.train_prm import train_prm
+    from prms.training import train_prm
 
 __all__ = [
     "FORMATS",
@@ -60,6 +60,6 @@ __getattr__ = lazy_exports(
         "PRM": "prms.prm",
         "PublicErrorPRM": "prms.public",
         "PublicPRM": "prms.public",
-        "train_prm": "prms.train_prm",
+        "train_prm": "prms.training",
     },
 )

@@ -175,7 +175,7 @@ def _train(
 
         return train_orm(base, labelled, out=options.out, config=config)
     if options.kind == "prm":
-        from prms.train_prm import train_prm
+        from prms.training import train_prm
 
         return train_prm(
             base,

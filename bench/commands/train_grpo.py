@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
             evaluate=evaluate,
             held_out=held_out,
         )
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         raise BadInput(f"train grpo: {error}") from None
     files = write_report(options.out)
     print()

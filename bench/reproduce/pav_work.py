@@ -15,7 +15,7 @@ from policies.backends.transformers import Transformers
 from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
-from prms.train_prm import train_prm
+from prms.training import train_prm
 from search.strategies.beam_search import beam_search
 from search.strategies.sample import sample
 from search.strategies.score import score

@@ -25,7 +25,7 @@ from policies.policy import Policy
 from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
-from prms.train_prm import train_prm
+from prms.training import train_prm
 from search.result import SearchResult
 from search.strategies.sample import sample
 from verifiers.combinators.weighted import weighted

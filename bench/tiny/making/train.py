@@ -34,7 +34,7 @@ from bench.tiny.worlds import chain
 from bench.tiny.worlds.worlds import World
 from policies.backends.transformers import Transformers
 from policies.training.config import TrainConfig
-from prms.train_prm import train_prm
+from prms.training import train_prm
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.train_orm import train_orm
 

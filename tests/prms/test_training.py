@@ -13,7 +13,7 @@ from policies.models.token_rows import token_rows
 from policies.training.config import TrainConfig
 from policies.training.examples import batch_of, reward_loss
 from prms import PRM
-from prms.train_prm import train_prm
+from prms.training import train_prm
 from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer, from_function
 from verifiers.reward_models.train_reward import balanced_labels, reward_examples
 
