@@ -1,86 +1,115 @@
-"""PRMs by name, such as a command line takes."""
+"""PRMs by name, and scorers by a short spec, such as a command line takes."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from policies.models.embedded import read_spec
+from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_of
+from policies.models.sources import source_of
 from prms.formats import PRMFormat, format_named, format_of, known_formats
+from prms.pav import PAV
+from verifiers import load as load_verifier
 from verifiers.interface.scoring import Scorer
+from verifiers.interface.spec_parts import LOADED_BY, Spec, object_named
+from verifiers.load import FORMS
 
-if TYPE_CHECKING:
-    from policies.models.engine_options import EngineChoice
+_FORMS = (
+    "prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, pav:BASE,PROVER,alpha=A, pav:BASE,k=K,alpha=A, "
+    f"a model's folder or hub name, {FORMS}"
+)
 
 
 def load(
     name: str | Path,
     *,
     format: PRMFormat | str | None = None,  # noqa: A002
-    dtype: str = "auto",
+    dtype: DType = "auto",
     device: str = "auto",
     engine: EngineChoice = "transformers",
 ) -> Scorer:
-    """The PRM in a folder or of a hub name: one of ours, or a public one.
+    """The PRM in a folder or of a hub name, one of ours or a public one; or the scorer that a spec names.
 
-    Ours are known by the `stepbeam` entry of their config.json, public ones by their name or
+    Our PRMs are known by the `stepbeam` entry of their config.json, public ones by their name or
     architecture. A folder of which neither tells needs its format: `format="math-shepherd"`, a
-    `PRMFormat`, or, on a command line, the name in front: `math-shepherd:FOLDER`.
+    `PRMFormat`, or the name in front: `math-shepherd:FOLDER`.
 
-    >>> from bench.tiny import weights_folder
-    >>> type(load(str(weights_folder("prm")))).__name__
-    'PRM'
+    A spec is `prm:MODEL` with, where they are wanted, `,dtype=bfloat16` and `,engine=vllm` with its options;
+    `pav:BASE,PROVER,alpha=0.5` or `pav:BASE,k=4,alpha=0.5`, PAVs of scorers that have specs themselves; `tiny:prm`;
+    or what `verifiers.load` takes.
+
+    >>> type(load("tiny:prm")).__name__, type(load("pav:tiny:prm,k=4,alpha=0.5")).__name__
+    ('PRM', 'PAV')
 
     `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the model's body on vLLM's
     pooling runner, with the same scores up to float noise.
-    `dtype="auto"` is float32 for ours and the checkpoint's for public ones. Raises FileNotFoundError
-    where there is no such model, ValueError where it is of another or an unknown kind.
+    `dtype="auto"` is float32 for ours and the checkpoint's for public ones. A spec says these things itself, and
+    refuses the keywords. Raises FileNotFoundError where there is no such model, ValueError where it is of another or
+    an unknown kind.
     """
-    source = str(name)
-    prefix, colon, rest = source.partition(":")
-    if format is None and colon and rest and not Path(source).exists():
-        format, source = prefix, rest  # noqa: A001
-    if isinstance(format, str):
-        if (named := format_named(format)) is None:
-            raise ValueError(f"unknown format {format!r} of a PRM: use one of {known_formats()}")
-        format = named  # noqa: A001
-    elif format is None:
-        config = {} if format_named(source) and not Path(source).is_dir() else _config(source)
-        format = None if _is_ours(config) else format_of(source, config)  # noqa: A001
-        if format is None:
-            return _load_ours(source, config, dtype, device, engine)
+    text = str(name)
+    spec = read_spec(text)
+    if isinstance(name, Path) or not spec.kind or format_named(spec.kind) or Path(text).exists():
+        return _load_prm(text, format, dtype, device, engine)
+    if (format, dtype, device, engine) != (None, "auto", "auto", "transformers"):
+        raise ValueError(f"{text!r}: format, dtype, device and engine are for a folder or a hub name, not for a spec")
+    scorer: Scorer | None = object_named(text, "score")
+    if scorer is not None:
+        return scorer
+    if spec.kind == "prm":
+        if not spec.has(1, "dtype", "engine", *ENGINE_OPTIONS):
+            raise ValueError(f"{text!r}: a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm")
+        return _load_prm(spec.names[0], None, spec.dtype() or "auto", "auto", engine_of(spec))
+    if spec.kind == "pav":
+        return _load_pav(spec)
+    if LOADED_BY.get(spec.kind) == "verifiers.load":
+        return load_verifier(text)
+    raise spec.refused("prms.load", "scorer", _FORMS)
+
+
+def _load_prm(name: str, form: PRMFormat | str | None, dtype: DType, device: str, engine: EngineChoice) -> Scorer:
+    prefix, colon, rest = name.partition(":")
+    if form is None and colon and not Path(name).exists() and format_named(prefix) is not None:
+        form, name = prefix, rest
+    if isinstance(form, str):
+        if (named := format_named(form)) is None:
+            raise ValueError(f"unknown format {form!r} of a PRM: use one of {known_formats()}")
+        form = named
+    if form is None:
+        config = _config(name)
+        form = None if "stepbeam" in config else format_of(name, config)
+        if form is None:
+            from prms.prm import PRM
+
+            _check_ours(name, config)
+            return PRM.load(name, dtype="float32" if dtype == "auto" else dtype, device=device, engine=engine)
     from prms.public_load import load_public
 
-    return load_public(source, format, dtype=dtype, device=device, engine=engine)
+    return load_public(name, form, dtype=dtype, device=device, engine=engine)
 
 
-def _load_ours(source: str, config: dict[str, Any], dtype: str, device: str, engine: EngineChoice) -> Scorer:
+def _config(name: str) -> dict[str, Any]:
+    """The model's config.json; empty where there is none to read, of which the loaders then tell."""
+    from policies.models.tensors import json_of
+
+    return json_of(source_of(name, "prm"), "config.json") or {}
+
+
+def _check_ours(name: str, config: Mapping[str, Any]) -> None:
     architectures = config.get("architectures") or []
-    if config and not _is_ours(config) and not any(a.endswith("ForTokenClassification") for a in architectures):
+    if config and "stepbeam" not in config and not any(a.endswith("ForTokenClassification") for a in architectures):
         raise ValueError(
-            f"{source!r}: neither its name nor its architecture ({', '.join(architectures) or 'not given'}) tells "
+            f"{name!r}: neither its name nor its architecture ({', '.join(architectures) or 'not given'}) tells "
             f"what kind of PRM it is; give format=..., one of {known_formats()}"
         )
-    from prms.prm import PRM
-
-    return PRM.load(source, dtype="float32" if dtype == "auto" else dtype, device=device, engine=engine)
 
 
-def _is_ours(config: dict[str, Any]) -> bool:
-    return "stepbeam" in config
-
-
-def _config(source: str) -> dict[str, Any]:
-    """The model's config.json; empty where there is none to read, of which the loaders then tell."""
-    folder = Path(source)
-    if folder.is_dir():
-        file = folder / "config.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
-    if folder.is_absolute() or source.startswith(".") or source.count("/") != 1:
-        return {}
-    from transformers import PreTrainedConfig
-
-    try:
-        return dict(PreTrainedConfig.get_config_dict(source)[0])
-    except OSError as error:
-        raise FileNotFoundError(f"no prm at {source!r}: {str(error).strip().splitlines()[0]}") from error
+def _load_pav(spec: Spec) -> PAV:
+    alpha, k = spec.number("alpha"), spec.count("k")
+    alpha = 0.5 if alpha is None else alpha
+    if not spec.has(2 if k is None else 1, "alpha", "k"):
+        raise ValueError(f"{spec.text!r}: a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A")
+    base, *prover = [load(name) for name in spec.names]
+    return PAV.best_of_k(base, k, alpha=alpha) if k is not None else PAV(base, prover[0], alpha)

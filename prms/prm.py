@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import AutoModelForTokenClassification
 
-from policies.models.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import DType, EngineChoice
 from policies.models.token_rows import TokenRow
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
@@ -22,7 +22,6 @@ from verifiers.reward_models.reward_model import (
     entry_of,
     head_parameters,
     judge_of,
-    load_on_vllm,
     load_reward_model,
     no_error_yet,
     read_rows,
@@ -67,16 +66,17 @@ class PRM:
 
     @classmethod
     def load(
-        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineChoice = "transformers"
+        cls, name: str | Path, *, dtype: DType = "float32", device: str = "auto", engine: EngineChoice = "transformers"
     ) -> PRM:
         """The PRM in a folder (or of a hub name); FileNotFoundError names what is missing.
 
         `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
         runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
         """
-        if (options := vllm_options(engine)) is not None:
-            return cls(*load_on_vllm(name, "prm", dtype=dtype, options=options))
-        return cls(*load_reward_model(AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device))
+        model, tokenizer = load_reward_model(
+            AutoModelForTokenClassification, name, "prm", dtype=dtype, device=device, engine=engine
+        )
+        return cls(model, tokenizer)
 
     @property
     def name(self) -> str:

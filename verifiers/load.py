@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from policies.backends.load import load_policy
+from policies.models.embedded import read_spec
+from policies.models.engine_options import ENGINE_OPTIONS, engine_of
+from policies.policy import Sampling
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.spec_parts import count_of, dtype_of, number_of, parts_of
+from verifiers.interface.spec_parts import object_named
 
-if TYPE_CHECKING:
-    from policies.models.engine_options import EngineChoice
-
-_FORMS = (
+FORMS = (
     "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
-    "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32, and orm: and genrm: with ,engine=vllm"
+    "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32, and all but implicit: with ,engine=vllm, "
+    "tiny:orm"
 )
 
 
@@ -24,46 +25,39 @@ def load(spec: str) -> Scorer:
     that was never taught to verify (votes=32); `implicit:MODEL,REFERENCE,beta=0.1`, the implicit reward of
     a tuned policy over its reference. `max_tokens=500` bounds a solution with its rationale, which else have the
     room that the model was trained for (a judge: 1024). `dtype=bfloat16` or `dtype=float32` says how to compute;
-    an ORM is float32 without it, and the others are as the model was saved. `engine=vllm` computes an ORM or a
-    GenRM on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`).
+    an ORM is float32 without it, and the others are as the model was saved. `engine=vllm` computes an ORM, a
+    GenRM or a judge on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`).
+    `tiny:NAME` is an embedded verifier, and `package.module:name` an object of your own with a method `score`.
 
-    >>> from bench.tiny import weights_folder
-    >>> type(load(f"orm:{weights_folder('orm')}")).__name__
+    >>> type(load("tiny:orm")).__name__
     'ORM'
 
     Raises ValueError for an unknown kind or option, FileNotFoundError where there is no such model.
     """
-    kind, _, rest = spec.partition(":")
-    names, options = parts_of(rest)
-    wanted = options.pop("dtype", None)
-    dtype = dtype_of(spec, wanted)
-    engine: EngineChoice = "transformers"
-    if kind in ("orm", "genrm"):
-        from policies.models.engine_options import engine_from
-
-        engine = engine_from(spec, options)
-    if kind == "orm" and len(names) == 1 and not options:
+    scorer: Scorer | None = object_named(spec, "score")
+    if scorer is not None:
+        return scorer
+    parts = read_spec(spec)
+    on = ("dtype", "engine", *ENGINE_OPTIONS)
+    if parts.kind == "orm" and parts.has(1, *on):
         from verifiers.reward_models.orm import ORM
 
-        return ORM.load(names[0], dtype=wanted or "float32", engine=engine)
-    if kind in ("genrm", "judge") and len(names) == 1 and options.keys() <= {"votes", "max_tokens"}:
-        from policies.policy import Sampling
-
-        votes = count_of(spec, "votes", options["votes"]) if "votes" in options else None
-        room = count_of(spec, "max_tokens", options["max_tokens"]) if "max_tokens" in options else None
-        if kind == "genrm":
+        return ORM.load(parts.names[0], dtype=parts.dtype() or "float32", engine=engine_of(parts))
+    if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *on):
+        votes, room = parts.count("votes"), parts.count("max_tokens")
+        dtype, engine = parts.dtype() or "auto", engine_of(parts)
+        if parts.kind == "genrm":
             from verifiers.genrm.judge import GenRM
 
             sampling = None if room is None else Sampling(max_tokens=room)
-            return GenRM.load(names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
-        from policies.backends.transformers import Transformers
+            return GenRM.load(parts.names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
         from verifiers.genrm.llm_judge import LLMJudge
 
-        judge = LLMJudge(Transformers.load(names[0], dtype=dtype), votes=votes or 32)
+        judge = LLMJudge(load_policy(parts.names[0], dtype=dtype, engine=engine), votes=votes or 32)
         return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))
-    if kind == "implicit" and len(names) == 2 and options.keys() == {"beta"}:
+    beta = parts.number("beta")
+    if parts.kind == "implicit" and parts.has(2, "beta", "dtype") and beta is not None:
         from verifiers.reward_models.implicit_reward import ImplicitReward
 
-        beta = number_of(spec, "beta", options["beta"])
-        return ImplicitReward.load(*names, beta=beta, dtype=dtype)
-    raise ValueError(f"unknown verifier {spec!r}: use {_FORMS}")
+        return ImplicitReward.load(*parts.names, beta=beta, dtype=parts.dtype() or "auto")
+    raise parts.refused("verifiers.load", "verifier", FORMS)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from policies.models.engine_options import SPEC_OPTIONS, options_from
+from policies.models.embedded import read_spec
+from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_options, vllm_options
 from policies.policy import Policy
-from verifiers.interface.spec_parts import parts_of
+from verifiers.interface.spec_parts import object_named
 
-_KINDS = (
+if TYPE_CHECKING:
+    from policies.backends.transformers import Transformers
+    from policies.backends.vllm import VLLM
+
+_FORMS = (
     "transformers:FOLDER_OR_HUB_NAME or vllm:FOLDER_OR_HUB_NAME[,context=T][,rows=R][,gib=G][,share=S][,gpus=N]"
-    "[,eager=yes]"
+    "[,eager=yes], each with ,dtype=bfloat16 or float32, tiny:policy"
 )
 
 
-def load(spec: str, *, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -> Policy:
-    """The policy that `KIND:MODEL` names, its weights as `dtype`.
+def load(spec: str, *, dtype: DType = "auto") -> Policy:
+    """The policy that a spec names, its weights as `dtype` where the spec has no `dtype=`.
 
     `transformers:MODEL` decodes with this library's own loop, `vllm:MODEL` with vLLM's engine, which is to be closed
     (`policies.VLLM`): `context=4096` bounds a row's tokens, `rows=64` the rows computed side by side, `gib=3` the
     memory of keys and values, `share=0.45` the engine's part of a GPU, `gpus=2` splits the model over two, and
-    `eager=yes` starts in seconds without compiling.
+    `eager=yes` starts in seconds without compiling. `tiny:policy` is the embedded model, in float32, and
+    `package.module:name` an object of your own with a method `extend`.
 
     >>> load("vllm:model,rows=none")
     Traceback (most recent call last):
@@ -30,15 +37,25 @@ def load(spec: str, *, dtype: Literal["auto", "float32", "bfloat16"] = "auto") -
 
     Raises ValueError for an unknown kind or option, and what the kind raises for a bad source.
     """
-    kind, _, source = spec.partition(":")
-    if kind == "transformers" and source:
-        from policies.backends.transformers import Transformers
+    policy: Policy | None = object_named(spec, "extend")
+    if policy is not None:
+        return policy
+    parts = read_spec(spec)
+    if parts.kind == "transformers" and parts.has(1, "dtype"):
+        return load_policy(parts.names[0], dtype=parts.dtype() or dtype)
+    if parts.kind == "vllm" and parts.has(1, "dtype", *ENGINE_OPTIONS):
+        return load_policy(parts.names[0], dtype=parts.dtype() or dtype, engine=engine_options(parts))
+    raise parts.refused("policies.load", "policy", _FORMS)
 
-        return Transformers.load(source, dtype=dtype)
-    names, options = parts_of(source)
-    if kind == "vllm" and len(names) == 1 and options.keys() <= SPEC_OPTIONS:
-        chosen = replace(options_from(spec, options), dtype=dtype)
+
+def load_policy(
+    name: str | Path, *, dtype: DType = "auto", device: str = "auto", engine: EngineChoice = "transformers"
+) -> Transformers | VLLM:
+    """The model in a folder or of a hub name, on this library's loop or on vLLM's engine, which chooses its device."""
+    if (options := vllm_options(engine)) is not None:
         from policies.backends.vllm import VLLM
 
-        return VLLM(names[0], options=chosen)
-    raise ValueError(f"unknown policy {spec!r}: use {_KINDS}")
+        return VLLM(name, options=replace(options, dtype=dtype))
+    from policies.backends.transformers import Transformers
+
+    return Transformers.load(name, dtype=dtype, device=device)

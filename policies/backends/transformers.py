@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
 from policies.models.chat import encode_text
+from policies.models.engine_options import DType
 from policies.models.locks import running
 from policies.models.pretrained import load_pretrained
 from policies.models.prompts import Prompts
@@ -87,7 +88,7 @@ class Transformers:
         cls,
         name: str | Path,
         *,
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: DType = "auto",
         device: str = "auto",
         chat: bool = True,
         batch_bytes: int | None = None,

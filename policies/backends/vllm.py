@@ -11,14 +11,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from policies.backends.vllm_engine import Engine, Reply, Request
 from policies.checks import check_rows
 from policies.models.chat import encode_text
-from policies.models.engine_options import EngineOptions, dtype_of_checkpoint
+from policies.models.engine_options import EngineOptions, dtype_for
 from policies.models.parameters import flop_parameters
-from policies.models.pretrained import source_of
+from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer
 from policies.models.prompts import Prompts
 from policies.models.steps import StepCutter, eos_ids
 from policies.policy import Extended, NextTokens, Sampling, Until
@@ -68,18 +68,16 @@ class VLLM:
     """
 
     def __init__(self, name: str | Path, *, chat: bool = True, options: EngineOptions | None = None) -> None:
-        self.source = source_of(name)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.source, trust_remote_code=False)
-        self.config = AutoConfig.from_pretrained(self.source, trust_remote_code=False)
+        self.source = checked_source(name)
+        self.tokenizer, self.config = load_tokenizer(self.source), load_config(self.source)
         text = self.config.get_text_config()
         self.cutter = StepCutter(self.tokenizer, text.vocab_size)
         self._ends = eos_ids(_generation_config(self.source), text, self.tokenizer)
         with torch.device("meta"):
             self.flops_per_token = 2.0 * flop_parameters(AutoModelForCausalLM.from_config(self.config))
-        chosen = options or EngineOptions()
-        if chosen.dtype == "auto":
-            chosen = replace(chosen, dtype=dtype_of_checkpoint(self.config))
-        self.engine = Engine(self.source, chosen, kind="sampling")
+        options = options or EngineOptions()
+        dtype = dtype_for(options.dtype, self.config, device_of("auto"))
+        self.engine = Engine(self.source, replace(options, dtype=dtype), kind="sampling")
         self.prompts = Prompts(self.tokenizer, self.cutter, chat=chat, context=self.engine.context)
 
     @property

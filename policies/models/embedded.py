@@ -1,6 +1,10 @@
-"""Where the trained models that come with the package lie."""
+"""The trained models that come with the package, and `tiny:NAME`, which is how a spec says one."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+
+from verifiers.interface.spec_parts import Spec, spec_parts
 
 _FOLDER = Path(__file__).with_name("weights")
 
@@ -18,3 +22,22 @@ def weights_folder(name: str) -> Path:
         shipped = sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
         raise ValueError(f"no tiny model named {name!r}: there are {', '.join(shipped) or 'none'}")
     return folder
+
+
+def read_spec(text: str) -> Spec:
+    """A spec in its parts, an embedded model's with its kind and its folder.
+
+    >>> read_spec("tiny:genrm_cot,votes=4").kind
+    'genrm'
+
+    An embedded policy computes in float32, which its folder does not say. Raises ValueError for a name that is not
+    shipped.
+    """
+    spec = spec_parts(text)
+    if spec.kind != "tiny" or len(spec.names) != 1:
+        return spec
+    folder = weights_folder(spec.names[0])
+    entry = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("stepbeam")
+    if entry is None:
+        return replace(spec, kind="transformers", names=(str(folder),), options={"dtype": "float32", **spec.options})
+    return replace(spec, kind=entry["kind"], names=(str(folder),))

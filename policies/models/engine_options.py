@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
 
-from verifiers.interface.spec_parts import count_of, share_of, yes_of
+from verifiers.interface.spec_parts import Spec
 
-EngineDType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" is that of the checkpoint
-SPEC_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})
+DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" is that of the checkpoint
+ENGINE_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class EngineOptions:
     ValueError: share=1.5: an engine's part of a GPU's memory is above 0 and at most 1
     """
 
-    dtype: EngineDType = "auto"
+    dtype: DType = "auto"
     context: int | None = None
     memory_bytes: int | None = None
     share: float = 0.9
@@ -60,38 +60,40 @@ def vllm_options(engine: EngineChoice) -> EngineOptions | None:
     return EngineOptions() if engine == "vllm" else None
 
 
-def dtype_of_checkpoint(config: Any) -> EngineDType:
-    """The dtype that a model was saved with, as its config says; float16 is float32 on a CPU."""
-    import torch
+def dtype_for(dtype: DType, config: Any, device: str) -> DType:
+    """What a model is to compute in on a device; "auto" is what it was saved in, and float32 for float16 on a CPU.
 
-    found = getattr(config, "dtype", None)
-    if found is torch.float16:
-        return "float16" if torch.cuda.is_available() else "float32"
-    return "bfloat16" if found is torch.bfloat16 else "float32"
+    Raises ValueError for another word.
+    """
+    known = get_args(DType)
+    if dtype not in known:
+        raise ValueError(f"unknown dtype {dtype!r}: use one of {', '.join(known)}")
+    if dtype != "auto":
+        return dtype
+    saved = str(getattr(config, "dtype", None)).removeprefix("torch.")
+    return "bfloat16" if saved == "bfloat16" else "float16" if saved == "float16" and device != "cpu" else "float32"
 
 
-def options_from(spec: str, given: dict[str, str]) -> EngineOptions:
-    """The engine's options that stand behind a spec's name; the other ones in `given` are left alone.
+def engine_options(spec: Spec) -> EngineOptions:
+    """The engine's options among a spec's.
 
-    >>> options_from("vllm:model,rows=8,share=0.4", {"rows": "8", "share": "0.4"}).max_rows
+    >>> from verifiers.interface.spec_parts import spec_parts
+    >>> engine_options(spec_parts("vllm:model,rows=8,share=0.4")).max_rows
     8
 
     Raises ValueError, with the spec, for a value that is none.
     """
-    options = EngineOptions()
-    if "context" in given:
-        options = replace(options, context=count_of(spec, "context", given["context"]))
-    if "rows" in given:
-        options = replace(options, max_rows=count_of(spec, "rows", given["rows"]))
-    if "gib" in given:
-        options = replace(options, memory_bytes=count_of(spec, "gib", given["gib"]) << 30)
-    if "share" in given:
-        options = replace(options, share=share_of(spec, "share", given["share"]))
-    if "gpus" in given:
-        options = replace(options, tensor_parallel=count_of(spec, "gpus", given["gpus"]))
-    if "eager" in given:
-        options = replace(options, eager=yes_of(spec, "eager", given["eager"]))
-    return options
+    default, gib, share = EngineOptions(), spec.count("gib"), spec.number("share")
+    if share is not None and not 0 < share <= 1:
+        raise ValueError(f"{spec.text!r}: share={spec.options['share']}: use a number above 0 and at most 1")
+    return EngineOptions(
+        context=spec.count("context"),
+        memory_bytes=None if gib is None else gib << 30,
+        share=share or default.share,
+        max_rows=spec.count("rows") or default.max_rows,
+        eager=spec.word("eager", "yes", "no") == "yes",
+        tensor_parallel=spec.count("gpus") or default.tensor_parallel,
+    )
 
 
 def without_resources(spec: str) -> str:
@@ -100,20 +102,16 @@ def without_resources(spec: str) -> str:
     >>> without_resources("vllm:model,context=512,share=0.4,eager=yes")
     'vllm:model,context=512'
     """
-    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in SPEC_OPTIONS - {"context"})
+    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in ENGINE_OPTIONS - {"context"})
 
 
-def engine_from(spec: str, given: dict[str, str]) -> EngineChoice:
-    """The engine that a scorer's spec chooses with `engine=` and the options of vLLM's, taken out of `given`.
+def engine_of(spec: Spec) -> EngineChoice:
+    """The engine that a scorer's spec chooses with `engine=` and the options of vLLM's.
 
     Raises ValueError for an unknown engine, and for options without `engine=vllm`.
     """
-    name = given.pop("engine", "transformers")
-    if name not in ("transformers", "vllm"):
-        raise ValueError(f"{spec!r}: engine={name}: use transformers or vllm")
-    options = {key: given.pop(key) for key in sorted(SPEC_OPTIONS & given.keys())}
-    if name == "vllm":
-        return options_from(spec, options)
-    if options:
-        raise ValueError(f"{spec!r}: {', '.join(options)} is for vLLM's engine: add engine=vllm")
+    if spec.word("engine", "transformers", "vllm") == "vllm":
+        return engine_options(spec)
+    if given := sorted(ENGINE_OPTIONS & spec.options.keys()):
+        raise ValueError(f"{spec.text!r}: {', '.join(given)} is for vLLM's engine: add engine=vllm")
     return "transformers"

@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoTokenizer
 from transformers.utils import logging
 
+from policies.models.engine_options import DType
+from policies.models.pretrained import load_pretrained
 from policies.training.config import TrainConfig
 
 _HEADS = ("score", "lm_head")
@@ -26,28 +26,14 @@ def load_base(
     Raises FileNotFoundError where there is no such model, ValueError where it lacks other weights or an
     end-of-sequence token.
     """
-    if not Path(base).is_dir() and (Path(base).is_absolute() or str(base).startswith(".") or str(base).count("/") > 1):
-        raise FileNotFoundError(f"no model at {str(base)!r}: there is no such folder")
     # The frozen weights under LoRA need no more than bfloat16; trained ones need float32.
-    dtype = torch.bfloat16 if config.bf16 and config.lora_rank else torch.float32
-    extra = {} if labels is None else {"num_labels": labels}
-    try:
-        with quiet():
-            model, info = auto_class.from_pretrained(
-                str(base), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **extra
-            )
-            tokenizer = AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
-    except OSError as error:
-        first = str(error).strip().splitlines()[0]
-        raise FileNotFoundError(f"no model at {str(base)!r}: {first}") from error
-    missing = set(info["missing_keys"])
-    if lacking := sorted(missing - set(fresh)):
-        raise ValueError(f"{str(base)!r} cannot be the base: its weights lack {', '.join(lacking[:3])}")
+    dtype: DType = "bfloat16" if config.bf16 and config.lora_rank else "float32"
+    with quiet():
+        model, tokenizer = load_pretrained(
+            base, auto_class=auto_class, dtype=dtype, device="cpu", fresh=fresh, labels=labels
+        )
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
-    with torch.no_grad():
-        for name in missing:
-            model.get_parameter(name).zero_()
     return model, tokenizer
 
 

@@ -145,13 +145,13 @@ def test_a_model_without_the_head_is_refused(public_folders, kind, form, missing
 
 
 def test_what_is_not_there_is_named(public_folders, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"it has no weights \(\*\.safetensors\)"):
+    with pytest.raises(FileNotFoundError, match=r": no config\.json"):
         prms.load(tmp_path, format=SKYWORK)
     pickled = tmp_path / "VersaPRM"
     pickled.mkdir()
     (pickled / "config.json").write_bytes((public_folders["versa"] / "config.json").read_bytes())
     (pickled / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    with pytest.raises(FileNotFoundError, match=r"it has no weights \(\*\.safetensors\)"):
+    with pytest.raises(FileNotFoundError, match=r"VersaPRM: no weights \(\*\.safetensors\)"):
         prms.load(pickled)
     with pytest.raises(ValueError, match="unknown dtype 'int3'"):
         prms.load(public_folders["versa"], dtype="int3")

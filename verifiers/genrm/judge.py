@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from policies.backends.load import load_policy
 from policies.models.batches import greedy_batches
-from policies.models.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import DType, EngineChoice
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.interface.capabilities import remembering
@@ -107,7 +108,7 @@ class GenRM:
         votes: int | None = None,
         sampling: Sampling | None = None,
         seed: int = 0,
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: DType = "auto",
         device: str = "auto",
         engine: EngineChoice = "transformers",
     ) -> GenRM:
@@ -119,7 +120,8 @@ class GenRM:
 
         Raises ValueError for a model of another kind.
         """
-        policy, entry = _policy(name, dtype=dtype, device=device, engine=engine)
+        entry = _taught(name)  # before an engine is started, which would have to be stopped again
+        policy: Any = load_policy(name, dtype=dtype, device=device, engine=engine)
         words = GenRMFormat(**entry["format"])
         policy.prompts.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
         votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
@@ -301,31 +303,11 @@ def _why_silent(solution: Solution) -> str | None:
     return "the solution has no text to judge" if solution.finished else None
 
 
-def _policy(
-    name: str | Path,
-    *,
-    dtype: Literal["auto", "float32", "bfloat16"],
-    device: str,
-    engine: EngineChoice,
-) -> tuple[Any, dict[str, Any]]:
-    """A judge's policy, and what its model was taught; raises ValueError for a model of another kind."""
-    if (options := vllm_options(engine)) is not None:
-        from transformers import AutoConfig
+def _taught(name: str | Path) -> dict[str, Any]:
+    """What a generative verifier was taught; raises ValueError for a model of another kind."""
+    from policies.models.pretrained import checked_source, load_config
 
-        from policies.backends.vllm import VLLM
-        from policies.models.pretrained import source_of
-
-        # Before the engine is started, which would have to be stopped again.
-        entry = _entry_of(name, AutoConfig.from_pretrained(source_of(name), trust_remote_code=False))
-        return VLLM(name, options=replace(options, dtype=dtype)), entry
-    from policies.backends.transformers import Transformers
-
-    policy = Transformers.load(name, dtype=dtype, device=device)
-    return policy, _entry_of(name, policy.model.config)
-
-
-def _entry_of(name: str | Path, config: Any) -> dict[str, Any]:
-    entry: dict[str, Any] = getattr(config, "stepbeam", None) or {}
+    entry: dict[str, Any] = getattr(load_config(checked_source(name)), "stepbeam", None) or {}
     if entry.get("kind") != "genrm":
         raise ValueError(
             f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "

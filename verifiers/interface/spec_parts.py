@@ -1,63 +1,113 @@
-"""The parts of a short spec, such as a command line takes: names, then KEY=VALUE."""
+"""What a `load` takes: `KIND:NAME,...,KEY=VALUE,...`, or `package.module:name` for an object of one's own."""
 
+from __future__ import annotations
+
+import importlib
 import math
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
-_DTYPES: dict[str, Literal["auto", "float32", "bfloat16"]] = {"float32": "float32", "bfloat16": "bfloat16"}
+Word = TypeVar("Word", bound=str)
+
+LOADED_BY = {
+    **dict.fromkeys(("transformers", "vllm"), "policies.load"),
+    **dict.fromkeys(("orm", "genrm", "judge", "implicit"), "verifiers.load"),
+    **dict.fromkeys(("prm", "pav"), "prms.load"),
+}
 
 
-def parts_of(text: str) -> tuple[list[str], dict[str, str]]:
-    """The names and the options of what stands behind a spec's colon.
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The parts of a spec; `text` is as it was written, for messages.
 
-    >>> parts_of("tiny:prm,tiny:prover,alpha=0.5")
-    (['tiny:prm', 'tiny:prover'], {'alpha': '0.5'})
+    The readers of options answer None where an option is not given, and raise ValueError, with the spec, for a value
+    that is none.
     """
+
+    text: str
+    kind: str
+    names: tuple[str, ...]
+    options: Mapping[str, str]
+
+    def has(self, names: int, *options: str) -> bool:
+        """Whether it has so many names, and no options but these."""
+        return len(self.names) == names and self.options.keys() <= set(options)
+
+    def count(self, key: str) -> int | None:
+        """A whole number of 1 or more."""
+        value = self.options.get(key)
+        if value is not None and (not value.isdecimal() or int(value) < 1):
+            raise ValueError(f"{self.text!r}: {key}={value}: use a whole number of 1 or more")
+        return None if value is None else int(value)
+
+    def number(self, key: str) -> float | None:
+        """A finite number."""
+        if (value := self.options.get(key)) is None:
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{self.text!r}: {key}={value} is not a number")
+        return number
+
+    def word(self, key: str, *words: Word) -> Word | None:
+        """One of the words."""
+        if (value := self.options.get(key)) is None:
+            return None
+        if value not in words:
+            raise ValueError(f"{self.text!r}: {key}={value}: use {' or '.join(words)}")
+        return words[words.index(value)]
+
+    def dtype(self) -> Literal["float32", "bfloat16"] | None:
+        """What to compute in."""
+        return self.word("dtype", "bfloat16", "float32")
+
+    def refused(self, load: str, what: str, forms: str) -> ValueError:
+        """What `load` raises for a spec that it does not take; a kind of another package is sent to its `load`."""
+        loader = LOADED_BY.get(self.kind, load)
+        if loader != load:
+            return ValueError(f"{load} takes no {self.kind!r}, as in {self.text!r}: give it to {loader}")
+        return ValueError(f"unknown {what} {self.text!r}: use {forms}, or package.module:name")
+
+
+def spec_parts(text: str) -> Spec:
+    r"""A spec in its parts; one without a kind, or that begins with a drive, is one name.
+
+    >>> spec = spec_parts("pav:tiny:prm,tiny:prover,alpha=0.5")
+    >>> spec.kind, spec.names, spec.number("alpha")
+    ('pav', ('tiny:prm', 'tiny:prover'), 0.5)
+    >>> spec_parts("C:\\models\\prm").kind
+    ''
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon or len(kind) == 1:
+        return Spec(text, "", (text,), {})
     names: list[str] = []
     options: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
+    for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if equals and key.isidentifier():
             options[key] = value
         else:
             names.append(part)
-    return names, options
+    return Spec(text, kind, tuple(names), options)
 
 
-def dtype_of(spec: str, wanted: str | None) -> Literal["auto", "float32", "bfloat16"]:
-    """A spec's `dtype=`, "auto" where it has none; raises ValueError for another word."""
-    if wanted is not None and wanted not in _DTYPES:
-        raise ValueError(f"{spec!r}: dtype={wanted}: use bfloat16 or float32")
-    return "auto" if wanted is None else _DTYPES[wanted]
+def object_named(spec: str, method: str) -> Any:
+    """The object that `package.module:name` names, None where the spec does not look like one.
 
-
-def number_of(spec: str, key: str, value: str) -> float:
-    """A finite number; raises ValueError for anything else."""
+    Raises ValueError where it cannot be imported or has no such method.
+    """
+    module, _, name = spec.partition(":")
+    if "/" in module or "." not in module or not name.isidentifier():
+        return None
     try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{spec!r}: {key}={value} is not a number")
-    return number
-
-
-def share_of(spec: str, key: str, value: str) -> float:
-    """A number above 0 and at most 1; raises ValueError for anything else."""
-    share = number_of(spec, key, value)
-    if not 0 < share <= 1:
-        raise ValueError(f"{spec!r}: {key}={value}: use a number above 0 and at most 1")
-    return share
-
-
-def count_of(spec: str, key: str, value: str) -> int:
-    """A whole number of 1 or more; raises ValueError for anything else."""
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{spec!r}: {key}={value}: use a whole number of 1 or more")
-    return int(value)
-
-
-def yes_of(spec: str, key: str, value: str) -> bool:
-    """`yes` or `no`; raises ValueError for another word."""
-    if value not in ("yes", "no"):
-        raise ValueError(f"{spec!r}: {key}={value}: use yes or no")
-    return value == "yes"
+        value = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot import it ({error})") from None
+    if not hasattr(value, method) or isinstance(value, type):
+        raise ValueError(f"{name} in {module} is a {type(value).__name__} without the method .{method}()")
+    return value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
+from policies.models.engine_options import DType
 from policies.policy import TokenPolicy
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend
@@ -50,7 +50,7 @@ class ImplicitReward:
         reference: str | Path,
         *,
         beta: float,
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: DType = "auto",
         device: str = "auto",
     ) -> ImplicitReward:
         """A tuned model over its reference; both read prompts as `verifiers.train_dpo` did, where it tuned the model.
@@ -58,11 +58,10 @@ class ImplicitReward:
         Raises ValueError for a model of another kind and as `policies.models.pretrained.load_pretrained` does.
         """
         from policies.backends.transformers import Transformers
+        from policies.models.pretrained import check_kind
 
         tuned, base = (Transformers.load(name, dtype=dtype, device=device) for name in (policy, reference))
-        entry: dict[str, Any] = getattr(tuned.model.config, "stepbeam", None) or {}
-        if (kind := entry.get("kind", "dpo")) != "dpo":
-            raise ValueError(f"{str(policy)!r} holds a model of kind {kind!r}, not 'dpo': load it as what it is")
+        entry = check_kind(policy, tuned.model.config, "dpo")
         tuned.prompts.chat = base.prompts.chat = entry.get("chat", True)
         return cls(tuned, base, beta)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
-from policies.models.engine_options import EngineChoice, vllm_options
+from policies.models.engine_options import DType, EngineChoice
 from policies.models.token_rows import TokenRow
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
@@ -18,7 +18,6 @@ from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import (
     check_head,
     judge_of,
-    load_on_vllm,
     load_reward_model,
     read_rows,
     rows_for,
@@ -53,16 +52,17 @@ class ORM:
 
     @classmethod
     def load(
-        cls, name: str | Path, *, dtype: str = "float32", device: str = "auto", engine: EngineChoice = "transformers"
+        cls, name: str | Path, *, dtype: DType = "float32", device: str = "auto", engine: EngineChoice = "transformers"
     ) -> ORM:
         """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing.
 
         `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
         runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
         """
-        if (options := vllm_options(engine)) is not None:
-            return cls(*load_on_vllm(name, "orm", dtype=dtype, options=options))
-        return cls(*load_reward_model(AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device))
+        model, tokenizer = load_reward_model(
+            AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device, engine=engine
+        )
+        return cls(model, tokenizer)
 
     @property
     def name(self) -> str:

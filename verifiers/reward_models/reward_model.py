@@ -1,6 +1,5 @@
 """Loading a reward model's folder, and one batched forward that reads it out at given positions."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,22 +8,27 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer
 
 from policies.models.attention import any_length
 from policies.models.batches import greedy_batches
-from policies.models.engine_options import EngineDType, EngineOptions
+from policies.models.engine_options import DType, EngineChoice, dtype_for, vllm_options
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
+from policies.models.pretrained import (
+    check_kind,
+    checked_source,
+    device_of,
+    load_config,
+    load_pretrained,
+    load_tokenizer,
+)
+from policies.models.tensors import read_tensors, tensor_names
 from policies.models.token_rows import TokenRow, token_rows
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
 Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
-
-_ENGINE_DTYPES: dict[str, EngineDType] = {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @runtime_checkable
@@ -52,12 +56,22 @@ class EngineRewardModel:
         self.base_model.close()
 
 
-def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
-    """Model and tokenizer of a folder or hub name, as `load_reward_model`, with the body on vLLM's pooling runner."""
-    from policies.models.tensors import read_tensors, tensor_names
+def load_reward_model(
+    auto_class: Any, name: str | Path, kind: str, *, dtype: DType, device: str, engine: EngineChoice
+) -> tuple[Any, Any]:
+    """Model and tokenizer of a `save_pretrained` folder or a hub name, safetensors only.
+
+    Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
+    another kind, has no trained head of one output, or `dtype` or `engine` is unknown.
+    """
+    options = vllm_options(engine)
+    source = checked_source(name, kind)
+    config = load_config(source, kind)
+    check_kind(source, config, kind)
+    if options is None:
+        return load_pretrained(source, auto_class=auto_class, kind=kind, dtype=dtype, device=device)
     from verifiers.reward_models.vllm_backbone import VLLMBackbone
 
-    source = _checked_source(name, kind, dtype)
     parts = [key for key in ("score.weight", "score.bias") if key in tensor_names(source)]
     if "score.weight" not in parts:
         raise ValueError(f"{source!r} holds no trained {kind}: its weights lack score.weight")
@@ -65,8 +79,8 @@ def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOpti
     outputs, width = weights["weight"].shape
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
     head.load_state_dict(weights)
-    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    body = VLLMBackbone(source, replace(options, dtype=_ENGINE_DTYPES[dtype]))
+    tokenizer = load_tokenizer(source, kind)
+    body = VLLMBackbone(source, replace(options, dtype=dtype_for(dtype, config, device_of("auto"))))
     model = EngineRewardModel(body, head.eval(), body.config, source)
     try:
         check_head(model, tokenizer, kind)
@@ -74,32 +88,6 @@ def load_on_vllm(name: str | Path, kind: str, *, dtype: str, options: EngineOpti
         model.close()
         raise
     return model, tokenizer
-
-
-def load_reward_model(auto_class: Any, name: str | Path, kind: str, *, dtype: str, device: str) -> tuple[Any, Any]:
-    """Model and tokenizer of a `save_pretrained` folder or a hub name, safetensors only.
-
-    Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
-    another kind, has no trained head of one output, or `dtype` is unknown.
-    """
-    source = _checked_source(name, kind, dtype)
-    try:
-        model, info = auto_class.from_pretrained(
-            source,
-            dtype=_DTYPES[dtype],
-            use_safetensors=True,
-            trust_remote_code=False,  # unsaid, transformers would stop and ask
-            output_loading_info=True,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except OSError as error:
-        first = str(error).strip().splitlines()[0]
-        raise FileNotFoundError(f"no {kind} at {source!r}: {first}") from error
-    if info["missing_keys"]:
-        missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise ValueError(f"{source!r} holds no trained {kind}: its weights lack {missing}")
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return model.to(where).eval(), tokenizer
 
 
 def check_head(model: Any, tokenizer: Any, kind: str) -> None:
@@ -234,26 +222,6 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
 
 
-def _checked_source(name: str | Path, kind: str, dtype: str) -> str:
-    if dtype not in _DTYPES:
-        raise ValueError(f"unknown dtype {dtype!r}: use one of {', '.join(_DTYPES)}")
-    folder = Path(name)
-    if folder.is_dir():
-        _check_folder(folder, kind)
-    elif folder.is_absolute() or str(name).startswith(".") or str(name).count("/") > 1:
-        raise FileNotFoundError(f"no {kind} at {str(name)!r}: there is no such folder")
-    return str(name)
-
-
-def _check_folder(folder: Path, kind: str) -> None:
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"no {kind} in {str(folder)!r}: it has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        raise FileNotFoundError(f"no {kind} in {str(folder)!r}: it has no weights (*.safetensors)")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    found = config.get("stepbeam", {}).get("kind", kind)
-    if found != kind:
-        raise ValueError(f"{str(folder)!r} holds a model of kind {found!r}, not {kind!r}: load it as what it is")
 
 
 def nan_row(length: int) -> FloatArray:

@@ -6,15 +6,15 @@ import copy
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from policies.backends.vllm_engine import Engine
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineOptions
 from policies.models.parameters import flop_parameters
+from policies.models.pretrained import load_config, load_tokenizer
 from policies.models.tensors import copy_without_head, tensor_names
 from policies.models.token_rows import TokenRow
 
@@ -31,14 +31,14 @@ class VLLMBackbone:
     """
 
     def __init__(self, name: str, options: EngineOptions) -> None:
-        config: Any = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config = load_config(name)
         with torch.device("meta"):
             self.flop_parameters = flop_parameters(AutoModel.from_config(config))
         body = name
         with tempfile.TemporaryDirectory(prefix="stepbeam-") as folder:
             if any(key.startswith(_HEADS) for key in tensor_names(name)):
                 body = str(copy_without_head(name, config, _HEADS, Path(folder)))
-                AutoTokenizer.from_pretrained(name, trust_remote_code=False).save_pretrained(folder)
+                load_tokenizer(name).save_pretrained(folder)
             try:
                 self.engine = Engine(body, options, kind="hidden")  # which has read the weights when it is made
             except ValueError as error:
