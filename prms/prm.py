@@ -40,9 +40,8 @@ class PRM:
     first error and 0 from there on (Lightman et al. 2023, section 2.6); "value" on the chance that the
     policy ends right from there (Wang et al. 2024, Math-Shepherd, section 3.2), which is Q of the prefix.
 
-    >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, split_steps
-    >>> prm = PRM.load(weights_folder("prm_error"))
+    >>> prm = PRM.load("tiny:prm_error")
     >>> prm.target
     'error'
     >>> wrong = Solution(split_steps("7-9=8\n8*3=1\n"))

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import AutoModel, AutoModelForCausalLM
 
-from policies.models.engine_options import DType, EngineChoice, EngineOptions, dtype_for, vllm_options
-from policies.models.pretrained import checked_source, device_of, load_config, load_pretrained, load_tokenizer
+from policies.models.engine_options import DType, EngineChoice, EngineOptions, vllm_options
+from policies.models.pretrained import checked_source, load_config, load_pretrained, load_tokenizer
 from policies.models.tensors import json_of, read_tensors, tensor_names
 from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
@@ -54,7 +54,7 @@ def _on_vllm(source: str, form: PRMFormat, dtype: DType, options: EngineOptions)
     if json_of(source, "adapter_config.json") is not None:
         raise ValueError(f"{source!r} is an adapter: merge it into its base model and save that, for vLLM to load it")
     names = tensor_names(source)
-    config, tokenizer = load_config(source), load_tokenizer(source)
+    tokenizer = load_tokenizer(source)
     if form.head == "tokens":
         key = next((key for key in ("lm_head.weight", "model.embed_tokens.weight") if key in names), None)
         if key is None:
@@ -64,9 +64,8 @@ def _on_vllm(source: str, form: PRMFormat, dtype: DType, options: EngineOptions)
         head.load_state_dict({"weight": rows.float()})
         token_ids(tokenizer, form)
     else:
-        head = _head(source, form, config.hidden_size)
+        head = _head(source, form, load_config(source).hidden_size)
     row_builder(tokenizer, form)  # a tokenizer of another format is found before the engine is started
-    dtype = dtype_for(dtype, config, device_of("auto"))
     return VLLMBackbone(source, replace(options, dtype=dtype)), head.eval(), tokenizer
 
 

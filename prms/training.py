@@ -35,12 +35,11 @@ def train_prm(
     warning. `separator` is what ends a step, for the record.
 
     >>> import tempfile
-    >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, split_steps
     >>> row = Labelled(Problem("p1", "C 7-9*3\n"), Solution(split_steps("7-9=8\n8*3=1\n")), (0.7, 0.0), root=0.4)
     >>> with tempfile.TemporaryDirectory() as out:
     ...     config = TrainConfig(max_steps=1, batch_size=1)
-    ...     prm = train_prm(weights_folder("policy"), [row], target="value", out=out, config=config)
+    ...     prm = train_prm("tiny:policy", [row], target="value", out=out, config=config)
     >>> prm.target, prm.score([row.problem], [row.solution]).steps[0].shape
     ('value', (2,))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.backends.load import load_policy
-from policies.models.embedded import read_spec
 from policies.models.engine_options import ENGINE_OPTIONS, engine_of
 from policies.policy import Sampling
 from verifiers.interface.scoring import Scorer
@@ -34,6 +32,10 @@ def load(spec: str) -> Scorer:
 
     Raises ValueError for an unknown kind or option, FileNotFoundError where there is no such model.
     """
+    # `policies` stands on the interface, and importing that imports this file.
+    from policies.backends.load import load_policy
+    from policies.models.embedded import read_spec
+
     scorer: Scorer | None = object_named(spec, "score")
     if scorer is not None:
         return scorer

@@ -13,6 +13,7 @@ from bench.commands.options import separator
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import make_folder
 from bench.inputs.rows import check_limit
+from bench.inputs.specs import quiet_engines
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
@@ -167,35 +168,32 @@ def _train(
     options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Critiqued], config: TrainConfig
 ) -> Scorer | None:
     """The trained scorer; None for a generative verifier that nobody asks to judge."""
-    _quiet()
-    base = _base(options.base)
+    quiet_engines()
     labelled = [row for row in rows if isinstance(row, Labelled)]
     if options.kind == "orm":
         from verifiers.reward_models.train_orm import train_orm
 
-        return train_orm(base, labelled, out=options.out, config=config)
+        return train_orm(options.base, labelled, out=options.out, config=config)
     if options.kind == "prm":
         from prms.training import train_prm
 
         return train_prm(
-            base,
+            options.base,
             labelled,
             target=options.target,
             out=options.out,
             separator=options.separator or "\n",
             config=config,
         )
-    return _train_genrm(options, base, [row for row in rows if isinstance(row, Critiqued)], config)
+    return _train_genrm(options, [row for row in rows if isinstance(row, Critiqued)], config)
 
 
-def _train_genrm(
-    options: argparse.Namespace, base: str, rows: Sequence[Critiqued], config: TrainConfig
-) -> Scorer | None:
+def _train_genrm(options: argparse.Namespace, rows: Sequence[Critiqued], config: TrainConfig) -> Scorer | None:
     from verifiers.genrm.judge import GenRM
     from verifiers.genrm.train import train_genrm
 
     out = train_genrm(
-        base,
+        options.base,
         rows,
         mode=options.mode,
         out=options.out,
@@ -207,22 +205,6 @@ def _train_genrm(
     if options.eval is None:
         return None
     return GenRM.load(out, votes=options.votes or 1, dtype="bfloat16" if config.bf16 else "float32")
-
-
-def _base(spec: str) -> str:
-    if spec.startswith("tiny:"):
-        from bench.tiny import weights_folder
-
-        return str(weights_folder(spec.removeprefix("tiny:")))
-    return spec
-
-
-def _quiet() -> None:
-    """Keep transformers' own bars and advice out of the command's output; its errors still come through."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
 
 
 @contextmanager

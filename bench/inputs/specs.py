@@ -18,7 +18,7 @@ from verifiers.interface.scoring import Scorer
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
     """What `policies.load` takes; raises BadInput where nothing of that name can be loaded."""
-    _quiet()
+    quiet_engines()
     try:
         return policies.load(spec, dtype=dtype)
     except (ValueError, OSError, ImportError) as error:
@@ -27,7 +27,7 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
 
 def load_scorer(spec: str) -> Scorer:
     """What `prms.load` takes; raises BadInput where nothing of that name can be loaded."""
-    _quiet()
+    quiet_engines()
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -84,7 +84,7 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     return named
 
 
-def _quiet() -> None:
+def quiet_engines() -> None:
     """Keep the engines' own bars and advice out of the command's output; their errors still come through."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")

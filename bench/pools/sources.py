@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.inputs.rows import Row, read_rows
+from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"
@@ -26,9 +27,9 @@ def source_rows(source: str) -> Iterator[tuple[str, Row]]:
         raise BadInput(f"{path}: a folder without {_RUN} is not that of a run; give one, or a file of generations")
     if path.suffix == ".parquet":
         return _parquet_rows(path)
-    if path.exists() or path.suffix in (".jsonl", ".gz", ".json") or source.count("/") != 1:
+    if path.exists() or path.suffix in (".jsonl", ".gz", ".json") or "/" not in source:
         return read_rows(path)
-    return _dataset_rows(source, saved=False)
+    return _dataset_rows(source, saved=False) if is_hub_name(source.partition(":")[0]) else read_rows(path)
 
 
 def is_run_folder(source: str) -> bool:

@@ -4,12 +4,14 @@ import os
 import re
 from pathlib import Path
 
+from policies.models.embedded import weights_folder
+
 # As the hub has them: letters, digits, "-", "_" and ".", and at most one owner in front.
 _HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*", re.ASCII)
 
 
 def source_of(name: str | Path, kind: str = "model") -> str:
-    """The path of a folder that exists, `~` written out, or a hub name as it is; `kind` is for the message.
+    """The path of a folder that exists, `~` and `tiny:NAME` written out, or a hub name; `kind` is for the message.
 
     >>> source_of("Qwen/Qwen2.5-Math-PRM-7B")
     'Qwen/Qwen2.5-Math-PRM-7B'
@@ -18,8 +20,10 @@ def source_of(name: str | Path, kind: str = "model") -> str:
     ...
     FileNotFoundError: no model at './models/run-7': there is no such folder, and this is no hub name
 
-    A `Path` is always a folder's. Raises ValueError for a file.
+    A `Path` is always a folder's. Raises ValueError for a file, and for an embedded model that is not there.
     """
+    if isinstance(name, str) and name.startswith("tiny:"):
+        return str(weights_folder(name.removeprefix("tiny:")))
     folder = Path(os.path.expanduser(name))  # which leaves the home of an unknown user as it is
     if folder.is_dir():
         return str(folder)

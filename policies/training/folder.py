@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from policies.models.sources import source_of
 from policies.training.base import quiet
 from policies.training.config import TrainConfig
 from policies.training.resume import latest_checkpoint
@@ -61,7 +62,7 @@ def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, obj
 
 def base_digest(base: str | Path) -> str:
     """What tells one base model from another: the digest of a folder's files, or a hub's name."""
-    folder = Path(base)
+    folder = Path(source_of(base))
     if not folder.is_dir():
         return str(base)
     digest = hashlib.sha256()

@@ -51,13 +51,12 @@ def train_genrm(
     same weights. Returns the folder, for `GenRM.load`.
 
     >>> import tempfile
-    >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, Step, Stop
     >>> short = GenRMFormat(direct="{problem}{solution}?", cot="", solver="{problem}", verdict="?", yes="Y", no="N")
     >>> row = Critiqued(Problem("p1", "C 7-9"), Solution((Step("=8"),), Stop.EOS), True)
     >>> config = TrainConfig(max_steps=1, batch_size=1)
     >>> with tempfile.TemporaryDirectory() as out:
-    ...     folder = train_genrm(weights_folder("policy"), [row], mode="direct", out=out, format=short, config=config)
+    ...     folder = train_genrm("tiny:policy", [row], mode="direct", out=out, format=short, config=config)
     ...     (folder / "model.safetensors").is_file()
     True
 

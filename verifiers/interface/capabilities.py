@@ -51,9 +51,8 @@ def remembering(model: T) -> T:
 def root_values_of(scorer: object) -> RootValues | None:
     """How to ask for the value of problems before their first step, None where the scorer does not know it.
 
-    >>> from bench.tiny import weights_folder
     >>> from prms import PRM
-    >>> ask = root_values_of(PRM.load(weights_folder("prm_error")))
+    >>> ask = root_values_of(PRM.load("tiny:prm_error"))
     >>> None if ask is None else ask([Problem("p1", "C 7-9*3\\n")]).values().tolist()
     [1.0]
 

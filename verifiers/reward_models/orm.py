@@ -28,9 +28,8 @@ from verifiers.reward_models.reward_model import (
 class ORM:
     r"""P(the solution is right), read at the end-of-sequence token of a finished solution (Cobbe et al. 2021).
 
-    >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, Stop, split_steps
-    >>> orm = ORM.load(weights_folder("orm"))
+    >>> orm = ORM.load("tiny:orm")
     >>> texts = ("7-9=8\n8*3=4\n4+5=9\n9-2=7\n=7", "7-9=2\n2*3=6\n6+5=1\n1-2=9\n=9")
     >>> right, wrong = (Solution(split_steps(text), Stop.EOS) for text in texts)
     >>> scores = orm.score([Problem("p1", "C 7-9*3+5-2\n")] * 2, [right, wrong]).values()

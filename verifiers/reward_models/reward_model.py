@@ -11,13 +11,12 @@ import torch
 
 from policies.models.attention import any_length
 from policies.models.batches import greedy_batches
-from policies.models.engine_options import DType, EngineChoice, dtype_for, vllm_options
+from policies.models.engine_options import DType, EngineChoice, vllm_options
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
 from policies.models.pretrained import (
     check_kind,
     checked_source,
-    device_of,
     load_config,
     load_pretrained,
     load_tokenizer,
@@ -66,8 +65,7 @@ def load_reward_model(
     """
     options = vllm_options(engine)
     source = checked_source(name, kind)
-    config = load_config(source, kind)
-    check_kind(source, config, kind)
+    check_kind(source, load_config(source, kind), kind)
     if options is None:
         return load_pretrained(source, auto_class=auto_class, kind=kind, dtype=dtype, device=device)
     from verifiers.reward_models.vllm_backbone import VLLMBackbone
@@ -80,7 +78,7 @@ def load_reward_model(
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
     head.load_state_dict(weights)
     tokenizer = load_tokenizer(source, kind)
-    body = VLLMBackbone(source, replace(options, dtype=dtype_for(dtype, config, device_of("auto"))))
+    body = VLLMBackbone(source, replace(options, dtype=dtype))
     model = EngineRewardModel(body, head.eval(), body.config, source)
     try:
         check_head(model, tokenizer, kind)
@@ -220,8 +218,6 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
         hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
     values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
-
-
 
 
 def nan_row(length: int) -> FloatArray:

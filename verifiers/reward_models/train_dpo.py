@@ -83,8 +83,7 @@ def train_dpo(
     where it was interrupted and ends with the same weights. Its log has the mean rewards of chosen and rejected
     solutions, the margin between them, and how often it is positive. Returns the folder.
 
-    >>> from bench.tiny import weights_folder
-    >>> train_dpo(weights_folder("policy"), [], out="nowhere", beta=0.0)
+    >>> train_dpo("tiny:policy", [], out="nowhere", beta=0.0)
     Traceback (most recent call last):
     ValueError: beta is 0.0: it must be positive
 

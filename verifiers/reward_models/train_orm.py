@@ -24,13 +24,12 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
     warning.
 
     >>> import tempfile
-    >>> from bench.tiny import weights_folder
     >>> from verifiers import Problem, Solution, Stop, split_steps, with_outcome
     >>> texts = {"7-9=8\n8*3=4\n=4": True, "7-9=2\n2*3=6\n=6": False}
     >>> problem = Problem("p1", "C 7-9*3\n")
     >>> rows = [with_outcome(problem, Solution(split_steps(t), Stop.EOS), right) for t, right in texts.items()]
     >>> with tempfile.TemporaryDirectory() as out:
-    ...     orm = train_orm(weights_folder("policy"), rows, out=out, config=TrainConfig(max_steps=1, batch_size=2))
+    ...     orm = train_orm("tiny:policy", rows, out=out, config=TrainConfig(max_steps=1, batch_size=2))
     >>> orm.score([problem], [rows[0].solution]).values().shape
     (1,)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,9 +13,9 @@ from transformers import AutoModel
 
 from policies.backends.vllm_engine import Engine
 from policies.models.batches import greedy_batches
-from policies.models.engine_options import EngineOptions
+from policies.models.engine_options import EngineOptions, dtype_for
 from policies.models.parameters import flop_parameters
-from policies.models.pretrained import load_config, load_tokenizer
+from policies.models.pretrained import device_of, load_config, load_tokenizer
 from policies.models.tensors import copy_without_head, tensor_names
 from policies.models.token_rows import TokenRow
 
@@ -32,6 +33,7 @@ class VLLMBackbone:
 
     def __init__(self, name: str, options: EngineOptions) -> None:
         config = load_config(name)
+        options = replace(options, dtype=dtype_for(options.dtype, config, device_of("auto")))
         with torch.device("meta"):
             self.flop_parameters = flop_parameters(AutoModel.from_config(config))
         body = name
