@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from policies.models.embedded import read_spec
 from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_of
@@ -78,32 +76,24 @@ def _load_prm(name: str, form: PRMFormat | str | None, dtype: DType, device: str
             raise ValueError(f"unknown format {form!r} of a PRM: use one of {known_formats()}")
         form = named
     if form is None:
-        config = _config(name)
-        form = None if "stepbeam" in config else format_of(name, config)
-        if form is None:
-            from prms.prm import PRM
+        from policies.models.tensors import json_of
 
-            _check_ours(name, config)
-            return PRM.load(name, dtype="float32" if dtype == "auto" else dtype, device=device, engine=engine)
+        config = json_of(source_of(name, "prm"), "config.json") or {}  # the loaders tell where there is none
+        ours, architectures = "stepbeam" in config, config.get("architectures") or []
+        classifies = any(architecture.endswith("ForTokenClassification") for architecture in architectures)
+        form = None if ours else format_of(name, config)
+        if form is None and config and not (ours or classifies):
+            raise ValueError(
+                f"{name!r}: neither its name nor its architecture ({', '.join(architectures) or 'not given'}) tells "
+                f"what kind of PRM it is; give format=..., one of {known_formats()}"
+            )
+    if form is None:
+        from prms.prm import PRM
+
+        return PRM.load(name, dtype="float32" if dtype == "auto" else dtype, device=device, engine=engine)
     from prms.public_load import load_public
 
     return load_public(name, form, dtype=dtype, device=device, engine=engine)
-
-
-def _config(name: str) -> dict[str, Any]:
-    """The model's config.json; empty where there is none to read, of which the loaders then tell."""
-    from policies.models.tensors import json_of
-
-    return json_of(source_of(name, "prm"), "config.json") or {}
-
-
-def _check_ours(name: str, config: Mapping[str, Any]) -> None:
-    architectures = config.get("architectures") or []
-    if config and "stepbeam" not in config and not any(a.endswith("ForTokenClassification") for a in architectures):
-        raise ValueError(
-            f"{name!r}: neither its name nor its architecture ({', '.join(architectures) or 'not given'}) tells "
-            f"what kind of PRM it is; give format=..., one of {known_formats()}"
-        )
 
 
 def _load_pav(spec: Spec) -> PAV:

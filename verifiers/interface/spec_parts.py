@@ -55,11 +55,10 @@ class Spec:
 
     def word(self, key: str, *words: Word) -> Word | None:
         """One of the words."""
-        if (value := self.options.get(key)) is None:
-            return None
-        if value not in words:
+        value = self.options.get(key)
+        if value not in (None, *words):
             raise ValueError(f"{self.text!r}: {key}={value}: use {' or '.join(words)}")
-        return words[words.index(value)]
+        return next((word for word in words if word == value), None)
 
     def dtype(self) -> Literal["float32", "bfloat16"] | None:
         """What to compute in."""
