@@ -12,7 +12,7 @@ import prms
 from policies.models.embedded import weights_folder
 from policies.models.engine_options import DType, without_resources
 from policies.policy import Policy
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.scoring import Scorer
 
 
@@ -22,7 +22,7 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
     try:
         return policies.load(spec, dtype=dtype)
     except (ValueError, OSError, ImportError) as error:
-        raise BadInput(f"--policy {spec}: {_first_line(error)}") from None
+        raise BadInput(f"--policy {spec}: {first_line(error)}") from None
 
 
 def load_scorer(spec: str) -> Scorer:
@@ -31,7 +31,7 @@ def load_scorer(spec: str) -> Scorer:
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise BadInput(f"--scorer {spec}: {_first_line(error)}") from None
+        raise BadInput(f"--scorer {spec}: {first_line(error)}") from None
 
 
 def separator_note(name: str, trained: str | None, given: str) -> str | None:
@@ -92,7 +92,3 @@ def quiet_engines() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,15 +1,13 @@
 """What a run is to do: parsed and checked before anything is spent."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 from bench.stats.contest import Contest
-from policies.models.engine_options import without_resources
+from policies.models.engine_options import DType, without_resources
 from policies.policy import Sampling
 from verifiers.interface.errors import BadArgument, BadInput
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
-DType: TypeAlias = Literal["auto", "float32", "bfloat16"]
 SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
 STRATEGIES = (*POOLED, "beam_search")
 

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from policies.models.engine_options import DType, dtype_for
 from policies.models.sources import source_of
 from policies.models.tensors import json_of
+from verifiers.interface.errors import first_line
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "spiece.model")
 
@@ -110,7 +111,6 @@ def _errors_of_one_line(source: str, kind: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         if isinstance(error, OSError) and not Path(source).is_dir():
-            raise FileNotFoundError(f"no {kind} at {source!r}: {first}") from error
-        raise ValueError(f"{source}: transformers could not load it: {first}") from error
+            raise FileNotFoundError(f"no {kind} at {source!r}: {first_line(error)}") from error
+        raise ValueError(f"{source}: transformers could not load it: {first_line(error)}") from error
