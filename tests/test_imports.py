@@ -1,62 +1,150 @@
-"""The house rules: which file may import which, and what importing costs."""
+"""The house rules: which room may import which, how large a room may be, and what importing costs."""
 
 import ast
 import subprocess
 import sys
 import textwrap
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "policies", "prms", "search", "verifiers")
-FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+FLOORS = (  # every folder with Python files, from the ground up: a file imports from its own and from those before it
+    "verifiers/interface",
+    "policies",
+    "policies/models",
+    "policies/decoding",
+    "policies/training",
+    "policies/backends",
+    "policies/grpo",
+    "verifiers/grading",
+    "verifiers/reward_models",
+    "verifiers/genrm",
+    "verifiers/combinators",
+    "verifiers",
+    "prms",
+    "search",
+    "search/strategies",
+    "bench",
+    "bench/inputs",
+    "bench/files",
+    "bench/stats",
+    "bench/diagnostics",
+    "bench/training",
+    "bench/tiny",
+    "bench/tiny/worlds",
+    "bench/tiny/examples",
+    "bench/tiny/making",
+    "bench/tasks",
+    "bench/report",
+    "bench/runs",
+    "bench/pools",
+    "bench/reproduce",
+    "bench/commands",
+)
+MOST_LINES, MOST_FILES = 350, 16
 HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets", "matplotlib", "sympy", "math_verify", "tqdm")
 
 
-def floor(module: str) -> int | None:
-    """The floor of one of our modules, None for others; a package's own file stands on its highest floor."""
-    package, _, rest = module.partition(".")
-    if package not in PACKAGES:
-        return None
-    if module == "verifiers.interface.solution":
-        return 0
-    if module.startswith("verifiers.interface.") or module in ("verifiers.laws", "policies.policy"):
-        return 1
-    if package == "bench":
-        return 4
-    if package == "search" or rest == "advantages" or rest.startswith("grpo") or module == "policies":
-        return 3
-    return 2
+def imports_that_run_up(root: Path, floors: Sequence[str]) -> list[str]:
+    """What stands on a floor below what it imports, at its top, in a function or for a type checker.
+
+    A package's `__init__` is its door, which hands on names from all rooms behind it: it stands on the highest of them.
+    """
+    height = {folder: i for i, folder in enumerate(floors)}
+    paths = {module_of(path.relative_to(root)): path.relative_to(root) for path in python_files(root)}
+
+    def floor_of(path: Path) -> int:
+        folder = path.parent.as_posix()
+        if path.name != "__init__.py":
+            return height[folder]
+        return max(i for room, i in height.items() if f"{room}/".startswith(f"{folder}/"))
+
+    return [
+        f"{path} imports {paths[name]}"
+        for module, path in paths.items()
+        for name in sorted(names_in((root / path).read_text(encoding="utf-8"), paths.keys()))
+        if name != module and floor_of(paths[name]) > floor_of(path)
+    ]
 
 
-def imported(path: Path) -> set[str]:
-    """The modules that a file names in its imports, those inside functions too."""
-    tree = ast.parse((ROOT / path).read_text())
-    found = set()
-    for node in ast.walk(tree):
+def names_in(source: str, modules: Collection[str]) -> set[str]:
+    """Those of the modules that a source names: in imports, and in calls such as `import_module("search.driver")`."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "a relative import"
             members = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name for name in members if (ROOT / name.replace(".", "/")).with_suffix(".py").exists()}
-            found.add(node.module)
-    return found
+            named |= {name if name in modules else str(node.module) for name in members}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            named |= {a.value for a in node.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+    return named & set(modules)
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_imports_run_one_way(path: Path) -> None:
-    module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-    mine = floor(module)
-    assert mine is not None
-    for other in imported(path):
-        theirs = floor(other)
-        if theirs is None or other in PACKAGES:
-            continue
-        assert theirs <= mine, f"{path} (floor {mine}) imports {other} (floor {theirs})"
-    if mine < 3:
-        upper = {other for other in imported(path) if other.split(".")[0] in ("search", "bench")}
-        assert not upper, f"{path} (floor {mine}) imports {upper}"
+def module_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def python_files(root: Path) -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((root / package).rglob("*.py"))
+
+
+def test_imports_run_down() -> None:
+    assert imports_that_run_up(ROOT, FLOORS) == []
+
+
+def test_every_folder_has_its_floor() -> None:
+    assert sorted(FLOORS) == sorted({path.parent.relative_to(ROOT).as_posix() for path in python_files(ROOT)})
+
+
+@pytest.mark.parametrize(
+    "upward",
+    [
+        "import search.driver",
+        "from search.driver import drive",
+        "from search import driver",
+        "import search",
+        "def late():\n    from search.driver import drive",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from search.driver import drive",
+        "from importlib import import_module\nimport_module('search.driver')",
+    ],
+)
+def test_an_import_that_runs_up_is_seen(tmp_path: Path, upward: str) -> None:
+    for name, source in {
+        "prms/__init__.py": "",
+        "prms/prm.py": upward,
+        "prms/pav.py": "from prms.prm import PRM\nimport numpy\nfrom prms.rooms.deep import x",
+        "prms/rooms/deep.py": "",
+        "search/__init__.py": "from search.driver import drive",
+        "search/driver.py": "from prms.prm import PRM\n'search'",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(source)
+    where = "__init__" if upward == "import search" else "driver"
+    assert imports_that_run_up(tmp_path, ("prms/rooms", "prms", "search")) == [f"prms/prm.py imports search/{where}.py"]
+    assert imports_that_run_up(tmp_path, ("search", "prms", "prms/rooms")) == [
+        "prms/pav.py imports prms/rooms/deep.py",
+        "search/driver.py imports prms/prm.py",
+    ]
+
+
+def test_no_file_and_no_folder_is_large() -> None:
+    lines = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files(ROOT)}
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+    assert {folder for folder in FLOORS if len(list((ROOT / folder).glob("*.py"))) > MOST_FILES} == set()
+
+
+def test_the_wheel_holds_every_room_but_how_the_embedded_models_were_made() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    shipped = {package.replace(".", "/") for package in find_packages(str(ROOT), **settings["find"])}
+    assert shipped == {*FLOORS} - {"bench/tiny/making"}
 
 
 def run_python(code: str) -> str:
