@@ -9,13 +9,13 @@ import policies
 import prms
 import verifiers
 from bench.commands.cli import main
-from bench.reproduce.genrm import reproduce_genrm
-from bench.reproduce.genrm_work import GenRMPlan
-from bench.reproduce.pav import reproduce_pav
-from bench.reproduce.pav_rl import PAVRLPlan, reproduce_pav_rl
-from bench.reproduce.pav_work import PAVPlan
-from bench.reproduce.verigate import reproduce_verigate
-from bench.reproduce.verigate_work import VeriGatePlan
+from bench.reproduce.genrm.reproduce import reproduce_genrm
+from bench.reproduce.genrm.work import GenRMPlan
+from bench.reproduce.pav.reproduce import reproduce_pav
+from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
+from bench.reproduce.pav.work import PAVPlan
+from bench.reproduce.verigate.reproduce import reproduce_verigate
+from bench.reproduce.verigate.work import VeriGatePlan
 from bench.tiny import weights_folder
 from verifiers import Critiqued, Labelled, Preference, Problem, Solution, Step, Stop
 from verifiers.interface.files import held

@@ -42,29 +42,30 @@ def run(options: argparse.Namespace) -> None:
         given["seeds"] = tuple(range(given["seeds"]))
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
-        from bench.reproduce import genrm, genrm_work
+        from bench.reproduce.genrm.reproduce import reproduce_genrm
+        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan
 
-        plain = genrm_work.pretrained_plan(out, base) if base else genrm_work.GenRMPlan(out)
+        plain = pretrained_plan(out, base) if base else GenRMPlan(out)
         longer = {"longer": given["problems"]} if "problems" in given else {}
-        reports = genrm.reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
+        reports = reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in reports]
     elif options.claims == "pav":
-        from bench.reproduce import pav, pav_work
+        from bench.reproduce.pav.reproduce import reproduce_pav
+        from bench.reproduce.pav.work import PAVPlan
 
-        pav_reports = pav.reproduce_pav(pav_work.PAVPlan(out), processes=options.processes)
+        pav_reports = reproduce_pav(PAVPlan(out), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in pav_reports]
     elif options.claims == "pav-rl":
-        from bench.reproduce import pav_rl
+        from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
 
-        claims_by_task = pav_rl.reproduce_pav_rl(pav_rl.PAVRLPlan(out, **given), processes=options.processes)
+        claims_by_task = reproduce_pav_rl(PAVRLPlan(out, **given), processes=options.processes)
     else:
-        from bench.reproduce import verigate, verigate_work
+        from bench.reproduce.verigate.reproduce import reproduce_verigate
+        from bench.reproduce.verigate.work import VeriGatePlan
 
         if "problems" in given:
             given["held_out"] = given.pop("problems")
-        claims_by_task = verigate.reproduce_verigate(
-            verigate_work.VeriGatePlan(out, **given), processes=options.processes
-        )
+        claims_by_task = reproduce_verigate(VeriGatePlan(out, **given), processes=options.processes)
     for task, claims in claims_by_task:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")

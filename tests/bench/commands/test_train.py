@@ -163,7 +163,7 @@ def test_a_generative_verifier_is_loaded_only_to_judge(monkeypatch):
 def test_one_weight_of_learning_to_solve():
     import inspect
 
-    from bench.reproduce.genrm_work import Rival
+    from bench.reproduce.genrm.work import Rival
     from verifiers.genrm.train import train_genrm
 
     assert SOLUTION_WEIGHT == 1 / 3

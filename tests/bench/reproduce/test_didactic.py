@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.reproduce import didactic
-from bench.reproduce.didactic import (
+from bench.reproduce.pav import didactic
+from bench.reproduce.pav.didactic import (
     LETTERS,
     PLANTED,
     PROBLEM,

@@ -9,9 +9,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.reproduce.genrm import reproduce_genrm
-from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes
-from bench.reproduce.genrm_work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
+from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, overtakes
+from bench.reproduce.genrm.reproduce import reproduce_genrm
+from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
 from verifiers.interface.errors import BadInput
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bench.reproduce.genrm_words import FORMAT, problem_in_words, rationales_in_words, solution_in_words
+from bench.reproduce.genrm.words import FORMAT, problem_in_words, rationales_in_words, solution_in_words
 from bench.tiny.examples.made_up import make_up_text
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from verifiers.genrm.critiqued import read_verdict

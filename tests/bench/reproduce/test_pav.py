@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.reproduce import pav, pav_work
-from bench.reproduce.pav_work import TASKS, PAVPlan, test_problems, tuning_problems
+from bench.reproduce.pav import reproduce as pav
+from bench.reproduce.pav import work as pav_work
+from bench.reproduce.pav.work import TASKS, PAVPlan, test_problems, tuning_problems
 from bench.tiny.worlds.worlds import held_out
 from verifiers.interface.errors import BadInput
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.reproduce.pav_claims import SeededCurve, accuracy_at, estimate, flops_to, margins, replicate, savings
+from bench.reproduce.pav.claims import SeededCurve, accuracy_at, estimate, flops_to, margins, replicate, savings
 
 
 def flat(accuracies, flops, problems=50, seeds=2):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.reproduce import pav_rl
-from bench.reproduce.pav_claims import SeededCurve, replicate
-from bench.reproduce.pav_rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, PAVRLPlan, arms_of, reproduce_pav_rl
+from bench.reproduce.pav import rl as pav_rl
+from bench.reproduce.pav.claims import SeededCurve, replicate
+from bench.reproduce.pav.rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, PAVRLPlan, arms_of, reproduce_pav_rl
 from verifiers.interface.errors import BadInput
 
 

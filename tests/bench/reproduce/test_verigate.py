@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from bench.commands.cli import main
-from bench.reproduce import verigate_work
 from bench.reproduce.folder import slug
-from bench.reproduce.verigate import reproduce_verigate
-from bench.reproduce.verigate_work import (
+from bench.reproduce.verigate import work as verigate_work
+from bench.reproduce.verigate.reproduce import reproduce_verigate
+from bench.reproduce.verigate.work import (
     ARMS,
     FAITHFUL,
     GATES,

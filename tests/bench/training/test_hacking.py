@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.reproduce.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
+from bench.reproduce.pav.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
 from bench.training.audit import audit, read_metrics
 from policies import GRPOConfig, grpo_train
 from policies.grpo.advantages import CREDITS

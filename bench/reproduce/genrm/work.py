@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from bench.reproduce import genrm_words
 from bench.reproduce.folder import Unit, slug, unit
+from bench.reproduce.genrm import words
 from bench.tiny import load_task, weights_folder
 from bench.tiny.examples.critiqued import SETTINGS, critiqued
 from bench.tiny.examples.rationales import FORMAT
@@ -100,7 +100,7 @@ class GenRMPlan:
     @property
     def format(self) -> GenRMFormat:
         """How the verifiers are asked."""
-        return genrm_words.FORMAT if self.base else FORMAT
+        return words.FORMAT if self.base else FORMAT
 
 
 def pretrained_plan(out: Path, base: str) -> GenRMPlan:
@@ -124,7 +124,7 @@ def data(plan: GenRMPlan) -> list[Critiqued]:
 
     rows = []
     for prompt, text, right, written in unit(plan.out, "data", compute)["rows"]:
-        why = genrm_words.rationales_in_words(prompt, text, right=right) if plan.base else tuple(written)
+        why = words.rationales_in_words(prompt, text, right=right) if plan.base else tuple(written)
         rows.append(Critiqued(*_shown(plan, Problem(prompt.strip(), prompt), text), right, why))
     return rows
 
@@ -261,8 +261,8 @@ def _shown(plan: GenRMPlan, problem: Problem, text: str) -> tuple[Problem, Solut
     if not plan.base:
         return problem, Solution(split_steps(text), Stop.EOS)
     prompt = str(problem.prompt)
-    solution = genrm_words.solution_in_words(prompt, text)
-    return replace(problem, prompt=genrm_words.problem_in_words(prompt)), Solution(split_steps(solution), Stop.EOS)
+    solution = words.solution_in_words(prompt, text)
+    return replace(problem, prompt=words.problem_in_words(prompt)), Solution(split_steps(solution), Stop.EOS)
 
 
 def _untrained(plan: GenRMPlan) -> Transformers:

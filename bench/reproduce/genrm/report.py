@@ -8,7 +8,7 @@ from typing import Any
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
-from bench.reproduce.genrm_work import GenRMPlan
+from bench.reproduce.genrm.work import GenRMPlan
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
 from bench.stats.arrays import Floats
@@ -31,7 +31,7 @@ _DRILLED = """
 lengths up to 6 words, but no verdict.
 """
 _PRETRAINED = """\
-All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genrm_words.py`), and
+All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genrm/words.py`), and
 """
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from bench.reproduce.claim import Claim, in_points
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.genrm_claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
-from bench.reproduce.genrm_report import ComputeCurve, TaskReport, write_report
-from bench.reproduce.genrm_work import RIVALS, GenRMPlan, Suite, data, judge_in_words, pool, scores
+from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
+from bench.reproduce.genrm.report import ComputeCurve, TaskReport, write_report
+from bench.reproduce.genrm.work import RIVALS, GenRMPlan, Suite, data, judge_in_words, pool, scores
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import carry_out
 from bench.runs.table import short

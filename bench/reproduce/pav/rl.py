@@ -14,9 +14,9 @@ import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.reproduce.claim import Claim, claims_table, in_points, markdown_table
-from bench.reproduce.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
-from bench.reproduce.pav_claims import SeededCurve, estimate, flops_to, replicate, savings
+from bench.reproduce.pav.claims import SeededCurve, estimate, flops_to, replicate, savings
+from bench.reproduce.pav.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.training.audit import read_metrics

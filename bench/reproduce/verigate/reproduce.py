@@ -15,7 +15,7 @@ from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.reproduce.claim import Claim, claims_table, in_points
 from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
-from bench.reproduce.verigate_work import (
+from bench.reproduce.verigate.work import (
     FAITHFUL,
     LONGER,
     OURS,

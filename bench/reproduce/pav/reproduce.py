@@ -11,9 +11,9 @@ import numpy as np
 
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.pav_claims import SeededCurve, estimate, margins, replicate, savings
-from bench.reproduce.pav_report import Sweep, TaskReport, write_report
-from bench.reproduce.pav_work import (
+from bench.reproduce.pav.claims import SeededCurve, estimate, margins, replicate, savings
+from bench.reproduce.pav.report import Sweep, TaskReport, write_report
+from bench.reproduce.pav.work import (
     PROVERS,
     TASKS,
     PAVPlan,

@@ -1,0 +1,1 @@
+"""The claims about generative verifiers (Zhang et al. 2024)."""

@@ -1,0 +1,1 @@
+"""The claims about gated GRPO (Agrawal et al. 2026)."""
