@@ -7,13 +7,13 @@ run that was killed and one that was not end with the same bytes.
 """
 
 import json
-import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row, to_row
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
 
@@ -27,8 +27,15 @@ class RunFolder:
     path: Path
     committed: dict[str, Row]  # unit -> its journal record
 
-    def rows(self, unit: str, name: str) -> list[Row]:
-        """A committed unit's rows of one of `ROW_FILES`."""
+    def samples(self, unit: str) -> list[SampleRow]:
+        """A committed unit's rows of `samples.jsonl`."""
+        return [from_row(SampleRow, row, where=f"samples of {unit}") for row in self._rows(unit, "samples.jsonl")]
+
+    def scores(self, unit: str) -> list[ScoreRow]:
+        """A committed unit's rows of `scores.jsonl`."""
+        return [from_row(ScoreRow, row, where=f"scores of {unit}") for row in self._rows(unit, "scores.jsonl")]
+
+    def _rows(self, unit: str, name: str) -> list[Row]:
         start, end = self.committed[unit]["bytes"][name]
         with open(self.path / name, "rb") as file:
             file.seek(start)
@@ -39,13 +46,14 @@ class RunFolder:
         unit: str,
         record: Row,
         *,
-        samples: Iterable[Row] = (),
-        scores: Iterable[Row] = (),
-        trees: Iterable[Row] = (),
+        samples: Iterable[SampleRow] = (),
+        scores: Iterable[ScoreRow] = (),
+        trees: Iterable[TreeRow] = (),
     ) -> None:
         """Append a unit's rows and then the line that makes them count."""
-        new = zip(ROW_FILES, (samples, scores, trees), strict=True)
-        spans = {name: append_rows(self.path / name, rows) for name, rows in new}
+        new: tuple[Iterable[WrittenRow], ...] = (samples, scores, trees)
+        files = zip(ROW_FILES, new, strict=True)
+        spans = {name: append_rows(self.path / name, map(to_row, rows)) for name, rows in files}
         line = {"unit": unit, "bytes": spans, **record}
         append_rows(self.path / "journal.jsonl", [line])
         self.committed[unit] = line
@@ -82,15 +90,6 @@ def make_folder(path: Path) -> None:
         (path / ".writable").unlink()
     except OSError as error:
         raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another folder") from None
-
-
-def json_number(value: float) -> float | str | None:
-    """A number in strict JSON, which has no NaN (None here) and no infinities (texts here, which `float` reads).
-
-    >>> [json_number(x) for x in (0.5, math.nan, -math.inf)]
-    [0.5, None, '-inf']
-    """
-    return value if math.isfinite(value) else None if math.isnan(value) else str(value)
 
 
 def write_config(path: Path, config: Mapping[str, object]) -> None:

@@ -1,6 +1,5 @@
 """Scores of saved pools, kept as they are made, so that a long scoring that was killed goes on where it stopped."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import search
-from bench.files.run_folder import json_number
+from bench.files.rows import json_number, read_number
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
@@ -92,4 +91,4 @@ def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:
 
 
 def _read(row: Sequence[float | str | None]) -> npt.NDArray[np.float64]:
-    return np.array([math.nan if value is None else float(value) for value in row], dtype=np.float64)
+    return np.array([read_number(value) for value in row], dtype=np.float64)

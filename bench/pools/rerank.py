@@ -81,11 +81,11 @@ def rerank(
         curves = _curves([*loaded, *recorded], graded, reduce)
         ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
         contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
-        values = [{name: _values(found, *curve) for name, curve in curves.items()} for found in graded]
+        values = [{name: _values(pool, *curve) for name, curve in curves.items()} for pool in graded]
         outcomes: list[Outcome] = []
-        for found, mine in zip(graded, values, strict=True):
-            spend = {name: found.judged[scorer] for name, (scorer, _) in curves.items()}
-            outcomes += pool_outcomes(found.pool(mine, spend), contests, sizes, seed=seed)
+        for solutions, mine in zip(graded, values, strict=True):
+            spend = {name: solutions.judged[scorer] for name, (scorer, _) in curves.items()}
+            outcomes += pool_outcomes(solutions.pool(mine, spend), contests, sizes, seed=seed)
         again = sorted(kept.reused.items())
         formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
         notes = (
@@ -151,24 +151,24 @@ def _judged(
     with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
         # Pools in their order, in parts of some `_CALL` solutions.
         for part in greedy_batches(pools, lambda part: sum(len(pool.solutions) for pool in part[:-1]) < _CALL):
-            found = {}
+            judged = {}
             for name, scorer in scorers.items():
                 try:
-                    found[name] = kept.score(
+                    judged[name] = kept.score(
                         versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part]
                     )
                 except ValueError as error:  # such as a prompt that its tokenizer has no template for
                     raise BadArgument("scorer", name, str(error)) from error
-            yield from ({name: rows[i] for name, rows in found.items()} for i in range(len(part)))
+            yield from ({name: rows[i] for name, rows in judged.items()} for i in range(len(part)))
             bar.update(len(part))
 
 
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, tuple[Kept, Spend]]:
     """The recorded scores in the shape of others, silent where this pool has none; they cost nothing here."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
-    found = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
-    found |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
-    return {name: (found.get(name, silent), Spend()) for name in names}
+    kept = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
+    kept |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
+    return {name: (kept.get(name, silent), Spend()) for name in names}
 
 
 def _graded(
@@ -187,12 +187,12 @@ def _graded(
         GradedSolutions(
             pool,
             tuple(correct),
-            found,
+            stated,
             tuple(classes),
             {name: kept for name, (kept, _) in said.items()},
             {name: spend for name, (_, spend) in said.items()},
         )
-        for pool, correct, found, classes, said in zip(
+        for pool, correct, stated, classes, said in zip(
             pools, grades, extracted, answers.classes_of(extracted), judged, strict=True
         )
     ]
@@ -204,7 +204,7 @@ def _curves(
     """Each curve's name, with the scorer and the reducer that make it; None is the scorer's own."""
     curves: dict[str, tuple[str, Reduce | None]] = {}
     for name in names:
-        in_steps = any((~np.isnan(row)).sum() > 1 for found in graded for row in found.said[name].scores.steps)
+        in_steps = any((~np.isnan(row)).sum() > 1 for pool in graded for row in pool.said[name].scores.steps)
         if reduce and in_steps:
             curves |= {f"{name}:{how}": (name, how) for how in REDUCERS if how in reduce}
         else:
@@ -212,8 +212,8 @@ def _curves(
     return curves
 
 
-def _values(found: GradedSolutions, scorer: str, how: Reduce | None) -> npt.NDArray[np.float64]:
-    kept = found.said[scorer]
+def _values(pool: GradedSolutions, scorer: str, how: Reduce | None) -> npt.NDArray[np.float64]:
+    kept = pool.said[scorer]
     return kept.values if how is None else kept.scores.with_reduce(how).values().astype(np.float64)
 
 

@@ -1,5 +1,6 @@
 """Saved pools, graded and scored, as the rows of a run folder."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.files.run_folder import json_number
+from bench.files.rows import SampleRow, ScoreRow, to_row
 from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
 from bench.stats.curves import GradedPool
 from verifiers.interface.files import Row, json_line, replace_text
 from verifiers.interface.scoring import FloatArray, Spend
 from verifiers.interface.solution import Solution
+
+# Where a solution stands comes first in the rows of saved pools.
+_PLACE: Row = dict.fromkeys(("problem", "strategy", "n", "index"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,54 +47,39 @@ class GradedSolutions:
 
 def write_pool_rows(out: Path, graded: Sequence[GradedSolutions], separator: str) -> None:
     """`samples.jsonl` and `scores.jsonl`, as a run has them; texts are shown cut at `separator`."""
-    cut = [found.saved.cut(separator) for found in graded]
-    samples = (row for found, solutions in zip(graded, cut, strict=True) for row in _samples(found, solutions))
-    scores = (row for found, solutions in zip(graded, cut, strict=True) for row in _scores(found, solutions))
-    replace_text(out / "samples.jsonl", "".join(map(json_line, samples)))
-    replace_text(out / "scores.jsonl", "".join(map(json_line, scores)))
+    cut = [pool.saved.cut(separator) for pool in graded]
+    samples = (row for pool, solutions in zip(graded, cut, strict=True) for row in _samples(pool, solutions))
+    scores = (row for pool, solutions in zip(graded, cut, strict=True) for row in _scores(pool, solutions))
+    replace_text(out / "samples.jsonl", "".join(json_line(_PLACE | to_row(row)) for row in samples))
+    replace_text(out / "scores.jsonl", "".join(json_line(to_row(row)) for row in scores))
 
 
-def _samples(found: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[Row]:
+def _samples(pool: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[SampleRow]:
     for i, solution in enumerate(solutions):
-        yield {
-            **_place(found, i),
-            "scorer": None,
-            "steps": [step.text for step in solution.steps],
-            "tokens": None,
-            "logprob": None,
-            "stop": solution.stop.value,
-            "reason": solution.reason,
-            "answer": found.answers[i],
-            "correct": found.correct[i],
-            "chosen": False,
-        }
+        yield SampleRow(
+            problem=pool.saved.problem.id,
+            strategy="sample",
+            n=len(solutions),
+            index=i,
+            steps=tuple(step.text for step in solution.steps),
+            stop=solution.stop.value,
+            reason=solution.reason,
+            answer=pool.answers[i],
+            correct=pool.correct[i],
+        )
 
 
-def _scores(found: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[Row]:
-    for name, kept in found.said.items():
+def _scores(pool: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[ScoreRow]:
+    problem, n = pool.saved.problem.id, len(solutions)
+    for name, kept in pool.said.items():
         for i, solution in enumerate(solutions):
             value = float(kept.values[i])
-            steps = kept.scores.steps[i]
-            yield {
-                **_place(found, i),
-                "scorer": name,
-                "steps": _shown(steps, len(solution.steps), value),
-                "value": json_number(value),
-                "reason": None,
-            }
+            steps = _shown(kept.scores.steps[i], len(solution.steps), value)
+            yield ScoreRow(problem, "sample", n, i, name, steps, value)
 
 
-def _place(found: GradedSolutions, i: int) -> Row:
-    return {
-        "problem": found.saved.problem.id,
-        "strategy": "sample",
-        "n": len(found.saved.solutions),
-        "index": i,
-    }
-
-
-def _shown(steps: FloatArray, count: int, value: float) -> list[float | str | None]:
+def _shown(steps: FloatArray, count: int, value: float) -> tuple[float, ...]:
     """A score a step; where the scorer read other steps, or the whole alone, its value stands at the last one."""
     if len(steps) == count:
-        return [json_number(float(score)) for score in steps]
-    return [*[None] * (count - 1), json_number(value)] if count else []
+        return tuple(map(float, steps))
+    return (*[math.nan] * (count - 1), value) if count else ()

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from bench.files.rows import ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, read_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"
+R = TypeVar("R", SampleRow, ScoreRow)
 
 
 def source_rows(source: str) -> Iterator[tuple[str, Row]]:
@@ -45,52 +47,39 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     """
     scores: dict[tuple[str, int], Row] = {}
     values: dict[tuple[str, int], dict[str, float]] = {}
-    for where, row in _rows_of(folder / "scores.jsonl") if (folder / "scores.jsonl").is_file() else ():
-        if _field(where, row, "strategy", str) == "sample":
-            place, scorer = _place(where, row), _field(where, row, "scorer", str)
-            steps = [_number(where, score) for score in _field(where, row, "steps", list)]
-            value = _number(where, _field(where, row, "value", object))
-            scores.setdefault(place, {})[scorer] = value if all(map(math.isnan, steps)) else steps
-            values.setdefault(place, {})[scorer] = value
+    if (folder / "scores.jsonl").is_file():
+        for score in _of_pools(folder / "scores.jsonl", ScoreRow):
+            place = score.problem, score.index
+            silent = all(map(math.isnan, score.steps))
+            scores.setdefault(place, {})[score.scorer] = score.value if silent else list(score.steps)
+            values.setdefault(place, {})[score.scorer] = score.value
     pools: dict[str, list[Row]] = {}
-    for where, row in _rows_of(folder / _RUN):
-        if _field(where, row, "strategy", str) == "sample":
-            place = _place(where, row)
-            entry: Row = {key: _field(where, row, key, object) for key in ("steps", "stop", "correct")}
-            entry["extracted"] = _field(where, row, "answer", (str, type(None)))
-            entry["scores"] = scores.get(place, {})
-            entry["values"] = values.get(place, {})
-            pools.setdefault(place[0], []).append(entry)
+    for sample in _of_pools(folder / _RUN, SampleRow):
+        place = sample.problem, sample.index
+        entry = {
+            "steps": list(sample.steps),
+            "stop": sample.stop,
+            "correct": sample.correct,
+            "extracted": sample.answer,
+            "scores": scores.get(place, {}),
+            "values": values.get(place, {}),
+        }
+        pools.setdefault(sample.problem, []).append(entry)
     for where, row in _rows_of(folder / "problems.jsonl"):
-        name = _field(where, row, "id", str)
+        name = from_row(ProblemRow, row, where=where).id
         if name in pools:
             yield where, {**row, "solutions": pools[name]}
 
 
+def _of_pools(path: Path, kind: type[R]) -> Iterator[R]:
+    """The rows of pools; those of beams, which are no pools, are left out."""
+    for where, row in _rows_of(path):
+        if row.get("strategy") != "beam_search":
+            yield from_row(kind, row, where=where)
+
+
 def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
     return read_rows(path, if_torn="the command that writes this folder, given again, mends it")
-
-
-def _field(where: str, row: Row, name: str, kind: type | tuple[type, ...]) -> Any:
-    if name not in row:
-        raise BadInput(f"{where}: no {name!r} in this row, so this is not a run's; it has {', '.join(map(repr, row))}")
-    if not isinstance(row[name], kind):
-        raise BadInput(f"{where}: {name!r} is {row[name]!r}, so this row is not a run's")
-    return row[name]
-
-
-def _place(where: str, row: Row) -> tuple[str, int]:
-    """Which solution a row is about."""
-    return _field(where, row, "problem", str), _field(where, row, "index", int)
-
-
-def _number(where: str, score: object) -> float:
-    """A run's score, NaN for none; infinities, which strict JSON has not, are texts."""
-    if score is None:
-        return math.nan
-    if not isinstance(score, int | float) and score not in ("inf", "-inf"):
-        raise BadInput(f"{where}: a score is {score!r}, so this row is not a run's")
-    return float(score)
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -115,12 +104,12 @@ def _dataset_rows(source: str, *, saved: bool) -> Iterator[tuple[str, Row]]:
 
     name, _, split = source.partition(":")
     try:
-        found = datasets.load_from_disk(source) if saved else datasets.load_dataset(name, split=split or "train")
+        loaded = datasets.load_from_disk(source) if saved else datasets.load_dataset(name, split=split or "train")
     except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
         raise BadInput(
             f"{source}: no such file, and no data set could be loaded by that name ({first_line(error)})"
         ) from None
-    if isinstance(found, dict):
-        raise BadInput(f"{source}: it has the splits {', '.join(found)}; give the folder of one of them")
+    if isinstance(loaded, dict):
+        raise BadInput(f"{source}: it has the splits {', '.join(loaded)}; give the folder of one of them")
     # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(found.with_format(None)))
+    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(loaded.with_format(None)))

@@ -60,18 +60,18 @@ def _pairs(curves: Sequence[Curve], same: Sequence[Sequence[bool]]) -> Iterator[
 def _same_problems(a: Folder, b: Folder) -> bool:
     if a is b:
         return True
-    if {row["problem"] for row in a.results} != {row["problem"] for row in b.results}:
+    if {row.problem for row in a.results} != {row.problem for row in b.results}:
         return False
     # Two tasks may both number their problems: where both know the prompts, these decide.
-    mine, theirs = ({row["id"]: row["prompt"] for row in folder.problems} for folder in (a, b))
+    mine, theirs = ({row.id: row.prompt for row in folder.problems} for folder in (a, b))
     return all(None in (mine.get(i), theirs[i]) or mine[i] == theirs[i] for i in theirs)
 
 
 def _tables(folder: Folder) -> dict[Key, Table]:
     found: dict[Key, Table] = {}
     for row in folder.results:
-        point = found.setdefault((row["strategy"], row["scorer"]), {}).setdefault(row["n"], {})
-        point[row["problem"]] = (row["correct"], row["flops"])
+        point = found.setdefault((row.strategy, row.scorer), {}).setdefault(row.n, {})
+        point[row.problem] = (row.correct, row.flops)
     return found
 
 

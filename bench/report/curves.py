@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.files.rows import PointRow, ResultRow
 from bench.report.folder import Folder
 from bench.stats.intervals import mean_interval
 from verifiers.interface.files import Row
@@ -26,7 +27,7 @@ class Curve:
 
     run: int
     key: Key
-    points: tuple[Row, ...]
+    points: tuple[PointRow, ...]
 
     @property
     def label(self) -> str:
@@ -49,16 +50,16 @@ def read_curves(folders: Sequence[Folder]) -> list[Curve]:
     """Every curve of every run."""
     curves = []
     for run, folder in enumerate(folders):
-        groups: dict[Key, list[Row]] = defaultdict(list)
+        groups: dict[Key, list[PointRow]] = defaultdict(list)
         for point in folder.points or _points_of(folder.results):
-            groups[point["strategy"], point["scorer"]].append(point)
-        curves += [Curve(run, key, tuple(sorted(rows, key=lambda r: r["n"]))) for key, rows in groups.items()]
+            groups[point.strategy, point.scorer].append(point)
+        curves += [Curve(run, key, tuple(sorted(rows, key=lambda r: r.n))) for key, rows in groups.items()]
     return curves
 
 
 def curve_record(curve: Curve, kinds: Sequence[Key]) -> Row:
     """A curve for the page: `points` rows are N, accuracy, low, high and the costs in the order of `AXES[:3]`."""
-    points = [[p["n"], p["accuracy"], p["low"], p["high"], *(cost_of(p, a) for a in AXES[:3])] for p in curve.points]
+    points = [[p.n, p.accuracy, p.low, p.high, *(cost_of(p, a) for a in AXES[:3])] for p in curve.points]
     return {
         "run": curve.run,
         "kind": kinds.index(curve.key),
@@ -81,24 +82,20 @@ def axes_of(curves: Sequence[Curve], run: int) -> list[str]:
     return [axis for axis in AXES if all(cost_of(point, axis) > 0 for point in points)]
 
 
-def cost_of(point: Row, axis: str) -> float:
+def cost_of(point: PointRow, axis: str) -> float:
     """A point's place on an axis, 0 where it is unknown; tokens are all that went through a model."""
-    if axis == "tokens":
-        return float(sum(point.get(name, 0.0) for name in _TOKENS))
-    return float(point.get(axis, 0.0))
+    names = _TOKENS if axis == "tokens" else (axis,)
+    return float(sum(getattr(point, name) for name in names))
 
 
-def _points_of(results: Sequence[Row]) -> list[Row]:
+def _points_of(results: Sequence[ResultRow]) -> list[PointRow]:
     """The points of a run that has no `points.jsonl`; what its rows do not hold stays unknown."""
-    groups: dict[tuple[str, str | None, int], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str | None, int], list[ResultRow]] = defaultdict(list)
     for row in results:
-        groups[row["strategy"], row["scorer"], row["n"]].append(row)
+        groups[row.strategy, row.scorer, row.n].append(row)
     points = []
     for (strategy, scorer, n), rows in groups.items():
-        accuracy, low, high = mean_interval([row["correct"] for row in rows])
-        costs = {name: sum(r.get(name, 0.0) for r in rows) / len(rows) for name in ("flops", *_TOKENS[1:3])}
-        points.append(
-            {"strategy": strategy, "scorer": scorer, "n": n, "accuracy": accuracy, "low": low, "high": high}
-            | {"problems": len(rows), **costs}
-        )
+        accuracy, low, high = mean_interval([row.correct for row in rows])
+        costs = {name: sum(getattr(r, name) for r in rows) / len(rows) for name in ("flops", *_TOKENS[1:3])}
+        points.append(PointRow(strategy, scorer, n, accuracy, low, high, len(rows), **costs))
     return points

@@ -29,15 +29,14 @@ def diagnostics(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
     """
     marks: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     right = {
-        (row["problem"], row["n"], row["index"]): float(row["correct"])
+        (row.problem, row.n, row.index): float(row.correct)
         for row in folder.samples
-        if row["strategy"] == "sample" and row["stop"] == "eos" and row["correct"] is not None
+        if row.strategy == "sample" and row.stop == "eos" and row.correct is not None
     }
     for row in folder.scores:
-        place = row["problem"], row["n"], row["index"]
-        if row["strategy"] == "sample" and place in right:
-            value = math.nan if row["value"] is None else float(row["value"])  # infinities stand there as texts
-            marks[row["scorer"]].append((value, right[place], row["problem"]))
+        place = row.problem, row.n, row.index
+        if row.strategy == "sample" and place in right:
+            marks[row.scorer].append((row.value, right[place], row.problem))
     best_of_n: dict[str, list[Curve]] = defaultdict(list)
     for curve in curves:
         strategy, scorer = curve.key
@@ -90,10 +89,10 @@ def _turn(folder: Folder, curve: Curve) -> Row:
     """
     table: dict[int, dict[str, float]] = defaultdict(dict)
     for row in folder.results:
-        if (row["strategy"], row["scorer"]) == curve.key:
-            table[row["n"]][row["problem"]] = row["correct"]
+        if (row.strategy, row.scorer) == curve.key:
+            table[row.n][row.problem] = row.correct
     sizes = sorted(table)
-    peak = max(curve.points, key=lambda point: (point["accuracy"], -point["n"]))["n"]
+    peak = max(curve.points, key=lambda point: (point.accuracy, -point.n)).n
     level = _LEVEL / max(1, len(list(combinations(sizes, 2))))
     falls = []
     for n in sizes:
@@ -102,5 +101,5 @@ def _turn(folder: Folder, curve: Curve) -> Row:
             found = compare([table[n][p] for p in problems], [table[peak][p] for p in problems])
             if found.difference < 0 and found.p < level:
                 falls.append({"n": n, **asdict(found)})
-    points = [[p["n"], p["accuracy"], p["low"], p["high"]] for p in curve.points]
+    points = [[p.n, p.accuracy, p.low, p.high] for p in curve.points]
     return {"scorer": curve.key[1], "points": points, "peak": peak, "falls": falls, "level": level}

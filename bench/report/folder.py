@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report.columns import complaint_about
+from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import Row, whole_rows
+from verifiers.interface.files import whole_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class Folder:
 
     name: str
     config: dict[str, Any]
-    results: list[Row]
-    points: list[Row]
-    problems: list[Row]
-    samples: list[Row]
-    scores: list[Row]
-    trees: list[Row]
+    results: list[ResultRow]
+    points: list[PointRow]
+    problems: list[ProblemRow]
+    samples: list[SampleRow]
+    scores: list[ScoreRow]
+    trees: list[TreeRow]
     notes: tuple[str, ...] = ()
 
 
@@ -38,41 +38,41 @@ def read_folder(path: Path, name: str) -> Folder:
     """One run's rows; raises BadInput where there is no finished run, or a row that is none of a run's."""
     if not path.is_dir():
         raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
-    results = _rows(path / "results.jsonl")
+    results = _rows(path / "results.jsonl", ResultRow)
     if not results:
         raise BadInput(
             f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
         )
-    points = _rows(path / "points.jsonl")
+    points = _rows(path / "points.jsonl", PointRow)
     _check_points(path / "points.jsonl", points, results)
     return Folder(
         name=name,
         config=_config(path / "config.toml"),
         results=results,
         points=points,
-        problems=_rows(path / "problems.jsonl") or [_unknown(i) for i in dict.fromkeys(r["problem"] for r in results)],
-        samples=_rows(path / "samples.jsonl"),
-        scores=_rows(path / "scores.jsonl"),
-        trees=_rows(path / "trees.jsonl"),
+        problems=_rows(path / "problems.jsonl", ProblemRow)
+        or [ProblemRow(name, None, None) for name in dict.fromkeys(row.problem for row in results)],
+        samples=_rows(path / "samples.jsonl", SampleRow),
+        scores=_rows(path / "scores.jsonl", ScoreRow),
+        trees=_rows(path / "trees.jsonl", TreeRow),
         notes=_notes(path / "notes.txt"),
     )
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
     """The whole rows of a file; a torn last line is left out, as a run itself would."""
-    rows = whole_rows(path)
-    for number, row in enumerate(rows, 1):
-        if complaint := complaint_about(row, path.name):
-            raise BadInput(f"{path}, line {number}: {complaint}; it is no row of a run, so make the run again")
-    return rows
+    try:
+        return [from_row(kind, row, where=f"{path}, line {number}") for number, row in enumerate(whole_rows(path), 1)]
+    except BadInput as error:
+        raise BadInput(f"{error}; make the run again") from None
 
 
-def _check_points(path: Path, points: Sequence[Row], results: Sequence[Row]) -> None:
+def _check_points(path: Path, points: Sequence[PointRow], results: Sequence[ResultRow]) -> None:
     """Raise BadInput for a point that no results are of."""
-    known = {(row["strategy"], row["scorer"], row["n"]) for row in results}
+    known = {(row.strategy, row.scorer, row.n) for row in results}
     for number, row in enumerate(points, 1):
-        if (row["strategy"], row["scorer"], row["n"]) not in known:
-            curve = f"{row['strategy']} ({row['scorer']}) at n = {row['n']}"
+        if (row.strategy, row.scorer, row.n) not in known:
+            curve = f"{row.strategy} ({row.scorer}) at n = {row.n}"
             raise BadInput(f"{path}, line {number}: results.jsonl has nothing on {curve}; make the run again")
 
 
@@ -87,10 +87,6 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _notes(path: Path) -> tuple[str, ...]:
     return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
-
-
-def _unknown(problem: str) -> Row:
-    return {"id": problem, "prompt": None, "answer": None}
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

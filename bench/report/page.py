@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from bench.files.rows import SampleRow
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves
@@ -89,7 +90,7 @@ def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], sh
         "name": folder.name,
         "config": [[key, _setting(value)] for key, value in folder.config.items()],
         "notes": folder.notes,
-        "problems": len({row["problem"] for row in folder.results}),
+        "problems": len({row.problem for row in folder.results}),
         "listed": len(folder.problems),
         "axes": axes,
         "samples": _sample_counts(folder.samples),
@@ -99,15 +100,15 @@ def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], sh
     }
 
 
-def _sample_counts(samples: Sequence[Row]) -> dict[str, int]:
+def _sample_counts(samples: Sequence[SampleRow]) -> dict[str, int]:
     """How the samples ended, and how many could not be graded."""
-    drawn = [row for row in samples if row["strategy"] == "sample"]
-    stops = Counter(row["stop"] for row in drawn)
+    drawn = [row for row in samples if row.strategy == "sample"]
+    stops = Counter(row.stop for row in drawn)
     return {
         "all": len(drawn),
         "failed": stops["failed"],
         "length": stops["length"],
-        "unknown": sum(row["correct"] is None for row in drawn),
+        "unknown": sum(row.correct is None for row in drawn),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
 from verifiers.interface.files import Row
@@ -17,41 +18,46 @@ _SNIPPET = 140  # characters of a prompt in the list
 class ProblemRows:
     """What a run's files hold on one problem."""
 
-    problem: Row
-    samples: list[Row]
-    scores: list[Row]
-    trees: list[Row]
+    problem: ProblemRow
+    samples: list[SampleRow]
+    scores: list[ScoreRow]
+    trees: list[TreeRow]
 
 
 def problem_rows(folder: Folder, *, most: int) -> list[ProblemRows]:
     """The first `most` problems of a run, each with its rows."""
-    found = {row["id"]: ProblemRows(row, [], [], []) for row in folder.problems[:most]}
-    for rows, field in ((folder.samples, "samples"), (folder.scores, "scores"), (folder.trees, "trees")):
-        for row in rows:
-            if row["problem"] in found:
-                getattr(found[row["problem"]], field).append(row)
-    return list(found.values())
+    shown = {row.id: ProblemRows(row, [], [], []) for row in folder.problems[:most]}
+    for sample in folder.samples:
+        if sample.problem in shown:
+            shown[sample.problem].samples.append(sample)
+    for score in folder.scores:
+        if score.problem in shown:
+            shown[score.problem].scores.append(score)
+    for node in folder.trees:
+        if node.problem in shown:
+            shown[node.problem].trees.append(node)
+    return list(shown.values())
 
 
 def list_records(rows: Sequence[ProblemRows], folder: Folder, curves: Sequence[Curve]) -> list[Row]:
     """A line a problem; `curves` are its chances at each curve's largest N, and `gaps` how far scorers are misled."""
-    largest = {curve.key: curve.points[-1]["n"] for curve in curves}
+    largest = {curve.key: curve.points[-1].n for curve in curves}
     chances: dict[tuple[str, Key], float] = {}
     for row in folder.results:
-        key = row["strategy"], row["scorer"]
-        if row["n"] == largest.get(key):
-            chances[row["problem"], key] = row["correct"]
-    return [_list_record(one, [chances.get((one.problem["id"], curve.key)) for curve in curves]) for one in rows]
+        key = row.strategy, row.scorer
+        if row.n == largest.get(key):
+            chances[row.problem, key] = row.correct
+    return [_list_record(one, [chances.get((one.problem.id, curve.key)) for curve in curves]) for one in rows]
 
 
 def _list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:
-    drawn = [row for row in rows.samples if row["strategy"] == "sample"]
+    drawn = [row for row in rows.samples if row.strategy == "sample"]
     return {
-        "id": rows.problem["id"],
-        "prompt": " ".join(prompt_text(rows.problem["prompt"]).split())[:_SNIPPET],
-        "right": sum(row["correct"] is True for row in drawn),
-        "wrong": sum(row["correct"] is False for row in drawn),
-        "unknown": sum(row["correct"] is None for row in drawn),
+        "id": rows.problem.id,
+        "prompt": " ".join(prompt_text(rows.problem.prompt).split())[:_SNIPPET],
+        "right": sum(row.correct is True for row in drawn),
+        "wrong": sum(row.correct is False for row in drawn),
+        "unknown": sum(row.correct is None for row in drawn),
         "curves": list(chances),
         "gaps": _gaps(drawn, rows.scores),
     }
@@ -68,31 +74,30 @@ def prompt_text(prompt: Any) -> str:
     return "" if prompt is None else str(prompt)
 
 
-def _gaps(drawn: Iterable[Row], scores: Iterable[Row]) -> dict[str, float | str]:
+def _gaps(drawn: Iterable[SampleRow], scores: Iterable[ScoreRow]) -> dict[str, float | str | None]:
     """How much higher each scorer puts the best wrong solution than the best right one."""
-    right = {(row["n"], row["index"]): row["correct"] for row in drawn if row["stop"] == "eos"}
+    right = {(row.n, row.index): row.correct for row in drawn if row.stop == "eos"}
     best: dict[str, dict[bool, float]] = defaultdict(dict)
     for row in scores:
-        kind = right.get((row["n"], row["index"])) if row["strategy"] == "sample" else None
-        if kind is not None and row["value"] is not None:
-            value = float(row["value"])  # infinities stand there as texts
-            best[row["scorer"]][kind] = max(value, best[row["scorer"]].get(kind, value))
-    gaps = {name: found[False] - found[True] for name, found in best.items() if len(found) == 2}
-    return {name: _short(gap) if math.isfinite(gap) else str(gap) for name, gap in gaps.items() if not math.isnan(gap)}
+        kind = right.get((row.n, row.index)) if row.strategy == "sample" else None
+        if kind is not None and not math.isnan(row.value):
+            best[row.scorer][kind] = max(row.value, best[row.scorer].get(kind, row.value))
+    gaps = {name: of[False] - of[True] for name, of in best.items() if len(of) == 2}
+    return {name: _short(gap) for name, gap in gaps.items() if not math.isnan(gap)}
 
 
 def detail_record(rows: ProblemRows) -> Row:
     """All of a problem; texts stand once in `texts`, and steps are places in it."""
     texts = _Texts({})
-    samples: dict[tuple[str, str | None, int], list[Row]] = defaultdict(list)
+    samples: dict[tuple[str, str | None, int], list[SampleRow]] = defaultdict(list)
     for row in rows.samples:
-        samples[row["strategy"], row.get("scorer"), row["n"]].append(row)
-    trees: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    for row in rows.trees:
-        trees[row["scorer"], row["n"]].append(row)
+        samples[row.strategy, row.scorer, row.n].append(row)
+    trees: dict[tuple[str, int], list[TreeRow]] = defaultdict(list)
+    for node in rows.trees:
+        trees[node.scorer, node.n].append(node)
     return {
-        "prompt": _prompt_record(rows.problem["prompt"]),
-        "answer": rows.problem["answer"],
+        "prompt": _prompt_record(rows.problem.prompt),
+        "answer": rows.problem.answer,
         "pools": [_pool_record(key, pool, rows.scores, texts) for key, pool in samples.items()],
         "trees": [_tree_record(key, nodes, texts) for key, nodes in trees.items()],
         "texts": list(texts.places),
@@ -117,22 +122,22 @@ def _prompt_record(prompt: Any) -> list[list[str]]:
 
 
 def _pool_record(
-    key: tuple[str, str | None, int], pool: Sequence[Row], scores: Sequence[Row], texts: _Texts
+    key: tuple[str, str | None, int], pool: Sequence[SampleRow], scores: Sequence[ScoreRow], texts: _Texts
 ) -> dict[str, Any]:
     strategy, scorer, n = key
-    place = {row["index"]: i for i, row in enumerate(pool)}
+    place = {row.index: i for i, row in enumerate(pool)}
     said: dict[str, Row] = {}
     for row in scores:
-        mine = row["strategy"] == strategy and row["n"] == n and row["index"] in place
-        if mine and (strategy == "sample" or row["scorer"] == scorer):
+        mine = row.strategy == strategy and row.n == n and row.index in place
+        if mine and (strategy == "sample" or row.scorer == scorer):
             # Of a scorer that was silent there is no row: its place stays empty.
             blank = {"steps": [None] * len(pool), "values": [None] * len(pool), "reasons": {}}
-            record = said.setdefault(row["scorer"], blank)
-            i = place[row["index"]]
-            record["steps"][i] = [_short(score) for score in row["steps"]]
-            record["values"][i] = _short(row["value"])
-            if row.get("reason"):
-                record["reasons"][i] = row["reason"]
+            record = said.setdefault(row.scorer, blank)
+            i = place[row.index]
+            record["steps"][i] = [_short(score) for score in row.steps]
+            record["values"][i] = _short(row.value)
+            if row.reason:
+                record["reasons"][i] = row.reason
     return {
         "strategy": strategy,
         "scorer": scorer,
@@ -142,35 +147,35 @@ def _pool_record(
     }
 
 
-def _solution_record(row: Row, texts: _Texts) -> dict[str, Any]:
-    tokens = row.get("tokens")
+def _solution_record(row: SampleRow, texts: _Texts) -> dict[str, Any]:
+    tokens = row.tokens
     return {
-        "index": row["index"],
-        "steps": [texts.place(text) for text in row["steps"]],
-        "stop": row["stop"],
-        "reason": row.get("reason"),
-        "answer": row.get("answer"),
-        "correct": row["correct"],
-        "chosen": row.get("chosen", False),
+        "index": row.index,
+        "steps": [texts.place(text) for text in row.steps],
+        "stop": row.stop,
+        "reason": row.reason,
+        "answer": row.answer,
+        "correct": row.correct,
+        "chosen": row.chosen,
         "tokens": None if tokens is None else sum(map(len, tokens)),
-        "logprob": _short(row.get("logprob")),
+        "logprob": _short(row.logprob),
     }
 
 
-def _tree_record(key: tuple[str, int], nodes: Sequence[Row], texts: _Texts) -> dict[str, Any]:
-    place = {row["node"]: i for i, row in enumerate(nodes)}
+def _tree_record(key: tuple[str, int], nodes: Sequence[TreeRow], texts: _Texts) -> dict[str, Any]:
+    place = {row.node: i for i, row in enumerate(nodes)}
     return {
         "scorer": key[0],
         "n": key[1],
-        "parent": [place.get(row["parent"], -1) for row in nodes],
-        "depth": [row["depth"] for row in nodes],
-        "text": [texts.place(row["text"]) for row in nodes],
-        "stop": [row.get("stop") for row in nodes],
-        "value": [_short(row["value"]) for row in nodes],
-        "fate": [row["fate"] for row in nodes],
+        "parent": [place.get(row.parent, -1) for row in nodes],
+        "depth": [row.depth for row in nodes],
+        "text": [texts.place(row.text) for row in nodes],
+        "stop": [row.stop for row in nodes],
+        "value": [_short(row.value) for row in nodes],
+        "fate": [row.fate for row in nodes],
     }
 
 
-def _short(number: Any) -> Any:
+def _short(number: float) -> float | str | None:
     """Four figures are more than a colour or a read-out shows, and keep the page small."""
-    return float(f"{number:.4g}") if isinstance(number, float) else number
+    return json_number(float(f"{number:.4g}"))

@@ -1,9 +1,11 @@
 """From the rows of a run folder to its results."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from bench.files.rows import SampleRow, ScoreRow
 from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
 from bench.runs.plan import RunPlan
@@ -11,31 +13,32 @@ from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
-from verifiers.interface.files import Row
+
+R = TypeVar("R", SampleRow, ScoreRow)
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
     """Every contest at every size, from the committed rows of a run."""
     outcomes: list[Outcome] = []
-    samples: list[Row] = []
+    samples: list[SampleRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
     for number, problems in enumerate(chunks(task.problems, plan.chunk)):
-        pools = _by_problem(folder.rows(pool_unit(number), "samples.jsonl"))
-        said = {s: _by_problem(folder.rows(score_unit(number, s), "scores.jsonl")) for s in scorers}
+        pools = _by_problem(folder.samples(pool_unit(number)))
+        said = {s: _by_problem(folder.scores(score_unit(number, s))) for s in scorers}
         record = folder.committed[pool_unit(number)]
         for problem in problems:
             rows = pools[problem.id]
             samples += rows
             pool = GradedPool(
                 problem.id,
-                correct=np.array([row["correct"] is True for row in rows], dtype=np.float64),
-                finished=np.array([row["stop"] == "eos" for row in rows], dtype=np.bool_),
+                correct=np.array([row.correct is True for row in rows], dtype=np.float64),
+                finished=np.array([row.stop == "eos" for row in rows], dtype=np.bool_),
                 classes=record["classes"][problem.id],
-                values={s: _values(said[s][problem.id]) for s in scorers},
+                values={s: np.array([row.value for row in said[s][problem.id]], dtype=np.float64) for s in scorers},
                 drawn=spend_of(record, problem.id),
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
-                kinds=[(tuple(row["steps"]), row["stop"]) for row in rows],
+                kinds=[(row.steps, row.stop) for row in rows],
             )
             outcomes += pool_outcomes(pool, pooled, plan.sizes(), seed=plan.seed)
         for contest in contests:
@@ -50,28 +53,24 @@ def _beam_outcomes(
     assert contest.scorer is not None
     for n, _, _ in plan.beams():
         unit = beam_unit(number, contest.scorer, n)
-        kept = _by_problem(folder.rows(unit, "samples.jsonl"))
+        kept = _by_problem(folder.samples(unit))
         for problem in ids:
-            right = any(row["chosen"] and row["correct"] is True for row in kept.get(problem, []))
+            right = any(row.chosen and row.correct is True for row in kept.get(problem, []))
             yield Outcome(problem, contest, n, float(right), 0.0, spend_of(folder.committed[unit], problem))
 
 
-def _values(rows: Sequence[Row]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([np.nan if row["value"] is None else float(row["value"]) for row in rows], dtype=np.float64)
-
-
-def _by_problem(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    grouped: dict[str, list[Row]] = {}
+def _by_problem(rows: Iterable[R]) -> dict[str, list[R]]:
+    grouped: dict[str, list[R]] = {}
     for row in rows:
-        grouped.setdefault(row["problem"], []).append(row)
+        grouped.setdefault(row.problem, []).append(row)
     return grouped
 
 
-def _notes_on_samples(samples: Sequence[Row]) -> Iterator[str]:
+def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
     counts = {
-        "could not be sampled": sum(row["stop"] == "failed" for row in samples),
-        "were cut by the token limit": sum(row["stop"] == "length" for row in samples),
-        "could not be graded": sum(row["correct"] is None for row in samples),
+        "could not be sampled": sum(row.stop == "failed" for row in samples),
+        "were cut by the token limit": sum(row.stop == "length" for row in samples),
+        "could not be graded": sum(row.correct is None for row in samples),
     }
     for what, count in counts.items():
         if count:

@@ -9,13 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 import search
+from bench.files.rows import SampleRow, ScoreRow, TreeRow
 from bench.files.run_folder import RunFolder, open_run
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
-from bench.runs.samples import mark_most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
+from bench.runs.samples import most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
@@ -129,16 +130,15 @@ class _Chunk:
         drawn = search.sample(self.problems, parts.policy, n=self.plan.n, sampling=self.sampling, seed=self.plan.seed)
         pools = [sample_rows(self.task, result, "sample", None, self.plan.n) for result in drawn]
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
-        classes = self.task.answers.classes_of([[row["answer"] for row in pool] for pool in pools])
-        for pool, of_pool in zip(pools, classes, strict=True):
-            mark_most_voted(pool, of_pool)
+        classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
+        rows = [row for pool in zip(pools, classes, strict=True) for row in most_voted(*pool)]
         record = spend_record(drawn) | {"classes": dict(zip((p.id for p in self.problems), classes, strict=True))}
-        self.folder.commit(pool_unit(self.number), record, samples=[row for pool in pools for row in pool])
+        self.folder.commit(pool_unit(self.number), record, samples=rows)
 
     def score(self, name: str, parts: _Parts) -> None:
-        pools: dict[str, list[Row]] = {problem.id: [] for problem in self.problems}
-        for row in self.folder.rows(pool_unit(self.number), "samples.jsonl"):
-            pools[row["problem"]].append(row)
+        pools: dict[str, list[SampleRow]] = {problem.id: [] for problem in self.problems}
+        for row in self.folder.samples(pool_unit(self.number)):
+            pools[row.problem].append(row)
         scored = search.score(
             [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], parts.scorers[name]
         )
@@ -149,7 +149,7 @@ class _Chunk:
         assert parts.policy is not None
         scorer = parts.scorers[name]
         try:
-            found = search.beam_search(
+            results = search.beam_search(
                 self.problems,
                 parts.policy,
                 scorer,
@@ -164,15 +164,15 @@ class _Chunk:
             )
         except search.NoOpinionError as error:
             raise BadArgument("strategies", f"beam_search:{name}", str(error)) from None
-        samples: list[Row] = []
-        scores: list[Row] = []
-        trees: list[Row] = []
-        for result in found:
+        samples: list[SampleRow] = []
+        scores: list[ScoreRow] = []
+        trees: list[TreeRow] = []
+        for result in results:
             rows = sample_rows(self.task, result, "beam_search", name, n)
             samples += rows
             scores += score_rows(result, rows, name)
             trees += tree_rows(result, name, n)
-        record = _record(name, parts, found)
+        record = _record(name, parts, results)
         self.folder.commit(beam_unit(self.number, name, n), record, samples=samples, scores=scores, trees=trees)
 
 

@@ -13,6 +13,7 @@ import datasets
 import pytest
 
 from bench.commands.cli import main
+from bench.files.rows import SampleRow, from_row
 from bench.inputs.specs import load_scorer
 from bench.runs.samples import solution_of
 from verifiers import Problem
@@ -186,7 +187,7 @@ def test_a_pav_steers_the_search_and_its_base_picks(place: Path) -> None:
     by_base, by_pav = [], []
     for name in sorted({row["problem"] for row in rows}):
         pool = [r for r in rows if (r["problem"], r["strategy"], r["n"]) == (name, "beam_search", 8)]
-        solutions = [solution_of(row) for row in pool]
+        solutions = [solution_of(from_row(SampleRow, row, where="a")) for row in pool]
         problems = [Problem(name, "?")] * len(pool)
         [chosen] = [i for i, row in enumerate(pool) if row["chosen"]]
         for found, scorer in ((by_base, own.parts.pav.base), (by_pav, own.parts.pav)):

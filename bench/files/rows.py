@@ -1,0 +1,226 @@
+"""The rows of a run's files: what each of them has, and how it is written and read back."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
+
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import Row
+
+
+def json_number(value: float) -> float | str | None:
+    """A number in strict JSON, which has no NaN (None here) and no infinities (texts here, which `float` reads).
+
+    >>> [json_number(x) for x in (0.5, math.nan, -math.inf)]
+    [0.5, None, '-inf']
+    """
+    return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+
+
+def read_number(value: float | str | None) -> float:
+    """The number that `json_number` wrote."""
+    return math.nan if value is None else float(value)
+
+
+class _Kind(NamedTuple):
+    """What a column holds in JSON: what that is called, whether a value is one, and how it is read."""
+
+    name: str
+    holds: Callable[[Any], bool]
+    read: Callable[[Any], Any] = lambda value: value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _score(value: Any) -> bool:
+    return value is None or _number(value) or value in ("inf", "-inf")
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _listed(value: Any, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(holds, value))
+
+
+def _messages(value: Any) -> bool:
+    return _listed(value, lambda message: isinstance(message, dict))
+
+
+def _tokens(value: Any) -> bool:
+    return value is None or _listed(value, lambda ids: isinstance(ids, list))
+
+
+Text = Annotated[str, _Kind("a text", _text)]
+Name = Annotated[str | None, _Kind("a text or null", lambda value: value is None or _text(value))]
+Texts = Annotated[tuple[str, ...], _Kind("a list of texts", lambda value: _listed(value, _text), tuple)]
+Count = Annotated[int, _Kind("a whole number from 1", lambda value: _whole(value) and value >= 1)]
+Place = Annotated[int, _Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)]
+Parent = Annotated[int, _Kind("a whole number", _whole)]
+Cost = Annotated[float, _Kind("a number from 0", lambda value: _number(value) and value >= 0)]
+Share = Annotated[float, _Kind("a number from 0 to 1", lambda value: _number(value) and -1e-9 <= value <= 1 + 1e-9)]
+Flag = Annotated[bool, _Kind("true or false", lambda value: isinstance(value, bool))]
+Grade = Annotated[bool | None, _Kind("true, false or null", lambda value: value is None or isinstance(value, bool))]
+Score = Annotated[float, _Kind("a number or null", _score, read_number)]
+Scores = Annotated[
+    tuple[float, ...],
+    _Kind("a list of numbers and nulls", lambda v: _listed(v, _score), lambda v: tuple(map(read_number, v))),
+]
+Tokens = Annotated[
+    tuple[tuple[int, ...], ...] | None,
+    _Kind("lists of tokens", _tokens, lambda value: None if value is None else tuple(map(tuple, value))),
+]
+Prompt = Annotated[
+    str | list[dict[str, Any]] | None,
+    _Kind("a text or a list of messages", lambda value: value is None or _text(value) or _messages(value)),
+]
+Answer = Annotated[Any, _Kind("an answer", lambda value: not isinstance(value, float) or _number(value))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """A row of `samples.jsonl`: one solution of a pool, graded; `correct` is None where that is not known."""
+
+    problem: Text
+    strategy: Text
+    scorer: Name = None
+    n: Count
+    index: Place
+    steps: Texts
+    tokens: Tokens = None
+    logprob: Score = math.nan
+    stop: Text
+    reason: Name = None
+    answer: Name
+    correct: Grade
+    chosen: Flag = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """A row of `scores.jsonl`: what a scorer says of one solution; NaN where it has no opinion."""
+
+    problem: Text
+    strategy: Text
+    n: Count
+    index: Place
+    scorer: Text
+    steps: Scores
+    value: Score
+    reason: Name = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A row of `trees.jsonl`: one candidate of a tree search, with its own last step and its parent's place."""
+
+    problem: Text
+    strategy: Text
+    scorer: Text
+    n: Count
+    node: Place
+    parent: Parent
+    depth: Place
+    text: Text
+    stop: Text
+    value: Score
+    fate: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """A row of `results.jsonl`: one problem at one point of a curve; costs are 0 where they are not known."""
+
+    problem: Text
+    strategy: Text
+    scorer: Name
+    n: Count
+    correct: Share
+    flops: Cost
+    sampled_tokens: Cost = 0.0
+    scored_tokens: Cost = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """A row of `points.jsonl`: one point of a curve; costs are a mean problem's, 0 where they are not known."""
+
+    strategy: Text
+    scorer: Name
+    n: Count
+    accuracy: Share
+    low: Share
+    high: Share
+    problems: Count
+    flops: Cost = 0.0
+    seconds: Cost = 0.0
+    prompt_tokens: Cost = 0.0
+    sampled_tokens: Cost = 0.0
+    scored_tokens: Cost = 0.0
+    judged_tokens: Cost = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemRow:
+    """A row of `problems.jsonl`; a conversation is a list of its messages."""
+
+    id: Text
+    prompt: Prompt
+    answer: Answer
+
+
+WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow
+AnyRow = TypeVar("AnyRow", SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+
+
+def to_row(row: WrittenRow) -> Row:
+    """One of these rows as a JSON object.
+
+    >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
+    [None, 'inf']
+    """
+    return {column.name: _written(getattr(row, column.name)) for column in fields(row)}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, float):
+        return json_number(value)
+    return [_written(part) for part in value] if isinstance(value, tuple) else value
+
+
+def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRow:
+    """The row of this kind that a JSON object holds; what else it has is left out.
+
+    >>> from_row(ScoreRow, {"problem": "p", "strategy": "sample", "n": "four"}, where="scores.jsonl:7")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadInput: scores.jsonl:7: 'n' is "four", not a whole number from 1
+
+    Raises BadInput that says which field of which row is missing or wrong.
+    """
+    if not isinstance(row, Mapping):
+        raise BadInput(f"{where}: not an object")
+    values = {}
+    for column in fields(kind):
+        expected: _Kind = get_args(column.type)[1]
+        if column.name in row:
+            value = row[column.name]
+            if not expected.holds(value):
+                raise BadInput(f"{where}: {column.name!r} is {_shown(value)}, not {expected.name}")
+            values[column.name] = expected.read(value)
+        elif column.default is MISSING:
+            raise BadInput(f"{where}: no {column.name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+    return kind(**values)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
