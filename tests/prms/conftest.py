@@ -5,17 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import PreTrainedTokenizerFast
 
 import prms
 
@@ -136,7 +129,7 @@ def qwen_folder(folder: Path) -> None:
     }
     save(
         folder,
-        Qwen2ForCausalLM(Qwen2Config(**sizes(151652))),
+        transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes(151652))),
         tokenizer,
         extra={name: torch.randn(shape) / 4 for name, shape in head.items()},
         architecture="Qwen2ForProcessRewardModel",
@@ -145,20 +138,25 @@ def qwen_folder(folder: Path) -> None:
 
 
 def shepherd_folder(folder: Path) -> None:
-    save(folder, MistralForCausalLM(MistralConfig(**sizes(12903))), sentence_piece(), tokenizer_class="LlamaTokenizer")
+    save(
+        folder,
+        transformers.MistralForCausalLM(transformers.MistralConfig(**sizes(12903))),
+        sentence_piece(),
+        tokenizer_class="LlamaTokenizer",
+    )
 
 
 def rlhflow_llama_folder(folder: Path) -> None:
     tokenizer = byte_level(LLAMA_SPECIAL, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
     tokenizer.chat_template = LLAMA3
-    save(folder, LlamaForCausalLM(LlamaConfig(**sizes(410))), tokenizer)
+    save(folder, transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes(410))), tokenizer)
 
 
 def rlhflow_mistral_folder(folder: Path) -> None:
     special = {"<s>": 400, "</s>": 401, "[INST]": 402, "[/INST]": 403}
     tokenizer = byte_level(special, bos_token="<s>", eos_token="</s>")
     tokenizer.chat_template = INST
-    save(folder, MistralForCausalLM(MistralConfig(**sizes(410))), tokenizer)
+    save(folder, transformers.MistralForCausalLM(transformers.MistralConfig(**sizes(410))), tokenizer)
 
 
 def skywork_folder(folder: Path) -> None:
@@ -166,7 +164,7 @@ def skywork_folder(folder: Path) -> None:
     tokenizer.bos_token = "<|endoftext|>"  # named, but not written by the tokenizer
     save(
         folder,
-        Qwen2ForCausalLM(Qwen2Config(**sizes(410))),
+        transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes(410))),
         tokenizer,
         extra={"v_head.summary.weight": torch.randn(1, WIDTH), "v_head.summary.bias": torch.randn(1)},
         architecture="Qwen2ForPrmModel",
@@ -176,13 +174,13 @@ def skywork_folder(folder: Path) -> None:
 def versa_folder(folder: Path) -> None:
     tokenizer = byte_level(LLAMA_SPECIAL, tag=23535, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>")
     tokenizer.chat_template = LLAMA3
-    save(folder, LlamaForCausalLM(LlamaConfig(**sizes(23536))), tokenizer)
+    save(folder, transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes(23536))), tokenizer)
 
 
 def versa_qwen_folder(folder: Path) -> None:
     tokenizer = byte_level(QWEN_SPECIAL, tag=22701, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHATML
-    save(folder, Qwen2ForCausalLM(Qwen2Config(**sizes(22702))), tokenizer)
+    save(folder, transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes(22702))), tokenizer)
 
 
 # Each kind's builder and the name of its folder, which tells the format where the architecture does not.

@@ -6,31 +6,21 @@ import sys
 
 import pytest
 
-from prms.formats import (
-    FORMATS,
-    MATH_SHEPHERD,
-    QWEN_MATH_PRM,
-    RLHFLOW_DEEPSEEK,
-    RLHFLOW_MISTRAL,
-    SKYWORK,
-    VERSA_PRM,
-    VERSA_PRM_QWEN,
-    format_named,
-    format_of,
-)
+from prms import formats
+from prms.formats import format_named, format_of
 
 PUBLISHED = {
-    "Qwen/Qwen2.5-Math-PRM-7B": QWEN_MATH_PRM,
-    "Qwen/Qwen2.5-Math-PRM-72B": QWEN_MATH_PRM,
-    "Qwen/Qwen2.5-Math-7B-PRM800K": QWEN_MATH_PRM,
-    "peiyi9979/math-shepherd-mistral-7b-prm": MATH_SHEPHERD,
-    "RLHFlow/Llama3.1-8B-PRM-Deepseek-Data": RLHFLOW_DEEPSEEK,
-    "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": RLHFLOW_MISTRAL,
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-1.5B": SKYWORK,
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B": SKYWORK,
-    "UW-Madison-Lee-Lab/VersaPRM": VERSA_PRM,
-    "UW-Madison-Lee-Lab/Llama-PRM800K": VERSA_PRM,
-    "UW-Madison-Lee-Lab/Qwen-PRM800K": VERSA_PRM_QWEN,
+    "Qwen/Qwen2.5-Math-PRM-7B": formats.QWEN_MATH_PRM,
+    "Qwen/Qwen2.5-Math-PRM-72B": formats.QWEN_MATH_PRM,
+    "Qwen/Qwen2.5-Math-7B-PRM800K": formats.QWEN_MATH_PRM,
+    "peiyi9979/math-shepherd-mistral-7b-prm": formats.MATH_SHEPHERD,
+    "RLHFlow/Llama3.1-8B-PRM-Deepseek-Data": formats.RLHFLOW_DEEPSEEK,
+    "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": formats.RLHFLOW_MISTRAL,
+    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-1.5B": formats.SKYWORK,
+    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B": formats.SKYWORK,
+    "UW-Madison-Lee-Lab/VersaPRM": formats.VERSA_PRM,
+    "UW-Madison-Lee-Lab/Llama-PRM800K": formats.VERSA_PRM,
+    "UW-Madison-Lee-Lab/Qwen-PRM800K": formats.VERSA_PRM_QWEN,
 }
 
 
@@ -49,32 +39,32 @@ def test_another_name_has_none(name):
 
 
 def test_an_architecture_of_its_own_tells_the_format_whatever_the_name():
-    assert format_of("models/VersaPRM", {"architectures": ["Qwen2ForProcessRewardModel"]}) is QWEN_MATH_PRM
-    assert format_of("models/mine", {"architectures": ["Qwen2ForPrmModel"]}) is SKYWORK
+    assert format_of("models/VersaPRM", {"architectures": ["Qwen2ForProcessRewardModel"]}) is formats.QWEN_MATH_PRM
+    assert format_of("models/mine", {"architectures": ["Qwen2ForPrmModel"]}) is formats.SKYWORK
     for config in ({"architectures": ["MistralForCausalLM"]}, {"architectures": None}, {}):
         assert format_of("models/mine", config) is None
 
 
 def test_names_are_unique_and_every_model_has_one_format():
-    names = [form.name for form in FORMATS]
-    models = [model for form in FORMATS for model in form.models]
+    names = [form.name for form in formats.FORMATS]
+    models = [model for form in formats.FORMATS for model in form.models]
     assert len(set(names)) == len(names)
     assert len(set(models)) == len(models)
-    assert {format_named(name) for name in names} == set(FORMATS)
+    assert {format_named(name) for name in names} == set(formats.FORMATS)
 
 
 def test_a_format_is_frozen_data():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        MATH_SHEPHERD.tag = "x"  # type: ignore[misc]
-    assert hash(dataclasses.replace(MATH_SHEPHERD, ids=())) != hash(MATH_SHEPHERD)
+        formats.MATH_SHEPHERD.tag = "x"  # type: ignore[misc]
+    assert hash(dataclasses.replace(formats.MATH_SHEPHERD, ids=())) != hash(formats.MATH_SHEPHERD)
 
 
 def test_trap_5_the_backslash_of_boxed_is_a_backslash():
-    assert QWEN_MATH_PRM.system == "Please reason step by step, and put your final answer within \\boxed{}."
-    assert "\b" not in QWEN_MATH_PRM.system
+    assert formats.QWEN_MATH_PRM.system == "Please reason step by step, and put your final answer within \\boxed{}."
+    assert "\b" not in formats.QWEN_MATH_PRM.system
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", formats.FORMATS, ids=lambda form: form.name)
 def test_a_format_is_whole(form):
     assert form.separator
     assert "{problem}" in form.problem
@@ -97,7 +87,7 @@ WHAT_THEY_SAY = {
 
 
 def test_targets_bounds_and_reducers_are_the_published_ones():
-    assert {f.name: (f.target, f.max_tokens, f.reduce, f.separator) for f in FORMATS} == WHAT_THEY_SAY
+    assert {f.name: (f.target, f.max_tokens, f.reduce, f.separator) for f in formats.FORMATS} == WHAT_THEY_SAY
 
 
 def test_the_formats_need_neither_torch_nor_transformers():

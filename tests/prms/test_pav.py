@@ -14,23 +14,11 @@ from prms.best_of_k import BestOfK, best_of_k_value
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.rollout_value import RolloutValue
-from verifiers import (
-    ORM,
-    Problem,
-    Scores,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    from_function,
-    from_steps,
-    remembering,
-    split_steps,
-)
+from verifiers import ORM, Scores, Spend, check_scorer, from_function, from_steps, remembering
 from verifiers.combinators.cached import cached
 from verifiers.combinators.calibration import Calibrated, Platt
 from verifiers.combinators.weighted import weighted
+from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
 PROBLEM = Problem("p", "2+2?", "4")
 

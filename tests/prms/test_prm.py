@@ -1,6 +1,5 @@
 """The PRM against plain forwards of its model, step by step."""
 
-import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +10,11 @@ from hypothesis import strategies as st
 from transformers import Gemma3Config
 
 import prms
-from bench.tiny import load_task, weights_folder
+from bench.tiny import weights_folder
 from bench.tiny.worlds.worlds import WORLDS
 from prms import PRM
-from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed, split_steps
+from tests.worked import worked
+from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed
 from verifiers.interface.errors import ScoresShapeError
 from verifiers.reward_models import reward_model
 from verifiers.reward_models.reward_model import rows_for
@@ -25,13 +25,6 @@ PRM_FOLDER = weights_folder("prm")
 @pytest.fixture(scope="module")
 def prm():
     return PRM.load(PRM_FOLDER)
-
-
-def worked(name="chain", count=4):
-    rng = random.Random(0)
-    for problem in load_task(name, count=count).problems:
-        text = WORLDS[name].demonstrate(str(problem.prompt), rng, slips=True)
-        yield problem, Solution(split_steps(text), Stop.EOS)
 
 
 def plain_scores(prm, problem, solution) -> list[float]:

@@ -12,28 +12,19 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import prms
 from bench.tiny import weights_folder
-from prms.formats import (
-    MATH_SHEPHERD,
-    QWEN_MATH_PRM,
-    RLHFLOW_DEEPSEEK,
-    RLHFLOW_MISTRAL,
-    SKYWORK,
-    VERSA_PRM,
-    VERSA_PRM_QWEN,
-)
 from prms.public import PublicPRM
 from verifiers import Problem, Solution, Step
 
 PROBLEM = Problem("p", "What is 2 + 3 * 4?")
 SOLUTION = Solution(tuple(map(Step, ("Step 1: 3 * 4 = 12.", "2 + 12 = 14 - and no more", "16"))))
 FORM_OF = {
-    "qwen": QWEN_MATH_PRM,
-    "shepherd": MATH_SHEPHERD,
-    "rlhflow-llama": RLHFLOW_DEEPSEEK,
-    "rlhflow-mistral": RLHFLOW_MISTRAL,
-    "skywork": SKYWORK,
-    "versa": VERSA_PRM,
-    "versa-qwen": VERSA_PRM_QWEN,
+    "qwen": prms.QWEN_MATH_PRM,
+    "shepherd": prms.MATH_SHEPHERD,
+    "rlhflow-llama": prms.RLHFLOW_DEEPSEEK,
+    "rlhflow-mistral": prms.RLHFLOW_MISTRAL,
+    "skywork": prms.SKYWORK,
+    "versa": prms.VERSA_PRM,
+    "versa-qwen": prms.VERSA_PRM_QWEN,
 }
 
 
@@ -87,10 +78,10 @@ def test_a_named_format_is_taken_for_a_folder_that_does_not_tell(public_folders,
         prms.load(str(folder))
     for spec, form in [
         (str(folder), "math-shepherd"),
-        (str(folder), MATH_SHEPHERD),
+        (str(folder), prms.MATH_SHEPHERD),
         (f"math-shepherd:{folder}", None),
     ]:
-        assert prms.load(spec, format=form).format is MATH_SHEPHERD
+        assert prms.load(spec, format=form).format is prms.MATH_SHEPHERD
     with pytest.raises(ValueError, match="unknown format 'shepherd' of a PRM: use one of"):
         prms.load(str(folder), format="shepherd")
 
@@ -98,13 +89,13 @@ def test_a_named_format_is_taken_for_a_folder_that_does_not_tell(public_folders,
 @pytest.mark.parametrize(
     ("form", "kind"),
     [
-        (MATH_SHEPHERD, "versa"),
-        (MATH_SHEPHERD, "rlhflow-llama"),
-        (VERSA_PRM, "shepherd"),
-        (VERSA_PRM, "versa-qwen"),
-        (VERSA_PRM_QWEN, "versa"),
-        (VERSA_PRM, "rlhflow-llama"),
-        (RLHFLOW_DEEPSEEK, "shepherd"),
+        (prms.MATH_SHEPHERD, "versa"),
+        (prms.MATH_SHEPHERD, "rlhflow-llama"),
+        (prms.VERSA_PRM, "shepherd"),
+        (prms.VERSA_PRM, "versa-qwen"),
+        (prms.VERSA_PRM_QWEN, "versa"),
+        (prms.VERSA_PRM, "rlhflow-llama"),
+        (prms.RLHFLOW_DEEPSEEK, "shepherd"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
@@ -114,14 +105,14 @@ def test_the_wrong_tokenizer_is_refused_by_name(public_folders, form, kind):
 
 
 def test_a_tokenizer_whose_tag_has_another_id_is_refused(public_folders):
-    remapped = dataclasses.replace(MATH_SHEPHERD, ids=(("▁ки", 12903),))
+    remapped = dataclasses.replace(prms.MATH_SHEPHERD, ids=(("▁ки", 12903),))
     with pytest.raises(ValueError, match="its token '▁ки' has the id 12902, the published one's 12903"):
         prms.load(public_folders["shepherd"], format=remapped)
 
 
 def test_a_tokenizer_that_cuts_the_whole_text_elsewhere_is_refused(public_folders):
     # Without the space in front, the full stop and the line break are one token in the whole text.
-    glued = dataclasses.replace(VERSA_PRM, tag="Ċ", tag_text="\n", ids=())
+    glued = dataclasses.replace(prms.VERSA_PRM, tag="Ċ", tag_text="\n", ids=())
     with pytest.raises(ValueError, match=r"format 'versaprm': token \d+ and on of a plain text read \['\.Ċ'"):
         prms.load(public_folders["versa"], format=glued)
 
@@ -137,7 +128,7 @@ def test_a_template_that_looks_ahead_is_refused(public_folders):
 
 
 @pytest.mark.parametrize(
-    ("kind", "form", "missing"), [("versa", SKYWORK, "v_head.summary"), ("versa", QWEN_MATH_PRM, "score.0")]
+    ("kind", "form", "missing"), [("versa", prms.SKYWORK, "v_head.summary"), ("versa", prms.QWEN_MATH_PRM, "score.0")]
 )
 def test_a_model_without_the_head_is_refused(public_folders, kind, form, missing):
     with pytest.raises(ValueError, match=f"is no {form.name!r} model: its weights lack {missing}"):
@@ -146,7 +137,7 @@ def test_a_model_without_the_head_is_refused(public_folders, kind, form, missing
 
 def test_what_is_not_there_is_named(public_folders, tmp_path):
     with pytest.raises(FileNotFoundError, match=r": no config\.json"):
-        prms.load(tmp_path, format=SKYWORK)
+        prms.load(tmp_path, format=prms.SKYWORK)
     pickled = tmp_path / "VersaPRM"
     pickled.mkdir()
     (pickled / "config.json").write_bytes((public_folders["versa"] / "config.json").read_bytes())

@@ -11,22 +11,10 @@ from bench.tiny import load_task, weights_folder
 from policies import Sampling
 from prms.best_of_k import CountedValues
 from prms.rollout_value import RolloutValue
-from verifiers import (
-    Problem,
-    Scores,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    failed,
-    from_function,
-    outcome_scores,
-    remembering,
-    split_steps,
-)
+from verifiers import Scores, Spend, check_scorer, from_function, outcome_scores, remembering
 from verifiers.interface.capabilities import root_values_of
 from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Step, Stop, failed, split_steps
 
 PROBLEM = Problem("p", "2+2?", "4")
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies import Sampling, Transformers
 from policies.models.chat import encode_prompt
 from policies.models.tiny_example import tiny_model
 from policies.models.token_rows import token_rows
+from tests.tiny_models import random_llama
 from verifiers import GENRM, Critiqued, GenRMFormat, Problem, Solution, Step, Stop, split_steps
 from verifiers.genrm.train import solve_examples, verify_examples
 from verifiers.reward_models.train_dpo import Preference, pair_ids
@@ -27,19 +27,8 @@ def tokenizer(public_prms):
 
 @pytest.fixture
 def policy(tokenizer):
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=410,
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.5,
-        bos_token_id=None,
-        eos_token_id=402,
-    )
-    return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+    model = random_llama(410, max_position_embeddings=512, initializer_range=0.5, bos_token_id=None, eos_token_id=402)
+    return Transformers(model, tokenizer)
 
 
 def read_by(policy, monkeypatch, solutions, problem=PLAIN):

@@ -41,6 +41,7 @@ def are_accepted(prm: prms.PRM, orm: verifiers.ORM, transformers: policies.Trans
     scorers.append(verifiers.weighted({prm: 0.7, orm: 0.3}))
     scorers.append(verifiers.cached(orm, Path("scores.sqlite"), name="orm"))
     scorers.append(verifiers.from_function(lambda problem, solution: 1.0))
+    scorers.append(verifiers.from_steps(lambda problem, solution: [1.0 for _ in solution.steps]))
     sources: list[policies.Policy] = [OnesOwnPolicy(), transformers, vllm]
     token_sources: list[policies.TokenPolicy] = [transformers, vllm]
     scorers.extend(verifiers.GenRM(source, mode="direct") for source in token_sources)
@@ -57,6 +58,9 @@ def searches(problems: Sequence[Problem], policy: policies.Policy, scorer: verif
     )
     assert_type(beams, list[search.SearchResult])
     assert_type(search.rerank([(r.problem, r.pool) for r in results], scorer), list[search.SearchResult])
+    drawn = search.sample(problems, policy, n=8)
+    assert_type(drawn, list[search.SearchResult])
+    assert_type(search.score([(result.problem, result.pool) for result in drawn], scorer), list[search.SearchResult])
     for result in results:
         assert_type(result.problem, Problem)
         assert_type(result.answer, str | None)

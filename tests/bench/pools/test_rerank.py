@@ -131,12 +131,17 @@ plain, blank = Lengths(), Lengths("\\n\\n")
 """
 
 
+def importable(folder: Path, package: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`package.parts` with this text, for `--scorer=package.parts:NAME`."""
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text("")
+    (folder / package / "parts.py").write_text(text)
+    monkeypatch.syspath_prepend(str(folder))
+
+
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "pool_scorers").mkdir()
-    (tmp_path / "pool_scorers" / "__init__.py").write_text("")
-    (tmp_path / "pool_scorers" / "parts.py").write_text(OWN)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    importable(tmp_path, "pool_scorers", OWN, monkeypatch)
 
 
 def steps_seen(output: str) -> list[list[str]]:
@@ -233,10 +238,7 @@ slow, other = Slow(), Slow()
 
 @pytest.fixture
 def slow_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "slow_scorers").mkdir()
-    (tmp_path / "slow_scorers" / "__init__.py").write_text("")
-    (tmp_path / "slow_scorers" / "parts.py").write_text(SLOW)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    importable(tmp_path, "slow_scorers", SLOW, monkeypatch)
     monkeypatch.chdir(tmp_path)
     # Two pools a call.
     answers = [[(7 * i + 3 * j) % 5 for j in range(130)] for i in range(20)]

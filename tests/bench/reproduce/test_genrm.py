@@ -5,13 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, overtakes
 from bench.reproduce.genrm.reproduce import reproduce_genrm
 from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
+from tests.tiny_models import byte_pairs, random_llama
 from verifiers.interface.errors import BadInput
 
 
@@ -107,36 +105,17 @@ def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
 
 
 @pytest.fixture
-def byte_pairs(tmp_path):
+def pretrained(tmp_path):
     """The folder of a random LM whose tokenizer, as a pretrained one's, has " Yes" and " No" as tokens."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        special_tokens=["<eos>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        vocab_size=300,
-    )
-    core.train_from_iterator([" Yes No Yes No"] * 9, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=400,
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path / "base")
+    tokenizer = byte_pairs([" Yes No Yes No"] * 9, 300)
+    random_llama(len(tokenizer), max_position_embeddings=400).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     return tmp_path / "base"
 
 
-def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
+def test_verifiers_can_start_from_a_pretrained_model(tmp_path, pretrained):
     plan = replace(
-        pretrained_plan(tmp_path / "run", str(byte_pairs)),
+        pretrained_plan(tmp_path / "run", str(pretrained)),
         longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
     )  # fmt: skip
     reports = reproduce_genrm(plan, processes=1)
@@ -145,7 +124,7 @@ def test_verifiers_can_start_from_a_pretrained_model(tmp_path, byte_pairs):
         assert set(report.per_seed) == {"orm", "genrm", "genrm_cot", "judge"}
         assert all(c.flops[0] > 0 for c in report.curves.values())
     page = (plan.out / "genrm.md").read_text(encoding="utf-8")
-    assert str(byte_pairs) in page
+    assert str(pretrained) in page
     assert "drilled" not in page
     [model] = (plan.out / "models").glob("genrm_cot_0")
     kept = json.loads((model / "config.json").read_text())["stepbeam"]["format"]

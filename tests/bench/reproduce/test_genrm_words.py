@@ -5,8 +5,8 @@ import random
 import pytest
 
 from bench.reproduce.genrm.words import FORMAT, problem_in_words, rationales_in_words, solution_in_words
-from bench.tiny.examples.made_up import make_up_text
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
+from tests.worked import right_and_made_up
 from verifiers.genrm.critiqued import read_verdict
 
 TASKS = ("last_letter", "word_sort")
@@ -14,17 +14,12 @@ TASKS = ("last_letter", "word_sort")
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_rationale_comes_to_the_rule_s_verdict(task):
-    world, rng = WORLDS[task], random.Random(0)
     seen = set()
-    for prompt in draw_prompts(world, 150, 3, "train"):
-        for text in (world.demonstrate(prompt, rng, slips=False), make_up_text(task, prompt, rng)):
-            if not text:
-                continue
-            right = world.is_right(prompt, text)
-            for rationale in rationales_in_words(prompt, text, right=right):
-                seen.add(right)
-                assert read_verdict(rationale, FORMAT) == (rationale.removesuffix(" Yes").removesuffix(" No"), right)
-                assert rationale.count("wrong") == (not right)
+    for prompt, text, right in right_and_made_up(task):
+        for rationale in rationales_in_words(prompt, text, right=right):
+            seen.add(right)
+            assert read_verdict(rationale, FORMAT) == (rationale.removesuffix(" Yes").removesuffix(" No"), right)
+            assert rationale.count("wrong") == (not right)
     assert seen == {True, False}
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
 from policies import Sampling, Transformers, check_policy
+from tests.tiny_models import random_llama
 from verifiers import Problem, Solution, Step, Stop
 from verifiers.interface.errors import EngineStoppedError
 
@@ -316,21 +317,12 @@ def merging(tmp_path_factory):
     core.pre_tokenizer = pre_tokenizers.Split(".\nb", "isolated")
     core.decoder = decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>", bos_token="<bos>")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-        initializer_range=0.05,
-        eos_token_id=0,
-        bos_token_id=1,
-    )
+    model = random_llama(
+        len(words), hidden_size=64, intermediate_size=64, num_key_value_heads=2, max_position_embeddings=128,
+        initializer_range=0.05, eos_token_id=0, bos_token_id=1,
+    )  # fmt: skip
     folder = tmp_path_factory.mktemp("merging")
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     with VLLM(folder, options=OPTIONS) as policy:
         yield policy

@@ -14,23 +14,11 @@ from hypothesis import strategies as st
 from bench.tiny import weights_folder
 from prms.pav import PAV
 from prms.prm import PRM
-from verifiers import (
-    ORM,
-    AnswerVerifier,
-    Message,
-    Problem,
-    Scores,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    from_function,
-    split_steps,
-)
+from verifiers import ORM, AnswerVerifier, Scores, Spend, check_scorer, from_function
 from verifiers.combinators import score_store as store_module
 from verifiers.combinators.cached import cached
 from verifiers.interface.capabilities import root_values_of
+from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 PROBLEM = Problem("p", "?")
 ROOT = Path(__file__).parents[3]

@@ -12,19 +12,9 @@ from scipy.optimize import minimize
 from bench.diagnostics.reliability import expected_calibration_error
 from bench.tiny import load_task, weights_folder
 from prms.prm import PRM
-from verifiers import (
-    Labelled,
-    Problem,
-    Scores,
-    Solution,
-    Step,
-    Stop,
-    check_scorer,
-    from_function,
-    split_steps,
-    with_outcome,
-)
+from verifiers import Labelled, Scores, check_scorer, from_function, with_outcome
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated, labelled_scores
+from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
 PROBLEM = Problem("p", "?")
 NUMBER = from_function(lambda problem, solution: float(solution.text))

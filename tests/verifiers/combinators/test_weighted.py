@@ -7,19 +7,9 @@ from hypothesis import strategies as st
 
 from bench.tiny import load_task, weights_folder
 from prms.prm import PRM
-from verifiers import (
-    ORM,
-    Problem,
-    Scores,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    from_function,
-    split_steps,
-)
+from verifiers import ORM, Scores, Spend, check_scorer, from_function
 from verifiers.combinators.weighted import weighted
+from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
 PROBLEM = Problem("p", "?")
 NAN = float("nan")

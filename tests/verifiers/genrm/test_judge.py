@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import policies
@@ -14,23 +14,12 @@ import search
 import verifiers
 from policies import Sampling, Transformers
 from policies.models.tiny_example import tiny_model
-from verifiers import (
-    GENRM,
-    GenRM,
-    GenRMFormat,
-    ImplicitReward,
-    LLMJudge,
-    Problem,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    failed,
-)
+from tests.tiny_models import byte_pairs, random_llama
+from verifiers import GENRM, GenRM, GenRMFormat, ImplicitReward, LLMJudge, Spend, check_scorer
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.judge import verdict_ids
 from verifiers.genrm.train import verify_examples
+from verifiers.interface.solution import Problem, Solution, Step, Stop, failed
 
 SHORT = GenRMFormat(
     direct="{problem}={solution}?", cot="{problem}={solution}:", solver="{problem}=", verdict="?", yes="Y", no="N"
@@ -204,24 +193,10 @@ def test_a_solution_over_the_context_is_nan_and_spoils_no_other(policy):
 
 
 @pytest.fixture(scope="module")
-def byte_pairs():
+def merging():
     """A byte-level BPE in which " Yes" and "Yes" are tokens of their own, and " No" is two."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    words = trainers.BpeTrainer(
-        special_tokens=["<eos>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        vocab_size=400,
-    )
-    core.train_from_iterator([" Yes Yes Yes", "Yes\nYes\nYes", "is it correct? Yes"] * 9, words)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
-    )
-    return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+    tokenizer = byte_pairs([" Yes Yes Yes", "Yes\nYes\nYes", "is it correct? Yes"] * 9, 400)
+    return Transformers(random_llama(len(tokenizer)), tokenizer)
 
 
 def line_breaks():
@@ -354,33 +329,33 @@ def test_a_trained_folders_template_is_used_as_in_its_training(tmp_path):
         assert len(example.ids) == scored.scored_tokens
 
 
-def test_the_verdicts_id_is_one_in_training_and_scoring(byte_pairs):
+def test_the_verdicts_id_is_one_in_training_and_scoring(merging):
     words = GenRMFormat(
         direct="{problem}{solution}?", cot="{problem}{solution}:", solver="", verdict="?", yes=" Yes", no="N"
     )
     row = Critiqued(P1, FOUR, True, ("so? Yes",))
-    ids = verdict_ids(byte_pairs, words)
-    assert byte_pairs.tokenizer.decode([ids[0]]) == " Yes"
+    ids = verdict_ids(merging, words)
+    assert merging.tokenizer.decode([ids[0]]) == " Yes"
     for mode in ("direct", "cot"):
-        [example], _ = verify_examples(byte_pairs.tokenizer, [row], mode, words, limit=None)
+        [example], _ = verify_examples(merging.tokenizer, [row], mode, words, limit=None)
         assert ids[0] in example.targets.astype(int)
     with pytest.raises(ValueError, match=r"the verdict ' No' is \d tokens .* must be one"):
-        verify_examples(byte_pairs.tokenizer, [row], "direct", replace(words, no=" No"), limit=None)
+        verify_examples(merging.tokenizer, [row], "direct", replace(words, no=" No"), limit=None)
 
 
-def test_a_verdict_of_many_tokens_is_refused_by_name(policy, byte_pairs):
+def test_a_verdict_of_many_tokens_is_refused_by_name(policy, merging):
     with pytest.raises(ValueError, match=r"the verdict ' Yes' is 4 tokens .* not that of one next token"):
         GenRM(policy)
     with pytest.raises(ValueError, match=r"the verdict ' No' is \d tokens"):
-        GenRM(byte_pairs)
+        GenRM(merging)
 
 
-def test_a_leading_space_makes_another_token(byte_pairs):
+def test_a_leading_space_makes_another_token(merging):
     with_space, without = (
         GenRMFormat(direct="{problem}{solution}?", cot="", solver="", verdict="?", yes=yes, no="N")
         for yes in (" Yes", "Yes")
     )
-    assert verdict_ids(byte_pairs, with_space)[0] != verdict_ids(byte_pairs, without)[0]
+    assert verdict_ids(merging, with_space)[0] != verdict_ids(merging, without)[0]
 
 
 def test_what_cannot_mean_anything_is_refused(policy):

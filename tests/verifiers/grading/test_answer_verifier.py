@@ -7,23 +7,10 @@ from functools import partial
 
 import pytest
 
-from verifiers import (
-    EXACT,
-    GSM8K,
-    MATH,
-    Answers,
-    AnswerVerifier,
-    Problem,
-    Solution,
-    Spend,
-    Step,
-    Stop,
-    check_scorer,
-    failed,
-    split_steps,
-)
+from verifiers import EXACT, GSM8K, MATH, Answers, AnswerVerifier, Spend, check_scorer
 from verifiers.grading.answers import equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool
+from verifiers.interface.solution import Problem, Solution, Step, Stop, failed, split_steps
 
 
 def solution(text: str, stop: Stop = Stop.EOS) -> Solution:

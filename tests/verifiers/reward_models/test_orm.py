@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import verifiers
-from bench.tiny import load_task, weights_folder
-from bench.tiny.worlds.worlds import WORLDS
-from verifiers import ORM, Message, Problem, Solution, Step, Stop, check_scorer, failed, split_steps
+from bench.tiny import weights_folder
+from tests.worked import worked
+from verifiers import ORM, Message, Problem, Solution, Step, Stop, check_scorer, failed
 
 ORM_FOLDER = weights_folder("orm")
 
@@ -20,16 +20,6 @@ ORM_FOLDER = weights_folder("orm")
 @pytest.fixture(scope="module")
 def orm():
     return ORM.load(ORM_FOLDER)
-
-
-def worked(name="chain", count=4):
-    """Problems with a clean solution of each."""
-    import random
-
-    rng = random.Random(0)
-    for problem in load_task(name, count=count).problems:
-        text = WORLDS[name].demonstrate(str(problem.prompt), rng, slips=True)
-        yield problem, Solution(split_steps(text), Stop.EOS)
 
 
 def plain_score(orm, problem, solution) -> float:

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from bench.tiny.examples.made_up import make_up_text
 from bench.tiny.examples.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.making.drills import draw_drill
 from bench.tiny.worlds.tokenizer import build_tokenizer
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
+from tests.worked import right_and_made_up
 from verifiers.genrm.critiqued import read_verdict
 
 TASKS = tuple(WORLDS)
@@ -16,17 +16,12 @@ TASKS = tuple(WORLDS)
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_rationale_comes_to_the_rule_s_verdict(task):
-    world, rng = WORLDS[task], random.Random(0)
     seen = set()
-    for prompt in draw_prompts(world, 150, 3, "train"):
-        for text in (world.demonstrate(prompt, rng, slips=False), make_up_text(task, prompt, rng)):
-            if not text:
-                continue
-            for rationale in rationales(task, prompt, text, count=4):
-                seen.add(world.is_right(prompt, text))
-                found = read_verdict(rationale, FORMAT)
-                assert found == (rationale[:-1], world.is_right(prompt, text))
-                assert rationale.count("!") <= 1
+    for prompt, text, right in right_and_made_up(task):
+        for rationale in rationales(task, prompt, text, count=4):
+            seen.add(right)
+            assert read_verdict(rationale, FORMAT) == (rationale[:-1], right)
+            assert rationale.count("!") <= 1
     assert seen == {True, False}
 
 

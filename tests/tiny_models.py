@@ -1,0 +1,27 @@
+"""Random models of a few hundred weights, and byte-level tokenizers that learnt to merge on a few texts."""
+
+from collections.abc import Iterable
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+
+def random_llama(vocab_size: int, **changes: object) -> LlamaForCausalLM:
+    """A Llama of one layer, with the same weights at every call."""
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(vocab_size=vocab_size, **(sizes | changes))).eval()
+
+
+def byte_pairs(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE as that of a pretrained model, trained on `texts`; id 0 ends a sequence."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False, vocab_size=vocab_size
+    )
+    core.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
