@@ -292,7 +292,7 @@ def test_a_kill_amid_a_step_changes_nothing(tmp_path):
     config = replace(CONFIG, steps=6, save_every=2)
     whole = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "whole", config=config)
     here = Path(__file__).parent
-    code = KILLED.format(root=str(here.parents[1]), here=str(here), out=str(tmp_path / "killed"))
+    code = KILLED.format(root=str(here.parents[2]), here=str(here), out=str(tmp_path / "killed"))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     metrics, deadline = tmp_path / "killed" / "metrics.jsonl", time.monotonic() + 120
     while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= 3) and time.monotonic() < deadline:
@@ -397,7 +397,7 @@ def test_a_pavs_credit_is_the_provers_advantage():
 def test_several_processes_learn_what_one_does(tmp_path, groups):
     here = Path(__file__).parent
     code = (
-        f"import sys; sys.path[:0] = [{str(here.parents[1])!r}, {str(here)!r}]\n"
+        f"import sys; sys.path[:0] = [{str(here.parents[2])!r}, {str(here)!r}]\n"
         "import torch; torch.set_num_threads(1)\n"
         "import test_train as t\n"
         "from dataclasses import replace\n"
