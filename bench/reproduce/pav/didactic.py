@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from policies.backends.transformers import Transformers
 from policies.policy import Sampling
+from policies.training.loop import Loop, seeded
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -120,25 +121,24 @@ def imitator(
     *, seed: int, planted: str = PLANTED, gamma: float = 5.0, count: int = 3200, iterations: int = 50
 ) -> Transformers:
     """A policy that has learnt from samples of the prover for a little while: batches of 64, Adam at 1e-3."""
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    model, tokenizer = _model()
-    words = samples(gamma, count, seed=seed, planted=planted)
-    rng = np.random.default_rng(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    model.train()
-    for _ in range(iterations):
-        batch = [words[i] for i in rng.integers(0, len(words), 64)]
-        ids = torch.full((len(batch), ROOM + 1), -100)
-        ids[:, 0] = tokenizer.bos_token_id
-        for i, word in enumerate(batch):
-            ids[i, 1 : 1 + len(word)] = torch.tensor([_id(tokenizer, letter) for letter in word])
-        logits = model(input_ids=ids[:, :-1].clamp(min=0)).logits
-        loss = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-100)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    torch.random.set_rng_state(torch_state)
+    with seeded(seed):
+        model, tokenizer = _model()
+        words = samples(gamma, count, seed=seed, planted=planted)
+        rng = np.random.default_rng(seed)
+        model.train()
+
+        def loss(batch: list[list[int]]) -> dict[str, torch.Tensor]:
+            ids = torch.full((len(batch), ROOM + 1), -100)
+            ids[:, 0] = tokenizer.bos_token_id
+            for i, word in enumerate(batch):
+                ids[i, 1 : 1 + len(word)] = torch.tensor([_id(tokenizer, letter) for letter in word])
+            logits = model(input_ids=ids[:, :-1].clamp(min=0)).logits
+            return {"loss": cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-100)}
+
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        loop = Loop(model=model, optimizer=optimizer, steps=iterations, rate=lambda _: 1e-3, max_grad_norm=0.0)
+        for _ in loop:
+            loop.update([[words[i] for i in rng.integers(0, len(words), 64)]], loss)
     return Transformers(model.eval(), tokenizer)
 
 

@@ -11,8 +11,6 @@ from typing import TypeVar
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy
-from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
 from bench.tiny.examples.made_up import make_up_text
@@ -22,7 +20,7 @@ from bench.tiny.examples.rationales import (
     compare_lists,
     compare_lists_backwards,
 )
-from bench.tiny.making.lm import FEWER_PROMPTS, IGNORED, PROMPTS, Log, lm_batch, optimizer_for, take_step
+from bench.tiny.making.lm import FEWER_PROMPTS, PROMPTS, LMBatch, Log, counted, fit, lm_batch, next_token_sum
 from bench.tiny.worlds.words import BY_INITIAL, WORDS
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 
@@ -44,30 +42,21 @@ def train_on_drills(
     model: LlamaForCausalLM, *, steps: int, learning_rate: float, seed: int, log: Log, title: str
 ) -> None:
     """Minimise the loss of what follows the given part of each document; all are fresh."""
-    batches = _documents(seed)
-    optimizer, schedule = optimizer_for(model, steps, learning_rate)
-    model.train()
-    losses: list[float] = []
-    for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
-        rows = sorted(next(batches), key=lambda row: len(row[0]) + len(row[1]))
-        size = -(-len(rows) // _PARTS)
-        parts = [lm_batch(rows[i : i + size]) for i in range(0, len(rows), size)]
-        count = sum(int((targets != IGNORED).sum()) for _, targets in parts)
-        total = 0.0
-        for ids, targets in parts:
-            # The CPU's flash attention takes longer for its gradient than all other work together.
-            with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
-                logits = model(input_ids=ids, use_cache=False).logits
-                loss = cross_entropy(
-                    logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-                )
-                (loss / count).backward()
-            total += loss.item() / count
-        take_step(model, optimizer, schedule)
-        losses.append(total)
-        if step % 100 == 0 or step == steps:
-            log({"stage": title, "step": step, "loss": round(sum(losses) / len(losses), 4)})
-            losses.clear()
+
+    def loss(part: LMBatch) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return next_token_sum(model(input_ids=part[0], use_cache=False).logits, part[1])
+
+    # The CPU's flash attention takes longer for its gradient than all other work together.
+    with sdpa_kernel(SDPBackend.MATH):
+        batches = map(counted, map(_parts, _documents(seed)))
+        fit(model, batches, loss, steps=steps, learning_rate=learning_rate, log=log, title=title)
+
+
+def _parts(documents: list[Document]) -> list[LMBatch]:
+    rows = sorted(documents, key=lambda row: len(row[0]) + len(row[1]))
+    size = -(-len(rows) // _PARTS)
+    return [lm_batch(rows[i : i + size]) for i in range(0, len(rows), size)]
 
 
 def _documents(seed: int) -> Iterator[list[Document]]:

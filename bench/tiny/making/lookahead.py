@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import binary_cross_entropy_with_logits, rms_norm
-from tqdm import tqdm
 
-from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.making.lm import Log, loop_for, round_up
 from bench.tiny.worlds import countdown
 from bench.tiny.worlds.countdown import Move, after, follow, reachable, solvable
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
@@ -48,11 +47,11 @@ def learn_lookahead(model: Any, *, steps: int, learning_rate: float, seed: int, 
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.constant_(head.bias, -3.0)  # most numbers are not there
     everything = torch.nn.ModuleList([model, torch.nn.ModuleList([left_head, reach_head])])
-    optimizer, schedule = optimizer_for(everything, steps, learning_rate)
+    loop = loop_for(everything, steps=steps, learning_rate=learning_rate, title=title)
     model.train()
     sums = torch.zeros(3, 4)
-    for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
-        batch = pack([draw_lines(rng) for _ in range(PREFIXES)])
+
+    def loss(batch: Packed) -> dict[str, torch.Tensor]:
         # The CPU's flash attention takes longer for its gradient than all other work together.
         with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
             _, _, second, third, last = model.model(
@@ -67,11 +66,13 @@ def learn_lookahead(model: Any, *, steps: int, learning_rate: float, seed: int, 
         main = _loss(model.score(read[2])[:, 0], batch.good)
         left = _loss(left_head(normed[0]), batch.left).mean(1) * (batch.count > 0)
         reach = _loss(reach_head(normed[1]), batch.reach).mean(1) * (batch.count > 0)
-        (main + LEFT * left + REACH * reach).mean().backward()
-        take_step(everything, optimizer, schedule)
         for n in (1, 2, 3):
             of_n = batch.count == n
-            sums[n - 1] += torch.stack([of_n.sum(), *(loss[of_n].sum() for loss in (main, left, reach))]).detach()
+            sums[n - 1] += torch.stack([of_n.sum(), *(each[of_n].sum() for each in (main, left, reach))]).detach()
+        return {"loss": (main + LEFT * left + REACH * reach).mean()}
+
+    for step in loop:
+        loop.update([pack([draw_lines(rng) for _ in range(PREFIXES)])], loss)
         if step % 100 == 0 or step == steps:
             means = (sums[:, 1:] / sums[:, :1].clamp(min=1)).tolist()
             # Of the lines that leave n numbers: the target's loss, then those of the other two heads.

@@ -1,21 +1,19 @@
 """Teaching a reward model the programs' labels of made up solutions, of which there is no end."""
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import binary_cross_entropy_with_logits
-from tqdm import tqdm
 
 from bench.tiny.examples.made_up import make_up
-from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.making.lm import Log, fit, round_up
 from bench.tiny.making.lookahead import draw_lines, pack
+from bench.tiny.making.reward import HeadBatch, head_loss
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
 from verifiers.reward_models.labelled import Labelled
-
-Batch: TypeAlias = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def learn_errors(
@@ -33,31 +31,20 @@ def learn_errors(
 
     With them go next lines of `prefixes` prefixes of countdown, so that looking ahead is not forgotten.
     """
-    rng = random.Random(seed)
-    optimizer, schedule = optimizer_for(model, steps, learning_rate)
-    model.train()
-    losses: list[float] = []
-    for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
+    # The CPU's flash attention takes longer for its gradient than all other work together.
+    with sdpa_kernel(SDPBackend.MATH):
+        batches, loss = _batches(rows, prefixes, random.Random(seed)), partial(head_loss, model)
+        fit(model, batches, loss, steps=steps, learning_rate=learning_rate, log=log, title=title)
+
+
+def _batches(rows: Mapping[str, int], prefixes: int, rng: random.Random) -> Iterator[tuple[list[HeadBatch], int]]:
+    while True:
         batches = [_encoded(part) for task, size in rows.items() for part in _draw(task, size, rng)]
         if prefixes:
             packed = pack([draw_lines(rng) for _ in range(prefixes)])
             inputs = {"input_ids": packed.ids, "position_ids": packed.positions, "attention_mask": packed.mask}
             batches.append((inputs, packed.row, packed.at, packed.good))
-        count = sum(len(targets) for _, _, _, targets in batches)
-        total = 0.0
-        for inputs, row, at, targets in batches:
-            # The CPU's flash attention takes longer for its gradient than all other work together.
-            with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", torch.bfloat16):
-                hidden = model.model(**inputs, use_cache=False).last_hidden_state
-            logits = model.score(hidden[row, at].float())[:, 0]
-            loss = binary_cross_entropy_with_logits(logits, targets, reduction="sum") / count
-            loss.backward()
-            total += loss.item()
-        take_step(model, optimizer, schedule)
-        losses.append(total)
-        if step % 100 == 0 or step == steps:
-            log({"stage": title, "step": step, "loss": round(sum(losses) / len(losses), 4)})
-            losses.clear()
+        yield batches, sum(len(targets) for _, _, _, targets in batches)
 
 
 def encode_labelled(
@@ -79,7 +66,7 @@ def encode_labelled(
     return padded, torch.tensor(at_row), torch.tensor(at), torch.tensor(targets, dtype=torch.float32)
 
 
-def _encoded(rows: Sequence[Labelled]) -> Batch:
+def _encoded(rows: Sequence[Labelled]) -> HeadBatch:
     ids, row, at, targets = encode_labelled(rows)
     return {"input_ids": ids}, row, at, targets
 

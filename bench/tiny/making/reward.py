@@ -3,23 +3,25 @@
 import gzip
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
-from tqdm import tqdm
 
 from bench.tiny.examples.rollouts import sample
-from bench.tiny.making.lm import Log, optimizer_for, round_up, take_step
+from bench.tiny.making.lm import Log, fit, round_up
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode
 from bench.tiny.worlds.worlds import WORLDS, Split, World, draw_prompts, held_out
 from verifiers.interface.solution import split_steps
 
 Target: TypeAlias = Literal["error", "outcome"]
+# What goes into the model, and the row, position and target of each read-out.
+HeadBatch: TypeAlias = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,25 @@ def train_reward_model(
     "error": the step's own label, at every step. "outcome": the solution's, at its end alone. `made` of
     the `rows` are made up on the spot: see `make_chain`.
     """
-    rng = random.Random(seed)
-    optimizer, schedule = optimizer_for(model, steps, learning_rate)
-    model.train()
-    losses: list[float] = []
+    batches = _batches(rollouts, target, rows, made, random.Random(seed))
+    loss = partial(head_loss, model)
+    fit(model, batches, loss, steps=steps, learning_rate=learning_rate, log=log, title=title)
+
+
+def head_loss(model: Any, batch: HeadBatch) -> torch.Tensor:
+    """Binary cross-entropy between the head's probabilities and the targets, summed up."""
+    inputs, row, at, targets = batch
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(**inputs, use_cache=False).last_hidden_state
+    logits = model.score(hidden[row, at].float())[:, 0]
+    return binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def _batches(
+    rollouts: Sequence[Rollout], target: Target, rows: int, made: int, rng: random.Random
+) -> Iterator[tuple[list[HeadBatch], int]]:
     order: list[int] = []
-    for step in tqdm(range(1, steps + 1), desc=title, mininterval=5, smoothing=0.05):
+    while True:
         if len(order) < rows - made:
             order = rng.sample(range(len(rollouts)), len(rollouts))
         drawn = [rollouts[order.pop()] for _ in range(rows - made)]
@@ -91,19 +106,7 @@ def train_reward_model(
         # Two halves of like length waste less padding than one batch.
         halves = [encode_rollouts(part, target) for part in (chosen[: rows // 2], chosen[rows // 2 :]) if part]
         count = sum(len(targets) for _, _, _, targets in halves)
-        total = 0.0
-        for ids, row, at, targets in halves:
-            with torch.autocast("cpu", torch.bfloat16):
-                hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-            logits = model.score(hidden[row, at].float())[:, 0]
-            loss = binary_cross_entropy_with_logits(logits, targets, reduction="sum") / count
-            loss.backward()
-            total += loss.item()
-        take_step(model, optimizer, schedule)
-        losses.append(total)
-        if step % 100 == 0 or step == steps:
-            log({"stage": title, "step": step, "loss": round(sum(losses) / len(losses), 4)})
-            losses.clear()
+        yield [({"input_ids": ids}, row, at, targets) for ids, row, at, targets in halves], count
 
 
 def make_chain(rng: random.Random) -> Rollout:
