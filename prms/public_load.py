@@ -59,7 +59,7 @@ def _on_vllm(source: str, form: PRMFormat, dtype: DType, options: EngineOptions)
         key = next((key for key in ("lm_head.weight", "model.embed_tokens.weight") if key in names), None)
         if key is None:
             raise ValueError(f"{source!r} is no {form.name!r} model: its weights lack lm_head.weight")
-        rows = _tensors(source, form, [key])[key]
+        rows = read_tensors(source, [key])[key]
         head: torch.nn.Module = torch.nn.Linear(rows.shape[1], rows.shape[0], bias=False)
         head.load_state_dict({"weight": rows.float()})
         token_ids(tokenizer, form)
@@ -79,17 +79,13 @@ def _head(name: str, form: PRMFormat, width: int) -> torch.nn.Module:
     else:
         prefix, head = "v_head.summary", torch.nn.Linear(width, 1)
     names = {key: f"{prefix}.{key}" for key in head.state_dict()}
-    tensors = _tensors(name, form, list(names.values()))
+    try:
+        tensors = read_tensors(name, list(names.values()))
+    except KeyError as error:
+        raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {error.args[0]}") from None
     wrong = [full for key, full in names.items() if tensors[full].shape != head.state_dict()[key].shape]
     if wrong:
         shape = tuple(tensors[wrong[0]].shape)
         raise ValueError(f"{name!r} is no {form.name!r} model: its {wrong[0]} has shape {shape}")
     head.load_state_dict({key: tensors[full].float() for key, full in names.items()})
     return head
-
-
-def _tensors(name: str, form: PRMFormat, keys: list[str]) -> dict[str, torch.Tensor]:
-    try:
-        return read_tensors(name, keys)
-    except KeyError as error:
-        raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {error.args[0]}") from None
