@@ -12,26 +12,26 @@ import prms
 from policies.models.embedded import weights_folder
 from policies.models.engine_options import DType, without_resources
 from policies.policy import Policy
-from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.scoring import Scorer
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
-    """What `policies.load` takes; raises BadInput where nothing of that name can be loaded."""
+    """What `policies.load` takes; raises BadArgument where nothing of that name can be loaded."""
     quiet_engines()
     try:
         return policies.load(spec, dtype=dtype)
     except (ValueError, OSError, ImportError) as error:
-        raise BadInput(f"--policy {spec}: {first_line(error)}") from None
+        raise BadArgument("policy", spec, first_line(error)) from None
 
 
 def load_scorer(spec: str) -> Scorer:
-    """What `prms.load` takes; raises BadInput where nothing of that name can be loaded."""
+    """What `prms.load` takes; raises BadArgument where nothing of that name can be loaded."""
     quiet_engines()
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise BadInput(f"--scorer {spec}: {first_line(error)}") from None
+        raise BadArgument("scorer", spec, first_line(error)) from None
 
 
 def separator_note(name: str, trained: str | None, given: str) -> str | None:
