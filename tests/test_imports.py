@@ -37,7 +37,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "bench/training",
     "bench/tiny",
     "bench/tiny/worlds",
-    "bench/tiny/examples",
+    "bench/tiny/making/examples",
     "bench/tiny/making",
     "bench/tasks",
     "bench/report",

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from bench.tiny import load_task
-from bench.tiny.examples.made_up import make_up_text
+from bench.tiny.making.examples.made_up import make_up_text
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from verifiers import Problem, Solution, Stop, split_steps
 

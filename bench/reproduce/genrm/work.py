@@ -10,8 +10,8 @@ import numpy as np
 from bench.reproduce.folder import Unit, slug, unit
 from bench.reproduce.genrm import words
 from bench.tiny import load_task, weights_folder
-from bench.tiny.examples.critiqued import SETTINGS, critiqued
-from bench.tiny.examples.rationales import FORMAT
+from bench.tiny.making.examples.critiqued import SETTINGS, critiqued
+from bench.tiny.making.examples.rationales import FORMAT
 from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
 from policies.models.parameters import flop_parameters

@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.reproduce.folder import Unit, unit
 from bench.stats.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.tiny import load_task, weights_folder
-from bench.tiny.examples.made_up import make_up_outcomes
-from bench.tiny.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
+from bench.tiny.making.examples.made_up import make_up_outcomes
+from bench.tiny.making.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.backends.transformers import Transformers
 from policies.training.config import TrainConfig

@@ -12,7 +12,7 @@ import torch
 from bench.diagnostics.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
 from bench.tiny import load_task, weights_folder
-from bench.tiny.examples.made_up import label, make_up_text
+from bench.tiny.making.examples.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS, Split
 from bench.training.accuracy import Accuracy

@@ -13,8 +13,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaForCausalLM
 
-from bench.tiny.examples.made_up import make_up_text
-from bench.tiny.examples.rationales import (
+from bench.tiny.making.examples.made_up import make_up_text
+from bench.tiny.making.examples.rationales import (
     compare_last_letter,
     compare_last_lines,
     compare_lists,

@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM
 
 from bench.diagnostics.label_quality import auc
 from bench.stats.estimators import best_at_k, pass_at_k, pessimistic_at_k, weighted_at_k
-from bench.tiny.examples.rollouts import sample
+from bench.tiny.making.examples.rollouts import sample
 from bench.tiny.making.lm import Log
 from bench.tiny.making.reward import Rollout
 from bench.tiny.worlds.tasks import load_task

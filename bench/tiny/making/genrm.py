@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from transformers import LlamaForCausalLM
 
-from bench.tiny.examples.critiqued import SETTINGS, critiqued
-from bench.tiny.examples.rationales import FORMAT
 from bench.tiny.making.drills import train_on_drills
+from bench.tiny.making.examples.critiqued import SETTINGS, critiqued
+from bench.tiny.making.examples.rationales import FORMAT
 from bench.tiny.making.lm import Log
 from bench.tiny.making.models import save, ship
 from policies.training.config import TrainConfig

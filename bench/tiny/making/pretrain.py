@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench.tiny.examples.made_up import make_up
+from bench.tiny.making.examples.made_up import make_up
 from bench.tiny.making.lm import Log, fit, round_up
 from bench.tiny.making.lookahead import draw_lines, pack
 from bench.tiny.making.reward import HeadBatch, head_loss

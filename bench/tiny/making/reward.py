@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from bench.tiny.examples.rollouts import sample
+from bench.tiny.making.examples.rollouts import sample
 from bench.tiny.making.lm import Log, fit, round_up
 from bench.tiny.worlds import chain
 from bench.tiny.worlds.tokenizer import EOS, PAD, encode

@@ -21,8 +21,8 @@ import torch
 from transformers import LlamaForCausalLM, LlamaForTokenClassification
 
 from bench.files.memory import keep_freed_memory
-from bench.tiny.examples.made_up import make_up_outcomes
-from bench.tiny.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
+from bench.tiny.making.examples.made_up import make_up_outcomes
+from bench.tiny.making.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.making.figures import measure_labels, measure_pools
 from bench.tiny.making.genrm import drilled, genrm, genrm_cot
 from bench.tiny.making.lm import Log, train_lm

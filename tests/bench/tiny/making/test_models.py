@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bench.diagnostics.label_quality import auc
 from bench.stats.estimators import best_at_k, weighted_at_k
 from bench.tiny import load_task, weights_folder
-from bench.tiny.examples.rollouts import sample
+from bench.tiny.making.examples.rollouts import sample
 from bench.tiny.making.figures import load_scorer, pool_values
 from bench.tiny.making.lm import IGNORED, lm_batch
 from bench.tiny.making.reward import Rollout, encode_rollouts

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bench.tiny import load_task, weights_folder
-from bench.tiny.examples.made_up import make_up
-from bench.tiny.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
+from bench.tiny.making.examples.made_up import make_up
+from bench.tiny.making.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.making.lookahead import NEXT_LINES, draw_lines, learn_lookahead, pack
 from bench.tiny.making.models import new_reward_model
 from bench.tiny.making.pretrain import encode_labelled, learn_errors

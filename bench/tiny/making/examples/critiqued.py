@@ -4,9 +4,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from bench.tiny.examples.made_up import make_up_text
-from bench.tiny.examples.rationales import rationales
-from bench.tiny.examples.rollouts import sample
+from bench.tiny.making.examples.made_up import make_up_text
+from bench.tiny.making.examples.rationales import rationales
+from bench.tiny.making.examples.rollouts import sample
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bench.tiny.examples.made_up import make_up_text
+from bench.tiny.making.examples.made_up import make_up_text
 from bench.tiny.worlds.tasks import load_task
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.policy import Policy, Sampling

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bench.tiny.examples.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.making.drills import draw_drill
+from bench.tiny.making.examples.rationales import FORMAT, pair_answers, pair_letters, pair_lists, rationales
 from bench.tiny.worlds.tokenizer import build_tokenizer
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from tests.worked import right_and_made_up
