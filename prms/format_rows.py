@@ -62,13 +62,13 @@ class RowBuilder:
             return f"the problem holds {self._kept(question)}"
         ids = [*self.before, *question, *self.after]
         ends = []
-        for k, (step, own) in enumerate(zip(solution.steps, steps, strict=True)):
+        for k, (step, step_ids) in enumerate(zip(solution.steps, steps, strict=True)):
             where = f"step {k + 1} of {len(steps)}"
             if not step.text.strip():
                 return f"{where} is blank: a {self.format.name!r} model has no opinion of it"
-            if self.forbidden.intersection(own):
-                return f"{where} holds {self._kept(own)}"
-            ids += [*(self.between if k else ()), *own, *self.closing]
+            if self.forbidden.intersection(step_ids):
+                return f"{where} holds {self._kept(step_ids)}"
+            ids += [*(self.between if k else ()), *step_ids, *self.closing]
             ends.append(len(ids) - 1)
         limit = min((n for n in (limit, self.format.max_tokens) if n is not None), default=None)
         if limit is not None and len(ids) > limit:
@@ -97,9 +97,9 @@ def row_builder(tokenizer: Any, form: PRMFormat) -> RowBuilder:
     cut into other tokens than the whole would be.
     """
     for token, expected in form.ids:
-        if (found := _id_of(tokenizer, form, token)) != expected:
+        if (seen := _id_of(tokenizer, form, token)) != expected:
             raise ValueError(
-                f"not the tokenizer of the format {form.name!r}: its token {token!r} has the id {found}, the published "
+                f"not the tokenizer of the format {form.name!r}: its token {token!r} has the id {seen}, the published "
                 f"one's {expected}; for a model retrained in this format give format=dataclasses.replace(..., ids=())"
             )
     for named in (form.tag, form.good, form.bad):
@@ -157,10 +157,10 @@ _Pieces = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ..
 
 
 def _id_of(tokenizer: Any, form: PRMFormat, token: str) -> int:
-    found = tokenizer.convert_tokens_to_ids(token)
-    if found is None or (found == tokenizer.unk_token_id and token != tokenizer.unk_token):
+    token_id = tokenizer.convert_tokens_to_ids(token)
+    if token_id is None or (token_id == tokenizer.unk_token_id and token != tokenizer.unk_token):
         raise ValueError(f"not a tokenizer for the format {form.name!r}: it has no token {token!r}")
-    return int(found)
+    return int(token_id)
 
 
 def _assistant_pieces(tokenizer: Any, form: PRMFormat) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -200,8 +200,8 @@ def _render(tokenizer: Any, form: PRMFormat, turns: Sequence[tuple[str, str]]) -
 def _split(text: str, slots: Sequence[str], form: PRMFormat) -> list[str]:
     pieces = []
     for slot in slots:
-        piece, found, text = text.partition(slot)
-        if not found:
+        piece, separator, text = text.partition(slot)
+        if not separator:
             raise ValueError(f"the chat template does not fit the format {form.name!r}: it leaves out a message")
         pieces.append(piece)
     return [*pieces, text]
@@ -217,6 +217,7 @@ def _check_against_whole_text(builder: RowBuilder) -> None:
     """Compare a row of plain words with the tokens of its whole text, as the model was trained on it."""
     form, tokenizer = builder.format, builder.tokenizer
     question, steps = _PROBE
+    known: tuple[int, ...] = ()
     if form.layout == "text":
         if form.tag_text is None:
             return  # the reference itself tokenizes step by step
@@ -227,11 +228,9 @@ def _check_against_whole_text(builder: RowBuilder) -> None:
     elif form.layout == "assistant":
         tag = form.tag_text or ""
         text = _render(tokenizer, form, [("user", question), ("assistant", tag.join(steps) + tag)])
-        known = ()
     else:
         asked = [question + form.first_step.format(step=steps[0]), *steps[1:]]
         text = _render(tokenizer, form, [turn for t in asked for turn in (("user", t), ("assistant", str(form.good)))])
-        known = ()
     row = builder.rows([Problem("probe", question)], [Solution(tuple(map(Step, steps)))], limit=None)[0]
     if isinstance(row, str):
         raise ValueError(f"not a tokenizer for the format {form.name!r}: {row}")

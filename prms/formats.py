@@ -5,7 +5,7 @@ them is a class of its own: a model retrained in a known format is `dataclasses.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -121,17 +121,11 @@ RLHFLOW_DEEPSEEK = PRMFormat(
 )
 
 # The same model family and turns, trained on Mistral's solutions, whose steps are lines ("Step 1: ...").
-RLHFLOW_MISTRAL = PRMFormat(
+RLHFLOW_MISTRAL = replace(
+    RLHFLOW_DEEPSEEK,
     name="rlhflow-mistral",
     models=("RLHFlow/Llama3.1-8B-PRM-Mistral-Data",),
-    layout="turns",
-    head="tokens",
     separator="\n",
-    target="value",
-    first_step=" {step}",
-    good="+",
-    bad="-",
-    ids=(("+", 10), ("-", 12)),
 )
 
 # SkyworkAI/skywork-o1-prm-inference (prepare_input and the value head of its vLLM plug-in). The
@@ -179,18 +173,11 @@ VERSA_PRM = PRMFormat(
 )
 
 # The same code's Qwen2.5-Math model, whose tokenizer has no BOS and another id for the tag.
-VERSA_PRM_QWEN = PRMFormat(
+VERSA_PRM_QWEN = replace(
+    VERSA_PRM,
     name="versaprm-qwen",
     models=("UW-Madison-Lee-Lab/Qwen-PRM800K",),
-    layout="text",
-    head="tokens",
-    separator="\n\n",
-    target="error",
-    problem="{problem} \n\n",
-    tag="ĠĊĊĊĊ",
-    tag_text=" \n\n\n\n",
-    good="+",
-    bad="-",
+    bos=False,
     ids=(("ĠĊĊĊĊ", 22701), ("+", 10), ("-", 12)),
 )
 
@@ -211,13 +198,13 @@ def format_named(name: str) -> PRMFormat | None:
     >>> [f.name if (f := format_named(n)) else None for n in ("math-shepherd", "./Llama-PRM800K", "mine")]
     ['math-shepherd', 'versaprm', None]
     """
-    wanted = _plain(name)
+    wanted = name.casefold()
     # A hub cache keeps `owner/model` in models--owner--model/snapshots/REVISION.
-    last = [_plain(part.rpartition("--")[2]) for part in PurePath(name).parts if part]
+    last = [part.rpartition("--")[2].casefold() for part in PurePath(name).parts if part]
     for known in FORMATS:
-        if wanted in (_plain(known.name), *map(_plain, known.models)):
+        if wanted in map(str.casefold, (known.name, *known.models)):
             return known
-        short = {_plain(model.rpartition("/")[2]) for model in known.models}
+        short = {model.rpartition("/")[2].casefold() for model in known.models}
         if last and (last[-1] in short or (len(last) > 2 and last[-2] == "snapshots" and last[-3] in short)):
             return known
     return None
@@ -241,7 +228,3 @@ def format_of(name: str, config: Mapping[str, Any]) -> PRMFormat | None:
 def known_formats() -> str:
     """One line that names every format, for messages."""
     return ", ".join(known.name for known in FORMATS)
-
-
-def _plain(name: str) -> str:
-    return name.casefold()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from policies.decoding.prefill import Job, run_jobs
+from policies.decoding.prefill import Job, new_tokens, run_jobs
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
@@ -21,6 +22,7 @@ _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
 RowsOf: TypeAlias = Callable[[Sequence[Problem], Sequence[Solution]], list[TokenRow | str]]
 
 
+@dataclass(eq=False, repr=False)
 class IncrementalPRM:
     """A PRM's scores, remembered between calls; made by a PRM's `remembering`.
 
@@ -31,24 +33,18 @@ class IncrementalPRM:
     read; a beginning that rows share is charged to the first.
     """
 
-    def __init__(
-        self,
-        name: str,
-        rows_of: RowsOf,
-        backbone: Any,
-        judge: Judge,
-        *,
-        head_flops: float,
-        memory_bytes: int,
-        reduce: Reduce = "last",
-    ) -> None:
-        self.name = name
-        self.rows_of = rows_of
-        self.judge = judge
-        self.head_flops = head_flops
-        self.reduce = reduce
-        self.runner = Runner(backbone)
-        self.cache = PrefixCache(memory_bytes)
+    name: str
+    rows_of: RowsOf
+    backbone: Any
+    judge: Judge
+    _: KW_ONLY
+    head_flops: float
+    memory_bytes: int
+    reduce: Reduce = "last"
+
+    def __post_init__(self) -> None:
+        self.runner = Runner(self.backbone)
+        self.cache = PrefixCache(self.memory_bytes)
         self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
@@ -75,8 +71,8 @@ class IncrementalPRM:
             # What a problem's rows have in common goes first, so that it is computed once.
             common = [self._common(trees[p], [rows[i] for i in group]) for p, group in groups.items()]
             for job, group in zip(common, groups.values(), strict=True):
-                computed[group[0]] += _new(job)
-            self._run([job for job in common if _new(job)], [])
+                computed[group[0]] += new_tokens(job)
+            self._run([job for job in common if new_tokens(job)], [])
             jobs: list[Job] = []
             asked: list[tuple[TokenRow, dict[Ids, float]]] = []
             for i, row in rows.items():
@@ -88,7 +84,7 @@ class IncrementalPRM:
                 # A score needs its own token to pass the model, even where the keys and values are there.
                 jobs.append((tree, row.ids, self.cache.match(tree, row.ids[: unread[0]])))
                 asked.append((row, known))
-                computed[i] += _new(jobs[-1])
+                computed[i] += new_tokens(jobs[-1])
                 read[i] = len(_read_at(jobs[-1], row))
             self._run(jobs, asked)
             scores: dict[int, FloatArray] = {}
@@ -127,10 +123,6 @@ class IncrementalPRM:
             cached_scored_tokens=tokens - computed,
             scorer_flops=self.runner.flops_per_token * computed + self.head_flops * read,
         )
-
-
-def _new(job: Job) -> int:
-    return len(job[1]) - length(job[2])
 
 
 def _read_at(job: Job, row: TokenRow) -> list[int]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import AutoModelForTokenClassification
 
 from policies.models.engine_options import DType, EngineChoice
 from policies.models.token_rows import TokenRow
+from prms.incremental import IncrementalPRM
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import Scores, check_rows
@@ -27,9 +28,6 @@ from verifiers.reward_models.reward_model import (
     read_rows,
     rows_for,
 )
-
-if TYPE_CHECKING:
-    from prms.incremental import IncrementalPRM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,8 +122,6 @@ class PRM:
         """
         if isinstance(self.model.base_model, HiddenStates):
             return self
-        from prms.incremental import IncrementalPRM
-
         return IncrementalPRM(
             self.name,
             partial(rows_for, self.model, self.tokenizer),

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
+from prms.incremental import IncrementalPRM
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import HiddenStates, context_of, head_parameters, no_error_yet, read_rows
-
-if TYPE_CHECKING:
-    from prms.incremental import IncrementalPRM
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,8 +90,6 @@ class PublicPRM:
         """
         if isinstance(self.backbone, HiddenStates):
             return self
-        from prms.incremental import IncrementalPRM
-
         return IncrementalPRM(
             self.name,
             self._rows,

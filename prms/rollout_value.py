@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
-from prms.rollouts import State, Tally, grade, roll_out, settled, state_of
+from prms.rollouts import State, Tally, check_counts, grade, roll_out, settled, state_of
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Scores, Spend
@@ -118,11 +118,7 @@ class RolloutValue:
 
     def _counted(self, problems: Sequence[Problem], scores: Scores, rows: list[list[Tally | None]]) -> Counted:
         for problem, row in zip(problems, rows, strict=True):
-            if not all(tally is None or tally.counted for tally in row):
-                raise ValueError(
-                    f"problem {problem.id!r}: {name_of(self.verifier)} gave an outcome other than 0 and 1, "
-                    "which is no count: use a verifier that says right or wrong"
-                )
+            check_counts(problem, self.verifier, row)
         return Counted(
             scores,
             tuple(_integers(0 if t is None else round(t.total) for t in row) for row in rows),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.policy import Policy, Sampling
+from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import ZERO, Scorer, Spend, ask
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Step, Stop
@@ -114,6 +115,15 @@ def grade(
         if math.isnan(value):
             reasons[i] = reason or "the verifier has no opinion on a finished solution"
     return outcomes, reasons, spend
+
+
+def check_counts(problem: Problem, verifier: Scorer, tallies: Iterable[Tally | None]) -> None:
+    """Raise ValueError where some tally has outcomes other than 0 and 1."""
+    if not all(tally is None or tally.counted for tally in tallies):
+        raise ValueError(
+            f"problem {problem.id!r}: {name_of(verifier)} gave an outcome other than 0 and 1, which is no count: "
+            "use a verifier that says right or wrong"
+        )
 
 
 def text_of(state: State) -> str:

@@ -9,7 +9,6 @@ sampled solution, None in the problem's own row), `step` (1, 2, ...; 0 for the p
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -22,29 +21,22 @@ from verifiers.reward_models.labelled import Labelled
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Row = dict[str, Any]
+ValueRow = dict[str, Any]
 
 
-def root_row(problem: Problem, tally: Tally) -> Row:
+def root_row(problem: Problem, tally: Tally) -> ValueRow:
     """The value of a problem before its first step."""
-    return {**_problem_part(problem), "solution": None, "step": 0, "prefix": [], **_tally_part(tally)} | {
-        "stop": Stop.OPEN.value,
-        "outcome": None,
-    }
+    return _row(problem, None, (), tally, Stop.OPEN, math.nan)
 
 
 def solution_rows(
     problem: Problem, number: int, solution: Solution, outcome: float, tallies: Sequence[Tally]
-) -> list[Row]:
+) -> list[ValueRow]:
     """A row for each of the first steps of a sampled solution, as many as there are tallies."""
     rows = []
     for k, tally in enumerate(tallies, start=1):
-        row = {**_problem_part(problem), "solution": number, "step": k}
-        row["prefix"] = [step.text for step in solution.steps[:k]]
-        row |= _tally_part(tally)
-        row["stop"] = (solution.stop if k == len(solution.steps) else Stop.OPEN).value
-        row["outcome"] = _number(outcome)
-        rows.append(row)
+        stop = solution.stop if k == len(solution.steps) else Stop.OPEN
+        rows.append(_row(problem, number, solution.steps[:k], tally, stop, outcome))
     return rows
 
 
@@ -62,7 +54,7 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
     only the first steps were kept (`first_pit`) is open. A value that is None becomes NaN. Raises
     ValueError where a step of a solution is missing.
     """
-    out: list[Labelled] = []
+    solutions: list[Labelled] = []
     roots: dict[str, float | None] = {}
     for (name, number), group in groupby(rows, key=lambda row: (row["problem"], row["solution"])):
         steps = list(group)
@@ -75,7 +67,7 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
                 f"problem {name!r}, solution {number}: the rows have steps {[row['step'] for row in steps]}; "
                 "keep all rows of a solution, in their order"
             )
-        out.append(
+        solutions.append(
             Labelled(
                 Problem(name, _prompt_of(last), last["answer"]),
                 Solution(tuple(map(Step, last["prefix"])), Stop(last["stop"])),
@@ -83,10 +75,10 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
                 roots.get(name),
             )
         )
-    return out
+    return solutions
 
 
-def dataset_of(chunks: Iterable[Sequence[Row]]) -> Dataset:
+def dataset_of(chunks: Iterable[Sequence[ValueRow]]) -> Dataset:
     """The rows as a data set with the columns of this module, in their types; at least one chunk."""
     from datasets import Dataset, Features, List, Value, concatenate_datasets
 
@@ -113,28 +105,27 @@ def dataset_of(chunks: Iterable[Sequence[Row]]) -> Dataset:
     return concatenate_datasets([Dataset.from_list(list(rows), features=features) for rows in chunks])
 
 
-def plain_prompt(problem: Problem) -> str:
-    """A prompt as one text, for comparing."""
-    prompt = problem.prompt
-    return prompt if isinstance(prompt, str) else json.dumps([[m.role, m.content] for m in prompt], ensure_ascii=False)
-
-
-def _problem_part(problem: Problem) -> Row:
-    prompt = problem.prompt
-    text = prompt if isinstance(prompt, str) else None
+def _row(
+    problem: Problem, number: int | None, prefix: Sequence[Step], tally: Tally, stop: Stop, outcome: float
+) -> ValueRow:
+    prompt, value = problem.prompt, _number(tally.value)
     turns = None if isinstance(prompt, str) else [{"role": m.role, "content": m.content} for m in prompt]
-    return {"problem": problem.id, "prompt": text, "messages": turns, "answer": problem.answer}
-
-
-def _tally_part(tally: Tally) -> Row:
-    value = _number(tally.value)
     return {
+        "problem": problem.id,
+        "prompt": prompt if turns is None else None,
+        "messages": turns,
+        "answer": problem.answer,
+        "solution": number,
+        "step": len(prefix),
+        "prefix": [step.text for step in prefix],
         "successes": round(tally.total),
         "rollouts": tally.rollouts,
         "failed": tally.failed,
         "unknown": tally.unknown,
         "value": value,
         "reason": tally.reason if value is None else None,
+        "stop": stop.value,
+        "outcome": _number(outcome),
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.policy import Policy, Sampling
-from prms.rollouts import State, Tally, grade, roll_out, sample, settled, state_of
+from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
 from prms.value_journal import Journal, Record, open_journal
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.capabilities import remembering
@@ -155,12 +155,12 @@ def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
     rows: list[Record] = []
     for i, problem in enumerate(problems):
         root = tallies[State(problem)]
-        _check_counts(problem, plan.verifier, [root])
+        check_counts(problem, plan.verifier, [root])
         rows.append(root_row(problem, root))
         for number in range(plan.coverage):
             j = i * plan.coverage + number
             kept = _kept(branches[j], tallies, plan.first_pit)
-            _check_counts(problem, plan.verifier, kept)
+            check_counts(problem, plan.verifier, kept)
             rows += solution_rows(problem, number, solutions[j], outcomes[j], kept)
     done = _figures(solutions, outcomes, reasons, list(tallies.values()))
     return {"rows": rows, "done": done, "spend": asdict(Spend.total(spend)), "seconds": time.perf_counter() - started}
@@ -211,14 +211,6 @@ def _kept(branch: _Branch, tallies: dict[State, Tally], first_pit: bool) -> list
         if first_pit and branch.wrong and out[-1].value == 0:
             return out
     return [*out, branch.end] if branch.steps else []
-
-
-def _check_counts(problem: Problem, verifier: Scorer, tallies: Sequence[Tally]) -> None:
-    if not all(tally.counted for tally in tallies):
-        raise ValueError(
-            f"problem {problem.id!r}: {name_of(verifier)} gave an outcome other than 0 and 1, which is no count: "
-            "use a verifier that says right or wrong"
-        )
 
 
 def _figures(

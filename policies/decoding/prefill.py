@@ -33,13 +33,13 @@ def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[State, in
     for group in shared.values():
         first, prompt = group[0]
         if len(group) > 1 and (job := _job(cache, first.tree, first.ids[:prompt])):
-            first.computed += len(job[1]) - length(job[2])
+            first.computed += new_tokens(job)
             jobs.append(job)
     run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
     jobs = []
     for state, _ in states:
         if job := _job(cache, state.tree, state.ids[:-1]):
-            state.computed += len(job[1]) - length(job[2])
+            state.computed += new_tokens(job)
             jobs.append(job)
     run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
 
@@ -69,14 +69,15 @@ def _batches(runner: Runner, jobs: Sequence[Job], batch_bytes: int) -> Iterator[
     limit = batch_bytes // runner.shape.bytes_per_token
 
     def fits(batch: list[int]) -> bool:
-        known, new = max(length(jobs[i][2]) for i in batch), _new(jobs[batch[-1]])
+        known, new = max(length(jobs[i][2]) for i in batch), new_tokens(jobs[batch[-1]])
         return len(batch) * new <= _BATCH_TOKENS and len(batch) * (known + new) <= limit
 
     # Rows of like length together: the padding between them is computed for nothing.
-    return greedy_batches(sorted(range(len(jobs)), key=lambda i: _new(jobs[i])), fits)
+    return greedy_batches(sorted(range(len(jobs)), key=lambda i: new_tokens(jobs[i])), fits)
 
 
-def _new(job: Job) -> int:
+def new_tokens(job: Job) -> int:
+    """How many tokens a job has to compute."""
     return len(job[1]) - length(job[2])
 
 
