@@ -11,7 +11,7 @@ from verifiers.interface.errors import BrokenLawError
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
-Row: TypeAlias = tuple[Problem, Solution, int]
+Draw: TypeAlias = tuple[Problem, Solution, int]
 _DRAWS = 8  # further seeds of each case, of which one at least should draw something else
 
 
@@ -66,7 +66,7 @@ def check_policy(
         _draws(policy, cases, sampling, seed)
 
 
-def _extend(policy: Policy, rows: Sequence[Row], until: Until, sampling: Sampling) -> tuple[Solution, ...]:
+def _extend(policy: Policy, rows: Sequence[Draw], until: Until, sampling: Sampling) -> tuple[Solution, ...]:
     problems, prefixes, seeds = zip(*rows, strict=True)
     reply = policy.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
     if not len(rows) == len(reply.solutions) == len(reply.spend):
@@ -78,7 +78,7 @@ def _extend(policy: Policy, rows: Sequence[Row], until: Until, sampling: Samplin
     return reply.solutions
 
 
-def _check_row(row: Row, reply: Extended, i: int, until: Until, sampling: Sampling) -> None:
+def _check_row(row: Draw, reply: Extended, i: int, until: Until, sampling: Sampling) -> None:
     """The laws that a row keeps or breaks alone."""
     (problem, prefix, _), solution, spend = row, reply.solutions[i], reply.spend[i]
 
@@ -115,7 +115,7 @@ def _keeps(prefix: Sequence[Step], steps: Sequence[Step], separator: str) -> boo
     return after.startswith(before) and not after[len(before) :].replace(separator, "")
 
 
-def _same(rows: Sequence[Row], expected: Sequence[Solution], got: Sequence[Solution], law: str, atol: float) -> None:
+def _same(rows: Sequence[Draw], expected: Sequence[Solution], got: Sequence[Solution], law: str, atol: float) -> None:
     for (problem, prefix, seed), a, b in zip(rows, expected, got, strict=True):
         if _content(a) != _content(b) or not np.allclose(_logprobs(a), _logprobs(b), rtol=0.0, atol=atol):
             raise BrokenLawError(
@@ -133,7 +133,7 @@ def _logprobs(solution: Solution) -> list[float]:
     return [logprob for step in solution.steps for logprob in step.logprobs or ()]
 
 
-def _memory(policy: Policy, rows: Sequence[Row], sampling: Sampling, atol: float) -> None:
+def _memory(policy: Policy, rows: Sequence[Draw], sampling: Sampling, atol: float) -> None:
     """Grow every row by two steps, with a memory and without."""
     memory = remembering(policy)
     for _ in range(2):

@@ -41,7 +41,8 @@ class Replay:
                     raise ValueError(
                         f"saved solution {i} of problem {name!r} is open: set its stop to EOS, LENGTH or FAILED"
                     )
-        self._states: dict[tuple[str, tuple[str, ...]], _State] = {}
+        # For each problem and prefix the solutions that start so, and which of them each seed was given.
+        self._states: dict[tuple[str, tuple[str, ...]], tuple[tuple[Solution, ...], dict[int, int]]] = {}
         self._turn = threading.Lock()  # the samples of a call follow each other, and no two seeds share one
 
     def extend(
@@ -69,26 +70,16 @@ class Replay:
 
     def _sample(self, name: str, prefix: Solution, seed: int) -> Solution:
         key = (name, tuple(step.text for step in prefix.steps))
-        state = self._states.get(key)
-        if state is None:
-            state = self._states[key] = _State(self._starting_with(name, key[1]))
-        at = state.given.setdefault(seed, len(state.given))
-        if at < len(state.solutions):
-            return state.solutions[at]
-        pool = f"{len(state.solutions)} saved solution{'' if len(state.solutions) == 1 else 's'}"
+        if key not in self._states:
+            self._states[key] = (self._starting_with(name, key[1]), {})
+        solutions, given = self._states[key]
+        at = given.setdefault(seed, len(given))
+        if at < len(solutions):
+            return solutions[at]
+        pool = f"{len(solutions)} saved solution{'' if len(solutions) == 1 else 's'}"
         where = " that start with this prefix" if prefix.steps else ""
         return failed(f"problem {name!r} has {pool}{where}; sample {at + 1} was asked for", prefix.steps)
 
     def _starting_with(self, name: str, texts: tuple[str, ...]) -> tuple[Solution, ...]:
         n = len(texts)
         return tuple(s for s in self._pools.get(name, ()) if tuple(step.text for step in s.steps[:n]) == texts)
-
-
-class _State:
-    """The saved solutions of one state, and which of them each seed was given."""
-
-    __slots__ = ("given", "solutions")
-
-    def __init__(self, solutions: tuple[Solution, ...]) -> None:
-        self.solutions = solutions
-        self.given: dict[int, int] = {}

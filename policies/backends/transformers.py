@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from policies.checks import check_rows
-from policies.decoding.loop import Decoder, Row, Sampled, State
+from policies.decoding.loop import Continuation, Decoder, Prefix, Sampled
 from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
@@ -123,7 +123,7 @@ class Transformers:
         openings = self.prompts.openings(problems, prefixes, sampling)
         cache = self._cache()
         with cache.call():
-            states: dict[Hashable, tuple[State, int]] = {}
+            states: dict[Hashable, tuple[Prefix, int]] = {}
             for i, (problem, opening, seed) in enumerate(zip(problems, openings, seeds, strict=True)):
                 if isinstance(opening, Solution):
                     solutions[i] = opening
@@ -131,9 +131,9 @@ class Transformers:
                 prompt, context = opening.prompt, opening.context
                 ids = (*prompt, *context)
                 tree = cache.open((problem.id, prompt))
-                state, _ = states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
+                state, _ = states.setdefault((problem.id, ids), (Prefix(tree, ids, []), len(prompt)))
                 past = state.rows[0].past if state.rows else len(self.cutter.stable(context))
-                state.rows.append(Row(i, seed, context, past, opening.room))
+                state.rows.append(Continuation(i, seed, context, past, opening.room))
             decoded = self._decode(cache, list(states.values()), until, sampling)
         for sampled, cost in decoded:
             i = sampled.row.index
@@ -166,7 +166,7 @@ class Transformers:
         probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
         reasons: list[str | None] = [None] * len(problems)
         spend = [Spend(policy_calls=1)] * len(problems)
-        states: dict[Hashable, tuple[State, int]] = {}
+        states: dict[Hashable, tuple[Prefix, int]] = {}
         rows: dict[Hashable, list[int]] = {}
         cache = self._cache()
         with cache.call():
@@ -176,7 +176,7 @@ class Transformers:
                     continue
                 prompt, ids = read
                 tree = cache.open((problem.id, prompt))
-                states.setdefault((problem.id, ids), (State(tree, ids, []), len(prompt)))
+                states.setdefault((problem.id, ids), (Prefix(tree, ids, []), len(prompt)))
                 rows.setdefault((problem.id, ids), []).append(i)
             if not states:
                 return NextTokens(probs, tuple(spend), tuple(reasons))
@@ -226,7 +226,7 @@ class Transformers:
         return PrefixCache(0) if self._memory is None else self._memory
 
     def _decode(
-        self, cache: PrefixCache, states: list[tuple[State, int]], until: Until, sampling: Sampling
+        self, cache: PrefixCache, states: list[tuple[Prefix, int]], until: Until, sampling: Sampling
     ) -> list[tuple[Sampled, Spend]]:
         if not states:
             return []

@@ -28,7 +28,7 @@ from verifiers.interface.solution import Problem, Solution, Stop
 
 
 @dataclass(slots=True)
-class _Row:
+class _Continuation:
     """One row of a call: its ids so far, and what they cost."""
 
     index: int
@@ -114,13 +114,13 @@ class VLLM:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
         check_rows(problems, prefixes, seeds, until)
         solutions: list[Solution | None] = [None] * len(problems)
-        rows: list[_Row] = []
+        rows: list[_Continuation] = []
         for i, opening in enumerate(self.prompts.openings(problems, prefixes, sampling)):
             if isinstance(opening, Solution):
                 solutions[i] = opening
             else:
                 past = len(self.cutter.stable(opening.context))
-                rows.append(_Row(i, opening.prompt, opening.context, opening.room, past, [], []))
+                rows.append(_Continuation(i, opening.prompt, opening.context, opening.room, past, [], []))
         self._sample(rows, until, sampling, seeds)
         told = sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0)
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -199,7 +199,7 @@ class VLLM:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _sample(self, rows: Sequence[_Row], until: Until, sampling: Sampling, seeds: Sequence[int]) -> None:
+    def _sample(self, rows: Sequence[_Continuation], until: Until, sampling: Sampling, seeds: Sequence[int]) -> None:
         """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
         stop, ends = sampling.separator if until == "step" else None, tuple(sorted(self._ends))
         waiting = list(rows)
@@ -222,7 +222,7 @@ class VLLM:
                 row for row, reply in zip(waiting, replies, strict=True) if self._goes_on(row, reply, until, sampling)
             ]
 
-    def _goes_on(self, row: _Row, reply: Reply, until: Until, sampling: Sampling) -> bool:
+    def _goes_on(self, row: _Continuation, reply: Reply, until: Until, sampling: Sampling) -> bool:
         """Add what a row has sampled; whether it has more to sample."""
         if not reply.ids:
             raise RuntimeError("vLLM's engine gave up on a row without a token")
@@ -242,7 +242,7 @@ class VLLM:
             return False
         return not self.cutter.ends_step(row.context, row.past, row.new, sampling.separator)
 
-    def _spend(self, row: _Row) -> Spend:
+    def _spend(self, row: _Continuation) -> Spend:
         return Spend(
             policy_calls=1,
             prompt_tokens=row.computed,

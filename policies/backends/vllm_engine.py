@@ -229,5 +229,5 @@ def _in_a_line(error: BaseException) -> str:
     if "initialization failed" in line:  # of an engine in a process of its own, whose log has the reason
         return f"{line} (what the engine may take is said with context=, share=, gib= and rows=)"
     ours = {"utilization": "share", "max_model_len": "context", "kv_cache_memory": "gib", "max_num_seqs": "rows"}
-    named = [f"{theirs} is {own}=" for theirs, own in ours.items() if theirs in line]
+    named = [f"{theirs} is {option}=" for theirs, option in ours.items() if theirs in line]
     return f"{line} (here {', '.join(named)})" if named else line

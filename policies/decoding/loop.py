@@ -22,7 +22,7 @@ _LOGITS_BYTES = 24  # bytes per vocabulary entry and row while a token is chosen
 
 
 @dataclass(slots=True)
-class Row:
+class Continuation:
     """One continuation to sample: where it goes in the reply, and what it may do."""
 
     index: int
@@ -33,12 +33,12 @@ class Row:
 
 
 @dataclass(slots=True)
-class State:
+class Prefix:
     """A prompt with a prefix, and the rows that continue it."""
 
     tree: Node
     ids: Ids  # prompt and prefix
-    rows: list[Row]
+    rows: list[Continuation]
     computed: int = 0  # tokens of `ids` that went through the model in this call
     logits: torch.Tensor | None = None  # (V,) while rows are still to be placed
     placed: int = 0
@@ -48,7 +48,7 @@ class State:
 class Sampled:
     """What a row sampled. With `Stop.OPEN` it is a whole step."""
 
-    row: Row
+    row: Continuation
     tokens: list[int]
     logprobs: list[float]
     stop: Stop
@@ -60,7 +60,7 @@ class Sampled:
         return len(self.tokens) - (self.stop is not Stop.FAILED)
 
 
-def run_last_tokens(runner: Runner, cache: PrefixCache, states: Sequence[State], capacity: int) -> None:
+def run_last_tokens(runner: Runner, cache: PrefixCache, states: Sequence[Prefix], capacity: int) -> None:
     """Run each state's last token, whose keys and values are kept, and set `logits`; `capacity` rows at once.
 
     The states' `ids[:-1]` must be in the cache.
@@ -90,13 +90,13 @@ class Decoder:
         self,
         runner: Runner,
         cache: PrefixCache,
-        states: Sequence[State],
+        states: Sequence[Prefix],
         *,
         sampling: Sampling,
         eos: BoolArray,
         batch_bytes: int,
         may_end: BoolArray | None,
-        ends_step: Callable[[Row, Sequence[int]], bool],
+        ends_step: Callable[[Continuation, Sequence[int]], bool],
     ) -> None:
         self.runner, self.cache, self.sampling = runner, cache, sampling
         self.eos, self.may_end, self.ends_step = eos, may_end, ends_step
@@ -110,7 +110,7 @@ class Decoder:
         self._capacity = capacity = max(1, min(self._waiting, batch_bytes // per_row))
         self._slots = runner.slots(capacity=capacity, edge=longest, columns=longest + min(room, 128) + 1, main=True)
         # What follows is one entry a slot, and moves with it.
-        self._rows: list[tuple[State, Row]] = []
+        self._rows: list[tuple[Prefix, Continuation]] = []
         self._seeds = np.zeros(capacity, np.uint64)
         self._past = np.zeros(capacity, np.int64)  # solution tokens before this call
         self._count = np.zeros(capacity, np.int64)  # tokens sampled in it
@@ -134,7 +134,7 @@ class Decoder:
         # Rows are let in by the eighth of a batch, so that their first pass is worth a call.
         if not self._waiting or (self._slots.n and free < min(self._waiting, max(1, self._capacity // 8))):
             return
-        taken: list[tuple[State, list[Row]]] = []
+        taken: list[tuple[Prefix, list[Continuation]]] = []
         while free and self._queue:
             state = self._queue[0]
             rows = state.rows[state.placed : state.placed + free]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from policies.decoding.loop import State
+from policies.decoding.loop import Prefix
 from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.decoding.slots import Slots
@@ -20,13 +20,13 @@ Job = tuple[Node, Ids, list[Planes]]
 Forward = Callable[[torch.Tensor, Slots], torch.Tensor]
 
 
-def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[State, int]], batch_bytes: int) -> None:
+def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[Prefix, int]], batch_bytes: int) -> None:
     """Compute what the cache lacks of every state's `ids[:-1]`; `states` come with their prompt's length.
 
     States of one problem share its prompt, so where there are several it goes first. The tokens are
-    charged to `State.computed`, a shared prompt to the first state that has it.
+    charged to `Prefix.computed`, a shared prompt to the first state that has it.
     """
-    shared: dict[int, list[tuple[State, int]]] = {}
+    shared: dict[int, list[tuple[Prefix, int]]] = {}
     for state, prompt in states:
         shared.setdefault(id(state.tree), []).append((state, prompt))
     jobs = []

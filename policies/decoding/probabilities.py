@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from policies.decoding.loop import State, run_last_tokens
+from policies.decoding.loop import Prefix, run_last_tokens
 from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.runner import Runner
@@ -21,7 +21,11 @@ _LOGITS_BYTES = 16  # bytes per vocabulary entry and token: the logits, their fl
 
 
 def next_token_probs(
-    runner: Runner, cache: PrefixCache, states: Sequence[tuple[State, int]], tokens: Sequence[int], batch_bytes: int
+    runner: Runner,
+    cache: PrefixCache,
+    states: Sequence[tuple[Prefix, int]],
+    tokens: Sequence[int],
+    batch_bytes: int,
 ) -> npt.NDArray[np.float32]:
     """P(token | state) at temperature 1, shape (states, tokens); `states` come with their prompt's length."""
     prefill(runner, cache, states, batch_bytes)

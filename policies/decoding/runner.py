@@ -73,7 +73,7 @@ class Runner:
         return self._run(ids, slots, self._last_only)[:, -1]
 
     def forward_all(self, ids: torch.Tensor, slots: Slots) -> torch.Tensor:
-        """The same, with the logits of all new tokens (n, L, V)."""
+        """As `forward`, with the logits of all new tokens (n, L, V)."""
         return self._run(ids, slots, {})
 
     def _run(self, ids: torch.Tensor, slots: Slots, options: dict[str, int]) -> torch.Tensor:

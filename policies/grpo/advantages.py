@@ -100,8 +100,7 @@ def gated_advantages(
     by_outcome = [np.full(n, a) for n, a in zip(lengths, outcome, strict=True)]
     by_prm = [np.zeros(n) for n in lengths]
     unscored = 0
-    is_open = gate == "always" or (gate == "degenerate" and kind.startswith("all")) or gate == kind
-    if is_open:
+    if gate_opens(gate, kind):
         if step_scores is None:
             raise ValueError(f"gate={gate!r} needs step_scores: give a PRM's, or use gate='never'")
         scores = _scores(step_scores, ends)
@@ -116,6 +115,11 @@ def gated_advantages(
     return tuple(a + b for a, b in zip(by_outcome, by_prm, strict=True)), GroupInfo(
         kind, *_signal(by_outcome, by_prm), int((~graded).sum()), unscored
     )
+
+
+def gate_opens(gate: str, kind: str) -> bool:
+    """Whether the PRM speaks in a group of this kind."""
+    return gate == "always" or (gate == "degenerate" and kind.startswith("all")) or gate == kind
 
 
 def _kind(graded: Floats, right_above: float, tol: float) -> Literal["mixed", "all_right", "all_wrong", "ungraded"]:

@@ -10,10 +10,10 @@ from policies.grpo.rollout import Group
 from verifiers.interface.scoring import FloatArray
 from verifiers.interface.solution import Solution, Stop
 
-Row: TypeAlias = dict[str, object]
+Metrics: TypeAlias = dict[str, object]
 
 
-def group_metrics(groups: Sequence[Group]) -> Row:
+def group_metrics(groups: Sequence[Group]) -> Metrics:
     """Means over the solutions of a step, and shares of its groups; None where nothing could be averaged.
 
     A solution without a reward counts as one of 0: failures stay in the denominator.
@@ -43,7 +43,7 @@ def group_metrics(groups: Sequence[Group]) -> Row:
     }
 
 
-def update_metrics(values: Mapping[str, float] | None) -> Row:
+def update_metrics(values: Mapping[str, float] | None) -> Metrics:
     """The last update of a step: means over tokens, and the gradient's norm; None where all groups are dead."""
     if values is None:
         return dict.fromkeys(("loss", "entropy", "kl", "clipped", "grad_norm"))
@@ -51,7 +51,7 @@ def update_metrics(values: Mapping[str, float] | None) -> Row:
     return {"loss": values["loss"], **means, "grad_norm": values["grad_norm"]}
 
 
-def audit_metrics(groups: Sequence[Group]) -> Row:
+def audit_metrics(groups: Sequence[Group]) -> Metrics:
     """How the PRM that is trained against compares with a held-out scorer on the same solutions.
 
     A PRM that is being hacked rises while the held-out scorer and the verifier do not: the gap grows and the
@@ -77,7 +77,7 @@ def audit_metrics(groups: Sequence[Group]) -> Row:
     }
 
 
-def attributions(groups: Sequence[Group], *, step: int) -> Iterator[Row]:
+def attributions(groups: Sequence[Group], *, step: int) -> Iterator[Metrics]:
     """For every step of every solution its score and its mean advantage, and why: the group's kind and signal."""
     for group in groups:
         for i, (solution, advantages) in enumerate(zip(group.solutions, group.advantages, strict=True)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.grpo.advantages import Floats, GroupInfo, gated_advantages
+from policies.grpo.advantages import Floats, GroupInfo, gate_opens, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy
 from verifiers.interface.capabilities import root_values_of
@@ -84,7 +84,7 @@ def judge_groups(
         return []  # there are more processes than groups
     rewards = _each(_rewards(verifier, *_flat(problems, pools)), pools)
     plain = [_advantages(pool, r, None, None, config, gate="never") for pool, r in zip(pools, rewards, strict=True)]
-    speaks = [prm is not None and _speaks(info, config) for _, info in plain]
+    speaks = [prm is not None and gate_opens(config.gate, info.kind) for _, info in plain]
     asked = [i for i, open_ in enumerate(speaks) if open_ or (prm is not None and held_out is not None)]
     said = dict(
         zip(asked, _step_scores([problems[i] for i in asked], [pools[i] for i in asked], prm, config), strict=True)
@@ -140,12 +140,6 @@ def _advantages(
         right_above=config.right_above,
         error_below=config.error_below,
     )
-
-
-def _speaks(info: GroupInfo, config: GRPOConfig) -> bool:
-    return config.gate == "always" or config.gate == info.kind or (
-        config.gate == "degenerate" and info.kind in ("all_right", "all_wrong")
-    )  # fmt: skip
 
 
 def _step_scores(

@@ -1,6 +1,7 @@
 """`grpo_train`: group-relative policy optimisation on the scorers that search uses, gated by the verifier."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ import torch
 
 from policies.backends.transformers import Transformers
 from policies.grpo.config import GRPOConfig
-from policies.grpo.metrics import Row, attributions, audit_metrics, group_metrics, update_metrics
+from policies.grpo.metrics import Metrics, attributions, audit_metrics, group_metrics, update_metrics
 from policies.grpo.rollout import Group, judge_groups, sample_groups
 from policies.grpo.update import check_lm_head, part_values, parts, rows_of
 from policies.models.attention import attention_for
@@ -39,7 +40,7 @@ class TrainResult:
 
     policy: Transformers
     out: Path
-    metrics: tuple[Row, ...]
+    metrics: tuple[Metrics, ...]
 
 
 def grpo_train(
@@ -236,7 +237,7 @@ def _metrics(
     step: int,
     rate: float,
     audited: bool,
-) -> Row:
+) -> Metrics:
     tokens = sum(s.token_count for group in groups for s in group.solutions)
     return {
         "step": step,
@@ -272,9 +273,7 @@ def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConf
         )
     if not problems:
         raise ValueError("problems is empty: give the problems to train on")
-    counted: dict[str, int] = {}
-    for problem in problems:
-        counted[problem.id] = counted.get(problem.id, 0) + 1
+    counted = Counter(problem.id for problem in problems)
     if twice := [name for name, n in counted.items() if n > 1]:
         raise ValueError(f"problem {twice[0]!r} occurs {counted[twice[0]]} times: ids tell samples apart")
     dtype = next(policy.model.parameters()).dtype

@@ -21,7 +21,7 @@ Head: TypeAlias = Callable[[torch.Tensor], torch.Tensor]  # from hidden states t
 
 
 @dataclass(slots=True)
-class Row:
+class TrainingRow:
     """A solution to learn from: ids of prompt and solution, and what each token of the solution is worth.
 
     `old` has the log-probabilities of the policy that sampled it, once a first update has computed them.
@@ -34,7 +34,7 @@ class Row:
     old: torch.Tensor | None = None
 
 
-def rows_of(groups: Sequence[Group], policy: Transformers, config: GRPOConfig) -> list[Row]:
+def rows_of(groups: Sequence[Group], policy: Transformers, config: GRPOConfig) -> list[TrainingRow]:
     """The solutions that are trained on: those of live groups, whatever their own advantage, if they have tokens.
 
     A dead group is in no denominator, and in no KL term either. Give the groups of all processes, for the weights
@@ -50,12 +50,12 @@ def rows_of(groups: Sequence[Group], policy: Transformers, config: GRPOConfig) -
     weights = token_weights([len(ids) for _, ids, _ in taught], loss=config.loss, max_tokens=config.sampling.max_tokens)
     prompts: dict[Problem, tuple[int, ...]] = {problem: policy.prompt_ids(problem) for problem, _, _ in taught}
     return [
-        Row((*prompts[problem], *ids), len(prompts[problem]), advantages, float(weight))
+        TrainingRow((*prompts[problem], *ids), len(prompts[problem]), advantages, float(weight))
         for (problem, ids, advantages), weight in zip(taught, weights, strict=True)
     ]
 
 
-def parts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+def parts(rows: Sequence[TrainingRow], tokens: int) -> Iterator[list[TrainingRow]]:
     """Rows of like length in parts of at most so many tokens, padding counted; one row may have more."""
     longest_first = sorted(rows, key=lambda r: len(r.ids), reverse=True)
     return greedy_batches(longest_first, lambda part: len(part) * len(part[0].ids) <= tokens)
@@ -63,7 +63,7 @@ def parts(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
 
 def part_values(
     model: Any,
-    part: Sequence[Row],
+    part: Sequence[TrainingRow],
     config: GRPOConfig,
     *,
     reference: Callable[[], AbstractContextManager[Any]] | None = None,
@@ -102,7 +102,7 @@ def part_values(
     }
 
 
-def row_logprobs(model: Any, rows: Sequence[Row], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+def row_logprobs(model: Any, rows: Sequence[TrainingRow], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The log-probability and the entropy of every token of the rows' solutions, one after another, shape (N,)."""
     device = model.device
     width = max(len(row.ids) for row in rows)

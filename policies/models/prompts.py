@@ -56,12 +56,12 @@ class Prompts:
         """The prefix's ids: its own, and for runs of steps without tokens those of their text."""
         ids: list[int] = []
         text = ""
-        for step, own in zip(prefix.steps, self.cutter.own_ids(prefix.steps), strict=True):
-            if own is None:
+        for step, step_ids in zip(prefix.steps, self.cutter.own_ids(prefix.steps), strict=True):
+            if step_ids is None:
                 text += step.text
                 continue
             ids += encode_text(self.tokenizer, text)
-            ids += own
+            ids += step_ids
             text = ""
         return ids + encode_text(self.tokenizer, text)
 
@@ -69,17 +69,17 @@ class Prompts:
         self, problems: Sequence[Problem], prefixes: Sequence[Solution], sampling: Sampling
     ) -> list[Opening | Solution]:
         """For each row what is there to go on from, or the solution where that is settled already."""
-        found: list[Opening | Solution] = []
+        openings: list[Opening | Solution] = []
         contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
         for problem, prefix in zip(problems, prefixes, strict=True):
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                found.append(failed(prompt))
+                openings.append(failed(prompt))
                 continue
             if (context := contexts.get(id(prefix))) is None:
                 context = contexts[id(prefix)] = self.prefix_ids(prefix)
-            found.append(self._opening(problem, prefix, prompt, context, sampling))
-        return found
+            openings.append(self._opening(problem, prefix, prompt, context, sampling))
+        return openings
 
     def states(
         self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, more: int = 0
@@ -88,15 +88,15 @@ class Prompts:
 
         `more` is the room that a reader needs behind them.
         """
-        found: list[tuple[tuple[int, ...], tuple[int, ...]] | str] = []
+        states: list[tuple[tuple[int, ...], tuple[int, ...]] | str] = []
         for problem, prefix in zip(problems, prefixes, strict=True):
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                found.append(prompt)
+                states.append(prompt)
                 continue
             ids = (*prompt, *self.prefix_ids(prefix))
-            found.append(self._over_context(problem, len(ids), more) or (prompt, ids))
-        return found
+            states.append(self._over_context(problem, len(ids), more) or (prompt, ids))
+        return states
 
     def whole_rows(
         self, problems: Sequence[Problem], solutions: Sequence[Solution], ends: Collection[int], *, more: int = 0
@@ -105,23 +105,23 @@ class Prompts:
 
         `ends` are the ids that end a solution; a finished one's last step includes one of them.
         """
-        found: list[tuple[int, TokenRow] | str | None] = []
+        rows: list[tuple[int, TokenRow] | str | None] = []
         for problem, solution in zip(problems, solutions, strict=True):
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                found.append(prompt)
+                rows.append(prompt)
                 continue
             ids, last = list(prompt), []
-            for own in self.cutter.solution_ids(solution, ends):
-                ids += own
+            for step_ids in self.cutter.solution_ids(solution, ends):
+                ids += step_ids
                 last.append(len(ids) - 1)
             if ids and (over := self._over_context(problem, len(ids), more)):
-                found.append(over)
+                rows.append(over)
             elif last and not prompt:
-                found.append(f"problem {problem.id!r}: the prompt has no tokens")
+                rows.append(f"problem {problem.id!r}: the prompt has no tokens")
             else:
-                found.append((len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None)
-        return found
+                rows.append((len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None)
+        return rows
 
     def _prompt_or_reason(self, problem: Problem) -> tuple[int, ...] | str:
         try:

@@ -23,11 +23,11 @@ def eos_ids(*sources: Any) -> set[int]:
     >>> sorted(eos_ids(SimpleNamespace(eos_token_id=[2, 7]), None, SimpleNamespace(eos_token_id=2)))
     [2, 7]
     """
-    found: set[int] = set()
+    ids: set[int] = set()
     for source in sources:
         value = getattr(source, "eos_token_id", None)
-        found.update([] if value is None else [value] if isinstance(value, int) else value)
-    return found
+        ids.update([] if value is None else [value] if isinstance(value, int) else value)
+    return ids
 
 
 class StepCutter:
@@ -67,7 +67,7 @@ class StepCutter:
         together, behind the steps without tokens that come first: a step alone may begin amid a character.
         """
         tokens = [step.tokens for step in steps]
-        first = next((k for k, own in enumerate(tokens) if own is not None), len(steps))
+        first = next((k for k, given in enumerate(tokens) if given is not None), len(steps))
         texts = [step.text for step in steps]
         ids = [i for step in steps[first:] for i in (step.tokens if step.tokens is not None else self._ids(step.text))]
         if ids and (min(ids) < 0 or max(ids) >= self.vocabulary):
@@ -78,8 +78,8 @@ class StepCutter:
             return [None] * len(steps)  # the end of another model's solution
         before = self._ids("".join(texts[:first]))
         spelt = self.stable([*before, *ids])[len(self.stable(before)) :]
-        own = first == len(steps) or spelt == "".join(texts[first:]).rstrip(_INCOMPLETE)
-        return tokens if own else [None] * len(steps)
+        agree = first == len(steps) or spelt == "".join(texts[first:]).rstrip(_INCOMPLETE)
+        return tokens if agree else [None] * len(steps)
 
     def _ids(self, text: str) -> list[int]:
         return encode_text(self.tokenizer, text)
@@ -89,13 +89,13 @@ class StepCutter:
 
         A finished solution's last step includes an end of sequence.
         """
-        own = self.own_ids(solution.steps, ends if solution.finished else ())
-        found = [
-            self._ids(step.text) if ids is None else list(ids) for step, ids in zip(solution.steps, own, strict=True)
+        given = self.own_ids(solution.steps, ends if solution.finished else ())
+        rows = [
+            self._ids(step.text) if ids is None else list(ids) for step, ids in zip(solution.steps, given, strict=True)
         ]
-        if solution.finished and found and not (own[-1] and own[-1][-1] in ends):
-            found[-1].append(self.tokenizer.eos_token_id)
-        return found
+        if solution.finished and rows and not (given[-1] and given[-1][-1] in ends):
+            rows[-1].append(self.tokenizer.eos_token_id)
+        return rows
 
     def may_end(self, separator: str) -> npt.NDArray[np.bool_]:
         """For each token id whether it can complete the separator, shape (V,): the cheap test of the inner loop."""

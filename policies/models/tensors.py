@@ -69,7 +69,7 @@ def json_of(name: str, file: str) -> Any:
 
 def _file(name: str, file: str) -> str | None:
     try:
-        found: str | None = cached_file(name, file)
+        path: str | None = cached_file(name, file)
     except OSError:  # it has no such file
         return None
-    return found
+    return path

@@ -58,12 +58,12 @@ def _join(prompt: list[int], steps: list[list[int]], solution: Solution, eos: in
 
 
 def _encode_prompts(tokenizer: Any, problems: Sequence[Problem]) -> dict[Problem, list[int]]:
-    found: dict[Problem, list[int]] = {}
+    prompts: dict[Problem, list[int]] = {}
     for problem in dict.fromkeys(problems):
         if tokenizer.chat_template is None and not isinstance(problem.prompt, str):
             raise ValueError(
                 f"problem {problem.id!r} is a conversation, but the scorer's tokenizer has no chat template: "
                 "give the prompt as one string"
             )
-        found[problem] = encode_prompt(tokenizer, problem.prompt)
-    return found
+        prompts[problem] = encode_prompt(tokenizer, problem.prompt)
+    return prompts

@@ -34,13 +34,13 @@ def token_logprobs(
         )
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}: log-probabilities need one above 0")
-    found = [
+    chunks = [
         checkpoint(_of_chunk, hidden[i : i + chunk], head, targets[i : i + chunk], temperature, use_reentrant=False)
         for i in range(0, len(hidden), chunk)
     ]
-    if not found:
+    if not chunks:
         return hidden.new_zeros(0, dtype=torch.float32), hidden.new_zeros(0, dtype=torch.float32)
-    logprobs, entropy = zip(*found, strict=True)
+    logprobs, entropy = zip(*chunks, strict=True)
     return torch.cat(logprobs), torch.cat(entropy)
 
 

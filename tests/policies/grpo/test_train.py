@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo.rollout import judge_groups, sample_groups, step_ends
-from policies.grpo.update import Row, part_values, parts, row_logprobs, rows_of
+from policies.grpo.update import TrainingRow, part_values, parts, row_logprobs, rows_of
 from policies.models.tiny_example import tiny_model, tiny_tokenizer
 from policies.training import resume
 from policies.training.loop import Loop
@@ -72,8 +72,8 @@ def gradient(policy, rows, config=CONFIG) -> torch.Tensor:
     return torch.cat([p.grad.flatten().double() for p in policy.model.parameters()])
 
 
-def replace_row(row: Row) -> Row:
-    return Row(row.ids, row.prompt, row.advantages, row.weight)
+def replace_row(row: TrainingRow) -> TrainingRow:
+    return TrainingRow(row.ids, row.prompt, row.advantages, row.weight)
 
 
 def weights(policy) -> torch.Tensor:
@@ -162,7 +162,7 @@ def test_the_gradient_is_that_of_finite_differences():
     def loss_at(shift: float, place: tuple[int, int]) -> tuple[float, torch.Tensor]:
         with torch.no_grad():
             weight[place] += shift
-        again = [Row(r.ids, r.prompt, r.advantages, r.weight, o) for r, o in zip(rows, old, strict=True)]
+        again = [TrainingRow(r.ids, r.prompt, r.advantages, r.weight, o) for r, o in zip(rows, old, strict=True)]
         made = update(policy.model, again, config, reference=lambda: nullcontext(other))
         slope = weight.grad[place].clone()
         with torch.no_grad():
@@ -531,7 +531,7 @@ def test_the_heads_of_models_that_do_more_to_their_logits():
     }
     capped = Gemma2ForCausalLM(Gemma2Config(**sizes, final_logit_softcapping=2.0)).eval()
     sized = GraniteForCausalLM(GraniteConfig(**sizes, logits_scaling=3.0)).eval()
-    row = Row((5, 6, 7, 8, 9), 2, np.ones(3), 1.0)
+    row = TrainingRow((5, 6, 7, 8, 9), 2, np.ones(3), 1.0)
     for model in (capped, sized):
         found, _ = row_logprobs(model, [row], 1.0)
         whole = model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
