@@ -1,10 +1,12 @@
 """Random models of a few hundred weights, and byte-level tokenizers that learnt to merge on a few texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from policies.training.examples import Batch, Example, collated
 
 
 def random_llama(vocab_size: int, **changes: object) -> LlamaForCausalLM:
@@ -25,3 +27,9 @@ def byte_pairs(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast
     )
     core.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
+
+
+def batch_of(examples: Sequence[Example], picks: Sequence[int]) -> Batch:
+    """The tensors of one batch in one part, as a training makes them."""
+    picked = [examples[i] for i in picks]
+    return collated(picked, [1.0 / sum(float(e.weights.sum()) for e in picked)] * len(picked))

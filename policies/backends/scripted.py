@@ -47,6 +47,7 @@ class Scripted:
     def __init__(self, reply: Callable[[Problem, Solution, int], str | Solution]) -> None:
         self.reply = reply
         self.calls: list[ScriptedCall] = []
+        # Rows of one length share one record: making it costs as much as the rest of the row.
         self._spend: dict[int, Spend] = {}
 
     def extend(
@@ -70,12 +71,10 @@ class Scripted:
             else:
                 solution, sampled = _extend(prefix, said, stepwise, sampling)
             solutions.append(solution)
-            spend.append(self._spend.get(sampled) or self._remember(sampled))
+            if sampled not in self._spend:
+                self._spend[sampled] = Spend(policy_calls=1, sampled_tokens=max(sampled, 0))
+            spend.append(self._spend[sampled])
         return Extended(tuple(solutions), tuple(spend))
-
-    def _remember(self, sampled: int) -> Spend:
-        # Rows of one length share one record: making it costs as much as the rest of the row.
-        return self._spend.setdefault(sampled, Spend(policy_calls=1, sampled_tokens=max(sampled, 0)))
 
 
 def _extend(prefix: Solution, rest: str, stepwise: bool, sampling: Sampling) -> tuple[Solution, int]:

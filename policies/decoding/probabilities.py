@@ -21,11 +21,7 @@ _LOGITS_BYTES = 16  # bytes per vocabulary entry and token: the logits, their fl
 
 
 def next_token_probs(
-    runner: Runner,
-    cache: PrefixCache,
-    states: Sequence[tuple[Prefix, int]],
-    tokens: Sequence[int],
-    batch_bytes: int,
+    runner: Runner, cache: PrefixCache, states: Sequence[tuple[Prefix, int]], tokens: Sequence[int], batch_bytes: int
 ) -> npt.NDArray[np.float32]:
     """P(token | state) at temperature 1, shape (states, tokens); `states` come with their prompt's length."""
     prefill(runner, cache, states, batch_bytes)

@@ -1,15 +1,12 @@
 """The options of a GRPO training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
 from policies.grpo.advantages import Credit, Gate
 from policies.policy import Sampling
 
-if TYPE_CHECKING:  # it imports torch, and options should cost nothing
-    from policies.grpo.loss import Loss
+Loss: TypeAlias = Literal["grpo", "dr_grpo", "dapo"]
 
 
 @dataclass(frozen=True, slots=True)

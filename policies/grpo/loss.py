@@ -1,13 +1,12 @@
 """The losses of group-relative policy optimisation, token by token, and what each token weighs in a batch."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-Loss: TypeAlias = Literal["grpo", "dr_grpo", "dapo"]
+from policies.grpo.config import Loss
 
 
 def token_weights(lengths: Sequence[int], *, loss: Loss, max_tokens: int) -> npt.NDArray[np.float64]:

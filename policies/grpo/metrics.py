@@ -7,7 +7,6 @@ import numpy as np
 
 from policies.grpo.advantages import Floats
 from policies.grpo.rollout import Group
-from verifiers.interface.scoring import FloatArray
 from verifiers.interface.solution import Solution, Stop
 
 Metrics: TypeAlias = dict[str, object]
@@ -58,7 +57,7 @@ def audit_metrics(groups: Sequence[Group]) -> Metrics:
     rank correlation falls. `prm_of_wrong` is the PRM's mean value of the solutions that the verifier gives nothing.
     """
     pairs = [
-        (_last(row), float(other), float(reward))
+        (float(row[-1]) if len(row) else np.nan, float(other), float(reward))
         for group in groups
         if group.step_scores is not None and group.held_out is not None
         for row, other, reward in zip(group.step_scores, group.held_out, group.rewards, strict=True)
@@ -121,7 +120,3 @@ def rank_correlation(a: Floats, b: Floats) -> float | None:
     from scipy.stats import spearmanr
 
     return float(spearmanr(a, b).statistic)
-
-
-def _last(row: FloatArray) -> float:
-    return float(row[-1]) if len(row) else float("nan")

@@ -77,12 +77,6 @@ def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
     return (next_token_losses(model, batch) * batch["weights"]).sum()
 
 
-def batch_of(examples: Sequence[Example], picks: Sequence[int], *, factors: Sequence[float] = (1.0,)) -> Batch:
-    """The tensors of one batch in one part, as `fit` makes them; R read-outs of all its rows."""
-    [part] = _scaled([picks], examples, factors)
-    return collated([examples[i] for i, _ in part], [scale for _, scale in part])
-
-
 def fit(
     model: Any,
     examples: Sequence[Example],

@@ -11,9 +11,10 @@ from bench.tiny import load_task, weights_folder
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.models.token_rows import token_rows
 from policies.training.config import TrainConfig
-from policies.training.examples import batch_of, reward_loss
+from policies.training.examples import reward_loss
 from prms import PRM
 from prms.training import train_prm
+from tests.tiny_models import batch_of
 from verifiers import Labelled, Problem, Solution, Step, Stop, check_scorer, from_function
 from verifiers.reward_models.train_reward import balanced_labels, reward_examples
 

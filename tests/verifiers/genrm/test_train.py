@@ -11,8 +11,9 @@ import torch
 from bench.tiny import weights_folder
 from policies import Sampling, Transformers
 from policies.training.config import TrainConfig
-from policies.training.examples import batch_of, next_token_loss
+from policies.training.examples import next_token_loss
 from policies.training.skipped import SkippedRowsWarning
+from tests.tiny_models import batch_of
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers.genrm import train as module
 from verifiers.genrm.critiqued import Critiqued, read_verdict

@@ -20,10 +20,11 @@ from policies.training import resume as train_checkpoint
 from policies.training.base import load_base
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
-from policies.training.examples import batch_of, reward_loss
+from policies.training.examples import reward_loss
 from policies.training.folder import base_digest, finish_folder
 from policies.training.planned import step_count
 from policies.training.skipped import SkippedRowsWarning
+from tests.tiny_models import batch_of
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
 from verifiers.reward_models import train_reward as shared
 from verifiers.reward_models.train_orm import train_orm
