@@ -121,7 +121,7 @@ RLHFLOW_DEEPSEEK = PRMFormat(
 )
 
 # The same model family and turns, trained on Mistral's solutions, whose steps are lines ("Step 1: ...").
-RLHFLOW_MISTRAL = replace(
+RLHFLOW_MISTRAL: PRMFormat = replace(
     RLHFLOW_DEEPSEEK,
     name="rlhflow-mistral",
     models=("RLHFlow/Llama3.1-8B-PRM-Mistral-Data",),
@@ -173,7 +173,7 @@ VERSA_PRM = PRMFormat(
 )
 
 # The same code's Qwen2.5-Math model, whose tokenizer has no BOS and another id for the tag.
-VERSA_PRM_QWEN = replace(
+VERSA_PRM_QWEN: PRMFormat = replace(
     VERSA_PRM,
     name="versaprm-qwen",
     models=("UW-Madison-Lee-Lab/Qwen-PRM800K",),

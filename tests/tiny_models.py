@@ -29,7 +29,8 @@ def byte_pairs(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
 
 
-def batch_of(examples: Sequence[Example], picks: Sequence[int]) -> Batch:
-    """The tensors of one batch in one part, as a training makes them."""
+def batch_of(examples: Sequence[Example], picks: Sequence[int], *, factors: Sequence[float] = (1.0,)) -> Batch:
+    """The tensors of one batch in one part, as a training makes them: each term's mean times its factor."""
     picked = [examples[i] for i in picks]
-    return collated(picked, [1.0 / sum(float(e.weights.sum()) for e in picked)] * len(picked))
+    totals = [sum(float(e.weights.sum()) for e in picked if e.term == term) for term in range(len(factors))]
+    return collated(picked, [factors[e.term] / totals[e.term] for e in picked])

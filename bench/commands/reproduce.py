@@ -30,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do the work that is not done yet, and print each claim beside what was measured."""
+    try:
+        _reproduce(options)
+    except ImportError as error:  # trainings need an extra
+        raise BadInput(f"reproduce {options.claims}: {error}") from None
+
+
+def _reproduce(options: argparse.Namespace) -> None:
     from bench.reproduce.claim import claims_table
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}"

@@ -100,7 +100,7 @@ class SampleRow:
     logprob: Score = math.nan
     stop: Text
     reason: Name = None
-    answer: Name
+    answer: Name = None
     correct: Grade
     chosen: Flag = False
 

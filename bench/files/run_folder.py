@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row, to_row
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
+
+R = TypeVar("R", SampleRow, ScoreRow)
 
 ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
 
@@ -29,17 +32,19 @@ class RunFolder:
 
     def samples(self, unit: str) -> list[SampleRow]:
         """A committed unit's rows of `samples.jsonl`."""
-        return [from_row(SampleRow, row, where=f"samples of {unit}") for row in self._rows(unit, "samples.jsonl")]
+        return self._rows(SampleRow, unit, "samples.jsonl")
 
     def scores(self, unit: str) -> list[ScoreRow]:
         """A committed unit's rows of `scores.jsonl`."""
-        return [from_row(ScoreRow, row, where=f"scores of {unit}") for row in self._rows(unit, "scores.jsonl")]
+        return self._rows(ScoreRow, unit, "scores.jsonl")
 
-    def _rows(self, unit: str, name: str) -> list[Row]:
+    def _rows(self, kind: type[R], unit: str, name: str) -> list[R]:
         start, end = self.committed[unit]["bytes"][name]
         with open(self.path / name, "rb") as file:
             file.seek(start)
-            return [json.loads(line) for line in file.read(end - start).splitlines()]
+            lines = file.read(end - start).splitlines()
+        where = f"{self.path / name}, unit {unit}, row"
+        return [from_row(kind, json.loads(line), where=f"{where} {i}") for i, line in enumerate(lines, start=1)]
 
     def commit(
         self,
@@ -66,7 +71,7 @@ def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
     Raises BlockingIOError where another process has it open, BadInput where it holds a run with another config, or
     where a file of it is not ours.
     """
-    with held(path):
+    with held(path, owner="config.toml"):
         yield RunFolder(path, {record["unit"]: record for record in _repaired(path, config)})
 
 
@@ -75,6 +80,8 @@ def _repaired(path: Path, config: Mapping[str, object]) -> list[Row]:
     records = whole_rows(path / "journal.jsonl", mend=True)
     if records:
         check_identity(path / "config.toml", read_config(path / "config.toml"), config, kind="a run")
+    elif (path / "config.toml").exists() and "pools" in read_config(path / "config.toml"):
+        raise BadInput(f"{path}: this folder holds a rerank; choose another folder")
     else:
         write_config(path / "config.toml", config)
     for name in ROW_FILES:

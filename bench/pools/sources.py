@@ -72,9 +72,9 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _of_pools(path: Path, kind: type[R]) -> Iterator[R]:
-    """The rows of pools; those of beams, which are no pools, are left out."""
+    """The rows of pools; those that another strategy kept, which are no pools, are left out."""
     for where, row in _rows_of(path):
-        if row.get("strategy") != "beam_search":
+        if row.get("strategy", "sample") == "sample":
             yield from_row(kind, row, where=where)
 
 

@@ -45,8 +45,9 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -
 def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
     """The page's HTML; equal folders give equal text.
 
-    >>> rows = [{"problem": "p", "strategy": "self_consistency", "scorer": None, "n": 1, "correct": 1.0, "flops": 0.0}]
-    >>> folder = Folder("one", {}, rows, [], [{"id": "p", "prompt": "<b>", "answer": None}], [], [], [])
+    >>> from bench.files.rows import ProblemRow, ResultRow
+    >>> results = [ResultRow(problem="p", strategy="self_consistency", scorer=None, n=1, correct=1.0, flops=0.0)]
+    >>> folder = Folder("one", {}, results, [], [ProblemRow(id="p", prompt="<b>", answer=None)], [], [], [])
     >>> page = report_page([folder])
     >>> page.startswith("<!doctype html>"), "<b>" in page
     (True, False)

@@ -123,7 +123,10 @@ def _named_fields(value: Any) -> Any:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft of a file or folder, which takes the place of `path` in one move at the end, so that none sees half.
+    """A draft of a file or folder, which takes the place of `path` at the end, so that none sees half of it.
+
+    A file takes a file's place in one move; a folder's, after what was there is removed. Raises OSError where a
+    file would take the place of a folder.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -134,8 +137,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     draft = path.with_name(f".{path.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
+    draft.unlink(missing_ok=True)
     yield draft
-    if path.is_dir():
+    if draft.is_dir() and path.is_dir():
         shutil.rmtree(path)
     os.replace(draft, path)
 

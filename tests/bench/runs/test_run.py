@@ -273,3 +273,20 @@ def test_a_second_process_on_the_folder_is_refused(place: Path, capsys: pytest.C
     finally:
         first.kill()
         first.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("samples.jsonl", "mine\n", "mine: this folder holds other files and no config.toml"),
+        ("config.toml", 'pools = ["p.jsonl"]\n', "mine: this folder holds a rerank"),
+    ],
+)
+def test_what_somebody_else_has_in_the_folder_is_left_alone(
+    place: Path, capsys: pytest.CaptureFixture[str], name: str, content: str, complaint: str
+) -> None:
+    Path("mine").mkdir()
+    Path("mine", name).write_text(content)
+    assert main([*COMMAND, "--out=mine"]) == 2
+    assert complaint in capsys.readouterr().err
+    assert Path("mine", name).read_text() == content

@@ -116,6 +116,16 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.txt": "new"}
 
 
+def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(OSError, match="mine"):
+        replace_text(tmp_path / "mine", "a page")
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "mine"):
+        pass  # no draft was made
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     for content in ("one", "two"):
         with replacing(tmp_path / "model") as draft:
