@@ -100,7 +100,7 @@ class SampleRow:
     logprob: Score = math.nan
     stop: Text
     reason: Name = None
-    answer: Name = None
+    answer: Name
     correct: Grade
     chosen: Flag = False
 

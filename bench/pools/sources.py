@@ -74,7 +74,8 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
 def _of_pools(path: Path, kind: type[R]) -> Iterator[R]:
     """The rows of pools; those that another strategy kept, which are no pools, are left out."""
     for where, row in _rows_of(path):
-        if row.get("strategy", "sample") == "sample":
+        strategy = row.get("strategy")
+        if strategy == "sample" or not isinstance(strategy, str):  # one that is no name is refused
             yield from_row(kind, row, where=where)
 
 
