@@ -305,6 +305,7 @@ def test_laws_with_the_tiny_prm(prm):
     check_scorer(BestOfK(prm, 4), real_cases(), causal=True)
 
 
+@pytest.mark.slow
 def test_laws_with_rollouts_as_the_prover(prm, tiny_policy):
     rollouts = RolloutValue(TASK.verifier, tiny_policy, 2, sampling=TASK.sampling)
     check_scorer(PAV(prm, rollouts), real_cases()[:3], causal=True)

@@ -256,6 +256,7 @@ def calls() -> int:
     return count
 
 
+@pytest.mark.slow
 def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: str) -> None:
     command = [
         sys.executable,

@@ -78,6 +78,7 @@ def test_the_imitator_is_weak_and_its_steps_are_letters():
         assert solution.token_count <= ROOM
 
 
+@pytest.mark.slow
 def test_pav_rl_finds_a_word_that_the_outcome_alone_does_not(tmp_path):
     """The trainer as a whole: sampling, scores, credit and update; at chance both would stay where they are."""
     word = "kebdig"

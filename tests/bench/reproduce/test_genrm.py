@@ -62,6 +62,7 @@ def miniature(tmp_path_factory):
     return plan, reproduce_genrm(plan, processes=1)
 
 
+@pytest.mark.slow
 def test_a_miniature_run_reports_every_rival_and_claim(miniature):
     plan, reports = miniature
     assert [r.task for r in reports] == [s.name for s in SUITES]
@@ -79,6 +80,7 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
     assert (plan.out / "genrm_compute.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
     plan, _ = miniature
     found = scores(plan, "genrm_cot", 0, SUITES[1])
@@ -91,6 +93,7 @@ def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
     assert [len(v[0]) for v in found["votes"]] == [4, 4, 2]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped_and_ends_with_the_same_page(miniature):
     plan, _ = miniature
     page, kept = plan.out / "genrm.md", plan.out / "scores" / "genrm_cot_0_word_sort_4_words.json"
@@ -113,6 +116,7 @@ def pretrained(tmp_path):
     return tmp_path / "base"
 
 
+@pytest.mark.slow
 def test_verifiers_can_start_from_a_pretrained_model(tmp_path, pretrained):
     plan = replace(
         pretrained_plan(tmp_path / "run", str(pretrained)),
@@ -131,6 +135,7 @@ def test_verifiers_can_start_from_a_pretrained_model(tmp_path, pretrained):
     assert kept["verdict"] == "Is the answer correct (Yes/No)?"
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_settings_is_refused(miniature):
     plan, _ = miniature
     with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for"):

@@ -56,6 +56,7 @@ def reports(plan):
         assert all(path.stat().st_mtime_ns == when for path, when in before.items())
 
 
+@pytest.mark.slow
 def test_every_claim_stands_beside_its_measurement(plan, reports):
     page = (plan.out / "pav.md").read_text()
     assert [report.task for report in reports] == list(TASKS)
@@ -68,6 +69,7 @@ def test_every_claim_stands_beside_its_measurement(plan, reports):
     assert not list(plan.out.rglob("*.draft*"))
 
 
+@pytest.mark.slow
 def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch):
     monkeypatch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
     monkeypatch.setattr(pav, "KS", (2,))
@@ -82,11 +84,13 @@ def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch):
     assert [repr(r.claims) for r in again] == [repr(r.claims) for r in reports]
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(plan, reports):
     with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for; choose another folder"):
         pav.reproduce_pav(replace(plan, problems=4), processes=1)
 
 
+@pytest.mark.slow
 def test_costs_are_those_of_the_searches(plan, reports):
     for task in TASKS:
         unit = json.loads((plan.out / "beam" / f"{task}_0_none_0_w1.json").read_text())

@@ -18,6 +18,7 @@ def miniature(tmp_path_factory):
     return plan, reproduce_pav_rl(plan, processes=1)
 
 
+@pytest.mark.slow
 def test_every_arm_and_claim_is_on_the_page(miniature):
     plan, claims = miniature
     page = (plan.out / "pav_rl.md").read_text()
@@ -29,6 +30,7 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
     assert (plan.out / "pav_rl.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(miniature, monkeypatch):
     plan, claims = miniature
 

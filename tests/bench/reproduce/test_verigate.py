@@ -40,6 +40,7 @@ def miniature(tmp_path_factory):
     return plan, reproduce_verigate(plan, processes=1)
 
 
+@pytest.mark.slow
 def test_every_arm_and_claim_is_on_the_page(miniature):
     plan, claims = miniature
     page = (plan.out / "verigate.md").read_text()
@@ -53,6 +54,7 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
     assert (plan.out / "verigate.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_each_arm_was_trained_with_what_it_says(miniature):
     plan, _ = miniature
     for arm in SMALL[0].arms:
@@ -64,6 +66,7 @@ def test_each_arm_was_trained_with_what_it_says(miniature):
         assert ("pav(" in json.dumps(record["prm"])) == chosen.pav
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(miniature, monkeypatch):
     plan, claims = miniature
 
