@@ -297,6 +297,7 @@ def _claim(
     """Write what is trained here, or compare it with what is."""
     names = {"verifier": verifier, "prm": prm, "held_out": held_out}
     identity = {
+        "kind": "grpo",
         "policy": policy_name(policy),
         "problems": [problem.id for problem in problems],
         **{key: None if scorer is None else name_of(scorer) for key, scorer in names.items()},

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import torch
 from policies.models.sources import source_of
 from policies.training.base import quiet
 from policies.training.config import TrainConfig
+from policies.training.planned import device_of
 from policies.training.resume import latest_checkpoint
-from verifiers.interface.files import claim, held, replace_text
+from verifiers.interface.files import claim, held, read_record, replace_text
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
@@ -29,15 +30,22 @@ _FREE = ("save_every", "log_every", "device", "finished")
 def training_folder(out: Path, config: TrainConfig, task: Mapping[str, object]) -> Iterator[bool]:
     """Hold the folder and write what is trained there into `training.json`, or compare; True where it has finished.
 
-    Raises BlockingIOError where another process trains there, ValueError where the folder belongs to another
-    training, or holds something else.
+    A finished training is only read, so that several may load it at once. Raises BlockingIOError where another
+    process trains there, ValueError where the folder belongs to another training, or holds something else.
     """
-    with held(out, owner=_RECORD):
-        path = out / _RECORD
-        finished = path.exists() and bool(json.loads(path.read_text(encoding="utf-8"))["finished"])
+    path = out / _RECORD
+    identity = {**task, "config": asdict(config), "finished": False}
+    if not _finished(path):
+        device_of(config)  # refused before the lock: so each of several processes says why
+    with nullcontext() if _finished(path) else held(out, owner=_RECORD):
+        finished = _finished(path)
         begun = finished or latest_checkpoint(out / "checkpoints") is not None
-        claim(path, {**task, "config": asdict(config), "finished": False}, kind="a training", begun=begun, free=_FREE)
+        claim(path, identity, kind="a training", begun=begun, free=_FREE)
         yield finished
+
+
+def _finished(path: Path) -> bool:
+    return path.exists() and read_record(path).get("finished") is True
 
 
 def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig) -> None:
@@ -55,8 +63,8 @@ def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, obj
         file.chmod(mode)  # safetensors writes files that others may not read
         os.replace(file, place)
     shutil.rmtree(draft)
-    record = json.loads((out / _RECORD).read_text(encoding="utf-8"))
-    replace_text(out / _RECORD, json.dumps({**record, "finished": True}, indent=2) + "\n")
+    record = {**read_record(out / _RECORD), "finished": True}
+    replace_text(out / _RECORD, json.dumps(record, indent=2) + "\n")
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
 
 

@@ -2,11 +2,11 @@
 
     ValueError
       BadInput              whatever reads a person's files, rows, folders and options
-        BadArgument         the same of one argument, which the command line knows as its option
+        BadArgument         that of one argument, which the command line knows as its option
       NoOpinionError        search.beam_search, where a scorer says nothing of what it has to rank
       ScoresShapeError      whoever asks a scorer that gives other than one number a step
     AssertionError
-      BrokenLawError        the laws: verifiers.check_scorer
+      BrokenLawError        the laws: verifiers.check_scorer, policies.check_policy
     RuntimeError
       EngineStoppedError    a policy or a scorer whose engine can answer no call any more
 

@@ -51,7 +51,7 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
         raise BadInput(f"{folder}: this folder holds other files and no {owner}; choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115  (closed below)
+        file = open(folder / ".lock", "a", encoding="utf-8")  # noqa: SIM115  (closed below)
     except OSError as error:
         raise OSError(f"{folder}: cannot write results there ({error.strerror}); choose another folder") from None
     with file:
@@ -69,13 +69,25 @@ def claim(
 ) -> None:
     """Write what a folder is for into its JSON file `path`, or check that it is for this.
 
-    What has not `begun` may still change its mind, and the options named in `free` may always. Raises BadInput
-    where the folder belongs to something else.
+    What has not `begun` may still change its mind, but for its "kind", and the options named in `free` may always.
+    Raises BadInput where the folder belongs to something else.
     """
-    if path.exists() and begun:
-        check_identity(path, json.loads(path.read_text(encoding="utf-8")), identity, kind=kind, free=free)
+    written = read_record(path) if path.exists() else None
+    if written is not None and (begun or written.get("kind") != identity.get("kind")):
+        check_identity(path, written, identity, kind=kind, free=free)
     else:
         replace_text(path, json.dumps(identity, indent=2) + "\n")
+
+
+def read_record(path: Path) -> Row:
+    """The JSON object in a file of `claim`; BadInput where it holds something else."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise BadInput(f"{path}: damaged, or not a file that was written here; choose another folder, or remove it")
+    return record
 
 
 def check_identity(
@@ -135,6 +147,7 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [p.name for p in Path(folder).iterdir()]
     ['a.txt']
     """
+    path = path.resolve()  # what a link leads to is replaced, and the link stays
     draft = path.with_name(f".{path.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.unlink(missing_ok=True)
@@ -175,10 +188,10 @@ def whole_rows(path: Path, *, mend: bool = False) -> list[Row]:
     rows = []
     for number, line in enumerate((*lines, torn), start=1):
         try:
+            if line and not line.startswith(b"{"):
+                raise ValueError
             if number <= len(lines):
                 rows.append(json.loads(line))
-            elif line and not line.startswith(b"{"):
-                raise ValueError
         except ValueError:
             raise BadInput(
                 f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"

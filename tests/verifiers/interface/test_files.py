@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from verifiers import Labelled, Problem, Solution, Step, Stop
+from verifiers.interface.errors import BadInput
 from verifiers.interface.files import append_rows, claim, digest_of, held, replace_text, replacing, whole_rows
 
 HOLDER = """
@@ -124,6 +125,37 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "mine"):
         pass  # no draft was made
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "model").symlink_to(tmp_path / "disk")
+    with replacing(tmp_path / "model") as draft:
+        draft.mkdir()
+        (draft / "weights").write_text("new")
+    assert (tmp_path / "model").is_symlink()
+    assert (tmp_path / "disk" / "weights").read_text() == "new"
+
+
+def test_a_lock_that_somebody_wrote_into_keeps_its_text(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("mine")
+    with held(tmp_path):
+        pass
+    assert (tmp_path / ".lock").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ['{"a":', "[1]", ""])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(BadInput, match=r"a\.json: damaged, or not a file that was written here"):
+        claim(tmp_path / "a.json", {"kind": "x"}, kind="a training")
+
+
+def test_another_kind_is_refused_before_it_has_begun(tmp_path: Path) -> None:
+    claim(tmp_path / "a.json", {"kind": "prm", "n": 1}, kind="a training", begun=False)
+    claim(tmp_path / "a.json", {"kind": "prm", "n": 2}, kind="a training", begun=False)
+    with pytest.raises(BadInput, match="holds a training with kind = 'prm', and 'grpo' was asked for"):
+        claim(tmp_path / "a.json", {"kind": "grpo", "n": 2}, kind="a training", begun=False)
 
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:

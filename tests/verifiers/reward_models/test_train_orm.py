@@ -26,6 +26,7 @@ from policies.training.planned import step_count
 from policies.training.skipped import SkippedRowsWarning
 from tests.tiny_models import batch_of
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
+from verifiers.interface.files import held
 from verifiers.reward_models import train_reward as shared
 from verifiers.reward_models.train_orm import train_orm
 from verifiers.reward_models.train_reward import balanced_groups, reward_examples
@@ -354,6 +355,21 @@ def test_a_loss_that_is_no_number_is_never_learnt_from(tmp_path, monkeypatch, ba
     assert kept.name == ("step-2" if bad == 3 else "step-4")
     assert all(value.isfinite().all() for value in load_file(kept / "weights.safetensors").values())
     assert not (tmp_path / "orm" / "model.safetensors").exists()
+
+
+def test_weights_that_are_no_numbers_are_never_kept(tmp_path):
+    config = TrainConfig(max_steps=1, batch_size=4, learning_rate=1e39, warmup=0.0)  # beyond float32 at once
+    with pytest.raises(FloatingPointError, match="the weights are not finite after step 1: lower the learning rate"):
+        train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    assert not list((tmp_path / "orm").glob("**/*.safetensors"))
+
+
+def test_a_finished_training_is_loaded_by_several_and_from_where_nothing_can_be_written(tmp_path):
+    config = TrainConfig(max_steps=1, batch_size=4)
+    first = train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    with held(tmp_path / "orm"):  # as another process that has just finished
+        again = train_orm(POLICY, ROWS, out=tmp_path / "orm", config=config)
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("balance", [True, False])
