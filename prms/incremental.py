@@ -13,6 +13,8 @@ from policies.decoding.prefill import Job, new_tokens, run_jobs
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
+from verifiers.interface.capabilities import OfParts, RootValues, root_values_of
+from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, check_rows
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import Judge, nan_row
@@ -26,14 +28,14 @@ RowsOf: TypeAlias = Callable[[Sequence[Problem], Sequence[Solution]], list[Token
 class IncrementalPRM:
     """A PRM's scores, remembered between calls; made by a PRM's `remembering`.
 
-    `rows_of` makes a PRM's token rows, of which a prefix's must begin the longer one's; `judge` reads the
-    backbone's hidden states. Of each problem it keeps what its last call used, so that the memory follows the
-    beam, and of all problems at most `memory_bytes` of keys and values; what was dropped is computed again,
-    and the spend says so. A row is charged the tokens that it added, and `head_flops` for each score that it
-    read; a beginning that rows share is charged to the first.
+    What `prm` was trained on and knows of roots, it says too. `rows_of` makes a PRM's token rows, of which a
+    prefix's must begin the longer one's; `judge` reads the backbone's hidden states. Of each problem it keeps
+    what its last call used, so that the memory follows the beam, and of all problems at most `memory_bytes` of
+    keys and values; what was dropped is computed again, and the spend says so. A row is charged the tokens that
+    it added, and `head_flops` for each score that it read; a beginning that rows share is charged to the first.
     """
 
-    name: str
+    prm: Any
     rows_of: RowsOf
     backbone: Any
     judge: Judge
@@ -42,10 +44,23 @@ class IncrementalPRM:
     memory_bytes: int
     reduce: Reduce = "last"
 
+    separator = OfParts(lambda self: [self.prm])
+    target = OfParts(lambda self: [self.prm])
+
     def __post_init__(self) -> None:
         self.runner = Runner(self.backbone)
         self.cache = PrefixCache(self.memory_bytes)
         self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
+
+    @property
+    def name(self) -> str:
+        """What a run writes down: the PRM's name."""
+        return name_of(self.prm)
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """The PRM's own, which no memory shortens; None where it was not taught them."""
+        return root_values_of(self.prm)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""

@@ -48,7 +48,7 @@ class PAV:
     base: Scorer
     prover: Scorer
     alpha: float = 0.5
-    _root_values: RootValues = field(init=False, repr=False)  # of the prover
+    _root_values: RootValues | None = field(init=False, default=None, repr=False)  # a memory's
     separator = OfParts(lambda self: [self.base])
     target = OfParts(lambda self: [self.base])
 
@@ -64,7 +64,6 @@ class PAV:
             )
         if not math.isfinite(self.alpha):
             raise ValueError(f"alpha is {self.alpha}: give a finite number, such as 0.5")
-        object.__setattr__(self, "_root_values", ask_roots)
 
     @classmethod
     def best_of_k(cls, prm: Scorer, k: int = 4, *, alpha: float = 0.5) -> PAV:
@@ -105,12 +104,17 @@ class PAV:
             prover = BestOfK(base, self.prover.k)
         else:
             prover = remembering(self.prover)
-        twin = copy(self)
         # A memory may have lost its root values: then those of the prover as it was given count.
-        ask_roots = _once(root_values_of(prover) or self._root_values)
-        for name, value in (("base", base), ("prover", prover), ("_root_values", ask_roots)):
+        ask_roots = root_values_of(prover) or self._ask_roots
+        twin = copy(self)
+        for name, value in (("base", base), ("prover", prover), ("_root_values", _once(ask_roots))):
             object.__setattr__(twin, name, value)
         return twin
+
+    def _ask_roots(self, problems: Sequence[Problem]) -> Scores:
+        ask_roots = self._root_values or root_values_of(self.prover)
+        assert ask_roots is not None  # or there would be no PAV
+        return ask_roots(problems)
 
     def _both_parts(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, Scores]:
         """The scores of both; where the prover is made from the base, the base works and is paid once."""
@@ -126,7 +130,7 @@ class PAV:
     def _gains(self, values: Scores, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """Differences of the prover's values along each row, from the root on, which a problem's first row pays."""
         asked = list(dict.fromkeys(p for p, solution in zip(problems, solutions, strict=True) if solution.steps))
-        roots = self._root_values(asked) if asked else Scores(())
+        roots = self._ask_roots(asked) if asked else Scores(())
         place, unpaid = {problem: k for k, problem in enumerate(asked)}, list(roots.spend)
         steps, reasons, spend = list(values.steps), list(values.reasons), list(values.spend)
         for i, (problem, solution) in enumerate(zip(problems, solutions, strict=True)):

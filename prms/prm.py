@@ -123,7 +123,7 @@ class PRM:
         if isinstance(self.model.base_model, HiddenStates):
             return self
         return IncrementalPRM(
-            self.name,
+            self,
             partial(rows_for, self.model, self.tokenizer),
             self.model.base_model,
             judge_of(self.model),

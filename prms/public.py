@@ -91,7 +91,7 @@ class PublicPRM:
         if isinstance(self.backbone, HiddenStates):
             return self
         return IncrementalPRM(
-            self.name,
+            self,
             self._rows,
             self.backbone,
             self._judge,

@@ -8,7 +8,7 @@ import numpy as np
 from policies.grpo.advantages import Floats, GroupInfo, gate_opens, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.policy import Policy
-from verifiers.interface.capabilities import root_values_of
+from verifiers.interface.capabilities import advantages_of, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, ask
 from verifiers.interface.seeds import seed_at
@@ -150,9 +150,9 @@ def _step_scores(
         return []
     (asked, solutions), roots = _flat(problems, pools), None
     by_gain = config.credit in ("progress", "advantage")
-    if by_gain and hasattr(prm, "advantages"):
+    if by_gain and (ask_advantages := advantages_of(prm)):
         # A PAV knows the prover's progress itself: summed up from 0, its advantages telescope to it.
-        gains = prm.advantages(asked, solutions)
+        gains = ask_advantages(asked, solutions)
         steps, roots = tuple(np.cumsum(row, dtype=np.float32) for row in gains.steps), [0.0] * len(problems)
     else:
         steps = ask(prm, asked, solutions).steps

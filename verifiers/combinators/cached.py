@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.capabilities import Advantages, OfParts, RootValues, advantages_of, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -36,6 +36,11 @@ class Cached:
     def root_values(self) -> RootValues | None:
         """The value of each empty prefix, kept as scores are; None where the scorer does not know it."""
         return None if root_values_of(self.scorer) is None else self._root_values
+
+    @property
+    def advantages(self) -> Advantages | None:
+        """The scorer's own, which are not kept; None where it has none."""
+        return advantages_of(self.scorer)
 
     def remembering(self) -> Cached:
         """A cache on this file; what it lacks is scored by a scorer with a memory, where there can be one."""

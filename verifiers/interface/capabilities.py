@@ -9,6 +9,7 @@ from verifiers.interface.scoring import Scorer, Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
 
 RootValues: TypeAlias = Callable[[Sequence[Problem]], Scores]
+Advantages: TypeAlias = Callable[[Sequence[Problem], Sequence[Solution]], Scores]
 T = TypeVar("T")
 
 
@@ -66,6 +67,12 @@ def root_values_of(scorer: object) -> RootValues | None:
         return check_rows(scorer, problems, None, root_values(problems))
 
     return ask
+
+
+def advantages_of(scorer: object) -> Advantages | None:
+    """How to ask for each step's gain alone, as a PAV knows it; None where the scorer does not."""
+    advantages: Advantages | None = getattr(scorer, "advantages", None)
+    return advantages
 
 
 def separator_of(scorer: object) -> str | None:

@@ -143,6 +143,7 @@ def test_direct_training_makes_a_genrm(tmp_path):
     assert (entry["kind"], entry["mode"]) == ("genrm", "direct")
 
 
+@pytest.mark.slow
 def test_rationales_are_learnt_and_an_interruption_changes_no_byte(tmp_path, monkeypatch):
     rows = list(evens(100))
     config = TrainConfig(max_steps=60, batch_size=16, accumulate=2, learning_rate=2e-3, save_every=25, log_every=10)

@@ -1,5 +1,7 @@
 """What a scorer has beside scores: nothing is claimed that cannot be given, and wrappers hand on what there is."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ import verifiers
 from bench.tiny import weights_folder
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps, with_outcome
 from verifiers.combinators.cached import cached
-from verifiers.interface.capabilities import remembering, root_values_of
+from verifiers.interface.capabilities import advantages_of, remembering, root_values_of
 from verifiers.interface.errors import ScoresShapeError
 
 PROBLEM = Problem("p", "C 7-9*3\n", "4")
@@ -94,3 +96,31 @@ def test_from_steps_gives_a_number_a_step_of_any_solution():
     verifiers.check_scorer(scorer, [(PROBLEM, s) for s in solutions], causal=True)
     with pytest.raises(ScoresShapeError, match=r"'p': from_steps\(.*<lambda>\) gave 1 scores for a solution of 2"):
         from_steps(lambda problem, solution: [0.5]).score([PROBLEM], solutions[:1])
+
+
+@pytest.mark.parametrize("wrap", [*WRAPPERS, None])
+def test_a_real_prm_keeps_them_with_a_memory(wrap, tmp_path):
+    prm = prms.PRM.load("tiny:prm")
+    scorer = prm if wrap is None else WRAPPERS[wrap](prm, tmp_path)
+    memory = remembering(scorer)
+    assert (memory.separator, memory.target) == (scorer.separator, scorer.target) == ("\n", "value")
+    before, after = root_values_of(scorer), root_values_of(memory)
+    assert (before is None) == (after is None)
+    if before is not None:
+        assert after([PROBLEM]).values() == before([PROBLEM]).values()
+
+
+def test_a_pav_can_be_sent_to_another_process():
+    prm = prms.PRM.load("tiny:prm")
+    solution = Solution((Step("7-9=8\n"), Step("8*3=4\n")))
+    pav = prms.PAV(prm, prms.BestOfK(prm, 4))
+    twin = pickle.loads(pickle.dumps(pav))
+    assert twin.score([PROBLEM], [solution]).steps[0].tolist() == pav.score([PROBLEM], [solution]).steps[0].tolist()
+
+
+def test_a_cache_of_a_pav_hands_on_its_advantages(tmp_path):
+    prm = prms.PRM.load("tiny:prm")
+    pav = prms.PAV(prm, prm)
+    kept = cached(pav, tmp_path / "scores.sqlite", name="pav")
+    assert advantages_of(kept) == pav.advantages
+    assert advantages_of(cached(prm, tmp_path / "scores.sqlite", name="prm")) is None
