@@ -1,6 +1,7 @@
 """The laws of a policy, executable: run `check_policy` on your own."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TypeAlias
 
 import numpy as np
@@ -25,13 +26,13 @@ def check_policy(
 ) -> None:
     r"""Check that a policy keeps the laws on which every search relies; a case is a problem and an open prefix.
 
-    1. One row a row: a solution, and a spend with one call. 2. `until="step"` adds exactly one step, or ends
-    the solution; `until="end"` ends it. 3. The text is lossless: the prefix is kept, but for separators that
-    its last step takes in, and each step but a solution's last holds the separator. 4. `max_tokens` bounds
-    the whole solution. 5. The same call twice draws the same. 6. A batch equals its singles. 7. Permuting the
-    rows permutes the solutions. 8. A memory (`policies.remembering`) changes no sample. 9. Nothing depends on
-    earlier calls. 10. Ended prefixes are refused with a ValueError. 11. Another seed may draw another
-    solution; not asked at temperature 0.
+    1. One row a row: a solution, and a spend with one call and no amount below 0. 2. `until="step"` adds
+    exactly one step, or ends the solution; `until="end"` ends it. 3. The text is lossless: the prefix is kept,
+    but for separators that its last step takes in, and each step but a solution's last holds the separator. 4.
+    `max_tokens` bounds the whole solution. 5. The same call twice draws the same. 6. A batch equals its
+    singles. 7. Permuting the rows permutes the solutions. 8. A memory (`policies.remembering`) changes no
+    sample. 9. Nothing depends on earlier calls. 10. Ended prefixes are refused with a ValueError. 11. Another
+    seed may draw another solution; not asked at temperature 0. 12. A log-probability a token, none above 0.
 
     >>> from policies import Scripted
     >>> from verifiers import Problem, Solution
@@ -64,6 +65,8 @@ def check_policy(
     _refusal(policy, cases, sampling)
     if sampling.temperature > 0:
         _draws(policy, cases, sampling, seed)
+    for until in untils:
+        _tests_something(rows, first[until], until)
 
 
 def _extend(policy: Policy, rows: Sequence[Draw], until: Until, sampling: Sampling) -> tuple[Solution, ...]:
@@ -78,6 +81,15 @@ def _extend(policy: Policy, rows: Sequence[Draw], until: Until, sampling: Sampli
     return reply.solutions
 
 
+def _tests_something(rows: Sequence[Draw], solutions: Sequence[Solution], until: Until) -> None:
+    """Raise ValueError where no row was extended by any text: the laws would hold of anything."""
+    if not any(
+        s.stop is not Stop.FAILED and s.text != prefix.text for (_, prefix, _), s in zip(rows, solutions, strict=True)
+    ):
+        reason = next((s.reason for s in solutions if s.reason), "they add no text")
+        raise ValueError(f"check_policy: none of {len(rows)} rows was extended with until={until!r} ({reason})")
+
+
 def _check_row(row: Draw, reply: Extended, i: int, until: Until, sampling: Sampling) -> None:
     """The laws that a row keeps or breaks alone."""
     (problem, prefix, _), solution, spend = row, reply.solutions[i], reply.spend[i]
@@ -89,6 +101,8 @@ def _check_row(row: Draw, reply: Extended, i: int, until: Until, sampling: Sampl
 
     if spend.policy_calls != 1:
         raise broken("one row a row", f"a spend of {spend.policy_calls:g} policy calls")
+    if not all(getattr(spend, field.name) >= 0 for field in fields(spend)):
+        raise broken("no amount of a spend is below 0", spend)
     if solution.stop is Stop.FAILED:
         return
     old, new = len(prefix.steps), solution.steps[len(prefix.steps) :]
@@ -101,6 +115,11 @@ def _check_row(row: Draw, reply: Extended, i: int, until: Until, sampling: Sampl
     for step in new[: None if solution.stop is Stop.OPEN else -1]:
         if sampling.separator not in step.text:
             raise broken("a step ends with its separator", f"the step {step.text!r}")
+    for step in new:
+        if len(step.logprobs or ()) not in (0, len(step.tokens or ())) or any(
+            not p <= 1e-6 for p in step.logprobs or ()
+        ):
+            raise broken("a log-probability a token, none above 0", f"{step.logprobs} for {step.tokens}")
     tokens = max(solution.token_count, prefix.token_count + spend.sampled_tokens)
     if tokens > sampling.max_tokens:
         raise broken("max_tokens bounds the whole solution", f"{tokens:g} tokens, over {sampling.max_tokens}")

@@ -27,7 +27,7 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     `transformers:MODEL` decodes with this library's own loop, `vllm:MODEL` with vLLM's engine, which is to be closed
     (`policies.VLLM`): `context=4096` bounds a row's tokens, `rows=64` the rows computed side by side, `gib=3` the
     memory of keys and values, `share=0.45` the engine's part of a GPU, `gpus=2` splits the model over two, and
-    `eager=yes` starts in seconds without compiling. `tiny:policy` is the embedded model, in float32, and
+    `eager=yes` starts in seconds without compiling. `tiny:policy` is the embedded model, in float32 unless said, and
     `package.module:name` an object of your own with a method `extend`.
 
     >>> load("vllm:model,rows=none")
@@ -40,7 +40,7 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     policy: Policy | None = object_named(spec, "extend")
     if policy is not None:
         return policy
-    parts = read_spec(spec)
+    parts = read_spec(spec, dtype="float32" if dtype == "auto" else dtype)
     if parts.kind == "transformers" and parts.has(1, "dtype"):
         return load_policy(parts.names[0], dtype=parts.dtype() or dtype)
     if parts.kind == "vllm" and parts.has(1, "dtype", *ENGINE_OPTIONS):

@@ -24,14 +24,14 @@ def weights_folder(name: str) -> Path:
     return folder
 
 
-def read_spec(text: str) -> Spec:
+def read_spec(text: str, *, dtype: str = "float32") -> Spec:
     """A spec in its parts, an embedded model's with its kind and its folder.
 
     >>> read_spec("tiny:genrm_cot,votes=4").kind
     'genrm'
 
-    An embedded policy computes in float32, which its folder does not say. Raises ValueError for a name that is not
-    shipped.
+    An embedded policy computes in `dtype` where the spec has none: its folder does not say in which. Raises
+    ValueError for a name that is not shipped.
     """
     spec = spec_parts(text)
     if spec.kind != "tiny" or len(spec.names) != 1:
@@ -39,5 +39,5 @@ def read_spec(text: str) -> Spec:
     folder = weights_folder(spec.names[0])
     entry = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("stepbeam")
     if entry is None:
-        return replace(spec, kind="transformers", names=(str(folder),), options={"dtype": "float32", **spec.options})
+        return replace(spec, kind="transformers", names=(str(folder),), options={"dtype": dtype, **spec.options})
     return replace(spec, kind=entry["kind"], names=(str(folder),))

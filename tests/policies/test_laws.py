@@ -101,6 +101,20 @@ def without_spend(policy, prefixes, reply, options):
     return Extended(reply.solutions)
 
 
+def owed(policy, prefixes, reply, options):
+    return Extended(reply.solutions, tuple(replace(spend, sampled_tokens=-5) for spend in reply.spend))
+
+
+def unlikely(policy, prefix, solution, options):
+    step = replace(solution.steps[-1], tokens=(1, 2), logprobs=(0.5, -1.0))
+    return replace(solution, steps=(*solution.steps[:-1], step))
+
+
+def one_logprob(policy, prefix, solution, options):
+    step = replace(solution.steps[-1], tokens=(1, 2), logprobs=(-0.5,))
+    return replace(solution, steps=(*solution.steps[:-1], step))
+
+
 def never_ends(policy, prefix, solution, options):
     return replace(solution, stop=Stop.OPEN) if options["until"] == "end" else solution
 
@@ -138,6 +152,9 @@ def counts_new_tokens_only(policy, prefix, solution, options):
     ("spoil", "law", "seen"),
     [
         (fewer, "one row a row", "8 rows got 7 solutions"),
+        (owed, "no amount of a spend is below 0", "sampled_tokens=-5"),
+        (each(unlikely), "a log-probability a token, none above 0", "0.5"),
+        (each(one_logprob), "a log-probability a token, none above 0", "(1, 2)"),
         (without_spend, "one row a row", "'p1' got a spend of 0 policy calls"),
         (each(two_steps), 'until="step" adds exactly one step', "'p1' got 2 steps"),
         (each(no_step), 'until="step" adds exactly one step', "'p1' got 0 steps"),
@@ -202,3 +219,12 @@ def test_cases_that_test_nothing_are_refused():
     for cases in (CASES[:1], [*CASES, (P1, Solution((Step("4"),), Stop.EOS))]):
         with pytest.raises(ValueError, match="give two or more, each with an open prefix"):
             check_policy(Scripted(says), cases)
+
+
+@pytest.mark.parametrize("until", ["step", "end"])
+def test_a_policy_that_never_extends_a_row_tests_nothing(until: str) -> None:
+    def refuses(policy, prefix, solution, options):
+        return failed("no server", prefix.steps) if options["until"] == until else solution
+
+    with pytest.raises(ValueError, match=rf"none of 8 rows was extended with until='{until}' \(no server\)"):
+        check_policy(Broken(each(refuses)), CASES, sampling=replace(ROOM, temperature=0.0))
