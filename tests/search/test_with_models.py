@@ -66,6 +66,7 @@ def test_a_beam_step_computes_its_new_tokens_only(prm: verifiers.Scorer) -> None
     assert result.spend.cached_prompt_tokens > 5 * result.spend.prompt_tokens
 
 
+@pytest.mark.slow
 def test_search_beats_sampling(orm: verifiers.Scorer, prm: verifiers.Scorer) -> None:
     task = load_task("chain", count=40, seed=6)
     common = {"answers": task.answers, "sampling": task.sampling}

@@ -225,7 +225,8 @@ def killed_and_resumed(command: list[str], environment: dict[str, str], rng: ran
     return kills
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
     environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
     assert killed_and_resumed([sys.executable, "-m", "bench.commands.cli", *COMMAND], environment, random.Random(seed))

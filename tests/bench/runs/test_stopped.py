@@ -28,6 +28,7 @@ mortal = Mortal()
 """
 
 
+@pytest.mark.slow
 def test_a_stopped_engine_is_no_rows_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (tmp_path / "mortals").mkdir()
     (tmp_path / "mortals/__init__.py").write_text("")

@@ -102,6 +102,7 @@ def five_tokens() -> Transformers:
     return Transformers(LlamaForCausalLM(config).eval(), tokenizer)
 
 
+@pytest.mark.slow
 def test_the_mean_sampled_gradient_is_the_exact_policy_gradient():
     policy, problem = five_tokens(), Problem("p", "ab")
     # E over groups of (r - mean of G) grad log pi is (G - 1) / G of the gradient of E r.
@@ -393,6 +394,7 @@ def test_a_pavs_credit_is_the_provers_advantage():
             np.testing.assert_allclose(advantages, 0.5 * np.repeat(gains, counts), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [3, 1])  # of one group the second process has nothing to do
 def test_several_processes_learn_what_one_does(tmp_path, groups):
     here = Path(__file__).parent

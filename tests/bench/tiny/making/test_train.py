@@ -68,6 +68,7 @@ def test_the_loss_covers_the_solution_and_its_end_alone():
     assert ids[1, :6].tolist() == encode("C 1\n=1")
 
 
+@pytest.mark.slow
 def test_language_models_learn_and_repeat(monkeypatch):
     monkeypatch.setattr("bench.tiny.making.lm.PROMPTS", dict.fromkeys(WORLDS, 20))
     monkeypatch.setattr("bench.tiny.making.lm.FEWER_PROMPTS", {})
@@ -89,6 +90,7 @@ def test_language_models_learn_and_repeat(monkeypatch):
     assert [row["step"] for row in log] == [6]
 
 
+@pytest.mark.slow
 def test_reward_models_learn_where_the_error_is():
     """Wrong digits are 7s here: a few steps are enough to tell."""
     rollouts = [
