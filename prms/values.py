@@ -18,7 +18,7 @@ from verifiers.interface.capabilities import remembering
 from verifiers.interface.files import digest_of, replace_text, replacing
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
-from verifiers.interface.seeds import seed_at
+from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem, Solution, Stop
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def collect_values(
             raise ValueError(f"collect_values({name}={value}): it must be 1 or more")
     if not problems:
         raise ValueError("collect_values was given no problems")
-    _unique_ids(problems)
+    check_unique_ids(problem.id for problem in problems)
     sampling = sampling or Sampling()
     plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)
     folder = Path(out)
@@ -262,11 +262,3 @@ def _summary(records: Sequence[Record]) -> Record:
         "seconds": sum(record["seconds"] for record in records),
         "spend": {key: value for key, value in asdict(spend).items() if value},
     }
-
-
-def _unique_ids(problems: Sequence[Problem]) -> None:
-    seen: set[str] = set()
-    for problem in problems:
-        if problem.id in seen:
-            raise ValueError(f"problem id {problem.id!r} occurs twice: seeds derive from ids, so make them unique")
-        seen.add(problem.id)

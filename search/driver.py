@@ -19,7 +19,7 @@ from search.result import SearchResult
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend, ask
-from verifiers.interface.seeds import seed_at
+from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def drive(
     """
     sampling, budget = sampling or Sampling(), budget or Budget()
     runs = [_Search(problem, strategy) for problem, strategy in searches]
-    _unique_ids(runs)
+    check_unique_ids(run.problem.id for run in runs)
     calls = _Calls(remembering(policy), scorers, sampling, seed)
     deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
     bar = _progress_bar(len(runs)) if progress else None
@@ -282,14 +282,6 @@ class _Calls:
 
 class _WrongLengthError(ValueError):
     """A reply that cannot be matched with its rows: raised through, never a row's failure."""
-
-
-def _unique_ids(runs: Sequence[_Search]) -> None:
-    seen: set[str] = set()
-    for run in runs:
-        if run.problem.id in seen:
-            raise ValueError(f"problem id {run.problem.id!r} occurs twice: seeds derive from ids, so make them unique")
-        seen.add(run.problem.id)
 
 
 def _progress_bar(total: int) -> "tqdm[NoReturn]":

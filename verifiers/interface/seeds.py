@@ -1,5 +1,6 @@
 """Where random numbers come from: a place in a search, not an order of events."""
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 
@@ -14,3 +15,12 @@ def seed_at(seed: int, problem_id: str, *place: int | str) -> int:
     """
     text = "\x1f".join((str(seed), problem_id, *map(str, place)))
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+
+
+def check_unique_ids(ids: Iterable[str]) -> None:
+    """Raise ValueError for an id of a problem that occurs twice: the seeds of both would be equal."""
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise ValueError(f"problem id {name!r} occurs twice: seeds derive from ids, so make them unique")
+        seen.add(name)
