@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForTokenClassification
+from transformers import LlamaForTokenClassification
 
 import policies
 import search
-from policies.models.tiny_example import tiny_tokenizer
+from policies.models.tiny_example import tiny_model
 from prms import PRM
 from verifiers import Problem, Scorer, Scores, Solution, Spend
 
@@ -47,19 +47,10 @@ def reply(problem: Problem, prefix: Solution, seed: int) -> str:
 
 
 def random_prm() -> tuple[Any, Any]:
+    model, tokenizer = tiny_model(width=256, layers=4, heads=8, context=1024)
+    model.config.num_key_value_heads, model.config.num_labels = 8, 1
     torch.manual_seed(0)
-    tokenizer = tiny_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=768,
-        num_hidden_layers=4,
-        num_attention_heads=8,
-        num_key_value_heads=8,
-        max_position_embeddings=1024,
-        num_labels=1,
-    )
-    return LlamaForTokenClassification(config).eval(), tokenizer
+    return LlamaForTokenClassification(model.config).eval(), tokenizer
 
 
 def main() -> int:

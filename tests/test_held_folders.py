@@ -45,19 +45,11 @@ REPRODUCTIONS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", TRAININGS)
-def test_a_second_training(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", TRAININGS | REPRODUCTIONS)
+def test_a_second_one_in_the_folder(tmp_path: Path, name: str) -> None:
     with held(tmp_path / "out"):
         with pytest.raises(BlockingIOError, match=REFUSED):
-            TRAININGS[name](tmp_path / "out")
-        assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
-
-
-@pytest.mark.parametrize("name", REPRODUCTIONS)
-def test_a_second_reproduction(tmp_path: Path, name: str) -> None:
-    with held(tmp_path / "out"):
-        with pytest.raises(BlockingIOError, match=REFUSED):
-            REPRODUCTIONS[name](tmp_path / "out")
+            (TRAININGS | REPRODUCTIONS)[name](tmp_path / "out")
         assert [p.name for p in (tmp_path / "out").iterdir()] == [".lock"]
 
 

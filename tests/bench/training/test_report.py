@@ -1,7 +1,6 @@
 """Plots, the HTML view of credits and the audit of a real training, and of made-up ones."""
 
 import json
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,20 +11,9 @@ from bench.training.report import attributions_page, write_report
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.grpo.metrics import rank_correlation, repeated_steps
 from policies.models.tiny_example import tiny_model
-from verifiers import Problem, Solution, Step, from_steps
+from tests.stand_ins import steps, vowels
+from verifiers import Problem, Solution, Step
 from verifiers.interface.errors import BadInput
-
-
-@from_steps
-def vowels(problem, solution):
-    """A verifier that has an opinion of solutions that were cut off, too."""
-    right = float(sum(c in "aeiou" for c in solution.text) >= 2)
-    return ([math.nan] * (len(solution.steps) - 1) + [right])[: len(solution.steps)]
-
-
-@from_steps
-def steps(problem, solution):
-    return [(len(step.text) % 5) / 4 for step in solution.steps]
 
 
 @pytest.fixture(scope="module")

@@ -51,17 +51,7 @@ def make(kind):
         return Qwen2ForCausalLM(Qwen2Config(**SHAPE, **COMMON, num_key_value_heads=2, tie_word_embeddings=True))
     if kind == "mistral sliding":
         return MistralForCausalLM(MistralConfig(**SHAPE, **COMMON, num_key_value_heads=2, sliding_window=7))
-    config = GPT2Config(
-        vocab_size=V,
-        n_positions=96,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        eos_token_id=0,
-        bos_token_id=1,
-        initializer_range=0.2,
-    )
-    return GPT2LMHeadModel(config)
+    return GPT2LMHeadModel(GPT2Config(**COMMON, n_embd=32, n_layer=2, n_head=4))
 
 
 KINDS = ["llama", "llama tied", "qwen2", "gpt2", "mistral sliding"]

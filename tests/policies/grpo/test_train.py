@@ -23,24 +23,12 @@ from policies.grpo.update import TrainingRow, part_values, parts, row_logprobs, 
 from policies.models.tiny_example import tiny_model, tiny_tokenizer
 from policies.training import resume
 from policies.training.loop import Loop
+from tests.stand_ins import steps, vowels
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(6)]
 SHORT = Sampling(max_tokens=12)
 CONFIG = GRPOConfig(steps=4, groups=3, group_size=4, sampling=SHORT, learning_rate=1e-2, seed=1)
-
-
-@from_steps
-def vowels(problem, solution):
-    """A verifier that has an opinion of solutions that were cut off, too."""
-    right = float(sum(c in "aeiou" for c in solution.text) >= 2)
-    return ([math.nan] * (len(solution.steps) - 1) + [right])[: len(solution.steps)]
-
-
-@from_steps
-def steps(problem, solution):
-    """A PRM whose score of a step is decided by its text."""
-    return [(len(step.text) % 5) / 4 for step in solution.steps]
 
 
 @from_steps

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 import policies
 import search
@@ -211,11 +211,7 @@ def line_breaks():
 
 def that_says(tokenizer, said, *, after):
     """A policy that says these tokens behind `after` ids, at any temperature, whatever it reads."""
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
-    )
-    policy = Transformers(LlamaForCausalLM(config).eval(), tokenizer)
+    policy = Transformers(random_llama(len(tokenizer)), tokenizer)
     wrapped = policy.model.forward
 
     def forward(input_ids, position_ids, **options):

@@ -13,6 +13,7 @@ from policies import Sampling, Transformers
 from policies.training.config import TrainConfig
 from policies.training.examples import next_token_loss
 from policies.training.skipped import SkippedRowsWarning
+from tests.stand_ins import InterruptedOnce
 from tests.tiny_models import batch_of
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers.genrm import train as module
@@ -155,19 +156,12 @@ def test_rationales_are_learnt_and_an_interruption_changes_no_byte(tmp_path, mon
     assert sum(j.reason is None for j in judged) >= 95
     said = [(j.yes[0] > j.no[0]) == r.right for j, r in zip(judged, rows, strict=True) if j.reason is None]
     assert np.mean(said) > 0.9
-    calls = []
-
-    def interrupted(model, batch):
-        calls.append(1)
-        if len(calls) == 110:
-            raise KeyboardInterrupt
-        return next_token_loss(model, batch)
-
+    interrupted = InterruptedOnce(next_token_loss, 110)
     monkeypatch.setattr(module, "next_token_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_genrm(POLICY, rows, mode="cot", out=tmp_path / "parts", format=SHORT, config=config)
     train_genrm(POLICY, rows, mode="cot", out=tmp_path / "parts", format=SHORT, config=config)
-    assert len(calls) == 110 + 2 * 10
+    assert interrupted.calls == 110 + 2 * 10
     assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
 
 

@@ -5,66 +5,56 @@ import time
 import pytest
 
 from verifiers.grading.answers import EXACT, GSM8K, MATH
-from verifiers.grading.extraction import after_answer_is, after_hashes, boxed, first_number, last_line, last_number
+from verifiers.grading.extraction import (
+    Extractor,
+    after_answer_is,
+    after_hashes,
+    boxed,
+    first_number,
+    last_line,
+    last_number,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"),
+    ("extractor", "text", "answer"),
     [
-        (r"so \boxed{5}", "5"),
-        (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
-        (r"\boxed{\left\{ x : x > 0 \right\}}", r"\left\{ x : x > 0 \right\}"),
-        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
-        (r"\boxed{1} and then \boxed{2}", "2"),
-        (r"\boxed{1}, as asked: in \boxed{}", "1"),
-        (r"\boxed{\boxed{3}}", "3"),
-        (r"\fbox{7}", "7"),
-        (r"\boxed {8}", "8"),
-        (r"\boxed{9} or \boxed{10", "9"),  # cut off
-        (r"} \boxed{4}", "4"),
-        ("no box", None),
+        (boxed, r"so \boxed{5}", "5"),
+        (boxed, r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
+        (boxed, r"\boxed{\left\{ x : x > 0 \right\}}", r"\left\{ x : x > 0 \right\}"),
+        (boxed, r"\boxed{\{1,2\}}", r"\{1,2\}"),
+        (boxed, r"\boxed{1} and then \boxed{2}", "2"),
+        (boxed, r"\boxed{1}, as asked: in \boxed{}", "1"),
+        (boxed, r"\boxed{\boxed{3}}", "3"),
+        (boxed, r"\fbox{7}", "7"),
+        (boxed, r"\boxed {8}", "8"),
+        (boxed, r"\boxed{9} or \boxed{10", "9"),  # cut off
+        (boxed, r"} \boxed{4}", "4"),
+        (boxed, "no box", None),
+        (after_hashes, "6*3=18\n#### 18", "18"),
+        (after_hashes, "####18\n", "18"),
+        (after_hashes, "#### $1,200\nQuestion: ...", "$1,200"),
+        (after_hashes, "#### Step 2: multiply\n5", None),
+        (after_hashes, "#### Final Answer\n5", None),
+        (after_hashes, "##### 5", None),
+        (after_hashes, "#### 1\n#### 2", "2"),
+        (after_answer_is, "The answer is $600.", "$600"),
+        (after_answer_is, "The answer is 1.5.", "1.5"),
+        (after_answer_is, "The answer is: 12", "12"),
+        (after_answer_is, "the answer is 5. No, the answer is 6.", "6"),
+        (after_answer_is, "**Answer:** 72", "72"),
+        (after_answer_is, "The answer is **72**.", "72"),
+        (after_answer_is, r"The final answer is $\frac{1}{2}$. I hope it is correct.", r"$\frac{1}{2}$"),
+        (after_answer_is, "The answer is 12, because 3*4=12.", "12"),
+        (after_answer_is, "The answer is $5 and $6.", "$5 and $6"),
+        (after_answer_is, "The answer is C. Because ...", "C"),
+        (after_answer_is, "The answer is:\n\n18", "18"),
+        (after_answer_is, "The answer is", None),
+        (after_answer_is, "my answers are 5", None),
     ],
 )
-def test_boxed_takes_the_last_closed_box(text: str, answer: str | None) -> None:
-    assert boxed(text) == answer
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("6*3=18\n#### 18", "18"),
-        ("####18\n", "18"),
-        ("#### $1,200\nQuestion: ...", "$1,200"),
-        ("#### Step 2: multiply\n5", None),
-        ("#### Final Answer\n5", None),
-        ("##### 5", None),
-        ("#### 1\n#### 2", "2"),
-    ],
-)
-def test_hashes_mark_an_answer_and_not_a_heading(text: str, answer: str | None) -> None:
-    assert after_hashes(text) == answer
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("The answer is $600.", "$600"),
-        ("The answer is 1.5.", "1.5"),
-        ("The answer is: 12", "12"),
-        ("the answer is 5. No, the answer is 6.", "6"),
-        ("**Answer:** 72", "72"),
-        ("The answer is **72**.", "72"),
-        (r"The final answer is $\frac{1}{2}$. I hope it is correct.", r"$\frac{1}{2}$"),
-        ("The answer is 12, because 3*4=12.", "12"),
-        ("The answer is $5 and $6.", "$5 and $6"),
-        ("The answer is C. Because ...", "C"),
-        ("The answer is:\n\n18", "18"),
-        ("The answer is", None),
-        ("my answers are 5", None),
-    ],
-)
-def test_the_answer_is_the_rest_of_the_sentence(text: str, answer: str | None) -> None:
-    assert after_answer_is(text) == answer
+def test_a_box_hashes_or_a_sentence_states_an_answer(extractor: Extractor, text: str, answer: str | None) -> None:
+    assert extractor(text) == answer
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import policies
 from bench.tiny import weights_folder
 from policies.training.config import TrainConfig
 from policies.training.skipped import SkippedRowsWarning
+from tests.stand_ins import InterruptedOnce
 from verifiers import ImplicitReward, Labelled, Problem, Solution, Step, Stop, split_steps, with_outcome
 from verifiers.reward_models import train_dpo as module
 from verifiers.reward_models.train_dpo import Preference, dpo_values, pair_ids, preference_pairs, train_dpo
@@ -89,19 +90,12 @@ def test_the_first_margin_after_a_step_is_that_of_our_own_scorer(tmp_path):
 
 def test_an_interruption_changes_no_byte(tuned, tmp_path, monkeypatch):
     out, config = tuned
-    calls = []
-
-    def interrupted(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 10:
-            raise KeyboardInterrupt
-        return dpo_values(*args, **kwargs)
-
+    interrupted = InterruptedOnce(dpo_values, 10)
     monkeypatch.setattr(module, "dpo_values", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_dpo(POLICY, PAIRS, out=tmp_path / "dpo", beta=0.5, config=config)
     train_dpo(POLICY, PAIRS, out=tmp_path / "dpo", beta=0.5, config=config)
-    assert len(calls) == 10 + 2 * 5
+    assert interrupted.calls == 10 + 2 * 5
     assert (tmp_path / "dpo" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
 
 

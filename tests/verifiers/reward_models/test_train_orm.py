@@ -24,7 +24,11 @@ from policies.training.examples import reward_loss
 from policies.training.folder import base_digest, finish_folder
 from policies.training.planned import step_count
 from policies.training.skipped import SkippedRowsWarning
+<<<<<<< HEAD
 from tests.tiny_models import batch_of
+=======
+from tests.stand_ins import InterruptedOnce
+>>>>>>> b7c3146 (Tests share their stand-ins and tables, and benchmarks the tiny model)
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
 from verifiers.interface.files import held
 from verifiers.reward_models import train_reward as shared
@@ -238,19 +242,12 @@ def test_lora_resumes_to_the_same_bytes_with_dropout_and_bfloat16(tmp_path, monk
         learning_rate=1e-2, save_dtype="bfloat16",
     )  # fmt: skip
     train_orm(POLICY, ROWS, out=tmp_path / "whole", config=config)
-    calls = []
-
-    def interrupted(model, batch):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return reward_loss(model, batch)
-
+    interrupted = InterruptedOnce(reward_loss, 4)
     monkeypatch.setattr(shared, "reward_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_orm(POLICY, ROWS, out=tmp_path / "parts", config=config)
     train_orm(POLICY, ROWS, out=tmp_path / "parts", config=config)
-    assert len(calls) == 4 + 3
+    assert interrupted.calls == 4 + 3
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert load_file(tmp_path / "parts" / "model.safetensors")["score.weight"].dtype is torch.bfloat16
 
