@@ -15,9 +15,9 @@ from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
 from verifiers.interface.capabilities import OfParts, RootValues, root_values_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, check_rows
+from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import Judge, nan_row
+from verifiers.reward_models.reward_model import Judge
 
 _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
 
@@ -67,7 +67,7 @@ class IncrementalPRM:
         rows = self.rows_of(problems, solutions)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         scores, costs = self._read(problems, readable)
-        steps = [scores.get(i, nan_row(len(solution.steps))) for i, solution in enumerate(solutions)]
+        steps = [scores.get(i, silent_row(len(solution.steps))) for i, solution in enumerate(solutions)]
         spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
         return check_rows(self, problems, solutions, Scores(tuple(steps), tuple(spend), reasons, self.reduce))

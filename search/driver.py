@@ -8,9 +8,8 @@ results for problems P and Q together equal those for P and for Q, in any batch 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NoReturn, TypeVar
-
-import numpy as np
+from itertools import islice
+from typing import NoReturn, TypeVar
 
 from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
@@ -18,12 +17,9 @@ from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
-from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend, ask
+from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem, Solution, Stop, failed
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -90,7 +86,9 @@ def drive(
     check_unique_ids(run.problem.id for run in runs)
     calls = _Calls(remembering(policy), scorers, sampling, seed)
     deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
-    bar = _progress_bar(len(runs)) if progress else None
+    from tqdm import tqdm
+
+    bar: tqdm[NoReturn] = tqdm(total=len(runs), unit="problem", desc="search", disable=not progress)
     for run in runs:
         run.send(None)
     active = [run for run in runs if run.result is None]
@@ -107,11 +105,9 @@ def drive(
         if unknown:
             raise ValueError(f"a strategy asked for the scorer {unknown[0].request!r}: there are {sorted(scorers)}")
         active = [run for run in active if run.result is None]
-        if bar is not None:
-            bar.update(len(runs) - len(active) - bar.n)
-    if bar is not None:
-        bar.update(len(runs) - bar.n)
-        bar.close()
+        bar.update(len(runs) - len(active) - bar.n)
+    bar.update(len(runs) - bar.n)
+    bar.close()
     return [run.result for run in runs if run.result is not None]
 
 
@@ -153,15 +149,15 @@ def _affordable(run: _Search, budget: Budget, sampling: Sampling) -> int:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
 class _Calls:
     """The merged calls to the policy and the scorers."""
 
-    def __init__(self, policy: Policy | None, scorers: Mapping[str, Scorer], sampling: Sampling, seed: int) -> None:
-        self.policy = policy
-        self.scorers = scorers
-        self.sampling = sampling
-        self.seed = seed
-        self.worked: set[str] = set()  # who has answered at least one row
+    policy: Policy | None
+    scorers: Mapping[str, Scorer]
+    sampling: Sampling
+    seed: int
+    worked: set[str] = field(default_factory=set)  # who has answered at least one row
 
     def extend(self, granted: Sequence[tuple[_Search, int]], until: Until) -> None:
         if not granted:
@@ -191,17 +187,15 @@ class _Calls:
             return failed(reason, prefixes[i].steps), Spend(policy_calls=1)
 
         started = time.perf_counter()
-        extended = self._row_by_row("policy", call, fail, problems)
+        extended = iter(self._row_by_row("policy", call, fail, problems))
         seconds = (time.perf_counter() - started) / len(problems)
-        row = 0
         for run, rows in granted:
-            mine = extended[row : row + rows]
-            run.answered.extend(solution for solution, _ in mine)
-            run.spends.extend(spend for _, spend in mine)
+            answers = list(islice(extended, rows))
+            run.answered.extend(solution for solution, _ in answers)
+            run.spends.extend(spend for _, spend in answers)
             run.samples += rows
-            run.tokens += sum(spend.sampled_tokens for _, spend in mine)
+            run.tokens += sum(spend.sampled_tokens for _, spend in answers)
             run.policy_seconds += rows * seconds
-            row += rows
 
     def score(self, asking: Sequence[_Search], by: str) -> None:
         """One call for all; failed solutions are not sent: their score is NaN with their own reason."""
@@ -213,39 +207,31 @@ class _Calls:
             alive = [s for s in run.request.solutions if s.stop is not Stop.FAILED]
             problems.extend([run.problem] * len(alive))
             solutions.extend(alive)
-        reduce: list[Scores] = []
+        reduces: list[Reduce] = []
 
-        def call(i: int, j: int) -> list[tuple[Scores, int]]:
+        def call(i: int, j: int) -> list[tuple[FloatArray, Spend, str | None]]:
             scores = ask(scorer, problems[i:j], solutions[i:j])
-            reduce.append(scores)
-            return [(scores, k) for k in range(len(scores))]
+            reduces.append(scores.reduce)
+            return list(zip(scores.steps, scores.spend, scores.reasons, strict=True))
 
-        def fail(i: int, reason: str) -> tuple[Scores, int]:
-            silent = np.full(len(solutions[i].steps), np.nan, dtype=np.float32)
-            return Scores((silent,), (Spend(scorer_calls=1),), (reason,)), 0
+        def fail(i: int, reason: str) -> tuple[FloatArray, Spend, str | None]:
+            return silent_row(len(solutions[i].steps)), Spend(scorer_calls=1), reason
 
         started = time.perf_counter()
-        scored = self._row_by_row(f"scorer {by!r}", call, fail, problems) if problems else []
+        scored = iter(self._row_by_row(f"scorer {by!r}", call, fail, problems) if problems else [])
         seconds = (time.perf_counter() - started) / max(1, len(problems))
-        row = 0
         for run in asking:
             assert isinstance(run.request, Score)
-            steps, spends, reasons = [], [], []
+            rows: list[tuple[FloatArray, Spend, str | None]] = []
             for solution in run.request.solutions:
                 if solution.stop is Stop.FAILED:
-                    steps.append(np.full(len(solution.steps), np.nan, dtype=np.float32))
-                    spends.append(ZERO)
-                    reasons.append(solution.reason)
-                    continue
-                scores, k = scored[row]
-                steps.append(scores.steps[k])
-                spends.append(scores.spend[k])
-                reasons.append(scores.reasons[k])
-                row += 1
-                run.scorer_seconds += seconds
+                    rows.append((silent_row(len(solution.steps)), ZERO, solution.reason))
+                else:
+                    rows.append(next(scored))
+                    run.scorer_seconds += seconds
+            steps, spends, reasons = zip(*rows, strict=True) if rows else ((), (), ())
             run.spends.extend(spends)
-            how = reduce[0].reduce if reduce else "last"
-            run.send(Scores(tuple(steps), tuple(spends), tuple(reasons), how))
+            run.send(Scores(steps, spends, reasons, reduces[0] if reduces else "last"))
 
     def _row_by_row(
         self,
@@ -282,9 +268,3 @@ class _Calls:
 
 class _WrongLengthError(ValueError):
     """A reply that cannot be matched with its rows: raised through, never a row's failure."""
-
-
-def _progress_bar(total: int) -> "tqdm[NoReturn]":
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit="problem", desc="search")

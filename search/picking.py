@@ -26,14 +26,13 @@ def pick(
     unfinished = [i for i, solution in enumerate(pool) if not solution.finished]
     values[unfinished] = np.nan
     chosen = select(Pool(problem, values, lambda: answer_classes(pool, answers)))
+    answer = solution = None
     if chosen is None:
-        return SearchResult(
-            problem, None, None, tuple(pool), scores, tree=tree, reason=reason or _why_nothing(pool, scores)
-        )
-    solution = pool[chosen]
-    return SearchResult(
-        problem, answers.extract(solution.text), solution, tuple(pool), scores, tree=tree, reason=reason
-    )
+        reason = reason or _why_nothing(pool, scores)
+    else:
+        solution = pool[chosen]
+        answer = answers.extract(solution.text)
+    return SearchResult(problem, answer, solution, tuple(pool), scores, tree=tree, reason=reason)
 
 
 def answer_classes(pool: Sequence[Solution], answers: Answers) -> list[int]:

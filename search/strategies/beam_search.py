@@ -64,9 +64,7 @@ def beam_search(
     if final is not None and final is getattr(scorer, "base", None):
         final = getattr(judge, "base", final)  # a PAV's base has read the beams already
     scorers = {"search": judge} if final is None else {"search": judge, "final": final}
-    return drive(
-        searches, policy, scorers, sampling=sampling or Sampling(), budget=budget, seed=seed, progress=progress
-    )
+    return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +91,28 @@ def _beam_search(
         slots = width - len(done)
         n = slots * expand // len(beam)
         children, out = yield from extend([prefix for _, prefix in beam], n, "step")
-        unique, parents, twins = _merge_twins(children, [place for place, _ in beam], n)
-        scores = yield from score(unique)
+        unique, twins = _merge_twins(children, [place for place, _ in beam], n)
+        scores = yield from score([solution for solution, _ in unique])
         reduce = scores.reduce
         candidates = [
             _Candidate(solution, parent, steps, float(value), reason or solution.reason)
-            for solution, parent, steps, value, reason in zip(
-                unique, parents, scores.steps, scores.values(), scores.reasons, strict=True
+            for (solution, parent), steps, value, reason in zip(
+                unique, scores.steps, scores.values(), scores.reasons, strict=True
             )
         ]
         _refuse_silence(problem, candidates)
         ranked = sorted((c for c in candidates if not np.isnan(c.value)), key=lambda c: -c.value)
         kept = [c for c in ranked if c.solution.stop in (Stop.OPEN, Stop.EOS)][:slots]
-        chosen = {id(c) for c in kept}
+        kept_ids = {id(c) for c in kept}
         failures += [c.reason for c in candidates if c.reason]
         cut += [c for c in candidates if c.solution.stop is Stop.LENGTH]
         done += [c for c in kept if c.solution.finished]
         opened = [c for c in kept if not c.solution.finished]
         beam = []
         for c in candidates:
-            if id(c) in chosen and not c.solution.finished:
+            if id(c) in kept_ids and not c.solution.finished:
                 beam.append((len(tree), c.solution))
-            tree.append(Node(c.parent, depth, c.solution, c.value, _fate(c, id(c) in chosen)))
+            tree.append(Node(c.parent, depth, c.solution, c.value, _fate(c, id(c) in kept_ids)))
         tree += [Node(parent, depth, twin, float("nan"), Fate.PRUNED) for twin, parent in twins]
         if not beam or out:
             break
@@ -130,21 +128,17 @@ def _beam_search(
 
 def _merge_twins(
     children: Sequence[Solution], parents: Sequence[int], n: int
-) -> tuple[list[Solution], list[int], list[tuple[Solution, int]]]:
-    """Candidates of different text, their parents, and the twins left out."""
+) -> tuple[list[tuple[Solution, int]], list[tuple[Solution, int]]]:
+    """Candidates of different text and the twins left out, each with its parent."""
     seen: set[tuple[str, Stop]] = set()
-    unique: list[Solution] = []
-    unique_parents: list[int] = []
+    unique: list[tuple[Solution, int]] = []
     twins: list[tuple[Solution, int]] = []
     for i, child in enumerate(children):
         key = (child.text, child.stop)
-        if key in seen and child.stop is not Stop.FAILED:
-            twins.append((child, parents[i // n]))
-            continue
+        is_twin = key in seen and child.stop is not Stop.FAILED
+        (twins if is_twin else unique).append((child, parents[i // n]))
         seen.add(key)
-        unique.append(child)
-        unique_parents.append(parents[i // n])
-    return unique, unique_parents, twins
+    return unique, twins
 
 
 def _refuse_silence(problem: Problem, candidates: Sequence[_Candidate]) -> None:

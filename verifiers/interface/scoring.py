@@ -205,6 +205,11 @@ def check_rows(
     return scores
 
 
+def silent_row(steps: int) -> FloatArray:
+    """No opinion at any step, shape (steps,)."""
+    return np.full(steps, np.nan, dtype=np.float32)
+
+
 def outcome_scores(
     solutions: Sequence[Solution],
     values: Sequence[float],
@@ -222,7 +227,7 @@ def outcome_scores(
     """
     rows = []
     for solution, value in zip(solutions, values, strict=True):
-        row = np.full(len(solution.steps), np.nan, dtype=np.float32)
+        row = silent_row(len(solution.steps))
         if solution.finished and solution.steps:
             row[-1] = value
         rows.append(row)

@@ -11,7 +11,7 @@ import numpy as np
 from policies.models.engine_options import DType
 from policies.policy import TokenPolicy
 from verifiers.interface.naming import policy_name
-from verifiers.interface.scoring import FloatArray, Scores, Spend
+from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop
 
 
@@ -75,7 +75,7 @@ class ImplicitReward:
         alive = [i for i, solution in enumerate(solutions) if solution.stop is not Stop.FAILED]
         asked = [problems[i] for i in alive], [solutions[i] for i in alive]
         tuned, base = self.policy.logprobs(*asked), self.reference.logprobs(*asked)
-        steps: list[FloatArray] = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        steps: list[FloatArray] = [silent_row(len(s.steps)) for s in solutions]
         spend = [Spend(scorer_calls=1)] * len(solutions)
         reasons = [s.reason for s in solutions]
         for k, i in enumerate(alive):

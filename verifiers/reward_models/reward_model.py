@@ -1,6 +1,5 @@
 """Loading a reward model's folder, and one batched forward that reads it out at given positions."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from policies.models.pretrained import (
 )
 from policies.models.tensors import read_tensors, tensor_names
 from policies.models.token_rows import TokenRow, token_rows
-from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend
+from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
 
 # Hidden states (n, d) at the ends of steps, to P(good), shape (n,).
@@ -134,7 +133,7 @@ def read_rows(
         backbone, judge, [problems[i] for i in readable], list(readable.values()), batch_tokens=batch_tokens
     )
     values = dict(zip(readable, read, strict=True))
-    steps = tuple(values.get(i, nan_row(length)) for i, length in enumerate(lengths))
+    steps = tuple(values.get(i, silent_row(length)) for i, length in enumerate(lengths))
     spend = spend_of(backbone, head, problems, [readable.get(i) for i in range(len(rows))])
     return Scores(steps, tuple(spend), tuple(row if isinstance(row, str) else None for row in rows), reduce)
 
@@ -218,8 +217,3 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
         hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
     values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
-
-
-def nan_row(length: int) -> FloatArray:
-    """No opinion at any step, shape (length,)."""
-    return np.full(length, math.nan, dtype=np.float32)
