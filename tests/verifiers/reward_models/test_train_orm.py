@@ -24,11 +24,8 @@ from policies.training.examples import reward_loss
 from policies.training.folder import base_digest, finish_folder
 from policies.training.planned import step_count
 from policies.training.skipped import SkippedRowsWarning
-<<<<<<< HEAD
-from tests.tiny_models import batch_of
-=======
 from tests.stand_ins import InterruptedOnce
->>>>>>> b7c3146 (Tests share their stand-ins and tables, and benchmarks the tiny model)
+from tests.tiny_models import batch_of
 from verifiers import ORM, Labelled, Problem, Solution, Step, Stop, check_scorer, split_steps
 from verifiers.interface.files import held
 from verifiers.reward_models import train_reward as shared
