@@ -1,6 +1,7 @@
 """`stepbeam run`: a task, a policy, strategies and budgets into a run folder."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from bench.commands.options import add_limit_and_scorers, add_out_and_seed
@@ -36,23 +37,10 @@ def run(options: argparse.Namespace) -> None:
     """Run the plan that the options make, and show its curves."""
     from bench.commands.results import carry_out, slug
 
-    plan = RunPlan(
-        task=options.task,
-        policy=options.policy,
-        scorers=named_scorers(options.scorer),
-        strategies=tuple(options.strategies.split(",")) if options.strategies else (),
-        n=options.n,
-        limit=options.limit,
-        seed=options.seed,
-        expand=options.expand,
-        max_steps=options.max_steps,
-        chunk=options.chunk,
-        temperature=options.temperature,
-        top_p=options.top_p,
-        top_k=options.top_k,
-        max_tokens=options.max_tokens,
-        dtype=options.dtype,
-    )
+    given = {f.name: getattr(options, f.name) for f in fields(RunPlan) if hasattr(options, f.name)}
+    given["scorers"] = named_scorers(options.scorer)
+    given["strategies"] = tuple(options.strategies.split(",")) if options.strategies else ()
+    plan = RunPlan(**given)
     if not plan.strategies:
         plan = plan.with_default_strategies()
     carry_out(plan, options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}"))

@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TextIO
 
@@ -135,23 +136,9 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
+    given = {f.name: getattr(options, f.name) for f in fields(TrainConfig) if hasattr(options, f.name)}
     try:
-        return TrainConfig(
-            epochs=options.epochs,
-            max_steps=options.steps,
-            batch_size=options.batch_size,
-            accumulate=options.accumulate,
-            learning_rate=options.learning_rate,
-            schedule=options.schedule,
-            lora_rank=options.lora_rank,
-            lora_alpha=options.lora_alpha,
-            max_length=options.max_length,
-            balance=options.balance,
-            bf16=options.bf16,
-            gradient_checkpointing=options.gradient_checkpointing,
-            save_every=options.save_every,
-            seed=options.seed,
-        )
+        return TrainConfig(**given, max_steps=options.steps)
     except ValueError as error:
         raise BadInput(str(error)) from None
 

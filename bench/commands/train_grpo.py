@@ -52,9 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("save-every", "steps between checkpoints"),
         ("evaluate-every", "steps between evaluations; 0: never"),
         ("attribute-every", "steps between records of every step's credit; 0: never"),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=getattr(_DEFAULT, name.replace("-", "_")), help=what or None)
-    for name, what in (
         ("prm-coef", "what the PRM's advantages are multiplied by"),
         ("clip-low", ""),
         ("clip-high", ""),
@@ -62,9 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("learning-rate", ""),
         ("weight-decay", ""),
     ):
-        parser.add_argument(
-            f"--{name}", type=float, default=getattr(_DEFAULT, name.replace("-", "_")), help=what or None
-        )
+        default = getattr(_DEFAULT, name.replace("-", "_"))
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=what or None)
     parser.add_argument("--temperature", type=float, help="default: the task's")
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
     parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")

@@ -62,30 +62,30 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
         for score, label in zip(steps.tolist(), row.labels, strict=True)
         if not math.isnan(label)
     ]
-    said = [pair for pair in pairs if not math.isnan(pair[0])]
-    return Judged(
-        np.array([score for score, _, _ in said]),
-        np.array([label for _, label, _ in said]),
-        tuple(problem for _, _, problem in said),
-        len(pairs) - len(said),
-        next((reason for reason in scores.reasons if reason), None),
-    )
+    return judged(pairs, next((reason for reason in scores.reasons if reason), None))
 
 
-def quality_of(judged: Judged) -> Quality:
+def judged(rows: Sequence[tuple[float, float, str]], reason: str | None = None) -> Judged:
+    """Rows of a score, a label and a problem; a score of NaN is silence."""
+    spoken = [row for row in rows if not math.isnan(row[0])]
+    scores, labels = (np.array([row[i] for row in spoken], dtype=np.float64) for i in (0, 1))
+    return Judged(scores, labels, tuple(row[2] for row in spoken), len(rows) - len(spoken), reason)
+
+
+def quality_of(judgements: Judged) -> Quality:
     """Accuracy, AUC and loss; raises ValueError where nothing was judged."""
-    p, y = judged.scores, judged.labels
+    p, y = judgements.scores, judgements.labels
     if not len(p):
-        raise ValueError(f"no row has both a score and a label ({judged.reason or 'the scorer is silent on all'})")
-    names = {problem: i for i, problem in enumerate(dict.fromkeys(judged.problems))}
+        raise ValueError(f"no row has both a score and a label ({judgements.reason or 'the scorer is silent on all'})")
+    names = {problem: i for i, problem in enumerate(dict.fromkeys(judgements.problems))}
     hits = (p >= 0.5) == (y >= 0.5)
     counts = np.zeros((len(names), 2))
-    np.add.at(counts, [names[problem] for problem in judged.problems], np.stack([hits, np.ones(len(hits))], axis=1))
+    np.add.at(counts, [names[problem] for problem in judgements.problems], np.stack([hits, np.ones(len(hits))], axis=1))
     accuracy, low, high = mean_interval(counts[:, 0] / counts[:, 1], sizes=counts[:, 1])
     good = y >= 0.5
     return Quality(
         labels=len(y),
-        silent=judged.silent,
+        silent=judgements.silent,
         accuracy=accuracy,
         low=low,
         high=high,
@@ -135,7 +135,7 @@ def quality_table(quality: Quality, name: str) -> str:
 
 
 def quality_record(quality: Quality, name: str) -> dict[str, object]:
-    """The same as JSON's fields."""
+    """The figures as JSON's fields."""
     return {
         "file": name,
         **{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(quality).items()},

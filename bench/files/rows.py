@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
@@ -179,7 +179,16 @@ class ProblemRow:
 
 
 WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow
+SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
 AnyRow = TypeVar("AnyRow", SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+
+
+def by_problem(rows: Iterable[SolutionRow]) -> dict[str, list[SolutionRow]]:
+    """Each problem's rows, by its id."""
+    grouped: dict[str, list[SolutionRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.problem, []).append(row)
+    return grouped
 
 
 def to_row(row: WrittenRow) -> Row:

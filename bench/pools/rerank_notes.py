@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.diagnostics.label_quality import Judged, quality_of
+from bench.diagnostics.label_quality import judged, quality_of
 from bench.pools.rows import GradedSolutions
 from bench.pools.saved_pool import SavedPool
 
@@ -35,9 +35,9 @@ def notes_on_scorers(
     """How each scorer's numbers agree with right and wrong, solution by solution."""
     for name in names:
         rows = [
-            (value, float(right), found.saved.problem.id)
-            for found, mine in zip(graded, values, strict=True)
-            for value, right in zip(mine[name].tolist(), found.correct, strict=True)
+            (value, float(right), pool.saved.problem.id)
+            for pool, scores in zip(graded, values, strict=True)
+            for value, right in zip(scores[name].tolist(), pool.correct, strict=True)
             if right is not None
         ]
         yield f"{name}: {_quality(rows)}"
@@ -46,7 +46,7 @@ def notes_on_scorers(
 def notes_on_votes(names: Iterable[str], values: Sequence[Mapping[str, npt.NDArray[np.float64]]]) -> Iterator[str]:
     """Of scores that make no weights of votes."""
     for name in names:
-        if any((mine[name] < 0).any() for mine in values):
+        if any((scores[name] < 0).any() for scores in values):
             yield (
                 f"{name}: some scores are below 0; in weighted_majority each vote of these makes its answer lighter, "
                 "so use probabilities there"
@@ -54,18 +54,16 @@ def notes_on_votes(names: Iterable[str], values: Sequence[Mapping[str, npt.NDArr
 
 
 def _quality(rows: Sequence[tuple[float, float, str]]) -> str:
-    scores, labels = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
-    spoken = ~np.isnan(scores)
-    if not spoken.any():
+    spoken = judged(rows)
+    if not spoken.problems:
         return "no opinion on any solution"
-    problems = tuple(row[2] for row, speaks in zip(rows, spoken, strict=True) if speaks)
-    quality = quality_of(Judged(scores[spoken], labels[spoken], problems, int((~spoken).sum())))
+    quality = quality_of(spoken)
     silent = f", silent on {quality.silent}" if quality.silent else ""
     if np.isnan(quality.auc):
-        only = "right" if labels[spoken].all() else "wrong"
+        only = "right" if spoken.labels.all() else "wrong"
         return f"all {quality.labels} solutions with a score are {only}; nothing can be told apart{silent}"
     at_half = ""
-    if scores[spoken].min() >= 0.0 and scores[spoken].max() <= 1.0:  # else a half means nothing
+    if spoken.scores.min() >= 0.0 and spoken.scores.max() <= 1.0:  # else a half means nothing
         at_half = (
             f"; right and wrong told apart at 0.5 with accuracy {quality.accuracy:.3f} "
             f"({quality.low:.3f}-{quality.high:.3f})"

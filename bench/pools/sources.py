@@ -3,15 +3,13 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
-from bench.files.rows import ProblemRow, SampleRow, ScoreRow, from_row
+from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, read_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"
-R = TypeVar("R", SampleRow, ScoreRow)
 
 
 def source_rows(source: str) -> Iterator[tuple[str, Row]]:
@@ -71,7 +69,7 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
             yield where, {**row, "solutions": pools[name]}
 
 
-def _of_pools(path: Path, kind: type[R]) -> Iterator[R]:
+def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
     """The rows of pools; those that another strategy kept, which are no pools, are left out."""
     for where, row in _rows_of(path):
         strategy = row.get("strategy")

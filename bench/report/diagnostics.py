@@ -7,10 +7,9 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from bench.diagnostics.label_quality import Judged, auc, quality_of
+from bench.diagnostics.label_quality import auc, judged, quality_of
 from bench.diagnostics.reliability import expected_calibration_error, reliability
 from bench.report.curves import Curve
 from bench.report.folder import Folder
@@ -50,23 +49,21 @@ def diagnostics(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
 
 def _agreement(rows: Sequence[tuple[float, float, str]]) -> Row:
     """How its numbers agree with right and wrong."""
-    spoken = [row for row in rows if not math.isnan(row[0])]
-    silent = len(rows) - len(spoken)
-    if not spoken:
-        return {"labels": 0, "silent": silent}
-    problems = tuple(row[2] for row in spoken)
-    scores, labels = (np.array([row[i] for row in spoken], dtype=np.float64) for i in (0, 1))
-    quality = quality_of(Judged(scores, labels, problems, silent))
+    spoken = judged(rows)
+    scores, labels, problems = spoken.scores, spoken.labels, spoken.problems
+    if not problems:
+        return {"labels": 0, "silent": spoken.silent}
+    quality = quality_of(spoken)
     probability = scores.min() >= 0.0 and scores.max() <= 1.0  # else a half, and calibration, mean nothing
     return {
         "labels": quality.labels,
-        "silent": silent,
+        "silent": spoken.silent,
         "right": float(labels.mean()),
         "auc": None if math.isnan(quality.auc) else quality.auc,
         "auc_within": _auc_within(scores, labels, problems),
         "accuracy": [quality.accuracy, quality.low, quality.high] if probability else None,
         "ece": expected_calibration_error(scores, labels) if probability else None,
-        "bins": [asdict(found) for found in reliability(scores, labels, groups=problems)] if probability else [],
+        "bins": [asdict(one) for one in reliability(scores, labels, groups=problems)] if probability else [],
     }
 
 
@@ -98,8 +95,8 @@ def _turn(folder: Folder, curve: Curve) -> Row:
     for n in sizes:
         if n > peak:
             problems = [p for p in table[n] if p in table[peak]]
-            found = compare([table[n][p] for p in problems], [table[peak][p] for p in problems])
-            if found.difference < 0 and found.p < level:
-                falls.append({"n": n, **asdict(found)})
+            comparison = compare([table[n][p] for p in problems], [table[peak][p] for p in problems])
+            if comparison.difference < 0 and comparison.p < level:
+                falls.append({"n": n, **asdict(comparison)})
     points = [[p.n, p.accuracy, p.low, p.high] for p in curve.points]
     return {"scorer": curve.key[1], "points": points, "peak": peak, "falls": falls, "level": level}

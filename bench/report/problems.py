@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, json_number
+from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
 from verifiers.interface.files import Row
@@ -26,17 +26,11 @@ class ProblemRows:
 
 def problem_rows(folder: Folder, *, most: int) -> list[ProblemRows]:
     """The first `most` problems of a run, each with its rows."""
-    shown = {row.id: ProblemRows(row, [], [], []) for row in folder.problems[:most]}
-    for sample in folder.samples:
-        if sample.problem in shown:
-            shown[sample.problem].samples.append(sample)
-    for score in folder.scores:
-        if score.problem in shown:
-            shown[score.problem].scores.append(score)
-    for node in folder.trees:
-        if node.problem in shown:
-            shown[node.problem].trees.append(node)
-    return list(shown.values())
+    samples, scores, trees = by_problem(folder.samples), by_problem(folder.scores), by_problem(folder.trees)
+    return [
+        ProblemRows(row, samples.get(row.id, []), scores.get(row.id, []), trees.get(row.id, []))
+        for row in folder.problems[:most]
+    ]
 
 
 def list_records(rows: Sequence[ProblemRows], folder: Folder, curves: Sequence[Curve]) -> list[Row]:
@@ -88,7 +82,7 @@ def _gaps(drawn: Iterable[SampleRow], scores: Iterable[ScoreRow]) -> dict[str, f
 
 def detail_record(rows: ProblemRows) -> Row:
     """All of a problem; texts stand once in `texts`, and steps are places in it."""
-    texts = _Texts({})
+    texts: dict[str, int] = {}
     samples: dict[tuple[str, str | None, int], list[SampleRow]] = defaultdict(list)
     for row in rows.samples:
         samples[row.strategy, row.scorer, row.n].append(row)
@@ -100,18 +94,13 @@ def detail_record(rows: ProblemRows) -> Row:
         "answer": rows.problem.answer,
         "pools": [_pool_record(key, pool, rows.scores, texts) for key, pool in samples.items()],
         "trees": [_tree_record(key, nodes, texts) for key, nodes in trees.items()],
-        "texts": list(texts.places),
+        "texts": list(texts),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    """Texts in the order they came; beam searches repeat the same steps over and over."""
-
-    places: dict[str, int]
-
-    def place(self, text: str) -> int:
-        return self.places.setdefault(text, len(self.places))
+def _place(text: str, texts: dict[str, int]) -> int:
+    # Beam searches repeat the same steps over and over.
+    return texts.setdefault(text, len(texts))
 
 
 def _prompt_record(prompt: Any) -> list[list[str]]:
@@ -122,7 +111,7 @@ def _prompt_record(prompt: Any) -> list[list[str]]:
 
 
 def _pool_record(
-    key: tuple[str, str | None, int], pool: Sequence[SampleRow], scores: Sequence[ScoreRow], texts: _Texts
+    key: tuple[str, str | None, int], pool: Sequence[SampleRow], scores: Sequence[ScoreRow], texts: dict[str, int]
 ) -> dict[str, Any]:
     strategy, scorer, n = key
     place = {row.index: i for i, row in enumerate(pool)}
@@ -147,11 +136,11 @@ def _pool_record(
     }
 
 
-def _solution_record(row: SampleRow, texts: _Texts) -> dict[str, Any]:
+def _solution_record(row: SampleRow, texts: dict[str, int]) -> dict[str, Any]:
     tokens = row.tokens
     return {
         "index": row.index,
-        "steps": [texts.place(text) for text in row.steps],
+        "steps": [_place(text, texts) for text in row.steps],
         "stop": row.stop,
         "reason": row.reason,
         "answer": row.answer,
@@ -162,14 +151,14 @@ def _solution_record(row: SampleRow, texts: _Texts) -> dict[str, Any]:
     }
 
 
-def _tree_record(key: tuple[str, int], nodes: Sequence[TreeRow], texts: _Texts) -> dict[str, Any]:
+def _tree_record(key: tuple[str, int], nodes: Sequence[TreeRow], texts: dict[str, int]) -> dict[str, Any]:
     place = {row.node: i for i, row in enumerate(nodes)}
     return {
         "scorer": key[0],
         "n": key[1],
         "parent": [place.get(row.parent, -1) for row in nodes],
         "depth": [row.depth for row in nodes],
-        "text": [texts.place(row.text) for row in nodes],
+        "text": [_place(row.text, texts) for row in nodes],
         "stop": [row.stop for row in nodes],
         "value": [_short(row.value) for row in nodes],
         "fate": [row.fate for row in nodes],

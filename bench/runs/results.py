@@ -1,11 +1,10 @@
 """From the rows of a run folder to its results."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.files.rows import SampleRow, ScoreRow
+from bench.files.rows import SampleRow, by_problem
 from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
 from bench.runs.plan import RunPlan
@@ -13,8 +12,6 @@ from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
-
-R = TypeVar("R", SampleRow, ScoreRow)
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
@@ -24,8 +21,8 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
     pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
     for number, problems in enumerate(chunks(task.problems, plan.chunk)):
-        pools = _by_problem(folder.samples(pool_unit(number)))
-        said = {s: _by_problem(folder.scores(score_unit(number, s))) for s in scorers}
+        pools = by_problem(folder.samples(pool_unit(number)))
+        said = {s: by_problem(folder.scores(score_unit(number, s))) for s in scorers}
         record = folder.committed[pool_unit(number)]
         for problem in problems:
             rows = pools[problem.id]
@@ -53,17 +50,10 @@ def _beam_outcomes(
     assert contest.scorer is not None
     for n, _, _ in plan.beams():
         unit = beam_unit(number, contest.scorer, n)
-        kept = _by_problem(folder.samples(unit))
+        kept = by_problem(folder.samples(unit))
         for problem in ids:
             right = any(row.chosen and row.correct is True for row in kept.get(problem, []))
             yield Outcome(problem, contest, n, float(right), 0.0, spend_of(folder.committed[unit], problem))
-
-
-def _by_problem(rows: Iterable[R]) -> dict[str, list[R]]:
-    grouped: dict[str, list[R]] = {}
-    for row in rows:
-        grouped.setdefault(row.problem, []).append(row)
-    return grouped
 
 
 def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:

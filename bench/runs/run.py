@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import search
-from bench.files.rows import SampleRow, ScoreRow, TreeRow
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
 from bench.files.run_folder import RunFolder, open_run
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
@@ -136,9 +136,7 @@ class _Chunk:
         self.folder.commit(pool_unit(self.number), record, samples=rows)
 
     def score(self, name: str, parts: _Parts) -> None:
-        pools: dict[str, list[SampleRow]] = {problem.id: [] for problem in self.problems}
-        for row in self.folder.samples(pool_unit(self.number)):
-            pools[row.problem].append(row)
+        pools = by_problem(self.folder.samples(pool_unit(self.number)))
         scored = search.score(
             [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], parts.scorers[name]
         )
