@@ -248,6 +248,7 @@ def test_what_a_real_policy_spends_on_scores_is_the_scorers(tiny_policy):
     assert (spend.sampled_tokens, spend.policy_calls, spend.policy_flops, spend.scorer_calls) == (0, 0, 0, 1)
 
 
+@pytest.mark.slow
 def test_beam_search_on_values_beats_a_sample(tiny_policy):
     common = {"answers": TASK.answers, "sampling": TASK.sampling}
     value = RolloutValue(TASK.verifier, tiny_policy, 4, sampling=TASK.sampling)

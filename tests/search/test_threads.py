@@ -96,7 +96,9 @@ SCORERS: dict[str, Make] = {
 SHORT = verifiers.GenRMFormat(direct="", cot="C {problem}{solution}\n", solver="", verdict="=", yes="1", no="2")
 
 
-@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "genrm" else []) for name in SCORERS]
+)
 def test_one_scorer(policy: Transformers, pools: dict[str, Sequence[Solution]], name: str) -> None:
     scorer = SCORERS[name](policy)
     same_scores(lambda p: scorer.score([p] * len(pools[p.id]), pools[p.id]))

@@ -245,7 +245,7 @@ def test_a_row_that_lacks_a_field_is_named(folder, capsys, name):
             complaint = capsys.readouterr().err
             assert f"{name}.jsonl, line {len(others) + 1}: no {key!r}" in complaint
     path.write_text("[1]\n")
-    with pytest.raises(BadInput, match=rf"{name}\.jsonl, line 1: not an object"):
+    with pytest.raises(BadInput, match=rf"{name}\.jsonl:1: not a line that was written here"):
         read_folder(folder, "x")
 
 

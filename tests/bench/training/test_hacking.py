@@ -12,6 +12,8 @@ from policies import GRPOConfig, grpo_train
 from policies.grpo.advantages import CREDITS
 from verifiers import from_function, from_steps
 
+pytestmark = pytest.mark.slow  # some dozen trainings
+
 WORD = "keb"
 CONFIG = GRPOConfig(
     steps=60, groups=8, group_size=8, sampling=SAMPLING, learning_rate=3e-3, save_every=0, attribute_every=0

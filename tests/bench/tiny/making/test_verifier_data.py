@@ -144,6 +144,7 @@ def test_lines_side_by_side_are_read_as_if_each_were_alone():
     assert first is None or sum(1 << int(n) for n in bits) == countdown.reachable(first)
 
 
+@pytest.mark.slow
 def test_the_trainings_learn_and_repeat(monkeypatch):
     monkeypatch.setattr("bench.tiny.making.lookahead.PREFIXES", 2)
     for learn in (learn_lookahead, partial(learn_errors, rows=dict.fromkeys(WORLDS, 2), prefixes=2)):
