@@ -54,7 +54,7 @@ def rerank(
     without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each
     pool's scores as they are made into `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
     one with a further scorer scores with this one only. Raises BadInput for a source that holds no pools, for an
-    unknown way or reducer, and where another process writes the folder.
+    unknown way or reducer, and for a folder with other files in it, BlockingIOError where another process writes there.
     """
     _known("select", select, SELECTORS)
     _known("reduce", reduce, REDUCERS)
@@ -65,8 +65,23 @@ def rerank(
         if name in recorded:
             raise BadArgument("scorer", name, f"the pools record scores of that name; write OTHER={scorers[name]}")
     _check_out(out, sources)
-    with held(out):
-        loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
+    loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
+    config: dict[str, object] = {
+        "pools": [str(source) for source in sources],
+        "scorers": [f"{name}={spec}" for name, spec in scorers.items()],
+        "select": list(select),
+        "reduce": list(reduce),
+        "sizes": list(sizes),
+        "columns": [f"{ours}={theirs}" for ours, theirs in (columns or {}).items()],
+        "answers": next((name for name, known in ANSWERS.items() if known is answers), "own"),
+        "separator": separator,
+        "limit": limit,
+        "seed": seed,
+    }
+    with held(out, owner="config.toml"):
+        _check_rerank(out, sources)
+        if not (out / "config.toml").exists():
+            _write_config(out, config)  # a killed command's folder says whose it is
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
@@ -98,30 +113,26 @@ def rerank(
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
         results = Results(tuple(outcomes), notes)
-        config: dict[str, object] = {
-            "pools": [str(source) for source in sources],
-            "scorers": [f"{name}={spec}" for name, spec in scorers.items()],
-            "select": list(select),
-            "reduce": list(reduce),
-            "sizes": list(sizes),
-            "columns": [f"{ours}={theirs}" for ours, theirs in (columns or {}).items()],
-            "answers": next((name for name, known in ANSWERS.items() if known is answers), "own"),
-            "separator": separator,
-            "limit": limit,
-            "seed": seed,
-        }
-        write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
+        _write_config(out, config)
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     return results
 
 
+def _write_config(out: Path, config: Mapping[str, object]) -> None:
+    write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
+
+
 def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
-    """Refuse a folder where results would replace what is read, a run, or the results of other pools."""
+    """Refuse a folder where results would replace what is read."""
     for source in sources:
         if out.resolve() in (Path(source).resolve(), Path(source).resolve().parent):
             raise BadArgument("out", out, f"{source} is read from there, and results could replace it; choose another")
+
+
+def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
+    """Refuse the folder of a run, or of a rerank of other pools."""
     if (out / "journal.jsonl").exists():
         raise BadArgument("out", out, "this folder holds a run; choose another")
     config = out / "config.toml"

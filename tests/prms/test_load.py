@@ -104,7 +104,7 @@ def test_objects_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert policies.load("my_parts.things:policy").extend
     assert verifiers.load("my_parts.things:scorer") is prms.load("my_parts.things:scorer")
     for load, name in ((policies.load, "scorer"), (verifiers.load, "policy"), (prms.load, "policy")):
-        with pytest.raises(ValueError, match=rf"{name} in my_parts.things is a .* without the method"):
+        with pytest.raises(ValueError, match=rf"my_parts.things:{name}' is a .*the method"):
             load(f"my_parts.things:{name}")
     with pytest.raises(ValueError, match="cannot import it"):
         prms.load("my_parts.nothing:scorer")

@@ -48,6 +48,11 @@ def are_accepted(prm: prms.PRM, orm: verifiers.ORM, transformers: policies.Trans
     scorers.extend(prms.RolloutValue(verifiers.AnswerVerifier(), source, k=4) for source in sources)
 
 
+def laws_of_a_policy(problems: Sequence[Problem], policy: policies.Policy) -> None:
+    cases = [(problem, Solution(())) for problem in problems]
+    assert_type(policies.check_policy(policy, cases, sampling=policies.Sampling()), None)
+
+
 def searches(problems: Sequence[Problem], policy: policies.Policy, scorer: verifiers.Scorer) -> None:
     results = search.best_of_n(problems, policy, scorer, n=8)
     assert_type(results, list[search.SearchResult])

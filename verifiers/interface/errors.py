@@ -10,9 +10,13 @@
     RuntimeError
       EngineStoppedError    a policy or a scorer whose engine can answer no call any more
 
-Catch ValueError for what one call was given, and EngineStoppedError to start an engine again. Of a policy's or a
-scorer's other errors a search makes the reason of the row that they were for. The commands end with one line on
-BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program and keeps its traceback.
+    Exception
+      search.OutOfBudget    thrown into a strategy whose budget is spent, to be answered with what it has
+
+Catch ValueError for what one call was given (a policy's answer of another length too), and EngineStoppedError to
+start an engine again. Of a policy's or a scorer's other errors a search makes the reason of the row that they were
+for. The commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of
+the program and keeps its traceback.
 """
 
 

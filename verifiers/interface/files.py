@@ -14,6 +14,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from verifiers.interface.errors import BadInput
 
 Row = dict[str, Any]
@@ -128,8 +130,10 @@ def digest_of(rows: Iterable[object]) -> str:
 
 
 def _named_fields(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     if not is_dataclass(value):
-        return float(value)  # a number of numpy's
+        raise TypeError(f"a {type(value).__name__} has no digest")
     return {f.name: held for f in fields(value) if (held := getattr(value, f.name)) != f.default}
 
 

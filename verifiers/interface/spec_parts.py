@@ -106,7 +106,9 @@ def object_named(spec: str, method: str) -> Any:
     try:
         value = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot import it ({error})") from None
-    if not hasattr(value, method) or isinstance(value, type):
-        raise ValueError(f"{name} in {module} is a {type(value).__name__} without the method .{method}()")
+        raise ValueError(f"{spec!r}: cannot import it ({error})") from None
+    if isinstance(value, type):
+        raise ValueError(f"{spec!r} is a class; name an object made of it, with the method .{method}()")
+    if not hasattr(value, method):
+        raise ValueError(f"{spec!r} is a {type(value).__name__} without the method .{method}()")
     return value

@@ -59,6 +59,24 @@ def test_results_of_other_pools_are_never_replaced(capsys) -> None:
     assert (config["sizes"], config["select"], config["answers"]) == ([1, 2, 4], ["soft"], "math")
 
 
+def test_a_folder_of_other_files_is_never_written_into(capsys) -> None:
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("dear diary")
+    assert "mine: this folder holds other files" in fails(capsys, "rerank", write("pool.jsonl"), "--out=mine")
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_command_that_ended_early_goes_on_in_its_folder(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: object) -> None:
+        raise BadInput("stopped")
+
+    write("pool.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.pools.rerank.write_results", stopped)
+        assert "stopped" in fails(capsys, "rerank", "pool.jsonl", "--out=out", "--n=2")
+    assert main(["rerank", "pool.jsonl", "--out=out", "--n=2"]) == 0
+
+
 def test_a_command_can_be_read_off_its_folder() -> None:
     options = ["--columns=answer=gold", "--limit=2", "--separator= ", "--answers=exact", "--n=3", "--reduce=min"]
     rows = [{"prompt": f"{i}?", "gold": "1", "solutions": solutions(i)} for i in range(3)]
