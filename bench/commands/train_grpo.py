@@ -9,7 +9,6 @@ from bench.files.run_folder import make_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
 from bench.tasks.tasks import TINY, load_task
-from bench.tiny import load_task as load_tiny
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Sampling
@@ -76,7 +75,8 @@ def run(options: argparse.Namespace) -> None:
     from policies.backends.transformers import Transformers
     from policies.grpo.train import grpo_train
 
-    task = _task(options.task, options.limit)
+    limit = _PROBLEMS if options.limit is None and options.task in TINY else options.limit
+    task = load_task(options.task, limit=limit, split="train")
     judged = _held_out(options, task)
     try:
         config = _config(options, task.sampling)
@@ -110,17 +110,6 @@ def run(options: argparse.Namespace) -> None:
     for line in summary(read_metrics(options.out)):
         print(line)
     print(f"- files: {', '.join(str(p) for p in [options.out / 'model', options.out / 'metrics.jsonl', *files])}")
-
-
-def _task(spec: str, limit: int | None) -> Task:
-    if spec in TINY:
-        if limit is not None and limit < 1:
-            raise BadInput(f"--limit {limit}: it must be 1 or more")
-        try:
-            return load_tiny(spec, count=limit or _PROBLEMS, split="train")
-        except ValueError as error:
-            raise BadInput(f"{spec}: {error}") from None
-    return load_task(spec, limit=limit)
 
 
 def _held_out(options: argparse.Namespace, task: Task) -> Task | None:

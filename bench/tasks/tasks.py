@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_rows, text_field, unique_id
 from bench.inputs.task import Task
 from bench.tiny import load_task as load_tiny
+from bench.tiny.worlds.worlds import Split
 from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import GSM8K, MATH, Answers
@@ -29,7 +30,13 @@ class _RealTask:
     hub: tuple[str, str | None, str] | None = None  # dataset, configuration, split
 
 
-_BOXED = "\n\nReason step by step, and put your final answer within \\boxed{}."
+def _boxed(max_tokens: int, hub: tuple[str, str | None, str]) -> _RealTask:
+    """A task of mathematics for large models, whose answers stand in boxes."""
+    instruction = "\n\nReason step by step, and put your final answer within \\boxed{}."
+    sampling = Sampling(temperature=0.8, max_tokens=max_tokens, separator="\n\n")
+    return _RealTask(("problem", "prompt"), instruction, str.strip, MATH, sampling, hub)
+
+
 _REAL = {
     "gsm8k": _RealTask(
         ("question", "prompt"),
@@ -39,37 +46,26 @@ _REAL = {
         Sampling(temperature=0.8, max_tokens=768),
         ("openai/gsm8k", "main", "test"),
     ),
-    "math500": _RealTask(
-        ("problem", "prompt"),
-        _BOXED,
-        str.strip,
-        MATH,
-        Sampling(temperature=0.8, max_tokens=2048, separator="\n\n"),
-        ("HuggingFaceH4/MATH-500", None, "test"),
-    ),
-    "aime24": _RealTask(
-        ("problem", "prompt"),
-        _BOXED,
-        str.strip,
-        MATH,
-        Sampling(temperature=0.8, max_tokens=8192, separator="\n\n"),
-        ("HuggingFaceH4/aime_2024", None, "train"),
-    ),
+    "math500": _boxed(2048, ("HuggingFaceH4/MATH-500", None, "test")),
+    "aime24": _boxed(8192, ("HuggingFaceH4/aime_2024", None, "train")),
     "jsonl": _RealTask(("prompt",), "", str.strip, MATH, Sampling(max_tokens=1024)),
 }
 
 
-def load_task(spec: str, *, limit: int | None = None, seed: int = 0) -> Task:
+def load_task(spec: str, *, limit: int | None = None, seed: int = 0, split: Split = "test") -> Task:
     """A task from its name: `chain`, `gsm8k`, `gsm8k:FILE`, `math500:FILE`, or a path to a JSON-lines file.
 
     `limit` keeps the first so many problems (100 for the embedded tasks where it is None, whose
-    problems are drawn with `seed`). Raises BadInput for an unknown name and for files that are
+    problems are drawn of `split` with `seed`). Raises BadInput for an unknown name and for files that are
     missing, torn, or hold rows without a prompt or with an id used before.
     """
     check_limit(limit)
     name, _, file = spec.partition(":")
     if name in TINY and not file:
-        return load_tiny(name, count=limit or 100, seed=seed)
+        try:
+            return load_tiny(name, count=limit or 100, seed=seed, split=split)
+        except ValueError as error:
+            raise BadInput(f"{spec}: {error}") from None
     if spec.endswith((".jsonl", ".jsonl.gz", ".json.gz")) and name not in _REAL:
         name, file = "jsonl", spec
     if name not in _REAL or (name == "jsonl" and not file):

@@ -70,14 +70,10 @@ def test_every_claim_stands_beside_its_measurement(plan, reports):
 
 
 @pytest.mark.slow
-def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch):
+def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch, work_again):
     monkeypatch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
     monkeypatch.setattr(pav, "KS", (2,))
     monkeypatch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
-
-    def work_again(*_, **__):
-        raise AssertionError("this was done before")
-
     for name in ("beam_search", "sample", "score", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
     again = pav.reproduce_pav(plan, processes=1)

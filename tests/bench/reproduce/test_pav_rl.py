@@ -31,12 +31,8 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
 
 
 @pytest.mark.slow
-def test_what_is_done_is_not_done_again(miniature, monkeypatch):
+def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
     plan, claims = miniature
-
-    def work_again(*_, **__):
-        raise AssertionError("this was done before")
-
     monkeypatch.setattr(pav_rl, "grpo_train", work_again)
     assert repr(reproduce_pav_rl(plan, processes=1)) == repr(claims)
     with pytest.raises(BadInput, match="holds a run with steps = 4, and 3 was asked for"):

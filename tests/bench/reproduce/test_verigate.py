@@ -67,12 +67,8 @@ def test_each_arm_was_trained_with_what_it_says(miniature):
 
 
 @pytest.mark.slow
-def test_what_is_done_is_not_done_again(miniature, monkeypatch):
+def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
     plan, claims = miniature
-
-    def work_again(*_, **__):
-        raise AssertionError("this was done before")
-
     monkeypatch.setattr(verigate_work, "grpo_train", work_again)
     again = reproduce_verigate(plan, processes=1)
     assert [repr(claim) for claim in again] == [repr(claim) for claim in claims]
