@@ -60,7 +60,8 @@ def cost_ratio(
     ]
     targets = means[2].max(axis=1) if accuracy is None else np.full(replicates + 1, accuracy)
     a, b = costs_to_reach(means[0], means[1], targets), costs_to_reach(means[2], means[3], targets)
-    ratios = _ratio(a, b)
+    with np.errstate(invalid="ignore"):  # where neither is reached
+        ratios = a / b
     drawn = ratios[1:][~np.isnan(ratios[1:])]
     # Nearest, since between a number and infinity there is nothing.
     low, high = np.quantile(drawn, [0.025, 0.975], method="nearest") if len(drawn) else (np.nan, np.nan)
@@ -91,11 +92,3 @@ def costs_to_reach(accuracies: Floats, costs: Floats, targets: Floats) -> Floats
     part = np.where(y1 > y0, (targets - y0) / np.where(y1 > y0, y1 - y0, 1.0), 1.0)
     cost: Floats = np.where(reached.any(axis=1), np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)), np.inf)
     return cost
-
-
-def _ratio(a: Floats, b: Floats) -> Floats:
-    """a / b, where either may be inf: neither reached is NaN."""
-    ratio = np.full(len(a), np.nan)
-    ratio[np.isinf(a) & np.isfinite(b)] = np.inf
-    np.divide(a, b, out=ratio, where=np.isfinite(a))
-    return ratio

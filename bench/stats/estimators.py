@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.stats.arrays import Floats, Ints
-from bench.stats.subsets import mean_over_subsets
+from bench.stats.subsets import check_sizes, mean_over_subsets
 
 _CELLS = 1 << 14  # numbers in an array while votes are counted: few enough for a cache
 
@@ -46,7 +46,7 @@ def pass_curve(correct: npt.ArrayLike, ks: Sequence[int]) -> Floats:
     [0.25, 0.5, 1.0]
     """
     right = np.asarray(correct, dtype=np.float64)
-    curve: Floats = 1.0 - _shares_without(len(right), _checked(len(right), ks))[:, int(right.sum())]
+    curve: Floats = 1.0 - _shares_without(len(right), tuple(ks))[:, int(right.sum())]
     return curve
 
 
@@ -70,7 +70,7 @@ def best_curve(correct: npt.ArrayLike, values: npt.ArrayLike, ks: Sequence[int])
     [0.25, 0.5, 0.75]
     """
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    without = _shares_without(len(right), _checked(len(right), ks))
+    without = _shares_without(len(right), tuple(ks))
     known = ~np.isnan(scores)
     _, level, counts = np.unique(-scores[known], return_inverse=True, return_counts=True)
     means = np.bincount(level, weights=right[known], minlength=len(counts)) / counts
@@ -112,7 +112,7 @@ def weighted_curve(
     >>> [x.tolist() for x in weighted_curve([0, 1, 1], [0.9, 0.5, 0.6], [0, 1, 1], [1, 3])]
     [[0.6666666666666666, 1.0], [0.0, 0.0]]
     """
-    return _votes(correct, values, classes, ks, _sum_of_scores, subsets=subsets, seed=seed)
+    return _votes(correct, values, classes, ks, lambda sums, _counts, _eligible: sums, subsets=subsets, seed=seed)
 
 
 def pessimistic_at_k(
@@ -190,10 +190,6 @@ def soft_curve(
     return mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
 
 
-def _sum_of_scores(sums: Floats, _counts: Floats, _eligible: Floats) -> Floats:
-    return sums
-
-
 def _votes(
     correct: npt.ArrayLike,
     values: npt.ArrayLike,
@@ -213,8 +209,6 @@ def _votes(
     labels, known = np.asarray(classes, dtype=np.int64), ~np.isnan(scores)
     voters = known & (labels >= 0)
     names, column = np.unique(labels[voters], return_inverse=True)
-    if not len(names):
-        return mean_over_subsets(len(right), ks, _all_wrong, subsets=subsets, seed=seed)
     columns = len(names) + 1  # the last is for those without a vote
     place = np.full(len(right), len(names))
     place[voters] = column
@@ -241,7 +235,7 @@ def _votes(
             sums[i] += sums[i - 1]
         eligible = known[rows].cumsum(axis=1, dtype=np.float64)[:, sizes - 1].T[:, None]
         weights = np.where(counts > 0, weigh(sums, counts, eligible), -np.inf)
-        top = weights.max(axis=1, keepdims=True)
+        top = weights.max(axis=1, keepdims=True, initial=-np.inf)
         winners = (weights >= top - 1e-9 * np.abs(top) - rounding) & np.isfinite(weights)
         chance: Floats = (class_right @ winners) / np.maximum(1, winners.sum(axis=1))
         return chance
@@ -254,17 +248,13 @@ def _finite(scores: Floats) -> Floats:
     return np.nan_to_num(scores, posinf=1e300, neginf=-1e300)
 
 
-def _all_wrong(rows: Ints, sizes: Ints) -> Floats:
-    return np.zeros((len(sizes), len(rows)))
-
-
 def distinct_curve(kinds: Sequence[Hashable], ks: Sequence[int]) -> Floats:
     """How many different samples a k-subset holds on average, for every k, shape (K,); `kinds` (n,) tells them apart.
 
     >>> distinct_curve(["a", "a", "b"], [1, 2, 3]).tolist()
     [1.0, 1.6666666666666667, 2.0]
     """
-    without = _shares_without(len(kinds), _checked(len(kinds), ks))
+    without = _shares_without(len(kinds), tuple(ks))
     sizes = Counter(Counter(kinds).values())  # how many kinds have so many samples
     curve: Floats = (1.0 - without[:, list(sizes)]) @ np.array(list(sizes.values()), dtype=np.float64)
     return curve
@@ -273,13 +263,7 @@ def distinct_curve(kinds: Sequence[Hashable], ks: Sequence[int]) -> Floats:
 @lru_cache(maxsize=64)
 def _shares_without(n: int, sizes: tuple[int, ...]) -> Floats:
     """The share of k-subsets of n that hold none of m items, for each k and m = 0..n; shape (K, n + 1)."""
+    check_sizes(n, sizes)
     k, m = np.array(sizes, dtype=np.float64)[:, None], np.arange(n, dtype=np.float64)
     ratios = np.maximum(0.0, n - m - k) / (n - m)
     return np.hstack([np.ones((len(sizes), 1)), np.cumprod(ratios, axis=1)])
-
-
-def _checked(n: int, ks: Sequence[int]) -> tuple[int, ...]:
-    for k in ks:
-        if not 1 <= k <= n:
-            raise ValueError(f"k={k} from a pool of {n}: k must be between 1 and the size of the pool")
-    return tuple(ks)

@@ -29,8 +29,7 @@ def mean_over_subsets(
     k, and the two, which share nothing up to k = n / 2, err in opposite ways (antithetic, Hammersley and Morton 1956).
     Raises ValueError for k below 1 or above n.
     """
-    if wrong := [k for k in ks if not 1 <= k <= n]:
-        raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
+    check_sizes(n, ks)
     if subsets < 4:
         raise ValueError(f"subsets={subsets}: their standard error needs two pairs, so 4 or more")
     sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
@@ -44,6 +43,12 @@ def mean_over_subsets(
         pairs = (values[:, ::2] + values[:, 1::2]) / 2
         means[~few], errors[~few] = pairs.mean(axis=1), pairs.std(axis=1, ddof=1) / sqrt(pairs.shape[1])
     return means[place], errors[place]
+
+
+def check_sizes(n: int, ks: Sequence[int]) -> None:
+    """Raise ValueError for a k below 1 or above n."""
+    if wrong := [k for k in ks if not 1 <= k <= n]:
+        raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
 
 
 @lru_cache(maxsize=64)
