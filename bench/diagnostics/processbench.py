@@ -114,7 +114,7 @@ def first_error(scores: npt.ArrayLike, threshold: float = 0.5) -> int | None:
     return -1
 
 
-def evaluate(cases: Sequence[Case], scores: Scores, *, threshold: float = 0.5, seed: int = 0) -> Report:
+def evaluate(cases: Sequence[Case], scores: Scores, *, threshold: float = 0.5) -> Report:
     """The three figures at a threshold that was fixed beforehand, with intervals that draw whole problems.
 
     >>> cases = [Case(Problem("a", "1+1?"), ("=2", "=3"), 1), Case(Problem("b", "2+2?"), ("=4",), -1)]
@@ -133,8 +133,8 @@ def evaluate(cases: Sequence[Case], scores: Scores, *, threshold: float = 0.5, s
     for case, predicted in zip(cases, predictions, strict=True):
         column = 2 if case.label == -1 else 0
         counts[place[case.problem.prompt], column : column + 2] += (predicted == case.label, 1)
-    erroneous, correct = (_accuracy(counts[:, k : k + 2], seed) for k in (0, 2))
-    f1 = sums_interval(counts, lambda sums: _f1(_ratio(sums[:, 0:2]), _ratio(sums[:, 2:4])), seed=seed)
+    erroneous, correct = (_accuracy(counts[:, k : k + 2]) for k in (0, 2))
+    f1 = sums_interval(counts, lambda sums: _f1(_ratio(sums[:, 0:2]), _ratio(sums[:, 2:4])))
     if {erroneous[0], correct[0]} & {0.0, 1.0}:
         low, high = (float(_f1(np.array([erroneous[k]]), np.array([correct[k]]))[0]) for k in (1, 2))
         f1 = (f1[0], low, high)
@@ -175,19 +175,19 @@ def fit_threshold(cases: Sequence[Case], scores: Scores) -> float:
     return best[2]
 
 
-def _accuracy(counts: Floats, seed: int) -> Interval:
+def _accuracy(counts: Floats) -> Interval:
     counts = counts[counts[:, 1] > 0]
     if not len(counts):
         return math.nan, math.nan, math.nan
     shares = counts[:, 0] / counts[:, 1]
     if shares.min() == shares.max() and shares[0] in (0.0, 1.0):
         return mean_interval(shares)
-    return sums_interval(counts, _ratio, seed=seed)
+    return sums_interval(counts, _ratio)
 
 
 def _ratio(sums: Floats) -> Floats:
-    ratio: Floats = np.full(len(sums), np.nan)
-    np.divide(sums[:, 0], sums[:, 1], out=ratio, where=sums[:, 1] > 0)
+    with np.errstate(invalid="ignore"):  # 0 of 0 is NaN
+        ratio: Floats = sums[:, 0] / sums[:, 1]
     return ratio
 
 

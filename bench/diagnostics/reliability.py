@@ -30,7 +30,6 @@ def reliability(
     groups: Sequence[Hashable] | None = None,
     bins: int = 10,
     replicates: int = 2000,
-    seed: int = 0,
 ) -> list[Bin]:
     """Bins of (nearly) equal mass over the sorted scores; equal scores share a bin.
 
@@ -56,7 +55,7 @@ def reliability(
     names = {name: i for i, name in enumerate(dict.fromkeys(owners))}
     owner = np.array([names[name] for name in owners])
     return [
-        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], replicates, seed))
+        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], replicates))
         for rows in _equal_mass(s, order, bins)
     ]
 
@@ -69,9 +68,7 @@ def expected_calibration_error(scores: npt.ArrayLike, labels: npt.ArrayLike, *, 
 
     With few rows it is above 0 for perfect scores too. Bins as in `reliability`.
     """
-    binned = reliability(scores, labels, bins=bins, replicates=1)
-    total = sum(b.count for b in binned)
-    return round(sum(b.count * abs(b.score - b.label) for b in binned) / total, 12)
+    return round(_error(reliability(scores, labels, bins=bins, replicates=1)), 12)
 
 
 def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: str) -> None:
@@ -80,13 +77,11 @@ def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: 
     top.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="score = share right")
     for i, (name, bins) in enumerate(curves.items()):
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        total = sum(b.count for b in bins)
-        error = sum(b.count * abs(b.score - b.label) for b in bins) / total
         x, y = [b.score for b in bins], [b.label for b in bins]
         spread = [[b.label - b.low for b in bins], [b.high - b.label for b in bins]]
         top.errorbar(
             x, y, yerr=spread, color=colour, marker=marker, markersize=5, capsize=2, elinewidth=1,
-            label=f"{name} (ECE {error:.3f}, {total:,} rows)",
+            label=f"{name} (ECE {_error(bins):.3f}, {sum(b.count for b in bins):,} rows)",
         )  # fmt: skip
         low.vlines(x, 0, [b.count for b in bins], color=colour, linewidth=2.5, alpha=0.7)
     top.set_ylim(-0.03, 1.03)
@@ -101,6 +96,10 @@ def plot_reliability(curves: Mapping[str, Sequence[Bin]], path: Path, *, title: 
     save_figure(figure, path)
 
 
+def _error(bins: Sequence[Bin]) -> float:
+    return sum(b.count * abs(b.score - b.label) for b in bins) / sum(b.count for b in bins)
+
+
 def _equal_mass(scores: Floats, order: npt.NDArray[np.intp], bins: int) -> list[npt.NDArray[np.intp]]:
     """Rows of each bin: a boundary inside a run of equal scores moves to its end."""
     ordered = scores[order]
@@ -109,10 +108,10 @@ def _equal_mass(scores: Floats, order: npt.NDArray[np.intp], bins: int) -> list[
     return [rows for rows in np.split(order, cuts) if len(rows)]
 
 
-def _interval(labels: Floats, owner: Ints, replicates: int, seed: int) -> tuple[float, float]:
+def _interval(labels: Floats, owner: Ints, replicates: int) -> tuple[float, float]:
     """95% of the mean label, whose groups are what was drawn."""
     _, place = np.unique(owner, return_inverse=True)
     counts = np.bincount(place)
     shares = np.bincount(place, weights=labels) / counts
-    _, low, high = mean_interval(shares, sizes=counts, replicates=replicates, seed=seed)
+    _, low, high = mean_interval(shares, sizes=counts, replicates=replicates)
     return low, high

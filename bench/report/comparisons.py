@@ -1,15 +1,16 @@
 """Every curve against every baseline: paired differences, and the compute to reach the baseline's best."""
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from tqdm import tqdm
 
+from bench.files.rows import json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
 from bench.stats.arrays import Floats
-from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
+from bench.stats.compute_to_reach import CostCurve, cost_ratio
 from bench.stats.paired import compare
 from verifiers.interface.files import Row
 
@@ -80,8 +81,7 @@ def _comparison(a: dict[str, tuple[float, float]], b: dict[str, tuple[float, flo
     left, right = ([side[p][0] for p in problems] for side in (a, b))
     if left == right:  # there is nothing to resample
         return {"same": True, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-    found = compare(left, right)
-    return {"same": False, "difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
+    return {"same": False, **asdict(compare(left, right))}
 
 
 def _turned(record: Row) -> Row:
@@ -104,7 +104,16 @@ def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve, *, flo
     ours, theirs = (_cost_curve(side, problems, flops=flops) for side in sides)
     target = float(theirs.correct.mean(axis=0).max())
     ratio = cost_ratio(ours, theirs)  # to the baseline's best in each draw of the problems
-    return {"measure": "flops" if flops else "n", "accuracy": target, **_ratio_record(ratio)}
+    return {
+        "measure": "flops" if flops else "n",
+        "accuracy": target,
+        # "inf" says that only the baseline reaches it; None, that neither does.
+        "value": json_number(ratio.value),
+        "low": json_number(ratio.low),
+        "high": json_number(ratio.high),
+        "reached": ratio.reached_a,
+        "reached_by_baseline": ratio.reached_b,
+    }
 
 
 def _cost_curve(side: Table, problems: Sequence[str], *, flops: bool) -> CostCurve:
@@ -112,17 +121,3 @@ def _cost_curve(side: Table, problems: Sequence[str], *, flops: bool) -> CostCur
     correct: Floats = np.array([[side[n][p][0] for n in sizes] for p in problems])
     cost: Floats = np.array([[side[n][p][1] if flops else float(n) for n in sizes] for p in problems])
     return CostCurve(correct, cost)
-
-
-def _ratio_record(ratio: Ratio) -> Row:
-    """JSON has no infinity: "inf" says that only the baseline reaches it; None, that neither does."""
-    return {
-        "value": _json(ratio.value), "low": _json(ratio.low), "high": _json(ratio.high),
-        "reached": ratio.reached_a, "reached_by_baseline": ratio.reached_b,
-    }  # fmt: skip
-
-
-def _json(number: float) -> float | str | None:
-    if math.isnan(number):
-        return None
-    return "inf" if math.isinf(number) else number

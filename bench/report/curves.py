@@ -71,11 +71,6 @@ def curve_record(curve: Curve, kinds: Sequence[Key]) -> Row:
     }
 
 
-def kinds_of(curves: Sequence[Curve]) -> list[Key]:
-    """The different strategies with their scorers over all runs: what has one colour."""
-    return list(dict.fromkeys(curve.key for curve in curves))
-
-
 def axes_of(curves: Sequence[Curve], run: int) -> list[str]:
     """What the points of a run can be drawn against: a cost of 0 is one that nobody knows."""
     points = [point for curve in curves if curve.run == run for point in curve.points]

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.files.rows import SampleRow
 from bench.report import PROBLEMS
 from bench.report.comparisons import comparisons, default_baseline
-from bench.report.curves import Curve, axes_of, curve_record, kinds_of, read_curves
+from bench.report.curves import Curve, axes_of, curve_record, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
@@ -73,7 +73,7 @@ def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
 
 def _summary(folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence[Sequence[ProblemRows]]) -> Row:
     """All but the single problems."""
-    kinds = kinds_of(curves)
+    kinds = list(dict.fromkeys(curve.key for curve in curves))  # what has one colour
     axes = [axes_of(curves, run) for run in range(len(folders))]
     return {
         "runs": [

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from bench.stats.arrays import Floats
 
 _BLOCK = 512  # problems whose weights are drawn at a time
+_LEVEL = 0.95
+_TAILS = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,6 @@ def mean_interval(
     *,
     sizes: npt.ArrayLike | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
-    level: float = 0.95,
     replicates: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float, float]:
@@ -66,14 +67,14 @@ def mean_interval(
     if agreed and bounds == (0.0, 1.0) and values[0] in bounds:
         from scipy.stats import binomtest  # takes a second to import
 
-        exact = binomtest(int(values.sum()), len(values)).proportion_ci(level)
+        exact = binomtest(int(values.sum()), len(values)).proportion_ci(_LEVEL)
         return mean, float(exact.low), float(exact.high)
     # Of agreement nothing is known but that it was seen.
     spread = 1.0 if agreed else _spread(values, weights, lower, upper)
     at_lower, at_upper = np.random.default_rng(seed).standard_gamma(spread, size=(2, replicates))
     total, weight = _weighted_sums(np.column_stack([values * weights, weights]), replicates, seed).T
     means = (total + at_lower * lower + at_upper * upper) / (weight + at_lower + at_upper)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, _TAILS)
     return mean, min(mean, float(low)), max(mean, float(high))
 
 
@@ -92,7 +93,6 @@ def sums_interval(
     per_problem: npt.ArrayLike,
     statistic: Callable[[Floats], Floats],
     *,
-    level: float = 0.95,
     replicates: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float, float]:
@@ -116,9 +116,7 @@ def sums_interval(
     drawn = statistic(counts @ values)
     point = float(statistic(values.sum(axis=0, keepdims=True))[0])
     drawn = drawn[~np.isnan(drawn)]
-    if not len(drawn):
-        return point, float("nan"), float("nan")
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn, _TAILS) if len(drawn) else (np.nan, np.nan)
     return point, float(low), float(high)
 
 

@@ -30,8 +30,7 @@ _PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("seconds a step", ("seconds.rollout", "seconds.scoring", "seconds.update")),
     ("tokens a second", ("tokens_a_second",)),
 )
-_SHOWN = 3  # training steps in the HTML view: first, middle, last
-_GROUPS = 6  # groups of each
+_GROUPS = 6  # of each step in the HTML view
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -80,9 +79,7 @@ def plot_training(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 def attributions_page(rows: Sequence[Mapping[str, Any]]) -> str:
     """The steps of some solutions, each as dark as its advantage, in one file without scripts."""
     steps = list(dict.fromkeys(row["step"] for row in rows))
-    shown = (
-        dict.fromkeys([steps[0], steps[len(steps) // 2], steps[-1]]) if len(steps) >= _SHOWN else dict.fromkeys(steps)
-    )
+    shown = dict.fromkeys((steps[0], steps[len(steps) // 2], steps[-1]) if steps else ())
     most = max((abs(row["advantage"]) for row in rows), default=0.0) or 1.0
     parts = [
         "<!doctype html><meta charset='utf-8'><title>Who got what credit</title><style>"

@@ -15,6 +15,7 @@ may stand in "rationale". Other fields are not read.
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from bench.inputs.rows import Row, read_rows, text_field
@@ -86,18 +87,14 @@ def read_format(path: Path) -> GenRMFormat:
 def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[str, Row, Problem, Solution]]:
     ids: dict[str, str] = {}
     problems: dict[str, tuple[Problem, str]] = {}
-    count = 0
-    for where, row in read_rows(path):
-        if count == limit:
-            break
-        count += 1
+    for where, row in islice(read_rows(path), limit):
         prompt = text_field(where, row, ("prompt", "question", "problem"))
         name = str(row["id"]) if row.get("id") is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
         problem, first = problems.setdefault(name, (Problem(name, prompt), where))
         if problem.prompt != prompt:
             raise BadInput(f"{where}: id {name!r} has another prompt at {first}; an id names one problem")
         yield where, row, problem, _solution(where, row, separator)
-    if not count:
+    if not problems:
         raise BadInput(f"{path}: no rows in it")
 
 
