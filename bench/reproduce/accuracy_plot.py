@@ -14,8 +14,10 @@ def draw_accuracy(
     axes.fill_between(x, [e.low for e in accuracy], [e.high for e in accuracy], color=colour, alpha=0.12, linewidth=0)
 
 
-def finish_accuracy(axes: Any, title: str) -> None:
-    """The scale of accuracy, a title and what the lines are."""
+def finish_accuracy(axes: Any, title: str, *, costs: str, base: int = 10) -> None:
+    """The scales of accuracy and of what it costs, a title and what the lines are."""
+    axes.set_xscale("log", base=base)
+    axes.set_xlabel(costs)
     axes.set_ylabel("accuracy (bands: 95% interval)")
     axes.set_ylim(0, 1.02)
     axes.grid(visible=True, alpha=0.25)

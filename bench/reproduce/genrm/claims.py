@@ -48,22 +48,6 @@ def majority(right: Sequence[float], classes: Sequence[int], n: int) -> float:
     return weighted_at_k(right, np.ones(len(right)), classes, n)[0]
 
 
-def overtakes(flops: npt.ArrayLike, accuracy: npt.ArrayLike, goal: float) -> float:
-    """The compute at which a curve first comes to `goal`, on a straight line in log FLOPs; NaN where it never does.
-
-    >>> round(float(overtakes([1.0, 100.0], [0.2, 0.4], 0.3)), 6), float(overtakes([1.0], [0.2], 0.3))
-    (10.0, nan)
-    """
-    x, y = np.log(np.asarray(flops, dtype=np.float64)), np.asarray(accuracy, dtype=np.float64)
-    if y[0] >= goal:
-        return float(np.exp(x[0]))
-    for i in range(1, len(y)):
-        if y[i] >= goal:
-            share = (goal - y[i - 1]) / (y[i] - y[i - 1])
-            return float(np.exp(x[i - 1] + share * (x[i] - x[i - 1])))
-    return float("nan")
-
-
 def stays_above(
     flops: npt.ArrayLike, accuracy: npt.ArrayLike, other_flops: npt.ArrayLike, other: npt.ArrayLike
 ) -> float:

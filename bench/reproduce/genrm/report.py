@@ -42,6 +42,11 @@ class ComputeCurve:
     flops: list[float]
     accuracy: list[Estimate]
 
+    @property
+    def values(self) -> list[float]:
+        """The accuracies without their intervals."""
+        return [estimate.value for estimate in self.accuracy]
+
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
@@ -111,11 +116,9 @@ def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
         colours = (_COLOURS[1], _COLOURS[2], _COLOURS[0])
         for (name, level), colour in zip(report.beside_votes.items(), colours, strict=True):
             axes.axhline(level.value, color=colour, linestyle="--", label=name)
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, labels=[str(k) for k in sizes])
-        axes.set_xlabel("rationales a solution (K)")
         counted = next(iter(report.votes.values())).shape[1]
-        finish_accuracy(axes, f"{report.task} ({counted} problems)")
+        finish_accuracy(axes, f"{report.task} ({counted} problems)", costs="rationales a solution (K)", base=2)
+        axes.set_xticks(sizes, labels=[str(k) for k in sizes])
     save_figure(figure, path)
 
 
@@ -125,9 +128,7 @@ def _plot_compute(reports: Sequence[TaskReport], path: Path) -> None:
         styles = zip(report.curves.items(), _COLOURS, MARKERS, strict=False)
         for (label, curve), colour, marker in styles:
             draw_accuracy(axes, curve.flops, curve.accuracy, colour=colour, marker=marker, label=label)
-        axes.set_xscale("log")
-        axes.set_xlabel("FLOPs a problem (policy and verifier, its rationales included)")
-        finish_accuracy(axes, report.task)
+        finish_accuracy(axes, report.task, costs="FLOPs a problem (policy and verifier, its rationales included)")
     save_figure(figure, path)
 
 

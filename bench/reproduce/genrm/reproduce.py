@@ -6,17 +6,19 @@ every verifier, and their scores. A run killed at any point goes on where it sto
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from bench.reproduce.claim import Claim, in_points
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, overtakes, stays_above
+from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, stays_above
 from bench.reproduce.genrm.report import ComputeCurve, TaskReport, write_report
-from bench.reproduce.genrm.work import RIVALS, GenRMPlan, Suite, data, judge_in_words, pool, scores
+from bench.reproduce.genrm.work import RIVALS, GenRMPlan, Suite, data, judge_in_words, pool, scores, votes_of
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.workers import carry_out
 from bench.runs.table import short
+from bench.stats.compute_to_reach import costs_to_reach
 
 MARGIN = 0.10
 
@@ -80,7 +82,7 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
 def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:
     cot = picked["genrm_cot"]
     over_orm = difference(cot, picked["orm"])
-    over_majority = difference(cot, np.broadcast_to(consistent, cot.shape))
+    over_majority = difference(cot, consistent)
     direct = difference(picked["genrm"], picked["orm"])
     most = max(votes)
     rise = difference(votes[most], votes[1])
@@ -91,7 +93,7 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
         in_points("GenRM-CoT beats self-consistency", over_majority, holds=over_majority.low > 0),
     ]
     if (few := votes[most].shape[1]) < cot.shape[1]:
-        gain = difference(votes[most], np.broadcast_to(consistent[:, :few], votes[most].shape))
+        gain = difference(votes[most], consistent[:, :few])
         text = f"GenRM-CoT with {most} rationales beats self-consistency (first {few} problems)"
         claims.append(in_points(text, gain, holds=gain.low > 0))
     claims += [
@@ -115,12 +117,13 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
 
 def _compute_claim(curves: dict[str, ComputeCurve]) -> Claim:
     majority_curve = curves["self-consistency"]
-    best = int(np.argmax([e.value for e in majority_curve.accuracy]))
-    goal, price = majority_curve.accuracy[best].value, majority_curve.flops[best]
-    at = [overtakes(c.flops, [e.value for e in c.accuracy], goal) for c in _cot_curves(curves).values()]
-    ratio = float("nan") if np.isnan(at).all() else float(np.nanmin(at)) / price
+    best = int(np.argmax(majority_curve.values))
+    goal, price = majority_curve.values[best], majority_curve.flops[best]
+    cot = _cot_curves(curves).values()
+    costs = [costs_to_reach(np.array([c.values]), np.array([c.flops]), np.array([goal]))[0] for c in cot]
+    ratio = float(min(costs)) / price
     text = f"GenRM-CoT comes to self-consistency's best ({goal:.3f}): at this many times its compute"
-    return Claim(text, "never" if np.isnan(ratio) else f"{ratio:.2f}", "", not np.isnan(ratio))
+    return Claim(text, "never" if np.isinf(ratio) else f"{ratio:.2f}", "", bool(np.isfinite(ratio)))
 
 
 def _cot_curves(curves: dict[str, ComputeCurve]) -> dict[str, ComputeCurve]:
@@ -131,10 +134,6 @@ def _suites(plan: GenRMPlan, name: str) -> tuple[Suite, ...]:
     return tuple(suite for suite in plan.suites if not (RIVALS[name].variant and suite.longer))
 
 
-def _votes(plan: GenRMPlan, suite: Suite) -> int:
-    return plan.longer_votes if suite.longer else plan.votes
-
-
 def _seeds(plan: GenRMPlan, name: str) -> tuple[int, ...]:
     return (0,) if name == "judge" else plan.seeds
 
@@ -142,11 +141,13 @@ def _seeds(plan: GenRMPlan, name: str) -> tuple[int, ...]:
 def _best(plan: GenRMPlan, suite: Suite, name: str, seed: int, right: list[list[float]]) -> list[float]:
     """The chance, a problem, that the best of the n samples is right."""
     rows = scores(plan, name, seed, suite)["votes"]
-    limit = _votes(plan, suite) if name == "genrm_cot" else None
-    return [
-        best_of(r, mean_of_votes([v[:limit] for v in row]), len(r))
-        for r, row in zip(right[: len(rows)], rows, strict=True)
-    ]
+    limit = votes_of(plan, suite) if name == "genrm_cot" else None
+    return _chances(right[: len(rows)], rows, limit, len(right[0]))
+
+
+def _chances(right: list[list[float]], rows: list[Any], k: int | None, n: int) -> list[float]:
+    """The chance, a problem, that the best of n samples by their first k votes is right."""
+    return [best_of(r, mean_of_votes([v[:k] for v in votes]), n) for r, votes in zip(right, rows, strict=True)]
 
 
 def _notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> list[str]:
@@ -154,17 +155,15 @@ def _notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> li
     silent = float(np.mean([v is None for v in votes]))
     spoken = judge_in_words(plan, suite)["verdicts"]
     rival = curves["self-consistency"]
-    known = (rival.flops, [e.value for e in rival.accuracy])
     notes = [
         f"GenRM-CoT: {silent:.1%} of the votes came to no verdict, after three more draws",
         f"the untrained base, left to its own words, came to a verdict in {spoken:.1%} of its rationales",
     ]
     for name in ("discriminative", "direct GenRM"):
-        values = [e.value for e in curves[name].accuracy]
-        top = int(np.argmax(values))
-        notes.append(f"{name} is best at N = {2**top}: {values[top]:.3f}")
+        top = int(np.argmax(curves[name].values))
+        notes.append(f"{name} is best at N = {2**top}: {curves[name].values[top]:.3f}")
     for name, curve in _cot_curves(curves).items():
-        at = stays_above(curve.flops, [e.value for e in curve.accuracy], *known)
+        at = stays_above(curve.flops, curve.values, rival.flops, rival.values)
         where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"
         notes.append(
             f"{name} is above self-consistency at equal compute {where} (beyond {short(rival.flops[-1])} "
@@ -203,24 +202,13 @@ def _curves(plan: GenRMPlan, suite: Suite, right: list[list[float]]) -> dict[str
         ("discriminative", "orm", 1),
         ("direct GenRM", "genrm", 1),
         ("GenRM-CoT, K = 1", "genrm_cot", 1),
-        (f"GenRM-CoT, K = {_votes(plan, suite)}", "genrm_cot", _votes(plan, suite)),
+        (f"GenRM-CoT, K = {votes_of(plan, suite)}", "genrm_cot", votes_of(plan, suite)),
     ):
         by_seed = [scores(plan, name, s, suite) for s in plan.seeds]
         price = float(np.mean([f[0] + k * f[1] for one in by_seed for row in one["flops"] for f in row]))
         below = [n for n in sizes if n <= plan.n]
         curves[label] = ComputeCurve(
             [prompt + n * (sample + price) for n in below],
-            [
-                estimate(
-                    [
-                        [
-                            best_of(r, mean_of_votes([v[:k] for v in votes]), n)
-                            for r, votes in zip(right, one["votes"], strict=True)
-                        ]
-                        for one in by_seed
-                    ]
-                )
-                for n in below
-            ],
+            [estimate([_chances(right, one["votes"], k, n) for one in by_seed]) for n in below],
         )
     return curves

@@ -15,6 +15,7 @@ Of each task there are two kinds of rationales. Longer problems need more of the
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 
 from bench.tiny.worlds import last_letter, word_sort
 from verifiers.genrm.format import GenRMFormat
@@ -91,9 +92,7 @@ def _letters_by_word(prompt: str, text: str) -> tuple[str, bool]:
 def _letters_of_answer(prompt: str, text: str) -> tuple[str, bool]:
     """Each word's letter beside the answer's."""
     words, answer = prompt[2:].split(), text.rpartition("\n")[2].removeprefix("=")
-    pairs = [(f"{word}: {word[-1]}", word[-1]) for word in words] + [(_END, _END)]
-    theirs = [*answer, _END]
-    lines, same = _compared([(x, own, theirs[i] if i < len(theirs) else _END) for i, (x, own) in enumerate(pairs)])
+    lines, same = _compared_to_end([(f"{word}: {word[-1]}", word[-1]) for word in words], answer)
     return f"Answer:\n{lines}", same
 
 
@@ -106,9 +105,13 @@ def _words_from_last(prompt: str, text: str) -> tuple[str, bool]:
 
 
 def _sorted_beside(title: str, own: Sequence[str], theirs: Sequence[str]) -> tuple[str, bool]:
-    ended = [*theirs, _END]
-    lines, same = _compared([(w, w, ended[i] if i < len(ended) else _END) for i, w in enumerate([*own, _END])])
+    lines, same = _compared_to_end([(word, word) for word in own], theirs)
     return f"{title}: {' '.join(own)}\n{lines}", same
+
+
+def _compared_to_end(expected: Sequence[tuple[str, str]], theirs: Sequence[str]) -> tuple[str, bool]:
+    beside = zip([*expected, (_END, _END)], chain(theirs, repeat(_END)), strict=False)
+    return _compared([(line, item, written) for (line, item), written in beside])
 
 
 def _compared(pairs: Sequence[tuple[str, str, str]]) -> tuple[str, bool]:

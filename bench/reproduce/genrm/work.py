@@ -134,6 +134,11 @@ def count_of(plan: GenRMPlan, suite: Suite) -> int:
     return plan.longer if suite.longer else plan.problems
 
 
+def votes_of(plan: GenRMPlan, suite: Suite) -> int:
+    """How many rationales a solution of a suite gets."""
+    return plan.longer_votes if suite.longer else plan.votes
+
+
 def problems_of(plan: GenRMPlan, suite: Suite) -> tuple[Problem, ...]:
     """The held-out problems of a suite."""
     difficulty = None if suite.longer else max(WORLDS[suite.task].TRAIN_DIFFICULTY)
@@ -253,7 +258,7 @@ def _parts(plan: GenRMPlan, name: str, suite: Suite) -> list[tuple[int, int, int
     few = min(plan.few, count)
     if name == "genrm_cot" and not suite.longer:
         return [(0, few, plan.many), (few, count, plan.votes)]
-    return [(0, count, (plan.longer_votes if suite.longer else plan.votes) if RIVALS[name].kind == "cot" else 1)]
+    return [(0, count, votes_of(plan, suite) if RIVALS[name].kind == "cot" else 1)]
 
 
 def _shown(plan: GenRMPlan, problem: Problem, text: str) -> tuple[Problem, Solution]:
@@ -284,7 +289,7 @@ def _verdicts(
     judged: list[tuple[list[float | None], list[float]]]
     if isinstance(scorer, GenRM):
         each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
-        judged = [_votes_of(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
+        judged = [_shares_of_yes(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
     else:
         said = scorer.score(asked, solutions)
         judged = [([float(v)], [s.scorer_flops, 0.0]) for v, s in zip(said.values(), said.spend, strict=True)]
@@ -294,7 +299,7 @@ def _verdicts(
     return {"votes": [[v for v, _ in row] for row in rows], "flops": [[f for _, f in row] for row in rows]}
 
 
-def _votes_of(judged: Judgement, each: float, probability: str) -> tuple[list[float | None], list[float]]:
+def _shares_of_yes(judged: Judgement, each: float, probability: str) -> tuple[list[float | None], list[float]]:
     """P(yes) a vote, and the FLOPs of reading the solution and of each vote's rationales."""
     read = each * judged.spend.scored_tokens
     said = judged.yes / (judged.yes + judged.no) if probability == "normalised" else judged.yes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.stats.arrays import Floats
+from bench.stats.compute_to_reach import costs_to_reach
 from bench.stats.intervals import Estimate
 
 REPLICATES = 2000
@@ -23,9 +24,7 @@ class SeededCurve:
             raise ValueError(f"a curve of shapes {self.correct.shape} and {self.flops.shape}: both must be (S, P, K)")
 
 
-def replicate(
-    curves: dict[str, SeededCurve], *, seed: int = 0, replicates: int = REPLICATES
-) -> dict[str, tuple[Floats, Floats]]:
+def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -> dict[str, tuple[Floats, Floats]]:
     """Each curve's mean accuracy and FLOPs, shape (1 + R, K): row 0 as measured, then bootstrap replicates.
 
     A replicate draws problems, the same ones for every curve (so that differences are paired), and
@@ -35,15 +34,14 @@ def replicate(
     if len({p for _, p in shapes}) != 1:
         raise ValueError(f"curves of different problems cannot be paired: {sorted(shapes)}")
     problems = next(iter(shapes))[1]
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(problems, np.full(problems, 1 / problems), size=replicates)
+    drawn = np.random.default_rng(0).multinomial(problems, np.full(problems, 1 / problems), size=replicates)
     weights = np.vstack([np.ones(problems), drawn]) / problems
     chosen: dict[int, Floats] = {}
     out = {}
     for name, curve in curves.items():
         seeds, _, sizes = curve.correct.shape
         if seeds not in chosen:
-            shares = np.random.default_rng((seed, seeds)).multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates)
+            shares = np.random.default_rng((0, seeds)).multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates)
             chosen[seeds] = np.vstack([np.ones(seeds), shares]) / seeds
         means = []
         for values in (curve.correct, curve.flops):
@@ -64,6 +62,11 @@ def estimate(rows: Floats) -> Estimate:
     return Estimate(float(rows[0]), round(float(low), 6), round(float(high), 6))
 
 
+def estimates(rows: Floats) -> list[Estimate]:
+    """An estimate a size, of rows of shape (1 + R, K)."""
+    return [estimate(column) for column in rows.T]
+
+
 def accuracy_at(accuracy: Floats, flops: Floats, at: Floats) -> Floats:
     """A curve's accuracy at given FLOPs, shape (R,), by a line in log FLOPs between sizes; beyond its ends, its ends.
 
@@ -75,29 +78,10 @@ def accuracy_at(accuracy: Floats, flops: Floats, at: Floats) -> Floats:
     )
 
 
-def flops_to(accuracy: Floats, flops: Floats, wanted: Floats) -> Floats:
-    """The least FLOPs at which each curve reaches an accuracy, shape (R,); NaN where it never does.
-
-    >>> flops_to(np.array([[0.2, 0.4, 0.3]]), np.array([[1.0, 100.0, 200.0]]), np.array([0.3])).round(9).tolist()
-    [10.0]
-    """
-    out = np.full(len(wanted), np.nan)
-    for r, (right, cost, goal) in enumerate(zip(accuracy, flops, wanted, strict=True)):
-        k = int(np.argmax(right >= goal))
-        if right[k] < goal:
-            continue
-        if k == 0:
-            out[r] = cost[0]
-            continue
-        share = (goal - right[k - 1]) / (right[k] - right[k - 1])
-        out[r] = np.exp(np.log(cost[k - 1]) + share * (np.log(cost[k]) - np.log(cost[k - 1])))
-    return out
-
-
 def margins(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
     """How much better the beam is than its rival at the beam's own compute, one estimate a size."""
     accuracy, flops = beam
-    return [estimate(accuracy[:, k] - accuracy_at(*rival, flops[:, k])) for k in range(accuracy.shape[1])]
+    return [estimate(right - accuracy_at(*rival, cost)) for right, cost in zip(accuracy.T, flops.T, strict=True)]
 
 
 def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
@@ -108,5 +92,6 @@ def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    rival_flops = flops_to(accuracy, flops, goal)
-    return estimate(rival_flops / flops_to(*beam, goal)), float(goal[0])
+    spent = costs_to_reach(*beam, goal)
+    spent[np.isinf(spent)] = np.nan
+    return estimate(costs_to_reach(accuracy, flops, goal) / spent), float(goal[0])

@@ -117,13 +117,11 @@ def samples(gamma: float, count: int, *, seed: int, planted: str = PLANTED) -> l
     return drawn
 
 
-def imitator(
-    *, seed: int, planted: str = PLANTED, gamma: float = 5.0, count: int = 3200, iterations: int = 50
-) -> Transformers:
+def imitator(*, seed: int, planted: str = PLANTED) -> Transformers:
     """A policy that has learnt from samples of the prover for a little while: batches of 64, Adam at 1e-3."""
     with seeded(seed):
         model, tokenizer = _model()
-        words = samples(gamma, count, seed=seed, planted=planted)
+        words = samples(5.0, 3200, seed=seed, planted=planted)
         rng = np.random.default_rng(seed)
         model.train()
 
@@ -136,7 +134,7 @@ def imitator(
             return {"loss": cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-100)}
 
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        loop = Loop(model=model, optimizer=optimizer, steps=iterations, rate=lambda _: 1e-3, max_grad_norm=0.0)
+        loop = Loop(model=model, optimizer=optimizer, steps=50, rate=lambda _: 1e-3, max_grad_norm=0.0)
         for _ in loop:
             loop.update([[words[i] for i in rng.integers(0, len(words), 64)]], loss)
     return Transformers(model.eval(), tokenizer)

@@ -9,7 +9,7 @@ import numpy as np
 from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
-from bench.reproduce.pav.claims import estimate
+from bench.reproduce.pav.claims import estimate, estimates
 from bench.reproduce.pav.work import PAVPlan
 from bench.runs.table import short
 from bench.stats.arrays import Floats
@@ -45,8 +45,8 @@ class TaskReport:
     rows: dict[str, tuple[Floats, Floats]]
     seeds: dict[str, list[list[float]]]
     claims: list[Claim]
-    margins: dict[str, list[Estimate]]
-    savings: dict[str, Estimate]
+    over_orm: list[Estimate]  # accuracy of the beam at its own compute, one a width
+    over_q: list[Estimate]
     alphas: Sweep
     provers: Sweep
     prover: str
@@ -89,7 +89,7 @@ def _curve_table(report: TaskReport) -> str:
         by_seed = " ".join(f"{row[k]:.3f}" for row in report.seeds["pav"])
         independent = float(any_accuracy[0, report.sizes.index(width)])
         any_right = f"{accuracy['pav_any'].value:.3f}, {accuracy['q_any'].value:.3f}, {independent:.3f}"
-        margins = (report.margins[name][k] for name in ("PAV - Best-of-N (ORM)", "PAV - Q"))
+        margins = (report.over_orm[k], report.over_q[k])
         rows.append((width, accuracy["pav"], flops["pav"], by_seed, accuracy["q"], flops["q"], *margins, any_right))
     return markdown_table(heads, rows)
 
@@ -117,13 +117,12 @@ def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
         axis.plot(flops[0], accuracy[0], color=GREY, linestyle="--", label="any sample right (pass@N)")
         for name, (colour, marker, label) in _LINES.items():
             accuracy, flops = report.rows[name]
-            points = [estimate(accuracy[:, k]) for k in range(accuracy.shape[1])]
+            points = estimates(accuracy)
             shown = [k for k in range(len(points)) if name != "orm" or not report.sizes[k] & (report.sizes[k] - 1)]
             x = [float(flops[0, k]) for k in shown]
             draw_accuracy(axis, x, [points[k] for k in shown], colour=colour, marker=marker, label=label)
-        axis.set_xscale("log")
-        axis.set_xlabel("FLOPs a problem (policy and scorer)")
-        finish_accuracy(axis, f"{report.task}: prover {report.prover}, alpha {report.alpha:g}")
+        title = f"{report.task}: prover {report.prover}, alpha {report.alpha:g}"
+        finish_accuracy(axis, title, costs="FLOPs a problem (policy and scorer)")
     save_figure(figure, path, dpi=120)
 
 

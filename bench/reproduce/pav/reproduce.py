@@ -5,13 +5,14 @@ error-labelled PRM; their Monte-Carlo values come from the shipped policy and ba
 A run killed at any point goes on where it stopped.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.pav.claims import SeededCurve, estimate, margins, replicate, savings
+from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, margins, replicate, savings
 from bench.reproduce.pav.report import Sweep, TaskReport, write_report
 from bench.reproduce.pav.work import (
     PROVERS,
@@ -35,7 +36,6 @@ MARGIN = 0.08
 SAVING = 5.0
 SWEEP_WIDTHS = (2, 4)  # by task: 16 candidates a round
 PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, not two
-TUNED = (PROVER,)
 
 
 def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[TaskReport]:
@@ -60,26 +60,23 @@ def _task(plan: PAVPlan, task: str) -> TaskReport:
     sizes = [k for k in SIZES if k <= plan.pool]
     widths = plan.widths[TASKS.index(task)]
     tuned, alpha = _tune(plan, task)
-    prover = PROVER
     orm = [outcome_curve(plan, task, seed, sizes) for seed in plan.seeds]
     independent = any_right(plan, task, sizes)
     curves = {
         "orm": SeededCurve(np.array([o["correct"] for o in orm]), np.array([o["flops"] for o in orm])),
         "any": SeededCurve(np.array([independent["correct"]]), np.array([independent["flops"]])),
-        "pav": _beam_curve(plan, task, prover, alpha, "correct"),
-        "q": _beam_curve(plan, task, "none", 0.0, "correct"),
-        "pav_any": _beam_curve(plan, task, prover, alpha, "passed"),
-        "q_any": _beam_curve(plan, task, "none", 0.0, "passed"),
+        "pav": _beam_curve(plan, task, PROVER, alpha, widths, plan.seeds),
+        "q": _beam_curve(plan, task, "none", 0.0, widths, plan.seeds),
+        "pav_any": _beam_curve(plan, task, PROVER, alpha, widths, plan.seeds, what="passed"),
+        "q_any": _beam_curve(plan, task, "none", 0.0, widths, plan.seeds, what="passed"),
     }
     rows = replicate(curves)
     over_orm, over_q = margins(rows["pav"], rows["orm"]), margins(rows["pav"], rows["q"])
     saving, goal = savings(rows["pav"], rows["orm"])
-    saving_q, _ = savings(rows["q"], rows["orm"])
     pav_of_q, _ = savings(rows["pav"], rows["q"])
     best = int(np.argmax([m.value for m in over_orm]))
-    more = [
-        estimate(rows["pav_any"][0][:, k] - _at_size(rows["any"][0], sizes, width)) for k, width in enumerate(widths)
-    ]
+    independent_any = rows["any"][0][:, [sizes.index(width) for width in widths]]
+    more = estimates(rows["pav_any"][0] - independent_any)
     claims = [
         Claim(
             "beam search with PAV beats Best-of-N with the ORM by 8 points or more at equal compute",
@@ -112,13 +109,13 @@ def _task(plan: PAVPlan, task: str) -> TaskReport:
         widths,
         plan.expand[TASKS.index(task)],
         rows,
-        {name: _by_seed(curve) for name, curve in curves.items()},
+        {name: curve.correct.mean(axis=1).tolist() for name, curve in curves.items()},
         claims,
-        {"PAV - Best-of-N (ORM)": over_orm, "PAV - Q": over_q, "Q - Best-of-N (ORM)": margins(rows["q"], rows["orm"])},
-        {"PAV": saving, "Q": saving_q},
+        over_orm,
+        over_q,
         tuned,
         _sweep(plan, task, alpha),
-        prover,
+        PROVER,
         alpha,
     )
 
@@ -138,21 +135,16 @@ def _interval(figure: Estimate, scale: float = 1.0) -> str:
 def _tune(plan: PAVPlan, task: str) -> tuple[Sweep, float]:
     """Accuracy against alpha on problems of the train split, and the alpha that is best there."""
     width = SWEEP_WIDTHS[TASKS.index(task)]
-    accuracy: dict[str, list[Estimate]] = {}
-    for prover in TUNED:
-        curves = {}
-        for alpha in ALPHAS:
-            name = prover if alpha else "none"
-            units = [
-                beams(plan, task, seed, name, alpha, width, tuning=True) for seed in plan.seeds[: plan.sweep_seeds]
-            ]
-            curves[str(alpha)] = _curve(units, "correct")
-        rows = replicate(curves)
-        accuracy[prover] = [estimate(rows[str(alpha)][0][:, 0]) for alpha in ALPHAS]
+    seeds = plan.seeds[: plan.sweep_seeds]
+    curves = {
+        str(alpha): _beam_curve(plan, task, PROVER if alpha else "none", alpha, [width], seeds, tuning=True)
+        for alpha in ALPHAS
+    }
+    accuracy = [estimate(right[:, 0]) for right, _ in replicate(curves).values()]
     # Neighbouring alphas give much the same beams, so each is judged with its neighbours: less is left to luck.
-    line = [e.value for e in accuracy[PROVER]]
+    line = [e.value for e in accuracy]
     smooth = {ALPHAS[i]: float(np.mean(line[i - 1 : i + 2])) for i in range(1, len(ALPHAS))}
-    return Sweep([str(a) for a in ALPHAS], accuracy), max(smooth, key=lambda alpha: smooth[alpha])
+    return Sweep([str(a) for a in ALPHAS], {PROVER: accuracy}), max(smooth, key=lambda alpha: smooth[alpha])
 
 
 def _sweep(plan: PAVPlan, task: str, alpha: float) -> Sweep:
@@ -161,32 +153,27 @@ def _sweep(plan: PAVPlan, task: str, alpha: float) -> Sweep:
     width, seeds = SWEEP_WIDTHS[TASKS.index(task)], plan.seeds[: plan.sweep_seeds]
     lines = {}
     for strength in dict.fromkeys((alpha, LARGE_ALPHA)):
-        curves = {"none": _curve([beams(plan, task, s, "none", 0.0, width) for s in seeds], "correct")}
+        curves = {"none": _beam_curve(plan, task, "none", 0.0, [width], seeds)}
         for name in names:
-            curves[name] = _curve([beams(plan, task, s, name, strength, width) for s in seeds], "correct")
+            curves[name] = _beam_curve(plan, task, name, strength, [width], seeds)
         rows = replicate(curves)
         lines[f"alpha {strength:g}"] = [estimate(rows[name][0][:, 0] - rows["none"][0][:, 0]) for name in names]
     return Sweep(names, lines)
 
 
-def _beam_curve(plan: PAVPlan, task: str, prover: str, alpha: float, what: str) -> SeededCurve:
-    by_width = [
-        _curve([beams(plan, task, seed, prover, alpha, width) for seed in plan.seeds], what)
-        for width in plan.widths[TASKS.index(task)]
-    ]
-    return SeededCurve(
-        np.concatenate([c.correct for c in by_width], axis=2), np.concatenate([c.flops for c in by_width], axis=2)
+def _beam_curve(
+    plan: PAVPlan,
+    task: str,
+    prover: str,
+    alpha: float,
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    what: str = "correct",
+    tuning: bool = False,
+) -> SeededCurve:
+    units = [[beams(plan, task, seed, prover, alpha, width, tuning=tuning) for width in widths] for seed in seeds]
+    chances, flops = (
+        np.array([[unit[name] for unit in of_seed] for of_seed in units]).swapaxes(1, 2) for name in (what, "flops")
     )
-
-
-def _curve(units: list[dict[str, list[float]]], what: str) -> SeededCurve:
-    return SeededCurve(np.array([u[what] for u in units])[..., None], np.array([u["flops"] for u in units])[..., None])
-
-
-def _by_seed(curve: SeededCurve) -> list[list[float]]:
-    means: list[list[float]] = curve.correct.mean(axis=1).tolist()
-    return means
-
-
-def _at_size(accuracy: np.ndarray, sizes: list[int], width: int) -> np.ndarray:
-    return accuracy[:, sizes.index(width)]
+    return SeededCurve(chances, flops)

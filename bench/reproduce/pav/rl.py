@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
+from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, in_points, markdown_table
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
-from bench.reproduce.pav.claims import SeededCurve, estimate, flops_to, replicate, savings
+from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, replicate, savings
 from bench.reproduce.pav.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
+from bench.stats.compute_to_reach import costs_to_reach
 from bench.training.audit import read_metrics
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
@@ -178,10 +180,10 @@ def _page(plan: PAVRLPlan, curves: Mapping[str, Curves], claims: list[tuple[str,
 
 def _reached(right: Floats, spent: Floats, goal: float) -> str:
     """Rollouts to an accuracy, with the interval where every replicate comes to it."""
-    rollouts = flops_to(right, spent, np.full(len(right), goal))
-    if np.isnan(rollouts[0]):
+    rollouts = costs_to_reach(right, spent, np.full(len(right), goal))
+    if np.isinf(rollouts[0]):
         return "never"
-    if np.isnan(rollouts).any():
+    if np.isinf(rollouts).any():
         return f"{rollouts[0]:,.0f} (not in every replicate)"
     e = estimate(rollouts)
     return f"{e.value:,.0f} ({e.low:,.0f} to {e.high:,.0f})"
@@ -192,13 +194,6 @@ def _plot(curves: Mapping[str, Curves], path: Path) -> None:
     colours = dict(zip(ARMS, COLOURS, strict=True))
     for axes, (word, arms) in zip(all_axes, curves.items(), strict=True):
         for arm, (right, spent) in arms.items():
-            low, high = np.quantile(right[1:], (0.025, 0.975), axis=0)
-            axes.plot(spent[0], right[0], color=colours[arm], label=arm, linewidth=1.4)
-            axes.fill_between(spent[0], low, high, color=colours[arm], alpha=0.15, linewidth=0)
-        axes.set_xscale("log")
-        axes.set_xlabel("rollouts")
-        axes.set_ylabel("accuracy (bands: 95% over seeds)")
-        axes.set_title(f"{len(word)} letters")
-        axes.grid(visible=True, alpha=0.25)
-        axes.legend(fontsize="small")
+            draw_accuracy(axes, spent[0], estimates(right), colour=colours[arm], marker="", label=arm)
+        finish_accuracy(axes, f"{len(word)} letters", costs="rollouts")
     save_figure(figure, path)

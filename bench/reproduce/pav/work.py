@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.reproduce.folder import Unit, unit
+from bench.runs.units import chunks
 from bench.stats.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.tiny import load_task, weights_folder
 from bench.tiny.making.examples.made_up import make_up_outcomes
@@ -19,7 +20,7 @@ from prms.training import train_prm
 from search.strategies.beam_search import beam_search
 from search.strategies.sample import sample
 from search.strategies.score import score
-from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution, Stop, failed, split_steps
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.orm import ORM
@@ -161,7 +162,7 @@ def pool(plan: PAVPlan, task: str) -> Unit:
         texts: list[list[str | None]] = []
         right: list[list[float]] = []
         prompt, sampled = [], []
-        for part in _chunks(test_problems(plan, task), plan.chunk):
+        for part in chunks(test_problems(plan, task), plan.chunk):
             for result in sample(part, policy, n=plan.pool, sampling=loaded.sampling, seed=5):
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
@@ -229,8 +230,7 @@ def beams(plan: PAVPlan, task: str, seed: int, prover: str, alpha: float, width:
         loaded, policy = load_task(task, count=1), policy_of("policy")
         scorer, final = scorer_of(plan, seed, prover, alpha)
         out: Unit = {"correct": [], "passed": [], "flops": [], "policy_flops": [], "scored": [], "seconds": 0.0}
-        spends: list[Spend] = []
-        for part in _chunks(tuning_problems(plan, task) if tuning else test_problems(plan, task), plan.chunk):
+        for part in chunks(tuning_problems(plan, task) if tuning else test_problems(plan, task), plan.chunk):
             results = beam_search(
                 part,
                 policy,
@@ -251,8 +251,7 @@ def beams(plan: PAVPlan, task: str, seed: int, prover: str, alpha: float, width:
                 out["flops"].append(result.spend.flops)
                 out["policy_flops"].append(result.spend.policy_flops)
                 out["scored"].append(result.spend.scored_tokens)
-                spends.append(result.spend)
-        out["seconds"] = sum(s.seconds for s in spends)
+                out["seconds"] += result.spend.seconds
         return out
 
     return _told(plan, name, compute)
@@ -272,7 +271,3 @@ def _grades(verifier: Scorer, problem: Problem, solutions: Sequence[Solution]) -
 
 def _solution(text: str | None) -> Solution:
     return Solution(split_steps(text), Stop.EOS) if text else failed("no end of sequence within the task's tokens")
-
-
-def _chunks(problems: Sequence[Problem], size: int) -> list[Sequence[Problem]]:
-    return [problems[i : i + size] for i in range(0, len(problems), size)]

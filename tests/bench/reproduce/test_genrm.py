@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, overtakes
-from bench.reproduce.genrm.reproduce import reproduce_genrm
+from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
+from bench.reproduce.genrm.report import ComputeCurve
+from bench.reproduce.genrm.reproduce import _compute_claim, reproduce_genrm
 from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
+from bench.stats.intervals import Estimate
 from tests.tiny_models import byte_pairs, random_llama
 from verifiers.interface.errors import BadInput
 
@@ -37,9 +39,16 @@ def test_majority_counts_classes():
 
 
 def test_compute_to_a_goal():
-    assert overtakes([1, 10, 100], [0.1, 0.2, 0.4], 0.3) == pytest.approx(10**1.5)
-    assert overtakes([5, 10], [0.5, 0.6], 0.4) == pytest.approx(5)
-    assert np.isnan(overtakes([5, 10], [0.5, 0.6], 0.7))
+    def curves(flops, accuracy):
+        best = [Estimate(0.3, 0.3, 0.3)]
+        cot = [Estimate(value, value, value) for value in accuracy]
+        return {"self-consistency": ComputeCurve([5.0], best), "GenRM-CoT, K = 1": ComputeCurve(flops, cot)}
+
+    reached = _compute_claim(curves([1.0, 10.0, 100.0], [0.1, 0.2, 0.4]))
+    assert (reached.measured, reached.holds) == (f"{10**1.5 / 5:.2f}", True)
+    assert _compute_claim(curves([5.0, 10.0], [0.5, 0.6])).measured == "1.00"
+    never = _compute_claim(curves([5.0, 10.0], [0.1, 0.2]))
+    assert (never.measured, never.holds) == ("never", False)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.reproduce.pav.claims import SeededCurve, accuracy_at, estimate, flops_to, margins, replicate, savings
+from bench.reproduce.pav.claims import SeededCurve, accuracy_at, estimate, margins, replicate, savings
+from bench.stats.compute_to_reach import costs_to_reach
 
 
 def flat(accuracies, flops, problems=50, seeds=2):
@@ -64,9 +65,9 @@ def test_accuracy_at_equal_compute_is_read_off_between_sizes():
 def test_the_compute_to_an_accuracy_is_the_least():
     flops = np.array([[1.0, 10.0, 100.0]])
     rising_and_falling = np.array([[0.2, 0.6, 0.4]])
-    assert flops_to(rising_and_falling, flops, np.array([0.1]))[0] == 1.0
-    assert flops_to(rising_and_falling, flops, np.array([0.4]))[0] == pytest.approx(10**0.5)
-    assert np.isnan(flops_to(rising_and_falling, flops, np.array([0.7]))[0])
+    assert costs_to_reach(rising_and_falling, flops, np.array([0.1]))[0] == pytest.approx(1.0)
+    assert costs_to_reach(rising_and_falling, flops, np.array([0.4]))[0] == pytest.approx(10**0.5)
+    assert np.isinf(costs_to_reach(rising_and_falling, flops, np.array([0.7]))[0])
 
 
 def test_margins_compare_at_the_beams_own_compute():
