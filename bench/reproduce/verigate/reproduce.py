@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table, in_points
+from bench.reproduce.claim import Claim, claims_table, in_points, markdown_table
 from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.reproduce.verigate.work import (
@@ -145,11 +145,9 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
         f"are right, and {first:.0%} of the first groups are all wrong. AUC of the PRMs on its solutions: {known}.\n",
-        claims_table(claims),
-        "\n| arm | accuracy | 95% interval | each seed | half-way | dead groups | PRM's share | held-out PRM | steps "
-        "| solutions | seconds | audit fired |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        claims_table(claims) + "\n",
     ]
+    rows = []
     for arm, units in trainings.items():
         e = estimate(_right(units))
         each = " ".join(f"{np.mean(u['right']):.3f}" for u in units)
@@ -159,11 +157,15 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         length = np.mean([_mean(u, "steps", 0.25) for u in units])
         spent = np.mean([sum(row["sampled_groups"] for row in _steps(u)) for u in units]) * plan.group_size
         seconds = np.mean([sum(sum(row["seconds"].values()) for row in _steps(u)) for u in units])
-        lines.append(
-            f"| {arm} | {e.value:.3f} | {e.low:.3f} to {e.high:.3f} | {each} | {half:.3f} | {dead:.2f} | {share:.2f} "
-            f"| {other:.3f} | {length:.2f} | {spent:,.0f} | {seconds:.0f} "
-            f"| {_fired(units)} of {len(units)} |"
-        )
+        rows.append((
+            arm, f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}", each, f"{half:.3f}", f"{dead:.2f}", f"{share:.2f}",
+            f"{other:.3f}", f"{length:.2f}", f"{spent:,.0f}", f"{seconds:.0f}", f"{_fired(units)} of {len(units)}",
+        ))  # fmt: skip
+    heads = (
+        "arm", "accuracy", "95% interval", "each seed", "half-way", "dead groups", "PRM's share", "held-out PRM",
+        "steps", "solutions", "seconds", "audit fired",
+    )  # fmt: skip
+    lines.append(markdown_table(heads, rows))
     units = [unit for of_arm in trainings.values() for unit in of_arm]
     low = [unit for unit in units if np.mean(unit["right"]) < HALF]
     high = [unit for unit in units if np.mean(unit["right"]) >= HALF]

@@ -166,7 +166,7 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
         found: Unit = {}
         for kind in kinds_of(setting):
             scorer = scorer_of(plan, setting, kind)
-            values = np.concatenate([scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in pools])
+            values = np.concatenate(values_of(scorer, pools))
             known = ~np.isnan(values)
             found[kind] = auc(values[known], right[known])
         return found
@@ -243,16 +243,19 @@ def final_pools(plan: VeriGatePlan, setting: Setting, policy: Policy) -> list[Se
     return sample(held_out(plan, setting), policy, n=plan.final_samples, sampling=task.sampling, seed=9)
 
 
+def values_of(scorer: Scorer, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    """What a scorer says of each problem's samples."""
+    return [scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in results]
+
+
 def graded(setting: Setting, results: Sequence[SearchResult]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     """Which of each problem's samples are right, 0 where one could not be graded."""
-    verifier = load_task(setting.task, count=1).verifier
-    return [np.nan_to_num(verifier.score([r.problem] * len(r.pool), list(r.pool)).values()) for r in results]
+    return [np.nan_to_num(row) for row in values_of(load_task(setting.task, count=1).verifier, results)]
 
 
 def mean_value(scorer: Scorer, results: Sequence[SearchResult]) -> float:
     """The mean of a scorer's values over all samples that it has an opinion of."""
-    rows = [scorer.score([r.problem] * len(r.pool), list(r.pool)).values() for r in results]
-    return float(np.nanmean(np.concatenate(rows)))
+    return float(np.nanmean(np.concatenate(values_of(scorer, results))))
 
 
 def policy(setting: Setting) -> Transformers:
