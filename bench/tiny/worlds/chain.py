@@ -6,9 +6,8 @@ wrong digit stays wrong, and a solution is right (nearly) only if every line is.
 """
 
 import random
-from collections.abc import Sequence
 
-from bench.tiny.worlds.first_error import labels_against
+from bench.tiny.worlds.one_answer import labels_of, right_of
 
 NAME = "chain"
 LETTER = "C"
@@ -69,16 +68,6 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool, noise: float = 
     return "".join(lines) + f"={value}"
 
 
-def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
-    r"""1 for each step up to the first error, 0 from there on.
-
-    >>> labels("C 7-9*3\n", ["7-9=8\n", "8*3=1\n", "=1"], finished=True)
-    [1, 0, 0]
-    """
-    expected = demonstrate(prompt, random.Random(0), slips=False).splitlines(keepends=True)
-    return labels_against(expected, steps, finished=finished)
-
-
 def extract(text: str) -> str | None:
     r"""The answer of a solution: the digit of a last line such as `=4`.
 
@@ -89,13 +78,8 @@ def extract(text: str) -> str | None:
     return last[1:] if last.startswith("=") and last[1:].isdecimal() else None
 
 
-def is_right(prompt: str, text: str) -> bool:
-    r"""Whether the answer is the gold one, however it was reached.
-
-    >>> is_right("C 7-9*3\n", "7-9=8\n8*3=4\n=4")
-    True
-    """
-    return extract(text) == gold_answer(prompt)
+labels = labels_of(demonstrate)
+is_right = right_of(extract, gold_answer)
 
 
 def _parse(prompt: str) -> tuple[int, list[tuple[str, int]]]:

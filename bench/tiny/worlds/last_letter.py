@@ -1,9 +1,8 @@
 r"""`last_letter`: spell the last letters of the words, one word a line (a task of Zhang et al. 2024, GenRM)."""
 
 import random
-from collections.abc import Sequence
 
-from bench.tiny.worlds.first_error import labels_against
+from bench.tiny.worlds.one_answer import labels_of, right_of
 from bench.tiny.worlds.words import WORDS
 
 NAME = "last_letter"
@@ -56,16 +55,6 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
     return "".join(lines) + f"={answer}"
 
 
-def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
-    r"""1 for each step up to the first error, 0 from there on.
-
-    >>> labels("L cat dog\n", ["cat t\n", "dog o\n", "=to"], finished=True)
-    [1, 0, 0]
-    """
-    expected = demonstrate(prompt, random.Random(0), slips=False).splitlines(keepends=True)
-    return labels_against(expected, steps, finished=finished)
-
-
 def extract(text: str) -> str | None:
     r"""The answer of a solution: the letters of a last line such as `=tg`.
 
@@ -76,10 +65,5 @@ def extract(text: str) -> str | None:
     return last[1:] if last.startswith("=") and last[1:].isalpha() else None
 
 
-def is_right(prompt: str, text: str) -> bool:
-    r"""Whether the answer is the gold one, however it was reached.
-
-    >>> is_right("L cat dog\n", "cat t\ndog g\n=tg")
-    True
-    """
-    return extract(text) == gold_answer(prompt)
+labels = labels_of(demonstrate)
+is_right = right_of(extract, gold_answer)

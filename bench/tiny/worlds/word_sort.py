@@ -1,9 +1,8 @@
 r"""`word_sort`: write the words in alphabetical order, one a line (a task of Zhang et al. 2024, GenRM)."""
 
 import random
-from collections.abc import Sequence
 
-from bench.tiny.worlds.first_error import labels_against
+from bench.tiny.worlds.one_answer import labels_of, right_of
 from bench.tiny.worlds.words import BY_INITIAL, WORDS
 
 NAME = "word_sort"
@@ -62,16 +61,6 @@ def demonstrate(prompt: str, rng: random.Random, *, slips: bool) -> str:
     return "\n".join(words)
 
 
-def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
-    r"""1 for each step up to the first error, 0 from there on.
-
-    >>> labels("W dog cat\n", ["dog\n", "cat"], finished=True)
-    [0, 0]
-    """
-    expected = demonstrate(prompt, random.Random(0), slips=False).splitlines(keepends=True)
-    return labels_against(expected, steps, finished=finished)
-
-
 def extract(text: str) -> str | None:
     r"""The answer of a solution: its words in the order written.
 
@@ -81,10 +70,5 @@ def extract(text: str) -> str | None:
     return " ".join(text.split()) or None
 
 
-def is_right(prompt: str, text: str) -> bool:
-    r"""Whether the words are all there, in order.
-
-    >>> is_right("W dog cat\n", "cat\ndog")
-    True
-    """
-    return extract(text) == gold_answer(prompt)
+labels = labels_of(demonstrate)
+is_right = right_of(extract, gold_answer)
