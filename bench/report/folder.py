@@ -45,6 +45,7 @@ def read_folder(path: Path, name: str) -> Folder:
         )
     points = _rows(path / "points.jsonl", PointRow)
     _check_points(path / "points.jsonl", points, results)
+    notes = path / "notes.txt"
     return Folder(
         name=name,
         config=_config(path / "config.toml"),
@@ -55,7 +56,7 @@ def read_folder(path: Path, name: str) -> Folder:
         samples=_rows(path / "samples.jsonl", SampleRow),
         scores=_rows(path / "scores.jsonl", ScoreRow),
         trees=_rows(path / "trees.jsonl", TreeRow),
-        notes=_notes(path / "notes.txt"),
+        notes=tuple(notes.read_text(encoding="utf-8").splitlines()) if notes.is_file() else (),
     )
 
 
@@ -83,10 +84,6 @@ def _config(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a config of a run ({error}); make the run again") from None
-
-
-def _notes(path: Path) -> tuple[str, ...]:
-    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -82,7 +82,7 @@ def _gaps(drawn: Iterable[SampleRow], scores: Iterable[ScoreRow]) -> dict[str, f
 
 def detail_record(rows: ProblemRows) -> Row:
     """All of a problem; texts stand once in `texts`, and steps are places in it."""
-    texts: dict[str, int] = {}
+    texts: dict[str, int] = {}  # beam searches repeat the same steps over and over
     samples: dict[tuple[str, str | None, int], list[SampleRow]] = defaultdict(list)
     for row in rows.samples:
         samples[row.strategy, row.scorer, row.n].append(row)
@@ -96,11 +96,6 @@ def detail_record(rows: ProblemRows) -> Row:
         "trees": [_tree_record(key, nodes, texts) for key, nodes in trees.items()],
         "texts": list(texts),
     }
-
-
-def _place(text: str, texts: dict[str, int]) -> int:
-    # Beam searches repeat the same steps over and over.
-    return texts.setdefault(text, len(texts))
 
 
 def _prompt_record(prompt: Any) -> list[list[str]]:
@@ -140,7 +135,7 @@ def _solution_record(row: SampleRow, texts: dict[str, int]) -> dict[str, Any]:
     tokens = row.tokens
     return {
         "index": row.index,
-        "steps": [_place(text, texts) for text in row.steps],
+        "steps": [texts.setdefault(text, len(texts)) for text in row.steps],
         "stop": row.stop,
         "reason": row.reason,
         "answer": row.answer,
@@ -158,7 +153,7 @@ def _tree_record(key: tuple[str, int], nodes: Sequence[TreeRow], texts: dict[str
         "n": key[1],
         "parent": [place.get(row.parent, -1) for row in nodes],
         "depth": [row.depth for row in nodes],
-        "text": [_place(row.text, texts) for row in nodes],
+        "text": [texts.setdefault(row.text, len(texts)) for row in nodes],
         "stop": [row.stop for row in nodes],
         "value": [_short(row.value) for row in nodes],
         "fate": [row.fate for row in nodes],

@@ -82,27 +82,24 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
 def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[int, np.ndarray]) -> list[Claim]:
     cot = picked["genrm_cot"]
     over_orm = difference(cot, picked["orm"])
-    over_majority = difference(cot, consistent)
     direct = difference(picked["genrm"], picked["orm"])
     most = max(votes)
-    rise = difference(votes[most], votes[1])
     claims = [
         in_points(
             "GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, holds=over_orm.value >= MARGIN
         ),
-        in_points("GenRM-CoT beats self-consistency", over_majority, holds=over_majority.low > 0),
+        _better("GenRM-CoT beats self-consistency", cot, consistent),
     ]
     if (few := votes[most].shape[1]) < cot.shape[1]:
-        gain = difference(votes[most], consistent[:, :few])
         text = f"GenRM-CoT with {most} rationales beats self-consistency (first {few} problems)"
-        claims.append(in_points(text, gain, holds=gain.low > 0))
+        claims.append(_better(text, votes[most], consistent[:, :few]))
     claims += [
         in_points(
             "direct GenRM is not worse than the discriminative one by more than its interval",
             direct,
             holds=direct.high >= 0,
         ),
-        in_points(f"accuracy rises with the number of rationales (K = {most} against 1)", rise, holds=rise.low > 0),
+        _better(f"accuracy rises with the number of rationales (K = {most} against 1)", votes[most], votes[1]),
     ]
     for name, text in (
         ("genrm_cot, lambda 0", "lambda 1/3 is better than 0"),
@@ -110,9 +107,13 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
         ("genrm_cot, one rationale", "several rationales a solution are better than one"),
     ):
         if name in picked:
-            gain = difference(cot[:, : picked[name].shape[1]], picked[name])
-            claims.append(in_points(text, gain, holds=gain.low > 0))
+            claims.append(_better(text, cot[:, : picked[name].shape[1]], picked[name]))
     return claims
+
+
+def _better(text: str, one: np.ndarray, other: np.ndarray) -> Claim:
+    gain = difference(one, other)
+    return in_points(text, gain, holds=gain.low > 0)
 
 
 def _compute_claim(curves: dict[str, ComputeCurve]) -> Claim:

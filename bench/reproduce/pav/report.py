@@ -10,7 +10,7 @@ from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.pav.claims import estimate, estimates
-from bench.reproduce.pav.work import PAVPlan
+from bench.reproduce.pav.work import PROVER, TASKS, PAVPlan
 from bench.runs.table import short
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
@@ -41,7 +41,6 @@ class TaskReport:
     task: str
     sizes: list[int]
     widths: tuple[int, ...]
-    expand: int
     rows: dict[str, tuple[Floats, Floats]]
     seeds: dict[str, list[list[float]]]
     claims: list[Claim]
@@ -49,7 +48,6 @@ class TaskReport:
     over_q: list[Estimate]
     alphas: Sweep
     provers: Sweep
-    prover: str
     alpha: float
 
 
@@ -64,9 +62,9 @@ def write_report(reports: Sequence[TaskReport], plan: PAVPlan) -> None:
 def _section(report: TaskReport, plan: PAVPlan) -> str:
     parts = [
         f"### {report.task}\n",
-        f"{plan.problems} held-out problems, {len(plan.seeds)} training seeds, PAV with prover `{report.prover}` and "
+        f"{plan.problems} held-out problems, {len(plan.seeds)} training seeds, PAV with prover `{PROVER}` and "
         f"alpha {report.alpha:g} (chosen on {plan.tuning} problems of the train split), "
-        f"{report.expand} next steps drawn from each beam element.\n",
+        f"{plan.expand[TASKS.index(report.task)]} next steps drawn from each beam element.\n",
         claims_table(report.claims) + "\n",
         _curve_table(report) + "\n",
         _best_of_n_table(report) + "\n",
@@ -121,7 +119,7 @@ def _plot_curves(reports: Sequence[TaskReport], path: Path) -> None:
             shown = [k for k in range(len(points)) if name != "orm" or not report.sizes[k] & (report.sizes[k] - 1)]
             x = [float(flops[0, k]) for k in shown]
             draw_accuracy(axis, x, [points[k] for k in shown], colour=colour, marker=marker, label=label)
-        title = f"{report.task}: prover {report.prover}, alpha {report.alpha:g}"
+        title = f"{report.task}: prover {PROVER}, alpha {report.alpha:g}"
         finish_accuracy(axis, title, costs="FLOPs a problem (policy and scorer)")
     save_figure(figure, path, dpi=120)
 

@@ -15,6 +15,7 @@ from bench.reproduce.folder import plan_folder
 from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, margins, replicate, savings
 from bench.reproduce.pav.report import Sweep, TaskReport, write_report
 from bench.reproduce.pav.work import (
+    PROVER,
     PROVERS,
     TASKS,
     PAVPlan,
@@ -35,7 +36,6 @@ LARGE_ALPHA = 2.0  # where the prover counts for more than Q does
 MARGIN = 0.08
 SAVING = 5.0
 SWEEP_WIDTHS = (2, 4)  # by task: 16 candidates a round
-PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, not two
 
 
 def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[TaskReport]:
@@ -107,7 +107,6 @@ def _task(plan: PAVPlan, task: str) -> TaskReport:
         task,
         sizes,
         widths,
-        plan.expand[TASKS.index(task)],
         rows,
         {name: curve.correct.mean(axis=1).tolist() for name, curve in curves.items()},
         claims,
@@ -115,7 +114,6 @@ def _task(plan: PAVPlan, task: str) -> TaskReport:
         over_q,
         tuned,
         _sweep(plan, task, alpha),
-        PROVER,
         alpha,
     )
 

@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.reproduce.folder import Unit, unit
+from bench.reproduce.scorer_training import scorer_training
 from bench.runs.units import chunks
 from bench.stats.estimators import best_at_k, distinct_curve, pass_at_k
 from bench.tiny import load_task, weights_folder
@@ -13,7 +14,6 @@ from bench.tiny.making.examples.made_up import make_up_outcomes
 from bench.tiny.making.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.backends.transformers import Transformers
-from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.training import train_prm
@@ -46,6 +46,7 @@ PROVERS = {
 }
 
 
+PROVER = "best_of_4"  # what the paper found best for search; it costs one PRM, not two
 SHIPPED = {"orm": "orm", "base": "prm", "other": "prover"}
 
 
@@ -135,20 +136,11 @@ def trained(plan: PAVPlan, kind: str, seed: int) -> Path:
     names = sorted({row.problem.id for row in rows})
     kept = set(random.Random(seed).sample(names, 4 * len(names) // 5))
     rows = [row for row in rows if row.problem.id in kept] + make_up_outcomes(plan.made_up, seed)
-    config = TrainConfig(
-        max_steps=2 * plan.steps // 3 if kind == "orm" else plan.steps,  # its start is nearly there
-        batch_size=128,
-        learning_rate=1.5e-4 if kind == "orm" else 2e-4,
-        weight_decay=0.05,
-        bf16=True,
-        seed=seed,
-        device="cpu",
-        save_every=0,
-    )
-    start = weights_folder("prm_error")
+    start, config = weights_folder("prm_error"), scorer_training(plan.steps, seed)
     print(f"{kind}_{seed} ...", flush=True)
-    if kind == "orm":
-        train_orm(start, rows, out=out, config=config)
+    if kind == "orm":  # its start is nearly there
+        shorter = replace(config, max_steps=2 * plan.steps // 3, learning_rate=1.5e-4)
+        train_orm(start, rows, out=out, config=shorter)
     else:
         train_prm(start, rows, target="value", out=out, config=config)
     return out

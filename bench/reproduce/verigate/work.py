@@ -11,6 +11,7 @@ import torch
 
 from bench.diagnostics.label_quality import auc
 from bench.reproduce.folder import Unit, slug, unit
+from bench.reproduce.scorer_training import scorer_training
 from bench.tiny import load_task, weights_folder
 from bench.tiny.making.examples.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
@@ -22,7 +23,6 @@ from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
 from policies.policy import Policy
-from policies.training.config import TrainConfig
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.training import train_prm
@@ -120,16 +120,7 @@ def prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
     drawn = _solutions(setting, count=plan.labelled, seed=seed)
     # Before the first step there is no error yet.
     rows = [replace(label(world, str(p.prompt), solution.text), root=1.0) for p, solution in drawn]
-    config = TrainConfig(
-        max_steps=plan.prm_steps,
-        batch_size=128,
-        learning_rate=2e-4,
-        weight_decay=0.05,
-        bf16=True,
-        seed=seed,
-        device="cpu",
-        save_every=0,
-    )
+    config = scorer_training(plan.prm_steps, seed)
     train_prm(weights_folder("prm_error"), rows, target="error", out=out, config=config)
     return out
 

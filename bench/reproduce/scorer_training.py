@@ -1,0 +1,17 @@
+"""How the reproductions train their scorers."""
+
+from policies.training.config import TrainConfig
+
+
+def scorer_training(steps: int, seed: int) -> TrainConfig:
+    """On a CPU, so that everyone gets the same weights."""
+    return TrainConfig(
+        max_steps=steps,
+        batch_size=128,
+        learning_rate=2e-4,
+        weight_decay=0.05,
+        bf16=True,
+        seed=seed,
+        device="cpu",
+        save_every=0,
+    )
