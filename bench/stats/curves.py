@@ -205,10 +205,9 @@ def _curve(
     place = seed_at(seed, pool.problem, "subsets")
     if contest.strategy == "soft":
         chances, errors = soft_curve(pool.correct, values, ks, seed=place)
-    elif contest.strategy == "pessimistic":
-        chances, errors = pessimistic_curve(pool.correct, values, pool.classes, ks, seed=place)
     else:
-        chances, errors = weighted_curve(pool.correct, values, pool.classes, ks, seed=place)
+        vote = pessimistic_curve if contest.strategy == "pessimistic" else weighted_curve
+        chances, errors = vote(pool.correct, values, pool.classes, ks, seed=place)
     return chances.tolist(), errors.tolist()
 
 

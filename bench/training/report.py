@@ -58,13 +58,9 @@ def plot_training(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure, axes = new_figure(-(-len(panels) // columns), columns, size=(13, 2.6 * -(-len(panels) // columns)))
     for axis, (title, series) in zip(axes, panels, strict=False):
         for (name, points), colour in zip(series.items(), COLOURS * len(series), strict=False):
-            axis.plot(
-                *zip(*points, strict=True),
-                color=colour,
-                linewidth=1.3,
-                label=name,
-                marker="." if len(points) < 9 else None,
-            )
+            steps, values = zip(*points, strict=True)
+            marker = "." if len(points) < 9 else None
+            axis.plot(steps, values, color=colour, linewidth=1.3, label=name, marker=marker)
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.25)
         if len(series) > 1:

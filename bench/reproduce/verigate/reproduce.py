@@ -187,10 +187,9 @@ def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]
         by_rollouts, by_seconds = all_axes[2 * row : 2 * row + 2]
         for arm, of_seeds in arms.items():
             style = _DRAWN.index(arm)
-            y = np.mean([[right for _, _, right in curve] for curve in of_seeds], axis=0)
-            for axes, place in ((by_rollouts, 0), (by_seconds, 1)):
-                x = np.mean([[point[place] for point in curve] for curve in of_seeds], axis=0)
-                axes.plot(x, y, color=_COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
+            solutions, seconds, right = np.mean(of_seeds, axis=0).T
+            for axes, spent in ((by_rollouts, solutions), (by_seconds, seconds)):
+                axes.plot(spent, right, color=_COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
         for axes, what in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
             axes.set_xlabel(what)
             axes.set_ylabel("held-out accuracy (mean of seeds)")

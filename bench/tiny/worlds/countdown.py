@@ -88,12 +88,9 @@ def labels(prompt: str, steps: Sequence[str], *, finished: bool) -> list[int]:
     for i, step in enumerate(steps):
         last = len(numbers) == 2
         left = follow(numbers, step if last else step.removesuffix("\n"))
-        good = left is not None and (last or step.endswith("\n")) and solvable(left, target)
-        if finished and i == len(steps) - 1 and not last:
-            good = False
-        if not good:
+        whole = last or (step.endswith("\n") and not (finished and i == len(steps) - 1))
+        if left is None or not whole or not solvable(left, target):
             return out + [0] * (len(steps) - i)
-        assert left is not None
         numbers = left
         out.append(1)
     return out

@@ -1,7 +1,5 @@
 """The embedded tasks by name, ready to run."""
 
-from collections.abc import Sequence
-
 from bench.inputs.task import Task
 from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
@@ -40,11 +38,7 @@ def load_task(
     return Task(
         name,
         problems,
-        Answers(world.extract, _equal),
+        Answers(world.extract, lambda pairs: [a == b for a, b in pairs]),
         from_function(lambda problem, solution: float(world.is_right(str(problem.prompt), solution.text))),
         Sampling(max_tokens=world.MAX_TOKENS),
     )
-
-
-def _equal(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-    return [a == b for a, b in pairs]
