@@ -1,45 +1,26 @@
 """Scorers made from functions: of a finished solution, or of the steps of any."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
-from verifiers.interface.scoring import Scorer, Scores, Spend, check_rows, outcome_scores
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, check_rows, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)
-class _FromFunction:
-    function: Callable[[Problem, Solution], float]
+class _FromRows:
+    """`row_of` gives one number a step; two functions of one name share their `name`, which a run writes down."""
 
-    @property
-    def name(self) -> str:
-        """What a run writes down; two functions of one name share it."""
-        return f"from_function({_name_of(self.function)})"
+    name: str
+    row_of: Callable[[Problem, Solution], npt.ArrayLike]
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        values = [
-            self.function(problem, solution) if solution.finished else float("nan")
-            for problem, solution in zip(problems, solutions, strict=True)
-        ]
-        return outcome_scores(solutions, values, [Spend(scorer_calls=1)] * len(values))
-
-
-@dataclass(frozen=True, slots=True)
-class _FromSteps:
-    function: Callable[[Problem, Solution], Sequence[float]]
-
-    @property
-    def name(self) -> str:
-        """What a run writes down; two functions of one name share it."""
-        return f"from_steps({_name_of(self.function)})"
-
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        rows = tuple(
-            np.asarray(self.function(problem, solution), dtype=np.float32)
-            for problem, solution in zip(problems, solutions, strict=True)
-        )
+        rows = tuple(np.asarray(self.row_of(*pair), np.float32) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
 
@@ -51,7 +32,7 @@ def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:
     >>> short.score([Problem("p1", "?")], [Solution((Step("four"),), Stop.EOS)]).values().tolist()
     [-4.0]
     """
-    return _FromFunction(function)
+    return _FromRows(f"from_function({_name_of(function)})", partial(_outcome_row, function))
 
 
 def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scorer:
@@ -65,7 +46,12 @@ def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scor
     NaN is no opinion on a step. Where numbers depend on earlier steps only, beam search compares prefixes as they
     would be compared in longer solutions. Scoring raises ScoresShapeError for another count of numbers than of steps.
     """
-    return _FromSteps(function)
+    return _FromRows(f"from_steps({_name_of(function)})", function)
+
+
+def _outcome_row(function: Callable[[Problem, Solution], float], problem: Problem, solution: Solution) -> FloatArray:
+    value = function(problem, solution) if solution.finished else math.nan
+    return outcome_scores([solution], [value]).steps[0]
 
 
 def _name_of(function: object) -> str:

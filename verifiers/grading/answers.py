@@ -1,9 +1,8 @@
 """How a task writes its answers: where the final one stands in a text, and when two are the same."""
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 from verifiers.grading.extraction import (
@@ -58,58 +57,45 @@ class Answers:
         [[0, 1, 0], [0, -1]]
         """
         forms = [[self.canonical(answer) if answer is not None else "" for answer in pool] for pool in pools]
-        searches = [_representatives({form for form in pool if form}) for pool in forms]
+        standing_for = _representatives([set(filter(None, pool)) for pool in forms], self.equal)
         classes = []
-        for pool, representative in zip(forms, _side_by_side(searches, self.equal), strict=True):
+        for pool, representative in zip(forms, standing_for, strict=True):
             numbers: dict[str, int] = {}
             classes.append([numbers.setdefault(representative[form], len(numbers)) if form else -1 for form in pool])
         return classes
 
 
-# Asks for pairs, is told which are equal, and ends with the member that stands for each form's class.
-_Search = Generator[list[Pair], list[bool | None], dict[str, str]]
-
-
-def _representatives(forms: set[str]) -> _Search:
-    if len(forms) < 2:
-        return {form: form for form in forms}
+def _representatives(
+    pools: Sequence[set[str]], equal: Callable[[Sequence[Pair]], list[bool | None]]
+) -> list[dict[str, str]]:
+    """For each pool the member that stands for each form's class; a comparison is one call for all pools."""
+    standing_for = [{form: form for form in forms} for forms in pools]
     # A fixed order makes the classes independent of the votes' order; the first member of a class stands
     # for it, so that a chain of near-equals cannot join its ends. "0" comes first, voted for or not: an
     # answer that cannot even be told from 0 (a tower of powers) is then set aside at once, before it is
     # tried, and times out, against every other.
-    rest = sorted(forms - {"0"}, key=lambda form: (len(form), form))
-    found = {form: form for form in forms}
-    standing = "0"
-    while True:
-        forward = yield [(standing, form) for form in rest]
-        likely = [form for form, same in zip(rest, forward, strict=True) if same]
-        backward = yield [(form, standing) for form in likely]
-        joined = {form for form, same in zip(likely, backward, strict=True) if same}
-        found.update(dict.fromkeys(joined, standing))
-        rest = [form for form, same in zip(rest, forward, strict=True) if same is not None and form not in joined]
-        if not rest:
-            return found
-        standing = rest.pop(0)
-
-
-def _side_by_side(
-    searches: Sequence[_Search], equal: Callable[[Sequence[Pair]], list[bool | None]]
-) -> list[dict[str, str]]:
-    """What each search ends with; what they ask for at a time is one call of `equal`."""
-    found: dict[int, dict[str, str]] = {}
-    asked: dict[int, list[Pair]] = {}
-    told: dict[int, list[bool | None] | None] = dict.fromkeys(range(len(searches)))
-    while told:
-        for i, verdicts in told.items():
-            try:
-                asked[i] = next(searches[i]) if verdicts is None else searches[i].send(verdicts)
-            except StopIteration as end:
-                found[i] = end.value
-        together = [pair for pairs in asked.values() for pair in pairs]
-        verdicts_of_all = iter(equal(together) if together else [])
-        told = {i: list(islice(verdicts_of_all, len(pairs))) for i, pairs in asked.items()}
-        asked = {}
-    return [found[i] for i in range(len(searches))]
+    untried = [
+        (i, "0", form)
+        for i, forms in enumerate(pools)
+        if len(forms) > 1
+        for form in sorted(forms - {"0"}, key=lambda form: (len(form), form))
+    ]
+    while untried:
+        forward = equal([(standing, form) for _, standing, form in untried])
+        likely = [row for row, same in zip(untried, forward, strict=True) if same]
+        backward = equal([(form, standing) for _, standing, form in likely]) if likely else []
+        joined = {row for row, same in zip(likely, backward, strict=True) if same}
+        for i, standing, form in joined:
+            standing_for[i][form] = standing
+        told_apart = [row for row, same in zip(untried, forward, strict=True) if same is not None and row not in joined]
+        untried = []
+        first: dict[int, str] = {}
+        for i, _, form in told_apart:
+            if i in first:
+                untried.append((i, first[i], form))
+            else:
+                first[i] = form
+    return standing_for
 
 
 def equal_mathematics(pairs: Sequence[Pair], *, pool: EquivalencePool | None = None) -> list[bool | None]:
