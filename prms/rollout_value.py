@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
@@ -81,9 +80,7 @@ class RolloutValue:
         """`root_values` with successes and rollouts."""
         return self._counted(problems, *self._rooted(problems))
 
-    def _tallied(
-        self, problems: Sequence[Problem], solutions: Sequence[Solution]
-    ) -> tuple[Scores, list[list[Tally | None]]]:
+    def _tallied(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, list[list[Tally]]]:
         rows = [_open_states(p, s) for p, s in zip(problems, solutions, strict=True)]
         tallies, spend = self._values_of(rows)
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
@@ -97,14 +94,14 @@ class RolloutValue:
             if solution.stop is Stop.LENGTH and solution.steps:
                 row.append(settled(0.0, self.k))
             elif solution.stop is Stop.FAILED:
-                row.extend([None] * len(solution.steps))
+                row.extend([Tally(0.0, 0)] * len(solution.steps))
         return _scores(tallies, spend, [solution.reason for solution in solutions]), tallies
 
-    def _rooted(self, problems: Sequence[Problem]) -> tuple[Scores, list[list[Tally | None]]]:
+    def _rooted(self, problems: Sequence[Problem]) -> tuple[Scores, list[list[Tally]]]:
         tallies, spend = self._values_of([[state_of(problem, ())] for problem in problems])
         return _scores(tallies, spend, [None] * len(problems)), tallies
 
-    def _values_of(self, rows: Sequence[Sequence[State]]) -> tuple[list[list[Tally | None]], list[Spend]]:
+    def _values_of(self, rows: Sequence[Sequence[State]]) -> tuple[list[list[Tally]], list[Spend]]:
         """The tallies of each row's states, and what the policy and the verifier spent on each row."""
         known = {} if self._memory is None else self._memory
         new = list(dict.fromkeys(state for row in rows for state in row if state not in known))
@@ -116,13 +113,13 @@ class RolloutValue:
         spend = [Spend.total(cost.pop(state) for state in row if state in cost) for row in rows]
         return [[known[state] for state in row] for row in rows], spend
 
-    def _counted(self, problems: Sequence[Problem], scores: Scores, rows: list[list[Tally | None]]) -> Counted:
+    def _counted(self, problems: Sequence[Problem], scores: Scores, rows: list[list[Tally]]) -> Counted:
         for problem, row in zip(problems, rows, strict=True):
             check_counts(problem, self.verifier, row)
         return Counted(
             scores,
-            tuple(_integers(0 if t is None else round(t.total) for t in row) for row in rows),
-            tuple(_integers(0 if t is None else t.rollouts for t in row) for row in rows),
+            tuple(np.array([round(tally.total) for tally in row], dtype=np.int64) for row in rows),
+            tuple(np.array([tally.rollouts for tally in row], dtype=np.int64) for row in rows),
         )
 
 
@@ -134,15 +131,10 @@ def _open_states(problem: Problem, solution: Solution) -> list[State]:
     return [state_of(problem, solution.steps[: k + 1]) for k in range(ends)]
 
 
-def _scores(rows: Sequence[Sequence[Tally | None]], spend: Sequence[Spend], reasons: Sequence[str | None]) -> Scores:
-    values = [[math.nan if tally is None else tally.value for tally in row] for row in rows]
+def _scores(rows: Sequence[Sequence[Tally]], spend: Sequence[Spend], reasons: Sequence[str | None]) -> Scores:
     first = [
-        reason or next((tally.reason for tally in row if tally is not None and math.isnan(tally.value)), None)
+        reason or next((tally.reason for tally in row if math.isnan(tally.value)), None)
         for row, reason in zip(rows, reasons, strict=True)
     ]
-    steps = tuple(np.array(row, dtype=np.float32) for row in values)
+    steps = tuple(np.array([tally.value for tally in row], dtype=np.float32) for row in rows)
     return Scores(steps, tuple(cost.as_scorer() for cost in spend), tuple(first))
-
-
-def _integers(values: Iterable[int]) -> npt.NDArray[np.int64]:
-    return np.array(list(values), dtype=np.int64)

@@ -72,15 +72,11 @@ def roll_out(
     )
     problems = [state.problem for state in states for _ in range(n)]
     outcomes, reasons, grading = grade(verifier, problems, solutions)
-    tallies = []
-    for i in range(0, len(solutions), n):
-        rows = slice(i, i + n)
-        tallies.append(_tally(solutions[rows], outcomes[rows], reasons[rows]))
-    per_state = range(0, len(solutions), n)
+    of_state = [slice(i, i + n) for i in range(0, len(solutions), n)]
     return (
-        tallies,
-        [Spend.total(policy_spend[i : i + n]) for i in per_state],
-        [Spend.total(grading[i : i + n]) for i in per_state],
+        [_tally(solutions[rows], outcomes[rows], reasons[rows]) for rows in of_state],
+        [Spend.total(policy_spend[rows]) for rows in of_state],
+        [Spend.total(grading[rows]) for rows in of_state],
     )
 
 
@@ -117,9 +113,9 @@ def grade(
     return outcomes, reasons, spend
 
 
-def check_counts(problem: Problem, verifier: Scorer, tallies: Iterable[Tally | None]) -> None:
+def check_counts(problem: Problem, verifier: Scorer, tallies: Iterable[Tally]) -> None:
     """Raise ValueError where some tally has outcomes other than 0 and 1."""
-    if not all(tally is None or tally.counted for tally in tallies):
+    if not all(tally.counted for tally in tallies):
         raise ValueError(
             f"problem {problem.id!r}: {name_of(verifier)} gave an outcome other than 0 and 1, which is no count: "
             "use a verifier that says right or wrong"

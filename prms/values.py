@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING
 
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
-from prms.value_journal import Journal, Record, open_journal
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.files import digest_of, replace_text, replacing
+from verifiers.interface.files import (
+    Row,
+    append_rows,
+    check_identity,
+    digest_of,
+    held,
+    replace_text,
+    replacing,
+    whole_rows,
+)
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import check_unique_ids, seed_at
@@ -23,6 +31,8 @@ from verifiers.interface.solution import Problem, Solution, Stop
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+_KIND = "prms.collect_values"
 
 
 def collect_values(
@@ -83,9 +93,10 @@ def collect_values(
     plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)
     folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
-    with open_journal(folder, plan.config(problems, chunk)) as journal:
-        _work_off(plan, chunks, journal, progress)
-        return _finish(folder, journal)
+    with held(folder, owner="journal.jsonl"):
+        return _finish(
+            folder, _work_off(plan, chunks, folder / "journal.jsonl", plan.config(problems, chunk), progress)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +109,10 @@ class _Plan:
     sampling: Sampling
     seed: int
 
-    def config(self, problems: Sequence[Problem], chunk: int) -> Record:
+    def config(self, problems: Sequence[Problem], chunk: int) -> Row:
         """What must be equal for a collection to be gone on with."""
         return {
+            "kind": _KIND,
             "coverage": self.coverage,
             "rollouts": self.rollouts,
             "first_pit": self.first_pit,
@@ -113,23 +125,31 @@ class _Plan:
         }
 
 
-def _work_off(plan: _Plan, chunks: Sequence[Sequence[Problem]], journal: Journal, progress: bool) -> None:
+def _work_off(
+    plan: _Plan, chunks: Sequence[Sequence[Problem]], journal: Path, config: Row, progress: bool
+) -> list[Row]:
+    """The record of each chunk, from a journal whose first line is the `config` and each further line a record."""
     from tqdm import tqdm
 
-    done = len(journal.records)
-    with tqdm(
-        total=sum(map(len, chunks)),
-        initial=sum(map(len, chunks[:done])),
-        unit="problem",
-        desc="values",
-        disable=not progress,
-    ) as bar:
-        for problems in chunks[done:]:
-            journal.append(_collect(plan, problems))
+    rows = whole_rows(journal, mend=True)
+    if rows and rows[0].get("kind") != _KIND:
+        raise ValueError(f"{journal}: not the journal of collected values; choose another folder")
+    if rows:
+        check_identity(journal, rows[0], config, kind="collected values")
+    else:
+        append_rows(journal, [config])
+    records = rows[1:]
+    done = sum(map(len, chunks[: len(records)]))
+    total = sum(map(len, chunks))
+    with tqdm(total=total, initial=done, unit="problem", desc="values", disable=not progress) as bar:
+        for problems in chunks[len(records) :]:
+            records.append(_collect(plan, problems))
+            append_rows(journal, records[-1:])
             bar.update(len(problems))
+    return records
 
 
-def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
+def _collect(plan: _Plan, problems: Sequence[Problem]) -> Row:
     """Sampled solutions, rollouts and rows of one chunk."""
     started = time.perf_counter()
     asked = [problem for problem in problems for _ in range(plan.coverage)]
@@ -152,7 +172,7 @@ def _collect(plan: _Plan, problems: Sequence[Problem]) -> Record:
         tallies.update(zip(states, new, strict=True))
         spend += [*policy_spend, *verifier_spend]
 
-    rows: list[Record] = []
+    rows: list[Row] = []
     for i, problem in enumerate(problems):
         root = tallies[State(problem)]
         check_counts(problem, plan.verifier, [root])
@@ -215,7 +235,7 @@ def _kept(branch: _Branch, tallies: dict[State, Tally], first_pit: bool) -> list
 
 def _figures(
     solutions: Sequence[Solution], outcomes: Sequence[float], reasons: Sequence[str | None], tallies: Sequence[Tally]
-) -> Record:
+) -> Row:
     stops = [solution.stop for solution in solutions]
     return {
         "solutions": len(solutions),
@@ -231,8 +251,8 @@ def _figures(
     }
 
 
-def _finish(folder: Path, journal: Journal) -> Dataset:
-    """Write the data set and the summary from the journal."""
+def _finish(folder: Path, records: Sequence[Row]) -> Dataset:
+    """Write the data set and the summary from the journal's records."""
     from datasets import Dataset, load_from_disk
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
@@ -242,17 +262,17 @@ def _finish(folder: Path, journal: Journal) -> Dataset:
         disable_progress_bars()  # theirs would be drawn whatever `progress` says
         try:
             with replacing(ready) as draft:
-                dataset_of(record["rows"] for record in journal.records).save_to_disk(draft)
+                dataset_of(record["rows"] for record in records).save_to_disk(draft)
         finally:
             if bars:
                 enable_progress_bars()
-    replace_text(folder / "summary.json", json.dumps(_summary(journal.records), indent=2) + "\n")
+    replace_text(folder / "summary.json", json.dumps(_summary(records), indent=2) + "\n")
     loaded = load_from_disk(ready)
     assert isinstance(loaded, Dataset)
     return loaded
 
 
-def _summary(records: Sequence[Record]) -> Record:
+def _summary(records: Sequence[Row]) -> Row:
     done = [record["done"] for record in records]
     numbers = [key for key in (done[0] if done else {}) if key != "first_reason"]
     spend = Spend.total(Spend(**record["spend"]) for record in records)
