@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,13 +15,44 @@ from policies.decoding.runner import Runner
 from policies.models.token_rows import TokenRow
 from verifiers.interface.capabilities import OfParts, RootValues, root_values_of
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, check_rows, silent_row
+from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import Judge
+from verifiers.reward_models.reward_model import HiddenStates, Readout, head_parameters, read_rows
 
 _WORKING_BYTES = 1 << 30  # keys and values of one forward pass
 
-RowsOf: TypeAlias = Callable[[Sequence[Problem], Sequence[Solution]], list[TokenRow | str]]
+
+class StepReader:
+    """What PRMs share: a causal model of which one pass reads every step's score, with a memory where it can have one.
+
+    A PRM says by `_rows` what its model is shown, and by `_readout` what is read there.
+    """
+
+    __slots__ = ()
+    memory_bytes: int
+
+    @property
+    def _readout(self) -> Readout:
+        raise NotImplementedError
+
+    def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
+        raise NotImplementedError
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """P(good) of every prefix, one a step; N rows."""
+        rows = self._rows(problems, solutions)
+        scores = read_rows(self._readout, problems, rows, [len(solution.steps) for solution in solutions])
+        return check_rows(self, problems, solutions, scores)
+
+    def remembering(self) -> IncrementalPRM | Self:
+        """A scorer with a memory of prefixes, for one search (`prms.incremental`); itself on vLLM, where none is kept.
+
+        Raises ValueError for a model without a plain key-value cache in each layer.
+        """
+        readout = self._readout
+        if isinstance(readout.backbone, HiddenStates):
+            return self
+        return IncrementalPRM(self, self._rows, readout, self.memory_bytes)
 
 
 @dataclass(eq=False, repr=False)
@@ -29,26 +60,23 @@ class IncrementalPRM:
     """A PRM's scores, remembered between calls; made by a PRM's `remembering`.
 
     What `prm` was trained on and knows of roots, it says too. `rows_of` makes a PRM's token rows, of which a
-    prefix's must begin the longer one's; `judge` reads the backbone's hidden states. Of each problem it keeps
-    what its last call used, so that the memory follows the beam, and of all problems at most `memory_bytes` of
-    keys and values; what was dropped is computed again, and the spend says so. A row is charged the tokens that
-    it added, and `head_flops` for each score that it read; a beginning that rows share is charged to the first.
+    prefix's must begin the longer one's. Of each problem it keeps what its last call used, so that the memory
+    follows the beam, and of all problems at most `memory_bytes` of keys and values; what was dropped is computed
+    again, and the spend says so. A row is charged the tokens that it added, and the head for each score that it
+    read; a beginning that rows share is charged to the first.
     """
 
-    prm: Any
-    rows_of: RowsOf
-    backbone: Any
-    judge: Judge
-    _: KW_ONLY
-    head_flops: float
+    prm: StepReader
+    rows_of: Callable[[Sequence[Problem], Sequence[Solution]], list[TokenRow | str]]
+    readout: Readout
     memory_bytes: int
-    reduce: Reduce = "last"
 
     separator = OfParts(lambda self: [self.prm])
     target = OfParts(lambda self: [self.prm])
 
     def __post_init__(self) -> None:
-        self.runner = Runner(self.backbone)
+        self.runner = Runner(self.readout.backbone)
+        self.head_flops = 2.0 * head_parameters(self.readout.head)
         self.cache = PrefixCache(self.memory_bytes)
         self.known: dict[Problem, dict[Ids, float]] = {}  # scores, by the ids up to where they were read
 
@@ -70,7 +98,7 @@ class IncrementalPRM:
         steps = [scores.get(i, silent_row(len(solution.steps))) for i, solution in enumerate(solutions)]
         spend = [costs.get(i, Spend(scorer_calls=1)) for i in range(len(rows))]
         reasons = tuple(row if isinstance(row, str) else None for row in rows)
-        return check_rows(self, problems, solutions, Scores(tuple(steps), tuple(spend), reasons, self.reduce))
+        return check_rows(self, problems, solutions, Scores(tuple(steps), tuple(spend), reasons, self.readout.reduce))
 
     def _read(
         self, problems: Sequence[Problem], rows: dict[int, TokenRow]
@@ -126,7 +154,7 @@ class IncrementalPRM:
                 return
             row, known = asked[place]
             start, ends = length(jobs[place][2]), _read_at(jobs[place], row)
-            values = self.judge(hidden[[end - start for end in ends]]).tolist()
+            values = self.readout.judge(hidden[[end - start for end in ends]]).tolist()
             known.update(zip((row.ids[: end + 1] for end in ends), values, strict=True))
 
         run_jobs(self.runner, self.cache, jobs, _WORKING_BYTES, self.runner.forward_all, read)

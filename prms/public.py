@@ -11,16 +11,15 @@ import torch
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder, token_ids
 from prms.formats import PRMFormat
-from prms.incremental import IncrementalPRM
+from prms.incremental import StepReader
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
-from verifiers.interface.scoring import Scores, check_rows
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import HiddenStates, context_of, head_parameters, no_error_yet, read_rows
+from verifiers.reward_models.reward_model import Readout, context_of, no_error_yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PublicPRM:
+class PublicPRM(StepReader):
     r"""P(good) of every step of finished and unfinished solutions, by a PRM of a public format.
 
     Load one with `prms.load("Qwen/Qwen2.5-Math-PRM-7B")`, or from a folder:
@@ -64,41 +63,14 @@ class PublicPRM:
         """What ended the steps it was trained on."""
         return self.format.separator
 
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        """P(good) of every prefix, one a step, with the format's reducer; N rows."""
-        scores = read_rows(
-            self.backbone,
-            self.head,
-            self._judge,
-            problems,
-            self._rows(problems, solutions),
-            [len(solution.steps) for solution in solutions],
-            batch_tokens=self.batch_tokens,
-            reduce=self.format.reduce,
-        )
-        return check_rows(self, problems, solutions, scores)
-
     @property
     def root_values(self) -> RootValues | None:
         """1.0 a problem, shape (1,) a row, of a model that was taught errors: no step, no error yet; else None."""
         return no_error_yet if self.target == "error" else None
 
-    def remembering(self) -> IncrementalPRM | PublicPRM:
-        """A scorer with a memory of prefixes, for one search (`prms.incremental`); itself on vLLM, where none is kept.
-
-        Raises ValueError for a model without a plain key-value cache in each layer.
-        """
-        if isinstance(self.backbone, HiddenStates):
-            return self
-        return IncrementalPRM(
-            self,
-            self._rows,
-            self.backbone,
-            self._judge,
-            head_flops=2.0 * head_parameters(self.head),
-            memory_bytes=self.memory_bytes,
-            reduce=self.format.reduce,
-        )
+    @property
+    def _readout(self) -> Readout:
+        return Readout(self.backbone, self.head, self._judge, self.batch_tokens, self.format.reduce)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
         return self._builder.rows(problems, solutions, limit=context_of(self.backbone))

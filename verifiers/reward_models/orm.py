@@ -5,27 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
-from policies.models.engine_options import DType, EngineChoice
 from policies.models.token_rows import TokenRow
-from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import (
-    check_head,
-    judge_of,
-    load_reward_model,
-    read_rows,
-    rows_for,
-)
+from verifiers.reward_models.reward_model import RewardModel, read_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ORM:
+class ORM(RewardModel):
     r"""P(the solution is right), read at the end-of-sequence token of a finished solution (Cobbe et al. 2021).
 
     >>> from verifiers import Problem, Solution, Stop, split_steps
@@ -42,40 +32,16 @@ class ORM:
     batch. Raises ValueError for another head or a tokenizer without an end of sequence.
     """
 
-    model: Any
-    tokenizer: Any
-    batch_tokens: int = 16_384
-
-    def __post_init__(self) -> None:
-        check_head(self.model, self.tokenizer, "orm")
-
-    @classmethod
-    def load(
-        cls, name: str | Path, *, dtype: DType = "float32", device: str = "auto", engine: EngineChoice = "transformers"
-    ) -> ORM:
-        """The ORM in a folder (or of a hub name); FileNotFoundError names what is missing.
-
-        `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
-        runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
-        """
-        model, tokenizer = load_reward_model(
-            AutoModelForSequenceClassification, name, "orm", dtype=dtype, device=device, engine=engine
-        )
-        return cls(model, tokenizer)
-
-    @property
-    def name(self) -> str:
-        """What a run writes down."""
-        return f"orm({model_name(self.model)})"
+    _kind = "orm"
+    _auto_class = AutoModelForSequenceClassification
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
         asked = [problems[i] for i in finished]
-        rows = rows_for(self.model, self.tokenizer, asked, [solutions[i] for i in finished])
+        rows = self._rows(asked, [solutions[i] for i in finished])
         ends = [row if isinstance(row, str) else TokenRow(row.ids, row.ends[-1:]) for row in rows]
-        body, head, judge = self.model.base_model, self.model.score, judge_of(self.model)
-        scores = read_rows(body, head, judge, asked, ends, [1] * len(ends), batch_tokens=self.batch_tokens)
+        scores = read_rows(self._readout, asked, ends, [1] * len(ends))
         values, spend = [math.nan] * len(solutions), [Spend(scorer_calls=1)] * len(solutions)
         reasons: list[str | None] = [None] * len(solutions)
         for k, i in enumerate(finished):

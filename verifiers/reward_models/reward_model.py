@@ -1,16 +1,16 @@
-"""Loading a reward model's folder, and one batched forward that reads it out at given positions."""
+"""A reward model of ours from its folder, and one batched forward that reads it out at given positions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 
 from policies.models.attention import any_length
 from policies.models.batches import greedy_batches
-from policies.models.engine_options import DType, EngineChoice, vllm_options
+from policies.models.engine_options import DType, EngineChoice, EngineOptions, vllm_options
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
 from policies.models.pretrained import (
@@ -22,6 +22,7 @@ from policies.models.pretrained import (
 )
 from policies.models.tensors import read_tensors, tensor_names
 from policies.models.token_rows import TokenRow, token_rows
+from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -54,19 +55,77 @@ class EngineRewardModel:
         self.base_model.close()
 
 
-def load_reward_model(
-    auto_class: Any, name: str | Path, kind: str, *, dtype: DType, device: str, engine: EngineChoice
-) -> tuple[Any, Any]:
-    """Model and tokenizer of a `save_pretrained` folder or a hub name, safetensors only.
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """A backbone with what is read of its hidden states: `judge` gives the scores, `head` is what that costs.
 
-    Raises FileNotFoundError where there is no such model or no weights, ValueError where it is of
-    another kind, has no trained head of one output, or `dtype` or `engine` is unknown.
+    `batch_tokens` bounds a batch with its padding.
     """
-    options = vllm_options(engine)
-    source = checked_source(name, kind)
-    check_kind(source, load_config(source, kind), kind)
-    if options is None:
-        return load_pretrained(source, auto_class=auto_class, kind=kind, dtype=dtype, device=device)
+
+    backbone: Any
+    head: Any
+    judge: Judge
+    batch_tokens: int
+    reduce: Reduce = "last"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RewardModel:
+    """What an ORM and a PRM of ours are: a model with a `score` head of one output, and its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    batch_tokens: int = 16_384
+    _kind: ClassVar[str]
+    _auto_class: ClassVar[Any]
+
+    def __post_init__(self) -> None:
+        check_head(self.model, self.tokenizer, self._kind)
+
+    @classmethod
+    def load(
+        cls, name: str | Path, *, dtype: DType = "float32", device: str = "auto", engine: EngineChoice = "transformers"
+    ) -> Self:
+        """The model in a `save_pretrained` folder or of a hub name, safetensors only.
+
+        `engine="vllm"`, or `policies.EngineOptions` (its dtype is this call's), computes the body on vLLM's pooling
+        runner, to be stopped with `.model.close()`; where it runs is then vLLM's to say.
+
+        Raises FileNotFoundError, which names what is missing, where there is no such model or no weights, ValueError
+        where it is of another kind, has no trained head of one output, or `dtype` or `engine` is unknown.
+        """
+        options = vllm_options(engine)
+        source = checked_source(name, cls._kind)
+        check_kind(source, load_config(source, cls._kind), cls._kind)
+        if options is None:
+            return cls(*load_pretrained(source, auto_class=cls._auto_class, kind=cls._kind, dtype=dtype, device=device))
+        model, tokenizer = _on_vllm(source, cls._kind, replace(options, dtype=dtype))
+        try:
+            return cls(model, tokenizer)
+        except ValueError:
+            model.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"{self._kind}({model_name(self.model)})"
+
+    @property
+    def _readout(self) -> Readout:
+        """The sigmoid of the head."""
+        model = self.model
+
+        def judge(hidden: torch.Tensor) -> torch.Tensor:
+            return torch.sigmoid(model.score(hidden)[:, 0].float())
+
+        return Readout(model.base_model, model.score, judge, self.batch_tokens)
+
+    def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
+        return rows_for(self.model, self.tokenizer, problems, solutions)
+
+
+def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
     from verifiers.reward_models.vllm_backbone import VLLMBackbone
 
     parts = [key for key in ("score.weight", "score.bias") if key in tensor_names(source)]
@@ -77,14 +136,8 @@ def load_reward_model(
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
     head.load_state_dict(weights)
     tokenizer = load_tokenizer(source, kind)
-    body = VLLMBackbone(source, replace(options, dtype=dtype))
-    model = EngineRewardModel(body, head.eval(), body.config, source)
-    try:
-        check_head(model, tokenizer, kind)
-    except ValueError:
-        model.close()
-        raise
-    return model, tokenizer
+    body = VLLMBackbone(source, options)
+    return EngineRewardModel(body, head.eval(), body.config, source), tokenizer
 
 
 def check_head(model: Any, tokenizer: Any, kind: str) -> None:
@@ -117,25 +170,16 @@ def context_of(model: Any) -> int | None:
 
 
 def read_rows(
-    backbone: Any,
-    head: Any,
-    judge: Judge,
-    problems: Sequence[Problem],
-    rows: Sequence[TokenRow | str],
-    lengths: Sequence[int],
-    *,
-    batch_tokens: int,
-    reduce: Reduce = "last",
+    readout: Readout, problems: Sequence[Problem], rows: Sequence[TokenRow | str], lengths: Sequence[int]
 ) -> Scores:
-    """What `judge` says at the ends of each row, NaN over the row's length with the reason where there is no row."""
+    """What is read at the ends of each row, NaN over the row's length with the reason where there is no row."""
     readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
-    read = read_ends(
-        backbone, judge, [problems[i] for i in readable], list(readable.values()), batch_tokens=batch_tokens
-    )
+    asked = [problems[i] for i in readable]
+    read = read_ends(readout, asked, list(readable.values()))
     values = dict(zip(readable, read, strict=True))
     steps = tuple(values.get(i, silent_row(length)) for i, length in enumerate(lengths))
-    spend = spend_of(backbone, head, problems, [readable.get(i) for i in range(len(rows))])
-    return Scores(steps, tuple(spend), tuple(row if isinstance(row, str) else None for row in rows), reduce)
+    spend = spend_of(readout, problems, [readable.get(i) for i in range(len(rows))])
+    return Scores(steps, tuple(spend), tuple(row if isinstance(row, str) else None for row in rows), readout.reduce)
 
 
 def no_error_yet(problems: Sequence[Problem]) -> Scores:
@@ -143,45 +187,39 @@ def no_error_yet(problems: Sequence[Problem]) -> Scores:
     return Scores((np.ones(1, dtype=np.float32),) * len(problems), (Spend(scorer_calls=1),) * len(problems))
 
 
-def judge_of(model: Any) -> Judge:
-    """The sigmoid of the model's head, over hidden states (n, d)."""
-    return lambda hidden: torch.sigmoid(model.score(hidden)[:, 0].float())
-
-
-def read_ends(
-    backbone: Any, judge: Judge, problems: Sequence[Problem], rows: Sequence[TokenRow], *, batch_tokens: int
-) -> list[FloatArray]:
-    """What `judge` says of the backbone's hidden states at the ends of each row: one array of shape (T_i,) a row.
+def read_ends(readout: Readout, problems: Sequence[Problem], rows: Sequence[TokenRow]) -> list[FloatArray]:
+    """What is read of the backbone's hidden states at the ends of each row: one array of shape (T_i,) a row.
 
     Equal rows of one problem are computed once; rows of like length share a batch of at most
-    `batch_tokens` tokens with padding (one row at the least).
+    `readout.batch_tokens` tokens with padding (one row at the least).
     """
     keys = list(zip(problems, rows, strict=True))
     # Within a problem only, so that what its rows cost does not depend on the problems beside it.
     unique = sorted(dict.fromkeys(keys), key=lambda key: (len(key[1].ids), key[1].ids))
     read: list[FloatArray] = []
-    if isinstance(backbone, HiddenStates):
+    if isinstance(readout.backbone, HiddenStates):
         with torch.inference_mode():
-            hidden = backbone.hidden_at([row for _, row in unique])
-            read = [judge(states.float()).numpy().astype(np.float32) for states in hidden]
+            hidden = readout.backbone.hidden_at([row for _, row in unique])
+            read = [readout.judge(states.float()).numpy().astype(np.float32) for states in hidden]
     else:
 
         def fits(batch: list[TokenRow]) -> bool:
-            return len(batch) * len(batch[-1].ids) <= batch_tokens
+            return len(batch) * len(batch[-1].ids) <= readout.batch_tokens
 
         for batch in greedy_batches([row for _, row in unique], fits):
-            read += _forward(backbone, judge, batch)
+            read += _forward(readout, batch)
     values = dict(zip(unique, read, strict=True))
     return [values[key] for key in keys]
 
 
-def spend_of(backbone: Any, head: Any, problems: Sequence[Problem], rows: Sequence[TokenRow | None]) -> list[Spend]:
+def spend_of(readout: Readout, problems: Sequence[Problem], rows: Sequence[TokenRow | None]) -> list[Spend]:
     """What each row costs in `read_ends`; the first of equal ones is charged, to the others it is cached.
 
     It does not depend on other problems' rows. None: nothing was computed.
     """
+    backbone = readout.backbone
     body = backbone.flop_parameters if isinstance(backbone, HiddenStates) else flop_parameters(backbone)
-    judge = head_parameters(head)
+    head = head_parameters(readout.head)
     spend: list[Spend] = []
     seen: set[tuple[Problem, TokenRow]] = set()
     for problem, row in zip(problems, rows, strict=True):
@@ -191,7 +229,7 @@ def spend_of(backbone: Any, head: Any, problems: Sequence[Problem], rows: Sequen
             spend.append(Spend(scorer_calls=1, cached_scored_tokens=len(row.ids)))
         else:
             seen.add((problem, row))
-            flops = 2.0 * (body * len(row.ids) + judge * len(row.ends))
+            flops = 2.0 * (body * len(row.ids) + head * len(row.ends))
             spend.append(Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=flops))
     return spend
 
@@ -202,7 +240,8 @@ def head_parameters(head: Any) -> int:
 
 
 @torch.inference_mode()
-def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[FloatArray]:
+def _forward(readout: Readout, batch: Sequence[TokenRow]) -> list[FloatArray]:
+    backbone = readout.backbone
     device = backbone.device
     width = len(batch[-1].ids)
     ids = torch.zeros((len(batch), width), dtype=torch.long)
@@ -215,5 +254,5 @@ def _forward(backbone: Any, judge: Judge, batch: Sequence[TokenRow]) -> list[Flo
     at = torch.tensor([end for row in batch for end in row.ends], device=device)
     with running(backbone), any_length():
         hidden = backbone(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
-    values = judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
+    values = readout.judge(hidden.last_hidden_state[at_row, at]).cpu().numpy().astype(np.float32)
     return [part.copy() for part in np.split(values, np.cumsum(counts)[:-1])]
