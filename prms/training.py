@@ -60,13 +60,5 @@ def train_prm(
     config = config or TrainConfig()
     root = any(row.root is not None and not math.isnan(row.root) for row in rows)
     entry = {"kind": "prm", "target": target, "separator": separator, "root": root}
-    train_reward_model(
-        AutoModelForTokenClassification,
-        base,
-        rows,
-        entry=entry,
-        outcome_only=False,
-        out=out,
-        config=config,
-    )
+    train_reward_model(AutoModelForTokenClassification, base, rows, entry=entry, out=out, config=config)
     return PRM.load(out, device=config.device)

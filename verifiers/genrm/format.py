@@ -1,6 +1,7 @@
 r"""What a generative verifier is shown, and the words in which it answers: data, not code."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from verifiers.interface.solution import Problem, Solution
@@ -73,6 +74,25 @@ class GenRMFormat:
         if self.chat or "{problem}" in tail:
             return _fill(template, **texts), ""
         return _fill(head, **texts), _fill(field + tail, **texts)
+
+
+def verdict_ids(encode: Callable[[str], Sequence[int]], words: GenRMFormat) -> tuple[int, int]:
+    """The token ids of `yes` and `no`.
+
+    Raises ValueError, naming the text and its tokens, where one is not a single token or both are the same.
+    """
+    ids = []
+    for text in (words.yes, words.no):
+        tokens = encode(text)
+        if len(tokens) != 1:
+            raise ValueError(
+                f"the verdict {text!r} is {len(tokens)} tokens {list(tokens)} of this tokenizer, and must be one, as "
+                "its probability is not that of one next token: choose another `yes` and `no` in the format"
+            )
+        ids.append(tokens[0])
+    if ids[0] == ids[1]:
+        raise ValueError(f"the verdicts {words.yes!r} and {words.no!r} are one token {ids[0]} of this tokenizer")
+    return ids[0], ids[1]
 
 
 def problem_text(problem: Problem) -> str:

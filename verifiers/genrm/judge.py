@@ -13,7 +13,7 @@ from policies.backends.load import load_policy
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import DType, EngineChoice
 from policies.policy import NextTokens, Sampling, TokenPolicy
-from verifiers.genrm.format import GENRM, GenRMFormat
+from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
@@ -98,7 +98,7 @@ class GenRM:
                 "the policy puts prompts into a chat template, and this format is no chat message: load the policy "
                 "with chat=False, or use a format with chat=True"
             )
-        verdict_ids(self.policy, self.format)
+        verdict_ids(self.policy.encode, self.format)
 
     @classmethod
     def load(
@@ -256,32 +256,12 @@ class GenRM:
     def _verdicts(self, policy: TokenPolicy, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
         if not rows:
             return NextTokens(np.empty((0, 2), np.float32), (), ())
-        return policy.next_token_probs(
-            [p for p, _ in rows], [s for _, s in rows], tokens=verdict_ids(policy, self.format)
-        )
+        tokens = verdict_ids(policy.encode, self.format)
+        return policy.next_token_probs([p for p, _ in rows], [s for _, s in rows], tokens=tokens)
 
     def _why_none(self, reasons: Sequence[str]) -> str:
         first = next((reason for reason in reasons if reason), "no reason given")
         return f"none of {self.votes} rationales came to a verdict in {1 + self.redraws} draws; first: {first}"
-
-
-def verdict_ids(policy: TokenPolicy, words: GenRMFormat) -> tuple[int, int]:
-    """The token ids of `yes` and `no`.
-
-    Raises ValueError, naming the text and its tokens, where one is not a single token or both are the same.
-    """
-    ids = []
-    for text in (words.yes, words.no):
-        tokens = policy.encode(text)
-        if len(tokens) != 1:
-            raise ValueError(
-                f"the verdict {text!r} is {len(tokens)} tokens {list(tokens)} for this policy: its probability is not "
-                "that of one next token; choose another `yes` and `no` in the format"
-            )
-        ids.append(tokens[0])
-    if ids[0] == ids[1]:
-        raise ValueError(f"the verdicts {words.yes!r} and {words.no!r} are one token {ids[0]} for this policy")
-    return ids[0], ids[1]
 
 
 def _row(problem: Problem, parts: tuple[str, str]) -> tuple[Problem, Solution]:

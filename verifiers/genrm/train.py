@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from policies.training.folder import base_digest, finish_folder, training_folder
 from policies.training.loop import seeded
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
-from verifiers.genrm.format import GENRM, GenRMFormat
+from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
@@ -109,7 +110,7 @@ def verify_examples(
 
     Leaves out, with a warning, rationales with a wrong verdict or none, and what is over `limit` tokens.
     """
-    verdicts = {True: _verdict_id(tokenizer, words.yes), False: _verdict_id(tokenizer, words.no)}
+    yes, no = verdict_ids(partial(encode_text, tokenizer), words)
     examples: list[Example] = []
     right: list[int] = []
     skipped: dict[str, list[str]] = {}
@@ -129,7 +130,7 @@ def verify_examples(
         return True
 
     for row in rows:
-        verdict = verdicts[row.right]
+        verdict = yes if row.right else no
         if mode == "direct":
             total += 1
             add(row, words.direct_parts(row.problem, row.solution), [verdict])
@@ -170,13 +171,3 @@ def solve_examples(
         raise ValueError("no row is right, so there is no solution to learn: use solution_weight=0")
     warn_of_skipped(skipped, len(unique), what="right solutions", stacklevel=4)
     return examples
-
-
-def _verdict_id(tokenizer: Any, text: str) -> int:
-    ids = encode_text(tokenizer, text)
-    if len(ids) != 1:
-        raise ValueError(
-            f"the verdict {text!r} is {len(ids)} tokens {ids} of this tokenizer, and must be one: "
-            "choose another `yes` and `no` in the format"
-        )
-    return ids[0]

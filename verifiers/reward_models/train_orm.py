@@ -36,13 +36,6 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
     Raises ValueError where no row can be trained on, or `out` belongs to another training.
     """
     config = config or TrainConfig()
-    train_reward_model(
-        AutoModelForSequenceClassification,
-        base,
-        rows,
-        entry={"kind": "orm"},
-        outcome_only=True,
-        out=out,
-        config=config,
-    )
+    entry = {"kind": "orm"}
+    train_reward_model(AutoModelForSequenceClassification, base, rows, entry=entry, out=out, config=config)
     return ORM.load(out, device=config.device)

@@ -29,11 +29,11 @@ def train_reward_model(
     rows: Sequence[Labelled],
     *,
     entry: Mapping[str, object],
-    outcome_only: bool,
     out: str | Path,
     config: TrainConfig,
 ) -> None:
-    """Train a model with a head of one output on the rows' labels, and write its folder."""
+    """Train a model with a head of one output on the rows' labels (an ORM: outcomes), and write its folder."""
+    outcome_only = entry["kind"] == "orm"
     folder = Path(out)
     identity = {**entry, "base": base_digest(base), "rows": digest_of(rows)}
     with training_folder(folder, config, identity) as finished, seeded(config.seed):

@@ -17,7 +17,7 @@ from policies.models.tiny_example import tiny_model
 from tests.tiny_models import byte_pairs, random_llama
 from verifiers import GENRM, GenRM, GenRMFormat, ImplicitReward, LLMJudge, Spend, check_scorer
 from verifiers.genrm.critiqued import Critiqued
-from verifiers.genrm.judge import verdict_ids
+from verifiers.genrm.format import verdict_ids
 from verifiers.genrm.train import verify_examples
 from verifiers.interface.solution import Problem, Solution, Step, Stop, failed
 
@@ -58,7 +58,7 @@ def plain_probs(policy, *texts):
 
 
 def test_direct_is_the_next_token_after_the_prompt(policy):
-    yes, no = verdict_ids(policy, SHORT)
+    yes, no = verdict_ids(policy.encode, SHORT)
     raw = GenRM(policy, format=SHORT)
     normalised = GenRM(policy, format=SHORT, probability="normalised")
     problems, solutions = [p for p, _ in CASES], [s for _, s in CASES]
@@ -70,7 +70,7 @@ def test_direct_is_the_next_token_after_the_prompt(policy):
 
 
 def test_cot_is_the_mean_of_probabilities_after_sampled_rationales(policy):
-    yes, no = verdict_ids(policy, SHORT)
+    yes, no = verdict_ids(policy.encode, SHORT)
     genrm = cot(policy)
     judged = genrm.judge([p for p, _ in CASES], [s for _, s in CASES])
     scores = genrm.score([p for p, _ in CASES], [s for _, s in CASES]).values()
@@ -330,7 +330,7 @@ def test_the_verdicts_id_is_one_in_training_and_scoring(merging):
         direct="{problem}{solution}?", cot="{problem}{solution}:", solver="", verdict="?", yes=" Yes", no="N"
     )
     row = Critiqued(P1, FOUR, True, ("so? Yes",))
-    ids = verdict_ids(merging, words)
+    ids = verdict_ids(merging.encode, words)
     assert merging.tokenizer.decode([ids[0]]) == " Yes"
     for mode in ("direct", "cot"):
         [example], _ = verify_examples(merging.tokenizer, [row], mode, words, limit=None)
@@ -351,7 +351,7 @@ def test_a_leading_space_makes_another_token(merging):
         GenRMFormat(direct="{problem}{solution}?", cot="", solver="", verdict="?", yes=yes, no="N")
         for yes in (" Yes", "Yes")
     )
-    assert verdict_ids(merging, with_space)[0] != verdict_ids(merging, without)[0]
+    assert verdict_ids(merging.encode, with_space)[0] != verdict_ids(merging.encode, without)[0]
 
 
 def test_what_cannot_mean_anything_is_refused(policy):
