@@ -14,6 +14,7 @@ import torch
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache
 from policies.decoding.runner import Runner
 from policies.decoding.sampler import choose, uniforms
+from policies.models.prompts import Continuation
 from policies.policy import Sampling
 from verifiers.interface.solution import Stop
 
@@ -22,22 +23,12 @@ _LOGITS_BYTES = 24  # bytes per vocabulary entry and row while a token is chosen
 
 
 @dataclass(slots=True)
-class Continuation:
-    """One continuation to sample: where it goes in the reply, and what it may do."""
-
-    index: int
-    seed: int
-    context: list[int]  # the solution's ids so far, without the prompt
-    past: int  # how many characters they stand for
-    room: int  # tokens that it may still sample, at least 1
-
-
-@dataclass(slots=True)
 class Prefix:
     """A prompt with a prefix, and the rows that continue it."""
 
     tree: Node
     ids: Ids  # prompt and prefix
+    prompt: int  # how many of the ids are the prompt's
     rows: list[Continuation]
     computed: int = 0  # tokens of `ids` that went through the model in this call
     logits: torch.Tensor | None = None  # (V,) while rows are still to be placed
@@ -50,7 +41,7 @@ class Sampled:
 
     row: Continuation
     tokens: list[int]
-    logprobs: list[float]
+    logprobs: list[float] | None
     stop: Stop
     reason: str | None = None
 

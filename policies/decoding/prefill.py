@@ -20,33 +20,24 @@ Job = tuple[Node, Ids, list[Planes]]
 Forward = Callable[[torch.Tensor, Slots], torch.Tensor]
 
 
-def prefill(runner: Runner, cache: PrefixCache, states: Sequence[tuple[Prefix, int]], batch_bytes: int) -> None:
-    """Compute what the cache lacks of every state's `ids[:-1]`; `states` come with their prompt's length.
+def prefill(runner: Runner, cache: PrefixCache, states: Sequence[Prefix], batch_bytes: int) -> None:
+    """Compute what the cache lacks of every state's `ids[:-1]`.
 
     States of one problem share its prompt, so where there are several it goes first. The tokens are
     charged to `Prefix.computed`, a shared prompt to the first state that has it.
     """
-    shared: dict[int, list[tuple[Prefix, int]]] = {}
-    for state, prompt in states:
-        shared.setdefault(id(state.tree), []).append((state, prompt))
-    jobs = []
-    for group in shared.values():
-        first, prompt = group[0]
-        if len(group) > 1 and (job := _job(cache, first.tree, first.ids[:prompt])):
-            first.computed += new_tokens(job)
-            jobs.append(job)
-    run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
-    jobs = []
-    for state, _ in states:
-        if job := _job(cache, state.tree, state.ids[:-1]):
-            state.computed += new_tokens(job)
-            jobs.append(job)
-    run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
-
-
-def _job(cache: PrefixCache, tree: Node, ids: Ids) -> Job | None:
-    known = cache.match(tree, ids)
-    return None if length(known) == len(ids) else (tree, ids, known)
+    shared: dict[int, list[Prefix]] = {}
+    for state in states:
+        shared.setdefault(id(state.tree), []).append(state)
+    prompts = [(group[0], group[0].ids[: group[0].prompt]) for group in shared.values() if len(group) > 1]
+    for wanted in (prompts, [(state, state.ids[:-1]) for state in states]):
+        jobs: list[Job] = []
+        for state, ids in wanted:
+            job = (state.tree, ids, cache.match(state.tree, ids))
+            if new_tokens(job):
+                state.computed += new_tokens(job)
+                jobs.append(job)
+        run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
 
 
 def run_jobs(

@@ -21,16 +21,16 @@ _LOGITS_BYTES = 16  # bytes per vocabulary entry and token: the logits, their fl
 
 
 def next_token_probs(
-    runner: Runner, cache: PrefixCache, states: Sequence[tuple[Prefix, int]], tokens: Sequence[int], batch_bytes: int
+    runner: Runner, cache: PrefixCache, states: Sequence[Prefix], tokens: Sequence[int], batch_bytes: int
 ) -> npt.NDArray[np.float32]:
-    """P(token | state) at temperature 1, shape (states, tokens); `states` come with their prompt's length."""
+    """P(token | state) at temperature 1, shape (states, tokens)."""
     prefill(runner, cache, states, batch_bytes)
     wanted = torch.tensor(list(tokens), device=runner.device)
     probs = np.empty((len(states), len(tokens)), np.float32)
-    longest = max(len(state.ids) for state, _ in states)
+    longest = max(len(state.ids) for state in states)
     capacity = max(1, batch_bytes // (runner.shape.bytes_per_token * longest + _LOGITS_BYTES * runner.vocabulary))
     for begin in range(0, len(states), capacity):
-        chunk = [state for state, _ in states[begin : begin + capacity]]
+        chunk = states[begin : begin + capacity]
         run_last_tokens(runner, cache, chunk, capacity)
         logits = torch.stack([state.logits for state in chunk if state.logits is not None])
         probs[begin : begin + capacity] = logits.float().softmax(-1)[:, wanted].cpu().numpy()

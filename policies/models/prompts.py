@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import jinja2
 
@@ -18,13 +18,21 @@ from verifiers.interface.solution import Message, Problem, Solution, Stop, faile
 _PROMPTS = 4096  # prompts whose ids are remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a row goes on from: the prompt's ids, those of the solution so far, and the tokens it may still sample."""
+State: TypeAlias = tuple[str, tuple[int, ...], tuple[int, ...]]
+"""A problem's id, the ids of its prompt, and those with a prefix behind it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """One continuation to sample: where it goes in the reply, what it goes on from, and what it may do."""
+
+    index: int
+    seed: int
+    problem: str  # its id
     prompt: tuple[int, ...]
-    context: list[int]
-    room: int
+    context: list[int]  # the solution's ids so far, without the prompt
+    past: int  # how many characters they stand for
+    room: int  # tokens that it may still sample, at least 1
 
 
 class Prompts:
@@ -66,37 +74,44 @@ class Prompts:
         return ids + encode_text(self.tokenizer, text)
 
     def openings(
-        self, problems: Sequence[Problem], prefixes: Sequence[Solution], sampling: Sampling
-    ) -> list[Opening | Solution]:
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Continuation | Solution]:
         """For each row what is there to go on from, or the solution where that is settled already."""
-        openings: list[Opening | Solution] = []
-        contexts: dict[int, list[int]] = {}  # rows of one state mostly share the object
-        for problem, prefix in zip(problems, prefixes, strict=True):
+        contexts: dict[int, tuple[list[int], int]] = {}  # rows of one state mostly share the object
+
+        def opening(i: int, problem: Problem, prefix: Solution) -> Continuation | Solution:
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                openings.append(failed(prompt))
-                continue
-            if (context := contexts.get(id(prefix))) is None:
-                context = contexts[id(prefix)] = self.prefix_ids(prefix)
-            openings.append(self._opening(problem, prefix, prompt, context, sampling))
-        return openings
+                return failed(prompt)
+            if id(prefix) not in contexts:
+                ids = self.prefix_ids(prefix)
+                contexts[id(prefix)] = ids, len(self.cutter.stable(ids))
+            context, past = contexts[id(prefix)]
+            if not prompt and not context:
+                return failed(f"problem {problem.id!r}: the prompt has no tokens")
+            if self.context is not None and len(prompt) > self.context:
+                reason = f"the prompt has {len(prompt)} tokens and the model's context {self.context}"
+                return failed(f"problem {problem.id!r}: {reason}", prefix.steps)
+            room = sampling.max_tokens - len(context)
+            if self.context is not None:
+                room = min(room, self.context - len(prompt) - len(context))
+            if room < 1:
+                return Solution(prefix.steps, Stop.LENGTH)
+            return Continuation(i, seeds[i], problem.id, prompt, context, past, room)
 
-    def states(
-        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, more: int = 0
-    ) -> list[tuple[tuple[int, ...], tuple[int, ...]] | str]:
-        """For each row its prompt's ids, and those with its prefix's; or why they cannot be read.
+        return [opening(i, *row) for i, row in enumerate(zip(problems, prefixes, strict=True))]
 
-        `more` is the room that a reader needs behind them.
-        """
-        states: list[tuple[tuple[int, ...], tuple[int, ...]] | str] = []
-        for problem, prefix in zip(problems, prefixes, strict=True):
+    def states(self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, more: int = 0) -> list[State | str]:
+        """For each row its state, or why it cannot be read; `more` is the room that a reader needs behind it."""
+
+        def state(problem: Problem, prefix: Solution) -> State | str:
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                states.append(prompt)
-                continue
+                return prompt
             ids = (*prompt, *self.prefix_ids(prefix))
-            states.append(self._over_context(problem, len(ids), more) or (prompt, ids))
-        return states
+            return self._over_context(problem, len(ids), more) or (problem.id, prompt, ids)
+
+        return [state(*row) for row in zip(problems, prefixes, strict=True)]
 
     def whole_rows(
         self, problems: Sequence[Problem], solutions: Sequence[Solution], ends: Collection[int], *, more: int = 0
@@ -105,42 +120,28 @@ class Prompts:
 
         `ends` are the ids that end a solution; a finished one's last step includes one of them.
         """
-        rows: list[tuple[int, TokenRow] | str | None] = []
-        for problem, solution in zip(problems, solutions, strict=True):
+
+        def row(problem: Problem, solution: Solution) -> tuple[int, TokenRow] | str | None:
             prompt = self._prompt_or_reason(problem)
             if isinstance(prompt, str):
-                rows.append(prompt)
-                continue
+                return prompt
             ids, last = list(prompt), []
             for step_ids in self.cutter.solution_ids(solution, ends):
                 ids += step_ids
                 last.append(len(ids) - 1)
             if ids and (over := self._over_context(problem, len(ids), more)):
-                rows.append(over)
-            elif last and not prompt:
-                rows.append(f"problem {problem.id!r}: the prompt has no tokens")
-            else:
-                rows.append((len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None)
-        return rows
+                return over
+            if last and not prompt:
+                return f"problem {problem.id!r}: the prompt has no tokens"
+            return (len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None
+
+        return [row(*texts) for texts in zip(problems, solutions, strict=True)]
 
     def _prompt_or_reason(self, problem: Problem) -> tuple[int, ...] | str:
         try:
             return self.prompt_ids(problem)
         except jinja2.TemplateError as error:
             return f"problem {problem.id!r}: the chat template refused the prompt ({error})"
-
-    def _opening(
-        self, problem: Problem, prefix: Solution, prompt: tuple[int, ...], context: list[int], sampling: Sampling
-    ) -> Opening | Solution:
-        if not prompt and not context:
-            return failed(f"problem {problem.id!r}: the prompt has no tokens")
-        if self.context is not None and len(prompt) > self.context:
-            reason = f"the prompt has {len(prompt)} tokens and the model's context {self.context}"
-            return failed(f"problem {problem.id!r}: {reason}", prefix.steps)
-        room = sampling.max_tokens - len(context)
-        if self.context is not None:
-            room = min(room, self.context - len(prompt) - len(context))
-        return Opening(prompt, context, room) if room > 0 else Solution(prefix.steps, Stop.LENGTH)
 
     def _over_context(self, problem: Problem, length: int, more: int) -> str | None:
         if length and (self.context is None or length + more <= self.context):

@@ -1,0 +1,152 @@
+"""What the policies that run a model do alike, whatever computes it: texts in and out as ids, rows, reasons, spend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from policies.checks import check_rows
+from policies.decoding.loop import Sampled
+from policies.models.chat import encode_text
+from policies.models.prompts import Continuation, Prompts, State
+from policies.models.steps import StepCutter
+from policies.models.token_rows import TokenRow
+from policies.policy import Extended, NextTokens, Sampling, Until
+from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
+from verifiers.interface.solution import Problem, Solution
+
+Probs: TypeAlias = npt.NDArray[np.float32]
+
+
+class ModelPolicy(ABC):
+    """A policy that reads and writes the ids of one tokenizer; `ends` are those that end a solution.
+
+    `more` is the room that the model needs behind what it only reads.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        vocabulary: int,
+        ends: Collection[int],
+        chat: bool,
+        context: int | None,
+        flops_per_token: float,
+        more: int = 0,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.cutter = StepCutter(tokenizer, vocabulary)
+        self.prompts = Prompts(tokenizer, self.cutter, chat=chat, context=context)
+        self.flops_per_token = flops_per_token
+        self._ends, self._more = ends, more
+
+    @property
+    def uses_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self.prompts.uses_chat_template
+
+    def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
+        """The ids that the model reads for a problem, chat template included."""
+        return self.prompts.prompt_ids(problem)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another: no special token is added."""
+        return tuple(encode_text(self.tokenizer, text))
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """Extend every prefix by a step or to its end; see `policies.Policy`."""
+        check_rows(problems, prefixes, seeds, until)
+        openings = self.prompts.openings(problems, prefixes, sampling, seeds)
+        solutions = [opening if isinstance(opening, Solution) else None for opening in openings]
+        spend = [Spend(policy_calls=1)] * len(problems)
+        rows = [opening for opening in openings if isinstance(opening, Continuation)]
+        for sampled, cost in self._sampled(rows, until, sampling) if rows else ():
+            row = sampled.row
+            solutions[row.index] = self.cutter.extended(
+                prefixes[row.index],
+                row.context,
+                row.past,
+                sampled.tokens,
+                sampled.logprobs,
+                stop=sampled.stop,
+                reason=sampled.reason and f"problem {row.problem!r}: {sampled.reason}",
+                separator=sampling.separator,
+            )
+            spend[row.index] = cost
+        return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
+
+    def next_token_probs(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
+    ) -> NextTokens:
+        """The probability of each of `tokens` as the next one after each prefix, at temperature 1.
+
+        Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended.
+        """
+        check_rows(problems, prefixes, [0] * len(problems), "step")
+        probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
+        spend = [Spend(policy_calls=1)] * len(problems)
+        states = self.prompts.states(problems, prefixes, more=self._more)
+        readable = {i: state for i, state in enumerate(states) if not isinstance(state, str)}
+        for indices, row, computed in self._next_token_probs(readable, tokens) if readable else ():
+            for i in indices:
+                probs[i] = row
+                spend[i] = self._spend(computed, len(readable[i][2]))
+                computed = 0
+        return NextTokens(probs, tuple(spend), tuple(s if isinstance(s, str) else None for s in states))
+
+    def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
+
+        Each step's tokens are its own, or its text's where it has none or those of another tokenizer. A
+        finished solution's last step includes the end of sequence. Rows over the context are NaN with a reason.
+        Nothing is cached: a row's cost is all its tokens.
+        """
+        steps = [silent_row(len(s.steps)) for s in solutions]
+        spend = [Spend(policy_calls=1)] * len(solutions)
+        rows = self.prompts.whole_rows(problems, solutions, self._ends, more=self._more)
+        readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
+        if readable:
+            prompts, token_rows = zip(*readable.values(), strict=True)
+            for i, sums in zip(readable, self._step_logprobs(token_rows, prompts), strict=True):
+                steps[i] = sums
+                spend[i] = self._spend(len(readable[i][1].ids), len(readable[i][1].ids))
+        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+
+    def _spend(self, computed: int, length: int, sampled: int = 0, sampled_computed: int = 0) -> Spend:
+        return Spend(
+            policy_calls=1,
+            prompt_tokens=computed,
+            # A shared prompt's last token may run once more where its logits are wanted.
+            cached_prompt_tokens=max(0, length - computed),
+            sampled_tokens=sampled,
+            policy_flops=self.flops_per_token * (computed + sampled_computed),
+        )
+
+    @abstractmethod
+    def _sampled(
+        self, rows: Sequence[Continuation], until: Until, sampling: Sampling
+    ) -> Iterable[tuple[Sampled, Spend]]:
+        """What each row samples, in any order."""
+
+    @abstractmethod
+    def _next_token_probs(
+        self, states: Mapping[int, State], tokens: Sequence[int]
+    ) -> Iterable[tuple[Sequence[int], Probs, int]]:
+        """For each state that is computed its rows, its probabilities, and how many of its tokens were computed."""
+
+    @abstractmethod
+    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray]:
+        """The log-probability of each step of each row, whose first ids are the prompt's."""
