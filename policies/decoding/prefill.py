@@ -11,6 +11,7 @@ from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, lengt
 from policies.decoding.runner import Runner
 from policies.decoding.slots import Slots
 from policies.models.batches import greedy_batches
+from policies.models.padding import padded
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 
@@ -75,13 +76,13 @@ def new_tokens(job: Job) -> int:
 def _forward(runner: Runner, cache: PrefixCache, jobs: Sequence[Job], forward: Forward) -> torch.Tensor:
     known = [length(pieces) for _, _, pieces in jobs]
     new = [len(ids) - k for (_, ids, _), k in zip(jobs, known, strict=True)]
-    edge, widest = max(known), max(new)
-    slots = runner.slots(capacity=len(jobs), edge=edge, columns=edge + widest)
+    edge = max(known)
+    slots = runner.slots(capacity=len(jobs), edge=edge, columns=edge + max(new))
     # Padding on the right of the new tokens: no token sees it, because it comes later.
-    rows = [[*ids[k:], *[0] * (widest - n)] for (_, ids, _), k, n in zip(jobs, known, new, strict=True)]
+    rows, _ = padded([ids[k:] for (_, ids, _), k in zip(jobs, known, strict=True)])
     for i, (_, _, pieces) in enumerate(jobs):
         slots.place(pieces, i, 1)
-    out = forward(torch.tensor(rows, device=runner.device), slots)
+    out = forward(rows.to(runner.device), slots)
     for i, (tree, ids, _) in enumerate(jobs):
         cache.insert(tree, ids, known[i], slots.read(i, edge, edge + new[i]))
     return out

@@ -14,6 +14,7 @@ from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.runner import Runner
 from policies.models.batches import greedy_batches
+from policies.models.padding import padded
 from policies.models.token_rows import TokenRow
 from verifiers.interface.scoring import FloatArray
 
@@ -57,12 +58,11 @@ def step_logprobs(
 
 def _token_logprobs(runner: Runner, ids: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
     """log P(token k+1 | tokens up to k), shape (rows, longest - 1); what lies behind a row's end means nothing."""
-    width = max(map(len, ids))
-    padded = torch.tensor([[*row, *[0] * (width - len(row))] for row in ids], device=runner.device)
     # Padding on the right: no token sees it, because it comes later.
+    rows = padded(ids)[0].to(runner.device)
     options = {"use_cache": False} if "use_cache" in inspect.signature(runner.model.forward).parameters else {}
     with runner.inference():
-        logits = runner.model(input_ids=padded, **options).logits[:, :-1].float()
-        at = padded[:, 1:, None]
+        logits = runner.model(input_ids=rows, **options).logits[:, :-1].float()
+        at = rows[:, 1:, None]
         picked: npt.NDArray[np.float64] = (logits.gather(-1, at)[..., 0] - logits.logsumexp(-1)).double().cpu().numpy()
     return picked

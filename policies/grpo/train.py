@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -93,9 +93,10 @@ def grpo_train(
     problems = _checked(policy, problems, config)
     folder, state = Path(out), processes()
     first = state.is_main_process
+    scorers = _Scorers(verifier, prm, held_out)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
-            _claim(folder, policy, problems, verifier, prm, held_out, config)
+            _claim(folder, policy, problems, scorers, config)
         state.wait_for_everyone()
         model: Any = policy.model
         updates = add_lora(
@@ -127,11 +128,22 @@ def grpo_train(
             if step == 1 and evaluate is not None and config.evaluate_every:
                 loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
             clock = _Clock()
-            groups = _rollout(loop, policy, problems, verifier, prm, held_out, config, clock)
+            groups = _rollout(loop, policy, problems, scorers, config, clock)
             policy.forget()
             with clock.of("update"):
                 values = _update(loop, policy, groups, reference, config)
-            row = _metrics(groups, values, clock, step=step, rate=loop.rate(step - 1), audited=held_out is not None)
+            tokens = sum(s.token_count for group in groups for s in group.solutions)
+            row: Metrics = {
+                "step": step,
+                "sampled_groups": len(groups),
+                **group_metrics(groups),
+                **(audit_metrics(groups) if held_out is not None else {}),
+                **update_metrics(values),
+                "learning_rate": loop.rate(step - 1),
+                "sampled_tokens": tokens,
+                "seconds": clock.seconds,
+                "tokens_a_second": tokens / max(sum(clock.seconds.values()), 1e-9),
+            }
             if evaluate is not None and config.evaluate_every and step % config.evaluate_every == 0:
                 row["evaluation"] = dict(evaluate(policy))
             if config.attribute_every and step % config.attribute_every == 0:
@@ -164,13 +176,18 @@ class _Clock:
         self.seconds[name] += time.perf_counter() - start
 
 
+@dataclass(frozen=True, slots=True)
+class _Scorers:
+    verifier: Scorer
+    prm: Scorer | None
+    held_out: Scorer | None
+
+
 def _rollout(
     loop: Loop,
     policy: Transformers,
     problems: Sequence[Problem],
-    verifier: Scorer,
-    prm: Scorer | None,
-    held_out: Scorer | None,
+    scorers: _Scorers,
     config: GRPOConfig,
     clock: _Clock,
 ) -> list[Group]:
@@ -185,7 +202,7 @@ def _rollout(
         with clock.of("rollout"):
             pools = sample_groups(policy, drawn, config, positions=mine)
         with clock.of("scoring"):
-            judged = judge_groups(drawn, pools, verifier, prm, config, held_out=held_out)
+            judged = judge_groups(drawn, pools, scorers.verifier, scorers.prm, config, held_out=scorers.held_out)
         by_position = dict(loop.gathered(list(zip(mine, judged, strict=True))))
         groups += [by_position[position] for position in positions]
         wanted = sum(by_position[position].dead for position in positions)
@@ -229,29 +246,6 @@ def _checkpointing(model: Any) -> Iterator[None]:
         model.eval()
 
 
-def _metrics(
-    groups: Sequence[Group],
-    values: Mapping[str, float] | None,
-    clock: _Clock,
-    *,
-    step: int,
-    rate: float,
-    audited: bool,
-) -> Metrics:
-    tokens = sum(s.token_count for group in groups for s in group.solutions)
-    return {
-        "step": step,
-        "sampled_groups": len(groups),
-        **group_metrics(groups),
-        **(audit_metrics(groups) if audited else {}),
-        **update_metrics(values),
-        "learning_rate": rate,
-        "sampled_tokens": tokens,
-        "seconds": clock.seconds,
-        "tokens_a_second": tokens / max(sum(clock.seconds.values()), 1e-9),
-    }
-
-
 def _problem_at(problems: Sequence[Problem], seed: int, position: int) -> Problem:
     """Every epoch has its own order."""
     epoch, place = divmod(position, len(problems))
@@ -286,21 +280,15 @@ def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConf
 
 
 def _claim(
-    folder: Path,
-    policy: Transformers,
-    problems: Sequence[Problem],
-    verifier: Scorer,
-    prm: Scorer | None,
-    held_out: Scorer | None,
-    config: GRPOConfig,
+    folder: Path, policy: Transformers, problems: Sequence[Problem], scorers: _Scorers, config: GRPOConfig
 ) -> None:
     """Write what is trained here, or compare it with what is."""
-    names = {"verifier": verifier, "prm": prm, "held_out": held_out}
+    named = [(f.name, getattr(scorers, f.name)) for f in fields(scorers)]
     identity = {
         "kind": "grpo",
         "policy": policy_name(policy),
         "problems": [problem.id for problem in problems],
-        **{key: None if scorer is None else name_of(scorer) for key, scorer in names.items()},
+        **{key: None if scorer is None else name_of(scorer) for key, scorer in named},
         "config": asdict(config),
     }
     begun = latest_checkpoint(folder / "checkpoints") is not None

@@ -14,6 +14,7 @@ from policies.grpo.config import GRPOConfig
 from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.grpo.rollout import Group
 from policies.models.batches import greedy_batches
+from policies.models.padding import padded
 from policies.training.token_logprobs import token_logprobs
 from verifiers.interface.solution import Problem
 
@@ -105,15 +106,10 @@ def part_values(
 def row_logprobs(model: Any, rows: Sequence[TrainingRow], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The log-probability and the entropy of every token of the rows' solutions, one after another, shape (N,)."""
     device = model.device
-    width = max(len(row.ids) for row in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    mask = torch.zeros(len(rows), width, dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row.ids)] = torch.tensor(row.ids)
-        mask[i, : len(row.ids)] = 1
+    ids, mask = padded([row.ids for row in rows])
     hidden = _body(model)(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)[0]
     # The state at a position tells of the token after it.
-    at = [torch.arange(row.prompt - 1, len(row.ids) - 1) + i * width for i, row in enumerate(rows)]
+    at = [torch.arange(row.prompt - 1, len(row.ids) - 1) + i * ids.shape[1] for i, row in enumerate(rows)]
     targets = torch.tensor([t for row in rows for t in row.ids[row.prompt :]], device=device)
     return token_logprobs(
         hidden.flatten(0, 1)[torch.cat(at).to(device)], lm_head(model), targets, temperature=temperature

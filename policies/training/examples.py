@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from policies.models.padding import padded
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.planned import step_count, train_planned
@@ -103,12 +104,7 @@ def fit(
 
 def collated(examples: Sequence[Example], scales: Sequence[float]) -> Batch:
     """The tensors of some examples, the weights of each times its scale; rows are padded on the right."""
-    width = max(len(e.ids) for e in examples)
-    ids = torch.zeros((len(examples), width), dtype=torch.long)
-    mask = torch.zeros((len(examples), width), dtype=torch.long)
-    for i, e in enumerate(examples):
-        ids[i, : len(e.ids)] = torch.from_numpy(e.ids)
-        mask[i, : len(e.ids)] = 1
+    ids, mask = padded([e.ids for e in examples])
     counts = torch.tensor([len(e.at) for e in examples])
     weights = [e.weights * scale for e, scale in zip(examples, scales, strict=True)]
     return {
