@@ -10,11 +10,13 @@ from verifiers.grading.extraction import (
     after_answer_is,
     after_hashes,
     boxed,
-    first_number,
     first_of,
+    in_json,
+    in_tags,
     last_line,
-    last_number,
 )
+from verifiers.grading.final_text import final
+from verifiers.grading.last_value import first_number, last_value
 from verifiers.grading.numerals import canonical, decide, number
 
 Pair = tuple[str, str]
@@ -138,23 +140,36 @@ def _equal_text(pairs: Sequence[Pair]) -> list[bool | None]:
 def _number_in(extractor: Extractor) -> Extractor:
     def extract(text: str) -> str | None:
         found = extractor(text)
-        # "5 + 3 = 8" states 8.
-        return None if found is None else first_number(found.rsplit("=", 1)[-1])
+        if found is None:
+            return None
+        stated = found.rsplit("=", 1)[-1]  # "5 + 3 = 8" states 8
+        return stated.strip() if number(stated) else _first_word(stated)
 
     return extract
 
 
-MATH = Answers(first_of(boxed, after_hashes, after_answer_is, last_number), equal_mathematics, canonical)
-r"""Mathematics: `\boxed{}`, else `####`, else "The answer is", else the last number; equal as mathematics."""
+def _first_word(stated: str) -> str | None:
+    """The number that a text begins with; what stands glued to it, as in 2^5 and 2:30, makes it another one."""
+    found = first_number(stated)
+    if found is None:
+        return stated.strip() or None
+    glued = re.search(rf"{re.escape(found)}([\^:*/\\(]\S*)", stated)
+    return found + glued[1] if glued else found
+
+
+_STATED = first_of(in_tags, in_json, after_answer_is)
+
+MATH = Answers(final(first_of(boxed, after_hashes, _STATED, last_value)), equal_mathematics, canonical)
+r"""Mathematics: `\boxed{}`, else `####`, else a statement of the answer, else the last formula or number."""
 
 GSM8K = Answers(
-    first_of(_number_in(after_hashes), _number_in(after_answer_is), _number_in(boxed), last_number),
+    final(first_of(*map(_number_in, (after_hashes, _STATED, boxed, last_value)))),
     _equal_numbers,
     _plain,
 )
 """Numbers only: `####`, else "The answer is", else a box, else the last number; compared exactly, without units."""
 
-EXACT = Answers(last_line, _equal_text)
+EXACT = Answers(final(last_line), _equal_text)
 """The last line that is not blank, compared character by character."""
 
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}

@@ -1,53 +1,88 @@
-"""Where the final answer stands in a text: small extractors, and `first_of` to chain them."""
+"""Where a text states its answer: small extractors, and `first_of` to chain them."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from verifiers.grading.numerals import DIGITS
-
 Extractor: TypeAlias = Callable[[str], str | None]
 
+_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+
 _BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{([^\n]*)|([^\s{}$\\]+))")
+_ESCAPED = re.compile(r"(?<!\\)\\\\(?=boxed|fbox)")
+# Between boxes that are one answer, as in "2 and 5".
+_JOINED = re.compile(r"[\s$*,;]*(?:(?:and|or|und|oder|et|ou|y|o)\b)?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?")
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
 _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Result|Solution|Summary)\W*")
-_ANSWER_IS = re.compile(r"\banswer(?:\s+is\b\s*:?|\s*:)[\s*]*", re.IGNORECASE)
-# A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
-_SENTENCE_END = re.compile(r"[.?](?=[*)\"']*(?:\s|$))|,?\s(?:because|since|which)\b")
-_MATHS_FIRST = re.compile(r"\$[^$]+\$(?!\d)")
-_VALUE = (
-    r"(?:\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
-    rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
-    r"|\.\d+)"
+_TAG = re.compile(r"<answer>", re.IGNORECASE)
+_JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
+_ANSWER_IS = re.compile(
+    r"(?:\banswers?|\b(?:correct|right|best) (?:option|choice)|\bfinal result"
+    r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\s+[-–—](?=\s))[\s*_]*"
+    r"|(?:答案|答え|정답|답|ответ)(?:\s*(?:是|为|為|は|은|는)|\s*[:：])[\s*:：]*"
+    r"|^[\W_]*final (?:answer|result)[^\w\n]*$[\s*_]*"  # a heading
+    r"|^[#*_ \t]*answer[#*_ \t]*$[\s*_]*",
+    re.IGNORECASE | re.MULTILINE,
 )
-# A sign belongs to the number only where nothing stands before it that could be subtracted from.
-_SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
-_NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%)?")
-
-_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+# A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
+_SENTENCE_END = re.compile(r"[.?!](?=[*)\"'`]*(?:\s|$))|[。！？]|,?\s(?:because|since|which)\b")
+_FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
+_FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
+_GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
+# What leads up to an answer and is no part of it.
+_LEAD = re.compile(
+    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?)\s*",
+    re.IGNORECASE,
+)
 
 
 def boxed(text: str) -> str | None:
     r"""The content of the last `\boxed{...}` that is closed and not blank; braces may be nested.
 
-    >>> boxed(r"so \boxed{1}, no: \boxed{\frac{1}{2}}")
-    '\\frac{1}{2}'
+    >>> boxed(r"so \boxed{1}, no: \boxed{\frac{1}{2}}"), boxed(r"\boxed{2} and \boxed{5}")
+    ('\\frac{1}{2}', '2, 5')
     >>> boxed("no box") is None
     True
+
+    Boxes that a comma or an "and" joins are one answer. Without a closed box one without braces counts, or one that
+    the end of its line cuts off.
     """
     text = text[-_LONGEST:]
-    open_groups: list[int | None] = []  # where a box's content starts; None for another group
-    last_start, found = -1, None
+    if _ESCAPED.search(text):  # a text within a text, whose backslashes are all written twice
+        text = text.replace("\\\\", "\\")
+    groups: list[tuple[int, int] | None] = []  # where a box and its content start; None for another group
+    boxes: list[tuple[int, int, int]] = []
     for mark in _BRACES.finditer(text):
         if mark["box"]:
-            open_groups.append(mark.end())
+            groups.append((mark.start(), mark.end()))
         elif mark[0] == "{":
-            open_groups.append(None)
-        elif mark[0] == "}" and open_groups:
-            start = open_groups.pop()
-            if start is not None and start > last_start and (content := text[start : mark.start()].strip()):
-                last_start, found = start, content
-    return found
+            groups.append(None)
+        elif mark[0] == "}" and groups and (box := groups.pop()):
+            inner = boxes and boxes[-1][0] > box[0]
+            if not inner and text[box[1] : mark.start()].strip():
+                boxes.append((*box, mark.start()))
+    return _last_boxes(text, boxes) if boxes else _bare_box(text)
+
+
+def _last_boxes(text: str, boxes: list[tuple[int, int, int]]) -> str:
+    answers: list[str] = []
+    following = None
+    for start, content, end in reversed(boxes):
+        if following is not None and not (following - end < 40 and _JOINED.fullmatch(text, end + 1, following)):
+            break
+        answers.append(text[content:end].strip())
+        following = start
+    return ", ".join(reversed(dict.fromkeys(answers)))
+
+
+def _bare_box(text: str) -> str | None:
+    answer = None
+    for box in _BARE_BOX.finditer(text):
+        answer = (box[1] or box[2] or "").strip(" $.,;") or answer
+    return answer
 
 
 def after_hashes(text: str) -> str | None:
@@ -60,40 +95,62 @@ def after_hashes(text: str) -> str | None:
     return next((line for line in reversed(found) if line and not _HEADING.fullmatch(line)), None)
 
 
+def in_tags(text: str) -> str | None:
+    r"""The content of the last `<answer>...</answer>`; the end of the text closes it too.
+
+    >>> in_tags("<answer> 1 </answer> <answer>\n\\sqrt{3}\n</answer>")
+    '\\sqrt{3}'
+    """
+    parts = _TAG.split(text[-_LONGEST:])
+    found = (re.split("</answer>", part, maxsplit=1, flags=re.IGNORECASE)[0].strip() for part in reversed(parts[1:]))
+    return next(filter(None, found), None)
+
+
+def in_json(text: str) -> str | None:
+    r"""The last value of a JSON field whose name ends in "answer", a text or a number.
+
+    >>> in_json('{"steps": 3, "final_answer": "3/8"}'), in_json(r'{"answer": "\\sqrt{2}"}')
+    ('3/8', '\\sqrt{2}')
+    """
+    found = _JSON.findall(text[-_LONGEST:])
+    value = found[-1].replace('\\"', '"') if found else ""
+    try:
+        return str(json.loads(value)).strip() or None
+    except ValueError:  # half a text, or LaTeX that JSON would escape
+        return value.strip('"\' ') or None
+
+
 def after_answer_is(text: str) -> str | None:
-    """What follows the last "answer is" or "answer:", to the end of the sentence.
+    r"""What follows the last "answer is", "answer:" or heading "Final answer", to the end of the sentence.
 
     >>> after_answer_is("The answer is $600."), after_answer_is("Final answer: **1.5** metres. Done.")
     ('$600', '1.5** metres')
+    >>> after_answer_is("## Final Answer\n\n$$\nx = 2\n$$")
+    '$$\nx = 2\n$$'
+
+    It is read in English and in the words of eight other languages.
     """
     text = text[-_LONGEST:]
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
-        line = text[mark.end() :].partition("\n")[0]
-        if maths := _MATHS_FIRST.match(line):
-            return maths[0]
+        start = mark.end()
+        while lead := _LEAD.match(text, start):
+            start = lead.end()
+        formula = _FORMULA_FIRST.match(text, start)
+        if formula and not _GOES_ON.match(text, formula.end()):
+            return formula[0]
+        line = text[start:].partition("\n")[0]
         if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*"):
             return stated
     return None
 
 
-def last_number(text: str) -> str | None:
-    r"""The last number of the text, with its sign, currency and per cent sign; simple fractions count.
-
-    >>> last_number("he pays $1,200.50."), last_number("from 3 to -4"), last_number("10-2"), last_number("or 3/4 of it")
-    ('$1,200.50', '-4', '2', '3/4')
-    """
-    found = _NUMBER.findall(text[-_LONGEST:])
-    return found[-1].strip() if found else None
+def first_stated(text: str) -> int | None:
+    """Where the first statement of an answer begins: a box, hashes, or "answer is"."""
+    found = (pattern.search(text) for pattern in (_BRACES_OF_A_BOX, _HASHES, _ANSWER_IS))
+    return min((mark.start() for mark in found if mark), default=None)
 
 
-def first_number(text: str) -> str | None:
-    """The first number of the text: what a stated answer begins with, before its unit.
-
-    >>> first_number("26 cups and 8 teaspoons"), first_number("none") is None
-    ('26', True)
-    """
-    found = _NUMBER.search(text[:_LONGEST])
-    return found[0].strip() if found else None
+_BRACES_OF_A_BOX = re.compile(r"\\(?:boxed|fbox)\b")
 
 
 def last_line(text: str) -> str | None:
@@ -108,6 +165,7 @@ def last_line(text: str) -> str | None:
 def first_of(*extractors: Extractor) -> Extractor:
     r"""An extractor that asks these in turn and takes the first answer found.
 
+    >>> from verifiers.grading.last_value import last_number
     >>> first_of(boxed, last_number)(r"5 apples in \boxed{3} boxes of 2")
     '3'
     """

@@ -1,0 +1,79 @@
+"""The part of a generated text that its answer can stand in: thoughts, end marks, other questions and code left out."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from verifiers.grading.extraction import Extractor, first_stated
+from verifiers.grading.thinking import THINKING, Marks, said
+
+_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+
+# What engines leave in a text where a model has ended its turn.
+_END = (
+    r"(?:<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end|eot|return|eos|user|assistant)\|>"
+    r"|<(?:end_of_turn|start_of_turn|eos|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
+)
+_LEADING = re.compile(rf"(?:\s|{_END})+")
+_AN_END = re.compile(_END)
+# A base model goes on with the next example of its prompt.
+_NEXT = re.compile(
+    r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:",
+    re.IGNORECASE,
+)
+# A block with one of these words, or none, is no program.
+_NO_CODE: Final = frozenset(["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"])
+
+
+def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
+    r"""What a text says in the end: behind its thoughts, before an end mark and the next question, without programs.
+
+    >>> final_text("<think>2+2 is 5?</think>The answer is 4.<|im_end|>")
+    'The answer is 4.'
+    >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
+    '#### 18'
+    """
+    text = text[-_LONGEST:]
+    start, end = said(text, thinking)
+    if leading := _LEADING.match(text, start, end):
+        start = leading.end()
+    if mark := _AN_END.search(text, start, end):
+        end = mark.start()
+    return _without_code(_before_the_next_question(text[start:end].rstrip()))
+
+
+def final(extract: Extractor, *, thinking: Sequence[Marks] = THINKING) -> Extractor:
+    r"""An extractor that reads the `final_text` alone, with other marks of thinking where they are given.
+
+    >>> from verifiers.grading.extraction import last_line
+    >>> final(last_line)("<think>a\nb</think>\nc</s>"), final(last_line, thinking=[("(", ")")])("(hm) d")
+    ('c', 'd')
+    """
+
+    def extract_final(text: str) -> str | None:
+        return extract(final_text(text, thinking))
+
+    return extract_final
+
+
+def _before_the_next_question(text: str) -> str:
+    """Up to the first question behind a stated answer; before one it may be the text's own."""
+    stated = first_stated(text)
+    following = None if stated is None else _NEXT.search(text, stated)
+    return text[: following.start()].rstrip() if following else text
+
+
+def _without_code(text: str) -> str:
+    """The text without blocks of programs, unless there is nothing else."""
+    prose, *blocks = text.split("```")
+    parts = [prose]
+    for i, block in enumerate(blocks):
+        word, _, rest = block.partition("\n")
+        if i % 2:
+            parts.append(block)  # behind a block
+        elif word.strip().lower() in _NO_CODE:
+            parts.append(f"\n{rest}\n")
+        elif "\n" not in block:
+            parts.append(f"```{block}```")  # within a line, and so no block
+    said_beside = "".join(parts)
+    return said_beside if said_beside.strip() else text

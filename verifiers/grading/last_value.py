@@ -1,0 +1,105 @@
+"""The last value of a text that states no answer: its last formula, whole, or its last number."""
+
+import re
+from typing import Final
+
+from verifiers.grading.numerals import DIGITS
+
+_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+
+_VALUE = (
+    r"(?:\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
+    rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
+    r"|\.\d+)"
+)
+# A sign belongs to the number only where nothing stands before it that could be subtracted from.
+_SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
+_NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%)?", re.ASCII)
+_FORMULA = re.compile(
+    r"\$\$(?P<display>.+?)\$\$|\\\[(?P<bracket>.+?)\\\]|\\\((?P<inline>.+?)\\\)|(?<!\\)\$(?P<dollar>[^$\n]+?)(?<!\\)\$(?!\d)"
+    r"|\\begin\{(?P<name>align|aligned|equation|gather)\*?\}(?P<environment>.+?)\\end\{(?P=name)\*?\}",
+    re.DOTALL,
+)
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
+_IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
+_SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
+_JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
+_UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
+_CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
+_DASHES: Final = str.maketrans({"−": "-", "–": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " "})
+_DIGITS: Final = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
+
+
+def last_number(text: str) -> str | None:
+    r"""The last number of the text, with its sign, currency and per cent sign; simple fractions count.
+
+    >>> last_number("he pays $1,200.50."), last_number("from 3 to -4"), last_number("10-2"), last_number("or 3/4 of it")
+    ('$1,200.50', '-4', '2', '3/4')
+    """
+    text = _plain(text[-_LONGEST:])
+    last = None
+    for last in _NUMBER.finditer(text):
+        pass
+    return _with_its_sign(text, last) if last else None
+
+
+def first_number(text: str) -> str | None:
+    """The first number of the text: what a stated answer begins with, before its unit.
+
+    >>> first_number("26 cups and 8 teaspoons"), first_number("none") is None
+    ('26', True)
+    """
+    text = _plain(text[:_LONGEST])
+    found = _NUMBER.search(text)
+    return _with_its_sign(text, found) if found else None
+
+
+def last_value(text: str) -> str | None:
+    r"""The last formula, whole, or the last number where none with a value stands behind it.
+
+    >>> last_value(r"So we get $\frac{\sqrt{3}}{2}$."), last_value("The set of $n$ has 3 members [1].")
+    ('\\frac{\\sqrt{3}}{2}', '3')
+    >>> last_value("Therefore $x = 2$ or $x = -3$.")
+    '2, -3'
+    """
+    text = _CITATION.sub("", text[-_LONGEST:])
+    formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
+    if not formulas:
+        return last_number(text)
+    behind = last_number(text[formulas[-1].end() :])
+    valued = [m for m in formulas if _SAYS.search(_content(m))]
+    if behind is not None or not valued:
+        return behind or last_number(_FORMULA.sub(" ", text))
+    after = _FORMULA.sub(" ", text[valued[-1].end() :])
+    return last_number(after) or _joined(text, valued)
+
+
+def _joined(text: str, formulas: list[re.Match[str]]) -> str:
+    """The last formula, with those before it that a comma, an "and" or an "or" joins to it."""
+    parts = [_content(formulas[-1]).strip()]
+    for before, after in zip(reversed(formulas[:-1]), reversed(formulas), strict=False):
+        if not (after.start() - before.end() < 10 and _JOINED.fullmatch(text, before.end(), after.start())):
+            break
+        parts.append(_content(before).strip())
+    if len(parts) == 1:
+        return parts[0]
+    return ", ".join(_UNKNOWN.sub("", part, count=1) for part in reversed(parts))
+
+
+def _content(formula: re.Match[str]) -> str:
+    return next(group for name, group in formula.groupdict().items() if group is not None and name != "name")
+
+
+def _is_formula(content: str) -> bool:
+    return not _PROSE.search(_IN_TEXT.sub(" ", content))
+
+
+def _with_its_sign(text: str, number: re.Match[str]) -> str:
+    """The number; a dash between spaces behind a word parts them ("Final answer - 5") and is no sign."""
+    before = text[: number.start()].rstrip()[-1:]
+    found = number[0].strip()
+    return found[1:].strip() if found[:2] == "- " and (before.isalnum() or before in ")]}%$.:") and before else found
+
+
+def _plain(text: str) -> str:
+    return text.translate(_DASHES).translate(_DIGITS)

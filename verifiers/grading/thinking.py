@@ -1,0 +1,57 @@
+"""What of a text is thinking, and what is said: the one place that knows the marks round thoughts."""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+Marks: TypeAlias = tuple[str, str]
+
+THINKING: Final[tuple[Marks, ...]] = (
+    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3 and most others
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("◁think▷", "◁/think▷"),  # Kimi
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
+    ("<|channel|>commentary", "<|channel|>final<|message|>"),
+)
+
+
+def said(text: str, marks: Sequence[Marks] = THINKING) -> tuple[int, int]:
+    """Where what a text says begins and ends: behind its last thought, and before one that never ends.
+
+    >>> for text in ("<think>2?</think> 3", "2? </think> 3", "<think> 2", "So 3. <think> 2", "3"):
+    ...     start, end = said(text)
+    ...     print(repr(text[start:end]))
+    ' 3'
+    ' 3'
+    ''
+    'So 3. '
+    '3'
+
+    A text that begins inside a thought, as templates let it, has only the mark of its end.
+    """
+    start = max((at + len(end) for _, end in marks if (at := text.rfind(end)) >= 0), default=0)
+    opened = [at for begin, _ in marks if (at := text.find(begin, start)) >= 0]
+    return start, min(opened, default=len(text))
+
+
+def thought_steps(steps: Sequence[str], marks: Sequence[Marks] = THINKING) -> int:
+    r"""How many of a solution's steps, from the first, hold nothing but thinking.
+
+    >>> thought_steps(["<think>\n", "2?\n", "</think>\n", "So 3."]), thought_steps(["2?\n", "</think> 3"])
+    (3, 1)
+    """
+    text = "".join(steps)
+    start, end = said(text, marks)
+    while start < end and text[start].isspace():
+        start += 1
+    count = length = 0
+    for step in steps:
+        length += len(step)
+        if length > start:
+            break
+        count += 1
+    return count
