@@ -14,6 +14,7 @@ from verifiers.grading.extraction import (
     in_json,
     in_tags,
     last_line,
+    last_option,
 )
 from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number, last_value
@@ -21,6 +22,7 @@ from verifiers.grading.numerals import canonical, decide, number
 
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +144,22 @@ def _number_in(extractor: Extractor) -> Extractor:
         found = extractor(text)
         if found is None:
             return None
-        stated = found.rsplit("=", 1)[-1]  # "5 + 3 = 8" states 8
-        return stated.strip() if number(stated) else _first_word(stated)
+        stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
+        if number(stated) or not _PROSE.search(stated):
+            return stated or None  # of a formula a part is not the answer
+        return first_number(stated) or stated
 
     return extract
 
 
-def _first_word(stated: str) -> str | None:
-    """The number that a text begins with; what stands glued to it, as in 2^5 and 2:30, makes it another one."""
-    found = first_number(stated)
-    if found is None:
-        return stated.strip() or None
-    glued = re.search(rf"{re.escape(found)}([\^:*/\\(]\S*)", stated)
-    return found + glued[1] if glued else found
-
-
 _STATED = first_of(in_tags, in_json, after_answer_is)
+_WEAK = first_of(last_value, last_option)
 
-MATH = Answers(final(first_of(boxed, after_hashes, _STATED, last_value)), equal_mathematics, canonical)
+MATH = Answers(final(first_of(boxed, after_hashes, _STATED, _WEAK)), equal_mathematics, canonical)
 r"""Mathematics: `\boxed{}`, else `####`, else a statement of the answer, else the last formula or number."""
 
 GSM8K = Answers(
-    final(first_of(*map(_number_in, (after_hashes, _STATED, boxed, last_value)))),
+    final(first_of(*map(_number_in, (after_hashes, _STATED, boxed, _WEAK)))),
     _equal_numbers,
     _plain,
 )

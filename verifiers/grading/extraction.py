@@ -10,6 +10,7 @@ Extractor: TypeAlias = Callable[[str], str | None]
 _LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 
 _BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
+_BOX = re.compile(r"\\(?:boxed|fbox)\b")
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{([^\n]*)|([^\s{}$\\]+))")
 _ESCAPED = re.compile(r"(?<!\\)\\\\(?=boxed|fbox)")
 # Between boxes that are one answer, as in "2 and 5".
@@ -19,19 +20,20 @@ _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Res
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
 _ANSWER_IS = re.compile(
-    r"(?:\banswers?|\b(?:correct|right|best) (?:option|choice)|\bfinal result"
+    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice)|\bfinal result"
     r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ)(?:\s*(?:是|为|為|は|은|는)|\s*[:：])[\s*:：]*"
-    r"|^[\W_]*final (?:answer|result)[^\w\n]*$[\s*_]*"  # a heading
-    r"|^[#*_ \t]*answer[#*_ \t]*$[\s*_]*",
+    r"|^(?:[\W_]*final (?:answer|result)[^\w\n]*|[#*_ \t]*answer[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
-_SENTENCE_END = re.compile(r"[.?!](?=[*)\"'`]*(?:\s|$))|[。！？]|,?\s(?:because|since|which)\b")
+_SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？]|,?\s(?:because|since|which)\b")
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
+_OPTION = re.compile(r"\b(?:[Oo]ption|[Cc]hoice)\s*\(?\**([A-J])\b")
+_BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
     r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?)\s*",
@@ -96,14 +98,15 @@ def after_hashes(text: str) -> str | None:
 
 
 def in_tags(text: str) -> str | None:
-    r"""The content of the last `<answer>...</answer>`; the end of the text closes it too.
+    r"""The answer in the last `<answer>...</answer>`, whole or as stated there; the end of the text closes it too.
 
     >>> in_tags("<answer> 1 </answer> <answer>\n\\sqrt{3}\n</answer>")
     '\\sqrt{3}'
     """
     parts = _TAG.split(text[-_LONGEST:])
     found = (re.split("</answer>", part, maxsplit=1, flags=re.IGNORECASE)[0].strip() for part in reversed(parts[1:]))
-    return next(filter(None, found), None)
+    content = next(filter(None, found), None)
+    return content and (after_answer_is(content) or content)
 
 
 def in_json(text: str) -> str | None:
@@ -117,7 +120,7 @@ def in_json(text: str) -> str | None:
     try:
         return str(json.loads(value)).strip() or None
     except ValueError:  # half a text, or LaTeX that JSON would escape
-        return value.strip('"\' ') or None
+        return value.strip("\"' ") or None
 
 
 def after_answer_is(text: str) -> str | None:
@@ -133,6 +136,8 @@ def after_answer_is(text: str) -> str | None:
     text = text[-_LONGEST:]
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
+        if bullet := _BULLET.match(text, start - 1):
+            start = bullet.end()
         while lead := _LEAD.match(text, start):
             start = lead.end()
         formula = _FORMULA_FIRST.match(text, start)
@@ -146,11 +151,18 @@ def after_answer_is(text: str) -> str | None:
 
 def first_stated(text: str) -> int | None:
     """Where the first statement of an answer begins: a box, hashes, or "answer is"."""
-    found = (pattern.search(text) for pattern in (_BRACES_OF_A_BOX, _HASHES, _ANSWER_IS))
+    found = (pattern.search(text) for pattern in (_BOX, _HASHES, _ANSWER_IS))
     return min((mark.start() for mark in found if mark), default=None)
 
 
-_BRACES_OF_A_BOX = re.compile(r"\\(?:boxed|fbox)\b")
+def last_option(text: str) -> str | None:
+    """The letter of the last "option" or "choice" that is named.
+
+    >>> last_option("Option A is too small, so I choose option (B).")
+    'B'
+    """
+    found = _OPTION.findall(text[-_LONGEST:])
+    return found[-1] if found else None
 
 
 def last_line(text: str) -> str | None:

@@ -22,7 +22,9 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 # A block with one of these words, or none, is no program.
-_NO_CODE: Final = frozenset(["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"])
+_NO_CODE: Final = frozenset(
+    ["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"]
+)
 
 
 def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:

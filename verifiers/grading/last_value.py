@@ -38,8 +38,8 @@ def last_number(text: str) -> str | None:
     """
     text = _plain(text[-_LONGEST:])
     last = None
-    for last in _NUMBER.finditer(text):
-        pass
+    for found in _NUMBER.finditer(text):
+        last = found
     return _with_its_sign(text, last) if last else None
 
 
@@ -62,10 +62,11 @@ def last_value(text: str) -> str | None:
     >>> last_value("Therefore $x = 2$ or $x = -3$.")
     '2, -3'
     """
-    text = _CITATION.sub("", text[-_LONGEST:])
+    whole = text[-_LONGEST:]
+    text = _CITATION.sub("", whole)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
-        return last_number(text)
+        return last_number(text) or last_number(whole)
     behind = last_number(text[formulas[-1].end() :])
     valued = [m for m in formulas if _SAYS.search(_content(m))]
     if behind is not None or not valued:
@@ -87,7 +88,9 @@ def _joined(text: str, formulas: list[re.Match[str]]) -> str:
 
 
 def _content(formula: re.Match[str]) -> str:
-    return next(group for name, group in formula.groupdict().items() if group is not None and name != "name")
+    if formula["environment"]:
+        return formula["environment"].rpartition("=")[2]  # the last line of a derivation
+    return str(next(filter(None, formula.groupdict().values())))
 
 
 def _is_formula(content: str) -> bool:

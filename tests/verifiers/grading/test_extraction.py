@@ -10,10 +10,9 @@ from verifiers.grading.extraction import (
     after_answer_is,
     after_hashes,
     boxed,
-    first_number,
     last_line,
-    last_number,
 )
+from verifiers.grading.last_value import first_number, last_number
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_last_line() -> None:
         ("The answer is 5 + 3 = 8.", "5 + 3 = 8", "8"),
         ("The answer is 26 cups and 8 teaspoons.", "26 cups and 8 teaspoons", "26"),
         ("so it is 12.", "12", "12"),
-        (r"the set \boxed{\{1,2\}}", r"\{1,2\}", "1"),
+        (r"the set \boxed{\{1,2\}}", r"\{1,2\}", r"\{1,2\}"),  # a part of it is not the answer
         ("I do not know.", None, None),
         ("", None, None),
     ],
