@@ -9,6 +9,7 @@ from typing import Any
 from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
+from verifiers.grading.thinking import thought_steps
 from verifiers.interface.files import Row
 
 _SNIPPET = 140  # characters of a prompt in the list
@@ -136,6 +137,7 @@ def _solution_record(row: SampleRow, texts: dict[str, int]) -> dict[str, Any]:
     return {
         "index": row.index,
         "steps": [texts.setdefault(text, len(texts)) for text in row.steps],
+        "thought": thought_steps(row.steps),
         "stop": row.stop,
         "reason": row.reason,
         "answer": row.answer,

@@ -23,10 +23,10 @@ function scaleKey(range, most) {
 }
 
 // A step and its score; there is no `range` where there is no scorer at all.
-function stepBox(text, value, range) {
+function stepBox(text, value, range, thought) {
   const silent = range && (value === null || value === undefined);
   return el(
-    "span", { class: silent ? "step silent" : "step", style: { background: scoreColour(value, range) ?? "" } },
+    "span", { class: `step${silent ? " silent" : ""}${thought ? " thought" : ""}`, title: thought ? "thinking" : null, style: { background: scoreColour(value, range) ?? "" } },
     el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"), range ? el("span", { class: "score" }, score(value)) : null,
   );
 }
@@ -97,7 +97,7 @@ function solutionCard(solution, texts, said, place, range, pool) {
   ].filter(Boolean);
   const inline = steps.every((text) => text.length <= 40);
   const long = steps.reduce((sum, text) => sum + text.length, 0) > 600;
-  const boxes = el("div", { class: `steps${inline ? " inline" : ""}` }, steps.map((text, i) => stepBox(text, aligned ? scores[i] : null, range)));
+  const boxes = el("div", { class: `steps${inline ? " inline" : ""}` }, steps.map((text, i) => stepBox(text, aligned ? scores[i] : null, range, i < solution.thought)));
   return el(
     "article", { class: `solution ${kind}` },
     el(
