@@ -147,7 +147,7 @@ def _number_in(extractor: Extractor) -> Extractor:
         stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
         if number(stated) or not _PROSE.search(stated):
             return stated or None  # of a formula a part is not the answer
-        return first_number(stated) or stated
+        return first_number(stated)
 
     return extract
 

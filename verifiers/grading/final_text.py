@@ -21,6 +21,7 @@ _NEXT = re.compile(
     r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:",
     re.IGNORECASE,
 )
+_HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
 # A block with one of these words, or none, is no program.
 _NO_CODE: Final = frozenset(
     ["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"]
@@ -41,7 +42,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         start = leading.end()
     if mark := _AN_END.search(text, start, end):
         end = mark.start()
-    return _without_code(_before_the_next_question(text[start:end].rstrip()))
+    return _HTML.sub("", _without_code(_before_the_next_question(text[start:end].rstrip())))
 
 
 def final(extract: Extractor, *, thinking: Sequence[Marks] = THINKING) -> Extractor:

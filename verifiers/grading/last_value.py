@@ -15,9 +15,13 @@ _VALUE = (
 # A sign belongs to the number only where nothing stands before it that could be subtracted from.
 _SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
 _NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%)?", re.ASCII)
+# None holds the beginning of another, so that many beginnings without an end take no longer.
 _FORMULA = re.compile(
-    r"\$\$(?P<display>.+?)\$\$|\\\[(?P<bracket>.+?)\\\]|\\\((?P<inline>.+?)\\\)|(?<!\\)\$(?P<dollar>[^$\n]+?)(?<!\\)\$(?!\d)"
-    r"|\\begin\{(?P<name>align|aligned|equation|gather)\*?\}(?P<environment>.+?)\\end\{(?P=name)\*?\}",
+    r"\$\$(?P<display>[^$]+)\$\$"
+    r"|\\\[(?P<bracket>(?:(?!\\\[).)+?)\\\]"
+    r"|\\\((?P<inline>(?:(?!\\\().)+?)\\\)"
+    r"|(?<!\\)\$(?P<dollar>[^$\n]+?)(?<!\\)\$(?!\d)"
+    r"|\\begin\{(?:align|aligned|equation|gather)\*?\}(?P<environment>(?:(?!\\begin).)+?)\\end\{\w+\*?\}",
     re.DOTALL,
 )
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each

@@ -48,6 +48,8 @@ def thought_steps(steps: Sequence[str], marks: Sequence[Marks] = THINKING) -> in
     start, end = said(text, marks)
     while start < end and text[start].isspace():
         start += 1
+    if start == end:
+        return len(steps)
     count = length = 0
     for step in steps:
         length += len(step)
