@@ -32,6 +32,13 @@ def test_its_python_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypa
         exec(compile(code, page.name, "exec"), namespace)
 
 
+def test_the_python_of_the_page_on_grading_runs() -> None:
+    codes = blocks((ROOT / "docs" / "grading.md").read_text(), "python")
+    assert len(codes) >= 2
+    for code in codes:
+        exec(compile(code, "grading.md", "exec"), {"__name__": "grading"})
+
+
 def test_the_python_of_the_page_on_scorers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     task = load_task("chain", count=8)
