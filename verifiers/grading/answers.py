@@ -23,6 +23,7 @@ from verifiers.grading.numerals import canonical, decide, number
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_TWO_NUMBERS = re.compile(r"[^\d]*[\d.,]+\s*(?:or|to|and|through|times|by|x)\s*[-$€£]?\d", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ def _number_in(extractor: Extractor) -> Extractor:
         if found is None:
             return None
         stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
-        if number(stated) or not _PROSE.search(stated):
-            return stated or None  # of a formula a part is not the answer
+        if number(stated) or not _PROSE.search(stated) or _TWO_NUMBERS.match(stated):
+            return stated or None  # of a formula, or of "5 or 6", a part is not the answer
         return first_number(stated)
 
     return extract

@@ -11,7 +11,8 @@ _LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 
 # What engines leave in a text where a model has ended its turn.
 _END = (
-    r"(?:<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end|eot|return|eos|user|assistant)\|>"
+    r"(?:<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end|eot|return|eos|user|assistant"
+    r"|begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE)\|>"
     r"|<(?:end_of_turn|start_of_turn|eos|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
 )
 _LEADING = re.compile(rf"(?:\s|{_END})+")

@@ -30,7 +30,9 @@ _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 _CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
-_DASHES: Final = str.maketrans({"−": "-", "–": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " "})
+_DASHES: Final = str.maketrans(
+    {"−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " "}
+)
 _DIGITS: Final = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
 
 

@@ -66,6 +66,9 @@ def test_signs_dashes_and_digits(text: str, number: str) -> None:
         (r"#### 1\,234", "1"),
         ("#### $1.2 million", "1.2"),
         ("The answer is 2:30", "2"),
+        ("The answer is 5 or 6.", "5"),
+        ("The answer is 5 to 6 hours.", "5"),
+        ("The answer is 3 times 4.", "3"),
         (r"\boxed{\{1,2\}}", "1"),
     ],
 )
