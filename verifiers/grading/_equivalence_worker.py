@@ -6,12 +6,14 @@ It imports nothing of the library and is never imported by it. The parent ends i
 import gc
 import json
 import os
+import re
 import signal
 import sys
 from functools import lru_cache
 from typing import Any
 
 _DIGITS = 60
+_LARGEST_SET = 12
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ def _alarm(seconds: float) -> None:
 
 
 def _compare(answer: str, gold: str) -> dict[str, Any]:
-    from math_verify import verify
+    import math_verify  # noqa: F401  where it is absent the worker cannot start; any other failure is a verdict
 
     try:
         right = _read(gold)
@@ -71,20 +73,39 @@ def _compare(answer: str, gold: str) -> dict[str, Any]:
         left = _read(answer)
         if not left:
             return {"equal": False, "reason": "Math-Verify cannot read the answer"}
-        if _differ_at_a_point(left[0], right[0]):
-            return {"equal": False, "reason": None}
-        # Its own time limits use signals that would disturb ours, and it turns errors into False by default.
-        equal = verify(
-            right, left, strict=True, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True
-        )
+        equal = _same(left, right)
     except Exception as error:  # noqa: BLE001  any failure in there is an unknown verdict, never a False
         return {"equal": None, "reason": f"Math-Verify failed: {type(error).__name__}: {str(error)[:200]}"}
-    return {"equal": bool(equal), "reason": None}
+    return {"equal": equal, "reason": None}
+
+
+def _same(left: list[Any], right: list[Any]) -> bool:
+    from math_verify import verify
+    from sympy import FiniteSet, Tuple  # type: ignore[import-untyped]
+
+    parts = [list(side[0].args) if isinstance(side[0], (FiniteSet, Tuple)) else [] for side in (left, right)]
+    if all(1 < len(side) <= _LARGEST_SET for side in parts) and len(parts[0]) == len(parts[1]):
+        # Math-Verify sorts both and compares in pairs, so that its verdict follows the spelling of the parts.
+        if isinstance(left[0], Tuple) and isinstance(right[0], Tuple):
+            return all(_same([one], [other]) for one, other in zip(*parts, strict=True))
+        unused = list(parts[1])
+        for one in parts[0]:
+            fitting = next((other for other in unused if _same([one], [other])), None)
+            if fitting is None:
+                return False
+            unused.remove(fitting)
+        return True
+    if _differ_at_a_point(left[0], right[0]):
+        return False
+    # Its own time limits use signals that would disturb ours, and it turns errors into False by default.
+    return bool(
+        verify(right, left, strict=True, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True)
+    )
 
 
 def _differ_at_a_point(left: Any, right: Any) -> bool:
     """Whether two expressions have different values at a point, which spares the slow proof that they differ."""
-    from sympy import Expr, Float, Mul, Symbol  # type: ignore[import-untyped]
+    from sympy import Expr, Float, Mul, Symbol
 
     for side in (left, right):
         # Math-Verify has rules of its own for names, and for products of letters that may spell one.
@@ -93,8 +114,6 @@ def _differ_at_a_point(left: Any, right: Any) -> bool:
         if isinstance(side, Mul) and all(isinstance(factor, Symbol) for factor in side.args):
             return False
     symbols = left.free_symbols | right.free_symbols
-    if not symbols:
-        return False
     # Positive and of no special form, so that sqrt(x^2) = x and the like are left to the proof; with many
     # digits, so that terms which cancel leave no difference behind. One name has one value: a symbol that
     # is taken for real on one side only is another symbol.
@@ -104,11 +123,50 @@ def _differ_at_a_point(left: Any, right: Any) -> bool:
     a, b = left.subs(point).evalf(_DIGITS), right.subs(point).evalf(_DIGITS)
     if not (a.is_number and b.is_number and a.is_finite and b.is_finite):
         return False
-    return bool(abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)))
+    if symbols:
+        return bool(abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)))
+    # Two constants: Math-Verify rounds them to six places, to which 1/2008! and 1/2010! are both 0.
+    return not _is_percent(left, right) and bool(abs(a - b) > 1e-5 * max(abs(a), abs(b)))
+
+
+def _is_percent(*sides: Any) -> bool:
+    """Whether one is a percentage, which equals its number too."""
+    return any(type(factor).__name__ == "UnevaluatedExpr" for side in sides for factor in side.args)
+
+
+_PRIME = re.compile(r"([A-Za-z])('+)")
+_FUNCTION = re.compile(r"(?<![A-Za-z\\])(arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|pi|theta)(?![A-Za-z])")
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?|(?<![A-Za-z\\])[a-z](?![A-Za-z]))\^\\circ ?")
+
+
+def _for_the_parser(text: str) -> str:
+    """The text with what Math-Verify's parser would drop or take for products of letters spelled out."""
+    text = _PRIME.sub(lambda found: rf"{found[1]}_{{q{len(found[2])}}}", text)  # it drops primes: f' would be f
+    text = _FUNCTION.sub(r"\\\1 ", text)
+    if _TRIGONOMETRIC.search(text):
+        text = _DEGREES.sub(r"{(\1\\cdot\\frac{\\pi}{180})}", text)
+    return text
+
+
+def _with_imaginary_unit(value: Any) -> Any:
+    """The value with i as a number: the parser takes it for a variable."""
+    from sympy import Expr, FiniteSet, I, Tuple
+
+    if not isinstance(value, (Expr, FiniteSet, Tuple)):
+        return value
+    return value.subs({symbol: I for symbol in value.free_symbols if symbol.name == "i"})
 
 
 @lru_cache(maxsize=256)
 def _read(text: str) -> list[Any]:
+    text = _for_the_parser(text)
+    found = _parsed(text)
+    # The last of what it found is the text itself, by which it would compare two that it cannot compare otherwise.
+    return [_with_imaginary_unit(value) for value in found]
+
+
+def _parsed(text: str) -> list[Any]:
     from latex2sympy2_extended import NormalizationConfig, latex2sympy
     from math_verify import LatexExtractionConfig, parse
 

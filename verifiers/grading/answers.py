@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from verifiers.grading.deciding import settle
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 from verifiers.grading.extraction import (
     Extractor,
@@ -18,7 +19,7 @@ from verifiers.grading.extraction import (
 )
 from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number, last_value
-from verifiers.grading.numerals import canonical, decide, number
+from verifiers.grading.numerals import canonical, number
 
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters
@@ -112,13 +113,15 @@ def equal_mathematics(pairs: Sequence[Pair], *, pool: EquivalencePool | None = N
     For limits of your own: `Answers(MATH.extract, partial(equal_mathematics, pool=EquivalencePool(seconds=1)),
     MATH.canonical)`. By default all share one pool.
     """
-    verdicts = [decide(answer, gold) for answer, gold in pairs]
-    open_rows = [i for i, verdict in enumerate(verdicts) if verdict is None]
-    if open_rows:
-        found = (pool or default_pool()).equal([pairs[i] for i in open_rows])
-        for i, verdict in zip(open_rows, found, strict=True):
-            verdicts[i] = verdict
-    return verdicts
+    settled = [settle(answer, gold) for answer, gold in pairs]
+    open_pairs = [pair for verdict in settled if not isinstance(verdict, bool) for pair in verdict]
+    found = iter((pool or default_pool()).equal(open_pairs) if open_pairs else [])
+    return [verdict if isinstance(verdict, bool) else _all([next(found) for _ in verdict]) for verdict in settled]
+
+
+def _all(verdicts: Sequence[bool | None]) -> bool | None:
+    """Whether all are true: one that is false decides, and then one that is unknown."""
+    return False if False in verdicts else None if None in verdicts else True
 
 
 def _equal_numbers(pairs: Sequence[Pair]) -> list[bool | None]:

@@ -6,7 +6,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from verifiers.grading.arithmetic import differ
+from verifiers.grading.choices import choice
+from verifiers.grading.clock import clock
+from verifiers.grading.intervals import as_intervals, named_set
+from verifiers.grading.number_words import SCALES
+from verifiers.grading.prose import bare
+from verifiers.grading.spelling import spell
+from verifiers.grading.units import is_unit, without_counter, without_currency, without_unit
 
 LONGEST: Final = 10_000  # characters; a longer answer is compared as it stands
 _LONGEST_NUMBER: Final = 1_000  # characters; bounds the integers made here well below CPython's limit
@@ -18,42 +24,28 @@ _PART = rf"\s*(?:\{{\s*([+-]?{_DECIMAL})\s*\}}|(\d))"
 _NUMBER = re.compile(rf"([+-]?)[€£¥]?([+-]?)({_DECIMAL})(?:/({_DECIMAL}))?", re.ASCII)
 _FRACTION = re.compile(rf"([+-]?)(\d*) ?\\frac{_PART}{_PART}", re.ASCII)
 _MIXED = re.compile(r"([+-]?)(\d+) (?:and )?([1-9]\d*)/(\d+)", re.ASCII)
-_IN_BASE = re.compile(r"([+-]?)(\d[0-9A-Z]*)_\{?(\d{1,2})\}?", re.ASCII)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\{)?\s*per ?cent(?:age)?s?\s*\}?)$")
+_PER_MILLE = re.compile(r"\s*(?:‰|\\permil|per ?mille)$")
 _DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)$")
 _TEXT_UNIT = re.compile(
     r"(.*[^\s,;=+\-*/^_({\[<>])\s*\\(?:text|textrm|textbf|textit|mbox|mathrm)\{([^{}]*)\}(?:\^\{?\d\}?)?"
 )
 _WORD_UNIT = re.compile(r"([^A-Za-z\\]*[\d.]|.*\}) ((?:[A-Za-z]+\.?[ /-]?){1,8})(?:\^\{?\d\}?)?")
 _WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
+POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
 _WORDS = re.compile(r"[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 
-_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
-# A long word with one of these inside may be mathematics; none is as long as 15 letters.
-_FUNCTION = re.compile(
-    r"(?!\w{15})\w*(?:arc|asin|acos|atan|ceil|choose|cosh|exp|floor|frac|gamma|half|inf|log|percent|root|sinh|sqrt|tanh)"
+# 3 \times 10^4
+_SCIENTIFIC = re.compile(rf"([+-]?{_DECIMAL}) ?(?:\\times|\\cdot|x|\*) ?10\^\{{?([+-]?\d{{1,3}})\}}?", re.ASCII)
+# 0.3\overline{6} and 0.3(6)
+_REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)(?:\\(?:overline|bar|dot) ?\{?(\d+)\}?|\((\d+)\))", re.ASCII)
+_ORDINAL = re.compile(r"(?<=\d)\^?\{?(?:st|nd|rd|th)\}?$")
+_IN_BASE = re.compile(
+    r"([+-]?)\(?([0-9A-Z]+)\)?(?: ?,? ?(?:in |\\text\{ ?)*base[ -]?\}? ?|_\{?(?:\\text\{)?\(?)(\d\d?|[a-z]+)[)}]*",
+    re.ASCII,
 )
-_BETWEEN = re.compile(r"[,;] ?| ?(?<![A-Za-z])(?:and|or)(?![A-Za-z]) ?")
-# x = 5, or 2 + 3 = 5: the value is what follows the last sign.
-_EQUATION = re.compile(r"(?:[A-Za-z]|[^A-Za-z<>!\\]*\d[^A-Za-z<>!\\]*)=([^=]+)")
-
-_GLUED_UNIT = re.compile(r"(?<=\d)(?=(?:cm|mm|km|kg|mg|ml|lbs?|oz|ft|hrs?|sec|min|mph|km/?h|kph)$)")
-_TIMES: Final = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SHORT_UNITS: Final = frozenset(
-    re.findall(
-        r"\w+",
-        "a am an cm cu dm ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pm pt qt sec sq the yd",
-    )
-)
-# After a number these are mathematics, or change its value: "5 or 6", "2 pi", "3 dozen".
-_NOT_UNITS: Final = frozenset(
-    re.findall(
-        r"\w+",
-        """and by choose cos cot csc cubed dozen exp factorial for fourths half halves if inf infinity less ln log minus
-        mod modulo more or over pi plus power quarter quarters root roots score sin sqrt squared tan tau than third
-        thirds times to when where""",
-    )
-)
+_BASES: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "sixteen": 16}
+_PLAIN = re.compile(r"[\d\s.,$%+/-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,17 @@ class Number:
     value: Fraction
     percent: bool = False
     base: int | None = None
+
+    @property
+    def digits(self) -> str:
+        """A whole number as it is written in its base; another as a fraction."""
+        if self.value.denominator != 1:
+            return str(self.value)
+        value, base, digits = abs(int(self.value)), self.base or 10, ""
+        while value or not digits:
+            value, digit = divmod(value, base)
+            digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + digits
+        return "-" * (self.value < 0) + digits
 
 
 @lru_cache(maxsize=1 << 15)
@@ -74,7 +77,7 @@ def clean(answer: str) -> str:
     """
     if len(answer) > LONGEST:
         return answer.strip()
-    text = answer.translate(_CHARACTERS)
+    text = (answer if _PLAIN.fullmatch(answer) else spell(answer)).translate(_CHARACTERS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     before = None
@@ -83,14 +86,20 @@ def clean(answer: str) -> str:
         text = text.lstrip(' *`"').rstrip(' *`"\\;:,')
         if not text.endswith("\\right."):
             text = text.rstrip(".")
+        if _PLAIN.fullmatch(text):
+            break
         if (whole := _WRAPPED.fullmatch(text)) and whole[1].strip():
             text = whole[1]
-        elif (unit := _TEXT_UNIT.fullmatch(text)) and _is_unit(unit[2], short=True) and re.search(r"\d", unit[1]):
+        elif clock(text):
+            break
+        elif (unit := _TEXT_UNIT.fullmatch(text)) and is_unit(unit[2], short=True) and re.search(r"\d", unit[1]):
             text = unit[1]
-    return text
+        else:
+            text = bare(text)
+    return text if _PLAIN.fullmatch(text) else named_set(as_intervals(text))
 
 
-_CHARACTERS: Final = str.maketrans({"−": "-", "–": "-", "\u00a0": " ", "\n": " ", "\t": " ", "\r": " "})
+_CHARACTERS: Final = str.maketrans({"\u00a0": " ", "\n": " ", "\t": " ", "\r": " "})
 _REWRITES: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -107,15 +116,6 @@ _REWRITES: Final = tuple(
         (r" ?,(?=[^\d ]) ?|, ", ", "),
     )
 )
-
-
-def _is_unit(words: str, *, short: bool = False) -> bool:
-    """Whether these words only say what was counted, so that the number before them is the answer."""
-    names = re.findall(r"[a-z]+", words.lower())
-    return not any(
-        name in _NOT_UNITS or name in _TIMES or (len(name) < 3 and not short and name not in _SHORT_UNITS)
-        for name in names
-    )
 
 
 @lru_cache(maxsize=1 << 15)
@@ -135,21 +135,28 @@ def number(answer: str) -> Number | None:
     text = clean(answer)
     if not text or len(text) > _LONGEST_NUMBER:
         return None
+    if _PLAIN.fullmatch(text) and "%" not in text:
+        return None if (value := _value(text.strip())) is None else Number(value)
     percent = _PERCENT.search(text)
+    factor = Fraction(1)
     if percent:
         text = text[: percent.start()]
+    elif mille := _PER_MILLE.search(text):
+        text, factor = text[: mille.start()], Fraction(1, 1000)
     elif degrees := _DEGREES.search(text):
         text = text[: degrees.start()]
     text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", text).strip()
-    text = _GLUED_UNIT.sub(" ", text)
-    factor = 1
+    text, times = without_counter(text)
+    text = _ORDINAL.sub("", without_currency(without_unit(text)))
+    factor *= times
     if words := _WORD_UNIT.fullmatch(text):
         text, unit = words[1], words[2].strip()
         first, _, rest = unit.partition(" ")
-        if first.lower() in _TIMES:
-            factor, unit = _TIMES[first.lower()], rest
-        if not _is_unit(unit):
+        if first.lower() in SCALES:
+            factor, unit = factor * SCALES[first.lower()], rest
+        if not is_unit(unit):
             return None
+        text = without_currency(text)
     found = _in_base(text)
     if found is None and (value := _value(text)) is not None:
         found = Number(value * factor, percent=percent is not None)
@@ -162,6 +169,13 @@ def _value(text: str) -> Fraction | None:
     if match := _NUMBER.fullmatch(text):
         outer, inner, top, bottom = match.groups()
         return None if outer and inner else _ratio(outer or inner, "", top, bottom or "1")
+    if match := _SCIENTIFIC.fullmatch(text):
+        return _decimal(match[1]) * Fraction(f"1e{int(match[2])}")
+    if match := _REPEATING.fullmatch(text):
+        sign, whole, decimals, period = match[1], match[2], match[3], match[4] or match[5]
+        part = Fraction(int(decimals or 0)) + Fraction(int(period), 10 ** len(period) - 1)
+        value = int(whole or 0) + part * Fraction(f"1e-{len(decimals)}")
+        return -value if sign == "-" else value
     if match := _FRACTION.fullmatch(text):
         sign, whole, top, top_digit, bottom, bottom_digit = match.groups()
         return _ratio(sign, whole, top or top_digit, bottom or bottom_digit)
@@ -186,10 +200,11 @@ def _decimal(text: str) -> Fraction:
 
 def _in_base(text: str) -> Number | None:
     match = _IN_BASE.fullmatch(text)
-    if not match or not 2 <= int(match[3]) <= 36:
+    base = int(_BASES.get(match[3], match[3] if match[3].isdigit() else 0)) if match else 0
+    if not match or not 2 <= base <= 36 or not match[2][0].isdigit():
         return None
     try:
-        return Number(Fraction(int(match[1] + match[2], int(match[3]))), base=int(match[3]))
+        return Number(Fraction(int(match[1] + match[2], base)), base=base)
     except ValueError:  # a digit that the base does not have
         return None
 
@@ -202,60 +217,26 @@ def canonical(answer: str) -> str:
 
     >>> canonical("0.50"), canonical(r"\frac{1}{2}"), canonical(r"\text{Evelyn}"), canonical("2x + 3")
     ('1/2', '1/2', 'evelyn', '2x+3')
+    >>> canonical("twelve apples"), canonical("8:34 p.m."), canonical("Option C")
+    ('12', '20:34', 'C')
     """
+    form = _canonical(answer)
+    for _ in range(4):
+        if (again := _canonical(form)) == form:
+            return form
+        form = again
+    return answer.strip()  # one rewrite feeds another: no answer looks like that
+
+
+def _canonical(answer: str) -> str:
     text = clean(answer)
     if found := number(text):
-        return str(found.value) if found.base is None else f"{_digits(found)}_{{{found.base}}}"
+        return str(found.value) if found.base is None else f"{found.digits}_{{{found.base}}}"
+    if at := clock(text):
+        return at
+    if (chosen := choice(text)) and not chosen.text:
+        return chosen.letter
     if letter := re.fullmatch(r"\(([A-Za-z])\)", text):
         return letter[1]
-    return text.lower() if _WORDS.fullmatch(text) else text
-
-
-def _digits(found: Number) -> str:
-    value, base, digits = abs(int(found.value)), found.base or 10, ""
-    while value or not digits:
-        value, digit = divmod(value, base)
-        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[digit] + digits
-    return "-" * (found.value < 0) + digits
-
-
-def decide(answer: str, gold: str) -> bool | None:
-    r"""Whether the two are equal, where that is plain to see; None where it takes algebra.
-
-    Numbers are compared exactly: 0.333333 is not 1/3. A percentage equals its number and its
-    hundredth. A base that only one of the two names is not compared. Of an equation the last part counts.
-    Prose and lists of numbers equal no number. A blank answer equals nothing.
-
-    >>> decide("$600", "600"), decide("0.5", "50%"), decide("0.333", "1/3"), decide("2x", "x+x")
-    (True, True, False, None)
-    """
-    a, b = canonical(answer), canonical(gold)
-    if not a or not b:
-        return False
-    if a == b:
-        return True
-    left, right = number(answer), number(gold)
-    if left is None or right is None:
-        verdict = None
-        if left or right:
-            verdict = _equals_number(a, gold) if left is None else _equals_number(b, answer)
-        return False if verdict is None and differ(a, b) else verdict
-    if left.percent != right.percent:
-        hundredth = Fraction(1, 100)
-        return left.value * (hundredth if left.percent else 1) == right.value * (hundredth if right.percent else 1)
-    if (left.base is None) != (right.base is None):
-        return a.split("_")[0] == b.split("_")[0]
-    return left.value == right.value
-
-
-def _equals_number(text: str, plain: str) -> bool | None:
-    """Whether a text that is no plain number equals one, where that is plain to see."""
-    if len(text) > _LONGEST_NUMBER:
-        return None
-    if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
-        return decide(equation[1], plain)
-    listed = {canonical(part) for part in _BETWEEN.split(text) if number(part)}
-    if len(listed) > 1 and all(number(part) for part in _BETWEEN.split(text)):
-        return False
-    words = [] if any(mark in text for mark in "\\^_") else _LONG_WORD.findall(text)
-    return False if any(not _FUNCTION.match(word.lower()) for word in words) else None
+    # Capitals may be the names of points.
+    return text.lower() if _WORDS.fullmatch(text) and not POINTS.fullmatch(text) else text

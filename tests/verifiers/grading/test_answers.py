@@ -14,6 +14,7 @@ from tests.shared_data import DATA, needs_data
 from verifiers import EXACT, GSM8K, MATH, Answers
 from verifiers.grading.answers import equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool, default_pool
+from verifiers.grading.numerals import clean
 
 TOWER = "9^{9^{9^{9}}}"
 
@@ -62,7 +63,7 @@ def test_math_from_text_to_verdict(text: str, gold: str, verdict: bool) -> None:
 
 def test_math_does_not_know_about_a_tower(pool: EquivalencePool) -> None:
     assert maths(pool).equal([(TOWER, "5"), ("9" * 100_000, "5"), ("5", "5")]) == [None, None, True]
-    assert [pair[0] for pair in pool._cache] == [TOWER]  # the one pair that took a time limit
+    assert [pair[0] for pair in pool._cache] == [clean(TOWER)]  # the one pair that took a time limit
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from verifiers.grading.arithmetic import differ
-from verifiers.grading.numerals import canonical, clean, decide, number
+from verifiers.grading.deciding import decide
+from verifiers.grading.numerals import canonical, clean, number
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ from verifiers.grading.numerals import canonical, clean, decide, number
         (r"5 \text{ million}", "5000000"),
         (r"\boxed{5}", "5"),
         ("52_8", "42"),
+        ("3 dozen", "36"),
         ("-0", "0"),
     ],
 )
@@ -92,7 +94,6 @@ def test_plain_numbers_are_read_exactly(answer: str, value: str) -> None:
         r"\sqrt{4}",
         r"2\frac{3}{2}",
         "58_8",
-        "3 dozen",
         "1e9999",
         "1e999999999",
         "1.2.3",

@@ -1,0 +1,67 @@
+"""Multiple choice: an answer that is a letter from A to J, alone or before the text of the choice."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_FACE: Final = r"\\(?:text|textbf|textrm|textit|textsf|mathrm|mathbf|bm|boldsymbol|mbox)"
+# \textbf{(E)} 24, \text{E: } 24, \textbf{(E) }24
+_FACED: Final = re.compile(rf"{_FACE}\{{ ?(\(?[A-J](?:\)|[.:)](?=[ }}])|(?=\}})) ?)\}}(?: |\\ )*")
+_MARKED: Final = re.compile(
+    r"(?:\(([A-Ja-j])\) ?[.:]?|\[([A-J])\] ?|([A-Ja-j]) ?\)|([A-J])[.:]|([a-j])[.:](?= )) ?(?!\))(.*)"
+)
+_NAMED: Final = re.compile(
+    r"(?:the )?(?:correct |right |final |best )?(?:answer|option|choice|alternative)(?: is)?:? "
+    r"\(?([A-Ja-j])\)?(?: is (?:correct|right|the answer)|[.:] .*)?",
+    re.IGNORECASE,
+)
+_IS_RIGHT: Final = re.compile(r"\(?([A-J])\)? is (?:correct|right|the (?:correct |right )?(?:answer|option|choice))")
+_LETTER: Final = re.compile(r"\(?([A-Za-z])\)?")
+_OTHER: Final = re.compile(r"(?:^|[ ,;(])[A-Ja-j](?:\)|[.:](?= |$))")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A letter, as written, and the text of the choice ("" where the letter stands alone)."""
+
+    letter: str
+    text: str
+
+
+def choice(text: str) -> Choice | None:
+    r"""The letter and the text of a choice; None for an answer that names none.
+
+    >>> choice(r"\textbf{(E)} 24"), choice("b) 40 metres"), choice("Option C")
+    (Choice(letter='E', text='24'), Choice(letter='b', text='40 metres'), Choice(letter='C', text=''))
+    >>> choice("(a+b)"), choice("A: 3, B: 5"), choice("x")
+    (None, None, None)
+    """
+    if len(text) > 1_000:
+        return None
+    text = _FACED.sub(r"\1 ", text, count=1).strip()
+    if match := (_NAMED.fullmatch(text) or _IS_RIGHT.fullmatch(text)):
+        return Choice(match[1], "")
+    match = _MARKED.fullmatch(text)
+    if not match or _OTHER.search(match[6]):  # a list of several
+        return None
+    letter = next(found for found in match.groups()[:5] if found)
+    rest = match[6].strip()
+    # (a)b and (a)^2 are products; a capital in brackets names a choice where a text follows, and not an operator.
+    if rest and (re.match(r"[-+*/^=_!,(]", rest) or (letter.islower() and match[1] and not re.match(r".+? ", rest))):
+        return None
+    return Choice(letter, rest)
+
+
+def letter(text: str) -> str | None:
+    """The letter that is the whole answer, in brackets or not.
+
+    >>> letter("(C)"), letter("e"), letter("AB")
+    ('C', 'e', None)
+    """
+    match = _LETTER.fullmatch(text)
+    return match[1] if match else None
+
+
+def same_letter(answer: str, gold: str) -> bool:
+    """Whether an answer of one letter is the gold one: "b" is choice B, and "E" is not the number e."""
+    return answer == gold or (gold in "ABCDEFGHIJ" and answer.upper() == gold)

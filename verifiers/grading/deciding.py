@@ -1,0 +1,161 @@
+"""Whether two answers are equal where that is plain to see, and what is left to algebra where it is not."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from verifiers.grading.arithmetic import differ
+from verifiers.grading.choices import Choice, choice, letter, same_letter
+from verifiers.grading.clock import clock, hour, names_its_half
+from verifiers.grading.numerals import POINTS, Number, canonical, clean, number
+from verifiers.grading.shapes import Pair, Settled, compare, shape
+
+_LONGEST: Final = 1_000  # characters; longer texts are left to algebra
+_DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one
+
+_LONG_WORD = re.compile(r"[A-Za-z]{4,}")
+# A long word with one of these inside may be mathematics; none is as long as 15 letters.
+_FUNCTION = re.compile(
+    r"(?!\w{15})\w*(?:arc|asin|acos|atan|ceil|choose|cosh|exp|floor|frac|gamma|half|inf|log|percent|root|sinh|sqrt|tanh)"
+)
+_BETWEEN = re.compile(r"[,;] ?| ?(?<![A-Za-z])(?:and|or)(?![A-Za-z]) ?")
+# x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
+_NAMED = r"(?:[A-Za-z]{1,3}'*(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
+_OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
+_EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
+# 2 (mod 5): the modulus is compared only where both name one.
+_CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
+_APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
+
+
+def decide(answer: str, gold: str) -> bool | None:
+    r"""Whether the two are equal, where that is plain to see; None where it takes algebra.
+
+    Numbers are compared exactly: 0.333333 is not 1/3. A percentage equals its number and its
+    hundredth. A base that only one of the two names is not compared. Of an equation the last part counts.
+    Prose and lists of numbers equal no number. A blank answer equals nothing.
+
+    >>> decide("$600", "600"), decide("0.5", "50%"), decide("0.333", "1/3"), decide("2x", "x+x")
+    (True, True, False, None)
+    """
+    settled = settle(answer, gold)
+    return settled if isinstance(settled, bool) else None
+
+
+def settle(answer: str, gold: str, depth: int = 0) -> Settled:
+    r"""The verdict where it is plain to see; else the pairs that must be equal, for algebra to compare.
+
+    >>> settle("(1,2)", r"\{1,2\}"), settle("(1, x+x)", "(1, 2x)"), settle("E: 24", "E"), settle("E: 24", "24")
+    (False, [('x+x', '2x')], True, True)
+    """
+    a, b = canonical(answer), canonical(gold)
+    if not a or not b:
+        return False
+    if a == b:
+        return True
+    left, right = number(answer), number(gold)
+    if left and right:
+        return _equal_numbers(left, right)
+    if max(len(a), len(b)) > _LONGEST or depth > _DEEPEST:
+        return [(answer, gold)]
+    plain = (clean(answer), clean(gold))
+    two = _Two((a, b), plain, depth)
+    for rule in (_as_choices, _as_names, _as_times, _as_parts):
+        if (verdict := rule(two)) is not None:
+            return verdict
+    if left or right:
+        decided = _equals_number(a, gold) if left is None else _equals_number(b, answer)
+        if decided is not None:
+            return decided
+    about = _as_approximations(two)
+    return about if about is not None else False if differ(a, b) else [plain]
+
+
+@dataclass(frozen=True, slots=True)
+class _Two:
+    """An answer and the gold one: their canonical forms, and both cleaned only."""
+
+    forms: Pair
+    plain: Pair
+    depth: int
+
+
+def _equal_numbers(left: Number, right: Number) -> bool:
+    if left.percent != right.percent:
+        hundredth = Fraction(1, 100)
+        return left.value * (hundredth if left.percent else 1) == right.value * (hundredth if right.percent else 1)
+    if (left.base is None) != (right.base is None):
+        return left.digits == right.digits
+    return left.value == right.value
+
+
+def _as_choices(two: _Two) -> Settled | None:
+    """The verdict where one of the two is a letter, or names a choice with its text."""
+    one, other = letter(two.forms[0]), letter(two.forms[1])
+    if one and other:
+        return same_letter(one, other)
+    mine, gold = _choice(one, two.plain[0]), _choice(other, two.plain[1])
+    if mine and gold:
+        if not same_letter(mine.letter, gold.letter):
+            return False
+        both = bool(number(mine.text) and number(gold.text))
+        return not both or decide(mine.text, gold.text) is True
+    if mine and mine.text:
+        return settle(mine.text, two.plain[1], two.depth + 1)
+    if gold and gold.text:
+        return settle(two.plain[0], gold.text, two.depth + 1)
+    return None
+
+
+def _choice(alone: str | None, text: str) -> Choice | None:
+    return Choice(alone, "") if alone and alone in "ABCDEFGHIJabcdefghij" else choice(text)
+
+
+def _as_names(two: _Two) -> bool | None:
+    """The verdict where both are words, or the names of points: ABC is not CBA."""
+    a, b = two.forms
+    if a.lower() == b.lower() and (POINTS.fullmatch(a) or POINTS.fullmatch(b)):
+        return True
+    return False if POINTS.fullmatch(a) and POINTS.fullmatch(b) else None
+
+
+def _as_times(two: _Two) -> bool | None:
+    """The verdict where one says which half of the day it means: "7 am" is the number 7, and is not "7 pm"."""
+    for one, other in (two.plain, two.plain[::-1]):
+        if names_its_half(one):
+            if clock(other):
+                return clock(one) == clock(other)
+            value = number(other)
+            return bool(value and hour(one) == str(value.value))
+    return None
+
+
+def _as_parts(two: _Two) -> Settled | None:
+    """The verdict where both have parts: a set, a point, an interval, a list."""
+    left, right = shape(two.plain[0]), shape(two.plain[1])
+    return compare(left, right, lambda one, other: settle(one, other, two.depth + 1)) if left and right else None
+
+
+def _as_approximations(two: _Two) -> Settled | None:
+    """The verdict where one gives its value twice: as it is, and what it is about."""
+    sides = [_APPROXIMATELY.split(text) for text in two.plain]
+    twice = [len(parts) == 2 and all(parts) for parts in sides]
+    if twice == [True, False]:
+        return decide(sides[0][1], two.plain[1]) or settle(sides[0][0], two.plain[1], two.depth + 1)
+    if twice == [False, True]:
+        return decide(two.plain[0], sides[1][1]) or settle(two.plain[0], sides[1][0], two.depth + 1)
+    return None
+
+
+def _equals_number(text: str, plain: str) -> bool | None:
+    """Whether a text that is no plain number equals one, where that is plain to see."""
+    if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
+        return decide(equation[1], plain)
+    if congruent := _CONGRUENT.fullmatch(text):
+        return decide(congruent[1], plain)
+    parts = _BETWEEN.split(text)
+    if all(number(part) for part in parts) and len({canonical(part) for part in parts}) > 1:
+        return False
+    words = [] if any(mark in text for mark in "\\^_") else _LONG_WORD.findall(text)
+    return False if any(not _FUNCTION.match(word.lower()) for word in words) else None

@@ -1,0 +1,78 @@
+"""Sets of real numbers in words and inequalities: "x < 2 or x > 3" is a union of two intervals."""
+
+import re
+from typing import Final
+
+_BOUND: Final = r"([^<>=|,]{1,60}?)"
+_LESS: Final = r" ?(<|\\le(?![a-z])) ?"
+_MORE: Final = r" ?(>|\\ge(?![a-z])) ?"
+_BELOW: Final = re.compile(rf"([a-z]){_LESS}{_BOUND}")
+_ABOVE: Final = re.compile(rf"([a-z]){_MORE}{_BOUND}")
+_WITHIN: Final = re.compile(rf"{_BOUND}{_LESS}([a-z]){_LESS}{_BOUND}")
+_OR: Final = re.compile(r" (?:or|U) |(?<=[)\]])(?:or|U)(?=[(\[])|\\vee(?![a-z])|\\lor(?![a-z])")
+_INTERVAL: Final = re.compile(r"(?:[a-z] ?\\in ?)?([(\[][^()\[\],]+,[^()\[\],]+[)\]])")
+_NAMES: Final = {
+    **dict.fromkeys(
+        [
+            *("all real numbers", "all reals", "all real", "the real numbers", "real numbers", "any real number"),
+            *(
+                "the set of all real numbers",
+                "the set of real numbers",
+                "every real number",
+                r"\mathbb{R}",
+                r"\mathbb R",
+            ),
+            *(r"\text{all real numbers}", r"\{\mathbb{R}\}"),
+        ],
+        r"(-\infty,\infty)",
+    ),
+    **dict.fromkeys(["the empty set", "empty set", "null set", r"\{\}", r"\{ \}", r"\{\emptyset\}"], r"\emptyset"),
+}
+_MEMBER: Final = re.compile(r"[a-z] ?\\in ?(?=\\mathbb\{R\}|\(-\\infty)")
+
+
+def named_set(text: str) -> str:
+    r"""The set that a phrase or a sign names, as an interval where it is one; any other text as it is.
+
+    >>> named_set("all real numbers"), named_set(r"x\in\mathbb{R}"), named_set("the empty set"), named_set("all")
+    ('(-\\infty,\\infty)', '(-\\infty,\\infty)', '\\emptyset', 'all')
+    """
+    member = _MEMBER.match(text)
+    name = text[member.end() :] if member else text
+    return _NAMES.get(name if "\\" in name else name.lower(), text)
+
+
+def as_intervals(text: str) -> str:
+    r"""A union written with "or", of inequalities or intervals, with its sign; any other text as it is.
+
+    >>> as_intervals(r"x<2 or x\ge 3"), as_intervals(r"(-\infty,2) or (3,\infty)")
+    ('(-\\infty,2)\\cup[3,\\infty)', '(-\\infty,2)\\cup(3,\\infty)')
+    >>> as_intervals("(1,2) or (3,4)"), as_intervals("x<2 or y>3")
+    ('(1,2) or (3,4)', 'x<2 or y>3')
+    """
+    parts = _OR.split(text) if len(text) < 1_000 else [text]
+    if len(parts) < 2 or len(parts) > 8:
+        return text
+    found = [_interval(part.strip()) for part in parts]
+    names = {name for name, _ in found if name}
+    # Two points in brackets are no intervals: something must say that these are.
+    if len(names) > 1 or not all(interval for _, interval in found):
+        return text
+    if not names and not any(mark in text for mark in ("\\infty", "[", "]")):
+        return text
+    return "\\cup".join(interval for _, interval in found)
+
+
+def _interval(part: str) -> tuple[str, str]:
+    """The variable that a part names, and its interval ("" where it is none)."""
+    if match := _INTERVAL.fullmatch(part):
+        return "", match[1]
+    if match := _BELOW.fullmatch(part):
+        return match[1], rf"(-\infty,{match[3].strip()}{')' if match[2] == '<' else ']'}"
+    if match := _ABOVE.fullmatch(part):
+        return match[1], rf"{'(' if match[2] == '>' else '['}{match[3].strip()},\infty)"
+    if match := _WITHIN.fullmatch(part):
+        low, first, name, second, high = match.groups()
+        ends = "(" if first == "<" else "[", ")" if second == "<" else "]"
+        return name, f"{ends[0]}{low.strip()},{high.strip()}{ends[1]}"
+    return "", ""

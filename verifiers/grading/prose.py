@@ -1,0 +1,79 @@
+"""Words round a bare answer: "approximately 8", "Tom has 12 apples", "9 (rounded up from 8.4)"."""
+
+import re
+from typing import Final
+
+from verifiers.grading.number_words import NUMBER_WORDS, digits_for_words
+
+
+def _any_of(phrases: str) -> str:
+    """A pattern for any of these phrases, of which commas stand between."""
+    return "|".join(phrase.strip() for phrase in re.sub(r"\s+", " ", phrases).split(","))
+
+
+# What an answer may begin with; a letter alone may be a variable.
+_IS_VALUE: Final = re.compile(r"[-+]?\\?[$€£₹]?[-+]?[\d.({\[]|[-+]?\\(?!text|mbox|mathrm)|[-+]?[A-Za-z](?![A-Za-z])")
+_SOON_WORDS: Final = _any_of(
+    r"""approximately, approx\.?, about, around, roughly, nearly, almost, exactly, precisely, only, just, therefore, thus,
+    hence, so, then, also, simply, indeed, now, finally, equal to, equals, is, it is, it's, we get, we have, there are,
+    there is, they are, an? total of, the total is, the total of, a grand total of, the total amount is, in total,
+    altogether, as shown, as shown above, as stated, as computed, the answer, the answer is, the final answer is, answer"""
+)
+_SOON: Final = re.compile(
+    rf"(?:(?:{_SOON_WORDS})(?![A-Za-z])[,:]* ?|\\(?:approx|sim|simeq|therefore|thickapprox)(?![A-Za-z]) ?|[~,:=] ?)+",
+    re.IGNORECASE,
+)
+_VERBS: Final = _any_of(
+    """is, are, was, were, be, equals?, has, have, had, costs?, pays?, paid, earns?, earned, gets?, got, makes?, made,
+    needs?, needed, takes?, took, uses?, used, sells?, sold, eats?, ate, buys?, bought, saves?, saved, spends?, spent,
+    walks?, walked, runs?, ran, drives?, drove, reads?, contains?, holds?, weighs?, gives?, gave, receives?, received,
+    collects?, collected, becomes?, remains?, totals?, travels?, travel+ed, requires?, produces?, owns?, owes?, charges?,
+    scores?, scored, finds?, found, plants?, planted, bakes?, baked"""
+)
+_CLAUSE: Final = re.compile(rf"[A-Za-z][A-Za-z' ,$\\{{}}]* (?:{_VERBS})(?: equal to)? (?=\S)", re.IGNORECASE)
+_OPPOSITE: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
+        neither without except minus negative wrong false incorrect base mod modulo square cube root power sum product""",
+    )
+)
+_REMARK: Final = re.compile(r"(.*[\d%}$] ?) \((?=[A-Za-z]{3})([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_CHANGES: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """not or mod modulo base thousand thousands hundred hundreds million millions billion billions dozen dozens
+        lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared cubed per
+        half am pm""",
+    )
+)
+_UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
+
+
+def bare(text: str) -> str:
+    r"""The answer without the words that only lead up to it or comment on it, with number words in digits.
+
+    >>> bare("approximately 8"), bare("Tom has twelve apples"), bare("The largest n is 34")
+    ('8', '12 apples', '34')
+    >>> bare("9 (rounded up from 8.4)"), bare("a total of 14"), bare("7 is wrong"), bare("it is not 7")
+    ('9', '14', '7 is wrong', 'it is not 7')
+    """
+    if len(text) > 1_000:
+        return text
+    if (remark := (_REMARK.fullmatch(text) or _UNIT_REMARK.fullmatch(text))) and (
+        remark.re is _UNIT_REMARK or _CHANGES.isdisjoint(re.findall(r"[a-z]+", remark[2].lower()))
+    ):
+        text = remark[1].strip()
+    if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
+        return bare(text[soon.end() :])
+    if clause := _CLAUSE.match(text):
+        words = set(re.findall(r"[a-z]+", clause[0].lower()))
+        rest = text[clause.end() :]
+        rest = rest[soon.end() :] if (soon := _SOON.match(rest)) else rest
+        if words.isdisjoint(_OPPOSITE) and words.isdisjoint(NUMBER_WORDS) and _is_value(rest):
+            return bare(rest)
+    return digits_for_words(text)
+
+
+def _is_value(text: str) -> bool:
+    return bool(_IS_VALUE.match(text) or digits_for_words(text) != text)

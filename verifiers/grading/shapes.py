@@ -1,0 +1,137 @@
+"""Answers of several parts: sets, points, intervals and lists, compared part by part."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Pair: TypeAlias = tuple[str, str]
+Settled: TypeAlias = bool | list[Pair]
+"""A verdict, or the pairs that must all be equal."""
+
+_LARGEST: Final = 12  # parts; a longer list is left to algebra
+_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
+_AND: Final = re.compile(r",? (?:and|or) |(?<=[)}\]\d])(?:and|or)(?=[({\[\d])|; ?")
+# (x,y)=(1,2) and A(1,2) name a point.
+_NAME: Final = re.compile(r"(?:\([a-z](?:, ?[a-z])+\)=|[A-Z]'?=?)(?=\(.*,.*\)$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The brackets round an answer of several parts ("" for a list without), and the parts."""
+
+    opening: str
+    closing: str
+    parts: tuple[str, ...]
+
+    @property
+    def is_set(self) -> bool:
+        return self.opening == "\\{"
+
+    @property
+    def is_list(self) -> bool:
+        return not self.opening
+
+    @property
+    def has_order(self) -> bool:
+        return not self.is_set and not self.is_list
+
+
+def shape(text: str) -> Shape | None:
+    r"""The parts of an answer, or None where it has one part only.
+
+    >>> shape("(1, x)").parts, shape(r"\{2,1\}").opening, shape("3, 4 and 5").parts, shape("f(1,2)+3")
+    (('1', 'x'), '\\{', ('3', '4', '5'), None)
+    """
+    if "," not in text and " and " not in text and " or " not in text and ";" not in text:
+        return None
+    text = _NAME.sub("", text)
+    for opening, closing in (("\\{", "\\}"), ("(", ")"), ("(", "]"), ("[", ")"), ("[", "]")):
+        if text.startswith(opening) and text.endswith(closing):
+            inner = text[len(opening) : len(text) - len(closing)]
+            if (parts := _split(inner)) and len(parts) > 1:
+                return Shape(opening, closing, parts)
+    parts = _split(_AND.sub(",", text))
+    return Shape("", "", parts) if parts and len(parts) > 1 else None
+
+
+def _split(text: str) -> tuple[str, ...] | None:
+    """The parts between the commas that stand in no bracket; None where the brackets do not match."""
+    parts, start, depth = [], 0, 0
+    for at, mark in enumerate(text):
+        if mark in "([{":
+            depth += 1
+        elif mark in ")]}":
+            depth -= 1
+            if depth < 0:
+                return None
+        elif mark == "," and not depth:
+            parts.append(text[start:at].strip())
+            start = at + 1
+    parts.append(text[start:].strip())
+    return tuple(parts) if not depth and all(parts) else None
+
+
+def compare(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) -> Settled | None:
+    """The verdict on two answers of several parts; None where it takes algebra on the whole of them.
+
+    A set is no point, and no interval. A list without brackets equals a set in any order, and a point in its own.
+    """
+    if left.is_set != right.is_set and not (left.is_list or right.is_list):
+        return None if "[" in (left.opening, right.opening) and len(left.parts) > 2 else False
+    if left.has_order or right.has_order:
+        return _in_order(left, right, settle)
+    return _in_any_order(left, right, settle)
+
+
+def _in_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) -> Settled | None:
+    several = max(len(left.parts), len(right.parts)) > 2
+    if (
+        left.has_order
+        and right.has_order
+        and not several
+        and (left.opening, left.closing) != (right.opening, right.closing)
+    ):
+        return False  # (1,2] and [1,2]
+    bracket = "[" in (left.opening, right.opening)
+    if left.is_list != right.is_list and bracket:
+        return None
+    if len(left.parts) != len(right.parts):
+        return None if any("\\pm" in part for part in (*left.parts, *right.parts)) else False
+    open_pairs: list[Pair] = []
+    for pair in zip(left.parts, right.parts, strict=True):
+        settled = settle(*pair)
+        if settled is False:
+            return False
+        if settled is not True:
+            open_pairs += settled
+    return open_pairs or True
+
+
+def _in_any_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) -> bool | None:
+    """Whether the parts can be paired off; None where that takes algebra, or a part may stand for two."""
+    if any("\\pm" in part for part in (*left.parts, *right.parts)) or max(len(left.parts), len(right.parts)) > _LARGEST:
+        return None
+    verdicts = [[settle(one, other) for other in right.parts] for one in left.parts]
+    if any(isinstance(verdict, list) for row in verdicts for verdict in row):
+        may_pair = all(any(row) for row in verdicts) and all(any(column) for column in zip(*verdicts, strict=True))
+        return None if may_pair else False
+    if left.is_set or right.is_set:
+        return all(any(row) for row in verdicts) and all(any(column) for column in zip(*verdicts, strict=True))
+    return len(left.parts) == len(right.parts) and _pairs_off([[bool(v) for v in row] for row in verdicts])
+
+
+def _pairs_off(same: list[list[bool]]) -> bool:
+    """Whether each row has a column of its own that is true in it."""
+    row_of: dict[int, int] = {}
+
+    def place(row: int, tried: set[int]) -> bool:
+        for column, fits in enumerate(same[row]):
+            if fits and column not in tried:
+                tried.add(column)
+                if column not in row_of or place(row_of[column], tried):
+                    row_of[column] = row
+                    return True
+        return False
+
+    return all(place(row, set()) for row in range(len(same)))

@@ -1,0 +1,227 @@
+"""One spelling for what people and models write in many: Unicode, HTML and LaTeX variants become plain LaTeX."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+
+def spell(text: str) -> str:
+    r"""The text in plain LaTeX; nothing that changes what it means is taken away.
+
+    >>> spell("√2+x²"), spell("2½"), spell(r"0.5\phantom{7}"), spell("2**(1/4)")
+    ('\\sqrt{2}+x^2', '2\\frac{1}{2}', '0.5', '2^{1/4}')
+    """
+    if not text.isascii():
+        text = _rewrite(text.translate(_CHARACTERS), _UNICODE)
+    if "\\" in text:
+        text = _rewrite(_unaligned(text), _LATEX)
+    if _WORTH_IT.search(text):
+        text = _rewrite(text, _PLAIN)
+    return text
+
+
+_WORTH_IT: Final = re.compile(r"[A-Za-z^{<&*∞]")
+_Table = tuple[tuple[str, re.Pattern[str], str], ...]
+
+
+def _table(rows: Iterable[tuple[str, str, str]]) -> _Table:
+    """Rows of: characters that must be there (a cheap test), a pattern, what takes its place."""
+    return tuple((needed, re.compile(pattern), replacement) for needed, pattern, replacement in rows)
+
+
+def _rewrite(text: str, table: _Table) -> str:
+    for needed, pattern, replacement in table:
+        if needed in text:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+_ALIGNED: Final = r"(?:align(?:ed|at)?|gather(?:ed)?|equation|split|multline|cases)\*?"
+_ALIGNMENT: Final = re.compile(rf"\\begin ?\{{({_ALIGNED})\}}(.*?)\\end ?\{{\1\}}", re.DOTALL)
+
+
+def _unaligned(text: str) -> str:
+    """The rows of an alignment in a line: one that begins with a relation goes on with the row before it."""
+
+    def line(match: re.Match[str]) -> str:
+        rows = [row.replace("&", " ").strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", match[2])]
+        if match[1] == "cases" and not all("=" in row for row in rows if row):
+            return match[0]  # the pieces of a function
+        return re.sub(r", (?==|<|>|\\(?:le|ge|approx|equiv))", " ", ", ".join(row.strip(" ,") for row in rows if row))
+
+    return _ALIGNMENT.sub(line, text) if "\\begin" in text else text
+
+
+_FRACTIONS: Final = {
+    "½": (1, 2),
+    "⅓": (1, 3),
+    "⅔": (2, 3),
+    "¼": (1, 4),
+    "¾": (3, 4),
+    "⅕": (1, 5),
+    "⅖": (2, 5),
+    "⅗": (3, 5),
+    "⅘": (4, 5),
+    "⅙": (1, 6),
+    "⅚": (5, 6),
+    "⅐": (1, 7),
+    "⅛": (1, 8),
+    "⅜": (3, 8),
+    "⅝": (5, 8),
+    "⅞": (7, 8),
+    "⅑": (1, 9),
+    "⅒": (1, 10),
+}
+_GREEK: Final = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
+_GREEK_REST: Final = "sigma tau upsilon phi chi psi omega"
+_NAMES: Final = {
+    "∞": "infty",
+    "≤": "le",
+    "⩽": "le",
+    "≥": "ge",
+    "⩾": "ge",
+    "≠": "ne",
+    "≈": "approx",
+    "≅": "cong",
+    "×": "times",
+    "·": "cdot",
+    "⋅": "cdot",
+    "∙": "cdot",
+    "÷": "div",
+    "±": "pm",
+    "∓": "mp",
+    "∪": "cup",
+    "∩": "cap",
+    "∈": "in",
+    "∅": "emptyset",
+    "⌀": "emptyset",
+    "∖": "setminus",
+    "⌊": "lfloor",
+    "⌋": "rfloor",
+    "⌈": "lceil",
+    "⌉": "rceil",
+    "∠": "angle",
+    "△": "triangle",
+    **dict(zip("αβγδεζηθικλμνξοπρ", _GREEK.split(), strict=True)),
+    **dict(zip("στυφχψω", _GREEK_REST.split(), strict=True)),
+}
+_CHARACTERS: Final = str.maketrans(
+    {
+        # Full-width forms are ASCII, shifted; and the signs of Chinese text.
+        **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
+        "。": ".",
+        "、": ",",
+        "¥": "¥",
+        "￡": "£",
+        **dict.fromkeys("−–—‐‑‒―﹣－➖", "-"),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),
+        **dict.fromkeys("′’‘ʹ＇", "'"),
+        **dict.fromkeys("“”″„", '"'),
+        "⟨": "(",
+        "⟩": ")",
+        "〈": "(",
+        "〉": ")",
+        "°": r"^\circ ",
+        "º": r"^\circ ",
+        "℃": r"^\circ C",
+        "℉": r"^\circ F",
+        "ℝ": r"\mathbb{R}",
+        "ℤ": r"\mathbb{Z}",
+        "ℚ": r"\mathbb{Q}",
+        "ℕ": r"\mathbb{N}",
+        "ℂ": r"\mathbb{C}",
+        "∛": r"\sqrt[3]√",
+        "∜": r"\sqrt[4]√",
+        "⁄": "/",
+        "∕": "/",
+        "∗": "*",
+        "％": "%",
+        "…": r"\ldots ",
+        **{sign: rf"\{name} " for sign, name in _NAMES.items()},
+        **{sign: rf"\frac{{{top}}}{{{bottom}}}" for sign, (top, bottom) in _FRACTIONS.items()},
+        **{raised: f"⟦{plain}⟧" for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ⁽⁾", "0123456789+-ni()", strict=True)},
+        **{lowered: f"⟪{plain}⟫" for lowered, plain in zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n", strict=True)},
+    }
+)
+_ROOT: Final = r"(?:\\sqrt(\[\d\]))?√ ?"
+_UNICODE: Final = _table(
+    [
+        ("⟧", "⟧⟦", ""),  # a run of raised characters is one exponent
+        ("⟧", "⟦([^⟦⟧]*)⟧", r"^{\1}"),
+        ("⟫", "⟫⟪", ""),
+        ("⟫", "⟪([^⟪⟫]*)⟫", r"_{\1}"),
+        ("√", _ROOT + r"(?:\(([^()√]*)\)|\{([^{}√]*)\})", r"\\sqrt\1{\2\3}"),
+        ("√", _ROOT + r"(\d+(?:\.\d+)?|[A-Za-z])", r"\\sqrt\1{\2}"),
+        ("√", _ROOT + r"\(([^()√]*)\)", r"\\sqrt\1{\2}"),  # what stood round the inner ones
+    ]
+)
+
+_FACES: Final = "text|textnormal|textrm|textbf|textit|textsf|mbox|mathrm|mathbf|bm|boldsymbol|mathit|mathsf|emph"
+_LATEX: Final = _table(
+    [
+        ("phantom", r"\\[hv]?phantom ?\{[^{}]*\}", ""),
+        ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
+        ("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
+        ("tag", r"\\tag\*? ?\{[^{}]*\}", ""),
+        ("label", r"\\label ?\{[^{}]*\}", ""),
+        ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
+        ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
+        ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+        ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
+        ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
+        ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
+        # Other names of the same.
+        ("var", r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        ("var", r"\\var(?=(?:epsilon|theta|phi|rho|sigma)(?![a-zA-Z]))", r"\\"),
+        ("\\le", r"\\leq(?:slant|q)?(?![a-zA-Z])", r"\\le"),
+        ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
+        ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
+        ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
+        ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
+        ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
+        ("langle", r"\\langle(?![a-zA-Z])", "("),
+        ("rangle", r"\\rangle(?![a-zA-Z])", ")"),
+        ("brace", r"\\lbrace(?![a-zA-Z])", r"\\{"),
+        ("brace", r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        ("vert", r"\\[lr]?vert(?![a-zA-Z])", "|"),
+        ("real", r"\\mathbf\{R\}|\\real(?:s)?(?![a-zA-Z])", r"\\mathbb{R}"),
+        ("mathbb", r"\\mathbb ([A-Z])", r"\\mathbb{\1}"),
+        ("circ", r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-zA-Z]) ?)", r"^\\circ "),
+        ("degree", r"\\(?:text)?degrees?(?![a-zA-Z])", r"^\\circ "),
+        ("\\circ", r"(?<=\\circ )(?:\\(?:text|mathrm) ?)?\{? ?[CF]\}?(?![A-Za-z])", ""),
+        ("\\ast", r"\\ast(?![a-zA-Z])", "*"),
+        ("infin", r"\\infin(?![a-zA-Z])", r"\\infty"),
+        ("over", r"\{([^{}\\]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        # A root's sign takes one letter or digit where there are no braces.
+        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d(?!\d))", r"\\sqrt\1{\2}"),
+        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
+        # Names of points, lines and angles.
+        ("line", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
+        ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
+        ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
+        # Words that say what an operator says.
+        ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
+        ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
+        ("text", r"\^ ?\{ ?\\text ?\{ ?(st|nd|rd|th) ?\} ?\}", r"\1"),
+    ]
+)
+
+_PLAIN: Final = _table(
+    [
+        ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
+        ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
+        ("<", r"<sup>([^<>]*)</sup>", r"^{\1}"),
+        ("&", r"&nbsp;", " "),
+        ("&", r"&lt;", "<"),
+        ("&", r"&gt;", ">"),
+        ("**", r"(?<=[\w)}])\*\*\(([^()]*)\)", r"^{\1}"),  # Python's power, and no emphasis
+        ("**", r"(?<=[\w)}])\*\*(-?\d+|[a-z])(?!\w)", r"^{\1}"),
+        ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
+        ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
+        ("{,}", r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),
+        ("{,}", r"(?<=\d)\{,\}(?=\d)", "."),  # a decimal comma, spaced as one
+        ("cbrt", r"(?<![A-Za-z\\])cbrt ?\(([^()]*)\)", r"\\sqrt[3]{\1}"),
+        ("sqrt", r"(?<![A-Za-z\\])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|[a-z](?![a-z])))", r"\\sqrt{\1\2\3}"),
+        ("inf", r"(?<![A-Za-z\\])(?:infinity|inf)(?![A-Za-z])", r"\\infty"),
+    ]
+)

@@ -1,0 +1,138 @@
+"""Currencies and units: what stands round a number and only says what was counted."""
+
+import re
+from typing import Final
+
+from verifiers.grading.number_words import NUMBER_WORDS, SCALES
+
+_NAMES: Final = (
+    "cm|mm|km|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB"
+    "|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot"
+    "|inch(?:es)?|yards?|grams?|kilograms?|pounds?|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?"
+    "|years?|dollars?|cents?|euros?|people|persons?|units?|revolutions?|rotations?|radians?|rad"
+)
+_POWER: Final = r"(?:\^\{?-?\d\}?)?"
+_JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
+# One letter is a unit in a quotient that everyone knows; alone it is a variable.
+_QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
+_COMPOUND: Final = re.compile(
+    rf"(.*[\d.}})]) ?(?:(?:{_NAMES}){_POWER}(?:{_JOIN}(?:{_NAMES}|[mgsLlhdKJ]){_POWER})*"
+    rf"|[mgLlJ]/(?:{_NAMES}){_POWER}|(?:{_QUOTIENTS}){_POWER})"
+)
+_FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
+_FACED: Final = re.compile(
+    rf"(.*[\d.}})]) ?(?:{_FACE}\{{[^{{}}]*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
+    rf"|(.*[\d.}})]) ?\\frac\{{{_FACE}\{{[^{{}}]*\}}\}}\{{{_FACE}\{{[^{{}}]*\}}{_POWER}\}}"
+)
+
+_SIGNS: Final = "€£¥₹₽₩฿₫₺₪₦₱¢"
+_CODES: Final = "USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|NZD|HKD|SGD|CHF|MXN|BRL|US|AU|CA|HK|NZ|Rs|RM|S|R|C|A"
+_BEFORE: Final = re.compile(
+    rf"([-+]?) ?(?:(?:{_CODES})\.? ?(?=[\d.])|[{_SIGNS}]|\\(?:pounds?|euros?|texteuro|textsterling|yen|rupees?|EUR)"
+    rf"(?![A-Za-z])(?:\{{\}})?|\\text\{{ ?(?:{_CODES})\.? ?\}}) ?(?=[-+]?[\d.])"
+)
+_BEHIND: Final = re.compile(
+    rf"(?<=[\d.}}]) ?(?:[{_SIGNS}]|\\(?:euros?|texteuro|pounds?|textsterling|yen|rupees?|EUR)(?![A-Za-z])"
+    r"|(?:USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|CHF|Rs|zł|kr|Kč|Ft|руб|р)\.?)$"
+)
+_COMMA_MONEY: Final = re.compile(r"(-?\d{1,3}(?:\.\d{3})*|-?\d+),(\d{2}) ?(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб)\.?$")
+_MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
+
+# Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
+_EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
+_COUNTED: Final = re.compile(rf"(.*\d) ?([{_EAST}]+)")
+_LED: Final = re.compile(r"(?:答案|是|为|有|共|一共|总共|约|大约|等于|答え|は|：|:| )+(?=[-\d\\])")
+_EAST_TIMES: Final = {
+    "百": 10**2,
+    "千": 10**3,
+    "万": 10**4,
+    "萬": 10**4,
+    "亿": 10**8,
+    "億": 10**8,
+    "만": 10**4,
+    "억": 10**8,
+}
+_EAST_CHANGES: Final = frozenset("分半倍折成多余几和或负不第点时月日号年十割負")
+
+# After a number these are mathematics, or change its value: "5 or 6", "2 pi", "3 score"; or deny it: "7 is wrong".
+_NOT_UNITS: Final = NUMBER_WORDS | frozenset(
+    re.findall(
+        r"\w+",
+        """and by choose cos cot csc cubed exp factorial for if inf infinity ln log minus mod modulo or over permille
+        mille pi plus power root roots score sin sqrt squared tan tau than to when where am pm not wrong false
+        incorrect is was were isn wasn impossible never no nor but except instead base bmod cross dot divided multiplied
+        raised about approximately through until x""",
+    )
+)
+_SHORT_UNITS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "a am an cm cu dm ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq the yd each",
+    )
+)
+_REPEATED: Final = frozenset(re.findall(r"\w+", "a an per as each in total daily weekly more faster larger bigger"))
+
+
+def is_unit(words: str, *, short: bool = False) -> bool:
+    """Whether these words only say what was counted, so that the number before them is the answer.
+
+    >>> is_unit("square inches"), is_unit("more per week"), is_unit("more than x"), is_unit("tenths"), is_unit("times")
+    (True, True, False, False, True)
+    """
+    names = re.findall(r"[a-z]+", words.lower())
+    if names and names[0] == "times":
+        if len(names) > 1 and names[1] not in _REPEATED:
+            return False
+        names = names[1:]
+    if names and names[0] in ("less", "fewer") and len(names) == 1:
+        return False
+    return not any(
+        name in _NOT_UNITS
+        or name in SCALES
+        or name == "times"
+        or (len(name) < 3 and not short and name not in _SHORT_UNITS)
+        for name in names
+    )
+
+
+def without_currency(text: str) -> str:
+    """The number without a currency before or behind it, and with a point for a decimal comma that is plainly one.
+
+    >>> without_currency("-€20"), without_currency("Rs. 500"), without_currency("12,50 €"), without_currency("1.234,5")
+    ('-20', '500', '12.50', '1234.5')
+    """
+    if money := _COMMA_MONEY.fullmatch(text):
+        return money[1].replace(".", "") + "." + money[2]
+    text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
+    return text.replace(".", "").replace(",", ".") if _MANY_DOTS.fullmatch(text) else text
+
+
+def without_unit(text: str) -> str:
+    r"""The number without the symbols of a unit behind it, or the text as it is.
+
+    >>> without_unit("9.8 m/s^2"), without_unit(r"5\text{ kg}\cdot\text{m}"), without_unit("3 m")
+    ('9.8', '5', '3 m')
+    """
+    if faced := _FACED.fullmatch(text):
+        number, unit = faced[1] or faced[2], text[len(faced[1] or faced[2]) :]
+        names = re.sub(r"\\[a-z]+|\d", " ", unit)
+        return number if is_unit(names, short=True) else text
+    compound = _COMPOUND.fullmatch(text)
+    return compound[1] if compound else text
+
+
+def without_counter(text: str) -> tuple[str, int]:
+    """The number without an East Asian word for what was counted, and the factor that the word stands for.
+
+    >>> without_counter("5个"), without_counter("共3万元"), without_counter("5分之1")
+    (('5', 1), ('3', 10000), ('5分之1', 1))
+    """
+    led = _LED.sub("", text, count=1) if _LED.match(text) else text
+    counted = _COUNTED.fullmatch(led)
+    if not counted:
+        return led, 1
+    factor = _EAST_TIMES.get(counted[2][0], 1)
+    rest = counted[2][1:] if factor > 1 else counted[2]
+    if any(mark in _EAST_CHANGES or mark in _EAST_TIMES for mark in rest):
+        return text, 1
+    return counted[1], factor
