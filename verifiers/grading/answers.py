@@ -24,7 +24,7 @@ from verifiers.grading.numerals import canonical, number
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_TWO_NUMBERS = re.compile(r"[^\d]*[\d.,]+\s*(?:or|to|and|through|times|by|x)\s*[-$€£]?\d", re.IGNORECASE)
+_TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,16 @@ def _number_in(extractor: Extractor) -> Extractor:
         if found is None:
             return None
         stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
-        if number(stated) or not _PROSE.search(stated) or _TWO_NUMBERS.match(stated):
+        if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
             return stated or None  # of a formula, or of "5 or 6", a part is not the answer
         return first_number(stated)
 
     return extract
+
+
+def _has_two_numbers(stated: str) -> bool:
+    two = _TWO_NUMBERS.match(stated)
+    return two is not None and canonical(two[1]) != canonical(two[2] + two[3])
 
 
 _STATED = first_of(in_tags, in_json, after_answer_is)

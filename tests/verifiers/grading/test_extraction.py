@@ -127,6 +127,7 @@ def test_last_line() -> None:
         (r"#### 1, the answer is 2, \boxed{3} 4", "3", "1"),
         ("#### 1\nThe answer is 2.", "1", "1"),
         ("The answer is 2 (of 4).", "2 (of 4)", "2"),
+        ("The answer is 225 or $225.", "225 or $225", "225"),
         ("The answer is 5 + 3 = 8.", "5 + 3 = 8", "8"),
         ("The answer is 26 cups and 8 teaspoons.", "26 cups and 8 teaspoons", "26"),
         ("so it is 12.", "12", "12"),
