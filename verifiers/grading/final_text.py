@@ -23,6 +23,17 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
+# A number by itself: 3,5 or 1.234,5, not the point (3,5) nor the list 3,5,7.
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\d.,;(\[])(?<!\\\{)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)(?![\d,;)\]]|\.\d|\\\})", re.ASCII
+)
+_WORDS = re.compile(r"[^\W\d_]+")
+_SAMPLE: Final = 4_000  # characters
+_COMMA_LANGUAGES: Final = frozenset(
+    "antwort da das der die dies e el es est ist è é et il in la le les los lautet mit para per por pour questo "
+    "réponse resposta respuesta risposta sind son sono sont также und une uma um это ответ равно и".split()
+)
+_ENGLISH: Final = frozenset("and are for in is of so the this to we".split())
 # A block with one of these words, or none, is no program.
 _NO_CODE: Final = frozenset(
     ["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"]
@@ -43,7 +54,8 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         start = leading.end()
     if mark := _AN_END.search(text, start, end):
         end = mark.start()
-    return _HTML.sub("", _without_code(_before_the_next_question(text[start:end].rstrip())))
+    text = _HTML.sub("", _without_code(_before_the_next_question(text[start:end].rstrip())))
+    return _with_points(text) if _has_decimal_commas(text) else text
 
 
 def final(extract: Extractor, *, thinking: Sequence[Marks] = THINKING) -> Extractor:
@@ -58,6 +70,16 @@ def final(extract: Extractor, *, thinking: Sequence[Marks] = THINKING) -> Extrac
         return extract(final_text(text, thinking))
 
     return extract_final
+
+
+def _has_decimal_commas(text: str) -> bool:
+    """Whether a text is in one of the languages that write 3,5 for 3.5."""
+    words = _WORDS.findall(text[-_SAMPLE:].lower())
+    return sum(word in _COMMA_LANGUAGES for word in words) > sum(word in _ENGLISH for word in words)
+
+
+def _with_points(text: str) -> str:
+    return _DECIMAL_COMMA.sub(lambda number: f"{number[1].replace('.', '')}.{number[2]}", text)
 
 
 def _before_the_next_question(text: str) -> str:

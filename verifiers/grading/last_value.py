@@ -29,6 +29,10 @@ _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
+# Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
+_GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞'-]*")
+_OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d")
+_TUPLE = re.compile(r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]")
 _CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
 _DASHES: Final = str.maketrans(
     {"−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " "}
@@ -72,13 +76,34 @@ def last_value(text: str) -> str | None:
     text = _CITATION.sub("", whole)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
-        return last_number(text) or last_number(whole)
+        return _last_expression(text) or last_number(whole)
     behind = last_number(text[formulas[-1].end() :])
     valued = [m for m in formulas if _SAYS.search(_content(m))]
     if behind is not None or not valued:
         return behind or last_number(_FORMULA.sub(" ", text))
     after = _FORMULA.sub(" ", text[valued[-1].end() :])
     return last_number(after) or _joined(text, valued)
+
+
+def _last_expression(text: str) -> str | None:
+    """The last number, with what it is a part of: 2^5, (3, 5)."""
+    if (number := last_number(text)) is None:
+        return None
+    plain = _plain(text)
+    at = plain.rfind(number)
+    if at < 0:
+        return number
+    line = plain.rfind("\n", 0, at) + 1
+    for group in _TUPLE.finditer(plain, max(line, at - 100), at + len(number) + 100):
+        if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(group[0]):
+            return group[0]
+    start = at
+    while start > max(line, at - 100) and _GLUED.fullmatch(plain[start - 1]):
+        start -= 1
+    end = _GLUED.match(plain, at, at + 100)
+    whole = plain[start : end.end() if end else at].strip("*_'.,").rpartition("=")[2]
+    balanced = all(whole.count(a) == whole.count(b) for a, b in ("()", "[]", "{}"))
+    return whole if balanced and _OPERATORS.search(whole) and not _PROSE.search(whole) else number
 
 
 def _joined(text: str, formulas: list[re.Match[str]]) -> str:

@@ -45,6 +45,25 @@ def test_what_counts(text: str, counts: str) -> None:
     assert final_text(text).rstrip() == counts.rstrip()
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("La réponse est 3,5.", "3.5"),
+        ("Also ist die Länge 2,75 m.", "2.75"),
+        ("Il y a donc 1.234,5 euros.", "1234.5"),
+        (r"La réponse est $\boxed{3{,}5}$.", "3.5"),
+        ("Le point est (3,5).", "(3,5)"),
+        (r"Die Menge ist $\{3,5\}$.", r"\{3,5\}"),
+        ("So the total is 1,234.", "1,234"),
+        ("The answer is 3,5.", "3,5"),
+    ],
+)
+def test_decimal_commas_where_the_text_is_in_such_a_language(text: str, answer: str) -> None:
+    found = MATH.extract(text)
+    assert found is not None
+    assert found.strip("$") == answer
+
+
 @pytest.mark.parametrize(("begin", "end"), THINKING)
 def test_every_mark_of_thinking(begin: str, end: str) -> None:
     assert final_text(f"{begin}\n\\boxed{{1}}\n{end}\nThe answer is 2.") == "The answer is 2."
