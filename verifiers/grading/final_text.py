@@ -30,10 +30,13 @@ _DECIMAL_COMMA = re.compile(
 _WORDS = re.compile(r"[^\W\d_]+")
 _SAMPLE: Final = 4_000  # characters
 _COMMA_LANGUAGES: Final = frozenset(
-    "antwort da das der die dies e el es est ist è é et il in la le les los lautet mit para per por pour questo "
-    "réponse resposta respuesta risposta sind son sono sont также und une uma um это ответ равно и".split()
+    re.findall(
+        r"\w+",
+        """antwort da das der die dies e el es est et il in ist la le les los lautet mit para per por pour questo resposta
+        respuesta risposta réponse sind son sono sont também und une uma um è é ответ равно и это""",
+    )
 )
-_ENGLISH: Final = frozenset("and are for in is of so the this to we".split())
+_ENGLISH: Final = frozenset(re.findall(r"\w+", "and are for in is of so the this to we"))
 # A block with one of these words, or none, is no program.
 _NO_CODE: Final = frozenset(
     ["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"]
