@@ -32,8 +32,8 @@ _SAMPLE: Final = 4_000  # characters
 _COMMA_LANGUAGES: Final = frozenset(
     re.findall(
         r"\w+",
-        """antwort da das der die dies e el es est et il in ist la le les los lautet mit para per por pour questo resposta
-        respuesta risposta réponse sind son sono sont também und une uma um è é ответ равно и это""",
+        """antwort da das der die dies e el es est et il in ist la le les los lautet mit para per por pour questo
+        resposta respuesta risposta réponse sind son sono sont também und une uma um è é ответ равно и это""",
     )
 )
 _ENGLISH: Final = frozenset(re.findall(r"\w+", "and are for in is of so the this to we"))
