@@ -7,7 +7,6 @@ import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Final
 from weakref import WeakSet
 
@@ -186,9 +185,7 @@ class EquivalencePool:
     def __enter__(self) -> EquivalencePool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
 
 
