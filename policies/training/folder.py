@@ -54,8 +54,17 @@ def _finished(path: Path) -> bool:
     return path.exists() and read_record(path).get("finished") is True
 
 
-def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig) -> None:
-    """Save model and tokenizer beside `training.json`, then mark the training finished and drop its checkpoints."""
+def finish_folder(
+    out: Path, model: Any, updates: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig
+) -> None:
+    """Save model and tokenizer beside `training.json`, then mark the training finished and drop its checkpoints.
+
+    Low-rank `updates` of the model, where there are some, are merged into it.
+    """
+    if updates is not None:
+        if config.save_dtype == "float32":
+            updates.float()  # or the sum would be rounded to the frozen weights' dtype
+        model = updates.merge_and_unload()
     draft = out / ".model"
     shutil.rmtree(draft, ignore_errors=True)
     model.config.stepbeam = dict(entry)

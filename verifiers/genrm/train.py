@@ -9,7 +9,7 @@ from typing import Any, Literal
 from transformers import AutoModelForCausalLM
 
 from policies.models.chat import encode_prompt, encode_text
-from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.examples import Example, continuation, fit, next_token_loss
@@ -90,7 +90,7 @@ def train_genrm(
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
         updates = add_lora(model, config)
         fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=factors)
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
 

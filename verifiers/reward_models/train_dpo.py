@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from policies.models.chat import encode_prompt
 from policies.models.steps import StepCutter, eos_ids
-from policies.training.base import add_lora, before_training, load_base, longest, merged
+from policies.training.base import add_lora, before_training, load_base, longest
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, collated, continuation, next_token_losses
@@ -117,7 +117,7 @@ def train_dpo(
             return dpo_values(model, reference, [examples[i] for i in picks], beta=beta, pairs=config.batch_size)
 
         train_planned(model, plan, loss, config=config, out=folder, longest=max(lengths))
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
 

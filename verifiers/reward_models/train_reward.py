@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from policies.models.token_rows import TokenRow, token_rows
-from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
@@ -47,7 +47,7 @@ def train_reward_model(
             examples = balanced_labels(examples) if config.balance else examples
         updates = add_lora(model, config)
         fit(model, examples, groups, reward_loss, config=config, out=folder)
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
 
 
 def reward_examples(

@@ -325,7 +325,7 @@ def test_a_tokenizer_with_several_chat_templates_is_saved_whole(tmp_path):
     (tmp_path / "additional_chat_templates").mkdir()
     (tmp_path / "additional_chat_templates" / "older.jinja").write_text("kept")
     (tmp_path / "training.json").write_text("{}")
-    finish_folder(tmp_path, model, tokenizer, {"kind": "orm"}, TrainConfig())
+    finish_folder(tmp_path, model, None, tokenizer, {"kind": "orm"}, TrainConfig())
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again.chat_template["default"] == "{{ messages }}"
     assert again.chat_template["tool_use"] == "{{ tools }}"
