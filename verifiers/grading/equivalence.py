@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from verifiers.grading._worker_process import Pair, Verdict, Worker
 from verifiers.grading.numerals import LONGEST, clean
+from verifiers.interface.errors import check_least
 
 _PAIRS_A_THREAD: Final = 100  # fewer do not repay the start of another worker
 
@@ -43,13 +44,8 @@ class EquivalencePool:
         cache_size: int = 100_000,
     ) -> None:
         count = min(4, _cores()) if workers is None else workers
-        for name, value, least in (
-            ("workers", count, 1),
-            ("recycle_after", recycle_after, 1),
-            ("cache_size", cache_size, 0),
-        ):
-            if value < least:
-                raise ValueError(f"{name} is {value}: it must be {least} or more")
+        check_least(1, workers=count, recycle_after=recycle_after)
+        check_least(0, cache_size=cache_size)
         if not seconds > 0:
             raise ValueError(f"seconds is {seconds}: a pair needs a time limit above 0")
         if memory < 256 << 20:
