@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.rows import Row, check_limit, hub_rows, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, check_limit, named_rows, read_rows, text_field, unique_id
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadInput
-from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Interval = tuple[float, float, float]  # the figure and its 95% interval
@@ -60,7 +60,7 @@ def read_cases(spec: str, *, limit: int | None = None) -> list[Case]:
     """
     check_limit(limit)
     path = Path(spec)
-    rows = _file_rows(path) if path.is_file() or ":" not in spec else _hub_rows(spec)
+    rows = _file_rows(path) if path.is_file() or ":" not in spec else named_rows(spec)
     cases: list[Case] = []
     seen: dict[str, str] = {}
     for where, row in islice(rows, limit):
@@ -80,7 +80,7 @@ def score_cases(cases: Sequence[Case], scorer: Scorer, *, batch: int = 32, progr
     """Every case's steps scored; they end with the scorer's own `separator` where it names one, else a blank line."""
     separator = separator_of(scorer) or "\n\n"
     parts = [
-        scorer.score([case.problem for case in chunk], [case.solution(separator) for case in chunk])
+        ask(scorer, [case.problem for case in chunk], [case.solution(separator) for case in chunk])
         for chunk in tqdm(
             [cases[i : i + batch] for i in range(0, len(cases), batch)],
             desc="processbench",
@@ -88,15 +88,11 @@ def score_cases(cases: Sequence[Case], scorer: Scorer, *, batch: int = 32, progr
             disable=None if progress else True,
         )
     ]
-    scores = Scores(
+    return Scores(
         tuple(row for part in parts for row in part.steps),
         tuple(spend for part in parts for spend in part.spend),
         tuple(reason for part in parts for reason in part.reasons),
     )
-    for case, row in zip(cases, scores.steps, strict=True):
-        if len(row) != len(case.steps):
-            raise AssertionError(f"problem {case.problem.id!r}: {len(case.steps)} steps but {len(row)} scores")
-    return scores
 
 
 def first_error(scores: npt.ArrayLike, threshold: float = 0.5) -> int | None:
@@ -212,14 +208,6 @@ def _file_rows(path: Path) -> Iterator[tuple[str, Row]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadInput(f"{path}: a list of objects was expected")
     yield from ((f"{path}[{i}]", row) for i, row in enumerate(rows))
-
-
-def _hub_rows(spec: str) -> Iterator[tuple[str, Row]]:
-    name, _, split = spec.rpartition(":")
-    try:
-        return hub_rows(name, split)
-    except BadInput as error:
-        raise BadInput(f"{spec}: no such file, and the data set {error}") from None
 
 
 def _brief(value: object) -> str:

@@ -56,8 +56,9 @@ def rerank(
     one with a further scorer scores with this one only. Raises BadInput for a source that holds no pools, for an
     unknown way or reducer, and for a folder with other files in it, BlockingIOError where another process writes there.
     """
-    _known("select", select, SELECTORS)
-    _known("reduce", reduce, REDUCERS)
+    for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
+        if unknown := [word for word in given if word not in known]:
+            raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
     sizes = sorted(set(sizes))
     pools = read_pools(sources, columns=columns, limit=limit)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
@@ -80,8 +81,7 @@ def rerank(
     }
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
-        if not (out / "config.toml").exists():
-            _write_config(out, config)  # a killed command's folder says whose it is
+        (out / "config.toml").touch()  # a killed command's folder is one of ours
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
@@ -113,15 +113,11 @@ def rerank(
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
         results = Results(tuple(outcomes), notes)
-        _write_config(out, config)
+        write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     return results
-
-
-def _write_config(out: Path, config: Mapping[str, object]) -> None:
-    write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
 
 
 def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
@@ -141,12 +137,6 @@ def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
         raise BadArgument(
             "out", out, f"this folder holds a rerank of {', '.join(before)}; choose another, or remove it"
         )
-
-
-def _known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
-    for word in given:
-        if word not in known:
-            raise BadArgument(option, word, f"use {', '.join(known)}")
 
 
 def _judged(
