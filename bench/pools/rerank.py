@@ -11,7 +11,7 @@ from tqdm import tqdm
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
-from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
+from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
 from bench.pools.rows import GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
@@ -106,6 +106,7 @@ def rerank(
         notes = (
             *notes_on(outcomes, max(sizes)),
             *notes_on_pools(pools, grades, sizes),
+            *notes_on_reading(pools, answers),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
             *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
@@ -231,6 +232,7 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
         elif None in pool.correct:
             raise BadInput(
                 f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
+                f"{pool.hint}"
             )
     verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []
