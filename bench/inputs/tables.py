@@ -77,7 +77,7 @@ def _document_rows(path: Path) -> Iterator[tuple[str, Row]]:
 def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
     """The rows of a document: it is a list of them, keeps one, names them by their ids, or is a row itself."""
     if isinstance(found, dict) and found:
-        if all(isinstance(row, dict) for row in found.values()) and not _is_row(found):
+        if all(isinstance(row, dict) and row for row in found.values()) and set.intersection(*map(set, found.values())):
             yield from ((f"{path}: {name!r}", {"id": name, **row}) for name, row in found.items())
             return
         room = next((name for name in _ROOMS if _is_list_of_rows(found.get(name)) and not _is_row(found)), None)

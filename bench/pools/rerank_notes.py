@@ -14,7 +14,7 @@ from verifiers.grading.answers import Answers
 from verifiers.interface.solution import Stop
 
 # How a solution may write an answer down.
-_FORMS = ("\\boxed{{{gold}}}", "#### {gold}", "The answer is {gold}.", "{gold}")
+_FORMS = (r"\boxed{{{gold}}}", "#### {gold}", "{gold}")
 Grades = Sequence[Sequence[bool | None]]
 
 
@@ -40,7 +40,8 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
     pools = [pool for pool in pools if pool.extracted is None]
     repeated = sum(pool.repeated for pool in pools)
     if repeated:
-        yield f"{repeated} rows logged the same solutions under another filter; each pool holds them once"
+        rows, holds = ("1 row", "the pool holds") if repeated == 1 else (f"{repeated} rows", "the pools hold")
+        yield f"{rows} logged the same solutions under another filter; {holds} them once"
     solutions = [solution for pool in pools for solution in pool.solutions]
     cut = sum(s.stop in (Stop.LENGTH, Stop.OPEN) for s in solutions)
     if cut:
@@ -54,7 +55,8 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
     )
     unknown = Counter(word for pool in pools for word in pool.unknown_stops)
     yield from (
-        f"{n} solutions stopped by {word!r}, which is not known; they count as finished" for word, n in unknown.items()
+        f"{n} of {len(solutions)} solutions were stopped by {word!r}, which is not known; they count as finished"
+        for word, n in unknown.items()
     )
     aside = {name: why for pool in pools for name, why in pool.aside.items()}
     if aside:
@@ -69,20 +71,25 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
 
 
 def _notes_on_golds(pools: Sequence[SavedPool], answers: Answers) -> Iterator[str]:
-    """Of gold answers that no solution can give, however it is written."""
+    """Of gold answers that hardly any solution can give, however it is written."""
     golds = list(dict.fromkeys(pool.problem.answer for pool in pools if pool.problem.answer is not None))
-    forms = [(gold, form.format(gold=gold)) for gold in golds for form in _FORMS]
-    pairs = [(found, gold) for gold, form in forms if (found := answers.extract(form)) is not None]
-    equal = answers.equal(list(dict.fromkeys(pairs))) if pairs else []
-    known = {gold for (_, gold), same in zip(dict.fromkeys(pairs), equal, strict=True) if same}
+    written = [(answers.extract(form.format(gold=gold)), gold) for gold in golds for form in _FORMS]
+    pairs = list(dict.fromkeys((found, gold) for found, gold in written if found is not None))
+    # Whether an answer is another than 0 is unknown only where it cannot be read.
+    verdicts = answers.equal([*pairs, *(("0", gold) for gold in golds)]) if golds else []
+    readable = {gold for gold, same in zip(golds, verdicts[len(pairs) :], strict=True) if same is not None}
+    known = {gold for (_, gold), same in zip(pairs, verdicts, strict=False) if same} & readable
     lost = [pool for pool in pools if pool.problem.answer not in known]
     if lost:
-        yield f"{_problems(lost)} {_have(lost)} a gold answer that no answer can be equal to, such as {_shown(lost[0])}"
+        yield (
+            f"{_problems(lost)} {_have(lost)} a gold answer that cannot be read, such as {_shown(lost[0])}; no answer is "
+            "equal to it, or the same text alone"
+        )
     prose = [pool for pool in pools if pool not in lost and is_prose(pool.problem.answer or "")]
     if prose:
         yield (
-            f"{_problems(prose)} {_have(prose)} a gold answer that reads like a solution without a final answer, "
-            f"such as {_shown(prose[0])}"
+            f"{_problems(prose)} {_have(prose)} a gold answer that reads like a solution without a final answer, such "
+            f"as {_shown(prose[0])}"
         )
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.texts import is_of_the_model, is_talk
+from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk
 
 _VERDICTS = {"C": True, "I": False}
+_OBJECTS = ("input", "output", "messages", "scores", "attachments", "error", "limit")
 _ATTACHED = "attachment://"
 
 
@@ -16,6 +17,7 @@ def inspect(row: Row) -> Row | None:
     >>> inspect(sample)
     {'named': '1', 'prompt': '2+2?', 'answer': '4', 'solutions': [{'text': 'It is 4'}]}
     """
+    row = {name: decoded(value) if name in _OBJECTS else value for name, value in row.items()}
     of_a_sample = isinstance(row.get("output"), dict) or {"epoch", "messages"} <= row.keys()
     if not {"input", "target"} <= row.keys() or not of_a_sample:
         return None
@@ -30,9 +32,9 @@ def inspect(row: Row) -> Row | None:
 
 def _solutions(row: Row, output: Row) -> list[Row]:
     """The choices of a sample; none where it failed, which is a failed solution."""
-    if row.get("error") is not None:
+    if row.get("error"):
         return [{"text": None, "stop": "error"}]
-    cut = {"stop": "length"} if row.get("limit") is not None else {}  # the sample's own, of tokens, time or messages
+    cut = {"stop": "length"} if row.get("limit") else {}  # the sample's own, of tokens, time or messages
     choices = output.get("choices")
     if isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices):
         return [choice | cut for choice in choices]

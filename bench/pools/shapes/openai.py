@@ -43,7 +43,7 @@ def _batch_line(row: Row) -> Row:
         found = [result["message"]]
     beside = {k: v for k, v in row.items() if k not in ("id", "custom_id", "response", "result", "error")}
     for name in ("request", "body", "params"):
-        if isinstance(inner := beside.get(name), dict):
+        if isinstance(inner := decoded(beside.get(name)), dict):
             inner = inner.get("body", inner)
             beside = {key: inner[key] for key in ("prompt", *PROMPTS) if key in inner} | beside
     return beside | {"named": str(row["custom_id"]), "solutions": found or [_NOT_MADE]}
