@@ -11,6 +11,7 @@ from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.errors import check_least
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -53,8 +54,7 @@ def best_of_k_value(successes: npt.ArrayLike, rollouts: npt.ArrayLike, k: int) -
     rollouts, or successes are not between 0 and rollouts.
     """
     c, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(rollouts, dtype=np.float64))
-    if k < 1:
-        raise ValueError(f"k is {k}: it must be 1 or more")
+    check_least(1, k=k)
     if np.any(n < k):
         raise ValueError(f"{int(n.min())} rollouts cannot tell the best of {k}: take {k} or more rollouts a prefix")
     if np.any((c < 0) | (c > n)):
@@ -80,8 +80,7 @@ class BestOfK:
     target = OfParts(lambda self: [self.of])
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"BestOfK(k={self.k}): it must be 1 or more")
+        check_least(1, who="BestOfK", k=self.k)
         if isinstance(self.of, CountedValues) and (n := getattr(self.of, "k", self.k)) < self.k:
             raise ValueError(f"{n} rollouts cannot tell the best of {self.k}: take {self.k} or more rollouts a prefix")
 

@@ -14,6 +14,7 @@ from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.capabilities import remembering
+from verifiers.interface.errors import check_least
 from verifiers.interface.files import (
     Row,
     append_rows,
@@ -83,9 +84,7 @@ def collect_values(
     Raises ValueError for no problems, a count below 1, problem ids that occur twice, outcomes other than 0 and
     1, and a folder with other contents; BlockingIOError where another process is writing there.
     """
-    for name, value in (("coverage", coverage), ("rollouts", rollouts), ("chunk", chunk)):
-        if value < 1:
-            raise ValueError(f"collect_values({name}={value}): it must be 1 or more")
+    check_least(1, who="collect_values", coverage=coverage, rollouts=rollouts, chunk=chunk)
     if not problems:
         raise ValueError("collect_values was given no problems")
     check_unique_ids(problem.id for problem in problems)

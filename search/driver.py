@@ -91,8 +91,8 @@ def drive(
     bar: tqdm[NoReturn] = tqdm(total=len(runs), unit="problem", desc="search", disable=not progress)
     for run in runs:
         run.send(None)
-    active = [run for run in runs if run.result is None]
-    while active:
+    while active := [run for run in runs if run.result is None]:
+        bar.update(len(runs) - len(active) - bar.n)
         for until in ("step", "end"):
             asking = [r for r in active if isinstance(r.request, Extend) and r.request.until == until]
             if asking:
@@ -104,8 +104,6 @@ def drive(
         unknown = [r for r in active if isinstance(r.request, Score) and r.request.by not in scorers]
         if unknown:
             raise ValueError(f"a strategy asked for the scorer {unknown[0].request!r}: there are {sorted(scorers)}")
-        active = [run for run in active if run.result is None]
-        bar.update(len(runs) - len(active) - bar.n)
     bar.update(len(runs) - bar.n)
     bar.close()
     return [run.result for run in runs if run.result is not None]

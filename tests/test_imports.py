@@ -42,6 +42,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "bench/tasks",
     "bench/report",
     "bench/runs",
+    "bench/pools/shapes",
     "bench/pools",
     "bench/reproduce",
     "bench/reproduce/genrm",

@@ -1,9 +1,7 @@
 """ProcessBench: does a process scorer find the first wrong step? (Zheng et al. 2024, arXiv 2412.06559)"""
 
-import gzip
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.rows import Row, check_limit, hub_rows, read_rows, text_field, unique_id
+from bench.inputs.rows import check_limit, named_rows, text_field, unique_id
+from bench.inputs.tables import file_rows
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadInput
-from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 Interval = tuple[float, float, float]  # the figure and its 95% interval
@@ -54,13 +53,13 @@ class Report:
 
 
 def read_cases(spec: str, *, limit: int | None = None) -> list[Case]:
-    """Cases from a `.json`, `.jsonl` or `.gz` file, or from the hub as NAME:SPLIT (`Qwen/ProcessBench:gsm8k`).
+    """Cases from a file (see `bench.inputs.tables`), or from the hub as NAME:SPLIT (`Qwen/ProcessBench:gsm8k`).
 
     A row has "problem", "steps" (a list of texts) and "label". Raises BadInput for one that has not.
     """
     check_limit(limit)
     path = Path(spec)
-    rows = _file_rows(path) if path.is_file() or ":" not in spec else _hub_rows(spec)
+    rows = file_rows(path) if path.is_file() or ":" not in spec else named_rows(spec)
     cases: list[Case] = []
     seen: dict[str, str] = {}
     for where, row in islice(rows, limit):
@@ -80,7 +79,7 @@ def score_cases(cases: Sequence[Case], scorer: Scorer, *, batch: int = 32, progr
     """Every case's steps scored; they end with the scorer's own `separator` where it names one, else a blank line."""
     separator = separator_of(scorer) or "\n\n"
     parts = [
-        scorer.score([case.problem for case in chunk], [case.solution(separator) for case in chunk])
+        ask(scorer, [case.problem for case in chunk], [case.solution(separator) for case in chunk])
         for chunk in tqdm(
             [cases[i : i + batch] for i in range(0, len(cases), batch)],
             desc="processbench",
@@ -88,15 +87,11 @@ def score_cases(cases: Sequence[Case], scorer: Scorer, *, batch: int = 32, progr
             disable=None if progress else True,
         )
     ]
-    scores = Scores(
+    return Scores(
         tuple(row for part in parts for row in part.steps),
         tuple(spend for part in parts for spend in part.spend),
         tuple(reason for part in parts for reason in part.reasons),
     )
-    for case, row in zip(cases, scores.steps, strict=True):
-        if len(row) != len(case.steps):
-            raise AssertionError(f"problem {case.problem.id!r}: {len(case.steps)} steps but {len(row)} scores")
-    return scores
 
 
 def first_error(scores: npt.ArrayLike, threshold: float = 0.5) -> int | None:
@@ -196,30 +191,6 @@ def _f1(a: Floats, b: Floats) -> Floats:
     f1: Floats = np.where(np.isnan(a + b), np.nan, 0.0)
     np.divide(2 * a * b, a + b, out=f1, where=(a + b) > 0)
     return f1
-
-
-def _file_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    if ".json" not in path.suffixes:
-        yield from read_rows(path)
-        return
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-            rows = json.loads(file.read())
-    except (OSError, EOFError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as JSON ({error}); is it a complete file?") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise BadInput(f"{path}: a list of objects was expected")
-    yield from ((f"{path}[{i}]", row) for i, row in enumerate(rows))
-
-
-def _hub_rows(spec: str) -> Iterator[tuple[str, Row]]:
-    name, _, split = spec.rpartition(":")
-    try:
-        return hub_rows(name, split)
-    except BadInput as error:
-        raise BadInput(f"{spec}: no such file, and the data set {error}") from None
 
 
 def _brief(value: object) -> str:

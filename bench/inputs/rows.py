@@ -63,6 +63,15 @@ def hub_rows(name: str, split: str, configuration: str | None = None) -> Iterato
     return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))
 
 
+def named_rows(source: str) -> Iterator[tuple[str, Row]]:
+    """The rows of a data set's name and split, `owner/name:split` ("train" without one)."""
+    name, _, split = source.partition(":")
+    try:
+        return hub_rows(name, split or "train")
+    except BadInput as error:
+        raise BadInput(f"{source}: no such file, and the data set {error}") from None
+
+
 def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
     """The first of the named fields that the row has; raises BadInput where it has none, or not as text."""
     for name in names:

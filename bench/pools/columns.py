@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.inputs.rows import Row
+from bench.pools.shapes.hint import fitting
+from bench.pools.shapes.known import own_form
+from bench.pools.shapes.solutions import own_solution
+from bench.pools.shapes.texts import decoded
 from verifiers.interface.errors import BadArgument, BadInput
 
 OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
@@ -23,29 +27,36 @@ class Columns:
     def row(self, where: str, given: Row) -> Row:
         """A row under our names; what belongs to solutions may stand in the row or in its solutions."""
         self.seen.update(dict.fromkeys(given))
+        given = self.with_paths(given)
         for ours, theirs in self.names.items():
             if theirs not in given and ours in OF_ROWS:
                 raise BadArgument(
                     "columns",
                     f"{ours}={theirs}",
-                    f"{where}: no {theirs!r} in this row; it has {', '.join(map(repr, given))}",
+                    f"{where}: no {theirs!r} in this row; it has {', '.join(map(repr, given))}{fitting(given, [ours])}",
                 )
         self.used.update(name for name in self.names if name in OF_ROWS)
-        return self._renamed(given)
+        return own_form(self._renamed(given))
+
+    def with_paths(self, given: Row) -> Row:
+        """The row with what the names find inside of its columns, such as `doc.answer` or `golds.0`."""
+        found = {theirs: _inside(given, theirs) for theirs in self.names.values() if theirs not in given}
+        return given | {path: value for path, value in found.items() if value is not None}
 
     def solutions(self, where: str, given: Row, row: Row) -> list[Row]:
         """The solutions of a row, each an object under our names; `row` is `given` under our names."""
         found = row.get("solutions")
         own = {name: value for name, value in row.items() if name not in OF_ROWS}
-        if isinstance(found, str):
-            own, found = own | {"text": found}, None
         if found is None and ("text" in own or "steps" in own):
             self._use(given, own)
             return [self._with_names(own)]
         if isinstance(found, dict):
             found = _objects(where, found)
         if not isinstance(found, list):
-            raise BadInput(f"{where}: no list 'solutions' in this row; it has {', '.join(map(repr, row))}")
+            raise BadInput(
+                f"{where}: no list 'solutions' in this row; it has {', '.join(map(repr, given))}"
+                f"{fitting(given, missing(row))}"
+            )
         beside = self._beside(where, own, len(found))
         self._use(given, beside)
         return [
@@ -66,14 +77,20 @@ class Columns:
 
     def _own(self, where: str, i: int, solution: object) -> Row:
         """What a solution itself says, a plain text or an object."""
-        if isinstance(solution, str):
+        if isinstance(solution, str | None):
             return {"text": solution}
         if not isinstance(solution, dict):
             raise BadInput(
                 f"{where}: solution {i}: a {type(solution).__name__} where a text or an object with 'text' was expected"
             )
         self.seen.update(dict.fromkeys(solution))
-        own = {ours: value for ours, value in self._renamed(solution).items() if ours not in OF_ROWS}
+        solution = self.with_paths(solution)
+        own = {ours: value for ours, value in own_solution(self._renamed(solution)).items() if ours not in OF_ROWS}
+        if not own.keys() & {"text", "steps"}:
+            texts = sorted((n for n, v in solution.items() if isinstance(v, str)), key=lambda n: -len(solution[n]))
+            hint = f"; try --columns text={texts[0]}" if texts else ""
+            has = ", ".join(map(repr, solution)) or "nothing"
+            raise BadInput(f"{where}: solution {i}: no 'text' or 'steps' in this row; it has {has}{hint}")
         self._use(solution, own)
         return self._with_names(own)
 
@@ -102,6 +119,23 @@ class Columns:
         if "scores" in beside:
             beside["scores"] = [_named(self.names.get("scores", "score"), value) for value in beside["scores"]]
         return {name: values for name, values in beside.items() if len(values) == count}
+
+
+def missing(row: Row) -> list[str]:
+    """What a row under our names lacks, and should have."""
+    lacks = [name for name in ("prompt", "answer") if row.get(name) is None]
+    return lacks if row.keys() & {"solutions", "text", "steps"} else ["solutions", *lacks]
+
+
+def _inside(given: object, path: str) -> object:
+    """What stands at a path in objects and lists, also in those that are written as texts; None for nothing."""
+    for part in path.split(".") if "." in path else []:
+        given = decoded(given)
+        if isinstance(given, dict):
+            given = given.get(part)
+        else:
+            given = given[int(part)] if isinstance(given, list) and part in map(str, range(len(given))) else None
+    return None if "." not in path else given
 
 
 def _named(name: str, scores: object) -> object:

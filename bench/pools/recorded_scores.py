@@ -1,6 +1,7 @@
 """The scores that saved solutions carry, in an object "scores" or as plain fields."""
 
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,35 @@ import numpy as np
 
 from bench.inputs.rows import Row, check_text
 from bench.pools.columns import COLUMNS
+from bench.pools.shapes.names import IDS
+from bench.pools.shapes.texts import decoded
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scores
 
 _LARGEST = float(np.finfo(np.float32).max)  # scores are float32
+_SCORES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        score scores reward rewards logprob logp prob probs probability confidence rating value values
+        advantage judge verifier verdict verdicts orm prm
+        """,
+    )
+)
+# What says how a solution was made or what it cost, and not how good it is.
+_BYSTANDERS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        seed seeds token tokens temperature temp top topp topk p k min max idx index id ids uid step latency
+        time duration elapsed seconds sec ms cost price usage epoch n num count counts length len chars
+        words logprobs created timestamp version attempt attempts retry retries iteration iter round turn
+        turns position offset order number row line fold batch rank worker gpu pid level year penalty
+        """,
+    )
+)
+_COUNTED = "it says how a solution was made or what it cost"
+_EMPTY = ("", "nan", "none", "null", "n/a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +56,22 @@ class Entry:
         return None if given is None else len(given)
 
 
-def recorded_scores(pools: Sequence[Sequence[Entry]], mapped: Collection[str]) -> list[dict[str, Scores]]:
-    """For each pool the scores in its solutions, by their names; "steps", where given, must be lists.
+def recorded_scores(
+    pools: Sequence[Sequence[Entry]], mapped: Collection[str]
+) -> tuple[list[dict[str, Scores]], dict[str, str]]:
+    """For each pool the scores in its solutions, by their names, and the fields that could be scores and why not.
 
-    Where any solution has an object "scores", its fields are scores, and it is an error where one is none. Else a
-    plain field is, if over all pools it holds a number (or a list of them, one a step, or of "Yes"/"No") and
-    nothing else but nulls; true and false, which may be verdicts, are none there, nor is a `mapped` column.
+    "steps", where given, must be lists. Where any solution has an object "scores", its fields are scores, and it is an
+    error where one is none. Else a plain field is, if over all pools it holds a number (or a list of them, one a step,
+    or of "Yes"/"No") and nothing else but nulls; true and false, which may be verdicts, are none there, nor is a
+    `mapped` column, nor what by its name counts or sets something (seeds, tokens, temperatures). Numbers written as
+    texts are scores where the field's name says so ("score", "reward", "logprob").
     """
-    if any(entry.fields.get("scores") is not None for pool in pools for entry in pool):
-        return [_named(pool) for pool in pools]
-    names = _plain_names([entry for pool in pools for entry in pool], {*COLUMNS, *mapped})
-    return [
+    entries = [entry for pool in pools for entry in pool]
+    if any(entry.fields.get("scores") is not None for entry in entries):
+        return [_named(pool) for pool in pools], {}
+    names, aside = _plain_names(entries, {*COLUMNS, *mapped})
+    recorded = [
         {
             name: Scores(tuple(np.array(_floats(e.where, repr(name), e.fields.get(name)), np.float32) for e in pool))
             for name in names
@@ -48,23 +79,41 @@ def recorded_scores(pools: Sequence[Sequence[Entry]], mapped: Collection[str]) -
         }
         for pool in pools
     ]
+    return recorded, aside
 
 
-def _plain_names(entries: Sequence[Entry], others: Collection[str]) -> list[str]:
-    """The fields that hold scores, or nothing, in every solution and a score in one."""
+def _plain_names(entries: Sequence[Entry], others: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The fields that hold scores, or nothing, in every solution and a score in one; and those that seem to."""
     spoken: dict[str, bool] = {}
     bad: set[str] = set(others)
+    aside: dict[str, str] = {}
     for entry in entries:
         for name, value in entry.fields.items():
             if name in bad:
                 continue
             found = None if _has_truths(value) else _floats(entry.where, repr(name), value)
-            if found is None or not _fits(found, entry):
+            why = _reason_against(name, value, found)
+            if found is None or why or not _fits(found, entry):
                 bad.add(name)
+                aside |= {name: why} if why else {}
             else:
                 spoken[name] = spoken.get(name, False) or not all(map(math.isnan, found))
                 check_text(entry.where, "a field's name", name)
-    return [name for name, speaks in spoken.items() if speaks and name not in bad]
+    return [name for name, speaks in spoken.items() if speaks and name not in bad], aside
+
+
+def _reason_against(name: str, value: object, found: Sequence[float] | None) -> str | None:
+    """Why a field that holds numbers, or should by its name, is no scorer; None where nothing needs to be said."""
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    is_score = bool(words & _SCORES) and not words & {"token", "tokens", "logprobs"}
+    if found is None:
+        is_short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 40
+        return f"{value!r} is no number" if is_score and is_short else None
+    if all(map(math.isnan, found)) or is_score:
+        return None
+    if name in IDS or words & _BYSTANDERS:
+        return _COUNTED
+    return "its numbers are written as texts" if isinstance(value, str) else None
 
 
 def _named(pool: Sequence[Entry]) -> dict[str, Scores]:
@@ -82,9 +131,8 @@ def _rows(pool: Sequence[Entry], name: str) -> Iterator[list[float]]:
         check_text(entry.where, "a score's name", name)
         found = _floats(entry.where, f"scores[{name!r}]", value)
         if found is None:
-            text = " (numbers without quotes)" if isinstance(value, str) else ""
             raise BadInput(
-                f"{entry.where}: scores[{name!r}] is {value!r}; use a number, a list of them, or null for none{text}"
+                f"{entry.where}: scores[{name!r}] is {value!r}; use a number, a list of them, or null for none"
             )
         if not _fits(found, entry):
             raise BadInput(f"{entry.where}: scores[{name!r}] has {len(found)} numbers for {entry.steps} steps")
@@ -101,13 +149,28 @@ def _has_truths(value: object) -> bool:
 
 def _floats(where: str, name: str, value: object) -> list[float] | None:
     """One score, or one a step, NaN where there is none; None where the value holds no scores."""
+    value = decoded(value)
     values = value if isinstance(value, list) else [value]
-    if all(v is None or isinstance(v, int | float) for v in values) and any(v is not None for v in values):
-        return [_float(where, name, v) for v in values]
-    if not isinstance(value, list | None) or not all(v in ("Yes", "No", None) for v in values):
+    if isinstance(value, list) and any(isinstance(v, str) for v in values):
+        if not all(v in ("Yes", "No", None) for v in values):
+            return None
+        given = [v == "Yes" for v in values if v is not None]
+        return [sum(given) / len(given)]
+    if isinstance(value, str):
+        values = [_number_in(value)]
+        if values == [None] and value.strip().lower() not in _EMPTY:
+            return None
+    if not all(v is None or isinstance(v, int | float) for v in values):
         return None
-    given = [v == "Yes" for v in values if v is not None]
-    return [sum(given) / len(given) if given else math.nan]
+    return [_float(where, name, v) for v in values] or [math.nan]
+
+
+def _number_in(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
 
 
 def _float(where: str, name: str, value: Any) -> float:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
-from bench.pools.rerank_notes import notes_on_pools, notes_on_scorers, notes_on_votes
+from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
 from bench.pools.rows import GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
@@ -56,8 +56,9 @@ def rerank(
     one with a further scorer scores with this one only. Raises BadInput for a source that holds no pools, for an
     unknown way or reducer, and for a folder with other files in it, BlockingIOError where another process writes there.
     """
-    _known("select", select, SELECTORS)
-    _known("reduce", reduce, REDUCERS)
+    for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
+        if unknown := [word for word in given if word not in known]:
+            raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
     sizes = sorted(set(sizes))
     pools = read_pools(sources, columns=columns, limit=limit)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
@@ -80,8 +81,7 @@ def rerank(
     }
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
-        if not (out / "config.toml").exists():
-            _write_config(out, config)  # a killed command's folder says whose it is
+        (out / "config.toml").touch()  # a killed command's folder is one of ours
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
@@ -106,6 +106,7 @@ def rerank(
         notes = (
             *notes_on(outcomes, max(sizes)),
             *notes_on_pools(pools, grades, sizes),
+            *notes_on_reading(pools, answers),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
             *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
@@ -113,15 +114,11 @@ def rerank(
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
         results = Results(tuple(outcomes), notes)
-        _write_config(out, config)
+        write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     return results
-
-
-def _write_config(out: Path, config: Mapping[str, object]) -> None:
-    write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
 
 
 def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
@@ -141,12 +138,6 @@ def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
         raise BadArgument(
             "out", out, f"this folder holds a rerank of {', '.join(before)}; choose another, or remove it"
         )
-
-
-def _known(option: str, given: Sequence[str], known: Sequence[str]) -> None:
-    for word in given:
-        if word not in known:
-            raise BadArgument(option, word, f"use {', '.join(known)}")
 
 
 def _judged(
@@ -241,6 +232,7 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
         elif None in pool.correct:
             raise BadInput(
                 f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
+                f"{pool.hint}"
             )
     verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []

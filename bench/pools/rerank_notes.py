@@ -1,5 +1,6 @@
 """What a reader should know of reranked pools and of the scorers."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -7,8 +8,13 @@ import numpy.typing as npt
 
 from bench.diagnostics.label_quality import judged, quality_of
 from bench.pools.rows import GradedSolutions
-from bench.pools.saved_pool import SavedPool
+from bench.pools.saved_pool import NOT_MADE, SavedPool
+from bench.pools.shapes.golds import is_prose
+from verifiers.grading.answers import Answers
+from verifiers.interface.solution import Stop
 
+# How a solution may write an answer down.
+_FORMS = (r"\boxed{{{gold}}}", "#### {gold}", "{gold}")
 Grades = Sequence[Sequence[bool | None]]
 
 
@@ -27,6 +33,77 @@ def notes_on_pools(pools: Sequence[SavedPool], grades: Grades, sizes: Sequence[i
     known = [g == c for g, c in stated if c is not None]
     if known:
         yield f"our grading agrees with the file's 'correct' on {sum(known)} of {len(known)} solutions"
+
+
+def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[str]:
+    """Of what in files was left out, taken as unfinished or failed, or can never be right; runs have none of it."""
+    pools = [pool for pool in pools if pool.extracted is None]
+    repeated = sum(pool.repeated for pool in pools)
+    if repeated:
+        rows, holds = ("1 row", "the pool holds") if repeated == 1 else (f"{repeated} rows", "the pools hold")
+        yield f"{rows} logged the same solutions under another filter; {holds} them once"
+    solutions = [solution for pool in pools for solution in pool.solutions]
+    cut = sum(s.stop in (Stop.LENGTH, Stop.OPEN) for s in solutions)
+    if cut:
+        yield f"{cut} of {len(solutions)} solutions were cut off before their end; unfinished, they count as wrong"
+    not_made = sum(s.reason == NOT_MADE for s in solutions)
+    if not_made:
+        yield f"{not_made} of {len(solutions)} solutions are null; failed, they stay in their pools and count as wrong"
+    stopped = Counter(s.reason for s in solutions if s.stop is Stop.FAILED and s.reason != NOT_MADE)
+    yield from (
+        f"{n} of {len(solutions)} solutions failed ({reason}); they count as wrong" for reason, n in stopped.items()
+    )
+    unknown = Counter(word for pool in pools for word in pool.unknown_stops)
+    yield from (
+        f"{n} of {len(solutions)} solutions were stopped by {word!r}, which is not known; they count as finished"
+        for word, n in unknown.items()
+    )
+    aside = {name: why for pool in pools for name, why in pool.aside.items()}
+    if aside:
+        named = "; ".join(
+            f"{', '.join(n for n in aside if aside[n] == why)} ({why})" for why in dict.fromkeys(aside.values())
+        )
+        yield f"not taken as scores: {named}; --columns scores=NAME takes one as it is"
+    several = [pool for pool in pools if pool.golds > 1]
+    if several:
+        yield f"{_problems(several)} {_have(several)} several gold answers, of which the first counts"
+    yield from _notes_on_golds([pool for pool in pools if pool.problem.answer is not None], answers)
+
+
+def _notes_on_golds(pools: Sequence[SavedPool], answers: Answers) -> Iterator[str]:
+    """Of gold answers that hardly any solution can give, however it is written."""
+    golds = list(dict.fromkeys(pool.problem.answer for pool in pools if pool.problem.answer is not None))
+    written = [(answers.extract(form.format(gold=gold)), gold) for gold in golds for form in _FORMS]
+    pairs = list(dict.fromkeys((found, gold) for found, gold in written if found is not None))
+    # Whether an answer is another than 0 is unknown only where it cannot be read.
+    verdicts = answers.equal([*pairs, *(("0", gold) for gold in golds)]) if golds else []
+    readable = {gold for gold, same in zip(golds, verdicts[len(pairs) :], strict=True) if same is not None}
+    known = {gold for (_, gold), same in zip(pairs, verdicts, strict=False) if same} & readable
+    lost = [pool for pool in pools if pool.problem.answer not in known]
+    if lost:
+        yield (
+            f"{_problems(lost)} {_have(lost)} a gold answer that cannot be read, such as {_shown(lost[0])}; no answer is "
+            "equal to it, or the same text alone"
+        )
+    prose = [pool for pool in pools if pool not in lost and is_prose(pool.problem.answer or "")]
+    if prose:
+        yield (
+            f"{_problems(prose)} {_have(prose)} a gold answer that reads like a solution without a final answer, such "
+            f"as {_shown(prose[0])}"
+        )
+
+
+def _problems(pools: Sequence[SavedPool]) -> str:
+    return "1 problem" if len(pools) == 1 else f"{len(pools)} problems"
+
+
+def _have(pools: Sequence[SavedPool]) -> str:
+    return "has" if len(pools) == 1 else "have"
+
+
+def _shown(pool: SavedPool) -> str:
+    gold = repr(pool.problem.answer)
+    return f"{gold if len(gold) <= 60 else gold[:57] + '...'} (problem {pool.problem.id!r})"
 
 
 def notes_on_scorers(

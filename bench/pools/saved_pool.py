@@ -1,24 +1,29 @@
 """Saved pools of generations: problems with their solutions, and the scores that a file holds for them."""
 
-import math
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.inputs.rows import Row, after_hashes, check_limit, check_text, text_field
-from bench.pools.columns import COLUMNS, Columns
+from bench.pools.columns import COLUMNS, Columns, missing
 from bench.pools.recorded_scores import Entry, recorded_scores
+from bench.pools.shapes.golds import gold_of, golds_in
+from bench.pools.shapes.hint import fitting
+from bench.pools.shapes.lm_eval import VIEW
+from bench.pools.shapes.stops import UNKNOWN, WORDS, stop_of
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
-# The words of engines and their servers; a text that was stopped by a filter or a fault is no solution.
-_STOPS = {"stop": Stop.EOS, "abort": Stop.FAILED, "error": Stop.FAILED, "content_filter": Stop.FAILED}
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
+NOT_MADE = "no text was recorded"  # the reason of a solution that is null
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,10 @@ class SavedPool:
     not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from, and
     `where` where the first of them stands. A run's pool was graded by its task; it also has the answers that the task
     read, `extracted`, and in `values` each scorer's own value of each solution, under the scorer's own reducer, NaN
-    for none. `values` is empty where the source is no run: there the last recorded score counts.
+    for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
+    know of how the file was read: `repeated` rows logged the same solutions once more, the row gave `golds` different
+    gold answers, `unknown_stops` are words for a stop that are not known, `aside` has the fields that hold numbers but
+    were not taken as scores, each with the reason, and `hint` what to do where there is no gold answer.
     """
 
     problem: Problem
@@ -42,6 +50,11 @@ class SavedPool:
     rows: int = 1
     where: str = ""
     values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    repeated: int = 0
+    golds: int = 1
+    unknown_stops: tuple[str, ...] = ()
+    aside: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
 
     def cut(self, separator: str) -> tuple[Solution, ...]:
         """The solutions with their texts cut at `separator`; steps that the file gives stay as they are."""
@@ -53,14 +66,22 @@ class SavedPool:
 
 @dataclass(slots=True)
 class _Group:
-    """The rows of one problem; `id` is None where they have none, and then `stem`, their source's, makes one."""
+    """The rows of one problem; where they have no `id`, `named` may be one, or else `stem`, their source's, makes one.
+
+    `views` counts how often the same solutions were logged in each way.
+    """
 
     id: str | None
     stem: str
     prompt: str | tuple[Message, ...]
     answer: str | None
     first: str  # where its first row stands
+    named: str | None = None
+    golds: int = 1
+    hint: str = ""
     rows: int = 0
+    repeated: int = 0
+    views: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -97,8 +118,9 @@ def read_pools(
     mapped.check_used(given)
     problems = _problems(list(groups.values()), ids)
     solutions = [tuple(_solution(e.where, e.fields) for e in group.entries) for group in groups.values()]
-    recorded = recorded_scores([group.entries for group in groups.values()], set(names.values()))
-    return [_pool(*parts) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
+    entries = [group.entries for group in groups.values()]
+    recorded, aside = recorded_scores(entries, set(names.values()))
+    return [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
 
 
 def _each_once(sources: Sequence[str | Path]) -> list[str]:
@@ -115,8 +137,12 @@ def _read(
     """Add a source's rows to their problems' groups, and all `ids` that it names, those past the limit too."""
     stem = Path(source.partition(":")[0]).stem
     for where, given in source_rows(source):
-        row = columns.row(where, given)
-        prompt, gold = _prompt(where, row), _gold(where, row)
+        row = given if of_a_run else columns.row(where, given)
+        if row.get("prompt") is None:
+            has = ", ".join(map(repr, given)) or "nothing"
+            raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
+        prompt = _prompt(where, row)
+        gold = _gold(where, row, of_a_run=of_a_run)
         name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
         if name is not None:
             ids.add(name)
@@ -125,30 +151,57 @@ def _read(
         if key not in groups:
             if limit is not None and len(groups) == limit:
                 continue
-            groups[key] = _Group(name, stem, prompt, gold, where)
+            named = row.get("named")
+            groups[key] = _Group(name, stem, prompt, gold, where, named and check_text(where, "the id", named))
+            if gold is None:
+                groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
         group = groups[key]
         if (prompt, gold) != (group.prompt, group.answer):
             raise BadInput(
                 f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
             )
+        if not of_a_run:
+            group.golds = max(group.golds, golds_in(row.get("answer")))
+            if _is_logged_again(group, row.get(VIEW), found):
+                group.repeated += 1
+                continue
         group.rows += 1
         group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
 
 
+def _is_logged_again(group: _Group, view: object, found: Sequence[Row]) -> bool:
+    """Whether these solutions were logged as often in another way, such as under another filter."""
+    if view is None:
+        return False
+    texts = json.dumps([solution.get("text") for solution in found])
+    group.views[texts, str(view)] += 1
+    others = [n for (same, other), n in group.views.items() if same == texts and other != str(view)]
+    return group.views[texts, str(view)] <= max(others, default=0)
+
+
 def _problems(groups: Sequence[_Group], ids: set[str]) -> list[Problem]:
-    """The problems; those whose rows have no ids get some that no other problem has."""
+    """The problems; those whose rows have no ids get some that no other problem has, their own names where they can."""
     problems = []
     taken = set(ids)
     for place, group in enumerate(groups):
         name = group.id
         if name is None:
-            name = next(free for n in count(place) if (free := f"{group.stem}-{n:05d}") not in taken)
+            wished = [group.named, f"{group.stem}-{group.named}"] if group.named else []
+            made = (f"{group.stem}-{n:05d}" for n in count(place))
+            name = next(free for free in chain(wished, made) if free not in taken)
             taken.add(name)
         problems.append(Problem(name, group.prompt, group.answer))
     return problems
 
 
-def _pool(group: _Group, problem: Problem, solutions: tuple[Solution, ...], recorded: dict[str, Scores]) -> SavedPool:
+def _pool(
+    group: _Group,
+    problem: Problem,
+    solutions: tuple[Solution, ...],
+    recorded: dict[str, Scores],
+    *,
+    aside: Mapping[str, str],
+) -> SavedPool:
     of_runs = [entry.of_a_run for entry in group.entries]
     return SavedPool(
         problem,
@@ -160,6 +213,11 @@ def _pool(group: _Group, problem: Problem, solutions: tuple[Solution, ...], reco
         rows=group.rows,
         where=group.first,
         values={name: _values(name, group.entries, scores) for name, scores in recorded.items() if any(of_runs)},
+        repeated=group.repeated,
+        golds=group.golds,
+        unknown_stops=tuple(filter(None, (entry.fields.get(UNKNOWN) for entry in group.entries))),
+        aside=aside,
+        hint=group.hint,
     )
 
 
@@ -178,19 +236,17 @@ def _prompt(where: str, row: Row) -> str | tuple[Message, ...]:
     return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
 
 
-def _gold(where: str, row: Row) -> str | None:
-    """The gold answer as a text, None where there is none."""
-    found = row.get("answer")
-    if found is None:
-        return None
-    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
-        return str(int(found) if found == int(found) else found)
-    return after_hashes(text_field(where, row, ("answer",))) or None
+def _gold(where: str, row: Row, *, of_a_run: bool) -> str | None:
+    """The gold answer as a text, None where there is none; a run's is as its task read it."""
+    found = row.get("answer") if of_a_run else gold_of(row.get("answer"))
+    return None if found is None else after_hashes(text_field(where, {"answer": found}, ("answer",))) or None
 
 
 def _verdict(where: str, found: object) -> bool | None:
     if found is None or isinstance(found, bool):
         return found
+    if isinstance(found, str) and found.strip().lower() in _TRUTHS:  # as in CSV
+        return _TRUTHS[found.strip().lower()]
     if isinstance(found, int | float) and found in (0, 1):
         return bool(found)
     raise BadInput(f"{where}: 'correct' is {found!r}; use true, false, 1, 0, or null where it is not known")
@@ -198,9 +254,13 @@ def _verdict(where: str, found: object) -> bool | None:
 
 def _solution(where: str, fields: Row) -> Solution:
     found = "eos" if fields.get("stop") in (None, "") else fields["stop"]
-    if not isinstance(found, str) or found not in {*Stop, *_STOPS}:
-        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join((*Stop, *_STOPS))}, or null for eos")
-    stop = _STOPS.get(found) or Stop(found)
+    stop = stop_of(found) if isinstance(found, str) else None
+    if stop is None:
+        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(WORDS)}, or null for eos")
+    if fields.get("text") is None and fields.get("steps") is None and fields.keys() & {"text", "steps"}:
+        # Nothing was made, or a cut came before any text, as where thinking used up all tokens.
+        reason = f"recorded as {found}" if stop is Stop.FAILED else NOT_MADE
+        return Solution((), stop) if stop is Stop.LENGTH else Solution((), Stop.FAILED, reason)
     return Solution(_steps(where, fields), stop, f"recorded as {found}" if stop is Stop.FAILED else None)
 
 

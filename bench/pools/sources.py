@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
-from bench.inputs.rows import Row, read_rows
+from bench.inputs.rows import Row, named_rows, read_rows
+from bench.inputs.tables import SUFFIXES, file_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
@@ -15,21 +16,18 @@ _RUN = "samples.jsonl"
 def source_rows(source: str) -> Iterator[tuple[str, Row]]:
     """Pairs of (where, row) of a source; `where` says where a row stands, for error messages.
 
-    A `.jsonl` or `.jsonl.gz` file, a `.parquet` file, the folder of a run or of a data set saved to disk, or a data
-    set's name and split, `owner/name:split`. Raises BadInput for one that cannot be read.
+    A file (see `bench.inputs.tables`), the folder of a run or of a data set saved to disk, or a data set's name and
+    split, `owner/name:split`. Raises BadInput for one that cannot be read.
     """
     path = Path(source)
     if (path / _RUN).is_file():
         return _run_rows(path)
     if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
-        return _dataset_rows(source, saved=True)
+        return _saved_rows(source)
     if path.is_dir():
         raise BadInput(f"{path}: a folder without {_RUN} is not that of a run; give one, or a file of generations")
-    if path.suffix == ".parquet":
-        return _parquet_rows(path)
-    if path.exists() or path.suffix in (".jsonl", ".gz", ".json") or "/" not in source:
-        return read_rows(path)
-    return _dataset_rows(source, saved=False) if is_hub_name(source.partition(":")[0]) else read_rows(path)
+    named = "/" in source and path.suffix.lower() not in SUFFIXES and is_hub_name(source.partition(":")[0])
+    return named_rows(source) if named and not path.exists() else file_rows(path)
 
 
 def is_run_folder(source: str) -> bool:
@@ -81,34 +79,14 @@ def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
     return read_rows(path, if_torn="the command that writes this folder, given again, mends it")
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
-    number = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path}: row {number}", row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)})") from None
-
-
-def _dataset_rows(source: str, *, saved: bool) -> Iterator[tuple[str, Row]]:
+def _saved_rows(source: str) -> Iterator[tuple[str, Row]]:
     import datasets
 
-    name, _, split = source.partition(":")
     try:
-        loaded = datasets.load_from_disk(source) if saved else datasets.load_dataset(name, split=split or "train")
-    except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
-        raise BadInput(
-            f"{source}: no such file, and no data set could be loaded by that name ({first_line(error)})"
-        ) from None
+        loaded = datasets.load_from_disk(source)
+    except Exception as error:  # noqa: BLE001  (each of its formats fails in its own way)
+        raise BadInput(f"{source}: cannot be read as a data set ({first_line(error)})") from None
     if isinstance(loaded, dict):
         raise BadInput(f"{source}: it has the splits {', '.join(loaded)}; give the folder of one of them")
     # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(loaded.with_format(None)))
+    return ((f"{source}[{i}]", dict(row)) for i, row in enumerate(loaded.with_format(None)))

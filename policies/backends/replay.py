@@ -71,15 +71,12 @@ class Replay:
     def _sample(self, name: str, prefix: Solution, seed: int) -> Solution:
         key = (name, tuple(step.text for step in prefix.steps))
         if key not in self._states:
-            self._states[key] = (self._starting_with(name, key[1]), {})
+            n, pool = len(prefix.steps), self._pools.get(name, ())
+            self._states[key] = tuple(s for s in pool if tuple(step.text for step in s.steps[:n]) == key[1]), {}
         solutions, given = self._states[key]
         at = given.setdefault(seed, len(given))
         if at < len(solutions):
             return solutions[at]
-        pool = f"{len(solutions)} saved solution{'' if len(solutions) == 1 else 's'}"
+        number = f"{len(solutions)} saved solution{'' if len(solutions) == 1 else 's'}"
         where = " that start with this prefix" if prefix.steps else ""
-        return failed(f"problem {name!r} has {pool}{where}; sample {at + 1} was asked for", prefix.steps)
-
-    def _starting_with(self, name: str, texts: tuple[str, ...]) -> tuple[Solution, ...]:
-        n = len(texts)
-        return tuple(s for s in self._pools.get(name, ()) if tuple(step.text for step in s.steps[:n]) == texts)
+        return failed(f"problem {name!r} has {number}{where}; sample {at + 1} was asked for", prefix.steps)

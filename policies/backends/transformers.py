@@ -164,17 +164,14 @@ class Transformers(ModelPolicy):
         return PrefixCache(0) if self._memory is None else self._memory
 
     def _batch_bytes(self) -> int:
-        return self.batch_bytes or _default_batch_bytes(self.runner.device)
+        device = self.runner.device
+        if self.batch_bytes or device.type != "cuda":
+            return self.batch_bytes or 2 * _GIB
+        # What torch holds back from earlier calls is free to us, though not to the driver.
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return (torch.cuda.mem_get_info(device)[0] + idle) // 2
 
 
 def _prefix(cache: PrefixCache, state: State, rows: list[Continuation]) -> Prefix:
     problem, prompt, ids = state
     return Prefix(cache.open((problem, prompt)), ids, len(prompt), rows)
-
-
-def _default_batch_bytes(device: torch.device) -> int:
-    if device.type != "cuda":
-        return 2 * _GIB
-    # What torch holds back from earlier calls is free to us, though not to the driver.
-    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return (torch.cuda.mem_get_info(device)[0] + idle) // 2

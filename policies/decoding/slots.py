@@ -40,21 +40,15 @@ class KVShape:
     def of(layers: Sequence[Any]) -> KVShape:
         """The shape of a cache's layers that have seen a token."""
         planes: dict[tuple[int, int], int] = {}
-        places: list[list[tuple[tuple[int, int], int]]] = []
-        kept: list[tuple[torch.Tensor, torch.Tensor]] = [(layer.keys, layer.values) for layer in layers]
-        for pair in kept:
-            place = []
-            for tensor in pair:
-                shape = (tensor.shape[1], tensor.shape[3])
-                place.append((shape, planes.get(shape, 0)))
-                planes[shape] = planes.get(shape, 0) + 1
-            places.append(place)
-        order = list(planes)
-        return KVShape(
-            groups=tuple((planes[s], *s) for s in order),
-            layers=tuple(((order.index(k[0]), k[1]), (order.index(v[0]), v[1])) for k, v in places),
-            dtype=kept[0][0].dtype,
-        )
+
+        def place(tensor: torch.Tensor) -> tuple[int, int]:
+            shape = (tensor.shape[1], tensor.shape[3])
+            plane = planes.setdefault(shape, 0)
+            planes[shape] += 1
+            return list(planes).index(shape), plane
+
+        places = tuple((place(layer.keys), place(layer.values)) for layer in layers)
+        return KVShape(tuple((count, *shape) for shape, count in planes.items()), places, layers[0].keys.dtype)
 
 
 class Workspace:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from policies.grpo.advantages import Credit, Gate
 from policies.policy import Sampling
+from verifiers.interface.errors import check_ranges
 
 Loss: TypeAlias = Literal["grpo", "dr_grpo", "dapo"]
 
@@ -72,27 +73,13 @@ class GRPOConfig:
             raise ValueError(
                 f"group_size is {self.group_size}: an advantage compares solutions of one problem, so give 2 or more"
             )
-        bounds = {
-            "steps": self.steps > 0,
-            "groups": self.groups > 0,
-            "updates": self.updates > 0,
-            "resample": self.resample >= 0,
-            "clip_low": 0 < self.clip_low < 1,
-            "clip_high": self.clip_high > 0,
-            "beta": self.beta >= 0,
-            "learning_rate": self.learning_rate > 0,
-            "schedule": self.schedule in ("constant", "linear", "cosine"),
-            "warmup": self.warmup >= 0,
-            "weight_decay": self.weight_decay >= 0,
-            "max_grad_norm": self.max_grad_norm > 0,
-            "part_tokens": self.part_tokens is None or self.part_tokens > 0,
-            "lora_rank": self.lora_rank >= 0,
-            "save_every": self.save_every >= 0,
-            "evaluate_every": self.evaluate_every >= 0,
-            "attribute_every": self.attribute_every >= 0,
-        }
-        for name, fine in bounds.items():
-            if not fine:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: out of range")
+        often = ("save_every", "evaluate_every", "attribute_every")
+        check_ranges(
+            self,
+            positive=("steps", "groups", "updates", "clip_high", "learning_rate", "max_grad_norm", "part_tokens"),
+            not_negative=("resample", "beta", "warmup", "weight_decay", "lora_rank", *often),
+            clip_low=0 < self.clip_low < 1,
+            schedule=self.schedule in ("constant", "linear", "cosine"),
+        )
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature is 0: a group of greedy samples is one solution, many times")

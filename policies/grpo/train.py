@@ -1,7 +1,6 @@
 """`grpo_train`: group-relative policy optimisation on the scorers that search uses, gated by the verifier."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
@@ -18,14 +17,16 @@ from policies.grpo.rollout import Group, judge_groups, sample_groups
 from policies.grpo.update import check_lm_head, part_values, parts, rows_of
 from policies.models.attention import attention_for
 from policies.policy import Policy
-from policies.training.base import add_lora, before_training, quiet
+from policies.training.base import add_lora, before_training
 from policies.training.config import TrainConfig
+from policies.training.folder import save_model
 from policies.training.loop import Loop, processes, seeded
 from policies.training.resume import latest_checkpoint
 from policies.training.schedule import rate_at
 from verifiers.interface.files import claim, held, replacing, whole_rows
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
+from verifiers.interface.seeds import check_unique_ids
 from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
@@ -156,9 +157,7 @@ def grpo_train(
             updates.merge_and_unload()
         if first:
             with replacing(folder / "model") as draft:
-                with quiet():
-                    model.save_pretrained(draft)
-                policy.tokenizer.save_pretrained(draft)
+                save_model(model, policy.tokenizer, draft)
         state.wait_for_everyone()
     return TrainResult(policy, folder, tuple(whole_rows(folder / _METRICS)))
 
@@ -267,9 +266,7 @@ def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConf
         )
     if not problems:
         raise ValueError("problems is empty: give the problems to train on")
-    counted = Counter(problem.id for problem in problems)
-    if twice := [name for name, n in counted.items() if n > 1]:
-        raise ValueError(f"problem {twice[0]!r} occurs {counted[twice[0]]} times: ids tell samples apart")
+    check_unique_ids(problem.id for problem in problems)
     dtype = next(policy.model.parameters()).dtype
     if not config.lora_rank and dtype != torch.float32:
         raise ValueError(

@@ -83,15 +83,6 @@ def before_training(model: Any, updates: Any) -> Callable[[], AbstractContextMan
     return before
 
 
-def merged(model: Any, updates: Any, config: TrainConfig) -> Any:
-    """The plain model that a model computes with its low-rank updates, where it has some."""
-    if updates is None:
-        return model
-    if config.save_dtype == "float32":
-        updates.float()  # or the sum would be rounded to the frozen weights' dtype
-    return updates.merge_and_unload()
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without transformers' bars, and its report that a new head is new, which is what was asked for."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from verifiers.interface.errors import check_ranges
+
 SOLUTION_WEIGHT = 1 / 3  # of learning to solve, beside learning to verify: the lambda of Zhang et al. 2024
 
 
@@ -51,26 +53,15 @@ class TrainConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
-        bounds = {
-            "epochs": self.epochs > 0,
-            "max_steps": self.max_steps is None or self.max_steps > 0,
-            "batch_size": self.batch_size > 0,
-            "accumulate": self.accumulate > 0,
-            "learning_rate": self.learning_rate > 0,
-            "warmup": 0 <= self.warmup < 1,
-            "schedule": self.schedule in ("cosine", "linear", "constant"),
-            "weight_decay": self.weight_decay >= 0,
-            "max_grad_norm": self.max_grad_norm >= 0,
-            "lora_rank": self.lora_rank >= 0,
-            "lora_dropout": 0 <= self.lora_dropout < 1,
-            "max_length": self.max_length is None or self.max_length > 0,
-            "save_dtype": self.save_dtype in ("float32", "bfloat16"),
-            "save_every": self.save_every >= 0,
-            "log_every": self.log_every > 0,
-        }
-        for name, fine in bounds.items():
-            if not fine:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: out of range")
+        check_ranges(
+            self,
+            positive=("epochs", "max_steps", "batch_size", "accumulate", "learning_rate", "max_length", "log_every"),
+            not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
+            warmup=0 <= self.warmup < 1,
+            schedule=self.schedule in ("cosine", "linear", "constant"),
+            lora_dropout=0 <= self.lora_dropout < 1,
+            save_dtype=self.save_dtype in ("float32", "bfloat16"),
+        )
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(
                 f"device is {self.device!r}: use 'auto', 'cuda' or 'cpu', and choose a GPU with CUDA_VISIBLE_DEVICES"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +15,10 @@ import torch
 from policies.models.sources import source_of
 from policies.training.base import quiet
 from policies.training.config import TrainConfig
+from policies.training.loop import seeded
 from policies.training.planned import device_of
 from policies.training.resume import latest_checkpoint
-from verifiers.interface.files import claim, held, read_record, replace_text
+from verifiers.interface.files import claim, digest_of, held, read_record, replace_text
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
@@ -27,45 +28,65 @@ _FREE = ("save_every", "log_every", "device", "finished")
 
 
 @contextmanager
-def training_folder(out: Path, config: TrainConfig, task: Mapping[str, object]) -> Iterator[bool]:
+def training_folder(
+    out: Path, config: TrainConfig, task: Mapping[str, object], *, base: str | Path, rows: Iterable[object]
+) -> Iterator[bool]:
     """Hold the folder and write what is trained there into `training.json`, or compare; True where it has finished.
 
-    A finished training is only read, so that several may load it at once. Raises BlockingIOError where another
-    process trains there, ValueError where the folder belongs to another training, or holds something else.
+    Inside, random generators are seeded. A finished training is only read, so that several may load it at once.
+    Raises BlockingIOError where another process trains there, ValueError where the folder belongs to another
+    training, or holds something else.
     """
     path = out / _RECORD
-    identity = {**task, "config": asdict(config), "finished": False}
+    content = {"base": base_digest(base), "rows": digest_of(rows)}
+    identity = {**task, **content, "config": asdict(config), "finished": False}
     if not _finished(path):
         device_of(config)  # refused before the lock: so each of several processes says why
     with nullcontext() if _finished(path) else held(out, owner=_RECORD):
         finished = _finished(path)
         begun = finished or latest_checkpoint(out / "checkpoints") is not None
         claim(path, identity, kind="a training", begun=begun, free=_FREE)
-        yield finished
+        with seeded(config.seed):
+            yield finished
 
 
 def _finished(path: Path) -> bool:
     return path.exists() and read_record(path).get("finished") is True
 
 
-def finish_folder(out: Path, model: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig) -> None:
-    """Save model and tokenizer beside `training.json`, then mark the training finished and drop its checkpoints."""
+def finish_folder(
+    out: Path, model: Any, updates: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig
+) -> None:
+    """Save model and tokenizer beside `training.json`, then mark the training finished and drop its checkpoints.
+
+    Low-rank `updates` of the model, where there are some, are merged into it.
+    """
+    if updates is not None:
+        if config.save_dtype == "float32":
+            updates.float()  # or the sum would be rounded to the frozen weights' dtype
+        model = updates.merge_and_unload()
     draft = out / ".model"
     shutil.rmtree(draft, ignore_errors=True)
     model.config.stepbeam = dict(entry)
-    with quiet():
-        model.to(getattr(torch, config.save_dtype)).save_pretrained(draft)
-    tokenizer.save_pretrained(draft)
-    mode = 0o666 & ~_umask()
-    for file in [path for path in draft.rglob("*") if path.is_file()]:  # chat templates may have a folder
+    for file in save_model(model.to(getattr(torch, config.save_dtype)), tokenizer, draft):
         place = out / file.relative_to(draft)
         place.parent.mkdir(exist_ok=True)
-        file.chmod(mode)  # safetensors writes files that others may not read
         os.replace(file, place)
     shutil.rmtree(draft)
     record = {**read_record(out / _RECORD), "finished": True}
     replace_text(out / _RECORD, json.dumps(record, indent=2) + "\n")
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> list[Path]:
+    """Save model and tokenizer in a new folder; its files, which others may read where they may read the folder."""
+    with quiet():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]  # chat templates may have a folder
+    for file in files:
+        file.chmod(folder.stat().st_mode & 0o666)  # safetensors lets nobody else read what it writes
+    return files
 
 
 def base_digest(base: str | Path) -> str:
@@ -79,9 +100,3 @@ def base_digest(base: str | Path) -> str:
             with open(path, "rb") as file:
                 digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,7 +1,6 @@
 """Checkpoints of a training that appear whole or not at all, in safetensors and JSON."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from verifiers.interface.files import replacing
 
 _NAME = re.compile(r"step-(\d+)")
 
@@ -28,24 +29,22 @@ def write_checkpoint(
     `state` is what the training keeps beside weights, moments and random generators. Raises OSError where the disk
     is full; the checkpoint before is then still whole.
     """
-    draft = folder / ".draft"
+    moments = {f"{i}.{k}": v for i, kept in optimizer.state_dict()["state"].items() for k, v in kept.items()}
+    moments = {key: value.detach().contiguous() for key, value in moments.items()}
+    whole = folder / f"step-{step}"
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        save_file(_trained(model), draft / "weights.safetensors")
-        moments = {f"{i}.{k}": v for i, kept in optimizer.state_dict()["state"].items() for k, v in kept.items()}
-        save_file({key: value.detach().contiguous() for key, value in moments.items()}, draft / "optimizer.safetensors")
-        save_file(_randomness(), draft / "randomness.safetensors")
-        (draft / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
-        whole = folder / f"step-{step}"
-        shutil.rmtree(whole, ignore_errors=True)
-        os.replace(draft, whole)
+        with replacing(whole) as draft:
+            draft.mkdir(parents=True)
+            save_file(_trained(model), draft / "weights.safetensors")
+            save_file(moments, draft / "optimizer.safetensors")
+            save_file(_randomness(), draft / "randomness.safetensors")
+            (draft / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
     except OSError as error:
         raise OSError(
             f"{folder}: the checkpoint of step {step} could not be written ({error}); the one before it is whole, and "
             "the same call goes on from there"
         ) from error
-    for older in folder.glob("step-*"):
+    for older in folder.glob("*step-*"):  # drafts of writes that were killed are among them
         if older != whole:
             shutil.rmtree(older)
 

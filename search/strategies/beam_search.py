@@ -14,7 +14,7 @@ from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import NoOpinionError
+from verifiers.interface.errors import NoOpinionError, check_least
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Stop
 
@@ -56,9 +56,7 @@ def beam_search(
     Raises NoOpinionError where `scorer` says nothing of an unfinished solution (an outcome verifier:
     wrap it as `prms.RolloutValue`); ValueError for a width, expand or max_steps below 1.
     """
-    for name, value in (("width", width), ("expand", expand), ("max_steps", max_steps)):
-        if value < 1:
-            raise ValueError(f"beam_search({name}={value}): it must be 1 or more")
+    check_least(1, who="beam_search", width=width, expand=expand, max_steps=max_steps)
     judge = remembering(scorer)
     searches = [(p, _beam_search(p, width, expand, max_steps, final is not None, answers)) for p in problems]
     if final is not None and final is getattr(scorer, "base", None):

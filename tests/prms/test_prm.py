@@ -12,12 +12,13 @@ from transformers import Gemma3Config
 import prms
 from bench.tiny import weights_folder
 from bench.tiny.worlds.worlds import WORLDS
+from policies.models.token_rows import token_rows
 from prms import PRM
 from tests.worked import worked
 from verifiers import Problem, Solution, Spend, Step, Stop, check_scorer, failed
 from verifiers.interface.errors import ScoresShapeError
 from verifiers.reward_models import reward_model
-from verifiers.reward_models.reward_model import rows_for
+from verifiers.reward_models.reward_model import context_of
 
 PRM_FOLDER = weights_folder("prm")
 
@@ -118,7 +119,7 @@ def test_the_context_is_the_text_models(prm):
     config = Gemma3Config(text_config={"max_position_embeddings": 9})
     model = SimpleNamespace(config=config)
     short, long = Solution((Step("1"),)), Solution((Step("1" * 9),))
-    rows = rows_for(model, prm.tokenizer, [Problem("p", "2+2=")] * 2, [short, long])
+    rows = token_rows(prm.tokenizer, [Problem("p", "2+2=")] * 2, [short, long], limit=context_of(model))
     assert len(rows[0].ids) == 5
     assert "over the scorer's context of 9" in rows[1]
 

@@ -90,7 +90,7 @@ class Cached:
             call.paid[i] = spend
             if scores.reasons[k] is None:
                 parts = [values] if len(row) == 1 else list(values[:, None])
-                tokens = [None] * (len(row) - 1) + [_tokens(spend)]
+                tokens = [None] * (len(row) - 1) + [round(spend.scored_tokens + spend.cached_scored_tokens)]
                 new |= {key: Entry(v, n, reduce) for key, v, n in zip(row, parts, tokens, strict=True)}
         call.kept.update(self.store.write(new))
 
@@ -102,10 +102,6 @@ def _named(reduce: Reduce, scorer: str) -> str:
         f"{scorer} reduces by a function, which cannot be kept: cache it with a named reducer, and call "
         "with_reduce on the scores"
     )
-
-
-def _tokens(spend: Spend) -> int:
-    return round(spend.scored_tokens + spend.cached_scored_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ class ScoreStore:
         with self._connection() as connection:
             for i in range(0, len(wanted), _ASKED_AT_ONCE):
                 part = wanted[i : i + _ASKED_AT_ONCE]
-                query = f"SELECT key, vals, tokens, reduce FROM scores WHERE scorer = ? AND key IN ({_marks(part)})"  # noqa: S608  (only question marks)
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, vals, tokens, reduce FROM scores WHERE scorer = ? AND key IN ({marks})"  # noqa: S608  (only question marks)
                 for key, values, tokens, reduce in connection.execute(query, (self.scorer, *part)):
                     found[key] = Entry(np.frombuffer(values, dtype="<f4").astype(np.float32), tokens, reduce)
         return found
@@ -141,7 +142,3 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 def _mark(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA application_id").fetchone()[0])
-
-
-def _marks(keys: Sequence[Key]) -> str:
-    return ",".join("?" * len(keys))

@@ -15,6 +15,7 @@ from policies.models.engine_options import DType, EngineChoice
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.interface.capabilities import remembering
+from verifiers.interface.errors import check_least
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.interface.seeds import seed_at
@@ -86,13 +87,8 @@ class GenRM:
             raise ValueError(f"GenRM(probability={self.probability!r}): use 'raw' or 'normalised'")
         if self.mode == "direct" and self.votes != 1:
             raise ValueError(f"GenRM(mode='direct', votes={self.votes}): the next token has one probability; use 'cot'")
-        for name, value, least in (
-            ("votes", self.votes, 1),
-            ("redraws", self.redraws, 0),
-            ("batch_rows", self.batch_rows, 1),
-        ):
-            if value < least:
-                raise ValueError(f"GenRM({name}={value}): it must be {least} or more")
+        check_least(1, who="GenRM", votes=self.votes, batch_rows=self.batch_rows)
+        check_least(0, who="GenRM", redraws=self.redraws)
         if getattr(self.policy, "uses_chat_template", False) and not self.format.chat:
             raise ValueError(
                 "the policy puts prompts into a chat template, and this format is no chat message: load the policy "
@@ -162,8 +158,8 @@ class GenRM:
                 read = judged[key].spend.scored_tokens + judged[key].spend.cached_scored_tokens
                 judged[key] = replace(judged[key], spend=Spend(scorer_calls=1, cached_scored_tokens=read))
             else:
-                none = ("",) * self.votes
-                judgements.append(Judgement(silent, silent, none, Spend(scorer_calls=1), _why_silent(solution)))
+                reason = "the solution has no text to judge" if solution.finished else None
+                judgements.append(Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), reason))
         return judgements
 
     def _value(self, judgement: Judgement) -> tuple[float, str | None]:
@@ -277,10 +273,6 @@ def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[
     parts = [(pairs[k : k + limit], len(pairs) > limit) for pairs in rows.values() for k in range(0, len(pairs), limit)]
     for batch in greedy_batches(parts, lambda batch: not batch[-1][1] and sum(len(p) for p, _ in batch) <= limit):
         yield [pair for part, _ in batch for pair in part]
-
-
-def _why_silent(solution: Solution) -> str | None:
-    return "the solution has no text to judge" if solution.finished else None
 
 
 def _taught(name: str | Path) -> dict[str, Any]:

@@ -9,16 +9,14 @@ from typing import Any, Literal
 from transformers import AutoModelForCausalLM
 
 from policies.models.chat import encode_prompt, encode_text
-from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.examples import Example, continuation, fit, next_token_loss
-from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import seeded
+from policies.training.folder import finish_folder, training_folder
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
-from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
 
@@ -73,9 +71,8 @@ def train_genrm(
     if rationales is not None and rationales < 1:
         raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
-    task = {"solution_weight": solution_weight, "rationales": rationales, "rows": digest_of(rows)}
-    identity = {**entry, **task, "base": base_digest(base)}
-    with training_folder(folder, config, identity) as finished, seeded(config.seed):
+    task = {**entry, "solution_weight": solution_weight, "rationales": rationales}
+    with training_folder(folder, config, task, base=base, rows=rows) as finished:
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
@@ -93,7 +90,7 @@ def train_genrm(
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
         updates = add_lora(model, config)
         fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=factors)
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
 

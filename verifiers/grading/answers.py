@@ -97,10 +97,8 @@ def _representatives(
         untried = []
         first: dict[int, str] = {}
         for i, _, form in told_apart:
-            if i in first:
+            if first.setdefault(i, form) != form:
                 untried.append((i, first[i], form))
-            else:
-                first[i] = form
     return standing_for
 
 

@@ -7,12 +7,12 @@ import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Final
 from weakref import WeakSet
 
 from verifiers.grading._worker_process import Pair, Verdict, Worker
 from verifiers.grading.numerals import LONGEST, clean
+from verifiers.interface.errors import check_least
 
 _PAIRS_A_THREAD: Final = 100  # fewer do not repay the start of another worker
 
@@ -44,13 +44,8 @@ class EquivalencePool:
         cache_size: int = 100_000,
     ) -> None:
         count = min(4, _cores()) if workers is None else workers
-        for name, value, least in (
-            ("workers", count, 1),
-            ("recycle_after", recycle_after, 1),
-            ("cache_size", cache_size, 0),
-        ):
-            if value < least:
-                raise ValueError(f"{name} is {value}: it must be {least} or more")
+        check_least(1, workers=count, recycle_after=recycle_after)
+        check_least(0, cache_size=cache_size)
         if not seconds > 0:
             raise ValueError(f"seconds is {seconds}: a pair needs a time limit above 0")
         if memory < 256 << 20:
@@ -186,9 +181,7 @@ class EquivalencePool:
     def __enter__(self) -> EquivalencePool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.shutdown()
 
 

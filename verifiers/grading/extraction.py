@@ -183,9 +183,7 @@ def first_of(*extractors: Extractor) -> Extractor:
     """
 
     def extract(text: str) -> str | None:
-        for extractor in extractors:
-            if (found := extractor(text)) is not None:
-                return found
-        return None
+        answers = (extractor(text) for extractor in extractors)
+        return next((answer for answer in answers if answer is not None), None)
 
     return extract

@@ -19,6 +19,8 @@ for. The commands end with one line on BadInput, EngineStoppedError and OSError 
 the program and keeps its traceback.
 """
 
+from collections.abc import Sequence
+
 
 class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
     """One line that names the file, row, folder or option, what was seen and what to do."""
@@ -62,6 +64,23 @@ class EngineStoppedError(RuntimeError):
 
 class ScoresShapeError(ValueError):
     """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""
+
+
+def check_least(least: int, *, who: str = "", **values: int) -> None:
+    """Raise ValueError where one of the arguments (of `who`) is below the least that it may be."""
+    for name, value in values.items():
+        if value < least:
+            given = f"{who}({name}={value})" if who else f"{name} is {value}"
+            raise ValueError(f"{given}: it must be {least} or more")
+
+
+def check_ranges(options: object, *, positive: Sequence[str], not_negative: Sequence[str], **fine: bool) -> None:
+    """Raise ValueError for an option that is out of range; one that is to be positive may be None, no limit."""
+    fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in positive}
+    fine |= {name: getattr(options, name) >= 0 for name in not_negative}
+    for name, is_fine in fine.items():
+        if not is_fine:
+            raise ValueError(f"{name} is {getattr(options, name)!r}: out of range")
 
 
 def first_line(error: BaseException) -> str:

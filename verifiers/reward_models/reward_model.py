@@ -80,7 +80,15 @@ class RewardModel:
     _auto_class: ClassVar[Any]
 
     def __post_init__(self) -> None:
-        check_head(self.model, self.tokenizer, self._kind)
+        if getattr(self.model, "score", None) is None or self.model.config.num_labels != 1:
+            raise ValueError(
+                f"the {self._kind}'s model {type(self.model).__name__} has {self.model.config.num_labels} labels: "
+                "it needs a `score` head with one output (num_labels=1)"
+            )
+        if self.tokenizer.eos_token_id is None:
+            raise ValueError(
+                f"the {self._kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it"
+            )
 
     @classmethod
     def load(
@@ -122,7 +130,7 @@ class RewardModel:
         return Readout(model.base_model, model.score, judge, self.batch_tokens)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
-        return rows_for(self.model, self.tokenizer, problems, solutions)
+        return token_rows(self.tokenizer, problems, solutions, limit=context_of(self.model))
 
 
 def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
@@ -140,27 +148,9 @@ def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewa
     return EngineRewardModel(body, head.eval(), body.config, source), tokenizer
 
 
-def check_head(model: Any, tokenizer: Any, kind: str) -> None:
-    """Raise ValueError unless the model has one output and the tokenizer an end of sequence."""
-    if getattr(model, "score", None) is None or model.config.num_labels != 1:
-        raise ValueError(
-            f"the {kind}'s model {type(model).__name__} has {model.config.num_labels} labels: "
-            "it needs a `score` head with one output (num_labels=1)"
-        )
-    if tokenizer.eos_token_id is None:
-        raise ValueError(f"the {kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it")
-
-
 def entry_of(model: Any) -> dict[str, Any]:
     """The `stepbeam` entry of a model's config: its kind, target and separator; empty for others' models."""
     return dict(getattr(model.config, "stepbeam", None) or {})
-
-
-def rows_for(
-    model: Any, tokenizer: Any, problems: Sequence[Problem], solutions: Sequence[Solution]
-) -> list[TokenRow | str]:
-    """`token_rows` within the model's context."""
-    return token_rows(tokenizer, problems, solutions, limit=context_of(model))
 
 
 def context_of(model: Any) -> int | None:

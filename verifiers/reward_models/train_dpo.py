@@ -14,15 +14,13 @@ from transformers import AutoModelForCausalLM
 
 from policies.models.chat import encode_prompt
 from policies.models.steps import StepCutter, eos_ids
-from policies.training.base import add_lora, before_training, load_base, longest, merged
+from policies.training.base import add_lora, before_training, load_base, longest
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, collated, continuation, next_token_losses
-from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import seeded
+from policies.training.folder import finish_folder, training_folder
 from policies.training.planned import device_of, step_count, train_planned
 from policies.training.skipped import warn_of_skipped
-from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -97,8 +95,7 @@ def train_dpo(
     if config.balance:
         raise ValueError("balance=True has no meaning for pairs: each has one of either kind")
     entry = {"kind": "dpo", "beta": beta, "chat": chat}
-    identity = {**entry, "base": base_digest(base), "rows": digest_of(pairs)}
-    with training_folder(folder, config, identity) as finished, seeded(config.seed):
+    with training_folder(folder, config, entry, base=base, rows=pairs) as finished:
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
@@ -120,7 +117,7 @@ def train_dpo(
             return dpo_values(model, reference, [examples[i] for i in picks], beta=beta, pairs=config.batch_size)
 
         train_planned(model, plan, loss, config=config, out=folder, longest=max(lengths))
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
 

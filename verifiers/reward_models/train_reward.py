@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from policies.models.token_rows import TokenRow, token_rows
-from policies.training.base import add_lora, load_base, longest, merged
+from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
-from policies.training.folder import base_digest, finish_folder, training_folder
-from policies.training.loop import seeded
+from policies.training.folder import finish_folder, training_folder
 from policies.training.skipped import warn_of_skipped
-from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -35,8 +32,7 @@ def train_reward_model(
     """Train a model with a head of one output on the rows' labels (an ORM: outcomes), and write its folder."""
     outcome_only = entry["kind"] == "orm"
     folder = Path(out)
-    identity = {**entry, "base": base_digest(base), "rows": digest_of(rows)}
-    with training_folder(folder, config, identity) as finished, seeded(config.seed):
+    with training_folder(folder, config, entry, base=base, rows=rows) as finished:
         if finished:
             return
         model, tokenizer = load_base(auto_class, base, config, fresh=("score.weight", "score.bias"), labels=1)
@@ -51,7 +47,7 @@ def train_reward_model(
             examples = balanced_labels(examples) if config.balance else examples
         updates = add_lora(model, config)
         fit(model, examples, groups, reward_loss, config=config, out=folder)
-        finish_folder(folder, merged(model, updates, config), tokenizer, entry, config)
+        finish_folder(folder, model, updates, tokenizer, entry, config)
 
 
 def reward_examples(
@@ -121,8 +117,4 @@ def balanced_labels(examples: Sequence[Example]) -> list[Example]:
     high = float((labels >= 0.5).mean())
     if high in (0.0, 1.0):
         raise ValueError(f"all {len(labels)} labels are on one side of 0.5: balance=True needs both")
-
-    def weights(targets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.where(targets >= 0.5, 0.5 / high, 0.5 / (1 - high))
-
-    return [replace(e, weights=weights(e.targets)) for e in examples]
+    return [replace(e, weights=np.where(e.targets >= 0.5, 0.5 / high, 0.5 / (1 - high))) for e in examples]

@@ -88,10 +88,10 @@ def test_mapped_scores_have_the_name_of_their_column() -> None:
     [pool] = read({"prompt": "?", "text": "a\nb", "reward": [0.5, 0.25], "n": 7}, columns=columns)
     assert [row.tolist() for row in pool.recorded["reward"].steps] == [[0.5, 0.25]]
     assert set(pool.recorded) == {"reward"}
-    with pytest.raises(
-        BadInput, match=r"p.jsonl:1: solution 0: scores\['reward'\] is '0.5'; use a number.*\(numbers without quotes\)$"
-    ):
-        read({"prompt": "?", "text": "1", "reward": "0.5"}, columns=columns)
+    [pool] = read({"prompt": "?", "text": "1", "reward": "0.5"}, columns=columns)  # as all numbers of CSV are
+    assert values(pool, "reward") == [0.5]
+    with pytest.raises(BadInput, match=r"p.jsonl:1: solution 0: scores\['reward'\] is 'high'; use a number"):
+        read({"prompt": "?", "text": "1", "reward": "high"}, columns=columns)
 
 
 def test_an_object_of_lists_is_a_list_of_objects() -> None:
@@ -99,7 +99,9 @@ def test_an_object_of_lists_is_a_list_of_objects() -> None:
     [pool] = read({"prompt": "?", "solutions": lists})
     assert [s.text for s in pool.solutions] == ["1", "2"]
     assert values(pool, "score") == pytest.approx([0.1, 0.5])
-    for bad in ({"text": ["1"], "score": []}, {"text": "1"}, {}):
+    [pool] = read({"prompt": "?", "solutions": {"text": "1", "score": 0.5}})  # one object
+    assert values(pool, "score") == [0.5]
+    for bad in ({"text": ["1"], "score": []}, {}):
         with pytest.raises(BadInput, match=r"p.jsonl:1: 'solutions' is an object, but not of lists of the same length"):
             read({"prompt": "?", "solutions": bad})
 

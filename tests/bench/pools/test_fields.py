@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from bench.commands.cli import main
 from bench.pools.saved_pool import read_pools
-from verifiers import Stop
+from verifiers import Message, Stop
 from verifiers.interface.errors import BadInput
 
 
@@ -40,6 +40,14 @@ def read(*rows: object):
         (None, None),
         ("", None),
         (" \n", None),
+        ([4], "4"),
+        (["4"], "4"),
+        ('["4"]', "4"),
+        ("[1, 2]", "[1, 2]"),
+        ([], None),
+        (r"We add and get \boxed{4}.", "4"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        ("We add two and two, and so we see that the answer is 4.", "4"),
         ("to be done\n####", None),
     ],
 )
@@ -55,7 +63,7 @@ def test_numbers_as_gold_answers_in_parquet() -> None:
         assert read_pools([name + ".parquet"])[0].problem.answer == "204"
 
 
-@pytest.mark.parametrize("found", [True, [4], float("nan")])
+@pytest.mark.parametrize("found", [True, {"a": 4}, float("nan")])
 def test_what_is_no_gold_answer(found: object) -> None:
     with pytest.raises(BadInput, match=rf"p.jsonl:1: 'answer' is a {type(found).__name__}; text was expected"):
         read({"prompt": "?", "answer": found, "text": "4"})
@@ -107,10 +115,10 @@ def test_steps_and_text_where_a_table_has_both_columns() -> None:
 
 
 def test_verdicts() -> None:
-    found = [True, False, 1, 0, 1.0, 0.0, None]
+    found = [True, False, 1, 0, "True", "false", None]
     [pool] = read({"prompt": "?", "solutions": [{"text": "1", "correct": c} for c in found]})
     assert pool.correct == (True, False, True, False, True, False, None)
-    for bad in (2, 0.5, "true", [True], float("nan")):
+    for bad in (2, 0.5, "maybe", [True], float("nan")):
         with pytest.raises(BadInput, match=r"p.jsonl:1: solution 1: 'correct' is .*; use true, false, 1, 0, or null"):
             read({"prompt": "?", "solutions": ["1", {"text": "1", "correct": bad}]})
 
@@ -167,4 +175,7 @@ def test_prompts_that_are_no_messages(turn: object) -> None:
     with pytest.raises(BadInput, match=r"p.jsonl:1: 'prompt' is a list, but not of messages"):
         read({"prompt": [turn], "text": "1"})
     with pytest.raises(BadInput, match=r"p.jsonl:1: 'content' is a list; text was expected"):
-        read({"prompt": [{"role": "user", "content": [{"type": "text", "text": "?"}]}], "text": "1"})
+        read({"prompt": [{"role": "user", "content": ["?"]}], "text": "1"})
+    parts = [{"type": "text", "text": "2+2"}, {"type": "text", "text": "?"}]
+    [pool] = read({"prompt": [{"role": "user", "content": parts}], "text": "1"})
+    assert pool.problem.prompt == (Message("user", "2+2?"),)

@@ -44,9 +44,9 @@ def results(folder: Path) -> dict[tuple[str, str | None, int], list[float]]:
 
 def test_recorded_verdicts_become_scores(tmp_path: Path) -> None:
     verdicts = [["Yes", "No", None, "Yes"], [None, None], ["No"], []]
-    solutions = [solution("2", verdicts=v, length=7, note="words") for v in verdicts]
+    solutions = [solution("2", verdicts=v, brevity=7, length=7, note="words") for v in verdicts]
     [pool] = read_pools([write(tmp_path / "p.jsonl.gz", [{"prompt": "?", "solutions": solutions}])])
-    assert set(pool.recorded) == {"verdicts", "length"}
+    assert set(pool.recorded) == {"verdicts", "brevity"}
     assert pool.recorded["verdicts"].values()[[0, 2]].tolist() == pytest.approx([2 / 3, 0.0])
     assert np.isnan(pool.recorded["verdicts"].values()[[1, 3]]).all()
     assert all(s.stop is Stop.EOS and len(s.steps) == 2 for s in pool.solutions)
@@ -185,13 +185,13 @@ def test_steps_and_scores_of_a_pool(tmp_path: Path) -> None:
     def read(*solutions: object):
         return read_pools([write(tmp_path / "p.jsonl.gz", [{"id": None, "prompt": "?", "solutions": solutions}])])
 
-    [pool] = read({"steps": ["a\n", "b"], "index": 7, "scores": {"prm": 0.5}}, {"text": "c", "index": 8})
+    [pool] = read({"steps": ["a\n", "b"], "brevity": 7, "scores": {"prm": 0.5}}, {"text": "c", "brevity": 8})
     assert pool.problem.id == "p.jsonl-00000"
     assert [[step.text for step in solution.steps] for solution in pool.solutions] == [["a\n", "b"], ["c"]]
     np.testing.assert_array_equal(pool.recorded["prm"].values(), [0.5, np.nan])
     assert set(pool.recorded) == {"prm"}
-    [pool] = read({"steps": ["Yes", "No"], "text": "YesNo", "index": 7})
-    assert set(pool.recorded) == {"index"}
+    [pool] = read({"steps": ["Yes", "No"], "text": "YesNo", "brevity": 7})
+    assert set(pool.recorded) == {"brevity"}
     with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 0: 'text' is not its 'steps' joined"):
         read({"steps": ["a", "b"], "text": "a\nb"})
     with pytest.raises(BadInput, match=r"p.jsonl.gz:1: solution 1: 'steps' must be a list of texts"):
@@ -203,13 +203,14 @@ def test_steps_and_scores_of_a_pool(tmp_path: Path) -> None:
 
 
 def test_the_notes_speak_of_what_the_scores_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    solutions = [solution(str(x), chance=x / 10, index=x) for x in (1, 2, 3)]
+    solutions = [solution(str(x), chance=x / 10, brevity=x, index=x) for x in (1, 2, 3)]
     rows = [{"id": "a", "prompt": "?", "answer": "2", "solutions": solutions}]
     assert main(["rerank", write(tmp_path / "p.jsonl.gz", rows), f"--out={tmp_path / 'out'}"]) == 0
     printed = capsys.readouterr().out
-    assert "- taken as scores from the file: chance, index" in printed
+    assert "- taken as scores from the file: chance, brevity\n" in printed
+    assert "- not taken as scores: index (it says how" in printed
     assert "- chance: AUC 0.500; right and wrong told apart at 0.5 with accuracy 0.667" in printed
-    assert "- index: AUC 0.500 on 3 solutions" in printed
+    assert "- brevity: AUC 0.500 on 3 solutions" in printed
     for answer, kind in (("9", "wrong"), ("2", "right")):
         one = [{**rows[0], "answer": answer, "solutions": solutions[1:2]}]
         assert main(["rerank", write(tmp_path / "p.jsonl.gz", one), f"--out={tmp_path / 'out'}"]) == 0
@@ -243,7 +244,7 @@ def slow_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     # Two pools a call.
     answers = [[(7 * i + 3 * j) % 5 for j in range(130)] for i in range(20)]
     rows = [
-        {"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": [solution(str(a), index=a) for a in row]}
+        {"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": [solution(str(a), digit=a) for a in row]}
         for i, row in enumerate(answers)
     ]
     return write(tmp_path / "p.jsonl.gz", rows)

@@ -191,7 +191,7 @@ def test_an_unknown_reducer_is_named(capsys) -> None:
 def test_a_data_set_by_its_name_and_split(monkeypatch) -> None:
     asked = []
 
-    def load(name: str, *, split: str):
+    def load(name: str, configuration: str | None, *, split: str):
         asked.append((name, split))
         return datasets.Dataset.from_list(ROWS)
 
@@ -201,11 +201,11 @@ def test_a_data_set_by_its_name_and_split(monkeypatch) -> None:
     read_pools(["owner/p"], columns=COLUMNS)
     assert asked == [("owner/p", "test"), ("owner/p", "train")]
 
-    def fail(name: str, *, split: str):
+    def fail(name: str, configuration: str | None, *, split: str):
         raise ConnectionError("no route\nto the hub")
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
     with pytest.raises(
-        BadInput, match=r"owner/none: no such file, and no data set could be loaded by that name \(no route\)$"
+        BadInput, match=r"owner/none: no such file, and the data set owner/none could not be loaded \(no route\)$"
     ):
         read_pools(["owner/none"])

@@ -434,7 +434,7 @@ def test_bad_input_is_named(tmp_path):
         trained(group_size=1)
     with pytest.raises(ValueError, match="problems is empty"):
         trained(problems=[])
-    with pytest.raises(ValueError, match="'p0' occurs 2 times"):
+    with pytest.raises(ValueError, match="'p0' occurs twice"):
         trained(problems=[PROBLEMS[0], PROBLEMS[0]])
     with pytest.raises(ValueError, match="temperature is 0"):
         trained(sampling=Sampling(temperature=0.0))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bench.tiny import weights_folder
 from policies.models.attention import attention_for
-from policies.training import resume as train_checkpoint
 from policies.training.base import load_base
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
@@ -152,7 +152,7 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path, uninterrupted):
 
 
 def test_a_half_written_checkpoint_is_not_used(tmp_path, uninterrupted, monkeypatch):
-    saved, real = [], train_checkpoint.os.replace
+    saved, real = [], os.replace
 
     def torn(source, target):
         saved.append(target)
@@ -161,13 +161,13 @@ def test_a_half_written_checkpoint_is_not_used(tmp_path, uninterrupted, monkeypa
             raise KeyboardInterrupt
         real(source, target)
 
-    monkeypatch.setattr(train_checkpoint.os, "replace", torn)
+    monkeypatch.setattr(os, "replace", torn)
     # The folder's record is moved into place first, then the checkpoint of step 2; this was that of step 4.
     with pytest.raises(KeyboardInterrupt):
         train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
     monkeypatch.undo()
     assert (tmp_path / "orm" / "checkpoints" / "step-2").is_dir()
-    assert (tmp_path / "orm" / "checkpoints" / ".draft" / "weights.safetensors").read_bytes() == b"half"
+    assert (tmp_path / "orm" / "checkpoints" / ".step-4.draft" / "weights.safetensors").read_bytes() == b"half"
     train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
     assert weights(tmp_path / "orm") == uninterrupted
 
@@ -325,7 +325,7 @@ def test_a_tokenizer_with_several_chat_templates_is_saved_whole(tmp_path):
     (tmp_path / "additional_chat_templates").mkdir()
     (tmp_path / "additional_chat_templates" / "older.jinja").write_text("kept")
     (tmp_path / "training.json").write_text("{}")
-    finish_folder(tmp_path, model, tokenizer, {"kind": "orm"}, TrainConfig())
+    finish_folder(tmp_path, model, None, tokenizer, {"kind": "orm"}, TrainConfig())
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again.chat_template["default"] == "{{ messages }}"
     assert again.chat_template["tool_use"] == "{{ tools }}"

@@ -1,0 +1,163 @@
+"""Reading the rows of a file, whatever keeps them: JSON-lines, a JSON document, CSV, parquet, a zip of samples."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.inputs.rows import Row, read_rows
+from verifiers.interface.errors import BadInput, first_line
+
+SUFFIXES = (".jsonl", ".json", ".gz", ".csv", ".tsv", ".parquet", ".eval")  # what a path is known by as a file's
+_MARK = b"\xef\xbb\xbf"  # what some editors begin a UTF-8 file with
+# Where a document keeps its rows, if it is no row itself.
+_ROOMS = ("samples", "data", "rows", "results", "examples", "instances", "records", "items")
+_OF_A_ROW = ("prompt", "question", "problem", "input", "query", "messages", "solutions", "text")
+
+
+def file_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """Pairs of (where, row) of a file; `where` says where a row stands, for error messages.
+
+    JSON-lines (whatever the name ends in), a JSON array of objects, a JSON document that keeps its rows in "samples",
+    "data" or the like or under their ids, CSV and TSV (all values are texts there), each also in `.gz`; parquet; the
+    samples of an `.eval` log of Inspect. Only a JSON document is held in memory as a whole. Raises BadInput for a file
+    that cannot be read.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    ending = endings[-1] if endings else ""
+    if ending == ".parquet":
+        return _parquet_rows(path)
+    if ending in (".csv", ".tsv"):
+        return _csv_rows(path, "\t" if ending == ".tsv" else ",")
+    if ending == ".eval":
+        return _zipped_rows(path)
+    return _document_rows(path) if _is_document(path, ending) else read_rows(path)
+
+
+def _open(path: Path) -> Any:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
+
+
+def _is_document(path: Path, ending: str) -> bool:
+    """Whether the file is one JSON document: an array, or an object that does not end in its line, or stands alone."""
+    try:
+        with _open(path) as file:
+            first = file.read(1 << 16).removeprefix(_MARK).lstrip()
+            if first[:1] == b"[":
+                return True
+            if ending != ".json":
+                return False
+            file.seek(0)
+            lines = filter(bytes.strip, iter(lambda: file.readline(64 << 20), b""))
+            json.loads(next(lines, b"{}").removeprefix(_MARK))
+            return next(lines, None) is None
+    except (ValueError, RecursionError):
+        return True
+    except (OSError, EOFError, zlib.error):
+        return False  # which the reader of lines says better
+
+
+def _document_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    try:
+        with _open(path) as file:
+            found = json.loads(file.read())
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read as JSON ({error}); is it a complete file?") from None
+    yield from _rows_in(path, found)
+
+
+def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
+    """The rows of a document: it is a list of them, keeps one, names them by their ids, or is a row itself."""
+    if isinstance(found, dict) and found:
+        if all(isinstance(row, dict) and row for row in found.values()) and set.intersection(*map(set, found.values())):
+            yield from ((f"{path}: {name!r}", {"id": name, **row}) for name, row in found.items())
+            return
+        room = next((name for name in _ROOMS if _is_list_of_rows(found.get(name)) and not _is_row(found)), None)
+        if room is None:
+            yield str(path), found
+            return
+        yield from ((f"{path}: {room}[{i}]", row) for i, row in enumerate(found[room]))
+        return
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise BadInput(f"{path}: a list of objects was expected")
+    yield from ((f"{path}[{i}]", row) for i, row in enumerate(found))
+
+
+def _is_row(found: Row) -> bool:
+    return any(name in found for name in _OF_A_ROW)
+
+
+def _is_list_of_rows(found: object) -> bool:
+    return isinstance(found, list) and bool(found) and all(isinstance(row, dict) for row in found)
+
+
+def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
+    try:
+        with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            if delimiter not in head and ";" in head:  # where a comma is the decimal point
+                delimiter = ";"
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter)
+            names = next(reader, [])
+            if doubled := [name for name in names if names.count(name) > 1]:
+                raise BadInput(f"{path}: two columns are named {doubled[0]!r}; rename one")
+            for number, cells in enumerate(reader, 1):
+                where = f"{path}: row {number}"
+                if not cells:
+                    continue
+                if len(cells) != len(names):
+                    raise BadInput(
+                        f"{where}: {len(cells)} values for {len(names)} columns; quote what holds a {delimiter!r}"
+                    )
+                # Pandas writes its row numbers into a column without a name.
+                yield where, {name: cell for name, cell in zip(names, cells, strict=True) if name}
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: not UTF-8; convert the file to UTF-8") from None
+    except (csv.Error, OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"{path}: cannot be read as CSV ({first_line(error)}); is it a complete file?") from None
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}: row {number}", row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)})") from None
+
+
+def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """The samples of a log, which is a zip with a file for each epoch of each; read one by one, in their order."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json")]
+            if not names:
+                raise BadInput(f"{path}: no samples/*.json in it; give the log of a finished evaluation")
+            for name in names:
+                where = f"{path}: {name}"
+                found = json.loads(archive.read(name))
+                if not isinstance(found, dict):
+                    raise BadInput(f"{where}: a {type(found).__name__} where an object was expected")
+                yield where, found
+    except NotImplementedError as error:  # a compression that this Python has not
+        raise BadInput(f"{path}: {first_line(error)}; give the log as .json (inspect log convert --to json)") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RecursionError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path}: cannot be read as a log of Inspect ({first_line(error)})") from None

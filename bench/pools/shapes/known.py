@@ -1,0 +1,32 @@
+"""All shapes that are known, and a row of any of them under our own names."""
+
+from collections.abc import Callable
+
+from bench.inputs.rows import Row
+from bench.pools.shapes.inspect import inspect
+from bench.pools.shapes.lighteval import lighteval
+from bench.pools.shapes.lm_eval import lm_eval
+from bench.pools.shapes.openai import openai
+from bench.pools.shapes.plain import has_solutions, plain
+from bench.pools.shapes.trainers import verl
+from bench.pools.shapes.vllm import vllm
+
+# Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
+SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl)
+_OURS = ("id", "prompt", "answer")
+
+
+def own_form(row: Row) -> Row:
+    """The row as `{"id", "prompt", "answer", "solutions": [...]}`, as far as it is recognised; our own names win.
+
+    An id of another name is "named": it names a problem, but does not say which rows are one problem's.
+
+    >>> own_form({"doc_id": 3, "doc": {"question": "2+2?"}, "target": "4", "resps": [["4"]], "answer": "5"})
+    {'named': '3', 'prompt': '2+2?', 'answer': '5', 'solutions': ['4']}
+    """
+    if not has_solutions(row):
+        found = next((found for shape in SHAPES if (found := shape(row)) is not None), None)
+        if found is not None:
+            ours = {name: row[name] for name in _OURS if row.get(name) is not None and name in found}
+            row = found | ours
+    return plain(row)

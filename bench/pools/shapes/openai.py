@@ -1,0 +1,73 @@
+"""What chat and completion servers answer, saved beside the prompt, and the lines of their batches."""
+
+from bench.inputs.rows import Row
+from bench.pools.shapes.names import ONE_SOLUTION, PROMPTS
+from bench.pools.shapes.texts import decoded, text_of
+
+_NOT_MADE: Row = {"text": None, "stop": "error"}
+_OF_ANSWERS = ("id", "object", "model", "created", "usage", "system_fingerprint", "service_tier", "choices", "index")
+
+
+def openai(row: Row) -> Row | None:
+    """A row with its `choices`, its `response` as the server gave it, or a batch's line with the response's `body`.
+
+    >>> openai({"id": "cmpl-1", "prompt": "2+2?", "choices": [{"index": 0, "text": "4", "finish_reason": "stop"}]})
+    {'prompt': '2+2?', 'solutions': [{'text': '4', 'finish_reason': 'stop'}]}
+    >>> line = {"custom_id": "q1", "response": {"status_code": 500, "body": {"error": {}}}, "error": None}
+    >>> openai(line | {"prompt": "2+2?"})
+    {'prompt': '2+2?', 'named': 'q1', 'solutions': [{'text': None, 'stop': 'error'}]}
+    """
+    if "custom_id" in row and {"response", "result", "error"} & row.keys():
+        return _batch_line(row)
+    found = _answers(row)
+    if found is not None:
+        return {name: value for name, value in row.items() if name not in _OF_ANSWERS} | {"solutions": found}
+    for name in ("response", "responses", "body", *ONE_SOLUTION):
+        given = decoded(row.get(name))
+        each = [given] if isinstance(given, dict) else given if isinstance(given, list) else []
+        answers = [_answers(each) if isinstance(each, dict) else None for each in each]
+        if answers and None not in answers:
+            rest = {key: value for key, value in row.items() if key != name}
+            return rest | {"solutions": [solution for part in answers for solution in part or ()]}
+    return None
+
+
+def _batch_line(row: Row) -> Row:
+    """Of OpenAI and those who speak like it, and Anthropic's, which has a `result` with a message."""
+    response, result = decoded(row.get("response")), decoded(row.get("result"))
+    found = None
+    if isinstance(response, dict):
+        body = response.get("body", response)
+        found = _answers(body) if isinstance(body, dict) else None
+    elif isinstance(result, dict) and isinstance(result.get("message"), dict):
+        found = [result["message"]]
+    beside = {k: v for k, v in row.items() if k not in ("id", "custom_id", "response", "result", "error")}
+    for name in ("request", "body", "params"):
+        if isinstance(inner := decoded(beside.get(name)), dict):
+            inner = inner.get("body", inner)
+            beside = {key: inner[key] for key in ("prompt", *PROMPTS) if key in inner} | beside
+    return beside | {"named": str(row["custom_id"]), "solutions": found or [_NOT_MADE]}
+
+
+def _answers(body: Row) -> list[Row] | None:
+    """The solutions in one response, of whichever interface; None where it is none."""
+    choices = decoded(body.get("choices"))
+    if isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices):
+        return [_choice(choice) for choice in choices]
+    output = body.get("output")
+    if isinstance(output, list) and body.get("object", "response") == "response" and _has_types(output):
+        details = body.get("incomplete_details")
+        stop = details.get("reason") if isinstance(details, dict) else body.get("status")
+        return [{"text": text_of(output), "finish_reason": stop}]
+    candidates = body.get("candidates")
+    if isinstance(candidates, list) and candidates and all(isinstance(c, dict) and "content" in c for c in candidates):
+        return candidates
+    return None
+
+
+def _choice(choice: Row) -> Row:
+    return {name: value for name, value in choice.items() if name not in ("index", "logprobs", "token_ids")}
+
+
+def _has_types(output: list[object]) -> bool:
+    return bool(output) and all(isinstance(item, dict) and "type" in item for item in output)

@@ -1,0 +1,113 @@
+"""Rows with the usual names: a prompt, a gold answer, and solutions in a list or one a row."""
+
+from typing import Any
+
+from bench.inputs.rows import Row
+from bench.pools.shapes.names import ANSWERS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
+from bench.pools.shapes.solutions import own_solution, solutions_in, with_verdict
+from bench.pools.shapes.stops import with_stop
+from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
+
+_OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
+_NO_NUMBERS = ("label", "labels", "solution", "reference", "final_answer")  # where a number is something else
+
+
+def plain(row: Row) -> Row:
+    """A row under our own names, as far as it has them; ours win over others.
+
+    >>> plain({"question": "2+2?", "response": "It is 4", "target": "4", "finish_reason": "length"})
+    {'answer': '4', 'prompt': '2+2?', 'stop': 'length', 'text': 'It is 4'}
+    """
+    row = _with_solutions(with_verdict(with_stop(row)))
+    if row.get("prompt") is None:
+        row = _moved(row, "prompt", next((name for name in PROMPTS if _is_prompt(row.get(name))), None))
+    row = _with_talk(row)
+    if row.get("answer") is None:
+        row = _moved(row, "answer", next((name for name in ANSWERS if _is_gold(name, row.get(name))), None))
+    if row.get("id") is None and "named" not in row:
+        named = next((row[name] for name in IDS if isinstance(row.get(name), str | int)), None)
+        row = row if named is None else row | {"named": str(named)}
+    return row
+
+
+def has_solutions(row: Row) -> bool:
+    """Whether a row has solutions under our own names."""
+    return any(row.get(name) is not None for name in ("solutions", "text", "steps"))
+
+
+def _moved(row: Row, ours: str, theirs: str | None) -> Row:
+    if theirs is None:
+        return row
+    return {ours: row[theirs]} | {name: value for name, value in row.items() if name not in (ours, theirs)}
+
+
+def _with_solutions(row: Row) -> Row:
+    """The row with "solutions", or with "text" where it is one solution itself."""
+    if row.get("solutions") is not None:
+        return _as_solutions(row, "solutions", several=True) or row
+    if has_solutions(row):
+        return row if isinstance(row.get("text"), str | None) else row | {"text": text_of(row["text"])}
+    names = [(name, True) for name in SOLUTIONS] + [(name, False) for name in ONE_SOLUTION]
+    names += [(name, True) for name in OPTIONS]
+    for name, several in names:
+        if row.get(name) is not None and (found := _as_solutions(row, name, several=several)) is not None:
+            return found
+    empty: list[str] = [name for name in ("solutions", "text", "steps") if name in row]
+    empty += [name for name, _ in names if name in row and row[name] is None]
+    if empty and not any(is_talk(turns := decoded(row.get(n))) and is_of_the_model(turns[-1]) for n in PROMPTS):
+        # Nothing was made: a failed solution, which stays in the denominator.
+        return {name: value for name, value in row.items() if name not in empty} | {"text": None}
+    return row
+
+
+def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
+    found = solutions_in(row[name], several=several)
+    if found is None:
+        return None
+    rest = {key: value for key, value in row.items() if key != name}
+    given = decoded(row[name])
+    if isinstance(given, list) and not (is_talk(given) and len(found) == 1):
+        return _beside(rest, len(found)) | {"solutions": found}
+    [one] = found
+    if isinstance(one, dict):
+        own = {k: v for k, v in own_solution(one).items() if k not in ("id", "prompt", "answer", "solutions")}
+        return rest | own
+    return rest | {"text": one}
+
+
+def _beside(rest: Row, count: int) -> Row:
+    """Lists that are written as texts beside the solutions, one each, as lists."""
+    return {name: value if name in _OF_PROBLEMS else _listed(value, count) for name, value in rest.items()}
+
+
+def _listed(value: Any, count: int) -> Any:
+    given = decoded(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
+    return given if isinstance(given, list) and len(given) == count else value
+
+
+def _with_talk(row: Row) -> Row:
+    """Prompts as messages of role and content; the model's last message is the solution where there is no other."""
+    turns = decoded(row.get("prompt"))
+    if isinstance(turns, dict) and "content" in turns:
+        turns = [{"role": "user", **turns}]
+    if not is_talk(turns):
+        return row
+    turns = talk_of(turns)
+    if len(turns) > 1 and is_of_the_model(turns[-1]):
+        if not has_solutions(row) and "text" not in row:
+            return row | {"prompt": turns[:-1], "text": turns[-1]["content"]}
+        if row.get("text") == turns[-1].get("content"):
+            turns = turns[:-1]
+    return row | {"prompt": turns}
+
+
+def _is_prompt(found: object) -> bool:
+    return is_talk(decoded(found)) or (isinstance(found, str) and bool(found.strip()))
+
+
+def _is_gold(name: str, found: object) -> bool:
+    if isinstance(found, str):
+        return bool(found.strip())
+    if isinstance(found, list):
+        return bool(found) and all(isinstance(each, str | int | float) for each in found)
+    return isinstance(found, int | float) and not isinstance(found, bool) and name not in _NO_NUMBERS

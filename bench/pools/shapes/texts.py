@@ -1,0 +1,94 @@
+"""Texts in what wraps them: messages, parts of messages, and JSON or Python literals written as text."""
+
+import ast
+import json
+from typing import Any
+
+from bench.inputs.rows import Row
+
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "ai": "assistant", "bot": "assistant"}
+_OF_THE_MODEL = ("assistant", "model", "gpt", "ai", "bot")
+
+
+def decoded(found: object) -> Any:
+    r"""What a text holds that is a list or an object written down, as JSON or as Python shows it; else what was given.
+
+    >>> decoded('["a", "b"]'), decoded("['a']"), decoded("[1, x"), decoded(7)
+    (['a', 'b'], ['a'], '[1, x', 7)
+    """
+    if not isinstance(found, str) or (text := found.strip())[:1] + text[-1:] not in ("[]", "{}"):
+        return found
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return found
+
+
+def is_talk(found: object) -> bool:
+    """Whether it is a list of messages, with role and content or, as ShareGPT has them, from and value."""
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(turn, dict) and ("role" in turn or {"from", "value"} <= turn.keys()) for turn in found)
+    )
+
+
+def talk_of(turns: list[Row]) -> list[Row]:
+    """Messages with role and content alone, contents as texts where they can be."""
+    return [
+        {"role": _role(turn), "content": text if isinstance(text := text_of(_content(turn)), str) else _content(turn)}
+        if "content" in turn or "value" in turn
+        else turn
+        for turn in turns
+    ]
+
+
+def is_of_the_model(turn: Row) -> bool:
+    """Whether a message is the model's."""
+    return turn.get("role", turn.get("from")) in _OF_THE_MODEL
+
+
+def text_of(found: object) -> object:
+    """The text in a message, a talk (that of its last answer) or parts; None for none, else what was given.
+
+    >>> text_of([{"role": "user", "content": "?"}, {"role": "assistant", "content": [{"type": "text", "text": "4"}]}])
+    '4'
+    >>> text_of({"parts": [{"text": "a"}, {"text": "thought of", "thought": True}]}), text_of({"content": None})
+    ('a', None)
+    """
+    if is_talk(found):
+        turns = [turn for turn in found if is_of_the_model(turn)]  # type: ignore[attr-defined]
+        return text_of(_content((turns or found)[-1]))  # type: ignore[index]
+    if isinstance(found, list) and found and all(isinstance(part, dict) for part in found):
+        return _joined(found)
+    if isinstance(found, dict):
+        for name in ("text", "content", "message", "parts", "value", "generated_text"):
+            if found.get(name) is not None:
+                return text_of(found[name])
+        return None if {"content", "text", "message", "parts"} & found.keys() else found
+    return found
+
+
+def _joined(parts: list[Row]) -> object:
+    """The texts among the parts; what a model thought, called or drew is none of them."""
+    texts = [
+        text_of(part)
+        for part in parts
+        if not part.get("thought") and part.get("type", "text") in ("text", "output_text", "message")
+    ]
+    if all(isinstance(text, str | None) for text in texts):
+        return "".join(text for text in texts if isinstance(text, str)) if any(texts) else None
+    return parts
+
+
+def _role(turn: Row) -> object:
+    role = turn.get("role", turn.get("from"))
+    return _ROLES.get(role, role) if isinstance(role, str) else role
+
+
+def _content(turn: Row) -> object:
+    return turn.get("content", turn.get("value"))

@@ -1,0 +1,513 @@
+"""Saved generations in the shapes that people have: what is recognised needs no names of columns."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from bench.commands.cli import main
+from bench.pools.rerank_notes import notes_on_reading
+from bench.pools.saved_pool import SavedPool, read_pools
+from tests.shared_data import DATA
+from verifiers import MATH, AnswerVerifier, Message, Stop
+from verifiers.interface.errors import BadInput
+
+CASES = DATA.parent / "cases" / "pools"
+Q, GOLD, RIGHT, WRONG = "2+2?", "4", r"So \boxed{4}", r"So \boxed{5}"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def pass_at_1(pools: list[SavedPool]) -> float:
+    shares = []
+    for pool in pools:
+        verdicts = AnswerVerifier(MATH).score([pool.problem] * len(pool.solutions), pool.solutions).values()
+        shares.append(float(np.mean(verdicts == 1.0)))
+    return float(np.mean(shares))
+
+
+def read(*rows: object, columns: dict[str, str] | None = None) -> list[SavedPool]:
+    Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return read_pools(["p.jsonl"], columns=columns)
+
+
+def notes(pools: list[SavedPool]) -> str:
+    return "\n".join(notes_on_reading(pools, MATH))
+
+
+def is_the_pool(pools: list[SavedPool]) -> None:
+    [pool] = pools
+    assert pool.problem.prompt in (Q, (Message("user", Q),))
+    assert pool.problem.answer == GOLD
+    assert [s.text for s in pool.solutions] == [RIGHT, WRONG]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "said"),
+    [
+        ("inspect_log.json", 2 / 3, None),
+        ("inspect.eval", 2 / 3, None),
+        ("lmeval_repeats.jsonl", 2 / 3, None),
+        ("lm_twice.jsonl", 1 / 2, "1 row logged the same solutions under another filter"),
+        ("lighteval_new.parquet", 2 / 3, None),
+        ("openai_chat_n.jsonl", 2 / 3, None),
+        ("trl.jsonl", 1 / 2, None),
+        ("responses_msgs.jsonl", 2 / 3, None),
+        ("messages_full.jsonl", 2 / 3, None),
+        ("simple.csv", 2 / 3, None),
+        ("array.json", 2 / 3, None),
+        ("vllm.jsonl", 1 / 2, "2 of 6 solutions were cut off"),
+        ("finish.jsonl", 1 / 2, "1 of 2 solutions were cut off"),
+        ("x_listjson.jsonl", 1 / 2, None),
+        ("x_null.jsonl", 1 / 3, "1 of 3 solutions are null"),
+        ("x_goldboxed.jsonl", 1 / 2, None),
+        ("bystander.jsonl", 2 / 3, "not taken as scores: num_tokens, seed, temperature"),
+        ("strscore.jsonl", 1 / 2, None),
+        pytest.param(
+            "think.jsonl",
+            1 / 3,
+            None,
+            marks=pytest.mark.xfail(strict=False, reason="MATH.extract is taught what thinking is on another branch"),
+        ),
+    ],
+)
+def test_the_shared_cases(name: str, expected: float, said: str | None) -> None:
+    if not (CASES / name).exists():
+        pytest.skip(f"../shared/cases/pools lacks {name}")
+    pools = read_pools([CASES / name])
+    assert pass_at_1(pools) == pytest.approx(expected)
+    assert (said is None and "count as wrong" not in notes(pools)) or (said or "?") in notes(pools)
+    recorded = {scorer for pool in pools for scorer in pool.recorded}
+    assert recorded <= {"accuracy_reward", "advantage", "logprob", "cumulative_logprob", "score"}
+    assert (name == "strscore.jsonl") == ("score" in recorded)
+    if name == "lm_twice.jsonl":
+        assert [len(pool.solutions) for pool in pools] == [2]
+
+
+SAMPLE = {"id": 7, "epoch": 1, "input": Q, "target": GOLD}
+MESSAGE = {"role": "assistant", "content": RIGHT}
+
+
+def sample(text: str | None, **more: object) -> dict[str, object]:
+    return {**SAMPLE, "output": {"choices": [{"message": {"role": "assistant", "content": text}}]}, **more}
+
+
+def talk(*texts: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 2, texts, strict=False)]
+
+
+LM = {"doc_id": 0, "doc": {"question": Q, "answer": GOLD}, "target": GOLD, "filter": "none"}
+LIGHT = {"query": Q, "choices": [GOLD], "gold_index": [0], "id": "0", "specific": None}
+CHOICES = [{"message": {"content": text}, "finish_reason": "stop"} for text in (RIGHT, WRONG)]
+BODY = {"id": "chatcmpl-1", "object": "chat.completion", "choices": CHOICES, "usage": {"total_tokens": 7}}
+OF_RESPONSES = {"object": "response", "status": "completed"}
+
+
+def of_responses(text: str) -> dict[str, object]:
+    parts = [{"type": "output_text", "text": text}]
+    return {**OF_RESPONSES, "output": [{"type": "reasoning", "content": []}, {"type": "message", "content": parts}]}
+
+
+SHAPES: dict[str, list[object]] = {
+    "inspect: a sample a row": [sample(RIGHT), sample(WRONG, epoch=2)],
+    "inspect: no ids, a list of targets": [
+        {k: v for k, v in sample(t, target=[GOLD]).items() if k != "id"} for t in (RIGHT, WRONG)
+    ],
+    "inspect: a completion alone": [{**SAMPLE, "output": {"completion": t}} for t in (RIGHT, WRONG)],
+    "inspect: messages and no output": [{**SAMPLE, "messages": talk(Q, t)} for t in (RIGHT, WRONG)],
+    "inspect: several choices, messages as input": [
+        {**SAMPLE, "input": talk(Q), "output": {"choices": CHOICES, "completion": RIGHT}}
+    ],
+    "inspect: parts and attachments": [
+        sample("attachment://a1", attachments={"a1": RIGHT}),
+        {**SAMPLE, "output": {"choices": [{"message": {"content": [{"type": "text", "text": WRONG}]}}]}},
+    ],
+    "lm-eval: nested": [{**LM, "resps": [[RIGHT, WRONG]]}],
+    "lm-eval: flat, no filter": [{k: v for k, v in {**LM, "resps": [RIGHT, WRONG]}.items() if k != "filter"}],
+    "lm-eval: a response a row": [{**LM, "resps": [[t]], "exact_match": 1.0} for t in (RIGHT, WRONG)],
+    "lm-eval: no target, no id": [{"doc": LM["doc"], "resps": [[RIGHT, WRONG]]}],
+    "lm-eval: arguments of older releases": [
+        {"doc_id": 0, "doc": {}, "target": 4, "arguments": [[Q, {"until": []}]], "resps": [[RIGHT], [WRONG]]}
+    ],
+    "lm-eval: three filters": [{**LM, "filter": f, "resps": [[RIGHT, WRONG]]} for f in "abc"],
+    "lm-eval: two runs under two filters": [{**LM, "filter": f, "resps": [[t]]} for f in "ab" for t in (RIGHT, WRONG)],
+    "lighteval: underscores": [{"__doc__": LIGHT, "__model_response__": {"text": [RIGHT, WRONG]}, "__metric__": {}}],
+    "lighteval: a text a row": [
+        {"doc": {**LIGHT, "gold_index": 0}, "model_response": {"text": [t]}, "metric": {"em": 1}}
+        for t in (RIGHT, WRONG)
+    ],
+    "lighteval: no choices": [
+        {"doc": {"query": Q, "choices": [], "specific": {"answer": GOLD}}, "model_response": {"text": [RIGHT, WRONG]}}
+    ],
+    "lighteval: flat, as texts": [
+        {"full_prompt": Q, "predictions": str([RIGHT, WRONG]), "gold": "['4']", "metrics": {"em": 1.0}}
+    ],
+    "openai: choices with texts": [
+        {"prompt": Q, "answer": GOLD, "choices": [{"text": RIGHT, "index": 0}, {"text": WRONG, "index": 1}]}
+    ],
+    "openai: the response beside the question": [{"question": Q, "answer": GOLD, "response": BODY}],
+    "openai: a response as text, a row each": [
+        {"question": Q, "gold": GOLD, "response": json.dumps({**BODY, "choices": [c]})} for c in CHOICES
+    ],
+    "openai: several responses": [{"question": Q, "gold": GOLD, "responses": [{"choices": [c]} for c in CHOICES]}],
+    "openai: other ids for the same prompt": [
+        {**BODY, "id": f"cmpl-{i}", "choices": [c], "prompt": Q, "answer": GOLD} for i, c in enumerate(CHOICES)
+    ],
+    "openai: a batch": [
+        {"id": "b", "custom_id": "q", "response": {"status_code": 200, "body": BODY}, "prompt": Q, "answer": GOLD}
+    ],
+    "openai: a batch with its requests": [
+        {"custom_id": "q", "body": {"messages": talk(Q)}, "answer": GOLD, "response": {"body": BODY}, "error": None}
+    ],
+    "openai: the interface of responses": [
+        {"prompt": Q, "gold": GOLD, "response": of_responses(t)} for t in (RIGHT, WRONG)
+    ],
+    "anthropic: a batch": [
+        {
+            "custom_id": "q",
+            "prompt": Q,
+            "answer": GOLD,
+            "result": {
+                "type": "succeeded",
+                "message": {"content": [{"type": "text", "text": t}], "stop_reason": "end_turn"},
+            },
+        }
+        for t in (RIGHT, WRONG)
+    ],
+    "gemini: candidates": [
+        {
+            "prompt": Q,
+            "answer": GOLD,
+            "candidates": [{"content": {"parts": [{"text": t}]}, "finishReason": "STOP"} for t in (RIGHT, WRONG)],
+        }
+    ],
+    "vllm: requests": [
+        {"prompt": Q, "gold": GOLD, "outputs": [{"text": RIGHT}, {"text": WRONG, "finish_reason": "stop"}]}
+    ],
+    "vllm: a request each": [
+        {
+            "request_id": str(i),
+            "prompt": Q,
+            "answer": GOLD,
+            "outputs": [{"text": t, "token_ids": [1], "logprobs": [-0.1]}],
+        }
+        for i, t in enumerate((RIGHT, WRONG))
+    ],
+    "sglang: its own objects": [
+        {"prompt": Q, "answer": GOLD, "text": t, "meta_info": {"finish_reason": {"type": "stop", "matched": 7}}}
+        for t in (RIGHT, WRONG)
+    ],
+    "trl: talks": [
+        {"step": 1, "prompt": talk(Q), "completion": talk(Q, t)[1:], "answer": GOLD} for t in (RIGHT, WRONG)
+    ],
+    "trl: texts, and a solution for gold": [
+        {"step": 1, "prompt": Q, "completion": t, "solution": r"It is $\boxed{4}$", "reward": 0.5}
+        for t in (RIGHT, WRONG)
+    ],
+    "verl: a dump": [{"input": Q, "output": t, "gts": GOLD, "score": 1.0, "step": 3} for t in (RIGHT, WRONG)],
+    "verl: golds in a list": [{"input": Q, "output": t, "gts": [GOLD], "score": 1.0} for t in (RIGHT, WRONG)],
+    "verl: generations": [
+        {"prompt": talk(Q), "responses": [RIGHT, WRONG], "reward_model": {"style": "rule", "ground_truth": GOLD}}
+    ],
+    "messages: the last is the solution": [{"messages": talk(Q, t), "target": GOLD} for t in (RIGHT, WRONG)],
+    "messages: sharegpt": [
+        {"conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": t}], "answer": 4}
+        for t in (RIGHT, WRONG)
+    ],
+    "messages: one answer each in a list": [
+        {"messages": talk(Q), "gt": GOLD, "responses": [MESSAGE, talk(Q, WRONG)[1]]}
+    ],
+    "messages: whole talks": [{"messages": talk(Q), "gt": GOLD, "generations": [talk(Q, RIGHT), talk(Q, WRONG)]}],
+    "names: nested lists": [{"input": Q, "target": GOLD, "generations": [[RIGHT, WRONG]]}],
+    "names: objects with other names": [
+        {"problem": Q, "gt_answer": 4, "samples": [{"completion": RIGHT}, {"content": WRONG}]}
+    ],
+    "names: one a row, ids absent": [{"query": Q, "expected_answer": GOLD, "generation": t} for t in (RIGHT, WRONG)],
+    "names: prediction": [{"problem": Q, "ground_truth": [GOLD], "prediction": t} for t in (RIGHT, WRONG)],
+    "names: ours win": [
+        {"prompt": Q, "question": "?", "answer": GOLD, "target": "5", "solutions": [RIGHT, WRONG], "responses": ["5"]}
+    ],
+    "names: options of a question are no solutions": [
+        {"question": Q, "choices": ["4", "5"], "answer": GOLD, "response": t} for t in (RIGHT, WRONG)
+    ],
+    "json text: lists": [{"problem": Q, "gold": '["4"]', "samples": json.dumps([RIGHT, WRONG])}],
+    "json text: as Python shows it": [{"problem": Q, "gold": "4", "completions": str([RIGHT, WRONG])}],
+    "json text: messages": [
+        {"prompt": json.dumps(talk(Q)), "gold": "4", "completion": json.dumps([MESSAGE | {"content": t}])}
+        for t in (RIGHT, WRONG)
+    ],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_recognised(shape: str) -> None:
+    pools = read(*SHAPES[shape])
+    is_the_pool(pools)
+    assert all(s.stop is Stop.EOS for s in pools[0].solutions)
+    assert pass_at_1(pools) == 0.5
+
+
+@pytest.mark.parametrize("shape", [name for name in SHAPES if not name.startswith(("json", "openai: a resp"))])
+def test_every_shape_in_other_containers(shape: str) -> None:
+    Path("p.json").write_text(json.dumps(SHAPES[shape], indent=1))
+    is_the_pool(read_pools(["p.json"]))
+    Path("q.json").write_text("".join(json.dumps(row) + "\n" for row in [*SHAPES[shape], {}][:-1]))
+    is_the_pool(read_pools(["q.json"]))
+    names = list(dict.fromkeys(name for row in SHAPES[shape] for name in row))  # type: ignore[attr-defined]
+    with open("p.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for row in SHAPES[shape]:
+            cells = {k: v if isinstance(v, str) else json.dumps(v) for k, v in row.items()}  # type: ignore[attr-defined]
+            writer.writerow(cells)
+    is_the_pool(read_pools(["p.csv"]))
+
+
+def test_a_table_in_parquet_where_all_rows_have_all_columns() -> None:
+    rows = [
+        {"question": Q, "answer": None, "target": 4, "response": RIGHT, "text": None, "finish_reason": None},
+        {"question": Q, "answer": None, "target": 4, "response": WRONG, "text": None, "finish_reason": "end_turn"},
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), "p.parquet")
+    is_the_pool(read_pools(["p.parquet"]))
+
+
+def test_documents_and_logs() -> None:
+    rows = [sample(RIGHT), sample(WRONG, epoch=2)]
+    for document in ({"eval": {}, "samples": rows, "results": {}}, {"data": rows}, {"a": rows[0], "b": rows[1]}):
+        for indent in (None, 2):
+            Path("p.json").write_text(json.dumps(document, indent=indent))
+            is_the_pool(read_pools(["p.json"]))
+    with zipfile.ZipFile("p.eval", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", "{}")
+        archive.writestr("_journal/start.json", "{}")
+        for i, row in enumerate(rows):
+            archive.writestr(f"samples/7_epoch_{i + 1}.json", json.dumps(row))
+    is_the_pool(read_pools(["p.eval"]))
+    Path("bad.eval").write_bytes(b"PK no zip")
+    with pytest.raises(BadInput, match=r"^bad\.eval: cannot be read as a log of Inspect"):
+        read_pools(["bad.eval"])
+    with zipfile.ZipFile("empty.eval", "w") as archive:
+        archive.writestr("header.json", "{}")
+    with pytest.raises(BadInput, match=r"^empty.eval: no samples/\*.json in it"):
+        read_pools(["empty.eval"])
+
+
+def test_csv_of_other_kinds() -> None:
+    for name, text in (
+        ("p.csv", "\ufeff,problem,gold,response\r\n0,2+2?,4,So \\boxed{4}\r\n1,2+2?,4,So \\boxed{5}\r\n"),
+        ("semi.csv", "problem;gold;response\n2+2?;4;So \\boxed{4}\n2+2?;4;So \\boxed{5}\n"),
+        ("p.tsv", "problem\tgold\tresponse\n2+2?\t4\tSo \\boxed{4}\n\n2+2?\t4\tSo \\boxed{5}\n"),
+    ):
+        Path(name).write_text(text, newline="")
+        is_the_pool(read_pools([name]))
+    Path("bad.csv").write_text("problem,gold,response\n2+2?,4,So, so\n")
+    with pytest.raises(BadInput, match=r"^bad\.csv: row 1: 4 values for 3 columns; quote what holds a ','"):
+        read_pools(["bad.csv"])
+    Path("two.csv").write_text("problem,problem\n2+2?,4\n")
+    with pytest.raises(BadInput, match=r"^two\.csv: two columns are named 'problem'"):
+        read_pools(["two.csv"])
+    Path("scores.csv").write_text("prompt,answer,response,score,seed,is_correct\n?,4,4,0.9,1,True\n?,4,5,,2,False\n")
+    [pool] = read_pools(["scores.csv"])
+    np.testing.assert_array_equal(pool.recorded["score"].values(), np.array([0.9, np.nan], np.float32))
+    assert (set(pool.recorded), pool.correct) == ({"score"}, (True, False))
+
+
+def test_names_of_columns_inside_of_columns() -> None:
+    row = {"doc": {"q": Q, "answer": GOLD}, "outs": [{"a": {"b": RIGHT}}, {"a": {"b": WRONG}}], "golds": ["4"]}
+    names = {"prompt": "doc.q", "solutions": "outs", "text": "a.b"}
+    is_the_pool(read(row, columns=names | {"answer": "doc.answer"}))
+    is_the_pool(read(row, columns=names | {"answer": "golds.0"}))
+    is_the_pool(read(row | {"doc": json.dumps(row["doc"])}, columns=names | {"answer": "doc.answer"}))
+    is_the_pool(read({**LM, "target": "no", "resps": [[RIGHT, WRONG]]}, columns={"answer": "doc.answer"}))
+    with pytest.raises(BadInput, match=r"columns answer=doc.gold: p.jsonl:1: no 'doc.gold' in this row; it has 'doc'"):
+        read(row, columns=names | {"answer": "doc.gold"})
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"frage": Q, "antwort": GOLD, "versuche": [RIGHT, WRONG]},
+            "no 'prompt' in this row; it has 'frage', 'antwort', 'versuche'; "
+            "try --columns prompt=frage,solutions=versuche,answer=antwort",
+        ),
+        ({"question": Q, "gold": GOLD, "versuch": RIGHT}, "no list.*; try --columns text=versuch"),
+        (
+            {"question": Q, "gold": GOLD, "solutions": [{"versuch": RIGHT}]},
+            "solution 0: no 'text'.*; try --columns text=versuch",
+        ),
+        ({"frage": Q, "gold": GOLD, "responses": [RIGHT]}, "no 'prompt' in.*'frage'.*; try --columns prompt=frage"),
+        ({"info": {"frage": Q}, "gold": GOLD, "responses": [RIGHT]}, "; try --columns prompt=info.frage"),
+    ],
+)
+def test_what_is_not_recognised_ends_in_one_line_with_what_would_fit(row: object, message: str) -> None:
+    with pytest.raises(BadInput, match=rf"^p.jsonl:1: {message if message[0] != ';' else '.*' + message}") as error:
+        read(row)
+    assert "\n" not in str(error.value)
+
+
+def test_a_gold_answer_that_is_not_recognised(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value, hint in (("loesung", "4", "answer=loesung"), ("accuracy_reward", 1.0, "correct=accuracy_reward")):
+        read({"question": Q, "response": RIGHT, name: value})
+        assert main(["rerank", "p.jsonl", "--n=1", "--out=out"]) == 2
+        line = capsys.readouterr().err
+        assert "has neither an 'answer' nor 'correct' for each solution; the row has 'question', 'response'" in line
+        assert line.endswith(f"; try --columns {hint}\n")
+        assert main(["rerank", "p.jsonl", "--n=1", f"--columns={hint}", f"--out={hint}"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "stop"),
+    [
+        ({"finish_reason": "stop"}, Stop.EOS),
+        ({"finish_reason": "length"}, Stop.LENGTH),
+        ({"finish_reason": "MAX_TOKENS"}, Stop.LENGTH),
+        ({"finish_reason": None, "stop_reason": 128001}, Stop.EOS),
+        ({"finish_reason": "stop", "stop_reason": "max"}, Stop.EOS),
+        ({"finish_reason": {"type": "length", "length": 512}}, Stop.LENGTH),
+        ({"finish_reason": {"type": "stop", "matched": "</s>"}}, Stop.EOS),
+        ({"finish_reason": "FinishReason.MAX_TOKENS"}, Stop.LENGTH),
+        ({"meta_info": {"finish_reason": {"type": "length"}}}, Stop.LENGTH),
+        ({"stop_reason": "end_turn"}, Stop.EOS),
+        ({"stop_reason": "max_tokens"}, Stop.LENGTH),
+        ({"stop_reason": "max_output_tokens"}, Stop.LENGTH),
+        ({"stop_reason": "eos_token"}, Stop.EOS),
+        ({"stop_reason": "tool_calls"}, Stop.FAILED),
+        ({"finishReason": "SAFETY"}, Stop.FAILED),
+        ({"finish_reason": "content_filter"}, Stop.FAILED),
+        ({"stop_type": "limit", "stop": True}, Stop.LENGTH),
+        ({"stop": ["\n"], "finish_reason": "length"}, Stop.LENGTH),
+        ({"truncated": True}, Stop.LENGTH),
+        ({"truncated": False}, Stop.EOS),
+        ({"stop": "eos", "finish_reason": "length"}, Stop.EOS),
+    ],
+)
+def test_the_words_for_a_stop(field: dict[str, object], stop: Stop) -> None:
+    [pool] = read({"prompt": Q, "answer": GOLD, "solutions": [{"text": RIGHT, **field}]})
+    assert [s.stop for s in pool.solutions] == [stop]
+    [pool] = read({"question": Q, "answer": GOLD, "response": RIGHT, **field})
+    assert [s.stop for s in pool.solutions] == [stop]
+
+
+def test_stops_beside_solutions_and_words_that_are_not_known() -> None:
+    pools = read({"prompt": Q, "answer": GOLD, "samples": ["4", "4", "4"], "finish_reasons": ["stop", "length", None]})
+    assert [s.stop for s in pools[0].solutions] == [Stop.EOS, Stop.LENGTH, Stop.EOS]
+    pools = read({"prompt": Q, "answer": GOLD, "samples": [{"text": "4", "finish_reason": "why not"}, "5"]})
+    assert "1 of 2 solutions were stopped by 'why not', which is not known; they count as finished" in notes(pools)
+    assert pass_at_1(pools) == 0.5
+    pools = read({"prompt": Q, "answer": GOLD, "samples": [{"text": "4", "stop_reason": "tool_calls"}, "4"]})
+    assert "1 of 2 solutions failed (recorded as tool_calls); they count as wrong" in notes(pools)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"solutions": [RIGHT, None]},
+        {"solutions": [{"text": RIGHT}, {"text": None}]},
+        {"choices": [{"message": {"content": RIGHT}}, {"message": {"content": None, "reasoning_content": "4"}}]},
+        {"generations": [[RIGHT], [None]]},
+        {"responses": [[MESSAGE], None]},
+        {"samples": json.dumps([RIGHT, None])},
+        {"outputs": [{"text": RIGHT}, {"text": None}]},
+        {"completions": [{"completion": RIGHT}, {"completion": None}]},
+    ],
+)
+def test_a_null_is_a_failed_solution(row: dict[str, object]) -> None:
+    pools = read({"prompt": Q, "answer": GOLD, **row})
+    assert [s.stop for s in pools[0].solutions] == [Stop.EOS, Stop.FAILED]
+    assert pass_at_1(pools) == 0.5
+    assert "1 of 2 solutions are null; failed, they stay" in notes(pools)
+
+
+def test_nulls_in_rows_of_their_own() -> None:
+    for name in ("response", "completion", "text", "completions", "solutions"):
+        pools = read({"prompt": Q, "answer": GOLD, name: RIGHT}, {"prompt": Q, "answer": GOLD, name: None})
+        assert [s.stop for s in pools[0].solutions] == [Stop.EOS, Stop.FAILED], name
+    line = {"custom_id": "q", "prompt": Q, "answer": GOLD, "response": {"status_code": 200, "body": BODY}}
+    pools = read(line, line | {"response": None, "error": {"code": "batch_expired"}})
+    assert [s.stop for s in pools[0].solutions] == [Stop.EOS, Stop.EOS, Stop.FAILED]
+    pools = read(sample(RIGHT), sample(None, error={"message": "boom"}), {**SAMPLE, "output": {"choices": []}})
+    assert [s.stop for s in pools[0].solutions] == [Stop.EOS, Stop.FAILED, Stop.FAILED]
+    pools = read(sample(RIGHT, limit={"type": "token", "limit": 9}))
+    assert [s.stop for s in pools[0].solutions] == [Stop.LENGTH]
+    pools = read({"prompt": Q, "answer": GOLD, "choices": [{"message": {"content": None}, "finish_reason": "length"}]})
+    assert [s.stop for s in pools[0].solutions] == [Stop.LENGTH]
+    for empty in ({"generations": []}, {"solutions": []}, {"outputs": []}):
+        assert read({"prompt": Q, "answer": GOLD, **empty})[0].solutions == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("seed", "num_tokens", "temperature", "top_p", "index", "idx", "id", "step", "latency", "numTokens", "n"),
+        *("completion_tokens", "token_ids", "response_length", "global_step", "latency_ms", "finish_time_ms"),
+        *("token_logprobs", "epoch", "max_tokens"),
+    ],
+)
+def test_what_counts_and_sets_is_no_scorer(name: str) -> None:
+    pools = read({"prompt": Q, "answer": GOLD, "samples": [{"text": RIGHT, name: 3}, {"text": WRONG, name: 4}]})
+    assert dict(pools[0].recorded) == {}
+    assert name == "id" or f"not taken as scores: {name} (it says how" in notes(pools)
+    rows = [{"question": Q, "answer": GOLD, "response": t, name: i} for i, t in enumerate((RIGHT, WRONG), 1)]
+    assert dict(read(*rows)[0].recorded) == {}
+    if name != "id":
+        assert set(read(*rows, columns={"scores": name})[0].recorded) == {name}
+
+
+@pytest.mark.parametrize("name", ["score", "logprob", "cumulative_logprob", "prm_score", "stepReward", "my_metric"])
+def test_what_is_a_scorer(name: str) -> None:
+    [pool] = read({"prompt": Q, "answer": GOLD, "samples": [{"text": RIGHT, name: 0.5}, {"text": WRONG, name: None}]})
+    assert set(pool.recorded) == {name}
+
+
+def test_scores_that_are_texts() -> None:
+    def scored(*values: object, name: str = "score") -> list[SavedPool]:
+        return read({"prompt": Q, "answer": GOLD, "samples": [{"text": "4", name: value} for value in values]})
+
+    assert scored("0.9", " 1e-3 ", "")[0].recorded["score"].values()[:2].tolist() == pytest.approx([0.9, 1e-3])
+    assert scored("0.9", 0.5)[0].recorded["score"].values().tolist() == pytest.approx([0.9, 0.5])
+    pools = scored("0.9", "high")
+    assert not pools[0].recorded
+    assert "not taken as scores: score ('high' is no number)" in notes(pools)
+    pools = scored("4", "5", name="extracted")
+    assert not pools[0].recorded
+    assert "not taken as scores: extracted (its numbers are written as texts)" in notes(pools)
+    pools = read({"prompt": Q, "answer": GOLD, "samples": ["4", "5"], "scores": "[0.9, 0.1]"})
+    assert pools[0].recorded["score"].values().tolist() == pytest.approx([0.9, 0.1])
+
+
+def test_golds_that_nothing_can_be_equal_to() -> None:
+    pools = read({"prompt": Q, "answer": r"\frac{", "samples": ["4"]}, {"prompt": "?", "answer": "4", "samples": ["4"]})
+    assert r"1 problem has a gold answer that cannot be read, such as '\\frac{' (problem 'p-00000')" in notes(pools)
+    prose = "First we add the two numbers, and then we look at what came out of it all."
+    assert "1 problem has a gold answer that reads like a solution" in notes(
+        read({"prompt": Q, "answer": prose, "samples": ["4"]})
+    )
+    pools = read({"prompt": Q, "answer": ["4", "four"], "samples": ["4"]})
+    assert "1 problem has several gold answers, of which the first counts" in notes(pools)
+    assert notes(read({"prompt": Q, "answer": ["4", "4"], "samples": ["4"]})) == ""
+
+
+def test_ids_of_other_names_name_problems_and_do_not_part_them() -> None:
+    rows = [{"idx": i, "question": q, "answer": GOLD, "response": "4"} for i, q in enumerate("aab")]
+    assert [(p.problem.id, len(p.solutions)) for p in read(*rows)] == [("0", 2), ("2", 1)]
+    rows = [{"question_id": 0, "question": q, "answer": GOLD, "response": "4"} for q in "abc"]
+    assert [p.problem.id for p in read(*rows)] == ["0", "p-0", "p-00002"]
+
+
+def test_the_command_says_what_was_read(capsys: pytest.CaptureFixture[str]) -> None:
+    read({**LM, "resps": [[RIGHT, None]]}, {**LM, "filter": "flexible", "resps": [[RIGHT, None]]})
+    assert main(["rerank", "p.jsonl", "--n=2", "--out=out"]) == 0
+    printed = capsys.readouterr().out
+    assert "- 1 row logged the same solutions under another filter; the pool holds them once" in printed
+    assert "- 1 of 2 solutions are null" in printed
+    assert "put together from several rows" not in printed
