@@ -2,7 +2,13 @@
 
 import argparse
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
+
+from verifiers.interface.errors import BadArgument, BadInput, first_line
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
@@ -24,6 +30,22 @@ def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
         help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
         "may be repeated",
     )
+
+
+def fields_in(options: argparse.Namespace, kind: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass that are options of the same names."""
+    return {field.name: getattr(options, field.name) for field in fields(kind) if hasattr(options, field.name)}
+
+
+@contextmanager
+def training_errors(kind: str) -> Iterator[None]:
+    """What a training cannot be made of ends the command with one line."""
+    try:
+        yield
+    except BadArgument:
+        raise
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        raise BadInput(f"train {kind}: {first_line(error)}") from None
 
 
 def separator(text: str) -> str:

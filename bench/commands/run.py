@@ -1,10 +1,9 @@
 """`stepbeam run`: a task, a policy, strategies and budgets into a run folder."""
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed
+from bench.commands.options import add_limit_and_scorers, add_out_and_seed, fields_in
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, RunPlan
 
@@ -37,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the plan that the options make, and show its curves."""
     from bench.commands.results import carry_out, slug
 
-    given = {f.name: getattr(options, f.name) for f in fields(RunPlan) if hasattr(options, f.name)}
+    given = fields_in(options, RunPlan)
     given["scorers"] = named_scorers(options.scorer)
     given["strategies"] = tuple(options.strategies.split(",")) if options.strategies else ()
     plan = RunPlan(**given)

@@ -1,16 +1,14 @@
 """`stepbeam train`: labelled solutions into an ORM, a PRM or a generative verifier; `grpo` has its own file."""
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from bench.commands import train_grpo
-from bench.commands.options import separator
+from bench.commands.options import fields_in, separator, training_errors
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import make_folder
 from bench.inputs.rows import check_limit
@@ -20,7 +18,8 @@ from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
-from verifiers.interface.errors import BadArgument, BadInput, first_line
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
 
@@ -90,7 +89,10 @@ def run(options: argparse.Namespace) -> Quality | None:
     from bench.training.evaluation import evaluate_scorer
 
     _check(options)
-    config = _config(options)
+    try:
+        config = TrainConfig(**fields_in(options, TrainConfig), max_steps=options.steps)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
     rows = _read(options, options.data, options.limit)
     held_out = _read(options, options.eval, None) if options.eval else []
     both = {r.problem.prompt for r in rows} & {r.problem.prompt for r in held_out}
@@ -100,7 +102,7 @@ def run(options: argparse.Namespace) -> Quality | None:
     )
     print(f"training {what} -> {options.out}")
     make_folder(options.out.parent)
-    with _as_bad_input(options), _notes():
+    with training_errors(options.kind), _notes():
         scorer = _train(options, rows, config)
         quality = None
         if scorer is not None and held_out:
@@ -110,8 +112,8 @@ def run(options: argparse.Namespace) -> Quality | None:
     print()
     if both:
         print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")
-    for line in _last_loss(options.out):
-        print(line)
+    for last in whole_rows(options.out / "log.jsonl")[-1:]:
+        print(f"- training loss {last['loss']:.4f} at step {last['step']}")
     print(f"- files: {options.out}")
     return quality
 
@@ -133,14 +135,6 @@ def _check(options: argparse.Namespace) -> None:
     if options.votes is not None and options.eval is None:
         raise BadInput(f"--votes {options.votes}: it is for judging held-out rows; add --eval, or leave it out")
     check_limit(options.limit)
-
-
-def _config(options: argparse.Namespace) -> TrainConfig:
-    given = {f.name: getattr(options, f.name) for f in fields(TrainConfig) if hasattr(options, f.name)}
-    try:
-        return TrainConfig(**given, max_steps=options.steps)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
 
 
 def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
@@ -195,42 +189,17 @@ def _train_genrm(options: argparse.Namespace, rows: Sequence[Critiqued], config:
 
 
 @contextmanager
-def _as_bad_input(options: argparse.Namespace) -> Iterator[None]:
-    try:
-        yield
-    except BadArgument:
-        raise
-    except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        raise BadInput(f"train {options.kind}: {first_line(error)}") from None
-
-
-@contextmanager
 def _notes() -> Iterator[None]:
     """Print at once, as a note, what is left out; other warnings go their way."""
     usual = warnings.showwarning
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, SkippedRowsWarning):
             print(f"- {message}", flush=True)
         else:
-            usual(message, category, filename, lineno, file, line)
+            usual(message, category, *place, **more)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", SkippedRowsWarning)
         warnings.showwarning = show
         yield
-
-
-def _last_loss(out: Path) -> Iterator[str]:
-    log = out / "log.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    if lines:
-        last = json.loads(lines[-1])
-        yield f"- training loss {last['loss']:.4f} at step {last['step']}"

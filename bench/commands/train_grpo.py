@@ -1,10 +1,10 @@
 """`stepbeam train grpo`: a policy trained by its own samples, and what its folder shows."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
-from bench.commands.options import separator
+from bench.commands.options import fields_in, separator, training_errors
 from bench.files.run_folder import make_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
     evaluate = None
     if judged is not None:
         evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
-    try:
+    with training_errors("grpo"):
         grpo_train(
             policy,
             task.problems,
@@ -103,8 +103,6 @@ def run(options: argparse.Namespace) -> None:
             evaluate=evaluate,
             held_out=held_out,
         )
-    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
-        raise BadInput(f"train grpo: {error}") from None
     files = write_report(options.out)
     print()
     for line in summary(read_metrics(options.out)):
@@ -123,6 +121,6 @@ def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
 
 
 def _config(options: argparse.Namespace, sampling: Sampling) -> GRPOConfig:
-    given = {f.name: getattr(options, f.name) for f in fields(GRPOConfig) if hasattr(options, f.name)}
     changes = {name: getattr(options, name) for name in ("temperature", "max_tokens", "separator")}
-    return GRPOConfig(**given, sampling=replace(sampling, **{k: v for k, v in changes.items() if v is not None}))
+    sampling = replace(sampling, **{name: value for name, value in changes.items() if value is not None})
+    return GRPOConfig(**fields_in(options, GRPOConfig), sampling=sampling)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.files.rows import json_number
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval
 from verifiers.interface.scoring import Scorer
@@ -136,7 +137,4 @@ def quality_table(quality: Quality, name: str) -> str:
 
 def quality_record(quality: Quality, name: str) -> dict[str, object]:
     """The figures as JSON's fields."""
-    return {
-        "file": name,
-        **{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(quality).items()},
-    }
+    return {"file": name, **{figure: json_number(value) for figure, value in asdict(quality).items()}}

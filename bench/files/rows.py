@@ -179,16 +179,27 @@ class ProblemRow:
 
 
 WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow
+T = TypeVar("T")
+K = TypeVar("K")
 SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
 AnyRow = TypeVar("AnyRow", SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
 
 
 def by_problem(rows: Iterable[SolutionRow]) -> dict[str, list[SolutionRow]]:
     """Each problem's rows, by its id."""
-    grouped: dict[str, list[SolutionRow]] = {}
+    return grouped(rows, lambda row: row.problem)
+
+
+def grouped(rows: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The rows of each key, in the order in which the keys first occur.
+
+    >>> grouped(["ape", "bat", "ant"], lambda word: word[0])
+    {'a': ['ape', 'ant'], 'b': ['bat']}
+    """
+    groups: dict[K, list[T]] = {}
     for row in rows:
-        grouped.setdefault(row.problem, []).append(row)
-    return grouped
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def to_row(row: WrittenRow) -> Row:

@@ -13,7 +13,7 @@ import search
 from bench.files.rows import json_number, read_number
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
-from verifiers.interface.scoring import Scorer, Scores, Spend
+from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
 Key = tuple[str, str]
@@ -21,10 +21,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A pool's scores, and their `values` (n,) under the scorer's own reducer."""
+    """A pool's scores, their `values` (n,) under the scorer's own reducer, and what scoring it cost."""
 
     scores: Scores
     values: npt.NDArray[np.float64]
+    spend: Spend = ZERO
 
     @staticmethod
     def of(steps: Sequence[npt.NDArray[Any]]) -> "Kept":
@@ -46,10 +47,8 @@ class KeptScores:
     known: dict[Key, Row]
     reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
 
-    def score(
-        self, version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]]
-    ) -> list[tuple[Kept, Spend]]:
-        """For each pool what was said of its solutions, and what that cost: as kept, or scored now and kept.
+    def score(self, version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]]) -> list[Kept]:
+        """For each pool what was said of its solutions: as kept, or scored now and kept.
 
         What is not kept yet is scored in one call, and then written.
         """
@@ -72,7 +71,7 @@ class KeptScores:
         append_rows(self.path, rows)
         self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
         kept = [self.known[key] for key in keys]
-        return [(Kept(_scores(row["steps"]), _read(row["values"])), Spend(**row["spend"])) for row in kept]
+        return [Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"])) for row in kept]
 
 
 def open_scores(path: Path) -> KeptScores:

@@ -5,26 +5,25 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
-from bench.pools.rows import GradedSolutions, write_pool_rows
+from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, Outcome, Results, notes_on, pool_outcomes
+from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.models.batches import greedy_batches
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
-from verifiers.interface.scoring import Reduce, Scorer, Spend
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
@@ -86,21 +85,15 @@ def rerank(
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
         grades = _grades(pools, AnswerVerifier(answers))
-        judged = list(_judged(pools, loaded, versions, cuts, kept, progress=progress))
-        graded = _graded(
-            pools,
-            grades,
-            [{**_recorded(pool, recorded), **said} for pool, said in zip(pools, judged, strict=True)],
-            answers,
-        )
+        judged = _judged(pools, loaded, versions, cuts, kept, progress=progress)
+        said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, judged, strict=True)]
+        graded = _graded(pools, grades, said, answers)
         curves = _curves([*loaded, *recorded], graded, reduce)
         ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
         contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
-        values = [{name: _values(pool, *curve) for name, curve in curves.items()} for pool in graded]
-        outcomes: list[Outcome] = []
-        for solutions, mine in zip(graded, values, strict=True):
-            spend = {name: solutions.judged[scorer] for name, (scorer, _) in curves.items()}
-            outcomes += pool_outcomes(solutions.pool(mine, spend), contests, sizes, seed=seed)
+        read = [pool.pool(curves) for pool in graded]
+        outcomes = [outcome for pool in read for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
+        values = [pool.values for pool in read]
         again = sorted(kept.reused.items())
         formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
         notes = (
@@ -148,7 +141,7 @@ def _judged(
     kept: KeptScores,
     *,
     progress: bool,
-) -> Iterator[dict[str, tuple[Kept, Spend]]]:
+) -> Iterator[dict[str, Kept]]:
     """Pool by pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
     with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
         # Pools in their order, in parts of some `_CALL` solutions.
@@ -165,18 +158,18 @@ def _judged(
             bar.update(len(part))
 
 
-def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, tuple[Kept, Spend]]:
+def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:
     """The recorded scores in the shape of others, silent where this pool has none; they cost nothing here."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
     kept = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
     kept |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
-    return {name: (kept.get(name, silent), Spend()) for name in names}
+    return {name: kept.get(name, silent) for name in names}
 
 
 def _graded(
     pools: Sequence[SavedPool],
     grades: Sequence[Sequence[bool | None]],
-    judged: Sequence[Mapping[str, tuple[Kept, Spend]]],
+    said: Sequence[Mapping[str, Kept]],
     answers: Answers,
 ) -> list[GradedSolutions]:
     extracted = [
@@ -185,26 +178,16 @@ def _graded(
         else pool.extracted
         for pool in pools
     ]
+    classes = answers.classes_of(extracted)
     return [
-        GradedSolutions(
-            pool,
-            tuple(correct),
-            stated,
-            tuple(classes),
-            {name: kept for name, (kept, _) in said.items()},
-            {name: spend for name, (_, spend) in said.items()},
-        )
-        for pool, correct, stated, classes, said in zip(
-            pools, grades, extracted, answers.classes_of(extracted), judged, strict=True
-        )
+        GradedSolutions(pool, tuple(correct), stated, tuple(alike), scored)
+        for pool, correct, stated, alike, scored in zip(pools, grades, extracted, classes, said, strict=True)
     ]
 
 
-def _curves(
-    names: Sequence[str], graded: Sequence[GradedSolutions], reduce: Sequence[str]
-) -> dict[str, tuple[str, Reduce | None]]:
-    """Each curve's name, with the scorer and the reducer that make it; None is the scorer's own."""
-    curves: dict[str, tuple[str, Reduce | None]] = {}
+def _curves(names: Sequence[str], graded: Sequence[GradedSolutions], reduce: Sequence[str]) -> dict[str, Curve]:
+    """The curves by their names."""
+    curves: dict[str, Curve] = {}
     for name in names:
         in_steps = any((~np.isnan(row)).sum() > 1 for pool in graded for row in pool.said[name].scores.steps)
         if reduce and in_steps:
@@ -212,11 +195,6 @@ def _curves(
         else:
             curves[name] = (name, None)
     return curves
-
-
-def _values(pool: GradedSolutions, scorer: str, how: Reduce | None) -> npt.NDArray[np.float64]:
-    kept = pool.said[scorer]
-    return kept.values if how is None else kept.scores.with_reduce(how).values().astype(np.float64)
 
 
 def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | None]]:

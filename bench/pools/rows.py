@@ -13,8 +13,10 @@ from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
 from bench.stats.curves import GradedPool
 from verifiers.interface.files import Row, json_line, replace_text
-from verifiers.interface.scoring import FloatArray, Spend
+from verifiers.interface.scoring import ZERO, FloatArray, Reduce
 from verifiers.interface.solution import Solution
+
+Curve = tuple[str, Reduce | None]  # the scorer and the reducer that make it; None is the scorer's own
 
 # Where a solution stands comes first in the rows of saved pools.
 _PLACE: Row = dict.fromkeys(("problem", "strategy", "n", "index"))
@@ -29,20 +31,23 @@ class GradedSolutions:
     answers: tuple[str | None, ...]
     classes: tuple[int, ...]
     said: Mapping[str, Kept]
-    judged: Mapping[str, Spend]
 
-    def pool(self, values: dict[str, npt.NDArray[np.float64]], judged: dict[str, Spend]) -> GradedPool:
-        """As curves are read off it, with the values of each of them; what sampling cost is not known."""
+    def pool(self, curves: Mapping[str, Curve]) -> GradedPool:
+        """What these curves are read off; what sampling cost is not known."""
         return GradedPool(
             self.saved.problem.id,
             correct=np.array([c is True for c in self.correct], dtype=np.float64),
             finished=np.array([s.finished for s in self.saved.solutions], dtype=np.bool_),
             classes=self.classes,
-            values=values,
-            drawn=Spend(),
-            judged=judged,
+            values={name: _values(self.said[scorer], how) for name, (scorer, how) in curves.items()},
+            drawn=ZERO,
+            judged={name: self.said[scorer].spend for name, (scorer, _) in curves.items()},
             kinds=[(tuple(step.text for step in s.steps), s.stop) for s in self.saved.solutions],
         )
+
+
+def _values(kept: Kept, how: Reduce | None) -> npt.NDArray[np.float64]:
+    return kept.values if how is None else kept.scores.with_reduce(how).values().astype(np.float64)
 
 
 def write_pool_rows(out: Path, graded: Sequence[GradedSolutions], separator: str) -> None:

@@ -1,10 +1,9 @@
 """The curves of a report: the points of `points.jsonl`, named and in order."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.files.rows import PointRow, ResultRow
+from bench.files.rows import PointRow, ResultRow, grouped
 from bench.report.folder import Folder
 from bench.stats.intervals import mean_interval
 from verifiers.interface.files import Row
@@ -30,29 +29,26 @@ class Curve:
     points: tuple[PointRow, ...]
 
     @property
-    def label(self) -> str:
-        """What a reader sees.
-
-        >>> Curve(0, ("best_of_n", "orm"), ()).label
-        'Best-of-N (orm)'
-        """
-        strategy, scorer = self.key
-        name = _NAMES.get(strategy, strategy.replace("_", " "))
-        return name if scorer is None else f"{name} ({scorer})"
-
-    @property
     def reference(self) -> bool:
         """Whether it is no strategy but a bound: the share of problems where any sample is right."""
         return self.key[0] == "pass@n"
+
+
+def label_of(strategy: str, scorer: str | None) -> str:
+    """What a reader sees of a curve's name.
+
+    >>> label_of("best_of_n", "orm"), label_of("pass@n", None)
+    ('Best-of-N (orm)', 'any sample right (pass@N)')
+    """
+    name = _NAMES.get(strategy, strategy.replace("_", " "))
+    return name if scorer is None else f"{name} ({scorer})"
 
 
 def read_curves(folders: Sequence[Folder]) -> list[Curve]:
     """Every curve of every run."""
     curves = []
     for run, folder in enumerate(folders):
-        groups: dict[Key, list[PointRow]] = defaultdict(list)
-        for point in folder.points or _points_of(folder.results):
-            groups[point.strategy, point.scorer].append(point)
+        groups = grouped(folder.points or _points_of(folder.results), lambda point: (point.strategy, point.scorer))
         curves += [Curve(run, key, tuple(sorted(rows, key=lambda r: r.n))) for key, rows in groups.items()]
     return curves
 
@@ -65,7 +61,7 @@ def curve_record(curve: Curve, kinds: Sequence[Key]) -> Row:
         "kind": kinds.index(curve.key),
         "strategy": curve.key[0],
         "scorer": curve.key[1],
-        "label": curve.label,
+        "label": label_of(*curve.key),
         "reference": curve.reference,
         "points": points,
     }
@@ -85,11 +81,8 @@ def cost_of(point: PointRow, axis: str) -> float:
 
 def _points_of(results: Sequence[ResultRow]) -> list[PointRow]:
     """The points of a run that has no `points.jsonl`; what its rows do not hold stays unknown."""
-    groups: dict[tuple[str, str | None, int], list[ResultRow]] = defaultdict(list)
-    for row in results:
-        groups[row.strategy, row.scorer, row.n].append(row)
     points = []
-    for (strategy, scorer, n), rows in groups.items():
+    for (strategy, scorer, n), rows in grouped(results, lambda row: (row.strategy, row.scorer, row.n)).items():
         accuracy, low, high = mean_interval([row.correct for row in rows])
         costs = {name: sum(getattr(r, name) for r in rows) / len(rows) for name in ("flops", *_TOKENS[1:3])}
         points.append(PointRow(strategy, scorer, n, accuracy, low, high, len(rows), **costs))

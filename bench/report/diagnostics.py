@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from bench.diagnostics.label_quality import auc, judged, quality_of
 from bench.diagnostics.reliability import expected_calibration_error, reliability
+from bench.files.rows import grouped
 from bench.report.curves import Curve
 from bench.report.folder import Folder
 from bench.stats.intervals import mean_interval
@@ -69,9 +70,7 @@ def _agreement(rows: Sequence[tuple[float, float, str]]) -> Row:
 
 def _auc_within(scores: npt.NDArray[Any], labels: npt.NDArray[Any], problems: Sequence[str]) -> Row | None:
     """The chance that a right solution scores above a wrong one of the same problem, a mean over problems."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, problem in enumerate(problems):
-        rows[problem].append(i)
+    rows = grouped(range(len(problems)), lambda i: problems[i])
     mixed = [places for places in rows.values() if 0 < labels[places].sum() < len(places)]
     if not mixed:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, json_number
+from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, grouped, json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
 from verifiers.grading.thinking import thought_steps
@@ -84,12 +84,8 @@ def _gaps(drawn: Iterable[SampleRow], scores: Iterable[ScoreRow]) -> dict[str, f
 def detail_record(rows: ProblemRows) -> Row:
     """All of a problem; texts stand once in `texts`, and steps are places in it."""
     texts: dict[str, int] = {}  # beam searches repeat the same steps over and over
-    samples: dict[tuple[str, str | None, int], list[SampleRow]] = defaultdict(list)
-    for row in rows.samples:
-        samples[row.strategy, row.scorer, row.n].append(row)
-    trees: dict[tuple[str, int], list[TreeRow]] = defaultdict(list)
-    for node in rows.trees:
-        trees[node.scorer, node.n].append(node)
+    samples = grouped(rows.samples, lambda row: (row.strategy, row.scorer, row.n))
+    trees = grouped(rows.trees, lambda node: (node.scorer, node.n))
     return {
         "prompt": _prompt_record(rows.problem.prompt),
         "answer": rows.problem.answer,

@@ -78,21 +78,13 @@ class RunPlan:
             contests += [Contest(strategy, name) for name in ([scorer] if colon else self.scorers)]
         return list(dict.fromkeys(contests))
 
-    def sizes(self) -> list[int]:
-        """The numbers of samples on the curves: powers of two up to n, and n.
-
-        >>> RunPlan("chain", "tiny:policy", {}, (), 12).sizes()
-        [1, 2, 4, 8, 12]
-        """
-        return sizes_to(self.n)
-
     def beams(self) -> list[tuple[int, int, int]]:
         """(candidates a step, width, expand) of each beam; as many candidates a step as there are samples.
 
         >>> RunPlan("chain", "tiny:policy", {}, (), 16).beams()
         [(1, 1, 1), (2, 1, 2), (4, 1, 4), (8, 2, 4), (16, 4, 4)]
         """
-        shapes = [(n, max(1, n // self.expand), min(n, self.expand)) for n in self.sizes()]
+        shapes = [(n, max(1, n // self.expand), min(n, self.expand)) for n in sizes_to(self.n)]
         return [(n, width, expand) for n, width, expand in shapes if n == width * expand]
 
     def sampling(self, default: Sampling) -> Sampling:
@@ -106,7 +98,7 @@ class RunPlan:
 
 
 def sizes_to(n: int) -> list[int]:
-    """Powers of two up to n, and n.
+    """The numbers of samples on a run's curves: powers of two up to n, and n.
 
     >>> sizes_to(12)
     [1, 2, 4, 8, 12]

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.stats.contest import Contest
+from bench.files.rows import grouped
+from bench.report.curves import label_of
 from bench.stats.curves import ANY_RIGHT, Point
 
 _LINES = ("-", "--", ":", "-.")
 _MOST_BANDS = 10
 _COLUMN = 22  # lines of names in a column of the legend
+_LABEL = 44  # characters in a line of a name
 
 
 def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
@@ -20,11 +22,9 @@ def plot(points: Sequence[Point], path: Path, *, title: str) -> None:
 
     Up to ten of them have their interval bands; of more these would hide the curves.
     """
-    curves: dict[Contest, list[Point]] = {}
-    for point in points:
-        curves.setdefault(point.contest, []).append(point)
+    curves = grouped(points, lambda point: point.contest)
     by_flops = all(p.spend.flops > 0 for p in points)
-    names = {contest: _label(contest) for contest in curves}
+    names = {c: textwrap.fill(label_of(c.strategy, c.scorer), _LABEL) for c in curves}
     lines = sum(name.count("\n") + 1 for name in names.values())
     columns = -(-lines // _COLUMN)
     longest = max(len(line) for name in names.values() for line in name.split("\n"))
@@ -73,10 +73,3 @@ def _looks() -> Iterator[dict[str, Any]]:
             "marker": MARKERS[(place + turn) % len(MARKERS)],
             "linestyle": _LINES[turn % len(_LINES)],
         }
-
-
-def _label(contest: Contest) -> str:
-    if contest == ANY_RIGHT:
-        return "any sample right (pass@N)"
-    name = contest.strategy.replace("_", " ").replace("best of n", "Best-of-N").replace("self c", "self-c")
-    return textwrap.fill(name if contest.scorer is None else f"{name} ({contest.scorer})", 44)

@@ -7,7 +7,7 @@ import numpy as np
 from bench.files.rows import SampleRow, by_problem
 from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
-from bench.runs.plan import RunPlan
+from bench.runs.plan import RunPlan, sizes_to
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.contest import Contest
@@ -37,7 +37,7 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
                 kinds=[(row.steps, row.stop) for row in rows],
             )
-            outcomes += pool_outcomes(pool, pooled, plan.sizes(), seed=plan.seed)
+            outcomes += pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed)
         for contest in contests:
             if contest.strategy == "beam_search":
                 outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -59,23 +60,15 @@ def _format_notes(folder: RunFolder, sampling: Sampling) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    """The models of a run, those that its open units need."""
-
-    policy: Policy | None
-    scorers: dict[str, Scorer]
-
-
-@dataclass(frozen=True, slots=True)
 class _Unit:
-    """Work that is committed as a whole: `work` does it with the models."""
+    """What is committed as a whole: `work` does it, with the policy and the scorer where it needs them."""
 
     name: str
     label: str
     weight: int  # for the progress bar: samples, roughly
     samples: bool  # whether it needs the policy
     scorer: str | None
-    work: Callable[[_Parts], None]
+    work: Callable[[Any, Any], None]
 
 
 def _work_off(units: Sequence[_Unit], plan: RunPlan, progress: bool) -> None:
@@ -85,13 +78,13 @@ def _work_off(units: Sequence[_Unit], plan: RunPlan, progress: bool) -> None:
         policy = load_policy(plan.policy, dtype=plan.dtype) if any(unit.samples for unit in units) else None
         if isinstance(policy, AbstractContextManager):  # an engine, which is to be stopped
             stack.enter_context(policy)
-        parts = _Parts(policy, {name: load_scorer(plan.scorers[name]) for name in needed})
+        scorers: dict[str | None, Scorer] = {name: load_scorer(plan.scorers[name]) for name in needed}
         total = sum(unit.weight for unit in units)
         # Without a terminal there is no bar: a log wants the table, and an error wants a line of its own.
         bar = stack.enter_context(tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR))
         for unit in units:
             bar.set_postfix_str(unit.label)
-            unit.work(parts)
+            unit.work(policy, scorers.get(unit.scorer))
             bar.update(unit.weight)
 
 
@@ -125,9 +118,8 @@ class _Chunk:
     number: int
     problems: Sequence[Problem]
 
-    def sample(self, parts: _Parts) -> None:
-        assert parts.policy is not None
-        drawn = search.sample(self.problems, parts.policy, n=self.plan.n, sampling=self.sampling, seed=self.plan.seed)
+    def sample(self, policy: Policy, _: None) -> None:
+        drawn = search.sample(self.problems, policy, n=self.plan.n, sampling=self.sampling, seed=self.plan.seed)
         pools = [sample_rows(self.task, result, "sample", None, self.plan.n) for result in drawn]
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
@@ -135,21 +127,17 @@ class _Chunk:
         record = spend_record(drawn) | {"classes": dict(zip((p.id for p in self.problems), classes, strict=True))}
         self.folder.commit(pool_unit(self.number), record, samples=rows)
 
-    def score(self, name: str, parts: _Parts) -> None:
+    def score(self, name: str, _: Policy | None, scorer: Scorer) -> None:
         pools = by_problem(self.folder.samples(pool_unit(self.number)))
-        scored = search.score(
-            [(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], parts.scorers[name]
-        )
+        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], scorer)
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        self.folder.commit(score_unit(self.number, name), _record(name, parts, scored), scores=rows)
+        self.folder.commit(score_unit(self.number, name), _record(name, scorer, scored), scores=rows)
 
-    def beam(self, name: str, n: int, width: int, expand: int, parts: _Parts) -> None:
-        assert parts.policy is not None
-        scorer = parts.scorers[name]
+    def beam(self, name: str, n: int, width: int, expand: int, policy: Policy, scorer: Scorer) -> None:
         try:
             results = search.beam_search(
                 self.problems,
-                parts.policy,
+                policy,
                 scorer,
                 width=width,
                 expand=expand,
@@ -170,10 +158,10 @@ class _Chunk:
             samples += rows
             scores += score_rows(result, rows, name)
             trees += tree_rows(result, name, n)
-        record = _record(name, parts, results)
+        record = _record(name, scorer, results)
         self.folder.commit(beam_unit(self.number, name, n), record, samples=samples, scores=scores, trees=trees)
 
 
-def _record(name: str, parts: _Parts, results: Sequence[search.SearchResult]) -> Row:
+def _record(name: str, scorer: Scorer, results: Sequence[search.SearchResult]) -> Row:
     """What the journal keeps of a scorer's work; a finished run is shown again without its models."""
-    return {"scorer": name, "separator": separator_of(parts.scorers[name]), **spend_record(results)}
+    return {"scorer": name, "separator": separator_of(scorer), **spend_record(results)}
