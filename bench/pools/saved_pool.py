@@ -16,13 +16,14 @@ from bench.pools.recorded_scores import Entry, recorded_scores
 from bench.pools.shapes.golds import gold_of, golds_in
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
-from bench.pools.shapes.stops import UNKNOWN, WORDS, stop_of
+from bench.pools.shapes.stops import UNKNOWN, stop_of
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
+_STOPS = (*Stop, "stop", "max_tokens", "abort", "error", "content_filter", "tool_calls")  # those that a message names
 NOT_MADE = "no text was recorded"  # the reason of a solution that is null
 
 
@@ -239,6 +240,10 @@ def _prompt(where: str, row: Row) -> str | tuple[Message, ...]:
 def _gold(where: str, row: Row, *, of_a_run: bool) -> str | None:
     """The gold answer as a text, None where there is none; a run's is as its task read it."""
     found = row.get("answer") if of_a_run else gold_of(row.get("answer"))
+    if isinstance(found, dict):
+        inner = next((key for key, value in found.items() if isinstance(value, str | int | float)), None)
+        hint = f"; try --columns answer=answer.{inner}" if inner else ""
+        raise BadInput(f"{where}: 'answer' is an object of {', '.join(map(repr, found))}; text was expected{hint}")
     return None if found is None else after_hashes(text_field(where, {"answer": found}, ("answer",))) or None
 
 
@@ -256,7 +261,7 @@ def _solution(where: str, fields: Row) -> Solution:
     found = "eos" if fields.get("stop") in (None, "") else fields["stop"]
     stop = stop_of(found) if isinstance(found, str) else None
     if stop is None:
-        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(WORDS)}, or null for eos")
+        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(_STOPS)}, or null for eos")
     if fields.get("text") is None and fields.get("steps") is None and fields.keys() & {"text", "steps"}:
         # Nothing was made, or a cut came before any text, as where thinking used up all tokens.
         reason = f"recorded as {found}" if stop is Stop.FAILED else NOT_MADE
