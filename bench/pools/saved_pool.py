@@ -93,15 +93,17 @@ def read_pools(
 
     A row is `{"id", "prompt", "answer", "solutions": [{"text", "correct", "stop", ...}]}`; only
     "prompt" and the texts are required, the prompt may be a list of messages, a solution may be a plain string, and
-    "steps", a list of texts, may stand in the place of "text". What solutions have may also stand beside them as
-    lists of the same length; an object's own field wins. "answer" is a text or a number (of GSM8K's texts what
-    follows the last "####"), "correct" true, false, 1, 0 or null, and "stop" a member of `verifiers.Stop` or an
-    engine's word ("stop", "abort", ...); without one a solution counts as finished. A row without "solutions" is
-    itself one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's.
-    Scores are what a solution has in an object "scores", a number or one a step, or, where no solution has such an
-    object, every other field that holds numbers and nothing else (see `bench.pools.recorded_scores`). `columns` maps
-    these names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
-    and a name in `columns` that matches nothing.
+    "steps", a list of texts, may stand in the place of "text". Rows of other shapes that are known (see
+    `bench.pools.shapes` and docs/pools.md) are read as such rows; our own names win. What solutions have may also stand
+    beside them as lists of the same length; an object's own field wins. "answer" is a text, a number or a list of one;
+    of a whole solution it is what is boxed or follows the last "####". "correct" is true, false, 1, 0 or null, and
+    "stop" a member of `verifiers.Stop` or an engine's word ("stop", "max_tokens", ...); without one a solution counts
+    as finished. A null solution is a failed one. A row without "solutions" is itself one solution. Rows with the same
+    id, or without ids with the same prompt and answer, are one problem's. Scores are what a solution has in an object
+    "scores", a number or one a step, or, where no solution has such an object, every other field that holds numbers and
+    nothing else, and counts or sets nothing (see `bench.pools.recorded_scores`). `columns` maps these names to those of
+    the sources, or to paths such as "doc.answer", runs excepted. Raises BadInput for a row that is not so, a source given twice, and a
+    name in `columns` that matches nothing.
     """
     check_limit(limit)
     names = dict(columns or {})
