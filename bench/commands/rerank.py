@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns",
         type=columns,
-        help="names in the pools that are not known, such as prompt=frage,answer=doc.answer; of id, prompt, answer, solutions, text, "
-        "steps, correct, stop, scores",
+        help="names in the pools that are not known, such as prompt=frage,answer=doc.answer; of id, prompt, answer, "
+        "solutions, text, steps, correct, stop, scores",
     )
     parser.add_argument(
         "--reduce",

@@ -102,8 +102,8 @@ def read_pools(
     id, or without ids with the same prompt and answer, are one problem's. Scores are what a solution has in an object
     "scores", a number or one a step, or, where no solution has such an object, every other field that holds numbers and
     nothing else, and counts or sets nothing (see `bench.pools.recorded_scores`). `columns` maps these names to those of
-    the sources, or to paths such as "doc.answer", runs excepted. Raises BadInput for a row that is not so, a source given twice, and a
-    name in `columns` that matches nothing.
+    the sources, or to paths such as "doc.answer", runs excepted. Raises BadInput for a row that is not so, a source
+    given twice, and a name in `columns` that matches nothing.
     """
     check_limit(limit)
     names = dict(columns or {})
