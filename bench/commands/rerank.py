@@ -18,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pools",
         nargs="+",
         metavar="POOL",
-        help="a .jsonl(.gz) or .parquet file, a run's folder, or a data set's name and split (owner/name:split)",
+        help="a .jsonl, .json, .csv (each also .gz), .parquet or .eval file, a run's folder, or a data set's name and "
+        "split (owner/name:split); docs/pools.md lists the shapes that are known",
     )
     parser.add_argument(
         "--columns",
         type=columns,
-        help="names in the pools, such as prompt=problem,solutions=samples; of id, prompt, answer, solutions, text, "
-        "steps, correct, stop, scores",
+        help="names in the pools that are not known, such as prompt=frage,answer=doc.answer; of id, prompt, answer, "
+        "solutions, text, steps, correct, stop, scores",
     )
     parser.add_argument(
         "--reduce",

@@ -76,6 +76,10 @@ def _document_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
     """The rows of a document: it is a list of them, keeps one, names them by their ids, or is a row itself."""
+    if isinstance(found, dict) and (columns := _columns_in(found)):
+        count = len(next(iter(columns.values())))
+        yield from ((f"{path}[{i}]", {name: values[i] for name, values in columns.items()}) for i in range(count))
+        return
     if isinstance(found, dict) and found:
         if all(isinstance(row, dict) and row for row in found.values()) and set.intersection(*map(set, found.values())):
             yield from ((f"{path}: {name!r}", {"id": name, **row}) for name, row in found.items())
@@ -89,6 +93,21 @@ def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise BadInput(f"{path}: a list of objects was expected")
     yield from ((f"{path}[{i}]", row) for i, row in enumerate(found))
+
+
+def _columns_in(found: Row) -> dict[str, list[Any]]:
+    """The columns of a document that holds a table column by column, as pandas writes it; else nothing."""
+    columns = list(found.values())
+    if len(columns) < 2:
+        return {}
+    if all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        numbered = all(place.isdecimal() for place in columns[0]) and not all(name.isdecimal() for name in found)
+        return {name: list(column.values()) for name, column in found.items()} if numbered else {}
+    # Lists of messages are a row's own.
+    plain = all(
+        isinstance(column, list) and not any("role" in x for x in column if isinstance(x, dict)) for column in columns
+    )
+    return found if plain and len({len(column) for column in columns}) == 1 and columns[0] else {}
 
 
 def _is_row(found: Row) -> bool:

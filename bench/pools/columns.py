@@ -7,6 +7,7 @@ from typing import Any
 from bench.inputs.rows import Row
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.known import own_form
+from bench.pools.shapes.names import STOPS
 from bench.pools.shapes.solutions import own_solution
 from bench.pools.shapes.texts import decoded
 from verifiers.interface.errors import BadArgument, BadInput
@@ -114,7 +115,8 @@ class Columns:
         beside = {name: values for name, values in own.items() if isinstance(values, list)}
         for name in OF_SOLUTIONS:
             if name in beside and len(beside[name]) != count:
-                shown = self.names.get(name, name)
+                others = [theirs for theirs in STOPS if theirs in self.seen] if name == "stop" else []
+                shown = self.names.get(name, (others or [name])[0])
                 raise BadInput(f"{where}: {len(beside[name])} of {shown!r} for {count} solutions: give one each")
         if "scores" in beside:
             beside["scores"] = [_named(self.names.get("scores", "score"), value) for value in beside["scores"]]

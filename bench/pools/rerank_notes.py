@@ -64,6 +64,9 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
             f"{', '.join(n for n in aside if aside[n] == why)} ({why})" for why in dict.fromkeys(aside.values())
         )
         yield f"not taken as scores: {named}; --columns scores=NAME takes one as it is"
+    prompts = Counter((pool.problem.prompt, pool.problem.answer) for pool in pools)
+    if same := sum(n for n in prompts.values() if n > 1):
+        yield f"{same} of {len(pools)} pools have the prompt and the gold answer of another, under an id of their own"
     several = [pool for pool in pools if pool.golds > 1]
     if several:
         yield f"{_problems(several)} {_have(several)} several gold answers, of which the first counts"
@@ -82,8 +85,8 @@ def _notes_on_golds(pools: Sequence[SavedPool], answers: Answers) -> Iterator[st
     lost = [pool for pool in pools if pool.problem.answer not in known]
     if lost:
         yield (
-            f"{_problems(lost)} {_have(lost)} a gold answer that cannot be read, such as {_shown(lost[0])}; no answer is "
-            "equal to it, or the same text alone"
+            f"{_problems(lost)} {_have(lost)} a gold answer that cannot be read, such as {_shown(lost[0])}; no answer "
+            "is equal to it, or the same text alone"
         )
     prose = [pool for pool in pools if pool not in lost and is_prose(pool.problem.answer or "")]
     if prose:

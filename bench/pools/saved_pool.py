@@ -16,13 +16,14 @@ from bench.pools.recorded_scores import Entry, recorded_scores
 from bench.pools.shapes.golds import gold_of, golds_in
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
-from bench.pools.shapes.stops import UNKNOWN, WORDS, stop_of
+from bench.pools.shapes.stops import UNKNOWN, stop_of
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
+_STOPS = (*Stop, "stop", "max_tokens", "abort", "error", "content_filter", "tool_calls")  # those that a message names
 NOT_MADE = "no text was recorded"  # the reason of a solution that is null
 
 
@@ -92,15 +93,17 @@ def read_pools(
 
     A row is `{"id", "prompt", "answer", "solutions": [{"text", "correct", "stop", ...}]}`; only
     "prompt" and the texts are required, the prompt may be a list of messages, a solution may be a plain string, and
-    "steps", a list of texts, may stand in the place of "text". What solutions have may also stand beside them as
-    lists of the same length; an object's own field wins. "answer" is a text or a number (of GSM8K's texts what
-    follows the last "####"), "correct" true, false, 1, 0 or null, and "stop" a member of `verifiers.Stop` or an
-    engine's word ("stop", "abort", ...); without one a solution counts as finished. A row without "solutions" is
-    itself one solution. Rows with the same id, or without ids with the same prompt and answer, are one problem's.
-    Scores are what a solution has in an object "scores", a number or one a step, or, where no solution has such an
-    object, every other field that holds numbers and nothing else (see `bench.pools.recorded_scores`). `columns` maps
-    these names to those of the sources, runs excepted. Raises BadInput for a row that is not so, a source given twice,
-    and a name in `columns` that matches nothing.
+    "steps", a list of texts, may stand in the place of "text". Rows of other shapes that are known (see
+    `bench.pools.shapes` and docs/pools.md) are read as such rows; our own names win. What solutions have may also stand
+    beside them as lists of the same length; an object's own field wins. "answer" is a text, a number or a list of one;
+    of a whole solution it is what is boxed or follows the last "####". "correct" is true, false, 1, 0 or null, and
+    "stop" a member of `verifiers.Stop` or an engine's word ("stop", "max_tokens", ...); without one a solution counts
+    as finished. A null solution is a failed one. A row without "solutions" is itself one solution. Rows with the same
+    id, or without ids with the same prompt and answer, are one problem's. Scores are what a solution has in an object
+    "scores", a number or one a step, or, where no solution has such an object, every other field that holds numbers and
+    nothing else, and counts or sets nothing (see `bench.pools.recorded_scores`). `columns` maps these names to those of
+    the sources, or to paths such as "doc.answer", runs excepted. Raises BadInput for a row that is not so, a source
+    given twice, and a name in `columns` that matches nothing.
     """
     check_limit(limit)
     names = dict(columns or {})
@@ -239,6 +242,10 @@ def _prompt(where: str, row: Row) -> str | tuple[Message, ...]:
 def _gold(where: str, row: Row, *, of_a_run: bool) -> str | None:
     """The gold answer as a text, None where there is none; a run's is as its task read it."""
     found = row.get("answer") if of_a_run else gold_of(row.get("answer"))
+    if isinstance(found, dict):
+        inner = next((key for key, value in found.items() if isinstance(value, str | int | float)), None)
+        hint = f"; try --columns answer=answer.{inner}" if inner else ""
+        raise BadInput(f"{where}: 'answer' is an object of {', '.join(map(repr, found))}; text was expected{hint}")
     return None if found is None else after_hashes(text_field(where, {"answer": found}, ("answer",))) or None
 
 
@@ -256,7 +263,7 @@ def _solution(where: str, fields: Row) -> Solution:
     found = "eos" if fields.get("stop") in (None, "") else fields["stop"]
     stop = stop_of(found) if isinstance(found, str) else None
     if stop is None:
-        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(WORDS)}, or null for eos")
+        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(_STOPS)}, or null for eos")
     if fields.get("text") is None and fields.get("steps") is None and fields.keys() & {"text", "steps"}:
         # Nothing was made, or a cut came before any text, as where thinking used up all tokens.
         reason = f"recorded as {found}" if stop is Stop.FAILED else NOT_MADE

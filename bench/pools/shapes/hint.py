@@ -28,7 +28,7 @@ _LIKE = {
 }
 _TAKEN = {
     "prompt": ("prompt", *PROMPTS),
-    "answer": ("answer", *ANSWERS),
+    "answer": ("answer", *(name for name in ANSWERS if name != "solution")),
     "solutions": ("solutions", "text", "steps", *SOLUTIONS, *ONE_SOLUTION, *OPTIONS),
 }
 
@@ -41,6 +41,10 @@ def fitting(given: Row, missing: Collection[str]) -> str:
     >>> fitting({"question": "2+2?", "response": "4", "is_ok": "4", "acc": 1.0}, ["answer"])
     '; try --columns correct=acc'
     """
+    if "custom_id" in given and "prompt" in missing:
+        return "; a batch's output holds no prompts: add 'prompt' and 'answer' to each line, by its 'custom_id'"
+    if "resps" in given and "solutions" in missing:
+        return "; its 'resps' are log-likelihoods of choices, and no texts to choose from"
     taken = {name for ours, names in _TAKEN.items() if ours not in missing for name in names} | {"id", *IDS, *STOPS}
     columns = {name: value for name, value in _columns(given) if name.partition(".")[0] not in taken}
     lists = [name for name, value in columns.items() if isinstance(value, list)]
@@ -70,6 +74,10 @@ def fitting(given: Row, missing: Collection[str]) -> str:
             find("correct", verdicts, also_unlike=False)
         if not {"answer", "correct"} & found.keys():
             find("answer", by_length)
+    if "solutions" in missing and not {"solutions", "text"} & found.keys() and "answer" not in missing:
+        golds = [name for name in ANSWERS if isinstance(given.get(name), str | int | float | list)]
+        if "answer" in given and golds:  # which was taken for the gold one
+            found |= {"text": "answer", "answer": golds[0]}
     order = ("prompt", "solutions", "text", "answer", "correct")
     pairs = [f"{ours}={found[ours]}" for ours in order if ours in found]
     return f"; try --columns {','.join(pairs)}" if pairs else ""

@@ -18,8 +18,8 @@ def inspect(row: Row) -> Row | None:
     {'named': '1', 'prompt': '2+2?', 'answer': '4', 'solutions': [{'text': 'It is 4'}]}
     """
     row = {name: decoded(value) if name in _OBJECTS else value for name, value in row.items()}
-    of_a_sample = isinstance(row.get("output"), dict) or {"epoch", "messages"} <= row.keys()
-    if not {"input", "target"} <= row.keys() or not of_a_sample:
+    of_a_sample = {"target", "epoch", "scores"} & row.keys()
+    if "input" not in row or not of_a_sample or not (isinstance(row.get("output"), dict) or "messages" in row):
         return None
     if row.get("attachments"):  # what is long, or stands in several places, is kept beside
         row = {name: _attached(value, row["attachments"]) for name, value in row.items() if name != "attachments"}
@@ -27,7 +27,7 @@ def inspect(row: Row) -> Row | None:
     solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
     prompt = row["input"]
     kept = {"named": str(row["id"])} if row.get("id") is not None else {}
-    return kept | {"prompt": prompt, "answer": row["target"], "solutions": solutions}
+    return kept | {"prompt": prompt, "answer": row.get("target"), "solutions": solutions}
 
 
 def _solutions(row: Row, output: Row) -> list[Row]:

@@ -6,6 +6,7 @@ from bench.inputs.rows import Row
 from bench.pools.shapes.inspect import inspect
 from bench.pools.shapes.lighteval import lighteval
 from bench.pools.shapes.lm_eval import lm_eval
+from bench.pools.shapes.names import ANSWERS, EQUAL, IDS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS, VERDICTS
 from bench.pools.shapes.openai import openai
 from bench.pools.shapes.plain import has_solutions, plain
 from bench.pools.shapes.trainers import verl
@@ -14,6 +15,7 @@ from bench.pools.shapes.vllm import vllm
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
 SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl)
 _OURS = ("id", "prompt", "answer")
+_USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}
 
 
 def own_form(row: Row) -> Row:
@@ -24,9 +26,17 @@ def own_form(row: Row) -> Row:
     >>> own_form({"doc_id": 3, "doc": {"question": "2+2?"}, "target": "4", "resps": [["4"]], "answer": "5"})
     {'named': '3', 'prompt': '2+2?', 'answer': '5', 'solutions': ['4']}
     """
+    row = _in_small_letters(row)
     if not has_solutions(row):
         found = next((found for shape in SHAPES if (found := shape(row)) is not None), None)
         if found is not None:
             ours = {name: row[name] for name in _OURS if row.get(name) is not None and name in found}
             row = found | ours
     return plain(row)
+
+
+def _in_small_letters(row: Row) -> Row:
+    """The row with the usual names in small letters: "Question" and "Model Response" are such names too."""
+    small = {name: name.strip().lower().translate(EQUAL) for name in row}
+    renamed = {name: usual for name, usual in small.items() if usual != name and usual in _USUAL and usual not in row}
+    return {renamed.get(name, name): value for name, value in row.items()} if renamed else row

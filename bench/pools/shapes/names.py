@@ -84,6 +84,7 @@ STOPS = (
     "finish",
 )
 AROUND_STOPS = ("meta_info", "details")  # objects in which they may stand
+EQUAL = str.maketrans({" ": "_", "-": "_"})  # "Model Response" is model_response
 IDS = (
     "problem_id",
     "question_id",

@@ -4,8 +4,8 @@ from typing import Any
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.names import ANSWERS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
-from bench.pools.shapes.solutions import own_solution, solutions_in, with_verdict
-from bench.pools.shapes.stops import with_stop
+from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
+from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
 
 _OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
@@ -22,6 +22,8 @@ def plain(row: Row) -> Row:
     if row.get("prompt") is None:
         row = _moved(row, "prompt", next((name for name in PROMPTS if _is_prompt(row.get(name))), None))
     row = _with_talk(row)
+    if "text" in row and isinstance(row.get(UNKNOWN), list) and len(row[UNKNOWN]) == 1:  # a list of reasons of one
+        row = row | {"stop": row["stop"][0], UNKNOWN: row[UNKNOWN][0]}
     if row.get("answer") is None:
         row = _moved(row, "answer", next((name for name in ANSWERS if _is_gold(name, row.get(name))), None))
     if row.get("id") is None and "named" not in row:
@@ -61,6 +63,8 @@ def _with_solutions(row: Row) -> Row:
 
 
 def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
+    if is_of_lists(row[name]):  # which is what `datasets` makes of a list of objects
+        return _moved(row, "solutions", name)
     found = solutions_in(row[name], several=several)
     if found is None:
         return None
@@ -76,7 +80,9 @@ def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
 
 
 def _beside(rest: Row, count: int) -> Row:
-    """Lists that are written as texts beside the solutions, one each, as lists."""
+    """Lists that are written as texts beside the solutions, one each, as lists; one stop for all is that of each."""
+    if isinstance(stop := rest.get("stop"), str) and stop_of(stop) is not None:
+        rest = rest | {"stop": [stop] * count}
     return {name: value if name in _OF_PROBLEMS else _listed(value, count) for name, value in rest.items()}
 
 

@@ -48,11 +48,13 @@ def solutions_in(found: object, *, several: bool) -> list[Any] | None:
     given = decoded(found)
     if isinstance(found, str) and not (_is_list(given) if several else is_talk(given)):
         return [found]
+    if isinstance(given, int | float) and not isinstance(given, bool) and not several:
+        return [str(given)]  # a model that was asked for a number alone
     if is_talk(given):
         all_answers = several and all(map(is_of_the_model, given))
         return [text_of([turn]) for turn in given] if all_answers else [text_of(given)]
     if isinstance(given, dict):
-        return [given] if _is_wrapped(given) and not _is_of_lists(given) else None
+        return [given] if _is_wrapped(given) and given and not _all_lists(given) else None
     if not isinstance(given, list) or not _is_list(given):
         return None
     if given and all(isinstance(part, list) and not is_talk(part) for part in given):
@@ -76,8 +78,15 @@ def _is_wrapped(found: object) -> bool:
     return isinstance(found, str | dict | None)
 
 
-def _is_of_lists(found: Row) -> bool:
+def _all_lists(found: Row) -> bool:
     return all(isinstance(value, list) for value in found.values())
+
+
+def is_of_lists(found: object) -> bool:
+    """Whether it is an object of lists of one length, one object's fields at each place."""
+    if not isinstance(found, dict) or not _all_lists(found):
+        return False
+    return len({len(value) for value in found.values()}) == 1
 
 
 def _is_verdict(found: object) -> bool:

@@ -64,6 +64,8 @@ def with_stop(fields: Row) -> Row:
     for name in AROUND_STOPS:
         if isinstance(inner := fields.get(name), dict):
             fields = {key: inner[key] for key in STOPS if key in inner} | fields
+    if isinstance(own := fields.get("stop"), dict) and isinstance(own.get("type"), str):
+        fields = fields | {"stop": own["type"]}
     others = [name for name in STOPS if name in fields]
     cut = [name for name in ("truncated", "is_truncated") if isinstance(fields.get(name), bool)]
     if not others and not cut:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import warnings
 from typing import Any
 
 from bench.inputs.rows import Row
@@ -23,9 +24,12 @@ def decoded(found: object) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():  # of backslashes, in a text that is none of Python's
+            warnings.simplefilter("ignore")
+            given = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return found
+    return given if isinstance(given, list | dict) else found
 
 
 def is_talk(found: object) -> bool:
