@@ -147,9 +147,12 @@ def _number_in(extractor: Extractor) -> Extractor:
         if found is None:
             return None
         stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
+        first = first_number(stated)
+        if first is not None and number(first) == number(stated):
+            return first
         if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
             return stated or None  # of a formula, or of "5 or 6", a part is not the answer
-        return first_number(stated)
+        return first
 
     return extract
 
