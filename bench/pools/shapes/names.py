@@ -68,7 +68,6 @@ ANSWERS = (
     "answers",
     "label",
     "labels",
-    "final_answer",
     "solution",
 )
 VERDICTS = ("is_correct", "correctness", "is_right", "passed")

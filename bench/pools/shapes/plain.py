@@ -9,7 +9,7 @@ from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
 
 _OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
-_NO_NUMBERS = ("label", "labels", "solution", "reference", "final_answer")  # where a number is something else
+_NO_NUMBERS = ("label", "labels", "solution", "reference")  # where a number is something else
 
 
 def plain(row: Row) -> Row:
@@ -83,6 +83,8 @@ def _beside(rest: Row, count: int) -> Row:
     """Lists that are written as texts beside the solutions, one each, as lists; one stop for all is that of each."""
     if isinstance(stop := rest.get("stop"), str) and stop_of(stop) is not None:
         rest = rest | {"stop": [stop] * count}
+    elif isinstance(stop, list) and len(stop) != count and not any(isinstance(s, str) and stop_of(s) for s in stop):
+        rest = {name: value for name, value in rest.items() if name != "stop"}  # texts to stop at, as servers take them
     return {name: value if name in _OF_PROBLEMS else _listed(value, count) for name, value in rest.items()}
 
 

@@ -237,6 +237,9 @@ def test_a_reason_for_all_solutions_and_lists_of_one() -> None:
     for more in ({"completions": [RIGHT, WRONG]}, {"completions": [RIGHT]}, {"completion": RIGHT}):
         pools = read({"prompt": Q, "answer": GOLD, "finish_reason": "length", **more})
         assert {s.stop for s in pools[0].solutions} == {Stop.LENGTH}
+    choices = {"choices": [{"text": RIGHT, "finish_reason": "length"}, {"text": WRONG}], "stop": ["\n\n"]}
+    pools = read({"prompt": Q, "answer": GOLD, **choices})
+    assert [s.stop for s in pools[0].solutions] == [Stop.LENGTH, Stop.EOS]
     pools = read({"prompt": Q, "answer": GOLD, "response": RIGHT, "finish_reasons": ["length"]})
     assert pools[0].solutions[0].stop is Stop.LENGTH
 
