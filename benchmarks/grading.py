@@ -22,7 +22,7 @@ from math_verify import LatexExtractionConfig, parse, verify
 from verifiers.grading import arithmetic
 from verifiers.grading.answers import MATH, equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool
-from verifiers.grading.numerals import canonical, clean, number
+from verifiers.grading.notation.numerals import canonical, clean, number
 
 BAR = 10.0
 POOL = Path(__file__).parents[2] / "shared" / "data" / "genrm_pool_dev.jsonl.gz"

@@ -17,6 +17,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "verifiers/interface",
     "bench/stats",
     "policies",
+    "verifiers/grading/notation",
     "verifiers/grading",
     "search",
     "search/strategies",

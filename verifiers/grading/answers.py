@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from verifiers.grading.deciding import settle
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 from verifiers.grading.extraction import (
     Extractor,
@@ -19,7 +18,8 @@ from verifiers.grading.extraction import (
 )
 from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number, last_value
-from verifiers.grading.numerals import canonical, number
+from verifiers.grading.notation.deciding import settle
+from verifiers.grading.notation.numerals import canonical, number
 
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters

@@ -11,7 +11,7 @@ from typing import Final
 from weakref import WeakSet
 
 from verifiers.grading._worker_process import Pair, Verdict, Worker
-from verifiers.grading.numerals import LONGEST, clean
+from verifiers.grading.notation.numerals import LONGEST, clean
 from verifiers.interface.errors import check_least
 
 _PAIRS_A_THREAD: Final = 100  # fewer do not repay the start of another worker

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from verifiers.grading.numerals import DIGITS
+from verifiers.grading.notation.numerals import DIGITS
 
 _LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 

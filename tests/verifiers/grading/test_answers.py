@@ -14,7 +14,7 @@ from tests.shared_data import DATA, needs_data
 from verifiers import EXACT, GSM8K, MATH, Answers
 from verifiers.grading.answers import equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool, default_pool
-from verifiers.grading.numerals import clean
+from verifiers.grading.notation.numerals import clean
 
 TOWER = "9^{9^{9^{9}}}"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from verifiers.grading.arithmetic import differ
-from verifiers.grading.deciding import decide
-from verifiers.grading.numerals import canonical, clean, number
+from verifiers.grading.notation.arithmetic import differ
+from verifiers.grading.notation.deciding import decide
+from verifiers.grading.notation.numerals import canonical, clean, number
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from verifiers.grading.number_words import PARTS, digits_for_words
-from verifiers.grading.units import is_unit
+from verifiers.grading.notation.number_words import PARTS, digits_for_words
+from verifiers.grading.notation.units import is_unit
 
 
 def _any_of(phrases: str) -> str:

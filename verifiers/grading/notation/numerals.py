@@ -6,13 +6,13 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from verifiers.grading.choices import choice
-from verifiers.grading.clock import clock
-from verifiers.grading.intervals import as_intervals, named_set
-from verifiers.grading.number_words import SCALES
-from verifiers.grading.prose import bare
-from verifiers.grading.spelling import spell
-from verifiers.grading.units import is_unit, without_counter, without_currency, without_unit
+from verifiers.grading.notation.choices import choice
+from verifiers.grading.notation.clock import clock
+from verifiers.grading.notation.intervals import as_intervals, named_set
+from verifiers.grading.notation.number_words import SCALES
+from verifiers.grading.notation.prose import bare
+from verifiers.grading.notation.spelling import spell
+from verifiers.grading.notation.units import is_unit, without_counter, without_currency, without_unit
 
 LONGEST: Final = 10_000  # characters; a longer answer is compared as it stands
 _LONGEST_NUMBER: Final = 1_000  # characters; bounds the integers made here well below CPython's limit

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from verifiers.grading.arithmetic import differ
-from verifiers.grading.choices import Choice, choice, letter, same_letter
-from verifiers.grading.clock import clock, hour, names_its_half
-from verifiers.grading.numerals import POINTS, Number, canonical, clean, number
-from verifiers.grading.shapes import Pair, Settled, compare, shape
+from verifiers.grading.notation.arithmetic import differ
+from verifiers.grading.notation.choices import Choice, choice, letter, same_letter
+from verifiers.grading.notation.clock import clock, hour, names_its_half
+from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
+from verifiers.grading.notation.shapes import Pair, Settled, compare, shape
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
 _DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one

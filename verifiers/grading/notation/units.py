@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from verifiers.grading.number_words import NUMBER_WORDS, SCALES
+from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
 _NAMES: Final = (
     "cm|mm|km|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB"

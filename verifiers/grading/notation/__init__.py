@@ -1,0 +1,1 @@
+"""How answers are written: numbers, units, words, choices and spellings of mathematics, read without algebra."""
