@@ -70,12 +70,7 @@ def is_the_pool(pools: list[SavedPool]) -> None:
         ("x_goldboxed.jsonl", 1 / 2, None),
         ("bystander.jsonl", 2 / 3, "not taken as scores: num_tokens, seed, temperature"),
         ("strscore.jsonl", 1 / 2, None),
-        pytest.param(
-            "think.jsonl",
-            1 / 3,
-            None,
-            marks=pytest.mark.xfail(strict=False, reason="MATH.extract is taught what thinking is on another branch"),
-        ),
+        ("think.jsonl", 1 / 3, None),
     ],
 )
 def test_the_shared_cases(name: str, expected: float, said: str | None) -> None:
