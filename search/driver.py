@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
@@ -20,6 +20,9 @@ from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem, Solution, Stop, failed
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -86,13 +89,12 @@ def drive(
     check_unique_ids(run.problem.id for run in runs)
     calls = _Calls(remembering(policy), scorers, sampling, seed)
     deadline = None if budget.seconds is None else time.monotonic() + budget.seconds
-    from tqdm import tqdm
-
-    bar: tqdm[NoReturn] = tqdm(total=len(runs), unit="problem", desc="search", disable=not progress)
+    bar = _progress_bar(len(runs)) if progress else None
     for run in runs:
         run.send(None)
     while active := [run for run in runs if run.result is None]:
-        bar.update(len(runs) - len(active) - bar.n)
+        if bar is not None:
+            bar.update(len(runs) - len(active) - bar.n)
         for until in ("step", "end"):
             asking = [r for r in active if isinstance(r.request, Extend) and r.request.until == until]
             if asking:
@@ -104,9 +106,16 @@ def drive(
         unknown = [r for r in active if isinstance(r.request, Score) and r.request.by not in scorers]
         if unknown:
             raise ValueError(f"a strategy asked for the scorer {unknown[0].request!r}: there are {sorted(scorers)}")
-    bar.update(len(runs) - bar.n)
-    bar.close()
+    if bar is not None:
+        bar.update(len(runs) - bar.n)
+        bar.close()
     return [run.result for run in runs if run.result is not None]
+
+
+def _progress_bar(total: int) -> "tqdm[NoReturn]":
+    from tqdm import tqdm  # which starts a thread
+
+    return tqdm(total=total, unit="problem", desc="search")
 
 
 def _answer_extend(

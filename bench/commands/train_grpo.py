@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("weight-decay", ""),
     ):
         default = getattr(_DEFAULT, name.replace("-", "_"))
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=what or None)
+        parser.add_argument(
+            f"--{name}", type=int if default is None else type(default), default=default, help=what or None
+        )
     parser.add_argument("--temperature", type=float, help="default: the task's")
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
     parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")

@@ -80,7 +80,8 @@ def rerank(
     }
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
-        (out / "config.toml").touch()  # a killed command's folder is one of ours
+        if not (out / "config.toml").exists():
+            _write_config(out, config)  # a killed command's folder says whose it is
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
@@ -107,11 +108,15 @@ def rerank(
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
         results = Results(tuple(outcomes), notes)
-        write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
+        _write_config(out, config)
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     return results
+
+
+def _write_config(out: Path, config: Mapping[str, object]) -> None:
+    write_config(out / "config.toml", {key: value for key, value in config.items() if value is not None})
 
 
 def _check_out(out: Path, sources: Sequence[str | Path]) -> None:

@@ -90,5 +90,6 @@ def costs_to_reach(accuracies: Floats, costs: Floats, targets: Floats) -> Floats
     y0, y1 = accuracies[rows, before], accuracies[rows, first]
     x0, x1 = np.log(costs[rows, before]), np.log(costs[rows, first])
     part = np.where(y1 > y0, (targets - y0) / np.where(y1 > y0, y1 - y0, 1.0), 1.0)
-    cost: Floats = np.where(reached.any(axis=1), np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)), np.inf)
+    between = np.where(first == 0, costs[:, 0], np.exp(x0 + np.clip(part, 0.0, 1.0) * (x1 - x0)))
+    cost: Floats = np.where(reached.any(axis=1), between, np.inf)
     return cost

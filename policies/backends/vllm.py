@@ -69,13 +69,14 @@ class VLLM(ModelPolicy):
         text = self.config.get_text_config()
         with torch.device("meta"):
             parameters = flop_parameters(AutoModelForCausalLM.from_config(self.config))
+        ends = eos_ids(_generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
         dtype = dtype_for(options.dtype, self.config, device_of("auto"))
         self.engine = Engine(self.source, replace(options, dtype=dtype), kind="sampling")
         super().__init__(
             tokenizer,
             vocabulary=text.vocab_size,
-            ends=eos_ids(_generation_config(self.source), text, tokenizer),
+            ends=ends,
             chat=chat,
             context=self.engine.context,
             flops_per_token=2.0 * parameters,

@@ -76,10 +76,13 @@ class GRPOConfig:
         often = ("save_every", "evaluate_every", "attribute_every")
         check_ranges(
             self,
-            positive=("steps", "groups", "updates", "clip_high", "learning_rate", "max_grad_norm", "part_tokens"),
+            positive=("steps", "groups", "updates", "clip_high", "learning_rate", "max_grad_norm"),
             not_negative=("resample", "beta", "warmup", "weight_decay", "lora_rank", *often),
-            clip_low=0 < self.clip_low < 1,
-            schedule=self.schedule in ("constant", "linear", "cosine"),
+            limits=("part_tokens",),
+            others={
+                "clip_low": 0 < self.clip_low < 1,
+                "schedule": self.schedule in ("constant", "linear", "cosine"),
+            },
         )
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature is 0: a group of greedy samples is one solution, many times")

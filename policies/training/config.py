@@ -55,12 +55,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_ranges(
             self,
-            positive=("epochs", "max_steps", "batch_size", "accumulate", "learning_rate", "max_length", "log_every"),
+            positive=("epochs", "batch_size", "accumulate", "learning_rate", "log_every"),
             not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
-            warmup=0 <= self.warmup < 1,
-            schedule=self.schedule in ("cosine", "linear", "constant"),
-            lora_dropout=0 <= self.lora_dropout < 1,
-            save_dtype=self.save_dtype in ("float32", "bfloat16"),
+            limits=("max_steps", "max_length"),
+            others={
+                "warmup": 0 <= self.warmup < 1,
+                "schedule": self.schedule in ("cosine", "linear", "constant"),
+                "lora_dropout": 0 <= self.lora_dropout < 1,
+                "save_dtype": self.save_dtype in ("float32", "bfloat16"),
+            },
         )
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(

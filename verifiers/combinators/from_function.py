@@ -1,26 +1,28 @@
 """Scorers made from functions: of a finished solution, or of the steps of any."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, check_rows, outcome_scores
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 
 
 @dataclass(frozen=True, slots=True)
 class _FromRows:
-    """`row_of` gives one number a step; two functions of one name share their `name`, which a run writes down."""
+    """`row_of` gives one number a step by `function`; two of one name share their `name`, which a run writes down."""
 
     name: str
-    row_of: Callable[[Problem, Solution], npt.ArrayLike]
+    function: Callable[[Problem, Solution], Any]
+    row_of: Callable[[Callable[[Problem, Solution], Any], Problem, Solution], npt.ArrayLike]
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        rows = tuple(np.asarray(self.row_of(*pair), np.float32) for pair in zip(problems, solutions, strict=True))
+        rows = tuple(
+            np.asarray(self.row_of(self.function, *pair), np.float32) for pair in zip(problems, solutions, strict=True)
+        )
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
 
@@ -32,7 +34,7 @@ def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:
     >>> short.score([Problem("p1", "?")], [Solution((Step("four"),), Stop.EOS)]).values().tolist()
     [-4.0]
     """
-    return _FromRows(f"from_function({_name_of(function)})", partial(_outcome_row, function))
+    return _FromRows(f"from_function({_name_of(function)})", function, _outcome_row)
 
 
 def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scorer:
@@ -46,12 +48,20 @@ def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scor
     NaN is no opinion on a step. Where numbers depend on earlier steps only, beam search compares prefixes as they
     would be compared in longer solutions. Scoring raises ScoresShapeError for another count of numbers than of steps.
     """
-    return _FromRows(f"from_steps({_name_of(function)})", function)
+    return _FromRows(f"from_steps({_name_of(function)})", function, _step_row)
 
 
 def _outcome_row(function: Callable[[Problem, Solution], float], problem: Problem, solution: Solution) -> FloatArray:
-    value = function(problem, solution) if solution.finished else math.nan
-    return outcome_scores([solution], [value]).steps[0]
+    row = silent_row(len(solution.steps))
+    if solution.finished:
+        value = function(problem, solution)
+        row[-1:] = value
+    return row
+
+
+def _step_row(function: Callable[[Problem, Solution], Any], problem: Problem, solution: Solution) -> npt.ArrayLike:
+    row: npt.ArrayLike = function(problem, solution)
+    return row
 
 
 def _name_of(function: object) -> str:

@@ -19,7 +19,7 @@ for. The commands end with one line on BadInput, EngineStoppedError and OSError 
 the program and keeps its traceback.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
@@ -74,11 +74,19 @@ def check_least(least: int, *, who: str = "", **values: int) -> None:
             raise ValueError(f"{given}: it must be {least} or more")
 
 
-def check_ranges(options: object, *, positive: Sequence[str], not_negative: Sequence[str], **fine: bool) -> None:
-    """Raise ValueError for an option that is out of range; one that is to be positive may be None, no limit."""
-    fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in positive}
+def check_ranges(
+    options: object,
+    *,
+    positive: Sequence[str],
+    not_negative: Sequence[str],
+    limits: Sequence[str],
+    others: Mapping[str, bool],
+) -> None:
+    """Raise ValueError for an option that is out of range; `limits` may be None, `others` are told."""
+    fine = {name: getattr(options, name) > 0 for name in positive}
+    fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in limits}
     fine |= {name: getattr(options, name) >= 0 for name in not_negative}
-    for name, is_fine in fine.items():
+    for name, is_fine in {**fine, **others}.items():
         if not is_fine:
             raise ValueError(f"{name} is {getattr(options, name)!r}: out of range")
 

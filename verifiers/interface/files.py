@@ -133,7 +133,7 @@ def _named_fields(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if not is_dataclass(value):
-        raise TypeError(f"a {type(value).__name__} has no digest")
+        return float(value)  # a tensor's number, a fraction
     return {f.name: held for f in fields(value) if (held := getattr(value, f.name)) != f.default}
 
 

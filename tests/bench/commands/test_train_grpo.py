@@ -1,12 +1,14 @@
 """`stepbeam train grpo` on the embedded models, and what it refuses."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from bench.commands.cli import main
+from bench.commands.cli import _parser, main
 from bench.training.audit import read_metrics
+from policies import GRPOConfig
 
 SMALL = ("--steps=2", "--groups=2", "--group-size=4", "--limit=20", "--eval-limit=5", "--eval-samples=2")
 
@@ -37,6 +39,15 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert trained("countdown", "--policy=tiny:policy", *SMALL, *options) == 0  # done already: nothing is added
     assert read_metrics(Path("runs/a")) == rows
     assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
+
+
+def test_every_number_of_the_settings_can_be_given() -> None:
+    command = ["train", "grpo", "chain", "--policy=p", "--out=o"]
+    known = vars(_parser().parse_args(command))
+    numbers = [f.name for f in fields(GRPOConfig) if f.type in (int, float, int | None) and f.name in known]
+    assert {"part_tokens", "clip_low", "steps"} < set(numbers)
+    given = [f"--{name.replace('_', '-')}=2" for name in numbers]
+    assert vars(_parser().parse_args([*command, *given])) == known | dict.fromkeys(numbers, 2)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def test_a_command_that_ended_early_goes_on_in_its_folder(capsys, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr("bench.pools.rerank.write_results", stopped)
         assert "stopped" in fails(capsys, "rerank", "pool.jsonl", "--out=out", "--n=2")
+    run = ["run", "--task=chain", "--policy=tiny:policy", "--limit=2", "--n=2", "--out=out"]
+    assert "out: this folder holds a rerank" in fails(capsys, *run)
     assert main(["rerank", "pool.jsonl", "--out=out", "--n=2"]) == 0
 
 
