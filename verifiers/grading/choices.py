@@ -11,7 +11,7 @@ _MARKED: Final = re.compile(
     r"(?:\(([A-Ja-j])\) ?[.:]?|\[([A-J])\] ?|([A-Ja-j]) ?\)|([A-J])[.:]|([a-j])[.:](?= )) ?(?!\))(.*)"
 )
 _NAMED: Final = re.compile(
-    r"(?:the )?(?:correct |right |final |best )?(?:answer|option|choice|alternative)(?: is)?:? "
+    r"(?:the )?(?:correct |right |final |best )?(?:answer|option|choice|alternative)(?: is)?:?(?: |(?=\())"
     r"\(?([A-Ja-j])\)?(?: is (?:correct|right|the answer)|[.:] .*)?",
     re.IGNORECASE,
 )

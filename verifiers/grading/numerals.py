@@ -25,6 +25,7 @@ _NUMBER = re.compile(rf"([+-]?)[€£¥]?([+-]?)({_DECIMAL})(?:/({_DECIMAL}))?",
 _FRACTION = re.compile(rf"([+-]?)(\d*) ?\\frac{_PART}{_PART}", re.ASCII)
 _MIXED = re.compile(r"([+-]?)(\d+) (?:and )?([1-9]\d*)/(\d+)", re.ASCII)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\{)?\s*per ?cent(?:age)?s?\s*\}?)$")
+_PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ?){1,8})")
 _PER_MILLE = re.compile(r"\s*(?:‰|\\permil|per ?mille)$")
 _DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)$")
 _TEXT_UNIT = re.compile(
@@ -39,6 +40,7 @@ _WORDS = re.compile(r"[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 _SCIENTIFIC = re.compile(rf"([+-]?{_DECIMAL}) ?(?:\\times|\\cdot|x|\*) ?10\^\{{?([+-]?\d{{1,3}})\}}?", re.ASCII)
 # 0.3\overline{6} and 0.3(6)
 _REPEATING = re.compile(r"([+-]?)(\d*)\.(\d*)(?:\\(?:overline|bar|dot) ?\{?(\d+)\}?|\((\d+)\))", re.ASCII)
+_MODULO = re.compile(r"(-?\d+) ?\\mod ?(\d+)", re.ASCII)
 _ORDINAL = re.compile(r"(?<=\d)\^?\{?(?:st|nd|rd|th)\}?$")
 _IN_BASE = re.compile(
     r"([+-]?)\(?([0-9A-Z]+)\)?(?: ?,? ?(?:in |\\text\{ ?)*base[ -]?\}? ?|_\{?(?:\\text\{)?\(?)(\d\d?|[a-z]+)[)}]*",
@@ -136,7 +138,7 @@ def number(answer: str) -> Number | None:
     if not text or len(text) > _LONGEST_NUMBER:
         return None
     if _PLAIN.fullmatch(text) and "%" not in text:
-        return None if (value := _value(text.strip())) is None else Number(value)
+        return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
     percent = _PERCENT.search(text)
     factor = Fraction(1)
     if percent:
@@ -145,7 +147,9 @@ def number(answer: str) -> Number | None:
         text, factor = text[: mille.start()], Fraction(1, 1000)
     elif degrees := _DEGREES.search(text):
         text = text[: degrees.start()]
-    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", text).strip()
+    elif (part := _PERCENT_OF.fullmatch(text)) and is_unit(part[2]):
+        text, percent = part[1], part
+    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(text)).strip()
     text, times = without_counter(text)
     text = _ORDINAL.sub("", without_currency(without_unit(text)))
     factor *= times
@@ -171,6 +175,8 @@ def _value(text: str) -> Fraction | None:
         return None if outer and inner else _ratio(outer or inner, "", top, bottom or "1")
     if match := _SCIENTIFIC.fullmatch(text):
         return _decimal(match[1]) * Fraction(f"1e{int(match[2])}")
+    if (match := _MODULO.fullmatch(text)) and int(match[2]):
+        return Fraction(int(match[1]) % int(match[2]))
     if match := _REPEATING.fullmatch(text):
         sign, whole, decimals, period = match[1], match[2], match[3], match[4] or match[5]
         part = Fraction(int(decimals or 0)) + Fraction(int(period), 10 ** len(period) - 1)

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from verifiers.grading.number_words import NUMBER_WORDS, digits_for_words
+from verifiers.grading.number_words import PARTS, digits_for_words
+from verifiers.grading.units import is_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -14,40 +15,47 @@ def _any_of(phrases: str) -> str:
 # What an answer may begin with; a letter alone may be a variable.
 _IS_VALUE: Final = re.compile(r"[-+]?\\?[$€£₹]?[-+]?[\d.({\[]|[-+]?\\(?!text|mbox|mathrm)|[-+]?[A-Za-z](?![A-Za-z])")
 _SOON_WORDS: Final = _any_of(
-    r"""approximately, approx\.?, about, around, roughly, nearly, almost, exactly, precisely, only, just, therefore, thus,
-    hence, so, then, also, simply, indeed, now, finally, equal to, equals, is, it is, it's, we get, we have, there are,
-    there is, they are, an? total of, the total is, the total of, a grand total of, the total amount is, in total,
-    altogether, as shown, as shown above, as stated, as computed, the answer, the answer is, the final answer is, answer"""
+    r"""approximately, approx\.?, about, around, roughly, nearly, almost, exactly, precisely, only, just, therefore,
+    thus, hence, so, then, also, simply, indeed, now, finally, equal to, equals, is, it is, it's, we get, we
+    have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
+    amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
+    is, the final answer is, answer"""
 )
 _SOON: Final = re.compile(
     rf"(?:(?:{_SOON_WORDS})(?![A-Za-z])[,:]* ?|\\(?:approx|sim|simeq|therefore|thickapprox)(?![A-Za-z]) ?|[~,:=] ?)+",
     re.IGNORECASE,
 )
 _VERBS: Final = _any_of(
-    """is, are, was, were, be, equals?, has, have, had, costs?, pays?, paid, earns?, earned, gets?, got, makes?, made,
-    needs?, needed, takes?, took, uses?, used, sells?, sold, eats?, ate, buys?, bought, saves?, saved, spends?, spent,
-    walks?, walked, runs?, ran, drives?, drove, reads?, contains?, holds?, weighs?, gives?, gave, receives?, received,
-    collects?, collected, becomes?, remains?, totals?, travels?, travel+ed, requires?, produces?, owns?, owes?, charges?,
-    scores?, scored, finds?, found, plants?, planted, bakes?, baked"""
+    """is, are, was, were, be, equals?, has, have, had, costs?, pays?, paid, earns?, earned, gets?, got, makes?,
+    made, needs?, needed, takes?, took, uses?, used, sells?, sold, eats?, ate, buys?, bought, saves?, saved,
+    spends?, spent, walks?, walked, runs?, ran, drives?, drove, reads?, contains?, holds?, weighs?, gives?,
+    gave, receives?, received, collects?, collected, becomes?, remains?, totals?, travels?, travel+ed,
+    requires?, produces?, owns?, owes?, charges?, scores?, scored, finds?, found, plants?, planted, bakes?,
+    baked"""
 )
-_CLAUSE: Final = re.compile(rf"[A-Za-z][A-Za-z' ,$\\{{}}]* (?:{_VERBS})(?: equal to)? (?=\S)", re.IGNORECASE)
+# A subject may have numbers in it where nothing but its value follows.
+_SUBJECT: Final = rf"[A-Za-z](?:[A-Za-z' ,$\\{{}}]*(?: (?:{_VERBS}))|[\w' ,$\\{{}}+*/^-]* (?:is|are|equals))"
+_CLAUSE: Final = re.compile(rf"{_SUBJECT}(?: equal to)?(?: (?=\S)|(?=[-+(\[\\]))", re.IGNORECASE)
 _OPPOSITE: Final = frozenset(
     re.findall(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
-        neither without except minus negative wrong false incorrect base mod modulo square cube root power sum product""",
+    neither without except minus negative wrong false incorrect base mod modulo one first second other another each
+    every""",
     )
 )
-_REMARK: Final = re.compile(r"(.*[\d%}$] ?) \((?=[A-Za-z]{3})([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_REMARK: Final = re.compile(r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ )([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _CHANGES: Final = frozenset(
     re.findall(
         r"\w+",
         """not or mod modulo base thousand thousands hundred hundreds million millions billion billions dozen dozens
-        lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared cubed per
-        half am pm""",
+    lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
+    cubed per half am pm""",
     )
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
+# 25\\pi square units
+_COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]?){1,6})")
 
 
 def bare(text: str) -> str:
@@ -67,11 +75,13 @@ def bare(text: str) -> str:
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
         return bare(text[soon.end() :])
     if clause := _CLAUSE.match(text):
-        words = set(re.findall(r"[a-z]+", clause[0].lower()))
+        words = set(re.findall(r"[a-z]+", clause[0].lower().replace("when divided by", "")))
         rest = text[clause.end() :]
         rest = rest[soon.end() :] if (soon := _SOON.match(rest)) else rest
-        if words.isdisjoint(_OPPOSITE) and words.isdisjoint(NUMBER_WORDS) and _is_value(rest):
+        if words.isdisjoint(_OPPOSITE) and words.isdisjoint(PARTS) and _is_value(rest):
             return bare(rest)
+    if "\\" in text and (counted := _COUNTED.fullmatch(text)) and is_unit(counted[2]):
+        return counted[1]
     return digits_for_words(text)
 
 
