@@ -134,7 +134,12 @@ def _as_times(two: _Two) -> bool | None:
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
     left, right = shape(two.plain[0]), shape(two.plain[1])
-    return compare(left, right, lambda one, other: settle(one, other, two.depth + 1)) if left and right else None
+    if left and right:
+        return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
+    for one, other in ((left, two.plain[1]), (right, two.plain[0])):
+        if one and one.has_order and "\\pm" in other:
+            return False  # two numbers, and no point
+    return None
 
 
 def _as_approximations(two: _Two) -> Settled | None:

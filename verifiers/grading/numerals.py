@@ -150,7 +150,7 @@ def number(answer: str) -> Number | None:
     elif (part := _PERCENT_OF.fullmatch(text)) and is_unit(part[2]):
         text, percent = part[1], part
     text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(text)).strip()
-    text, times = without_counter(text)
+    text, times = without_counter(text.removesuffix(" o'clock"))
     text = _ORDINAL.sub("", without_currency(without_unit(text)))
     factor *= times
     if words := _WORD_UNIT.fullmatch(text):

@@ -31,7 +31,7 @@ _FACED: Final = re.compile(
 )
 
 _SIGNS: Final = "€£¥₹₽₩฿₫₺₪₦₱¢"
-_CODES: Final = "USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|NZD|HKD|SGD|CHF|MXN|BRL|US|AU|CA|HK|NZ|Rs|RM|S|R|C|A"
+_CODES: Final = "USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|NZD|HKD|SGD|CHF|MXN|BRL|US|AU|CA|HK|NZ|Rs|RM|kr|S|R|C|A"
 _BEFORE: Final = re.compile(
     rf"([-+]?) ?(?:(?:{_CODES})\.? ?(?=[\d.])|[{_SIGNS}]|\\(?:pounds?|euros?|texteuro|textsterling|yen|rupees?|EUR)"
     rf"(?![A-Za-z])(?:\{{\}})?|\\text\{{ ?(?:{_CODES})\.? ?\}}) ?(?=[-+]?[\d.])"
