@@ -26,6 +26,7 @@ _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
+_IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
 
 
@@ -65,6 +66,8 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
+        if (left and left.base and _IN_SOME_BASE.fullmatch(b)) or (right and right.base and _IN_SOME_BASE.fullmatch(a)):
+            return False  # the algebra does not know of bases
         decided = _equals_number(a, gold) if left is None else _equals_number(b, answer)
         if decided is not None:
             return decided

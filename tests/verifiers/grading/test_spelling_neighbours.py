@@ -218,6 +218,13 @@ NEIGHBOURS: list[tuple[str, str, bool]] = [
     ("52 base 8", "52_8", True),
     ("52_{9}", "52_8", False),
     (r"52_{\text{eight}}", "52_8", True),
+    (r"52_{\text{eight}}", "52_9", False),
+    ("x = 52_8", "52_8", True),
+    ("52_{b}", "52_9", False),
+    (r"1011_{\text{two}}", "11_{10}", True),
+    ("12 (in thousands)", "12", False),
+    ("3 quarters", "3", False),
+    ("6weeks", "6", False),
 ]
 
 
