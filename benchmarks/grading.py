@@ -36,7 +36,7 @@ def plain(answer: str, gold: str) -> bool:
 def explain(answer: str, gold: str, ours: bool | None, theirs: bool) -> str | None:
     """The entry of docs/grading.md under which the two verdicts differ; None where there is none."""
     left, right = number(answer.rpartition("=")[2]), number(gold)
-    if ours is False and theirs and left is None:
+    if ours is False and theirs and (left is None or answer.startswith("negative ")):
         whole = parse(f"${answer}$", [LatexExtractionConfig()])
         return None if verify(parse(f"${gold}$"), whole) else "a number found inside the answer"
     if ours and not theirs and left and right and left.value == right.value:

@@ -95,24 +95,25 @@ def _same(left: list[Any], right: list[Any]) -> bool:
                 return False
             unused.remove(fitting)
         return True
-    if _differ_at_a_point(left[0], right[0]):
-        return False
+    apart = _differ_at_a_point(left[0], right[0])
+    if apart is not None:
+        return not apart
     # Its own time limits use signals that would disturb ours, and it turns errors into False by default.
     return bool(
         verify(right, left, strict=True, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True)
     )
 
 
-def _differ_at_a_point(left: Any, right: Any) -> bool:
-    """Whether two expressions have different values at a point, which spares the slow proof that they differ."""
+def _differ_at_a_point(left: Any, right: Any) -> bool | None:
+    """Whether two expressions differ, by their values at a point, which spares the slow proof; None if that is open."""
     from sympy import Expr, Float, Mul, Symbol
 
     for side in (left, right):
         # Math-Verify has rules of its own for names, and for products of letters that may spell one.
         if not isinstance(side, Expr) or isinstance(side, Symbol):
-            return False
+            return None
         if isinstance(side, Mul) and all(isinstance(factor, Symbol) for factor in side.args):
-            return False
+            return None
     symbols = left.free_symbols | right.free_symbols
     # Positive and of no special form, so that sqrt(x^2) = x and the like are left to the proof; with many
     # digits, so that terms which cancel leave no difference behind. One name has one value: a symbol that
@@ -122,11 +123,16 @@ def _differ_at_a_point(left: Any, right: Any) -> bool:
     point = {symbol: values[symbol.name] for symbol in symbols}
     a, b = left.subs(point).evalf(_DIGITS), right.subs(point).evalf(_DIGITS)
     if not (a.is_number and b.is_number and a.is_finite and b.is_finite):
-        return False
+        return None
     if symbols:
-        return bool(abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)))
+        return True if abs(a - b) > 1e-3 * (1 + abs(a) + abs(b)) else None
+    if _is_percent(left, right):
+        return None
     # Two constants: Math-Verify rounds them to six places, to which 1/2008! and 1/2010! are both 0.
-    return not _is_percent(left, right) and bool(abs(a - b) > 1e-5 * max(abs(a), abs(b)))
+    distance, size = abs(a - b), max(abs(a), abs(b))
+    if distance > 1e-5 * size:
+        return True
+    return False if left.has(Float) | right.has(Float) and distance < 1e-12 * size else None
 
 
 def _is_percent(*sides: Any) -> bool:
@@ -151,8 +157,10 @@ def _for_the_parser(text: str) -> str:
 
 def _with_imaginary_unit(value: Any) -> Any:
     """The value with i as a number: the parser takes it for a variable."""
-    from sympy import Expr, FiniteSet, I, Tuple
+    from sympy import Eq, Expr, FiniteSet, I, Tuple
 
+    if isinstance(value, Eq):
+        return Eq(_with_imaginary_unit(value.lhs), _with_imaginary_unit(value.rhs), evaluate=False)
     if not isinstance(value, (Expr, FiniteSet, Tuple)):
         return value
     return value.subs({symbol: I for symbol in value.free_symbols if symbol.name == "i"})

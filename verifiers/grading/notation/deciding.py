@@ -26,6 +26,7 @@ _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
+_IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
 
 
@@ -65,6 +66,8 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
+        if (left and left.base and _IN_SOME_BASE.fullmatch(b)) or (right and right.base and _IN_SOME_BASE.fullmatch(a)):
+            return False  # the algebra does not know of bases
         decided = _equals_number(a, gold) if left is None else _equals_number(b, answer)
         if decided is not None:
             return decided
@@ -134,7 +137,12 @@ def _as_times(two: _Two) -> bool | None:
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
     left, right = shape(two.plain[0]), shape(two.plain[1])
-    return compare(left, right, lambda one, other: settle(one, other, two.depth + 1)) if left and right else None
+    if left and right:
+        return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
+    for one, other in ((left, two.plain[1]), (right, two.plain[0])):
+        if one and one.has_order and "\\pm" in other:
+            return False  # two numbers, and no point
+    return None
 
 
 def _as_approximations(two: _Two) -> Settled | None:

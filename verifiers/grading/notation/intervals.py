@@ -26,6 +26,7 @@ _NAMES: Final = {
         ],
         r"(-\infty,\infty)",
     ),
+    **dict.fromkeys(["all integers", "the integers", "the set of integers", "the set of all integers"], r"\mathbb{Z}"),
     **dict.fromkeys(["the empty set", "empty set", "null set", r"\{\}", r"\{ \}", r"\{\emptyset\}"], r"\emptyset"),
 }
 _MEMBER: Final = re.compile(r"[a-z] ?\\in ?(?=\\mathbb\{R\}|\(-\\infty)")

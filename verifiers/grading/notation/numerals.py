@@ -46,7 +46,19 @@ _IN_BASE = re.compile(
     r"([+-]?)\(?([0-9A-Z]+)\)?(?: ?,? ?(?:in |\\text\{ ?)*base[ -]?\}? ?|_\{?(?:\\text\{)?\(?)(\d\d?|[a-z]+)[)}]*",
     re.ASCII,
 )
-_BASES: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10, "sixteen": 16}
+_BASES: Final = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "sixteen": 16,
+}
 _PLAIN = re.compile(r"[\d\s.,$%+/-]*", re.ASCII)
 
 
@@ -139,6 +151,8 @@ def number(answer: str) -> Number | None:
         return None
     if _PLAIN.fullmatch(text) and "%" not in text:
         return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
+    if found := _in_base(text):
+        return found
     percent = _PERCENT.search(text)
     factor = Fraction(1)
     if percent:
@@ -150,7 +164,7 @@ def number(answer: str) -> Number | None:
     elif (part := _PERCENT_OF.fullmatch(text)) and is_unit(part[2]):
         text, percent = part[1], part
     text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(text)).strip()
-    text, times = without_counter(text)
+    text, times = without_counter(text.removesuffix(" o'clock"))
     text = _ORDINAL.sub("", without_currency(without_unit(text)))
     factor *= times
     if words := _WORD_UNIT.fullmatch(text):
@@ -161,10 +175,10 @@ def number(answer: str) -> Number | None:
         if not is_unit(unit):
             return None
         text = without_currency(text)
-    found = _in_base(text)
-    if found is None and (value := _value(text)) is not None:
-        found = Number(value * factor, percent=percent is not None)
-    return found
+    if found := _in_base(text):
+        return found
+    value = _value(text)
+    return None if value is None else Number(value * factor, percent=percent is not None)
 
 
 def _value(text: str) -> Fraction | None:

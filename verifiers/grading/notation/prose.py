@@ -44,13 +44,13 @@ _OPPOSITE: Final = frozenset(
     every""",
     )
 )
-_REMARK: Final = re.compile(r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ )([^()]*(?:\([^()]*\)[^()]*)*)\)")
+_REMARK: Final = re.compile(r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ )([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _CHANGES: Final = frozenset(
     re.findall(
         r"\w+",
         """not or mod modulo base thousand thousands hundred hundreds million millions billion billions dozen dozens
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
-    cubed per half am pm""",
+    cubed cent half half am pm""",
     )
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")

@@ -5,19 +5,24 @@ from typing import Final
 
 from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
-_NAMES: Final = (
-    "cm|mm|km|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB"
-    "|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot"
-    "|inch(?:es)?|yards?|grams?|kilograms?|pounds?|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?"
-    "|years?|dollars?|cents?|euros?|people|persons?|units?|revolutions?|rotations?|radians?|rad"
+_SYMBOLS: Final = (
+    "cm|mm|km|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB|GB|KB|TB"
+    "|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
 )
+_WORDS: Final = (
+    "miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot|inch(?:es)?|yards?|grams?|kilograms?|pounds?"
+    "|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?|years?|dollars?|cents?|euros?|people|persons?"
+    "|units?|revolutions?|rotations?|radians?"
+)
+_NAMES: Final = f"{_SYMBOLS}|{_WORDS}"
 _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
+# A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
 _COMPOUND: Final = re.compile(
-    rf"(.*[\d.}})]) ?(?:(?:{_NAMES}){_POWER}(?:{_JOIN}(?:{_NAMES}|[mgsLlhdKJ]){_POWER})*"
-    rf"|[mgLlJ]/(?:{_NAMES}){_POWER}|(?:{_QUOTIENTS}){_POWER})"
+    rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS})| (?:{_WORDS})){_POWER}(?:{_JOIN}(?:{_NAMES}|[mgsLlhdKJ]){_POWER})*"
+    rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER})"
 )
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
@@ -26,7 +31,7 @@ _FACED: Final = re.compile(
 )
 
 _SIGNS: Final = "€£¥₹₽₩฿₫₺₪₦₱¢"
-_CODES: Final = "USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|NZD|HKD|SGD|CHF|MXN|BRL|US|AU|CA|HK|NZ|Rs|RM|S|R|C|A"
+_CODES: Final = "USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|NZD|HKD|SGD|CHF|MXN|BRL|US|AU|CA|HK|NZ|Rs|RM|kr|S|R|C|A"
 _BEFORE: Final = re.compile(
     rf"([-+]?) ?(?:(?:{_CODES})\.? ?(?=[\d.])|[{_SIGNS}]|\\(?:pounds?|euros?|texteuro|textsterling|yen|rupees?|EUR)"
     rf"(?![A-Za-z])(?:\{{\}})?|\\text\{{ ?(?:{_CODES})\.? ?\}}) ?(?=[-+]?[\d.])"
