@@ -54,7 +54,7 @@ def best_of_k_value(successes: npt.ArrayLike, rollouts: npt.ArrayLike, k: int) -
     rollouts, or successes are not between 0 and rollouts.
     """
     c, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(rollouts, dtype=np.float64))
-    check_least(1, k=k)
+    check_least(1, {"k": k})
     if np.any(n < k):
         raise ValueError(f"{int(n.min())} rollouts cannot tell the best of {k}: take {k} or more rollouts a prefix")
     if np.any((c < 0) | (c > n)):
@@ -80,7 +80,7 @@ class BestOfK:
     target = OfParts(lambda self: [self.of])
 
     def __post_init__(self) -> None:
-        check_least(1, who="BestOfK", k=self.k)
+        check_least(1, {"k": self.k}, who="BestOfK")
         if isinstance(self.of, CountedValues) and (n := getattr(self.of, "k", self.k)) < self.k:
             raise ValueError(f"{n} rollouts cannot tell the best of {self.k}: take {self.k} or more rollouts a prefix")
 

@@ -84,7 +84,7 @@ def collect_values(
     Raises ValueError for no problems, a count below 1, problem ids that occur twice, outcomes other than 0 and
     1, and a folder with other contents; BlockingIOError where another process is writing there.
     """
-    check_least(1, who="collect_values", coverage=coverage, rollouts=rollouts, chunk=chunk)
+    check_least(1, {"coverage": coverage, "rollouts": rollouts, "chunk": chunk}, who="collect_values")
     if not problems:
         raise ValueError("collect_values was given no problems")
     check_unique_ids(problem.id for problem in problems)

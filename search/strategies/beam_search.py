@@ -56,7 +56,7 @@ def beam_search(
     Raises NoOpinionError where `scorer` says nothing of an unfinished solution (an outcome verifier:
     wrap it as `prms.RolloutValue`); ValueError for a width, expand or max_steps below 1.
     """
-    check_least(1, who="beam_search", width=width, expand=expand, max_steps=max_steps)
+    check_least(1, {"width": width, "expand": expand, "max_steps": max_steps}, who="beam_search")
     judge = remembering(scorer)
     searches = [(p, _beam_search(p, width, expand, max_steps, final is not None, answers)) for p in problems]
     if final is not None and final is getattr(scorer, "base", None):

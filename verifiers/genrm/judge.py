@@ -87,8 +87,8 @@ class GenRM:
             raise ValueError(f"GenRM(probability={self.probability!r}): use 'raw' or 'normalised'")
         if self.mode == "direct" and self.votes != 1:
             raise ValueError(f"GenRM(mode='direct', votes={self.votes}): the next token has one probability; use 'cot'")
-        check_least(1, who="GenRM", votes=self.votes, batch_rows=self.batch_rows)
-        check_least(0, who="GenRM", redraws=self.redraws)
+        check_least(1, {"votes": self.votes, "batch_rows": self.batch_rows}, who="GenRM")
+        check_least(0, {"redraws": self.redraws}, who="GenRM")
         if getattr(self.policy, "uses_chat_template", False) and not self.format.chat:
             raise ValueError(
                 "the policy puts prompts into a chat template, and this format is no chat message: load the policy "

@@ -44,8 +44,8 @@ class EquivalencePool:
         cache_size: int = 100_000,
     ) -> None:
         count = min(4, _cores()) if workers is None else workers
-        check_least(1, workers=count, recycle_after=recycle_after)
-        check_least(0, cache_size=cache_size)
+        check_least(1, {"workers": count, "recycle_after": recycle_after})
+        check_least(0, {"cache_size": cache_size})
         if not seconds > 0:
             raise ValueError(f"seconds is {seconds}: a pair needs a time limit above 0")
         if memory < 256 << 20:

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 Extractor: TypeAlias = Callable[[str], str | None]
 
-_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 
 _BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
 _BOX = re.compile(r"\\(?:boxed|fbox)\b")
@@ -52,7 +52,7 @@ def boxed(text: str) -> str | None:
     Boxes that a comma or an "and" joins are one answer. Without a closed box one without braces counts, or one that
     the end of its line cuts off.
     """
-    text = text[-_LONGEST:]
+    text = text[-LONGEST:]
     if _ESCAPED.search(text):  # a text within a text, whose backslashes are all written twice
         text = text.replace("\\\\", "\\")
     groups: list[tuple[int, int] | None] = []  # where a box and its content start; None for another group
@@ -93,7 +93,7 @@ def after_hashes(text: str) -> str | None:
     >>> after_hashes("6*3=18\\n#### 18"), after_hashes("#### Step 1: add")
     ('18', None)
     """
-    found = [line.strip() for line in _HASHES.findall(text[-_LONGEST:])]
+    found = [line.strip() for line in _HASHES.findall(text[-LONGEST:])]
     return next((line for line in reversed(found) if line and not _HEADING.fullmatch(line)), None)
 
 
@@ -103,7 +103,7 @@ def in_tags(text: str) -> str | None:
     >>> in_tags("<answer> 1 </answer> <answer>\n\\sqrt{3}\n</answer>")
     '\\sqrt{3}'
     """
-    parts = _TAG.split(text[-_LONGEST:])
+    parts = _TAG.split(text[-LONGEST:])
     found = (re.split("</answer>", part, maxsplit=1, flags=re.IGNORECASE)[0].strip() for part in reversed(parts[1:]))
     content = next(filter(None, found), None)
     return content and (after_answer_is(content) or content)
@@ -115,7 +115,7 @@ def in_json(text: str) -> str | None:
     >>> in_json('{"steps": 3, "final_answer": "3/8"}'), in_json(r'{"answer": "\\sqrt{2}"}')
     ('3/8', '\\sqrt{2}')
     """
-    found = _JSON.findall(text[-_LONGEST:])
+    found = _JSON.findall(text[-LONGEST:])
     value = found[-1].replace('\\"', '"') if found else ""
     try:
         return str(json.loads(value)).strip() or None
@@ -133,7 +133,7 @@ def after_answer_is(text: str) -> str | None:
 
     It is read in English and in the words of eight other languages.
     """
-    text = text[-_LONGEST:]
+    text = text[-LONGEST:]
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
         if bullet := _BULLET.match(text, start - 1):
@@ -161,7 +161,7 @@ def last_option(text: str) -> str | None:
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'
     """
-    found = _OPTION.findall(text[-_LONGEST:])
+    found = _OPTION.findall(text[-LONGEST:])
     return found[-1] if found else None
 
 
@@ -171,7 +171,7 @@ def last_line(text: str) -> str | None:
     >>> last_line("thinking\n yes \n\n")
     'yes'
     """
-    return next((line.strip() for line in reversed(text[-_LONGEST:].splitlines()) if line.strip()), None)
+    return next((line.strip() for line in reversed(text[-LONGEST:].splitlines()) if line.strip()), None)
 
 
 def first_of(*extractors: Extractor) -> Extractor:

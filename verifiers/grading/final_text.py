@@ -4,10 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from verifiers.grading.extraction import Extractor, first_stated
+from verifiers.grading.extraction import LONGEST, Extractor, first_stated
 from verifiers.grading.thinking import THINKING, Marks, said
-
-_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 
 # What engines leave in a text where a model has ended its turn.
 _END = (
@@ -51,7 +49,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
     '#### 18'
     """
-    text = text[-_LONGEST:]
+    text = text[-LONGEST:]
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()

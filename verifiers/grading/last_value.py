@@ -1,11 +1,10 @@
 """The last value of a text that states no answer: its last formula, whole, or its last number."""
 
 import re
-from typing import Final
 
+from verifiers.grading.extraction import LONGEST
 from verifiers.grading.notation.numerals import DIGITS
-
-_LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
+from verifiers.grading.notation.spelling import ONE_FOR_ONE
 
 _VALUE = (
     r"(?:\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
@@ -34,10 +33,6 @@ _GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞'-]*")
 _OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d")
 _TUPLE = re.compile(r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]")
 _CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
-_DASHES: Final = str.maketrans(
-    {"−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " "}
-)
-_DIGITS: Final = str.maketrans("０１２３４５６７８９．，", "0123456789.,")
 
 
 def last_number(text: str) -> str | None:
@@ -46,7 +41,7 @@ def last_number(text: str) -> str | None:
     >>> last_number("he pays $1,200.50."), last_number("from 3 to -4"), last_number("10-2"), last_number("or 3/4 of it")
     ('$1,200.50', '-4', '2', '3/4')
     """
-    text = _plain(text[-_LONGEST:])
+    text = _plain(text[-LONGEST:])
     last = None
     for found in _NUMBER.finditer(text):
         last = found
@@ -59,7 +54,7 @@ def first_number(text: str) -> str | None:
     >>> first_number("26 cups and 8 teaspoons"), first_number("none") is None
     ('26', True)
     """
-    text = _plain(text[:_LONGEST])
+    text = _plain(text[:LONGEST])
     found = _NUMBER.search(text)
     return _with_its_sign(text, found) if found else None
 
@@ -72,7 +67,7 @@ def last_value(text: str) -> str | None:
     >>> last_value("Therefore $x = 2$ or $x = -3$.")
     '2, -3'
     """
-    whole = text[-_LONGEST:]
+    whole = text[-LONGEST:]
     text = _CITATION.sub("", whole)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
@@ -136,4 +131,4 @@ def _with_its_sign(text: str, number: re.Match[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.translate(_DASHES).translate(_DIGITS)
+    return text.translate(ONE_FOR_ONE)

@@ -66,7 +66,7 @@ class ScoresShapeError(ValueError):
     """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""
 
 
-def check_least(least: int, *, who: str = "", **values: int) -> None:
+def check_least(least: int, values: Mapping[str, int], *, who: str = "") -> None:
     """Raise ValueError where one of the arguments (of `who`) is below the least that it may be."""
     for name, value in values.items():
         if value < least:

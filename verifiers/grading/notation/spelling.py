@@ -105,15 +105,20 @@ _NAMES: Final = {
     **dict(zip("αβγδεζηθικλμνξοπρ", _GREEK.split(), strict=True)),
     **dict(zip("στυφχψω", _GREEK_REST.split(), strict=True)),
 }
+# What is another form of one character; full-width forms are ASCII, shifted.
+_FORMS: Final = {
+    **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
+    **dict.fromkeys("−–—‐‑‒―﹣－➖", "-"),
+    **dict.fromkeys("\u00a0\u202f", " "),
+}
+ONE_FOR_ONE: Final = str.maketrans(_FORMS)
 _CHARACTERS: Final = str.maketrans(
     {
-        # Full-width forms are ASCII, shifted; and the signs of Chinese text.
-        **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
+        **_FORMS,
+        # The signs of Chinese text.
         "。": ".",
         "、": ",",
-        "¥": "¥",
         "￡": "£",
-        **dict.fromkeys("−–—‐‑‒―﹣－➖", "-"),
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),
         **dict.fromkeys("′’‘ʹ＇", "'"),
         **dict.fromkeys("“”″„", '"'),
@@ -135,7 +140,6 @@ _CHARACTERS: Final = str.maketrans(
         "⁄": "/",
         "∕": "/",
         "∗": "*",
-        "％": "%",
         "…": r"\ldots ",
         **{sign: rf"\{name} " for sign, name in _NAMES.items()},
         **{sign: rf"\frac{{{top}}}{{{bottom}}}" for sign, (top, bottom) in _FRACTIONS.items()},

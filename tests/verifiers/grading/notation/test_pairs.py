@@ -1,0 +1,67 @@
+"""Answers as people and models write them: what equals what, and what only looks alike.
+
+`pairs.jsonl` has a pair a row: an answer, a gold one, whether they are equal, and its kind. "neighbours" are what a
+rule of another kind could take too far, or stop short of.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifiers import GSM8K, MATH
+from verifiers.grading.notation.numerals import canonical
+
+ROWS = [json.loads(line) for line in Path(__file__).with_name("pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+KINDS = ("signs", "words", "choices", "spellings", "unlike", "neighbours")
+
+
+def rows_of(*kinds: str) -> list[dict[str, Any]]:
+    return [row for row in ROWS if row["kind"] in kinds]
+
+
+def test_every_row_has_a_kind_and_stands_once() -> None:
+    assert {row["kind"] for row in ROWS} == set(KINDS)
+    assert len({(row["answer"], row["gold"]) for row in ROWS}) == len(ROWS) > 500
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_told_apart_from_its_neighbours(kind: str) -> None:
+    rows = rows_of(kind)
+    verdicts = MATH.equal([(row["answer"], row["gold"]) for row in rows])
+    wrong = [(row, v) for row, v in zip(rows, verdicts, strict=True) if (v is True) != row["equal"]]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_canonical_form_stays_as_it_is_and_equals_its_answer(kind: str) -> None:
+    answers = [text for row in rows_of(kind) for text in (row["answer"], row["gold"]) if canonical(text)]
+    forms = [canonical(answer) for answer in answers]
+    assert [canonical(form) for form in forms] == forms
+    assert MATH.equal(list(zip(answers, forms, strict=True))) == [True] * len(answers)
+
+
+def test_a_kind_has_the_same_classes_in_any_order() -> None:
+    votes = [row["answer"] for row in rows_of("signs", "choices")]
+    together = {frozenset(i for i, c in enumerate(MATH.classes(votes)) if c == n) for n in range(len(votes))}
+    backwards = MATH.classes(votes[::-1])[::-1]
+    assert {frozenset(i for i, c in enumerate(backwards) if c == n) for n in range(len(votes))} == together
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "equal"),
+    [
+        ("−18", "-18", True),
+        ("eighteen", "18", True),
+        ("2 1/2", "2.5", True),
+        ("$1.2 million", "1200000", True),
+        ("1\\,234", "1234", True),
+        ("2:30", "2", False),
+        ("18 (3 a day)", "18", True),
+        ("18 (3 per day for 6 days)", "18", True),
+        ("twenty", "18", False),
+    ],
+)
+def test_gsm8k_reads_numbers_as_people_write_them(answer: str, gold: str, equal: bool) -> None:
+    assert (GSM8K.equal([(answer, gold)]) == [True]) is equal
