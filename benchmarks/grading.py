@@ -19,9 +19,9 @@ from pathlib import Path
 
 from math_verify import LatexExtractionConfig, parse, verify
 
-from verifiers.grading import arithmetic
 from verifiers.grading.answers import MATH, equal_mathematics
 from verifiers.grading.equivalence import EquivalencePool
+from verifiers.grading.notation import arithmetic
 from verifiers.grading.notation.numerals import canonical, clean, number
 
 BAR = 10.0

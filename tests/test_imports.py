@@ -1,6 +1,7 @@
 """The house rules: which room may import which, how large a room may be, and what importing costs."""
 
 import ast
+import runpy
 import subprocess
 import sys
 import textwrap
@@ -156,6 +157,11 @@ def run_python(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_finds_what_it_imports(path: Path) -> None:
+    assert "main" in runpy.run_path(str(path), run_name="imported")
 
 
 @pytest.mark.parametrize("package", ["search", "verifiers", "prms", "policies"])

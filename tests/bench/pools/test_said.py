@@ -3,16 +3,14 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bench.commands.cli import main
-from bench.pools.rerank_notes import notes_on_reading
-from bench.pools.saved_pool import SavedPool, read_pools
-from verifiers import MATH, AnswerVerifier, Stop
+from bench.pools.saved_pool import SavedPool
+from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q, notes, pass_at_1, read
+from verifiers import Stop
 from verifiers.interface.errors import BadInput
 
-Q, GOLD, RIGHT, WRONG = "2+2?", "4", r"So \boxed{4}", r"So \boxed{5}"
 MESSAGE = {"role": "assistant", "content": RIGHT}
 SAMPLE = {"id": 7, "epoch": 1, "input": Q, "target": GOLD}
 LM = {"doc_id": 0, "doc": {"question": Q, "answer": GOLD}, "target": GOLD, "filter": "none"}
@@ -22,21 +20,6 @@ BODY = {"choices": [{"message": {"content": text}, "finish_reason": "stop"} for 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def read(*rows: object, columns: dict[str, str] | None = None) -> list[SavedPool]:
-    Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return read_pools(["p.jsonl"], columns=columns)
-
-
-def notes(pools: list[SavedPool]) -> str:
-    return "\n".join(notes_on_reading(pools, MATH))
-
-
-def pass_at_1(pools: list[SavedPool]) -> float:
-    [pool] = pools
-    verdicts = AnswerVerifier(MATH).score([pool.problem] * len(pool.solutions), pool.solutions).values()
-    return float(np.mean(verdicts == 1.0))
 
 
 def sample(text: str | None, **more: object) -> dict[str, object]:

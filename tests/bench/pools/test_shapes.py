@@ -10,36 +10,18 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from bench.pools.rerank_notes import notes_on_reading
 from bench.pools.saved_pool import SavedPool, read_pools
+from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q, notes, pass_at_1, read
 from tests.shared_data import DATA
-from verifiers import MATH, AnswerVerifier, Message, Stop
+from verifiers import Message, Stop
 from verifiers.interface.errors import BadInput
 
 CASES = DATA.parent / "cases" / "pools"
-Q, GOLD, RIGHT, WRONG = "2+2?", "4", r"So \boxed{4}", r"So \boxed{5}"
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def pass_at_1(pools: list[SavedPool]) -> float:
-    shares = []
-    for pool in pools:
-        verdicts = AnswerVerifier(MATH).score([pool.problem] * len(pool.solutions), pool.solutions).values()
-        shares.append(float(np.mean(verdicts == 1.0)))
-    return float(np.mean(shares))
-
-
-def read(*rows: object, columns: dict[str, str] | None = None) -> list[SavedPool]:
-    Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return read_pools(["p.jsonl"], columns=columns)
-
-
-def notes(pools: list[SavedPool]) -> str:
-    return "\n".join(notes_on_reading(pools, MATH))
 
 
 def is_the_pool(pools: list[SavedPool]) -> None:
