@@ -19,6 +19,7 @@ WORDS = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 CHAT = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+OTHERS = [pytest.param(form, marks=pytest.mark.slow) for form in (RLHFLOW_DEEPSEEK, VERSA_PRM, VERSA_PRM_QWEN)]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def whole_text(form, tokenizer, question: str, steps: list[str]) -> str:
 
 @pytest.mark.parametrize(
     "form",
-    [QWEN_MATH_PRM, MATH_SHEPHERD, RLHFLOW_DEEPSEEK, VERSA_PRM, VERSA_PRM_QWEN],
+    [QWEN_MATH_PRM, MATH_SHEPHERD, *OTHERS],
     ids=lambda form: form.name,
 )
 def test_pieces_join_to_the_tokens_of_the_whole_text(request, cases, form):

@@ -47,6 +47,7 @@ def test_a_value_is_the_share_of_right_rollouts_at_each_prefix():
     np.testing.assert_allclose(value.root_values([PROBLEM]).steps[0], [roots.count(4) / 7])
 
 
+@pytest.mark.slow
 def test_the_mean_over_problems_is_the_true_chance():
     problems = [Problem(f"p{i}", "?", "4") for i in range(4000)]
     for p in (0.1, 0.7):
@@ -223,6 +224,7 @@ def tiny_policy():
     return policies.load(f"transformers:{weights_folder('policy')}", dtype="float32")
 
 
+@pytest.mark.slow
 def test_laws_with_a_real_policy(tiny_policy):
     value = RolloutValue(TASK.verifier, tiny_policy, 3, sampling=TASK.sampling)
     cases = []

@@ -186,6 +186,7 @@ SLOW_RUN = """
 """
 
 
+@pytest.mark.slow
 def test_killed_by_the_system_it_ends_with_the_same_rows(tmp_path):
     whole = rows_of(collect(tmp_path, "whole", chunk=1))
     out = tmp_path / "killed"
@@ -401,6 +402,7 @@ def test_ids_must_be_unique_and_outcomes_counts(tmp_path):
         collect(tmp_path, "graded", verifier=graded)
 
 
+@pytest.mark.slow
 def test_with_a_real_policy_values_predict_outcomes(tmp_path):
     task = load_task("chain", count=12, seed=3)
     policy = policies.load(f"transformers:{weights_folder('policy')}", dtype="float32")

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.tiny.making.examples.made_up import make_up
-from bench.tiny.making.lm import Log, fit, round_up
+from bench.tiny.making.lm import Log, fit
 from bench.tiny.making.lookahead import draw_lines, pack
-from bench.tiny.making.reward import HeadBatch, head_loss
-from bench.tiny.worlds.tokenizer import EOS, PAD, encode
+from bench.tiny.making.reward import HeadBatch, ReadOuts, encode_targets, head_loss
 from verifiers.reward_models.labelled import Labelled
 
 
@@ -47,23 +45,16 @@ def _batches(rows: Mapping[str, int], prefixes: int, rng: random.Random) -> Iter
         yield batches, sum(len(targets) for _, _, _, targets in batches)
 
 
-def encode_labelled(
-    rows: Sequence[Labelled],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids padded on the right, shape (rows, length), and the row, position and target of each step's read-out."""
-    encoded, read = [], []
-    for i, row in enumerate(rows):
-        ids = encode(str(row.problem.prompt))
-        last = len(row.labels) - 1
-        for k, (step, target) in enumerate(zip(row.solution.steps, row.labels, strict=True)):
-            ids += encode(step.text) + [EOS] * (row.solution.finished and k == last)
-            read.append((i, len(ids) - 1, target))
-        encoded.append(ids)
-    padded = torch.full((len(encoded), round_up(max(map(len, encoded)))), PAD)
-    for i, ids in enumerate(encoded):
-        padded[i, : len(ids)] = torch.tensor(ids)
-    at_row, at, targets = zip(*read, strict=True)
-    return padded, torch.tensor(at_row), torch.tensor(at), torch.tensor(targets, dtype=torch.float32)
+def encode_labelled(rows: Sequence[Labelled]) -> ReadOuts:
+    """The ids of labelled solutions, read at each step's end."""
+    return encode_targets(
+        (
+            str(row.problem.prompt),
+            [(step.text, label) for step, label in zip(row.solution.steps, row.labels, strict=True)],
+            row.solution.finished,
+        )
+        for row in rows
+    )
 
 
 def _encoded(rows: Sequence[Labelled]) -> HeadBatch:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from verifiers.interface.solution import split_steps
 
 Target: TypeAlias = Literal["error", "outcome"]
 # What goes into the model, and the row, position and target of each read-out.
+ReadOuts: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 HeadBatch: TypeAlias = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -128,18 +129,29 @@ def label(world: World, prompt: str, text: str) -> Rollout:
     return Rollout(world.NAME, prompt, steps, labels, int(world.is_right(prompt, text)))
 
 
-def encode_rollouts(
-    rollouts: Sequence[Rollout], target: Target
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids padded on the right, shape (rows, length), and the row, position and target of each read-out."""
+def encode_rollouts(rollouts: Sequence[Rollout], target: Target) -> ReadOuts:
+    """The ids of rollouts, read where `target` is known."""
+    return encode_targets(
+        (rollout.prompt, list(zip(rollout.steps, _targets(rollout, target), strict=True)), True) for rollout in rollouts
+    )
+
+
+def _targets(rollout: Rollout, target: Target) -> Sequence[float | None]:
+    return rollout.labels if target == "error" else (*[None] * (len(rollout.steps) - 1), rollout.right)
+
+
+def encode_targets(rows: Iterable[tuple[str, Sequence[tuple[str, float | None]], bool]]) -> ReadOuts:
+    """Ids padded on the right, shape (rows, length), and the row, position and target of each read-out.
+
+    A row is a prompt, its steps with their targets (None: not read), and whether it has ended.
+    """
     encoded, read = [], []
-    for i, rollout in enumerate(rollouts):
-        ids = encode(rollout.prompt)
-        for k, text in enumerate(rollout.steps):
-            last = k == len(rollout.steps) - 1
-            ids += encode(text) + [EOS] * last
-            if last or target == "error":
-                read.append((i, len(ids) - 1, rollout.labels[k] if target == "error" else rollout.right))
+    for i, (prompt, steps, finished) in enumerate(rows):
+        ids = encode(prompt)
+        for k, (text, target) in enumerate(steps):
+            ids += encode(text) + [EOS] * (finished and k == len(steps) - 1)
+            if target is not None:
+                read.append((i, len(ids) - 1, target))
         encoded.append(ids)
     padded = torch.full((len(encoded), round_up(max(map(len, encoded)))), PAD)
     for i, ids in enumerate(encoded):

@@ -305,6 +305,7 @@ def test_a_model_trained_anew_is_another_scorer(tmp_path: Path) -> None:
     assert version_of("slow_scorers.parts:slow") == "slow_scorers.parts:slow"
 
 
+@pytest.mark.slow
 def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str, capsys) -> None:
     command = ["rerank", slow_pools, "--n=4", "--out=out"]
     assert main([*command, "--scorer=slow_scorers.parts:slow", "--limit=5"]) == 0

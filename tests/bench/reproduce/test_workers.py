@@ -8,6 +8,7 @@ import torch
 from bench.reproduce.workers import carry_out, workers
 
 
+@pytest.mark.slow
 def test_each_has_one_thread_and_results_come_in_order():
     with workers(2) as executor:
         assert executor.submit(torch.get_num_threads).result() == 1
@@ -18,7 +19,7 @@ def note(folder, name):
     return (folder / name).write_text("done")
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_every_job_is_carried_out(tmp_path, processes):
     assert carry_out([partial(note, tmp_path, name) for name in "abc"], processes=processes, title="notes") == [4] * 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]

@@ -66,6 +66,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         cost_ratio(flat([0.5], [1.0], 0), flat([0.5], [1.0], 0), 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accuracy", [0.5, None])
 def test_intervals_of_ratios_cover_the_truth(accuracy) -> None:
     """Two curves of pools of 32 with tokens that depend on the problem: one finds the right answer twice as fast."""

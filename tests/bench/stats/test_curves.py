@@ -70,6 +70,7 @@ def test_an_unfinished_solution_is_never_chosen() -> None:
         assert found[contest] == pytest.approx([0.5, 1.0])
 
 
+@pytest.mark.slow
 def test_ten_thousand_solutions_of_one_problem() -> None:
     rng = np.random.default_rng(0)
     right = (rng.random(10_000) < 0.4).astype(int)

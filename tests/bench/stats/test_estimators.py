@@ -158,6 +158,7 @@ def test_soft_selection_on_a_scale_of_its_own() -> None:
     assert chances.tolist() == pytest.approx([1 / (1 + math.exp(-1)) / 3, 0.0])
 
 
+@pytest.mark.slow
 def test_majority_voting_hardly_depends_on_the_order_of_a_pool() -> None:
     """500 problems of 64 samples in random orders: what the first 8 of each give moves by a point, this by 0.1."""
     rng = np.random.default_rng(0)
@@ -174,6 +175,7 @@ def test_majority_voting_hardly_depends_on_the_order_of_a_pool() -> None:
     assert mean(first) == pytest.approx(mean(expected), abs=3 * 1.1 / math.sqrt(12))
 
 
+@pytest.mark.slow
 def test_large_pools_take_little_time_and_memory() -> None:
     rng = np.random.default_rng(0)
     right, values = rng.random(10_000) < 0.3, rng.random(10_000)

@@ -83,6 +83,7 @@ def covered(a: np.ndarray, b: np.ndarray, problems: int, studies: int) -> float:
     return hits / studies
 
 
+@pytest.mark.slow
 def test_intervals_of_differences_cover_the_truth() -> None:
     assert 0.93 <= covered(*best_and_majority(1.0, 0.5, 2000), 100, 1000) <= 0.97
 
@@ -93,6 +94,7 @@ def test_intervals_of_differences_cover_for_many_problems(spread, mean) -> None:
     assert 0.93 <= covered(*best_and_majority(spread, mean, 4000), 200, 1000) <= 0.97
 
 
+@pytest.mark.slow
 def test_equal_strategies_are_rarely_told_apart() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.beta(0.5, 0.5, size=(2, 1000, 40))

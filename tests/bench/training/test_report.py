@@ -28,6 +28,7 @@ def training(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_a_training_gets_its_pictures_its_page_and_its_audit(training):
     written = write_report(training)
     assert [p.name for p in written] == ["training.png", "audit.md", "attributions.html"]

@@ -54,7 +54,8 @@ def make(kind):
     return GPT2LMHeadModel(GPT2Config(**COMMON, n_embd=32, n_layer=2, n_head=4))
 
 
-KINDS = ["llama", "llama tied", "qwen2", "gpt2", "mistral sliding"]
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("llama", "llama tied", "mistral sliding")]
+KINDS = ["qwen2", "gpt2", *SLOW]
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -277,6 +277,7 @@ t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, Slow(), out={out!r}, config=replace
 """
 
 
+@pytest.mark.slow
 def test_a_kill_amid_a_step_changes_nothing(tmp_path):
     config = replace(CONFIG, steps=6, save_every=2)
     whole = grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "whole", config=config)

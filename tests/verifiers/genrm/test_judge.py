@@ -120,13 +120,14 @@ def test_equal_texts_are_judged_once_and_the_first_is_charged(policy):
         np.testing.assert_array_equal(judgement.yes, single.yes)
 
 
+@pytest.mark.slow
 def test_they_keep_the_laws(policy):
     check_scorer(GenRM(policy, format=SHORT), CASES + SILENT)
     check_scorer(cot(policy, votes=2), CASES + SILENT)
     check_scorer(LLMJudge(policy, votes=2, format=SHORT, sampling=Sampling(max_tokens=150)), CASES + SILENT)
 
 
-@pytest.mark.parametrize("batch_rows", [1, 3, 512])
+@pytest.mark.parametrize("batch_rows", [*(pytest.param(rows, marks=pytest.mark.slow) for rows in (1, 3)), 512])
 def test_neither_the_batch_nor_what_was_scored_before_changes_votes_or_cost(policy, batch_rows):
     genrm = cot(policy, batch_rows=batch_rows)
     together = genrm.judge([p for p, _ in CASES], [s for _, s in CASES])

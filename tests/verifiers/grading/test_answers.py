@@ -111,6 +111,7 @@ def test_votes_for_polynomials_take_a_worker_only_where_they_agree(pool: Equival
     assert len(pool._cache) == 6  # three pairs, both ways round
 
 
+@pytest.mark.slow
 def test_unknown_pairs_are_not_merged_and_cost_one_time_limit_each(pool: EquivalencePool) -> None:
     pool.equal([("x", "y")])
     votes = [TOWER, r"\sqrt{2}", "5", r"\sqrt{8}/2", TOWER, r"\sqrt{3}", r"2\pi", r"\pi+\pi"]
@@ -244,6 +245,7 @@ def test_every_gold_of_math500_equals_its_rewrite(math500, rewrite) -> None:
     assert wrong == []
 
 
+@pytest.mark.slow
 @needs_math500
 def test_math_verify_reads_every_gold_of_math500(math500) -> None:
     pairs = [(row["answer"], row["answer"]) for row in math500]

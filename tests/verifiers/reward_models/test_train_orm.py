@@ -232,6 +232,7 @@ def test_lora_is_merged_into_an_ordinary_folder(tmp_path):
     assert new["score.weight"].any()
 
 
+@pytest.mark.slow
 def test_lora_resumes_to_the_same_bytes_with_dropout_and_bfloat16(tmp_path, monkeypatch):
     pytest.importorskip("peft")
     config = TrainConfig(

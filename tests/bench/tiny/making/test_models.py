@@ -113,6 +113,7 @@ def test_the_targets_are_what_their_names_say():
     assert (at.tolist(), outcome.tolist()) == ([22], [0.0])
 
 
+@pytest.mark.slow
 def test_chain_clears_its_bars(pools):
     """The bars of the tiny world, on fewer problems than docs/tiny.md reports."""
     prompts, texts = pools
