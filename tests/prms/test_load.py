@@ -61,25 +61,36 @@ def test_prms_load_takes_every_scorer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "spec", "message"),
+    ("load", "spec", "kind", "instead"),
     [
-        (policies.load, "tiny:orm", "policies.load takes no 'orm', as in 'tiny:orm': give it to verifiers.load"),
-        (policies.load, "pav:tiny:prm,k=4", "policies.load takes no 'pav', as in 'pav:.*': give it to prms.load"),
-        (verifiers.load, "tiny:prm", "verifiers.load takes no 'prm', as in 'tiny:prm': give it to prms.load"),
-        (verifiers.load, "prm:model", "give it to prms.load"),
-        (verifiers.load, "vllm:model", "verifiers.load takes no 'vllm', as in 'vllm:model': give it to policies.load"),
-        (prms.load, "tiny:policy", "prms.load takes no 'transformers', as in 'tiny:policy': give it to policies.load"),
-        (prms.load, "magic:x", "unknown scorer 'magic:x': use prm:MODEL.*pav:BASE.*orm:MODEL.*package.module:name"),
-        (prms.load, "owner/name:split", "unknown scorer 'owner/name:split'"),
-        (prms.load, "pav:tiny:prm", "a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A"),
-        (prms.load, "pav:tiny:prm,k=0", "k=0: use a whole number of 1 or more"),
-        (prms.load, "pav:tiny:prm,k=2,alpha=much", "alpha=much is not a number"),
-        (prms.load, "implicit:a,b", "unknown verifier 'implicit:a,b'"),
+        (policies.load, "tiny:orm", "orm", verifiers.load),
+        (policies.load, "pav:tiny:prm,k=4", "pav", prms.load),
+        (verifiers.load, "tiny:prm", "prm", prms.load),
+        (verifiers.load, "prm:model", "prm", prms.load),
+        (verifiers.load, "vllm:model", "vllm", policies.load),
+        (prms.load, "tiny:policy", "transformers", policies.load),
     ],
 )
-def test_what_a_load_does_not_take(load, spec: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_what_another_package_loads_is_said_with_its_name(load, spec: str, kind: str, instead) -> None:
+    here, there = (f"{function.__module__.split('.')[0]}.load" for function in (load, instead))
+    with pytest.raises(ValueError, match=f"{here} takes no '{kind}', as in '{spec}': give it to {there}"):
         load(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("magic:x", "unknown scorer 'magic:x': use prm:MODEL.*pav:BASE.*orm:MODEL.*package.module:name"),
+        ("owner/name:split", "unknown scorer 'owner/name:split'"),
+        ("pav:tiny:prm", "a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A"),
+        ("pav:tiny:prm,k=0", "k=0: use a whole number of 1 or more"),
+        ("pav:tiny:prm,k=2,alpha=much", "alpha=much is not a number"),
+        ("implicit:a,b", "unknown verifier 'implicit:a,b'"),
+    ],
+)
+def test_a_scorer_that_nobody_loads(spec: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        prms.load(spec)
 
 
 def test_a_spec_refuses_the_keywords_of_one_prm() -> None:
