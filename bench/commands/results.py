@@ -13,10 +13,11 @@ from bench.stats.curves import Results
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
 
-def carry_out(plan: RunPlan, out: Path) -> None:
+def carry_out(plan: RunPlan, out: Path, *, max_failed: float | None = None, retry_failed: bool = False) -> None:
     """Run a plan into a folder, or go on in it, and show the curves."""
     print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
-    show(run(plan, out), out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
+    results = run(plan, out, max_failed=max_failed, retry_failed=retry_failed)
+    show(results, out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 
 def show(results: Results, out: Path, *, title: str) -> None:

@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
     parser.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
+    parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
+    parser.add_argument("--retry-failed", action="store_true", help="draw and score what failed again, and that alone")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
 
 
@@ -42,4 +44,5 @@ def run(options: argparse.Namespace) -> None:
     plan = RunPlan(**given)
     if not plan.strategies:
         plan = plan.with_default_strategies()
-    carry_out(plan, options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}"))
+    out = options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}")
+    carry_out(plan, out, max_failed=options.max_failed, retry_failed=options.retry_failed)

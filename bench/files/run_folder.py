@@ -7,6 +7,7 @@ run that was killed and one that was not end with the same bytes.
 """
 
 import json
+import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +19,10 @@ from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row,
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
 
-R = TypeVar("R", SampleRow, ScoreRow)
+R = TypeVar("R", SampleRow, ScoreRow, TreeRow)
 
 ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
+_AGAIN, _WHOLE = ".retry", ".retried"  # a folder's rows with failed ones drawn again: begun, and to take their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class RunFolder:
     def scores(self, unit: str) -> list[ScoreRow]:
         """A committed unit's rows of `scores.jsonl`."""
         return self._rows(ScoreRow, unit, "scores.jsonl")
+
+    def trees(self, unit: str) -> list[TreeRow]:
+        """A committed unit's rows of `trees.jsonl`."""
+        return self._rows(TreeRow, unit, "trees.jsonl")
 
     def _rows(self, kind: type[R], unit: str, name: str) -> list[R]:
         start, end = self.committed[unit]["bytes"][name]
@@ -72,7 +78,40 @@ def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
     where a file of it is not ours.
     """
     with held(path, owner="config.toml"):
-        yield RunFolder(path, {record["unit"]: record for record in _repaired(path, config)})
+        _finish_again(path)
+        yield _opened(path, config)
+
+
+def open_again(folder: RunFolder, config: Mapping[str, object]) -> RunFolder:
+    """An open run's rows-to-be, where its units are committed anew; a killed one is gone on with."""
+    (folder.path / _AGAIN).mkdir(exist_ok=True)
+    return _opened(folder.path / _AGAIN, config)
+
+
+def put_in_place(again: RunFolder, config: Mapping[str, object]) -> RunFolder:
+    """The run with its rows-to-be in the place of its rows."""
+    path = again.path.parent
+    again.path.rename(path / _WHOLE)  # from here on nothing but moves is left to do, and a kill among them does no harm
+    _finish_again(path)
+    return _opened(path, config)
+
+
+def check_in_place(path: Path) -> None:
+    """Raise BadInput for a run whose rows are of two kinds, since a kill came while the new ones took their places."""
+    if (path / _WHOLE).exists():
+        raise BadInput(f"{path}: a `run --retry-failed` was killed here at its very end; run the same command again")
+
+
+def _finish_again(path: Path) -> None:
+    if (path / _WHOLE).exists():
+        for name in (*ROW_FILES, "journal.jsonl"):
+            if (path / _WHOLE / name).exists():
+                (path / _WHOLE / name).replace(path / name)
+        shutil.rmtree(path / _WHOLE)
+
+
+def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
+    return RunFolder(path, {record["unit"]: record for record in _repaired(path, config)})
 
 
 def _repaired(path: Path, config: Mapping[str, object]) -> list[Row]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
+from bench.files.run_folder import check_in_place
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import whole_rows
 
@@ -38,6 +39,7 @@ def read_folder(path: Path, name: str) -> Folder:
     """One run's rows; raises BadInput where there is no finished run, or a row that is none of a run's."""
     if not path.is_dir():
         raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
+    check_in_place(path)
     results = _rows(path / "results.jsonl", ResultRow)
     if not results:
         raise BadInput(

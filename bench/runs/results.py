@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.files.rows import SampleRow, by_problem
+from bench.files.rows import SampleRow, ScoreRow, by_problem, grouped
 from bench.files.run_folder import RunFolder
 from bench.inputs.task import Task
 from bench.runs.plan import RunPlan, sizes_to
+from bench.runs.retry import failed_scores
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.contest import Contest
@@ -18,11 +19,14 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
     """Every contest at every size, from the committed rows of a run."""
     outcomes: list[Outcome] = []
     samples: list[SampleRow] = []
+    unscored: list[ScoreRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
     for number, problems in enumerate(chunks(task.problems, plan.chunk)):
         pools = by_problem(folder.samples(pool_unit(number)))
-        said = {s: by_problem(folder.scores(score_unit(number, s))) for s in scorers}
+        scores = {s: folder.scores(score_unit(number, s)) for s in scorers}
+        said = {s: by_problem(rows) for s, rows in scores.items()}
+        unscored += [row for rows in scores.values() for row in failed_scores(rows, pools)]
         record = folder.committed[pool_unit(number)]
         for problem in problems:
             rows = pools[problem.id]
@@ -41,7 +45,8 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
         for contest in contests:
             if contest.strategy == "beam_search":
                 outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
-    return Results(tuple(outcomes), (*notes_on(outcomes, plan.n), *_notes_on_samples(samples)))
+    notes = [*notes_on(outcomes, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
+    return Results(tuple(outcomes), tuple(notes))
 
 
 def _beam_outcomes(
@@ -57,11 +62,21 @@ def _beam_outcomes(
 
 
 def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
-    counts = {
-        "could not be sampled": sum(row.stop == "failed" for row in samples),
-        "were cut by the token limit": sum(row.stop == "length" for row in samples),
-        "could not be graded": sum(row.correct is None for row in samples),
+    kinds = {
+        "could not be sampled": [row for row in samples if row.stop == "failed"],
+        "were cut by the token limit": [row for row in samples if row.stop == "length"],
+        "could not be graded": [row for row in samples if row.correct is None],
     }
-    for what, count in counts.items():
-        if count:
-            yield f"{count} of {len(samples)} samples {what}; they count as wrong"
+    for what, rows in kinds.items():
+        if rows:
+            yield f"{len(rows)} of {len(samples)} samples {what}{_first_reason(rows)}; they count as wrong"
+
+
+def _notes_on_scores(scores: Sequence[ScoreRow], samples: int) -> Iterator[str]:
+    for scorer, rows in grouped(scores, lambda row: row.scorer).items():
+        yield f"{len(rows)} of {samples} samples have no score of {scorer}{_first_reason(rows)}"
+
+
+def _first_reason(rows: Sequence[SampleRow | ScoreRow]) -> str:
+    told = [row for row in rows if row.reason]
+    return f" (first, of problem {told[0].problem!r}: {told[0].reason})" if told else ""

@@ -11,41 +11,70 @@ from tqdm import tqdm
 
 import search
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
-from bench.files.run_folder import RunFolder, open_run
+from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
-from bench.runs.samples import most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
+from bench.runs.retry import (
+    FailingRows,
+    OnlySeeds,
+    UnitRows,
+    check_samples,
+    check_scores,
+    failed_problems,
+    has_failures,
+    rows_of,
+    same_pool,
+)
+from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
 from verifiers.interface.capabilities import separator_of
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.files import Row
-from verifiers.interface.scoring import Scorer
+from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
 
 
-def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
+def run(
+    plan: RunPlan,
+    out: Path,
+    *,
+    max_failed: float | None = None,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> Results:
     """Do what the plan says, or what is left of it, and return its results.
 
     The folder holds `config.toml`, `problems.jsonl`, `samples.jsonl`, `scores.jsonl` (a row a solution),
     `trees.jsonl` (a row a candidate of a beam search), `journal.jsonl` (what each unit of work spent),
     `results.jsonl` and `points.jsonl` (the table). A run that was killed and started again ends
-    with the same rows as one that was not. Raises BadInput for a plan that cannot be carried out.
+    with the same rows as one that was not.
+
+    A sample that cannot be drawn or scored is a row that says why, and counts as wrong. Where all of a unit's rows
+    fail, or a larger share than `max_failed`, the run ends before that unit is kept. `retry_failed` draws and scores
+    what failed again; of a beam search, the whole search. What comes of it are the rows of a run that never failed.
+    Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
+    if max_failed is not None and not 0 <= max_failed <= 1:
+        raise BadArgument("max_failed", max_failed, "it is a share of rows, from 0 to 1")
     contests = plan.contests()
     task = load_task(plan.task, limit=plan.limit, seed=plan.seed)
     sampling = plan.sampling(task.sampling)
     with open_run(out, plan.config()) as folder:
         write_problems(out, task.problems)
-        _work_off([u for u in _units(plan, task, sampling, folder) if u.name not in folder.committed], plan, progress)
+        again = open_again(folder, plan.config()) if retry_failed and has_failures(folder) else None
+        units = _units(plan, task, sampling, again or folder, folder if again else None, max_failed)
+        _work_off([u for u in units if u.name not in (again or folder).committed], plan, progress)
+        folder = put_in_place(again, plan.config()) if again else folder
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
@@ -84,17 +113,31 @@ def _work_off(units: Sequence[_Unit], plan: RunPlan, progress: bool) -> None:
         bar = stack.enter_context(tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR))
         for unit in units:
             bar.set_postfix_str(unit.label)
-            unit.work(policy, scorers.get(unit.scorer))
+            try:
+                unit.work(policy, scorers.get(unit.scorer))
+            except Exception as error:
+                if isinstance(error, BadInput | EngineStoppedError) or not hasattr(error, "__notes__"):
+                    raise
+                # a scorer that has failed on every row: the driver notes so
+                said = f"{type(error).__name__}: {first_line(error)} ({error.__notes__[0]})"
+                raise EngineStoppedError(f"{unit.label}: {said}; mend that and run the same command again") from error
             bar.update(unit.weight)
 
 
-def _units(plan: RunPlan, task: Task, sampling: Sampling, folder: RunFolder) -> Iterator[_Unit]:
+def _units(
+    plan: RunPlan,
+    task: Task,
+    sampling: Sampling,
+    folder: RunFolder,
+    before: RunFolder | None,
+    max_failed: float | None,
+) -> Iterator[_Unit]:
     """Per chunk of problems: a pool of samples, its scores by each scorer, and the beams."""
     contests = plan.contests()
     scorers = list(dict.fromkeys(c.scorer for c in contests if c.scorer and c.strategy != "beam_search"))
     beams = [c.scorer for c in contests if c.scorer and c.strategy == "beam_search"]
     for number, problems in enumerate(chunks(task.problems, plan.chunk)):
-        chunk = _Chunk(plan, task, sampling, folder, number, problems)
+        chunk = _Chunk(plan, task, sampling, folder, before, max_failed, number, problems)
         weight = plan.n * len(problems)
         yield _Unit(pool_unit(number), "sampling", weight, True, None, chunk.sample)
         for name in scorers:
@@ -115,29 +158,54 @@ class _Chunk:
     task: Task
     sampling: Sampling
     folder: RunFolder
+    before: RunFolder | None  # has the units of which only what failed is done again
+    max_failed: float | None
     number: int
     problems: Sequence[Problem]
 
     def sample(self, policy: Policy, _: None) -> None:
-        drawn = search.sample(self.problems, policy, n=self.plan.n, sampling=self.sampling, seed=self.plan.seed)
-        pools = [sample_rows(self.task, result, "sample", None, self.plan.n) for result in drawn]
+        unit, n, seed = pool_unit(self.number), self.plan.n, self.plan.seed
+        before = rows_of(self.before, unit)
+        kept = {(row.problem, row.index): row for row in before.samples if row.stop != "failed"}
+        missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
+        again = [p for p in self.problems if missing[p.id]]
+        seeds = {seed_at(seed, name, 0, 0, i) for name, places in missing.items() for i in places}
+        drawer = FailingRows(policy)
+        drawn = search.sample(again, OnlySeeds(drawer, seeds), n=n, sampling=self.sampling, seed=seed)
+        pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
+        new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
+        check_samples(new, "sampling", max_failed=self.max_failed)
+        pools = [[kept.get((row.problem, row.index), row) for row in pool] for pool in pools]
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
         rows = [row for pool in zip(pools, classes, strict=True) for row in most_voted(*pool)]
-        record = spend_record(drawn) | {"classes": dict(zip((p.id for p in self.problems), classes, strict=True))}
-        self.folder.commit(pool_unit(self.number), record, samples=rows)
+        earlier = {name: Spend(**spend) for name, spend in before.record.get("kept", {}).items()}
+        record = spend_record(drawn, earlier)
+        if failed_again := {row.problem for row in rows if row.stop == "failed"}:
+            record["kept"] = kept_record(failed_again, drawer.spent, earlier)
+        record["classes"] = dict(zip((p.id for p in again), classes, strict=True))
+        self._commit(unit, before, UnitRows(record, samples=rows))
 
     def score(self, name: str, _: Policy | None, scorer: Scorer) -> None:
+        unit = score_unit(self.number, name)
         pools = by_problem(self.folder.samples(pool_unit(self.number)))
-        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in self.problems], scorer)
+        before, old_pools = rows_of(self.before, unit), by_problem(rows_of(self.before, pool_unit(self.number)).samples)
+        failed = failed_problems(before, old_pools)
+        changed = {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
+        again = [p for p in self.problems if p.id in failed | changed or p.id not in before.problems]
+        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        self.folder.commit(score_unit(self.number, name), _record(name, scorer, scored), scores=rows)
+        check_scores(rows, {p.id: pools[p.id] for p in again}, f"scoring with {name}", max_failed=self.max_failed)
+        self._commit(unit, before, UnitRows(_record(name, scorer, scored), scores=rows))
 
     def beam(self, name: str, n: int, width: int, expand: int, policy: Policy, scorer: Scorer) -> None:
+        unit = beam_unit(self.number, name, n)
+        before = rows_of(self.before, unit)
+        failed = failed_problems(before, by_problem(before.samples))
         try:
             results = search.beam_search(
-                self.problems,
-                policy,
+                [p for p in self.problems if p.id in failed or p.id not in before.problems],
+                FailingRows(policy),
                 scorer,
                 width=width,
                 expand=expand,
@@ -158,8 +226,13 @@ class _Chunk:
             samples += rows
             scores += score_rows(result, rows, name)
             trees += tree_rows(result, name, n)
-        record = _record(name, scorer, results)
-        self.folder.commit(beam_unit(self.number, name, n), record, samples=samples, scores=scores, trees=trees)
+        check_samples(samples, f"beam search ({name})", max_failed=self.max_failed)
+        check_scores(scores, by_problem(samples), f"beam search ({name})", max_failed=self.max_failed)
+        self._commit(unit, before, UnitRows(_record(name, scorer, results), samples, scores, trees))
+
+    def _commit(self, unit: str, before: UnitRows, new: UnitRows) -> None:
+        whole = before.with_new(self.problems, new)
+        self.folder.commit(unit, whole.record, samples=whole.samples, scores=whole.scores, trees=whole.trees)
 
 
 def _record(name: str, scorer: Scorer, results: Sequence[search.SearchResult]) -> Row:

@@ -1,7 +1,7 @@
 """Solutions, scores and costs as the rows of a run folder, and back."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from bench.inputs.task import Task
 from search import Pool, SearchResult
 from search.selection import weighted
 from verifiers.interface.files import Row
-from verifiers.interface.scoring import Spend
+from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 
@@ -88,9 +88,19 @@ def tree_rows(result: SearchResult, scorer: str, n: int) -> list[TreeRow]:
     ]
 
 
-def spend_record(results: Sequence[SearchResult]) -> Row:
-    """What a unit of work spent, problem by problem, for the journal."""
-    return {"spend": {r.problem.id: {k: v for k, v in asdict(r.spend).items() if v} for r in results}}
+def spend_record(results: Sequence[SearchResult], earlier: Mapping[str, Spend] | None = None) -> Row:
+    """What a unit of work spent, problem by problem, for the journal; `earlier` is added to its problems'."""
+    spends = {r.problem.id: r.spend + (earlier or {}).get(r.problem.id, ZERO) for r in results}
+    return {"spend": {name: _written(spend) for name, spend in spends.items()}}
+
+
+def kept_record(problems: Iterable[str], spent: Mapping[str, Spend], earlier: Mapping[str, Spend]) -> Row:
+    """What the rows cost that stand, of problems with others that failed: these are drawn again without them."""
+    return {name: _written(spent.get(name, ZERO) + earlier.get(name, ZERO)) for name in sorted(problems)}
+
+
+def _written(spend: Spend) -> Row:
+    return {key: value for key, value in asdict(spend).items() if value}
 
 
 def spend_of(record: Row, problem_id: str) -> Spend:

@@ -127,7 +127,7 @@ def test_a_prompt_longer_than_the_context(capsys) -> None:
     assert [r["stop"] == "failed" for r in rows] == [False, False, True, True]
     assert "context" in rows[2]["reason"]
     assert "2 problems" in output
-    assert "2 of 4 samples could not be sampled; they count as wrong" in output
+    assert "2 of 4 samples could not be sampled (first, of problem " in output
 
 
 def test_an_outcome_verifier_in_beam_search(capsys) -> None:

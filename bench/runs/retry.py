@@ -1,0 +1,182 @@
+"""What of a run has failed: when it is too much to be kept, and how that alone is done again."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.files.rows import SampleRow, ScoreRow, SolutionRow, TreeRow, by_problem, to_row
+from bench.files.run_folder import RunFolder
+from policies.policy import Extended, Policy, Sampling, Until
+from verifiers.interface.capabilities import remembering
+from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.files import Row
+from verifiers.interface.scoring import ZERO, Spend
+from verifiers.interface.solution import Problem, Solution, Stop, failed
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRows:
+    """What a unit of work left: its journal record and its rows; nothing where it has not been done."""
+
+    record: Row = field(default_factory=dict)
+    samples: Sequence[SampleRow] = ()
+    scores: Sequence[ScoreRow] = ()
+    trees: Sequence[TreeRow] = ()
+
+    @property
+    def problems(self) -> Collection[str]:
+        """The ids of its problems."""
+        spend: Row = self.record.get("spend", {})
+        return spend.keys()
+
+    def with_new(self, problems: Sequence[Problem], new: "UnitRows") -> "UnitRows":
+        """The same with the problems of `new` in the place of what they were, all in the order of `problems`."""
+
+        def rows(old: Sequence[SolutionRow], fresh: Sequence[SolutionRow]) -> list[SolutionRow]:
+            before, now = by_problem(old), by_problem(fresh)
+            return [row for p in problems for row in (now if p.id in new.problems else before).get(p.id, [])]
+
+        record = {**self.record, **new.record}
+        for key in ("spend", "kept", "classes"):  # these have an entry a problem
+            done_before = {name: e for name, e in self.record.get(key, {}).items() if name not in new.problems}
+            if entries := done_before | new.record.get(key, {}):
+                record[key] = {p.id: entries[p.id] for p in problems if p.id in entries}
+            else:
+                record.pop(key, None)
+        return UnitRows(
+            record, rows(self.samples, new.samples), rows(self.scores, new.scores), rows(self.trees, new.trees)
+        )
+
+
+def rows_of(folder: RunFolder | None, unit: str) -> UnitRows:
+    """What a unit left in a folder."""
+    if folder is None or unit not in folder.committed:
+        return UnitRows()
+    record = {key: value for key, value in folder.committed[unit].items() if key not in ("unit", "bytes")}
+    return UnitRows(record, folder.samples(unit), folder.scores(unit), folder.trees(unit))
+
+
+def has_failures(folder: RunFolder) -> bool:
+    """Whether anything failed in a run."""
+    units = [rows_of(folder, unit) for unit in folder.committed]
+    return any(failed_problems(unit, {}) or any(map(_unscored, unit.scores)) for unit in units)
+
+
+def failed_problems(unit: UnitRows, pools: Mapping[str, Sequence[SampleRow]]) -> set[str]:
+    """The problems of which a sample, a score or a candidate of a search failed; `pools` are what was scored."""
+    return {
+        *(row.problem for row in unit.samples if row.stop == "failed"),
+        *(row.problem for row in unit.trees if row.fate == "failed"),
+        *(row.problem for row in failed_scores(unit.scores, pools)),
+    }
+
+
+def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
+    """Whether two pools have the same rows."""
+    return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself
+
+
+def check_samples(rows: Sequence[SampleRow], what: str, *, max_failed: float | None) -> None:
+    """Raise EngineStoppedError where all samples failed, or with `max_failed` where a larger share than that did."""
+    _check([row for row in rows if row.stop == "failed"], len(rows), what, max_failed)
+
+
+def check_scores(
+    rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]], what: str, *, max_failed: float | None
+) -> None:
+    """The same of scores; a sample that failed has none, and is not counted here."""
+    drawn = sum(row.stop != "failed" for pool in pools.values() for row in pool)
+    _check(failed_scores(rows, pools), drawn, what, max_failed)
+
+
+def failed_scores(rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]]) -> list[ScoreRow]:
+    """The scores that are missing, with a reason, of samples that did not fail themselves."""
+    drawn = {(row.problem, row.index) for pool in pools.values() for row in pool if row.stop != "failed"}
+    return [row for row in rows if _unscored(row) and (row.problem, row.index) in drawn]
+
+
+def _unscored(row: ScoreRow) -> bool:
+    return math.isnan(row.value) and row.reason is not None
+
+
+def _check(bad: Sequence[SampleRow | ScoreRow], of: int, what: str, max_failed: float | None) -> None:
+    if bad and (len(bad) > max_failed * of if max_failed is not None else len(bad) == of):
+        raise EngineStoppedError(
+            f"{what}: {len(bad)} of {of} rows failed, the first with {bad[0].reason!r} (problem {bad[0].problem!r}); "
+            "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
+            "such rows may count as wrong"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRows:
+    """A policy of which a row that raises is a failed one, so that a run can go on where all of a unit's do.
+
+    `spent` has what each problem's rows cost that did not fail.
+    """
+
+    policy: Policy
+    spent: dict[str, Spend] = field(default_factory=dict)
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """What the policy replies; of more rows than one what it raises, for the caller to ask for fewer."""
+        try:
+            reply = self.policy.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+        except EngineStoppedError:
+            raise
+        except Exception as error:
+            if len(seeds) > 1:
+                raise
+            return Extended((failed(f"{type(error).__name__}: {error}", prefixes[0].steps),), (Spend(policy_calls=1),))
+        for problem, solution, spend in zip(problems, reply.solutions, reply.spend, strict=False):
+            if solution.stop is not Stop.FAILED:
+                self.spent[problem.id] = self.spent.get(problem.id, ZERO) + spend
+        return reply
+
+    def remembering(self) -> "FailingRows":
+        """The same with a memory, where the policy can have one; for one search."""
+        return FailingRows(remembering(self.policy), self.spent)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlySeeds:
+    """A policy that draws the rows of these seeds alone; the others fail at no cost."""
+
+    policy: Policy
+    seeds: Collection[int]
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """One row a row, in order."""
+        wanted = [i for i, seed in enumerate(seeds) if seed in self.seeds]
+        solutions, spend = [failed("kept from before", prefix.steps) for prefix in prefixes], [ZERO] * len(seeds)
+        if wanted:
+            reply = self.policy.extend(
+                [problems[i] for i in wanted],
+                [prefixes[i] for i in wanted],
+                until=until,
+                sampling=sampling,
+                seeds=[seeds[i] for i in wanted],
+            )
+            for i, solution, cost in zip(wanted, reply.solutions, reply.spend, strict=True):
+                solutions[i], spend[i] = solution, cost
+        return Extended(tuple(solutions), tuple(spend))
+
+    def remembering(self) -> "OnlySeeds":
+        """The same with a memory, where the policy can have one; for one search."""
+        return OnlySeeds(remembering(self.policy), self.seeds)

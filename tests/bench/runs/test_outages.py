@@ -1,0 +1,219 @@
+"""A policy or a scorer that is down for a while: the run stops or says so, and is mended to the same bytes."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.commands.cli import main
+
+PARTS = """
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+
+from policies import Extended, Scripted
+from verifiers import Scores, failed
+
+def solve(problem, prefix, seed):
+    rng = random.Random(f"{problem.id} {seed}")
+    text = f"first {rng.randint(0, 3)}\\nthen {rng.randint(0, 9)}\\n#### {rng.randint(0, 3)}"
+    return text[len(prefix.text):]
+
+class Server:
+    # what is down, as a file says: whole calls that raise, problems that raise, or single rows that fail
+    def __init__(self):
+        self.plain, self.calls, self.rows = Scripted(solve), 0, 0
+
+    def extend(self, problems, prefixes, *, until, sampling, seeds):
+        down = json.loads(Path("down.json").read_text())
+        self.calls += 1
+        low, high = down.get("calls", (0, 0))
+        if low <= self.calls < high or any(p.id in down.get("problems", ()) for p in problems):
+            raise ConnectionError("connection refused")
+        self.rows += len(seeds)
+        reply = self.plain.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+        bad = [seed % 7 in down.get("sevenths", ()) for seed in seeds]
+        solutions = [failed("HTTP 503") if b else s for b, s in zip(bad, reply.solutions)]
+        return Extended(tuple(solutions), reply.spend)
+
+class Judge:
+    def score(self, problems, solutions):
+        down = json.loads(Path("down.json").read_text())
+        if any(p.id in down.get("judged", ()) for p in problems):
+            raise RuntimeError("judge overloaded")
+        return Scores(tuple(np.array([len(set(step.text)) / 40 for step in s.steps]) for s in solutions))
+
+server, judge = Server(), Judge()
+"""
+
+PROBLEMS = 200
+ROWS = ("samples.jsonl", "scores.jsonl", "results.jsonl", "trees.jsonl", "notes.txt")
+COMMAND = ["run", "--task=task.jsonl", "--policy=outages.parts:server", "--scorer=outages.parts:judge", "--n=4"]
+COMMAND += ["--strategies=self_consistency,best_of_n,weighted_majority,beam_search"]
+
+
+@pytest.fixture
+def down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Say what is down: `down(problems=["q1"])`."""
+    (tmp_path / "outages").mkdir()
+    (tmp_path / "outages" / "__init__.py").write_text("")
+    (tmp_path / "outages" / "parts.py").write_text(PARTS)
+    rows = [{"id": f"q{i}", "prompt": f"{i}?", "answer": str(i % 4)} for i in range(PROBLEMS)]
+    (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for module in ("outages", "outages.parts"):
+        sys.modules.pop(module, None)
+
+    def say(**what: object) -> None:
+        Path("down.json").write_text(json.dumps(what))
+
+    say()
+    return say
+
+
+def rows(out: str) -> dict[str, bytes]:
+    return {name: Path(out, name).read_bytes() for name in ROWS}
+
+
+def failed_samples() -> int:
+    written = map(json.loads, Path("out/samples.jsonl").read_text().splitlines())
+    return sum(row["strategy"] == "sample" and row["stop"] == "failed" for row in written)
+
+
+def server():
+    from outages.parts import server
+
+    return server
+
+
+def test_a_third_of_a_run_is_down_and_drawn_again(down, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--limit=40", "--out=whole"]) == 0
+    down(problems=[f"q{i}" for i in range(12, 25)], sevenths=[3])
+    assert main([*COMMAND, "--limit=40", "--out=out", "--max-failed=1"]) == 0
+    notes = Path("out/notes.txt").read_text()
+    bad = failed_samples()
+    assert 13 * 4 + 8 < bad < 13 * 4 + 30
+    assert f"{bad} of 160 samples could not be sampled (first, of problem " in notes
+    assert rows("out") != rows("whole")
+    capsys.readouterr()
+    down()
+    assert main([*COMMAND, "--limit=40", "--out=out", "--strategies=best_of_n", "--retry-failed"]) == 2  # another run
+    assert main([*COMMAND, "--limit=40", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+    assert not [path.name for path in Path("out").iterdir() if path.name.startswith(".retr")]
+
+
+def test_what_did_not_fail_is_not_drawn_again(down) -> None:
+    command = [*COMMAND, "--limit=20", "--strategies=self_consistency,best_of_n"]
+    assert main([*command, "--out=whole"]) == 0
+    down(sevenths=[3])
+    assert main([*command, "--out=out"]) == 0
+    bad = failed_samples()
+    assert 0 < bad < 80
+    down()
+    server().rows = 0
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert server().rows == bad
+    assert rows("out") == rows("whole")
+    assert main([*command, "--out=out", "--retry-failed"]) == 0  # nothing is left to do
+    assert server().rows == bad
+
+
+@pytest.mark.slow
+def test_a_run_stops_where_all_of_a_unit_fails(down, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--out=whole"]) == 0
+    server().calls = 0
+    down(problems=[f"q{i}" for i in range(60, 127)])
+    assert main([*COMMAND, "--out=out"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "stepbeam: sampling: 64 of 64 rows failed, the first with 'ConnectionError: connection refus"
+    )
+    assert error.count("\n") == 1
+    assert len(Path("out/journal.jsonl").read_text().splitlines()) == 4 * 5  # a third chunk's was not kept
+    down()
+    assert main([*COMMAND, "--out=out"]) == 0
+    assert "could not be sampled" in Path("out/notes.txt").read_text()  # of the four problems before
+    assert main([*COMMAND, "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+def test_a_run_that_is_down_from_the_start_is_one_line(down, capsys: pytest.CaptureFixture[str]) -> None:
+    down(calls=[0, 10**9])
+    assert main([*COMMAND, "--limit=4", "--out=out"]) == 2
+    first = "'ConnectionError: connection refused' (problem 'q0')"
+    assert capsys.readouterr().err == (
+        f"stepbeam: sampling: 16 of 16 rows failed, the first with {first}; nothing of this unit was kept: mend that "
+        "and run the same command again, or give --max-failed 1 where such rows may count as wrong\n"
+    )
+
+
+@pytest.mark.slow
+def test_calls_that_fail_for_a_while(down) -> None:
+    assert main([*COMMAND, "--out=whole"]) == 0
+    server().calls = 0
+    down(calls=[40, 120])
+    for _ in range(9):
+        if main([*COMMAND, "--out=out"]) == 0:
+            break
+    assert main([*COMMAND, "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+@pytest.mark.slow
+def test_a_share_may_fail(down, capsys: pytest.CaptureFixture[str]) -> None:
+    down(problems=["q1", "q2"])
+    assert main([*COMMAND, "--limit=16", "--out=out", "--max-failed=0.1"]) == 2
+    assert "sampling: 8 of 64 rows failed" in capsys.readouterr().err
+    assert main([*COMMAND, "--limit=16", "--out=out", "--max-failed=0.125"]) == 0
+    assert main([*COMMAND, "--limit=16", "--out=out", "--max-failed=1.5"]) == 2
+    assert "--max-failed 1.5: it is a share of rows, from 0 to 1" in capsys.readouterr().err
+
+
+def test_a_scorer_that_is_down(down, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--limit=32", "--out=whole"]) == 0
+    down(judged=["q5", "q20"])
+    assert main([*COMMAND, "--limit=32", "--out=out"]) == 0
+    assert (
+        "8 of 128 samples have no score of judge (first, of problem 'q5': RuntimeError: judge overloaded)"
+        in Path("out/notes.txt").read_text()
+    )
+    down(judged=[f"q{i}" for i in range(16)])
+    capsys.readouterr()
+    assert main([*COMMAND, "--limit=32", "--out=other"]) == 2
+    assert "scoring with judge: RuntimeError: judge overloaded" in capsys.readouterr().err
+    down()
+    assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+@pytest.mark.slow
+def test_a_killed_retry_goes_on(down, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([*COMMAND, "--limit=40", "--out=whole"]) == 0
+    down(problems=["q3", "q30"])
+    assert main([*COMMAND, "--limit=40", "--out=out"]) == 0
+    down(problems=["q30"])
+    before = rows("out")
+    assert main([*COMMAND, "--limit=40", "--out=out", "--retry-failed", "--max-failed=0"]) == 2  # ends amid the retry
+    assert rows("out") == before
+    down()
+    moves = []
+
+    def replace(path: Path, to: Path) -> None:
+        moves.append(path)
+        if len(moves) == 3:
+            raise KeyboardInterrupt
+        os.replace(path, to)
+
+    with monkeypatch.context() as patched:  # killed while the new rows take their places
+        patched.setattr(Path, "replace", replace)
+        assert main([*COMMAND, "--limit=40", "--out=out", "--retry-failed"]) == 130
+    assert main(["report", "out"]) == 2
+    assert main([*COMMAND, "--limit=40", "--out=out"]) == 0
+    assert rows("out") == rows("whole")
