@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from policies.policy import Extended, Policy, Sampling, Until
+from verifiers.interface.arguments import check_policy_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import BrokenLawError
 from verifiers.interface.seeds import seed_at
@@ -43,6 +44,7 @@ def check_policy(
     `sampling` whose `max_tokens` some rows reach, and prefixes of several lengths. Raises BrokenLawError at the
     first broken law, naming it, the problem and what was seen; ValueError where `cases` cannot test anything.
     """
+    check_policy_argument(policy)
     if len(cases) < 2 or any(prefix.stop is not Stop.OPEN for _, prefix in cases):
         raise ValueError(f"check_policy got {len(cases)} cases: give two or more, each with an open prefix")
     sampling = sampling or Sampling()

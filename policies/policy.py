@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from verifiers.interface.errors import check_finite, check_whole
 from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
@@ -31,7 +32,9 @@ class Sampling:
     separator: str = "\n"
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0:
+        check_finite({"temperature": self.temperature, "top_p": self.top_p})
+        check_whole({"top_k": self.top_k, "max_tokens": self.max_tokens})
+        if self.temperature < 0:
             raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy) or more")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}: it must be in (0, 1]")
@@ -39,7 +42,7 @@ class Sampling:
             raise ValueError(f"top_k is {self.top_k}: it must be 0 (off) or more")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens is {self.max_tokens}: it must be 1 or more")
-        if not self.separator:
+        if not isinstance(self.separator, str) or not self.separator:
             raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
 
 

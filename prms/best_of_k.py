@@ -10,6 +10,7 @@ import numpy.typing as npt
 from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.errors import check_least
 from verifiers.interface.naming import name_of
@@ -80,6 +81,7 @@ class BestOfK:
     target = OfParts(lambda self: [self.of])
 
     def __post_init__(self) -> None:
+        check_scorer_argument(self.of)
         check_least(1, {"k": self.k}, who="BestOfK")
         if isinstance(self.of, CountedValues) and (n := getattr(self.of, "k", self.k)) < self.k:
             raise ValueError(f"{n} rollouts cannot tell the best of {self.k}: take {self.k} or more rollouts a prefix")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from prms.best_of_k import BestOfK
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.errors import check_finite
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import ZERO, FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -53,6 +54,9 @@ class PAV:
     target = OfParts(lambda self: [self.base])
 
     def __post_init__(self) -> None:
+        check_scorer_argument(self.base, name="base")
+        check_scorer_argument(self.prover, name="prover")
+        check_finite({"alpha": self.alpha})
         ask_roots = root_values_of(self.prover)
         methods = {"score": getattr(self.prover, "score", None), "root_values": ask_roots}
         missing = [method for method, value in methods.items() if value is None]
@@ -62,8 +66,6 @@ class PAV:
                 "that also knows the value of a problem before its first step, such as a value PRM that was trained on "
                 "rows with `root`, or prms.RolloutValue(verifier, policy, k)"
             )
-        if not math.isfinite(self.alpha):
-            raise ValueError(f"alpha is {self.alpha}: give a finite number, such as 0.5")
 
     @classmethod
     def best_of_k(cls, prm: Scorer, k: int = 4, *, alpha: float = 0.5) -> PAV:

@@ -11,7 +11,9 @@ import numpy as np
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, settled, state_of
+from verifiers.interface.arguments import check_policy_argument, check_scorer_argument
 from verifiers.interface.capabilities import remembering
+from verifiers.interface.errors import check_least
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -50,8 +52,9 @@ class RolloutValue:
     _memory: dict[State, Tally] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"RolloutValue(k={self.k}): take 1 rollout a prefix or more")
+        check_policy_argument(self.policy)
+        check_scorer_argument(self.verifier, name="verifier")
+        check_least(1, {"k": self.k}, who="RolloutValue")
 
     @property
     def name(self) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from verifiers.interface.errors import check_finite, check_whole
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -24,7 +26,9 @@ class Budget:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("samples", "tokens", "seconds"):
-            limit = getattr(self, name)
-            if limit is not None and not limit > 0:
+        limits = {name: limit for name in self.__slots__ if (limit := getattr(self, name)) is not None}
+        check_whole({name: limit for name, limit in limits.items() if name != "seconds"}, who="Budget")
+        check_finite({name: limit for name, limit in limits.items() if name == "seconds"}, who="Budget")
+        for name, limit in limits.items():
+            if limit <= 0:
                 raise ValueError(f"Budget({name}={limit}): a limit must be positive, or None for none")

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from numbers import Integral
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
+from verifiers.interface.arguments import check_policy_argument, check_problems, check_scorer_argument
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, check_whole
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem, Solution, Stop, failed
@@ -61,8 +63,15 @@ class _Search:
             timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
             self.result = replace(stop.value, spend=timed)
             return
-        if isinstance(self.request, Extend) and self.request.n < 1:
-            raise ValueError(f"problem {self.problem.id!r}: {self.request.n} samples were asked for; ask for 1 or more")
+        if isinstance(self.request, Extend):
+            n = self.request.n
+            if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+                raise ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more")
+
+
+def started(problems: Iterable[Problem], strategy: Callable[[Problem], Strategy]) -> list[tuple[Problem, Strategy]]:
+    """A strategy for each of some problems; raises BadArgument for what is no list of problems."""
+    return [(problem, strategy(problem)) for problem in check_problems(problems)]
 
 
 def drive(
@@ -82,9 +91,14 @@ def drive(
     the rows that cause it, with its text as the reason, and the others go on; one that has struck
     every row so far is a mistake in the program and is raised. A failed row is charged its call; what was
     computed before an exception is not known, and so in no spend. Raises ValueError for problem ids
-    that occur twice and for replies of the wrong length.
+    that occur twice and for replies of the wrong length, BadArgument for what is no policy or scorer.
     """
     sampling, budget = sampling or Sampling(), budget or Budget()
+    if policy is not None:
+        check_policy_argument(policy)
+    for name, scorer in scorers.items():
+        check_scorer_argument(scorer, name="final" if name == "final" else "scorer")
+    check_whole({"seed": seed})
     runs = [_Search(problem, strategy) for problem, strategy in searches]
     check_unique_ids(run.problem.id for run in runs)
     calls = _Calls(remembering(policy), scorers, sampling, seed)

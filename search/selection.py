@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from verifiers.interface.scoring import FloatArray
+from verifiers.interface.errors import check_finite
+from verifiers.interface.scoring import FloatArray, outweighing
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem
 
@@ -53,7 +54,7 @@ def weighted(pool: Pool) -> int | None:
     >>> weighted(Pool(Problem("p", "?"), np.array([0.7, 0.4, 0.4]), lambda: [0, 1, 1]))
     1
     """
-    return _best_class(pool, lambda scores: float(scores.sum()))
+    return _best_class(pool, lambda scores: float(outweighing(scores).sum()))
 
 
 def pessimistic(alpha: float = 0.5) -> Selector:
@@ -67,9 +68,11 @@ def pessimistic(alpha: float = 0.5) -> Selector:
     (0, 1)
     """
 
+    check_finite({"alpha": alpha}, who="pessimistic")
+
     def select(pool: Pool) -> int | None:
         penalty = alpha * math.log(max(1, len(pool.eligible())))
-        return _best_class(pool, lambda scores: float(scores.mean()) - penalty / (len(scores) + 1))
+        return _best_class(pool, lambda scores: float(outweighing(scores).mean()) - penalty / (len(scores) + 1))
 
     return select
 
@@ -91,7 +94,7 @@ def soft(temperature: float = 0.1, seed: int = 0) -> Selector:
         rows = pool.eligible()
         if not rows:
             return None
-        logits = pool.values[rows].astype(np.float64) / temperature
+        logits = outweighing(pool.values[rows].astype(np.float64) / temperature)
         weights = np.exp(logits - logits.max())
         rng = np.random.default_rng(seed_at(seed, pool.problem.id, "soft"))
         return rows[int(rng.choice(len(rows), p=weights / weights.sum()))]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from policies.laws import brief
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.errors import BrokenLawError, ScoresShapeError
 from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -32,6 +33,7 @@ def check_scorer(
     `atol` bounds float noise between batch sizes, in units of the score.
     Raises BrokenLawError at the first broken law; ValueError where `cases` cannot test anything.
     """
+    check_scorer_argument(scorer)
     if len(cases) < 2:
         raise ValueError(f"check_scorer got {len(cases)} cases: give at least two, of more than one length")
     scores = _asked(scorer, cases, "one score a step")

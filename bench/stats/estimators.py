@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from bench.stats.arrays import Floats, Ints
 from bench.stats.subsets import check_sizes, mean_over_subsets
+from verifiers.interface.scoring import outweighing
 
 _CELLS = 1 << 14  # numbers in an array while votes are counted: few enough for a cache
 
@@ -177,7 +178,7 @@ def soft_curve(
     if not temperature > 0:
         raise ValueError(f"temperature={temperature}: it must be positive; `best_curve` is the limit at 0")
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    logits = np.where(np.isnan(scores), -np.inf, _finite(scores) / temperature)
+    logits = np.where(np.isnan(scores), -np.inf, outweighing(scores / temperature))
     right_logits = np.where(right > 0, logits, -np.inf)
 
     def outcomes(rows: Ints, sizes: Ints) -> Floats:
@@ -212,7 +213,7 @@ def _votes(
     columns = len(names) + 1  # the last is for those without a vote
     place = np.full(len(right), len(names))
     place[voters] = column
-    votes = np.where(voters, _finite(scores), 0.0)
+    votes = np.where(voters, outweighing(scores), 0.0)
     rounding = 1e-14 * np.abs(scores[voters & np.isfinite(scores)]).max(initial=0.0)  # of votes that cancel out
     class_right = np.bincount(column, weights=right[voters]) / np.bincount(column)
 
@@ -241,11 +242,6 @@ def _votes(
         return chance
 
     return mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
-
-
-def _finite(scores: Floats) -> Floats:
-    """An infinite score, as a log-probability may be, as a number that outweighs all others and can be added up."""
-    return np.nan_to_num(scores, posinf=1e300, neginf=-1e300)
 
 
 def distinct_curve(kinds: Sequence[Hashable], ks: Sequence[int]) -> Floats:

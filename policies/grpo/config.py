@@ -86,3 +86,9 @@ class GRPOConfig:
         )
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature is 0: a group of greedy samples is one solution, many times")
+        for name, whole in (("top_p", 1.0), ("top_k", 0)):
+            if (value := getattr(self.sampling, name)) != whole:
+                raise ValueError(
+                    f"sampling.{name} is {value}: a training's log-probabilities are those of the whole distribution, "
+                    f"so its gradient would not be that of the policy that was sampled; leave it at {whole:g}"
+                )

@@ -23,10 +23,10 @@ from policies.training.folder import save_model
 from policies.training.loop import Loop, processes, seeded
 from policies.training.resume import latest_checkpoint
 from policies.training.schedule import rate_at
+from verifiers.interface.arguments import check_problems, check_scorer_argument
 from verifiers.interface.files import claim, held, replacing, whole_rows
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.seeds import check_unique_ids
 from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
@@ -94,6 +94,9 @@ def grpo_train(
     problems = _checked(policy, problems, config)
     folder, state = Path(out), processes()
     first = state.is_main_process
+    for name, scorer in (("verifier", verifier), ("prm", prm), ("held_out", held_out)):
+        if scorer is not None or name == "verifier":
+            check_scorer_argument(scorer, name=name)
     scorers = _Scorers(verifier, prm, held_out)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
@@ -264,16 +267,16 @@ def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConf
             f"{name_of(policy)} has no weights and token ids to train with: use policies.Transformers "
             "(a server's model can only be searched with)"
         )
+    problems = check_problems(problems)
     if not problems:
         raise ValueError("problems is empty: give the problems to train on")
-    check_unique_ids(problem.id for problem in problems)
     dtype = next(policy.model.parameters()).dtype
     if not config.lora_rank and dtype != torch.float32:
         raise ValueError(
             f"the policy's weights are {str(dtype).removeprefix('torch.')}: small updates vanish in them; load it with "
             "dtype='float32' (bf16=True computes in bfloat16 all the same), or train low-rank updates with lora_rank"
         )
-    return list(problems)
+    return problems
 
 
 def _claim(

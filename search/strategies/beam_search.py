@@ -7,12 +7,13 @@ import numpy as np
 
 from policies.policy import Policy, Sampling
 from search.budget import Budget
-from search.driver import drive
+from search.driver import drive, started
 from search.picking import pick
 from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import NoOpinionError, check_least
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
@@ -57,8 +58,11 @@ def beam_search(
     wrap it as `prms.RolloutValue`); ValueError for a width, expand or max_steps below 1.
     """
     check_least(1, {"width": width, "expand": expand, "max_steps": max_steps}, who="beam_search")
+    check_scorer_argument(scorer)
     judge = remembering(scorer)
-    searches = [(p, _beam_search(p, width, expand, max_steps, final is not None, answers)) for p in problems]
+    searches = started(
+        problems, lambda problem: _beam_search(problem, width, expand, max_steps, final is not None, answers)
+    )
     if final is not None and final is getattr(scorer, "base", None):
         final = getattr(judge, "base", final)  # a PAV's base has read the beams already
     scorers = {"search": judge} if final is None else {"search": judge, "final": final}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from policies.policy import Policy, Sampling
 from search.budget import Budget
-from search.driver import drive
+from search.driver import drive, started
 from search.picking import pick
 from search.requests import Strategy, extend, score
 from search.result import SearchResult
@@ -42,7 +42,7 @@ def best_of_n(
     and problem ids that occur twice.
     """
     chooser = selector(select, seed=seed)
-    searches = [(problem, _best_of_n(problem, n, chooser, answers)) for problem in problems]
+    searches = started(problems, lambda problem: _best_of_n(problem, n, chooser, answers))
     scorers = {"search": scorer}
     return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
@@ -70,7 +70,7 @@ def weighted_majority(
 
     It is `best_of_n(select="weighted")` (Li et al. 2023, section 3.2).
     """
-    searches = [(problem, _best_of_n(problem, n, weighted, answers)) for problem in problems]
+    searches = started(problems, lambda problem: _best_of_n(problem, n, weighted, answers))
     scorers = {"search": scorer}
     return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 

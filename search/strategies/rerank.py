@@ -8,6 +8,7 @@ from search.requests import Strategy, score
 from search.result import SearchResult
 from search.selection import Select, Selector, selector
 from verifiers.grading.answers import MATH, Answers
+from verifiers.interface.arguments import check_pools
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
 
@@ -35,7 +36,7 @@ def rerank(
     ids that occur twice.
     """
     chooser = selector(select, seed=seed)
-    searches = [(problem, _rerank(problem, tuple(pool), chooser, answers)) for problem, pool in pools]
+    searches = [(problem, _rerank(problem, pool, chooser, answers)) for problem, pool in check_pools(pools)]
     return drive(searches, None, {"search": scorer}, seed=seed, progress=progress)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from policies.policy import Policy, Sampling
 from search.budget import Budget
-from search.driver import drive
+from search.driver import drive, started
 from search.requests import Strategy, extend
 from search.result import SearchResult
 from verifiers.interface.scoring import outcome_scores
@@ -36,7 +36,7 @@ def sample(
     `self_consistency` choose from, and the first 8 of 64 solutions are those of `n=8`. A sample that fails stays in
     the pool with its reason. Raises ValueError for `n` below 1 and problem ids that occur twice.
     """
-    searches = [(problem, _sample(problem, n)) for problem in problems]
+    searches = started(problems, lambda problem: _sample(problem, n))
     return drive(searches, policy, {}, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from search import requests
 from search.driver import drive
 from search.result import SearchResult
+from verifiers.interface.arguments import check_pools
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
 
@@ -26,7 +27,7 @@ def score(
     solution that cannot be scored has NaN with its reason. Pools may differ in size and may be empty. Raises
     ValueError for problem ids that occur twice.
     """
-    searches = [(problem, _score(problem, tuple(pool))) for problem, pool in pools]
+    searches = [(problem, _score(problem, pool)) for problem, pool in check_pools(pools)]
     return drive(searches, None, {"search": scorer}, progress=progress)
 
 

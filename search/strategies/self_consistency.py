@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from policies.policy import Policy, Sampling
 from search.budget import Budget
-from search.driver import drive
+from search.driver import drive, started
 from search.picking import pick
 from search.requests import Strategy, extend
 from search.result import SearchResult
@@ -37,7 +37,7 @@ def self_consistency(
     unfinished or states no answer does not vote against one that does. Each solution has the score 1.
     Raises ValueError for `n` below 1 and problem ids that occur twice.
     """
-    searches = [(problem, _self_consistency(problem, n, answers)) for problem in problems]
+    searches = started(problems, lambda problem: _self_consistency(problem, n, answers))
     return drive(searches, policy, {}, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 

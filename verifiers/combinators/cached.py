@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import Advantages, OfParts, RootValues, advantages_of, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
@@ -175,6 +176,7 @@ def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False)
 
     Raises ValueError for an empty name, a file of something else and a scorer that reduces by a function.
     """
+    check_scorer_argument(scorer)
     if not name.strip():
         raise ValueError("cached(name='') is empty: name the scorer and its version, such as 'orm-1.5b@v2'")
     return Cached(scorer, ScoreStore(Path(path), name), causal)

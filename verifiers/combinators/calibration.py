@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
@@ -107,6 +108,7 @@ def calibrated(scorer: Scorer, fitted_on: Sequence[Labelled], *, method: Method 
     Raises ValueError for fewer than 10 labelled scores, labels or scores that are all the same, and labels that
     do not rise with the scores.
     """
+    check_scorer_argument(scorer)
     if method not in ("isotonic", "platt"):
         raise ValueError(f"unknown method {method!r}: use 'isotonic' or 'platt'")
     scores, labels = labelled_scores(scorer, fitted_on)

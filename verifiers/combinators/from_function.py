@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, check_rows, silent_row
+from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, as_scores, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -20,9 +21,7 @@ class _FromRows:
     row_of: Callable[[Callable[[Problem, Solution], Any], Problem, Solution], npt.ArrayLike]
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        rows = tuple(
-            np.asarray(self.row_of(self.function, *pair), np.float32) for pair in zip(problems, solutions, strict=True)
-        )
+        rows = tuple(as_scores(self.row_of(self.function, *pair)) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
 
@@ -55,7 +54,12 @@ def _outcome_row(function: Callable[[Problem, Solution], float], problem: Proble
     row = silent_row(len(solution.steps))
     if solution.finished:
         value = function(problem, solution)
-        row[-1:] = value
+        if value is None or np.size(value) != 1:
+            name = _name_of(function)
+            raise ScoresShapeError(
+                f"problem {problem.id!r}: {name} gave {value!r}; return a number, or NaN for no opinion"
+            )
+        row[-1:] = as_scores(value)
     return row
 
 

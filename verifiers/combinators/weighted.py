@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.arguments import check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.errors import check_finite
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution
@@ -50,6 +51,8 @@ class Weighted:
         for i in range(len(scored[0])):
             why = [scores.reasons[i] for scores in scored]
             rows.append(_mean([scores.steps[i] for scores in scored], weights, why))
+            if np.isnan(rows[-1]).any() and _both_infinities([scores.steps[i] for scores in scored]):
+                why.append("infinite scores of both signs have no mean")
             spend.append(Spend.total(scores.spend[i] for scores in scored))
             reasons.append(next(filter(None, why), None))
         return Scores(tuple(rows), tuple(spend), tuple(reasons), scored[0].reduce)
@@ -74,19 +77,29 @@ def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> 
     dict come as pairs.
     """
     pairs = tuple(parts.items() if isinstance(parts, Mapping) else parts)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise ValueError("weighted(...) takes pairs of a scorer and its weight: {scorer: 0.5, other: 0.5}")
     if not pairs:
         raise ValueError("weighted({}) has no scorers: give at least one")
     for scorer, weight in pairs:
-        if not (math.isfinite(weight) and weight > 0):
+        check_scorer_argument(scorer)
+        check_finite({f"the weight of {name_of(scorer)}": weight})
+        if weight <= 0:
             raise ValueError(f"the weight of {name_of(scorer)} is {weight}: it must be a number above 0")
     return Weighted(pairs)
+
+
+def _both_infinities(rows: Sequence[FloatArray]) -> bool:
+    scores = np.array(rows)
+    return bool((np.isposinf(scores).any(axis=0) & np.isneginf(scores).any(axis=0)).any())
 
 
 def _mean(rows: Sequence[FloatArray], weights: npt.NDArray[np.float64], reasons: Sequence[str | None]) -> FloatArray:
     scores = np.array(rows, dtype=np.float64)  # (parts, T)
     silent = np.isnan(scores)
     total = weights @ ~silent
-    mean = weights @ np.where(silent, 0.0, scores) / np.where(total > 0, total, np.nan)
+    with np.errstate(invalid="ignore"):  # infinities of both signs, which have a reason of their own
+        mean = weights @ np.where(silent, 0.0, scores) / np.where(total > 0, total, np.nan)
     for part, reason in enumerate(reasons):
         if reason:
             mean[silent[part]] = np.nan

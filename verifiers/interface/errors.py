@@ -19,7 +19,10 @@ for. The commands end with one line on BadInput, EngineStoppedError and OSError 
 the program and keeps its traceback.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
 
 
 class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
@@ -67,11 +70,34 @@ class ScoresShapeError(ValueError):
 
 
 def check_least(least: int, values: Mapping[str, int], *, who: str = "") -> None:
-    """Raise ValueError where one of the arguments (of `who`) is below the least that it may be."""
+    """Raise ValueError where one of the arguments (of `who`) is no whole number, or below the least that it may be."""
+    check_whole(values, who=who)
     for name, value in values.items():
         if value < least:
-            given = f"{who}({name}={value})" if who else f"{name} is {value}"
-            raise ValueError(f"{given}: it must be {least} or more")
+            raise ValueError(f"{_given(name, value, who)}: it must be {least} or more")
+
+
+def check_whole(values: Mapping[str, Any], *, who: str = "") -> None:
+    """Raise ValueError where one of the arguments (of `who`) is no whole number.
+
+    >>> check_whole({"seed": 1.5})
+    Traceback (most recent call last):
+    ValueError: seed is 1.5: it must be a whole number
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ValueError(f"{_given(name, value, who)}: it must be a whole number")
+
+
+def check_finite(values: Mapping[str, Any], *, who: str = "") -> None:
+    """Raise ValueError where one of the arguments (of `who`) is no finite number."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ValueError(f"{_given(name, value, who)}: it must be a finite number")
+
+
+def _given(name: str, value: object, who: str) -> str:
+    return f"{who}({name}={value!r})" if who else f"{name} is {value!r}"
 
 
 def check_ranges(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,7 @@ class Scores:
     reduce: Reduce = "last"
 
     def __post_init__(self) -> None:
-        steps = tuple(np.asarray(row, dtype=np.float32) for row in self.steps)
+        steps = tuple(map(as_scores, self.steps))
         for i, row in enumerate(steps):
             if row.ndim != 1:
                 raise ValueError(f"scores of row {i} have shape {row.shape}: expected one number a step, shape (T,)")
@@ -160,6 +160,20 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+
+def as_scores(numbers: npt.ArrayLike) -> FloatArray:
+    """Real numbers as scores; raises ScoresShapeError for texts and complex numbers, which numpy would turn into some.
+
+    >>> as_scores(["0.5", 1.0])
+    Traceback (most recent call last):
+    verifiers.interface.errors.ScoresShapeError: scores are numbers, and ['0.5', 1.0] holds something else
+    """
+    array = numbers if isinstance(numbers, np.ndarray) else np.asarray(numbers)
+    kinds = {array.dtype.kind} if array.dtype.kind != "O" else {np.asarray(part).dtype.kind for part in array.flat}
+    if not kinds <= set("fiubO"):
+        raise ScoresShapeError(f"scores are numbers, and {numbers!r} holds something else")
+    return array.astype(np.float32, copy=False)
 
 
 class Scorer(Protocol):
@@ -203,6 +217,17 @@ def check_rows(
             what = "root values: expected one" if solutions is None else f"scores for a solution of {steps} steps"
             raise ScoresShapeError(f"problem {problem.id!r}: {name_of(scorer)} gave {len(row)} {what}; {hint}")
     return scores
+
+
+def outweighing(scores: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    """The scores with infinite ones as numbers, in float64, that outweigh all others and can be added up.
+
+    >>> outweighing(np.array([np.inf, -np.inf, 0.5])).sum().item()
+    0.5
+    """
+    if np.isfinite(scores).all():
+        return scores
+    return np.nan_to_num(scores.astype(np.float64), nan=np.nan, posinf=1e300, neginf=-1e300)
 
 
 def silent_row(steps: int) -> FloatArray:

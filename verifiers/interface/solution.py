@@ -1,8 +1,11 @@
 """The nouns: a problem, and a solution made of steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from verifiers.interface.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,48 @@ class Problem:
 
     >>> Problem("p1", "What is 2+2?", answer="4").answer
     '4'
+
+    A conversation may be given as dicts, which become messages.
+
+    >>> Problem("p2", [{"role": "user", "content": "What is 2+2?"}]).prompt
+    (Message(role='user', content='What is 2+2?'),)
+
+    Raises BadInput for an id or an answer that is no text, and for a prompt that is neither text nor messages.
     """
 
     id: str
     prompt: str | tuple[Message, ...]
     answer: str | None = None
+
+    def __post_init__(self) -> None:
+        name, prompt, answer = _untyped(self.id), _untyped(self.prompt), _untyped(self.answer)
+        if not isinstance(name, str):
+            raise BadInput(f"problem {name!r}: its id is no text; write {str(name)!r}")
+        if not isinstance(answer, str | None):
+            write = f"answer={str(answer)!r}" if isinstance(answer, int | float) else "it as a text"
+            raise BadInput(f"problem {name!r}: its answer {answer!r} is no text; write {write}")
+        if not isinstance(prompt, str):
+            object.__setattr__(self, "prompt", _messages(name, prompt))
+
+
+def _untyped(value: Any) -> Any:
+    return value
+
+
+def _messages(problem: str, turns: Any) -> tuple[Message, ...]:
+    if isinstance(turns, list | tuple) and turns:
+        made = [
+            Message(t["role"], t["content"]) if isinstance(t, Mapping) and t.keys() >= _MESSAGE else t for t in turns
+        ]
+        if all(isinstance(m, Message) and isinstance(m.role, str) and isinstance(m.content, str) for m in made):
+            return tuple(made)
+    raise BadInput(
+        f"problem {problem!r}: its prompt is {repr(turns)[:60]}; give a text, or messages with texts, such as "
+        '[{"role": "user", "content": "What is 2+2?"}]'
+    )
+
+
+_MESSAGE = {"role", "content"}
 
 
 class Stop(StrEnum):

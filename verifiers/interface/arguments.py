@@ -1,0 +1,107 @@
+"""What a function of ours was given instead of what it takes: said once, with what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from verifiers.interface.errors import BadArgument
+from verifiers.interface.seeds import check_unique_ids
+from verifiers.interface.solution import Problem, Solution
+
+
+def check_problems(problems: Any) -> list[Problem]:
+    """The problems as a list; raises BadArgument for what is no list of problems, ValueError for ids that occur twice.
+
+    >>> check_problems(Problem("p1", "1+1?"))
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: problems Problem('p1'): it is one problem; give a list, [problem]
+    """
+    if isinstance(problems, Problem):
+        raise BadArgument("problems", _shown(problems), "it is one problem; give a list, [problem]")
+    if isinstance(problems, str | bytes | Mapping) or not isinstance(problems, Iterable):
+        raise BadArgument("problems", _shown(problems), 'give a list of verifiers.Problem("id", "prompt")')
+    rows = list(problems)
+    for i, row in enumerate(rows):
+        if not isinstance(row, Problem):
+            raise BadArgument(f"problems[{i}]", _shown(row), 'give a verifiers.Problem("id", "prompt")')
+    check_unique_ids(row.id for row in rows)
+    return rows
+
+
+def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:
+    """Pools as a list of a problem with its solutions; raises BadArgument for what is none."""
+    if isinstance(pools, str | bytes | Problem) or not isinstance(pools, Iterable):
+        raise BadArgument("pools", _shown(pools), "give a list of pairs, (problem, solutions)")
+    if isinstance(pools, Mapping):
+        raise BadArgument("pools", _shown(pools), "give its items(), pairs of a problem and its solutions")
+    rows: list[tuple[Problem, tuple[Solution, ...]]] = []
+    for i, pool in enumerate(pools):
+        if not (isinstance(pool, tuple | list) and len(pool) == 2 and isinstance(pool[0], Problem)):
+            what = "it is one pool; give a list, [(problem, solutions)]" if isinstance(pool, Problem) else None
+            raise BadArgument(f"pools[{i}]", _shown(pool), what or "give a pair, (problem, solutions)")
+        problem, solutions = pool
+        if isinstance(solutions, Solution | str) or not isinstance(solutions, Iterable):
+            raise BadArgument(f"pools[{i}]", _shown(solutions), "give a list of verifiers.Solution behind the problem")
+        solutions = tuple(solutions)
+        for solution in solutions:
+            if not isinstance(solution, Solution):
+                write = "verifiers.Solution(verifiers.split_steps(text), verifiers.Stop.EOS)"
+                raise BadArgument(f"pools[{i}]", _shown(solution), f"it is no solution; make one of a text by {write}")
+        rows.append((problem, solutions))
+    check_unique_ids(problem.id for problem, _ in rows)
+    return rows
+
+
+def check_policy_argument(policy: object, *, name: str = "policy") -> None:
+    """Raise BadArgument, with what to write, for what is no policy: it has no `extend`."""
+    if callable(getattr(policy, "extend", None)) and not isinstance(policy, type | list):
+        return
+    if isinstance(policy, str):
+        told = f"it is a text; load what it names by policies.load({policy!r})"
+    elif hasattr(policy, "score"):
+        told = "it is a scorer; give the policy here, and the scorer behind it"
+    elif _is_function(policy):
+        told = "it is a function; make a policy of it by policies.Scripted(function)"
+    elif hasattr(policy, "generate"):
+        told = "it is a model; make a policy of it by policies.Transformers(model, tokenizer)"
+    else:
+        told = (
+            "a policy has a method extend(problems, prefixes, *, until, sampling, seeds), such as policies.Transformers"
+        )
+    raise BadArgument(name, _shown(policy), told)
+
+
+def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:
+    """Raise BadArgument, with what to write, for what is no scorer: it has no `score`.
+
+    >>> check_scorer_argument(len)
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: scorer len: it is a function; make a scorer of it by ...
+    """
+    if callable(getattr(scorer, "score", None)) and not isinstance(scorer, type):
+        return
+    if isinstance(scorer, str):
+        told = f"it is a text; load what it names by prms.load({scorer!r})"
+    elif isinstance(scorer, list | tuple | Mapping):
+        told = "these are several; give one, such as verifiers.weighted({scorer: weight, ...})"
+    elif hasattr(scorer, "extend"):
+        told = "it is a policy; give a scorer here, such as prms.RolloutValue(policy, verifier, k=8)"
+    elif _is_function(scorer):
+        told = "it is a function; make a scorer of it by verifiers.from_function(...) or verifiers.from_steps(...)"
+    else:
+        told = "a scorer has a method score(problems, solutions), such as verifiers.AnswerVerifier(verifiers.MATH)"
+    raise BadArgument(name, _shown(scorer), told)
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) and not isinstance(value, type) and hasattr(value, "__name__")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Problem):
+        return f"Problem({value.id!r})"
+    if isinstance(value, type) or _is_function(value):
+        return str(getattr(value, "__name__", value))
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
