@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from numbers import Integral
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from policies.policy import Extended, Policy, Sampling, Until
 from search.budget import Budget
@@ -64,7 +64,7 @@ class _Search:
             self.result = replace(stop.value, spend=timed)
             return
         if isinstance(self.request, Extend):
-            n = self.request.n
+            n: Any = self.request.n
             if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
                 raise ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more")
 

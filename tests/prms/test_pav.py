@@ -248,7 +248,7 @@ def test_a_prover_without_root_values_is_refused_by_name():
         PAV(BASE, ones)
     with pytest.raises(TypeError, match=r"the prover best_of_4\(from_steps\(.*\)\) has no root_values"):
         PAV.best_of_k(ones)
-    with pytest.raises(ValueError, match="prover 'prm': it is a text; load what it names by prms.load"):
+    with pytest.raises(ValueError, match=r"prover 'prm': it is a text; load what it names by prms.load"):
         PAV(BASE, "prm")
     orm = ORM.load(weights_folder("orm"))
     with pytest.raises(TypeError, match=r"the prover orm\(orm\) has no root_values"):
