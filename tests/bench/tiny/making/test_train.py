@@ -81,13 +81,13 @@ def test_language_models_learn_and_repeat(monkeypatch):
     for _ in range(2):
         log: list[dict[str, object]] = []
         model = new_policy(seed=0)
-        train_lm(model, clean, steps=6, learning_rate=3e-3, seed=0, log=log.append, title="test")
+        train_lm(model, clean, steps=3, learning_rate=3e-3, seed=0, log=log.append, title="test")
         with torch.inference_mode():
             ids, targets = lm_batch([("C 1+1\n", "1+1=2\n=2")])
             logits = model(input_ids=ids).logits
         losses.append(torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item())
     assert losses[0] == losses[1] < np.log(100)
-    assert [row["step"] for row in log] == [6]
+    assert [row["step"] for row in log] == [3]
 
 
 @pytest.mark.slow
@@ -98,14 +98,14 @@ def test_reward_models_learn_where_the_error_is():
     ] * 4
     model = new_reward_model("prm", None, seed=0)
     log: list[dict[str, object]] = []
-    options = {"target": "error", "steps": 30, "rows": 16, "learning_rate": 3e-3, "seed": 0, "title": "test"}
+    options = {"target": "error", "steps": 15, "rows": 16, "learning_rate": 3e-3, "seed": 0, "title": "test"}
     train_reward_model(model, rollouts, log=log.append, **options)
     problems = [Problem("p", r.prompt) for r in rollouts]
     solutions = [Solution(tuple(Step(text) for text in r.steps), Stop.EOS) for r in rollouts]
     scores = np.array(PRM(model.eval(), build_tokenizer()).score(problems, solutions).steps)
     labels = np.array([r.labels for r in rollouts])
     assert auc(scores.ravel(), labels.ravel()) > 0.95
-    assert log[-1]["step"] == 30
+    assert log[-1]["step"] == 15
 
 
 def test_made_up_solutions_hold_every_wrong_digit_and_no_held_out_problem():
