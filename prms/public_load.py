@@ -16,6 +16,8 @@ from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
 from prms.public import PublicPRM
 
+_HEADS = ("lm_head.", "score.", "v_head.")  # beside a body, of which ours is read on its own
+
 
 def load_public(
     name: str | Path,
@@ -39,7 +41,12 @@ def load_public(
         return PublicPRM(*_on_vllm(source, form, dtype, options), form)
     auto_class: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
     model, tokenizer = load_pretrained(
-        source, auto_class=auto_class, kind=f"{form.name!r} prm", dtype=dtype, device=device
+        source,
+        auto_class=auto_class,
+        kind=f"{form.name!r} prm",
+        dtype=dtype,
+        device=device,
+        unread=() if form.head == "tokens" else _HEADS,
     )
     if form.head == "tokens":
         backbone, head = model.base_model, model.get_output_embeddings()

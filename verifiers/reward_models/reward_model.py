@@ -106,7 +106,16 @@ class RewardModel:
         source = checked_source(name, cls._kind)
         check_kind(source, load_config(source, cls._kind), cls._kind)
         if options is None:
-            return cls(*load_pretrained(source, auto_class=cls._auto_class, kind=cls._kind, dtype=dtype, device=device))
+            return cls(
+                *load_pretrained(
+                    source,
+                    auto_class=cls._auto_class,
+                    kind=cls._kind,
+                    dtype=dtype,
+                    device=device,
+                    unread=("lm_head.",),
+                )
+            )
         model, tokenizer = _on_vllm(source, cls._kind, replace(options, dtype=dtype))
         try:
             return cls(model, tokenizer)
