@@ -17,8 +17,16 @@ ONE_FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "spiece.model")
 _SETTINGS = ("config.json", ADAPTER_CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
-_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+    "num_labels",
+)
 _WIDTHS = ("vocab_size", "hidden_size", "intermediate_size", "head_dim")  # of matrices whose other side is hidden_size
+_LARGEST = 1 << 63  # an integer that torch can hold
 _AGAIN = "save the model again"
 
 
@@ -30,6 +38,10 @@ def check_folder(folder: Path) -> None:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise BadInput(f"{folder}: it may not be read: change its permissions, or give another folder")
     settings = {file: read_object(folder / file) for file in _SETTINGS if is_file(folder / file)}
+    for file in ("config.json", "generation_config.json"):
+        for key, value in settings.get(file, {}).items():
+            if _too_large(value):
+                raise BadInput(f"{folder / file}: its {key} has an integer of 64 bits or more, which no model can have: {_AGAIN}")
     if "config.json" not in settings and ADAPTER_CONFIG not in settings:
         raise MissingInput(f"{folder}: no config.json, so this is not a transformers model folder")
     elements, tensors = 0, 0
@@ -116,21 +128,39 @@ def _shapes(path: Path) -> Iterable[list[int]]:
         return [file.get_slice(name).get_shape() for name in names]
 
 
+def _shown(value: object) -> str:
+    """A value of a config for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _too_large(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_too_large, value.values()))
+    return any(map(_too_large, value)) if isinstance(value, list) else isinstance(value, int) and abs(value) >= _LARGEST
+
+
 def _check_config(path: Path, config: Mapping[str, Any], elements: int, tensors: int) -> None:
     """Raise BadInput for sizes that are none, or that the weights cannot have: building them could take all memory."""
     if not isinstance(config.get("model_type"), str):
-        raise BadInput(f"{path}: its model_type is {config.get('model_type')!r}: it must name an architecture")
-    architectures = config.get("architectures") or []
-    if not isinstance(architectures, list) or not all(isinstance(name, str) for name in architectures):
-        raise BadInput(f"{path}: its architectures are {architectures!r:.60}: they must be a list of names")
-    if not isinstance(config.get("stepbeam") or {}, dict):
-        raise BadInput(f"{path}: its entry stepbeam is {config['stepbeam']!r:.60}: it must be an object")
+        raise BadInput(f"{path}: its model_type is {_shown(config.get('model_type'))}: it must name an architecture")
+    for key, kind, named in (
+        ("architectures", list, "a list of names"),
+        ("stepbeam", dict, "an object"),
+        ("dtype", str, "a name"),
+        ("torch_dtype", str, "a name"),
+    ):
+        value = config.get(key)
+        if value is not None and not isinstance(value, kind):
+            raise BadInput(f"{path}: its {key} is {_shown(value)}: it must be {named}")
+    if not all(isinstance(name, str) for name in config.get("architectures") or ()):
+        raise BadInput(f"{path}: its architectures are {_shown(config['architectures'])}: they must be names")
     if (explicit := config.get("transformers_weights")) is not None:
-        raise BadInput(f"{path}: its transformers_weights are {explicit!r:.60}: only {ONE_FILE} and {INDEX} are read")
+        raise BadInput(f"{path}: its transformers_weights are {_shown(explicit)}: only {ONE_FILE} and {INDEX} are read")
     texts = [part for part in (config, config.get("text_config")) if isinstance(part, dict)]
     for key, value in ((key, part[key]) for part in texts for key in _SIZES if part.get(key) is not None):
         if any(type(n) is not int or not 0 < n < 1 << 31 for n in (value if isinstance(value, list) else [value])):
-            raise BadInput(f"{path}: its {key} is {value!r:.60}: it must be a whole number of 1 or more")
+            raise BadInput(f"{path}: its {key} is {_shown(value)}: it must be a whole number of 1 or more")
     packed = "quantization_config" in config  # several weights in one element
     for part in texts:
         width, layers = part.get("hidden_size"), part.get("num_hidden_layers")

@@ -63,7 +63,9 @@ def load_pretrained(
                 model.get_parameter(key).zero_()
         model = model.to(device).eval()
         with torch.inference_mode():  # what a config says that no loader asks about shows in the first pass
-            model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
+            out = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))[0]
+        if bool(out.isnan().any()):
+            raise BadInput(f"{source!r}: what its weights compute is no number (NaN): save the {kind} again")
     return model, tokenizer
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from policies.models.chat import encode_text
 from policies.models.locks import TOKENIZING
+from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
@@ -22,11 +23,17 @@ def eos_ids(*sources: Any) -> set[int]:
     >>> from types import SimpleNamespace
     >>> sorted(eos_ids(SimpleNamespace(eos_token_id=[2, 7]), None, SimpleNamespace(eos_token_id=2)))
     [2, 7]
+
+    Raises BadInput for what is no id.
     """
     ids: set[int] = set()
     for source in sources:
         value = getattr(source, "eos_token_id", None)
-        ids.update([] if value is None else [value] if isinstance(value, int) else value)
+        given = [] if value is None else value if isinstance(value, list | tuple) else [value]
+        if any(type(i) is not int or i < 0 for i in given):
+            where = getattr(source, "name_or_path", "") or getattr(source, "_name_or_path", "") or type(source).__name__
+            raise BadInput(f"{where}: its eos_token_id is {value!r:.60}: it must be a token's id or a list of them")
+        ids.update(given)
     return ids
 
 
