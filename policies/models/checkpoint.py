@@ -16,7 +16,13 @@ from verifiers.interface.errors import BadInput, MissingInput, first_line
 ONE_FILE, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "spiece.model")
-_SETTINGS = ("config.json", ADAPTER_CONFIG, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
+_SETTINGS = (
+    "config.json",
+    ADAPTER_CONFIG,
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
 _SIZES = (
     "vocab_size",
     "hidden_size",
@@ -38,10 +44,13 @@ def check_folder(folder: Path) -> None:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise BadInput(f"{folder}: it may not be read: change its permissions, or give another folder")
     settings = {file: read_object(folder / file) for file in _SETTINGS if is_file(folder / file)}
+    is_file(folder / "chat_template.jinja")
     for file in ("config.json", "generation_config.json"):
         for key, value in settings.get(file, {}).items():
             if _too_large(value):
-                raise BadInput(f"{folder / file}: its {key} has an integer of 64 bits or more, which no model can have: {_AGAIN}")
+                raise BadInput(
+                    f"{folder / file}: its {key} has an integer of 64 bits or more, which no model can have: {_AGAIN}"
+                )
     if "config.json" not in settings and ADAPTER_CONFIG not in settings:
         raise MissingInput(f"{folder}: no config.json, so this is not a transformers model folder")
     elements, tensors = 0, 0

@@ -78,7 +78,9 @@ def checked_source(name: str | Path, kind: str = "model") -> str:
         weight_map(index, f"{source}/{INDEX}")
     if (base := _base_of(source)) is not None:
         if _base_of(base_source := source_of(base, kind)) is not None:
-            raise BadInput(f"{source!r} is an adapter of {base!r}, which is an adapter too: merge that one, and save it")
+            raise BadInput(
+                f"{source!r} is an adapter of {base!r}, which is an adapter too: merge that one, and save it"
+            )
         if os.path.isdir(base_source):
             check_folder(Path(base_source))
     return source
@@ -158,7 +160,9 @@ def _base_of(source: str) -> str | None:
         return None
     base = adapter.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise BadInput(f"{source}/{ADAPTER_CONFIG}: its base_model_name_or_path is {base!r}: name a folder or a hub name")
+        raise BadInput(
+            f"{source}/{ADAPTER_CONFIG}: its base_model_name_or_path is {base!r}: name a folder or a hub name"
+        )
     return base
 
 
@@ -171,7 +175,7 @@ def _check_weights(
     fresh: Collection[str] = (),
     unread: Collection[str] = (),
 ) -> None:
-    """Raise BadInput where a model got other weights than it has places for: what is missing would be random numbers."""
+    """Raise BadInput where a model got other weights than it has places for: missing ones would be random."""
     missing = sorted(key for key in info["missing_keys"] if key not in fresh)
     others = sorted(key for key in info["unexpected_keys"] if not key.startswith(tuple(unread)))
     shapes = sorted(info["mismatched_keys"])

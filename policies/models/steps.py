@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from policies.models.anchors import anchors
 from policies.models.chat import encode_text
 from policies.models.locks import TOKENIZING
 from verifiers.interface.errors import BadInput
@@ -50,9 +51,18 @@ class StepCutter:
         self.vocabulary = vocabulary
         self._pieces: list[str] | None = None
         self._may_end: dict[str, npt.NDArray[np.bool_]] = {}
+        self._behind: tuple[tuple[int, ...], int] | None = None  # ids that solutions are decoded behind, their length
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a solution's ids, without special tokens and with nothing cleaned up."""
+        if self._behind is None:
+            # Behind a letter: what begins a text may lose its blank, and bytes beside it may not be joined.
+            behind = next((a for a in reversed(anchors(self.tokenizer)) if self._spelt(a.ids) == a.text), None)
+            self._behind = ((), 0) if behind is None else (behind.ids, len(behind.text))
+        before, length = self._behind
+        return self._spelt([*before, *ids])[length:]
+
+    def _spelt(self, ids: Sequence[int]) -> str:
         # The Rust tokenizer where there is one: the wrapper around it takes several times as long.
         rust = getattr(self.tokenizer, "backend_tokenizer", None)
         text: str

@@ -40,7 +40,9 @@ def read_tensors(name: str, keys: Sequence[str]) -> dict[str, torch.Tensor]:
     for key in keys:
         path = file_of(name, files[key])
         if path is None or key not in check_tensors(path):
-            raise BadInput(f"{name}/{INDEX}: it says that {key} is in {files[key]}, which is not so: save the model again")
+            raise BadInput(
+                f"{name}/{INDEX}: it says that {key} is in {files[key]}, which is not so: save the model again"
+            )
         with safe_open(path, framework="pt") as file:
             tensors[key] = file.get_tensor(key)
     return tensors
@@ -69,7 +71,10 @@ def copy_without_head(name: str, config: Any, heads: Sequence[str], out: Path) -
 
 
 def json_of(name: str, file: str) -> dict[str, Any] | None:
-    """A JSON object in a file of a folder or a hub name, None where it has no such file; raises BadInput for other JSON."""
+    """A JSON object in a file of a folder or a hub name, None where it has no such file.
+
+    Raises BadInput for anything else in it.
+    """
     path = file_of(name, file)
     return None if path is None else read_object(path)
 

@@ -48,7 +48,7 @@ class BadArgument(BadInput):
         return f"--{argument.replace('_', '-')} {value}: {complaint}"
 
 
-class MissingInput(BadInput, FileNotFoundError):
+class MissingInput(BadInput, FileNotFoundError):  # noqa: N818
     """A file or a folder that is not there, or lacks what it should hold."""
 
 
