@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.models.anchors import plain_ids
-from policies.models.chat import encode_texts
+from policies.models.chat import encode_texts, plain_ids
 from policies.models.locks import TOKENIZING
 from policies.models.token_rows import TokenRow, unknown_id
 from prms.formats import PRMFormat

@@ -35,8 +35,8 @@ def load(spec: str) -> Scorer:
     """
     # `policies` stands on the interface, and importing that imports this file.
     from policies.backends.load import load_policy
-    from policies.models.chat_options import chat_of, chat_options
     from policies.models.embedded import read_spec
+    from policies.models.engine_options import chat_of, chat_options
 
     scorer: Scorer | None = object_named(spec, "score")
     if scorer is not None:

@@ -6,9 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policies.models.chat_options import Chat, chat_of, chat_options
 from policies.models.embedded import read_spec
-from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_options, vllm_options
+from policies.models.engine_options import (
+    ENGINE_OPTIONS,
+    Chat,
+    DType,
+    EngineChoice,
+    chat_of,
+    chat_options,
+    engine_options,
+    vllm_options,
+)
 from policies.policy import Policy
 from verifiers.interface.spec_parts import object_named
 

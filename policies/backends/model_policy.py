@@ -12,7 +12,7 @@ import numpy.typing as npt
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text
-from policies.models.chat_options import Chat
+from policies.models.engine_options import Chat
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
 from policies.models.token_rows import TokenRow, unknown_id

@@ -17,8 +17,7 @@ from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
-from policies.models.chat_options import Chat
-from policies.models.engine_options import DType
+from policies.models.engine_options import Chat, DType
 from policies.models.locks import running
 from policies.models.pretrained import load_pretrained, loading
 from policies.models.prompts import Continuation, State
@@ -38,8 +37,8 @@ class Transformers(ModelPolicy):
     but float noise. A prefix with tokens is continued from exactly these ids; steps without tokens (a
     saved generation), or with those of another tokenizer, are tokenised as text, once.
 
-    `chat=False` leaves a chat template out, and `chat={"enable_thinking": False}` gives it arguments. A prompt that ends
-    with the assistant's message is continued. `batch_bytes` bounds the keys and values (and logits) of the
+    `chat=False` leaves a chat template out, and `chat={"enable_thinking": False}` gives it arguments. A prompt that
+    ends with the assistant's message is continued. `batch_bytes` bounds the keys and values (and logits) of the
     rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
     prefixes that `remembering` keeps between the calls of a search. Neither changes a sample. When the cache is
     too small for the problems in flight, prefixes are computed again, and the spend says so. On a CPU the

@@ -16,8 +16,7 @@ from policies.backends.model_policy import ModelPolicy, Probs
 from policies.backends.vllm_engine import Engine, Reply, Request
 from policies.decoding.loop import Sampled
 from policies.models.chat import check_template
-from policies.models.chat_options import Chat
-from policies.models.engine_options import EngineOptions, dtype_for
+from policies.models.engine_options import Chat, EngineOptions, dtype_for
 from policies.models.parameters import flop_parameters
 from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer, loading
 from policies.models.prompts import Continuation, State

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jinja2
 
-from policies.models.anchors import ids_behind
-from policies.models.chat_options import Chat
+from policies.models.engine_options import Chat
 from policies.models.locks import TOKENIZING
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.solution import Message
 
 _OURS = frozenset({"messages", "conversation", "tokenize", "add_generation_prompt", "continue_final_message"})
 _PROBE = (Message("user", "1+1?"),)
+
+_TEXTS = ("\n", ".", "(", "a", "1")  # anchors to choose from
+_BEHIND = "b"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A short text and its ids, a mark of the beginning among them."""
+
+    text: str
+    ids: tuple[int, ...]
+
+
+_ANCHORS: WeakKeyDictionary[Any, tuple[Anchor, ...]] = WeakKeyDictionary()
 
 
 class TemplateError(BadInput):
@@ -124,7 +139,57 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     >>> encode_texts(tiny_tokenizer(), ["1<eos>"]), tiny_tokenizer()("1<eos>").input_ids
     ([[21, 32, 73, 83, 87, 34]], [21, 0])
     """
-    return ids_behind(tokenizer, texts)
+    found: dict[int, list[int]] = {i: [] for i, text in enumerate(texts) if not text}
+    for anchor in anchors(tokenizer):
+        left = [i for i in range(len(texts)) if i not in found]
+        length = len(anchor.ids)
+        for i, ids in zip(left, plain_ids(tokenizer, [anchor.text + texts[i] for i in left]), strict=True):
+            if tuple(ids[:length]) == anchor.ids:
+                found[i] = ids[length:]
+    left = [i for i in range(len(texts)) if i not in found]
+    found |= zip(left, plain_ids(tokenizer, [texts[i] for i in left]), strict=True)
+    return [found[i] for i in range(len(texts))]
+
+
+def anchors(tokenizer: Any) -> tuple[Anchor, ...]:
+    """What to encode texts behind others behind, the best first; nothing for most tokenizers.
+
+    One as SentencePiece's puts a mark in front of every text, and so takes each piece that is encoded alone for the
+    beginning of one. Such a piece is encoded behind an anchor, a short text whose tokens it cannot change, and the
+    anchor's tokens are taken off. Ids are decoded behind one too, as the blank of the first would else be dropped.
+
+    >>> from policies.models.tiny_example import tiny_tokenizer
+    >>> anchors(tiny_tokenizer())
+    ()
+    """
+    known = _ANCHORS.get(tokenizer)
+    if known is None:
+        known = _ANCHORS[tokenizer] = _found(tokenizer)
+    return known
+
+
+def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of whole texts: none is added, and what spells a special token stays text."""
+    if not texts:
+        return []
+    with TOKENIZING:
+        rows = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [list(ids) for ids in rows]
+
+
+def _found(tokenizer: Any) -> tuple[Anchor, ...]:
+    [alone], unknown = plain_ids(tokenizer, [_BEHIND]), getattr(tokenizer, "unk_token_id", None)
+    several = plain_ids(tokenizer, [text + more for text in _TEXTS for more in ("", _BEHIND)])
+    # Of those whose tokens stay as they are when a text follows.
+    fit = [
+        (Anchor(text, tuple(ids)), longer[len(ids) :])
+        for text, ids, longer in zip(_TEXTS, several[::2], several[1::2], strict=True)
+        if ids and longer[: len(ids)] == ids and len(longer) > len(ids)
+    ]
+    if all(behind == alone for _, behind in fit):
+        return ()
+    # Unknown characters beside each other may become one token.
+    return tuple(sorted((anchor for anchor, _ in fit), key=lambda anchor: unknown in anchor.ids))
 
 
 def plain_text(prompt: str | tuple[Message, ...]) -> str:

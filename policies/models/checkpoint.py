@@ -46,6 +46,11 @@ def check_folder(folder: Path) -> None:
     settings = {file: read_object(folder / file) for file in _SETTINGS if is_file(folder / file)}
     is_file(folder / "chat_template.jinja")
     for file in ("config.json", "generation_config.json"):
+        ends = settings.get(file, {}).get("eos_token_id") or []
+        if any(type(i) is not int or i < 0 for i in (ends if isinstance(ends, list) else [ends])):
+            raise BadInput(
+                f"{folder / file}: its eos_token_id is {_shown(ends)}: it must be a token's id or a list of them"
+            )
         for key, value in settings.get(file, {}).items():
             if _too_large(value):
                 raise BadInput(
@@ -57,7 +62,7 @@ def check_folder(folder: Path) -> None:
     for file in weight_files(folder):
         for shape in _shapes(folder / file):
             elements, tensors = elements + math.prod(shape), tensors + 1
-    if not any([is_file(folder / file) for file in TOKENIZERS]):
+    if not [file for file in TOKENIZERS if is_file(folder / file)]:
         raise MissingInput(f"{folder}: no tokenizer (tokenizer.json): save it with tokenizer.save_pretrained")
     if ADAPTER_CONFIG not in settings:
         _check_config(folder / "config.json", settings["config.json"], elements, tensors)
@@ -75,8 +80,8 @@ def weight_files(folder: Path) -> list[str]:
         return [one]
     if adapter or not is_file(folder / INDEX):
         raise MissingInput(
-            f"{folder}: no weights (*.safetensors): there is no {one}; load what it has where you trust it, and save that "
-            "with save_pretrained"
+            f"{folder}: no weights (*.safetensors): there is no {one}; load what it has where you trust it, and save "
+            "that with save_pretrained"
         )
     files = list(dict.fromkeys(weight_map(read_object(folder / INDEX), folder / INDEX).values()))
     for file in files:
@@ -128,7 +133,7 @@ def check_tensors(path: Path | str) -> list[str]:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
     except Exception as error:  # SafetensorError, OSError, and what the header makes torch raise
-        raise BadInput(f"{path}: not whole safetensors ({first_line(error)}): copy it again, or {_AGAIN}") from None
+        raise BadInput(f"{path}: not whole safetensors ({first_line(error)}): copy it again, or {_AGAIN}") from error
 
 
 def _shapes(path: Path) -> Iterable[list[int]]:

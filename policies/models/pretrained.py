@@ -133,7 +133,7 @@ def loading(source: str, kind: str = "model", what: str = "it") -> Iterator[None
 
 @contextmanager
 def quiet(*, bars: bool = False) -> Iterator[None]:
-    """Without transformers' report of which weights are new and which are left over, and, unless asked for, its bars."""
+    """Without transformers' report of new weights and weights left over, and, unless asked for, its bars."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     if not bars:

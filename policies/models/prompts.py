@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from policies.models.chat import TemplateError, check_template, encode_prompt, encode_text, has_template
-from policies.models.chat_options import Chat
+from policies.models.engine_options import Chat
 from policies.models.steps import StepCutter
 from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Sampling

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from policies.models.anchors import anchors
-from policies.models.chat import encode_text
+from policies.models.chat import anchors, encode_text
 from policies.models.locks import TOKENIZING
 from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution, Step, Stop

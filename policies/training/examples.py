@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from policies.models.padding import padded
+from policies.decoding.padding import padded
 from policies.models.token_rows import unknown_id
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig

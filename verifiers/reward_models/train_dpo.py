@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
 from policies.models.chat import TemplateError, check_template, encode_prompt
-from policies.models.chat_options import Chat
+from policies.models.engine_options import Chat
 from policies.models.steps import StepCutter, eos_ids
 from policies.models.token_rows import unknown_id
 from policies.training.base import add_lora, before_training, load_base, longest
