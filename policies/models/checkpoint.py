@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ _SIZES = (
     "num_labels",
 )
 _WIDTHS = ("vocab_size", "hidden_size", "intermediate_size", "head_dim")  # of matrices whose other side is hidden_size
+_WHOLE = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 _LARGEST = 1 << 63  # an integer that torch can hold
 _AGAIN = "save the model again"
 
@@ -60,8 +61,17 @@ def check_folder(folder: Path) -> None:
         raise MissingInput(f"{folder}: no config.json, so this is not a transformers model folder")
     elements, tensors = 0, 0
     for file in weight_files(folder):
-        for shape in _shapes(folder / file):
+        for name, shape, dtype in _tensors(folder / file):
             elements, tensors = elements + math.prod(shape), tensors + 1
+            if (
+                name.endswith("weight")
+                and dtype in _WHOLE
+                and "quantization_config" not in settings.get("config.json", {})
+            ):
+                raise BadInput(
+                    f"{folder / file}: its {name} are whole numbers ({dtype}), and its config.json has no "
+                    f"quantization_config: {_AGAIN}"
+                )
     if not [file for file in TOKENIZERS if is_file(folder / file)]:
         raise MissingInput(f"{folder}: no tokenizer (tokenizer.json): save it with tokenizer.save_pretrained")
     if ADAPTER_CONFIG not in settings:
@@ -136,10 +146,12 @@ def check_tensors(path: Path | str) -> list[str]:
         raise BadInput(f"{path}: not whole safetensors ({first_line(error)}): copy it again, or {_AGAIN}") from error
 
 
-def _shapes(path: Path) -> Iterable[list[int]]:
+def _tensors(path: Path) -> list[tuple[str, list[int], str]]:
+    """Name, shape and type of each of a file's tensors."""
     names = check_tensors(path)
     with safe_open(path, framework="pt") as file:
-        return [file.get_slice(name).get_shape() for name in names]
+        parts = [file.get_slice(name) for name in names]
+        return [(name, part.get_shape(), part.get_dtype()) for name, part in zip(names, parts, strict=True)]
 
 
 def _shown(value: object) -> str:

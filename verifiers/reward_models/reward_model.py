@@ -89,7 +89,8 @@ class RewardModel:
             )
         if self.tokenizer.eos_token_id is None:
             raise BadInput(
-                f"the {self._kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it"
+                f"the {self._kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it "
+                f"({getattr(self.tokenizer, 'name_or_path', '')!r}: name one in its tokenizer_config.json)"
             )
         check_template(self.tokenizer)
 
