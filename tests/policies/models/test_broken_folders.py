@@ -269,7 +269,7 @@ def test_every_loader_refuses_alike(tmp_path: Path, loader: str, name: str) -> N
     kind, load = LOADERS[loader]
     folder = shutil.copytree(weights_folder(kind), tmp_path / "broken")
     BROKEN[name][0](folder)
-    assert loader == "genrm:" and "template" in name or str(folder) in refusal(lambda: load(str(folder)))
+    assert (loader == "genrm:" and "template" in name) or str(folder) in refusal(lambda: load(str(folder)))
 
 
 @pytest.mark.parametrize("kind", ["orm", "prm"])
@@ -305,7 +305,7 @@ def test_what_a_sound_model_may_lack_or_have(folder: Path, tmp_path: Path) -> No
     row = with_outcome(rows[0][0], Solution((Step("=8"),), Stop.EOS), True)
     config = TrainConfig(max_steps=1, batch_size=1)
     for base in (folder, weights_folder("prm")):
-        verifiers.train_orm(base, [row], out=tmp_path / base.name, config=config)
+        verifiers.train_orm(base, [row], out=tmp_path / f"of {base.name}", config=config)
 
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "x/" * 3000, "gone"])
