@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,6 +18,7 @@ from verifiers.interface.solution import Message
 
 _OURS = frozenset({"messages", "conversation", "tokenize", "add_generation_prompt", "continue_final_message"})
 _PROBE = (Message("user", "1+1?"),)
+_SECONDS = 10  # for what takes a thousandth of one
 
 _TEXTS = ("\n", ".", "(", "a", "1")  # anchors to choose from
 _BEHIND = "b"
@@ -88,7 +91,7 @@ def check_template(tokenizer: Any, chat: Chat = True) -> None:
             )
         return
     try:
-        _rendered(tokenizer, _PROBE, chat)
+        _in_time(lambda: _rendered(tokenizer, _PROBE, chat))
     except TemplateError as error:
         if type(error.__cause__) is not jinja2.TemplateError:
             raise BadInput(
@@ -117,6 +120,27 @@ def _rendered(tokenizer: Any, messages: Sequence[Message], chat: Chat) -> str:
     except Exception as error:  # a template is a program
         raise TemplateError(f"the chat template refused the prompt ({_said(error)})") from error
     return text
+
+
+def _in_time(render: Callable[[], str]) -> None:
+    """Render in a thread that is stopped after some seconds: a template may have loops in loops."""
+    raised: list[TemplateError] = []
+
+    def run() -> None:
+        try:
+            render()
+        except TemplateError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    if thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError))
+        late = TimeoutError(f"it takes more than {_SECONDS} seconds")
+        raise TemplateError(str(late)) from late
+    if raised:
+        raise raised[0]
 
 
 def _said(error: BaseException | None) -> str:

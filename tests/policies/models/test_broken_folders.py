@@ -3,6 +3,8 @@
 import json
 import shutil
 import struct
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,6 +271,18 @@ def test_every_loader_refuses_alike(tmp_path: Path, loader: str, name: str) -> N
     folder = shutil.copytree(weights_folder(kind), tmp_path / "broken")
     BROKEN[name][0](folder)
     assert (loader == "genrm:" and "template" in name) or str(folder) in refusal(lambda: load(str(folder)))
+
+
+def test_a_template_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.models.chat._SECONDS", 0.2)
+    template("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")(folder)
+    before = threading.active_count()
+    assert "it takes more than 0.2 seconds" in refusal(lambda: policies.load(f"transformers:{folder}"))
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.05)
+    assert threading.active_count() <= before
 
 
 @pytest.mark.parametrize("kind", ["orm", "prm"])
