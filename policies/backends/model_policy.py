@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
-from policies.models.chat import encode_text
+from policies.models.chat import encode_text, has_template
 from policies.models.engine_options import Chat
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
@@ -50,9 +50,10 @@ class ModelPolicy(ABC):
 
     @property
     def name(self) -> str:
-        """What a run writes down: the model's name, and what its chat template is given."""
+        """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
         chat = self.prompts.chat
-        given = [] if isinstance(chat, bool) else [f"{key}={value}" for key, value in chat.items()]
+        left_out = chat is False and has_template(self.tokenizer)
+        given = ["chat=False"] * left_out if isinstance(chat, bool) else [f"{k}={value}" for k, value in chat.items()]
         return model_name(self._model()) + (f"[{', '.join(given)}]" if given else "")
 
     @property

@@ -22,7 +22,7 @@ def weights_folder(name: str) -> Path:
     folder = _FOLDER / name
     if not os.path.isfile(folder / "config.json"):
         shipped = sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
-        raise BadInput(f"no tiny model named {name!r}: there are {', '.join(shipped) or 'none'}")
+        raise BadInput(f"no tiny model named {name[:60]!r}: there are {', '.join(shipped) or 'none'}")
     return folder
 
 

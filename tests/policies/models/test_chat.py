@@ -130,10 +130,9 @@ def test_a_template_is_given_arguments():
     for chat in (True, {}, {"enable_thinking": True}):
         on = Transformers(model, tokenizer, chat=chat)
         assert tokenizer.decode(on.prompt_ids(Problem("p", "1+1?"))) == "[user]1+1?<eos>[assistant]"
-    assert (policy_name(off), policy_name(Transformers(model, tokenizer))) == (
-        "untitled[enable_thinking=False]",
-        "untitled",
-    )
+    left_out, plain = Transformers(model, tokenizer, chat=False), Transformers(*tiny_model(), chat=False)
+    names = [policy_name(policy) for policy in (off, Transformers(model, tokenizer), left_out, plain)]
+    assert names == ["untitled[enable_thinking=False]", "untitled", "untitled[chat=False]", "untitled"]
 
 
 @pytest.mark.parametrize(
