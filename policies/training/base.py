@@ -34,7 +34,7 @@ def load_base(
             dtype=dtype,
             device="cpu",
             fresh=fresh,
-            unread=_HEADS if fresh else (),
+            unread=() if labels is None else _HEADS,
             labels=labels,
         )
     if tokenizer.eos_token_id is None:

@@ -198,7 +198,10 @@ BROKEN: dict[str, tuple[Break, str]] = {
     },
     "another end": (settings("generation_config.json", eos_token_id="x"), "generation_config.json: its eos_token_id"),
     # tokenizers
-    "half a tokenizer": (lambda f: (f / "tokenizer.json").write_bytes((f / "tokenizer.json").read_bytes()[:500]), ""),
+    "half a tokenizer": (
+        lambda f: (f / "tokenizer.json").write_bytes((f / "tokenizer.json").read_bytes()[:500]),
+        "its tokenizer",
+    ),
     "a tokenizer that is a list": (holding("tokenizer.json", "[1]"), "its tokenizer"),
     "an unknown tokenizer": (tokenizer(type="NoSuch"), "its tokenizer"),
     "a vocabulary of texts": (tokenizer(vocab={"a": "x"}), "its tokenizer"),
