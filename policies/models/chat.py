@@ -132,7 +132,7 @@ def _in_time(render: Callable[[], str]) -> None:
         except TemplateError as error:
             raised.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name="chat template", daemon=True)
     thread.start()
     thread.join(_SECONDS)
     if thread.is_alive():
