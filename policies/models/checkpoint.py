@@ -47,8 +47,10 @@ def check_folder(folder: Path) -> None:
     settings = {file: read_object(folder / file) for file in _SETTINGS if is_file(folder / file)}
     is_file(folder / "chat_template.jinja")
     for file in ("config.json", "generation_config.json"):
-        ends = settings.get(file, {}).get("eos_token_id") or []
-        if any(type(i) is not int or i < 0 for i in (ends if isinstance(ends, list) else [ends])):
+        ends = settings.get(file, {}).get("eos_token_id")
+        if any(
+            type(i) is not int or i < 0 for i in ([] if ends is None else ends if isinstance(ends, list) else [ends])
+        ):
             raise BadInput(
                 f"{folder / file}: its eos_token_id is {_shown(ends)}: it must be a token's id or a list of them"
             )
