@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.models.chat import encode_texts
+from policies.models.chat import encode_texts, plain_ids
 from policies.models.locks import TOKENIZING
-from policies.models.token_rows import TokenRow
+from policies.models.token_rows import TokenRow, unknown_id
 from prms.formats import PRMFormat
 from verifiers.interface.solution import Problem, Solution, Step
 
@@ -30,12 +30,18 @@ class RowBuilder:
     closing: tuple[int, ...]
     between: tuple[int, ...]
     forbidden: frozenset[int]
-    marked: bool  # the tokenizer writes a mark in front of every text, as SentencePiece's do
 
     def rows(
-        self, problems: Sequence[Problem], solutions: Sequence[Solution], *, limit: int | None
+        self,
+        problems: Sequence[Problem],
+        solutions: Sequence[Solution],
+        *,
+        limit: int | None,
+        vocabulary: int | None = None,
     ) -> list[TokenRow | str]:
         """One row a solution, or the reason why there is none; a row over `limit` tokens is refused, never cut.
+
+        So is one with an id that a `vocabulary` of so many has not.
 
         Raises ValueError for a conversation of more than one question.
         """
@@ -48,15 +54,18 @@ class RowBuilder:
             ]
             for solution in solutions
         ]
-        questions = self._encode(set(asked), opening=form.layout == "text")
-        pieces = self._encode({text for texts in steps for text in texts})
-        return [
+        encode = plain_ids if form.layout == "text" else encode_texts  # of the text that opens a row, and any other
+        questions = dict(zip(asked, encode(self.tokenizer, asked), strict=True))
+        ordered = sorted({text for texts in steps for text in texts})
+        pieces = dict(zip(ordered, encode_texts(self.tokenizer, ordered), strict=True))
+        rows = [
             self._row(solution, questions[question], [pieces[text] for text in texts], limit)
             for solution, question, texts in zip(solutions, asked, steps, strict=True)
         ]
+        return [row if isinstance(row, str) else unknown_id(row.ids, vocabulary) or row for row in rows]
 
     def _row(
-        self, solution: Solution, question: tuple[int, ...], steps: list[tuple[int, ...]], limit: int | None
+        self, solution: Solution, question: Sequence[int], steps: Sequence[Sequence[int]], limit: int | None
     ) -> TokenRow | str:
         if self.forbidden.intersection(question):
             return f"the problem holds {self._kept(question)}"
@@ -78,15 +87,6 @@ class RowBuilder:
     def _kept(self, ids: Sequence[int]) -> str:
         token = self.tokenizer.convert_ids_to_tokens(min(self.forbidden.intersection(ids)))
         return f"the token {token!r}, which the format {self.format.name!r} keeps for itself"
-
-    def _encode(self, texts: set[str], *, opening: bool = False) -> dict[str, tuple[int, ...]]:
-        """The ids of texts of others, none of which becomes a special token; `opening`: texts that open a row."""
-        ordered = sorted(texts)
-        anchor = "\n" if self.marked and not opening else ""
-        written = [anchor + text for text in ordered]
-        encoded = encode_texts(self.tokenizer, written)
-        # The mark and the line break are two tokens, which no text behind them can change.
-        return {text: tuple(ids[2:] if anchor else ids) for text, ids in zip(ordered, encoded, strict=True)}
 
 
 def row_builder(tokenizer: Any, form: PRMFormat) -> RowBuilder:
@@ -119,10 +119,7 @@ def row_builder(tokenizer: Any, form: PRMFormat) -> RowBuilder:
     forbidden = (special | set(tokenizer.all_special_ids)) - {tokenizer.unk_token_id}
     if not form.tag_in_steps:
         forbidden |= set(tag)
-    lone, pair = encode_texts(tokenizer, ["\n", "\n\n"])
-    builder = RowBuilder(
-        tokenizer, form, *pieces, forbidden=frozenset(forbidden), marked=len(lone) == 2 and pair == [*lone, lone[1]]
-    )
+    builder = RowBuilder(tokenizer, form, *pieces, forbidden=frozenset(forbidden))
     _check_against_whole_text(builder)
     return builder
 

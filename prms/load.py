@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from policies.models.embedded import read_spec
 from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_of
-from policies.models.sources import source_of
 from prms.formats import PRMFormat, format_named, format_of, known_formats
 from prms.pav import PAV
 from verifiers import load as load_verifier
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import LOADED_BY, Spec, object_named
 from verifiers.load import FORMS
@@ -49,7 +50,7 @@ def load(
     """
     text = str(name)
     spec = read_spec(text)
-    if isinstance(name, Path) or not spec.kind or format_named(spec.kind) or Path(text).exists():
+    if isinstance(name, Path) or not spec.kind or format_named(spec.kind) or os.path.exists(text):
         return _load_prm(text, format, dtype, device, engine)
     if (format, dtype, device, engine) != (None, "auto", "auto", "transformers"):
         raise ValueError(f"{text!r}: format, dtype, device and engine are for a folder or a hub name, not for a spec")
@@ -69,21 +70,22 @@ def load(
 
 def _load_prm(name: str, form: PRMFormat | str | None, dtype: DType, device: str, engine: EngineChoice) -> Scorer:
     prefix, colon, rest = name.partition(":")
-    if form is None and colon and not Path(name).exists() and format_named(prefix) is not None:
+    if form is None and colon and not os.path.exists(name) and format_named(prefix) is not None:
         form, name = prefix, rest
     if isinstance(form, str):
         if (named := format_named(form)) is None:
             raise ValueError(f"unknown format {form!r} of a PRM: use one of {known_formats()}")
         form = named
     if form is None:
+        from policies.models.pretrained import checked_source
         from policies.models.tensors import json_of
 
-        config = json_of(source_of(name, "prm"), "config.json") or {}  # the loaders tell where there is none
+        config = json_of(checked_source(name, "prm"), "config.json") or {}  # the loaders tell where there is none
         ours, architectures = "stepbeam" in config, config.get("architectures") or []
         classifies = any(architecture.endswith("ForTokenClassification") for architecture in architectures)
         form = None if ours else format_of(name, config)
         if form is None and config and not (ours or classifies):
-            raise ValueError(
+            raise BadInput(
                 f"{name!r}: neither its name nor its architecture ({', '.join(architectures) or 'not given'}) tells "
                 f"what kind of PRM it is; give format=..., one of {known_formats()}"
             )

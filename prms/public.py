@@ -15,7 +15,7 @@ from prms.incremental import StepReader
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import Readout, context_of, no_error_yet
+from verifiers.reward_models.reward_model import Readout, context_of, no_error_yet, vocabulary_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,8 @@ class PublicPRM(StepReader):
         return Readout(self.backbone, self.head, self._judge, self.batch_tokens, self.format.reduce)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
-        return self._builder.rows(problems, solutions, limit=context_of(self.backbone))
+        limit, vocabulary = context_of(self.backbone), vocabulary_of(self.backbone)
+        return self._builder.rows(problems, solutions, limit=limit, vocabulary=vocabulary)
 
     def _judge(self, hidden: torch.Tensor) -> torch.Tensor:
         logits = self.head(hidden.to(next(self.head.parameters()).dtype))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from policies.models.tensors import json_of, read_tensors, tensor_names
 from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
 from prms.public import PublicPRM
+from verifiers.interface.errors import BadInput, first_line
+
+_HEADS = ("lm_head.", "score.", "v_head.")  # beside a body, of which ours is read on its own
 
 
 def load_public(
@@ -39,33 +44,51 @@ def load_public(
         return PublicPRM(*_on_vllm(source, form, dtype, options), form)
     auto_class: Any = AutoModelForCausalLM if form.head == "tokens" else AutoModel
     model, tokenizer = load_pretrained(
-        source, auto_class=auto_class, kind=f"{form.name!r} prm", dtype=dtype, device=device
+        source,
+        auto_class=auto_class,
+        kind=f"{form.name!r} prm",
+        dtype=dtype,
+        device=device,
+        unread=() if form.head == "tokens" else _HEADS,
     )
     if form.head == "tokens":
         backbone, head = model.base_model, model.get_output_embeddings()
     else:
         backbone, head = model, _head(source, form, model.config.hidden_size)
-    return PublicPRM(backbone, head.to(model.device).eval(), tokenizer, form)
+    with _of(source):
+        return PublicPRM(backbone, head.to(model.device).eval(), tokenizer, form)
+
+
+@contextmanager
+def _of(source: str) -> Iterator[None]:
+    """What is wrong with a tokenizer for a format, with its folder's name; a chat template may raise anything."""
+    try:
+        yield
+    except Exception as error:
+        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {first_line(error)}"
+        raise BadInput(f"{source}: {said}") from error
 
 
 def _on_vllm(source: str, form: PRMFormat, dtype: DType, options: EngineOptions) -> tuple[Any, torch.nn.Module, Any]:
     from verifiers.reward_models.vllm_backbone import VLLMBackbone
 
     if json_of(source, "adapter_config.json") is not None:
-        raise ValueError(f"{source!r} is an adapter: merge it into its base model and save that, for vLLM to load it")
+        raise BadInput(f"{source!r} is an adapter: merge it into its base model and save that, for vLLM to load it")
     names = tensor_names(source)
     tokenizer = load_tokenizer(source)
     if form.head == "tokens":
         key = next((key for key in ("lm_head.weight", "model.embed_tokens.weight") if key in names), None)
         if key is None:
-            raise ValueError(f"{source!r} is no {form.name!r} model: its weights lack lm_head.weight")
+            raise BadInput(f"{source!r} is no {form.name!r} model: its weights lack lm_head.weight")
         rows = read_tensors(source, [key])[key]
         head: torch.nn.Module = torch.nn.Linear(rows.shape[1], rows.shape[0], bias=False)
         head.load_state_dict({"weight": rows.float()})
-        token_ids(tokenizer, form)
+        with _of(source):
+            token_ids(tokenizer, form)
     else:
         head = _head(source, form, load_config(source).hidden_size)
-    row_builder(tokenizer, form)  # a tokenizer of another format is found before the engine is started
+    with _of(source):
+        row_builder(tokenizer, form)  # a tokenizer of another format is found before the engine is started
     return VLLMBackbone(source, replace(options, dtype=dtype)), head.eval(), tokenizer
 
 
@@ -82,10 +105,10 @@ def _head(name: str, form: PRMFormat, width: int) -> torch.nn.Module:
     try:
         tensors = read_tensors(name, list(names.values()))
     except KeyError as error:
-        raise ValueError(f"{name!r} is no {form.name!r} model: its weights lack {error.args[0]}") from None
+        raise BadInput(f"{name!r} is no {form.name!r} model: its weights lack {error.args[0]}") from None
     wrong = [full for key, full in names.items() if tensors[full].shape != head.state_dict()[key].shape]
     if wrong:
         shape = tuple(tensors[wrong[0]].shape)
-        raise ValueError(f"{name!r} is no {form.name!r} model: its {wrong[0]} has shape {shape}")
+        raise BadInput(f"{name!r} is no {form.name!r} model: its {wrong[0]} has shape {shape}")
     head.load_state_dict({key: tensors[full].float() for key, full in names.items()})
     return head

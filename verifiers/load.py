@@ -24,7 +24,8 @@ def load(spec: str) -> Scorer:
     a tuned policy over its reference. `max_tokens=500` bounds a solution with its rationale, which else have the
     room that the model was trained for (a judge: 1024). `dtype=bfloat16` or `dtype=float32` says how to compute;
     an ORM is float32 without it, and the others are as the model was saved. `engine=vllm` computes an ORM, a
-    GenRM or a judge on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`).
+    GenRM or a judge on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`), and a
+    judge's chat template is given `chat.enable_thinking=false`.
     `tiny:NAME` is an embedded verifier, and `package.module:name` an object of your own with a method `score`.
 
     >>> type(load("tiny:orm")).__name__
@@ -35,6 +36,7 @@ def load(spec: str) -> Scorer:
     # `policies` stands on the interface, and importing that imports this file.
     from policies.backends.load import load_policy
     from policies.models.embedded import read_spec
+    from policies.models.engine_options import chat_of, chat_options
 
     scorer: Scorer | None = object_named(spec, "score")
     if scorer is not None:
@@ -45,7 +47,8 @@ def load(spec: str) -> Scorer:
         from verifiers.reward_models.orm import ORM
 
         return ORM.load(parts.names[0], dtype=parts.dtype() or "float32", engine=engine_of(parts))
-    if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *on):
+    for_judge = chat_options(parts) if parts.kind == "judge" else ()
+    if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *for_judge, *on):
         votes, room = parts.count("votes"), parts.count("max_tokens")
         dtype, engine = parts.dtype() or "auto", engine_of(parts)
         if parts.kind == "genrm":
@@ -55,7 +58,8 @@ def load(spec: str) -> Scorer:
             return GenRM.load(parts.names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
         from verifiers.genrm.llm_judge import LLMJudge
 
-        judge = LLMJudge(load_policy(parts.names[0], dtype=dtype, engine=engine), votes=votes or 32)
+        policy = load_policy(parts.names[0], dtype=dtype, engine=engine, chat=chat_of(parts))
+        judge = LLMJudge(policy, votes=votes or 32)
         return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))
     beta = parts.number("beta")
     if parts.kind == "implicit" and parts.has(2, "beta", "dtype") and beta is not None:

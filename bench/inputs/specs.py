@@ -65,6 +65,8 @@ def named_scorers(options: list[str]) -> dict[str, str]:
 
     >>> named_scorers(["tiny:orm", "mine=orm:models/run-7", "pav:tiny:prm,k=4,alpha=0.5"])
     {'orm': 'tiny:orm', 'mine': 'orm:models/run-7', 'pav': 'pav:tiny:prm,k=4,alpha=0.5'}
+    >>> named_scorers(["prm:."])
+    {'prm': 'prm:.'}
 
     Raises BadInput where two have the same name.
     """
@@ -76,7 +78,7 @@ def named_scorers(options: list[str]) -> dict[str, str]:
             kind, _, rest = option.partition(":")
             spec, name = (
                 option,
-                "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name,
+                "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name or kind,
             )
         if name in named:
             raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")

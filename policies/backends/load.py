@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.models.embedded import read_spec
-from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_options, vllm_options
+from policies.models.engine_options import (
+    ENGINE_OPTIONS,
+    Chat,
+    DType,
+    EngineChoice,
+    chat_of,
+    chat_options,
+    engine_options,
+    vllm_options,
+)
 from policies.policy import Policy
 from verifiers.interface.spec_parts import object_named
 
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 _FORMS = (
     "transformers:FOLDER_OR_HUB_NAME or vllm:FOLDER_OR_HUB_NAME[,context=T][,rows=R][,gib=G][,share=S][,gpus=N]"
-    "[,eager=yes], each with ,dtype=bfloat16 or float32, tiny:policy"
+    "[,eager=yes], each with ,dtype=bfloat16 or float32, ,chat=no or ,chat.ARGUMENT=VALUE, tiny:policy"
 )
 
 
@@ -27,7 +36,8 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     `transformers:MODEL` decodes with this library's own loop, `vllm:MODEL` with vLLM's engine, which is to be closed
     (`policies.VLLM`): `context=4096` bounds a row's tokens, `rows=64` the rows computed side by side, `gib=3` the
     memory of keys and values, `share=0.45` the engine's part of a GPU, `gpus=2` splits the model over two, and
-    `eager=yes` starts in seconds without compiling. `tiny:policy` is the embedded model, in float32 unless said, and
+    `eager=yes` starts in seconds without compiling. `chat=no` leaves a chat template out, and
+    `chat.enable_thinking=false` gives it an argument. `tiny:policy` is the embedded model, in float32 unless said, and
     `package.module:name` an object of your own with a method `extend`.
 
     >>> load("vllm:model,rows=none")
@@ -41,21 +51,28 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     if policy is not None:
         return policy
     parts = read_spec(spec, dtype="float32" if dtype == "auto" else dtype)
-    if parts.kind == "transformers" and parts.has(1, "dtype"):
-        return load_policy(parts.names[0], dtype=parts.dtype() or dtype)
-    if parts.kind == "vllm" and parts.has(1, "dtype", *ENGINE_OPTIONS):
-        return load_policy(parts.names[0], dtype=parts.dtype() or dtype, engine=engine_options(parts))
+    on = ("dtype", *chat_options(parts))
+    if parts.kind == "transformers" and parts.has(1, *on):
+        return load_policy(parts.names[0], dtype=parts.dtype() or dtype, chat=chat_of(parts))
+    if parts.kind == "vllm" and parts.has(1, *on, *ENGINE_OPTIONS):
+        engine = engine_options(parts)
+        return load_policy(parts.names[0], dtype=parts.dtype() or dtype, engine=engine, chat=chat_of(parts))
     raise parts.refused("policies.load", "policy", _FORMS)
 
 
 def load_policy(
-    name: str | Path, *, dtype: DType = "auto", device: str = "auto", engine: EngineChoice = "transformers"
+    name: str | Path,
+    *,
+    dtype: DType = "auto",
+    device: str = "auto",
+    engine: EngineChoice = "transformers",
+    chat: Chat = True,
 ) -> Transformers | VLLM:
     """The model in a folder or of a hub name, on this library's loop or on vLLM's engine, which chooses its device."""
     if (options := vllm_options(engine)) is not None:
         from policies.backends.vllm import VLLM
 
-        return VLLM(name, options=replace(options, dtype=dtype))
+        return VLLM(name, chat=chat, options=replace(options, dtype=dtype))
     from policies.backends.transformers import Transformers
 
-    return Transformers.load(name, dtype=dtype, device=device)
+    return Transformers.load(name, dtype=dtype, device=device, chat=chat)

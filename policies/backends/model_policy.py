@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
-from policies.models.chat import encode_text
+from policies.models.chat import encode_text, has_template
+from policies.models.engine_options import Chat
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
-from policies.models.token_rows import TokenRow
+from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Extended, NextTokens, Sampling, Until
+from verifiers.interface.errors import BadInput
+from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -34,7 +37,7 @@ class ModelPolicy(ABC):
         *,
         vocabulary: int,
         ends: Collection[int],
-        chat: bool,
+        chat: Chat,
         context: int | None,
         flops_per_token: float,
         more: int = 0,
@@ -46,6 +49,14 @@ class ModelPolicy(ABC):
         self._ends, self._more = ends, more
 
     @property
+    def name(self) -> str:
+        """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
+        chat = self.prompts.chat
+        left_out = chat is False and has_template(self.tokenizer)
+        given = ["chat=False"] * left_out if isinstance(chat, bool) else [f"{k}={value}" for k, value in chat.items()]
+        return model_name(self._model()) + (f"[{', '.join(given)}]" if given else "")
+
+    @property
     def uses_chat_template(self) -> bool:
         """Whether prompts go through a chat template."""
         return self.prompts.uses_chat_template
@@ -55,8 +66,14 @@ class ModelPolicy(ABC):
         return self.prompts.prompt_ids(problem)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """The ids of a text that continues another: no special token is added."""
-        return tuple(encode_text(self.tokenizer, text))
+        """The ids of a text that continues another: no special token is added.
+
+        Raises BadInput for a token that the model does not have.
+        """
+        ids = tuple(encode_text(self.tokenizer, text))
+        if unknown := unknown_id(ids, self.cutter.vocabulary):
+            raise BadInput(f"the text {text[:60]!r}: {unknown}")
+        return ids
 
     def extend(
         self,
@@ -93,8 +110,11 @@ class ModelPolicy(ABC):
     ) -> NextTokens:
         """The probability of each of `tokens` as the next one after each prefix, at temperature 1.
 
-        Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended.
+        Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended and
+        for a token that the model does not have.
         """
+        if unknown := unknown_id(tokens, self.cutter.vocabulary):
+            raise BadInput(unknown)
         check_rows(problems, prefixes, [0] * len(problems), "step")
         probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -134,6 +154,10 @@ class ModelPolicy(ABC):
             sampled_tokens=sampled,
             policy_flops=self.flops_per_token * (computed + sampled_computed),
         )
+
+    @abstractmethod
+    def _model(self) -> Any:
+        """What says by `name_or_path` where the model is from."""
 
     @abstractmethod
     def _sampled(

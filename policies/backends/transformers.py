@@ -17,9 +17,9 @@ from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
-from policies.models.engine_options import DType
+from policies.models.engine_options import Chat, DType
 from policies.models.locks import running
-from policies.models.pretrained import load_pretrained
+from policies.models.pretrained import load_pretrained, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
 from policies.models.token_rows import TokenRow
@@ -37,7 +37,8 @@ class Transformers(ModelPolicy):
     but float noise. A prefix with tokens is continued from exactly these ids; steps without tokens (a
     saved generation), or with those of another tokenizer, are tokenised as text, once.
 
-    `chat=False` leaves a chat template out. `batch_bytes` bounds the keys and values (and logits) of the
+    `chat=False` leaves a chat template out, and `chat={"enable_thinking": False}` gives it arguments. A prompt that
+    ends with the assistant's message is continued. `batch_bytes` bounds the keys and values (and logits) of the
     rows decoded at once, default 2 GiB on a CPU and half the free memory of a GPU; `cache_bytes` those of
     prefixes that `remembering` keeps between the calls of a search. Neither changes a sample. When the cache is
     too small for the problems in flight, prefixes are computed again, and the spend says so. On a CPU the
@@ -67,7 +68,7 @@ class Transformers(ModelPolicy):
         model: PreTrainedModel,
         tokenizer: Any,
         *,
-        chat: bool = True,
+        chat: Chat = True,
         batch_bytes: int | None = None,
         cache_bytes: int = 2 * _GIB,
     ) -> None:
@@ -94,13 +95,14 @@ class Transformers(ModelPolicy):
         *,
         dtype: DType = "auto",
         device: str = "auto",
-        chat: bool = True,
+        chat: Chat = True,
         batch_bytes: int | None = None,
         cache_bytes: int = 2 * _GIB,
     ) -> Transformers:
         """Load a folder or a hub name; see `policies.models.pretrained.load_pretrained`."""
         model, tokenizer = load_pretrained(name, dtype=dtype, device=device)
-        return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
+        with loading(str(name)):
+            return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
 
     def remembering(self) -> Self:
         """The same policy with a memory of prefixes, for the calls of one search, one after the other.
@@ -115,6 +117,9 @@ class Transformers(ModelPolicy):
         """Give back the working memory that a CPU keeps for the next call."""
         with running(self.model):
             self.runner.space.release()
+
+    def _model(self) -> Any:
+        return self.model
 
     def _sampled(self, rows: Sequence[Continuation], until: Until, sampling: Sampling) -> list[tuple[Sampled, Spend]]:
         cache = self._cache()

@@ -15,11 +15,13 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from policies.backends.model_policy import ModelPolicy, Probs
 from policies.backends.vllm_engine import Engine, Reply, Request
 from policies.decoding.loop import Sampled
-from policies.models.engine_options import EngineOptions, dtype_for
+from policies.models.chat import check_template
+from policies.models.engine_options import Chat, EngineOptions, dtype_for
 from policies.models.parameters import flop_parameters
-from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer
+from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
+from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
 from verifiers.interface.scoring import FloatArray, Spend
@@ -63,12 +65,14 @@ class VLLM(ModelPolicy):
     Raises ImportError where vLLM is not installed, ValueError where it cannot load the model.
     """
 
-    def __init__(self, name: str | Path, *, chat: bool = True, options: EngineOptions | None = None) -> None:
+    def __init__(self, name: str | Path, *, chat: Chat = True, options: EngineOptions | None = None) -> None:
         self.source = checked_source(name)
         tokenizer, self.config = load_tokenizer(self.source), load_config(self.source)
+        self.config.name_or_path = self.source
         text = self.config.get_text_config()
-        with torch.device("meta"):
+        with loading(self.source), torch.device("meta"):
             parameters = flop_parameters(AutoModelForCausalLM.from_config(self.config))
+        check_template(tokenizer, chat)
         ends = eos_ids(_generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
         dtype = dtype_for(options.dtype, self.config, device_of("auto"))
@@ -83,11 +87,6 @@ class VLLM(ModelPolicy):
             more=1,  # the engine reads a next token only where it could also place one
         )
 
-    @property
-    def name(self) -> str:
-        """What a run writes down."""
-        return Path(self.source).name
-
     def remembering(self) -> Self:
         """This policy itself: the engine remembers prefixes, of all searches alike."""
         return self
@@ -101,6 +100,9 @@ class VLLM(ModelPolicy):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _model(self) -> Any:
+        return self.config
 
     def _sampled(
         self, rows: Sequence[Continuation], until: Until, sampling: Sampling
@@ -174,7 +176,5 @@ def _engine_seed(seed: int, drawn: int) -> int:
 
 
 def _generation_config(name: str) -> Any:
-    try:
-        return GenerationConfig.from_pretrained(name)
-    except OSError:  # it has none
-        return None
+    with loading(name, what="generation_config.json"):
+        return None if file_of(name, "generation_config.json") is None else GenerationConfig.from_pretrained(name)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from policies.models.engine_options import EngineOptions
-from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.errors import BadInput, EngineStoppedError
 
 # Engines within one process share what a running model's layers look up, and so they take turns.
 _TURN = threading.RLock()
@@ -105,8 +105,8 @@ class Engine:
             settings["enforce_eager"] = True  # one pass a row is not worth a minute of compiling
         try:
             self.llm = vllm.LLM(model=str(model), **settings)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
+        except Exception as error:  # of whatever it reads
+            raise BadInput(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
         # Of two calls at once each would take rows of the other.
         self._turn = _TURN if self._in_process else threading.RLock()

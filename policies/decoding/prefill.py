@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from policies.decoding.loop import Prefix
+from policies.decoding.padding import padded
 from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.decoding.slots import Slots
 from policies.models.batches import greedy_batches
-from policies.models.padding import padded
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 
 from policies.decoding.loop import Prefix, run_last_tokens
+from policies.decoding.padding import padded
 from policies.decoding.prefill import prefill
 from policies.decoding.prefix_cache import PrefixCache
 from policies.decoding.runner import Runner
 from policies.models.batches import greedy_batches
-from policies.models.padding import padded
 from policies.models.token_rows import TokenRow
 from verifiers.interface.scoring import FloatArray
 

@@ -15,12 +15,13 @@ from policies.decoding.slots import KVShape, Slots, Workspace
 from policies.models.attention import any_length, grouped_attention
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
+from verifiers.interface.errors import BadInput
 
 
 class Runner:
     """Forward passes of one model.
 
-    Raises ValueError for a model whose memory of the past is not a key-value cache in every layer.
+    Raises BadInput for a model whose memory of the past is not a key-value cache in every layer.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -37,8 +38,9 @@ class Runner:
             probe = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), past_key_values=cache)
         strange = [type(x).__name__ for x in cache.layers if type(x) not in (DynamicLayer, DynamicSlidingWindowLayer)]
         if strange or not cache.layers:
-            raise ValueError(
-                f"{type(model).__name__} has layers without a plain key-value cache "
+            where = f"{model.name_or_path}: " if model.name_or_path else ""
+            raise BadInput(
+                f"{where}{type(model).__name__} has layers without a plain key-value cache "
                 f"({strange[0] if strange else 'none was filled'}): use a decoder-only attention model"
             )
         self.shape = KVShape.of(cache.layers)

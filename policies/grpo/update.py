@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from policies.backends.transformers import Transformers
+from policies.decoding.padding import padded
 from policies.grpo.advantages import Floats
 from policies.grpo.config import GRPOConfig
 from policies.grpo.loss import clipped_loss, k3, token_weights
 from policies.grpo.rollout import Group
 from policies.models.batches import greedy_batches
-from policies.models.padding import padded
 from policies.training.token_logprobs import token_logprobs
 from verifiers.interface.solution import Problem
 

@@ -1,9 +1,11 @@
 """The trained models that come with the package, and `tiny:NAME`, which is how a spec says one."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
+from verifiers.interface.errors import BadInput
 from verifiers.interface.spec_parts import Spec, spec_parts
 
 _FOLDER = Path(__file__).with_name("weights")
@@ -15,12 +17,12 @@ def weights_folder(name: str) -> Path:
     >>> weights_folder("policy").name
     'policy'
 
-    Raises ValueError for a name that is not shipped.
+    Raises BadInput for a name that is not shipped.
     """
     folder = _FOLDER / name
-    if not (folder / "config.json").is_file():
+    if not os.path.isfile(folder / "config.json"):
         shipped = sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
-        raise ValueError(f"no tiny model named {name!r}: there are {', '.join(shipped) or 'none'}")
+        raise BadInput(f"no tiny model named {name[:60]!r}: there are {', '.join(shipped) or 'none'}")
     return folder
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-import jinja2
-
-from policies.models.chat import encode_prompt, encode_text
+from policies.models.chat import TemplateError, check_template, encode_prompt, encode_text, has_template
+from policies.models.engine_options import Chat
 from policies.models.steps import StepCutter
-from policies.models.token_rows import TokenRow
+from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Sampling
 from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
 
@@ -38,10 +37,12 @@ class Continuation:
 class Prompts:
     """What a model with a context of `context` tokens reads of problems and prefixes.
 
-    `chat=False` leaves a chat template out.
+    `chat=False` leaves a chat template out, and a mapping is what the template is given. Raises BadInput for a
+    template that can be used for no prompt.
     """
 
-    def __init__(self, tokenizer: Any, cutter: StepCutter, *, chat: bool, context: int | None) -> None:
+    def __init__(self, tokenizer: Any, cutter: StepCutter, *, chat: Chat, context: int | None) -> None:
+        check_template(tokenizer, chat)
         self.tokenizer = tokenizer
         self.cutter = cutter
         self.chat = chat
@@ -51,14 +52,14 @@ class Prompts:
     @property
     def uses_chat_template(self) -> bool:
         """Whether prompts go through a chat template."""
-        return self.chat and bool(getattr(self.tokenizer, "chat_template", None))
+        return has_template(self.tokenizer, self.chat)
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
-        return self._encoded(problem.prompt, self.chat)
+        return self._encoded(problem.prompt, repr(self.chat))
 
-    def _encode(self, prompt: str | tuple[Message, ...], chat: bool) -> tuple[int, ...]:
-        return tuple(encode_prompt(self.tokenizer, prompt, chat=chat))
+    def _encode(self, prompt: str | tuple[Message, ...], _chat: str) -> tuple[int, ...]:
+        return tuple(encode_prompt(self.tokenizer, prompt, chat=self.chat))
 
     def prefix_ids(self, prefix: Solution) -> list[int]:
         """The prefix's ids: its own, and for runs of steps without tokens those of their text."""
@@ -87,6 +88,8 @@ class Prompts:
                 ids = self.prefix_ids(prefix)
                 contexts[id(prefix)] = ids, len(self.cutter.stable(ids))
             context, past = contexts[id(prefix)]
+            if unknown := unknown_id(context, self.cutter.vocabulary):
+                return failed(f"problem {problem.id!r}: {unknown}", prefix.steps)
             if not prompt and not context:
                 return failed(f"problem {problem.id!r}: the prompt has no tokens")
             if self.context is not None and len(prompt) > self.context:
@@ -109,7 +112,7 @@ class Prompts:
             if isinstance(prompt, str):
                 return prompt
             ids = (*prompt, *self.prefix_ids(prefix))
-            return self._over_context(problem, len(ids), more) or (problem.id, prompt, ids)
+            return self._unreadable(problem, ids, more) or (problem.id, prompt, ids)
 
         return [state(*row) for row in zip(problems, prefixes, strict=True)]
 
@@ -129,8 +132,8 @@ class Prompts:
             for step_ids in self.cutter.solution_ids(solution, ends):
                 ids += step_ids
                 last.append(len(ids) - 1)
-            if ids and (over := self._over_context(problem, len(ids), more)):
-                return over
+            if ids and (why := self._unreadable(problem, ids, more)):
+                return why
             if last and not prompt:
                 return f"problem {problem.id!r}: the prompt has no tokens"
             return (len(prompt), TokenRow(tuple(ids), tuple(last))) if last else None
@@ -139,11 +142,15 @@ class Prompts:
 
     def _prompt_or_reason(self, problem: Problem) -> tuple[int, ...] | str:
         try:
-            return self.prompt_ids(problem)
-        except jinja2.TemplateError as error:
-            return f"problem {problem.id!r}: the chat template refused the prompt ({error})"
+            ids = self.prompt_ids(problem)
+        except TemplateError as error:
+            return f"problem {problem.id!r}: {error}"
+        unknown = unknown_id(ids, self.cutter.vocabulary)
+        return ids if unknown is None else f"problem {problem.id!r}: {unknown}"
 
-    def _over_context(self, problem: Problem, length: int, more: int) -> str | None:
-        if length and (self.context is None or length + more <= self.context):
-            return None
-        return f"problem {problem.id!r}: {length + more} tokens and a context of {self.context}"
+    def _unreadable(self, problem: Problem, ids: Sequence[int], more: int) -> str | None:
+        length = len(ids)
+        if not length or (self.context is not None and length + more > self.context):
+            return f"problem {problem.id!r}: {length + more} tokens and a context of {self.context}"
+        unknown = unknown_id(ids, self.cutter.vocabulary)
+        return unknown and f"problem {problem.id!r}: {unknown}"

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from policies.models.chat import encode_text
+from policies.models.chat import anchors, encode_text
 from policies.models.locks import TOKENIZING
+from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution, Step, Stop
 
 _INCOMPLETE = "\ufffd"  # what the bytes of an unfinished character decode to
@@ -22,11 +23,17 @@ def eos_ids(*sources: Any) -> set[int]:
     >>> from types import SimpleNamespace
     >>> sorted(eos_ids(SimpleNamespace(eos_token_id=[2, 7]), None, SimpleNamespace(eos_token_id=2)))
     [2, 7]
+
+    Raises BadInput for what is no id.
     """
     ids: set[int] = set()
     for source in sources:
         value = getattr(source, "eos_token_id", None)
-        ids.update([] if value is None else [value] if isinstance(value, int) else value)
+        given = [] if value is None else value if isinstance(value, list | tuple) else [value]
+        if any(type(i) is not int or i < 0 for i in given):
+            where = getattr(source, "name_or_path", "") or getattr(source, "_name_or_path", "") or type(source).__name__
+            raise BadInput(f"{where}: its eos_token_id is {value!r:.60}: it must be a token's id or a list of them")
+        ids.update(given)
     return ids
 
 
@@ -43,9 +50,18 @@ class StepCutter:
         self.vocabulary = vocabulary
         self._pieces: list[str] | None = None
         self._may_end: dict[str, npt.NDArray[np.bool_]] = {}
+        self._behind: tuple[tuple[int, ...], int] | None = None  # ids that solutions are decoded behind, their length
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a solution's ids, without special tokens and with nothing cleaned up."""
+        if self._behind is None:
+            # Behind a letter: what begins a text may lose its blank, and bytes beside it may not be joined.
+            behind = next((a for a in reversed(anchors(self.tokenizer)) if self._spelt(a.ids) == a.text), None)
+            self._behind = ((), 0) if behind is None else (behind.ids, len(behind.text))
+        before, length = self._behind
+        return self._spelt([*before, *ids])[length:]
+
+    def _spelt(self, ids: Sequence[int]) -> str:
         # The Rust tokenizer where there is one: the wrapper around it takes several times as long.
         rust = getattr(self.tokenizer, "backend_tokenizer", None)
         text: str

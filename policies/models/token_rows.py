@@ -1,10 +1,10 @@
 """Tokens of scored solutions, built piece by piece so that the end of every step is pinned."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.models.chat import encode_prompt, encode_texts
+from policies.models.chat import TemplateError, encode_prompt, encode_texts
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -16,15 +16,35 @@ class TokenRow:
     ends: tuple[int, ...]
 
 
+def unknown_id(ids: Collection[int], vocabulary: int | None) -> str | None:
+    """Why a model with so many tokens cannot read these ids, None where it can.
+
+    >>> unknown_id([3, 105], 100)
+    "token 105 is none of the model's 100: its tokenizer is another model's, or has tokens that were never embedded"
+    """
+    largest = max(ids, default=0)
+    if vocabulary is None or largest < vocabulary:
+        return None
+    return (
+        f"token {largest} is none of the model's {vocabulary}: its tokenizer is another model's, or has tokens that "
+        "were never embedded"
+    )
+
+
 def token_rows(
-    tokenizer: Any, problems: Sequence[Problem], solutions: Sequence[Solution], *, limit: int | None
+    tokenizer: Any,
+    problems: Sequence[Problem],
+    solutions: Sequence[Solution],
+    *,
+    limit: int | None,
+    vocabulary: int | None = None,
 ) -> list[TokenRow | str]:
     """One row a solution, or the reason why there is none.
 
     The prompt, which is encoded as a policy's, and each step's text are tokenized on their own and
     joined, so a separator never merges with what follows it; text that spells a special token stays
     text. The end-of-sequence id follows a finished solution and belongs to its last step. A row over
-    `limit` tokens is refused, never truncated.
+    `limit` tokens is refused, never truncated, and so is one with an id that a `vocabulary` of so many has not.
 
     >>> from bench.tiny.worlds.tokenizer import build_tokenizer
     >>> from verifiers import Step, Stop
@@ -36,10 +56,15 @@ def token_rows(
     prompts = _encode_prompts(tokenizer, problems)
     texts = sorted({step.text for solution in solutions for step in solution.steps})
     pieces = dict(zip(texts, encode_texts(tokenizer, texts), strict=True))
-    return [
-        _join(prompts[problem], [pieces[step.text] for step in solution.steps], solution, tokenizer.eos_token_id, limit)
-        for problem, solution in zip(problems, solutions, strict=True)
-    ]
+
+    def row(problem: Problem, solution: Solution) -> TokenRow | str:
+        prompt = prompts[problem]
+        if isinstance(prompt, str):
+            return prompt
+        joined = _join(prompt, [pieces[step.text] for step in solution.steps], solution, tokenizer.eos_token_id, limit)
+        return joined if isinstance(joined, str) else unknown_id(joined.ids, vocabulary) or joined
+
+    return [row(*texts) for texts in zip(problems, solutions, strict=True)]
 
 
 def _join(prompt: list[int], steps: list[list[int]], solution: Solution, eos: int, limit: int | None) -> TokenRow | str:
@@ -57,13 +82,16 @@ def _join(prompt: list[int], steps: list[list[int]], solution: Solution, eos: in
     return TokenRow(tuple(ids), tuple(ends))
 
 
-def _encode_prompts(tokenizer: Any, problems: Sequence[Problem]) -> dict[Problem, list[int]]:
-    prompts: dict[Problem, list[int]] = {}
+def _encode_prompts(tokenizer: Any, problems: Sequence[Problem]) -> dict[Problem, list[int] | str]:
+    prompts: dict[Problem, list[int] | str] = {}
     for problem in dict.fromkeys(problems):
         if tokenizer.chat_template is None and not isinstance(problem.prompt, str):
             raise ValueError(
                 f"problem {problem.id!r} is a conversation, but the scorer's tokenizer has no chat template: "
                 "give the prompt as one string"
             )
-        prompts[problem] = encode_prompt(tokenizer, problem.prompt)
+        try:
+            prompts[problem] = encode_prompt(tokenizer, problem.prompt)
+        except TemplateError as error:
+            prompts[problem] = f"problem {problem.id!r}: {error}"
     return prompts

@@ -6,13 +6,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import logging
-
 from policies.models.engine_options import DType
-from policies.models.pretrained import load_pretrained
+from policies.models.pretrained import load_pretrained, quiet
 from policies.training.config import TrainConfig
+from verifiers.interface.errors import BadInput
 
-_HEADS = ("score", "lm_head")
+_HEADS = ("score.", "lm_head.")
 
 
 def load_base(
@@ -21,19 +20,25 @@ def load_base(
     """Model and tokenizer of a `save_pretrained` folder or a hub name; safetensors only.
 
     The weights named in `fresh` may be missing and are then zeros, so that an untrained head says 0.5
-    everywhere and the first steps do not tear the body up.
+    everywhere and the first steps do not tear the body up. Where a head is trained, those of the base are left out.
 
-    Raises FileNotFoundError where there is no such model, ValueError where it lacks other weights or an
+    Raises BadInput where there is no such model, where its weights are not those of its config, and where it has no
     end-of-sequence token.
     """
     # The frozen weights under LoRA need no more than bfloat16; trained ones need float32.
     dtype: DType = "bfloat16" if config.bf16 and config.lora_rank else "float32"
     with quiet():
         model, tokenizer = load_pretrained(
-            base, auto_class=auto_class, dtype=dtype, device="cpu", fresh=fresh, labels=labels
+            base,
+            auto_class=auto_class,
+            dtype=dtype,
+            device="cpu",
+            fresh=fresh,
+            unread=() if labels is None else _HEADS,
+            labels=labels,
         )
     if tokenizer.eos_token_id is None:
-        raise ValueError(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
+        raise BadInput(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
     return model, tokenizer
 
 
@@ -60,7 +65,7 @@ def add_lora(model: Any, config: TrainConfig) -> Any:
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules=list(config.lora_targets) or "all-linear",
-        exclude_modules=list(_HEADS),
+        exclude_modules=[head.rstrip(".") for head in _HEADS],
     )
     updates = get_peft_model(model, options)
     if (head := getattr(model, "score", None)) is not None:
@@ -81,17 +86,3 @@ def before_training(model: Any, updates: Any) -> Callable[[], AbstractContextMan
                 yield model
 
     return before
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' bars, and its report that a new head is new, which is what was asked for."""
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from policies.models.padding import padded
+from policies.decoding.padding import padded
+from policies.models.token_rows import unknown_id
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.planned import step_count, train_planned
+from verifiers.interface.errors import BadInput
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
@@ -88,7 +90,13 @@ def fit(
     out: Path,
     factors: Sequence[float] = (1.0,),
 ) -> None:
-    """Train the model's trainable weights in place, from the latest checkpoint in `out` where there is one."""
+    """Train the model's trainable weights in place, from the latest checkpoint in `out` where there is one.
+
+    Raises BadInput for a token that the model does not have.
+    """
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    if unknown := unknown_id([int(max(e.ids.max(), e.targets.max(initial=0))) for e in examples], vocabulary):
+        raise BadInput(f"an example cannot be trained on: {unknown}")
     steps = step_count(groups, [e.term for e in examples], config)
     plan = plan_batches(
         groups, [len(e.ids) for e in examples], steps=steps, accumulate=config.accumulate, seed=config.seed

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from policies.models.pretrained import quiet
 from policies.models.sources import source_of
-from policies.training.base import quiet
 from policies.training.config import TrainConfig
 from policies.training.loop import seeded
 from policies.training.planned import device_of

@@ -15,7 +15,7 @@ from policies.models.engine_options import DType, EngineChoice
 from policies.policy import NextTokens, Sampling, TokenPolicy
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import check_least
+from verifiers.interface.errors import BadInput, check_least, first_line
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.interface.seeds import seed_at
@@ -114,15 +114,13 @@ class GenRM:
         call's), samples and reads with vLLM's engine, which is to be closed (`.policy.close()`); where it runs is then
         vLLM's to say.
 
-        Raises ValueError for a model of another kind.
+        Raises BadInput for a model of another kind.
         """
-        entry = _taught(name)  # before an engine is started, which would have to be stopped again
-        policy: Any = load_policy(name, dtype=dtype, device=device, engine=engine)
-        words = GenRMFormat(**entry["format"])
-        policy.prompts.chat = words.chat  # the tokenizer may bring a template that the model was not taught with
-        votes = (1 if entry["mode"] == "direct" else 32) if votes is None else votes
-        room = sampling or Sampling(max_tokens=entry.get("max_tokens", 1024))
-        return cls(policy, entry["mode"], votes, words, sampling=room, seed=seed)
+        mode, words, room = _taught(name)  # before an engine is started, which would have to be stopped again
+        # The tokenizer may bring a template that the model was not taught with.
+        policy: Any = load_policy(name, dtype=dtype, device=device, engine=engine, chat=words.chat)
+        votes = (1 if mode == "direct" else 32) if votes is None else votes
+        return cls(policy, mode, votes, words, sampling=sampling or Sampling(max_tokens=room), seed=seed)
 
     @property
     def name(self) -> str:
@@ -275,14 +273,25 @@ def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[
         yield [pair for part, _ in batch for pair in part]
 
 
-def _taught(name: str | Path) -> dict[str, Any]:
-    """What a generative verifier was taught; raises ValueError for a model of another kind."""
+def _taught(name: str | Path) -> tuple[Mode, GenRMFormat, int]:
+    """What a generative verifier was taught, and its room; raises BadInput for a model of another kind."""
     from policies.models.pretrained import checked_source, load_config
 
     entry: dict[str, Any] = getattr(load_config(checked_source(name)), "stepbeam", None) or {}
     if entry.get("kind") != "genrm":
-        raise ValueError(
+        raise BadInput(
             f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
             "give the model to GenRM or LLMJudge with a format of your own"
         )
-    return entry
+    try:
+        mode, words, room = entry["mode"], GenRMFormat(**entry["format"]), entry.get("max_tokens", 1024)
+        if mode not in ("direct", "cot") or type(room) is not int or room < 1:
+            raise ValueError(f"mode is {mode!r} and max_tokens {room!r}")
+        if not all(isinstance(text, str) for key, text in entry["format"].items() if key != "chat"):
+            raise TypeError("a word of its format is no text")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{name}/config.json: its stepbeam entry is none of a generative verifier ({type(error).__name__}: "
+            f"{first_line(error)}): train it again, or give the model to GenRM with a format of your own"
+        ) from None
+    return mode, words, room

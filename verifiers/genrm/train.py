@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from transformers import AutoModelForCausalLM
 
-from policies.models.chat import encode_prompt, encode_text
+from policies.models.chat import TemplateError, check_template, encode_prompt, encode_text
 from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
@@ -76,6 +76,7 @@ def train_genrm(
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
+        check_template(tokenizer, format.chat)
         limit = longest(model, config)
         examples, right = verify_examples(tokenizer, rows, mode, format, limit=limit, rationales=rationales)
         groups = balanced_groups(right, len(examples), config)
@@ -115,8 +116,12 @@ def verify_examples(
     total = 0
 
     def add(row: Critiqued, parts: tuple[str, str], target: list[int]) -> bool:
-        if parts[0] not in prompts:
-            prompts[parts[0]] = encode_prompt(tokenizer, parts[0], chat=words.chat)
+        try:
+            if parts[0] not in prompts:
+                prompts[parts[0]] = encode_prompt(tokenizer, parts[0], chat=words.chat)
+        except TemplateError:
+            skipped.setdefault("have a prompt that the chat template refuses", []).append(row.problem.id)
+            return False
         context = prompts[parts[0]] + encode_text(tokenizer, parts[1])
         if limit is not None and len(context) + len(target) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(row.problem.id)
@@ -158,7 +163,11 @@ def solve_examples(
     examples: list[Example] = []
     skipped: dict[str, list[str]] = {}
     for problem, text in unique:
-        context = encode_prompt(tokenizer, words.solver_prompt(problem), chat=words.chat)
+        try:
+            context = encode_prompt(tokenizer, words.solver_prompt(problem), chat=words.chat)
+        except TemplateError:
+            skipped.setdefault("have a prompt that the chat template refuses", []).append(problem.id)
+            continue
         target = [*encode_text(tokenizer, text), tokenizer.eos_token_id]
         if limit is not None and len(context) + len(target) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(problem.id)

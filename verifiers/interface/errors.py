@@ -3,6 +3,7 @@
     ValueError
       BadInput              whatever reads a person's files, rows, folders and options
         BadArgument         that of one argument, which the command line knows as its option
+        MissingInput        a file or a folder that is not there; a FileNotFoundError too
       NoOpinionError        search.beam_search, where a scorer says nothing of what it has to rank
       ScoresShapeError      whoever asks a scorer that gives other than one number a step
     AssertionError
@@ -48,6 +49,10 @@ class BadArgument(BadInput):
         """What the command line says of it."""
         argument, value, complaint = self.args
         return f"--{argument.replace('_', '-')} {value}: {complaint}"
+
+
+class MissingInput(BadInput, FileNotFoundError):  # noqa: N818
+    """A file or a folder that is not there, or lacks what it should hold."""
 
 
 class NoOpinionError(ValueError):

@@ -20,6 +20,6 @@ def model_name(model: object) -> str:
 
 
 def policy_name(policy: object) -> str:
-    """The name of a policy's model, where it has one."""
-    model = getattr(policy, "model", None)
-    return name_of(policy) if model is None else model_name(model)
+    """The policy's own name, else that of its model where it has one."""
+    model, name = getattr(policy, "model", None), getattr(policy, "name", None)
+    return name_of(policy) if model is None or isinstance(name, str) else model_name(model)

@@ -88,7 +88,7 @@ def spec_parts(text: str) -> Spec:
     options: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
-        if equals and key.isidentifier():
+        if equals and all(word.isidentifier() for word in key.split(".")):
             options[key] = value
         else:
             names.append(part)

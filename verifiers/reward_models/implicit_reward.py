@@ -10,6 +10,7 @@ import numpy as np
 
 from policies.models.engine_options import DType
 from policies.policy import TokenPolicy
+from verifiers.interface.errors import BadInput
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -58,11 +59,12 @@ class ImplicitReward:
         Raises ValueError for a model of another kind and as `policies.models.pretrained.load_pretrained` does.
         """
         from policies.backends.transformers import Transformers
-        from policies.models.pretrained import check_kind
+        from policies.models.pretrained import check_kind, checked_source, load_config
 
-        tuned, base = (Transformers.load(name, dtype=dtype, device=device) for name in (policy, reference))
-        entry = check_kind(policy, tuned.model.config, "dpo")
-        tuned.prompts.chat = base.prompts.chat = entry.get("chat", True)
+        chat = check_kind(policy, load_config(checked_source(policy)), "dpo").get("chat", True)
+        if not isinstance(chat, bool | dict):
+            raise BadInput(f"{policy}/config.json: its stepbeam entry's chat is {chat!r}: it must be true or false")
+        tuned, base = (Transformers.load(name, dtype=dtype, device=device, chat=chat) for name in (policy, reference))
         return cls(tuned, base, beta)
 
     @property

@@ -10,6 +10,7 @@ import torch
 
 from policies.models.attention import any_length
 from policies.models.batches import greedy_batches
+from policies.models.chat import check_template
 from policies.models.engine_options import DType, EngineChoice, EngineOptions, vllm_options
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
@@ -22,6 +23,7 @@ from policies.models.pretrained import (
 )
 from policies.models.tensors import read_tensors, tensor_names
 from policies.models.token_rows import TokenRow, token_rows
+from verifiers.interface.errors import BadInput
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -81,14 +83,16 @@ class RewardModel:
 
     def __post_init__(self) -> None:
         if getattr(self.model, "score", None) is None or self.model.config.num_labels != 1:
-            raise ValueError(
+            raise BadInput(
                 f"the {self._kind}'s model {type(self.model).__name__} has {self.model.config.num_labels} labels: "
                 "it needs a `score` head with one output (num_labels=1)"
             )
         if self.tokenizer.eos_token_id is None:
-            raise ValueError(
-                f"the {self._kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it"
+            raise BadInput(
+                f"the {self._kind}'s tokenizer has no eos_token: the end of a solution could not be shown to it "
+                f"({getattr(self.tokenizer, 'name_or_path', '')!r}: name one in its tokenizer_config.json)"
             )
+        check_template(self.tokenizer)
 
     @classmethod
     def load(
@@ -106,7 +110,16 @@ class RewardModel:
         source = checked_source(name, cls._kind)
         check_kind(source, load_config(source, cls._kind), cls._kind)
         if options is None:
-            return cls(*load_pretrained(source, auto_class=cls._auto_class, kind=cls._kind, dtype=dtype, device=device))
+            return cls(
+                *load_pretrained(
+                    source,
+                    auto_class=cls._auto_class,
+                    kind=cls._kind,
+                    dtype=dtype,
+                    device=device,
+                    unread=("lm_head.",),
+                )
+            )
         model, tokenizer = _on_vllm(source, cls._kind, replace(options, dtype=dtype))
         try:
             return cls(model, tokenizer)
@@ -130,7 +143,8 @@ class RewardModel:
         return Readout(model.base_model, model.score, judge, self.batch_tokens)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
-        return token_rows(self.tokenizer, problems, solutions, limit=context_of(self.model))
+        limit, vocabulary = context_of(self.model), vocabulary_of(self.model)
+        return token_rows(self.tokenizer, problems, solutions, limit=limit, vocabulary=vocabulary)
 
 
 def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewardModel, Any]:
@@ -138,7 +152,7 @@ def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewa
 
     parts = [key for key in ("score.weight", "score.bias") if key in tensor_names(source)]
     if "score.weight" not in parts:
-        raise ValueError(f"{source!r} holds no trained {kind}: its weights lack score.weight")
+        raise BadInput(f"{source!r} holds no trained {kind}: its weights lack score.weight")
     weights = {key.removeprefix("score."): tensor.float() for key, tensor in read_tensors(source, parts).items()}
     outputs, width = weights["weight"].shape
     head = torch.nn.Linear(width, outputs, bias="bias" in weights)
@@ -157,6 +171,12 @@ def context_of(model: Any) -> int | None:
     """The tokens that a model can read, None where its config does not say."""
     limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return limit
+
+
+def vocabulary_of(model: Any) -> int | None:
+    """The tokens that a model has embeddings of, None where its config does not say."""
+    size: int | None = getattr(model.config.get_text_config(), "vocab_size", None)
+    return size
 
 
 def read_rows(

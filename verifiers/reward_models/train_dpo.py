@@ -12,8 +12,10 @@ import torch
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
-from policies.models.chat import encode_prompt
+from policies.models.chat import TemplateError, check_template, encode_prompt
+from policies.models.engine_options import Chat
 from policies.models.steps import StepCutter, eos_ids
+from policies.models.token_rows import unknown_id
 from policies.training.base import add_lora, before_training, load_base, longest
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
@@ -70,7 +72,7 @@ def train_dpo(
     *,
     out: str | Path,
     beta: float = 0.1,
-    chat: bool = True,
+    chat: Chat = True,
     config: TrainConfig | None = None,
 ) -> Path:
     """Tune a causal LM by DPO (Rafailov et al. 2023, equation 7); the reference is the base.
@@ -94,11 +96,12 @@ def train_dpo(
         raise ValueError(f"beta is {beta}: it must be positive")
     if config.balance:
         raise ValueError("balance=True has no meaning for pairs: each has one of either kind")
-    entry = {"kind": "dpo", "beta": beta, "chat": chat}
+    entry = {"kind": "dpo", "beta": beta, "chat": chat if isinstance(chat, bool) else dict(chat)}
     with training_folder(folder, config, entry, base=base, rows=pairs) as finished:
         if finished:
             return folder
         model, tokenizer = load_base(AutoModelForCausalLM, base, config)
+        check_template(tokenizer, chat)
         rows = pair_ids(tokenizer, pairs, model=model, limit=longest(model, config), chat=chat)
         examples = [
             (_after(r["prompt_ids"], r["chosen_ids"]), _after(r["prompt_ids"], r["rejected_ids"])) for r in rows
@@ -145,7 +148,7 @@ def dpo_values(
 
 
 def pair_ids(
-    tokenizer: Any, pairs: Sequence[Preference], *, model: Any, limit: int | None, chat: bool = True
+    tokenizer: Any, pairs: Sequence[Preference], *, model: Any, limit: int | None, chat: Chat = True
 ) -> list[dict[str, list[int]]]:
     """Prompt, chosen and rejected ids of each pair; what is over `limit` is left out."""
     cutter = StepCutter(tokenizer, model.config.get_text_config().vocab_size)
@@ -153,11 +156,17 @@ def pair_ids(
     examples: list[dict[str, list[int]]] = []
     skipped: dict[str, list[str]] = {}
     for pair in pairs:
-        prompt = encode_prompt(tokenizer, pair.problem.prompt, chat=chat)
+        try:
+            prompt = encode_prompt(tokenizer, pair.problem.prompt, chat=chat)
+        except TemplateError:
+            skipped.setdefault("have a prompt that the chat template refuses", []).append(pair.problem.id)
+            continue
         chosen, rejected = (
             [i for ids in cutter.solution_ids(s, ends) for i in ids] for s in (pair.chosen, pair.rejected)
         )
-        if limit is not None and len(prompt) + max(len(chosen), len(rejected)) > limit:
+        if unknown_id((*prompt, *chosen, *rejected), cutter.vocabulary):
+            skipped.setdefault("hold tokens that the model does not have", []).append(pair.problem.id)
+        elif limit is not None and len(prompt) + max(len(chosen), len(rejected)) > limit:
             skipped.setdefault(f"are over {limit} tokens", []).append(pair.problem.id)
         else:
             examples.append({"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected})

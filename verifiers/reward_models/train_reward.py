@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from policies.models.chat import check_template
 from policies.models.token_rows import TokenRow, token_rows
 from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
@@ -14,6 +15,7 @@ from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
 from policies.training.folder import finish_folder, training_folder
 from policies.training.skipped import warn_of_skipped
+from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -36,8 +38,9 @@ def train_reward_model(
         if finished:
             return
         model, tokenizer = load_base(auto_class, base, config, fresh=("score.weight", "score.bias"), labels=1)
+        check_template(tokenizer)
         if getattr(model, "score", None) is None:
-            raise ValueError(f"{type(model).__name__} has no `score` head: use a base of another architecture")
+            raise BadInput(f"{type(model).__name__} has no `score` head: use a base of another architecture")
         examples = reward_examples(tokenizer, rows, limit=longest(model, config), outcome_only=outcome_only)
         if outcome_only:
             right = [i for i, e in enumerate(examples) if e.targets[0] >= 0.5]
@@ -66,8 +69,8 @@ def reward_examples(
         whole = token_rows(tokenizer, problems, [row.solution for row in chunk], limit=limit)
         prompts = token_rows(tokenizer, problems, [Solution()] * len(chunk), limit=None)
         for row, tokens, prompt in zip(chunk, whole, prompts, strict=True):
-            assert isinstance(prompt, TokenRow)
-            reads = _reads(row, tokens, len(prompt.ids) - 1, outcome_only=outcome_only, limit=limit)
+            root = len(prompt.ids) - 1 if isinstance(prompt, TokenRow) else -1
+            reads = _reads(row, tokens, root, outcome_only=outcome_only, limit=limit)
             if isinstance(reads, str):
                 skipped.setdefault(reads, []).append(row.problem.id)
             else:
@@ -78,7 +81,9 @@ def reward_examples(
 
 def _reads(row: Labelled, tokens: TokenRow | str, root: int, *, outcome_only: bool, limit: int | None) -> Example | str:
     if isinstance(tokens, str):
-        return "have a step without text" if "is empty" in tokens else f"are over {limit} tokens"
+        reasons = {"is empty": "have a step without text", "over the": f"are over {limit} tokens"}
+        refused = "have a prompt that the chat template refuses"
+        return next((reason for words, reason in reasons.items() if words in tokens), refused)
     labels = [row.outcome] if outcome_only else list(row.labels)
     at = list(tokens.ends[-1:] if outcome_only else tokens.ends)
     if not outcome_only and row.root is not None:

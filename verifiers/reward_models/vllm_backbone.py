@@ -15,9 +15,10 @@ from policies.backends.vllm_engine import Engine
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineOptions, dtype_for
 from policies.models.parameters import flop_parameters
-from policies.models.pretrained import device_of, load_config, load_tokenizer
+from policies.models.pretrained import device_of, load_config, load_tokenizer, loading
 from policies.models.tensors import copy_without_head, tensor_names
 from policies.models.token_rows import TokenRow
+from verifiers.interface.errors import BadInput
 
 _HEADS = ("score.", "v_head.")  # of our models and of public ones; vLLM would refuse tensors that it does not know
 
@@ -34,7 +35,7 @@ class VLLMBackbone:
     def __init__(self, name: str, options: EngineOptions) -> None:
         config = load_config(name)
         options = replace(options, dtype=dtype_for(options.dtype, config, device_of("auto")))
-        with torch.device("meta"):
+        with loading(name), torch.device("meta"):
             self.flop_parameters = flop_parameters(AutoModel.from_config(config))
         body = name
         with tempfile.TemporaryDirectory(prefix="stepbeam-") as folder:
@@ -43,8 +44,8 @@ class VLLMBackbone:
                 load_tokenizer(name).save_pretrained(folder)
             try:
                 self.engine = Engine(body, options, kind="hidden")  # which has read the weights when it is made
-            except ValueError as error:
-                raise ValueError(str(error).replace(body, name)) from error
+            except BadInput as error:
+                raise BadInput(str(error).replace(body, name)) from error
         # What a scorer asks a backbone for: how much it may read, and what to call it.
         self.config = copy.deepcopy(config)
         self.config.name_or_path = name

@@ -422,7 +422,7 @@ def test_it_serves_every_strategy_and_is_refused_by_beam_search(policy):
 def test_a_judges_room_in_its_spec(monkeypatch):
     policy = Told()
     policy.encode = lambda text: (sum(map(ord, text)),)
-    monkeypatch.setattr(Transformers, "load", lambda name, dtype, device: policy)
+    monkeypatch.setattr(Transformers, "load", lambda name, dtype, device, chat: policy)
     judge = verifiers.load("judge:any,max_tokens=99")
     assert isinstance(judge, LLMJudge)
     assert (judge.votes, judge.sampling) == (32, Sampling(temperature=0.7, max_tokens=99))
