@@ -286,11 +286,11 @@ def test_a_template_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("kind", ["orm", "prm"])
-def test_a_reward_model_is_no_policy(kind: str) -> None:
+def test_a_reward_model_is_no_policy(tmp_path: Path, kind: str) -> None:
     message = refusal(lambda: policies.load(f"transformers:{weights_folder(kind)}"))
     assert "has no place for score." in message
     with pytest.raises(BadInput, match="no place for score"):
-        verifiers.train_dpo(weights_folder(kind), [], out="unused/never")
+        verifiers.train_dpo(weights_folder(kind), [], out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["a tensor is missing", "fewer layers", "pickled by the index", "no bytes"])
