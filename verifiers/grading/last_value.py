@@ -2,12 +2,13 @@
 
 import re
 
-from verifiers.grading.extraction import LONGEST
+from verifiers.grading.extraction import CITATION, LONGEST
 from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import ONE_FOR_ONE
 
 _VALUE = (
-    r"(?:\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
+    r"(?:\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
+    r"|\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
     rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
     r"|\.\d+)"
 )
@@ -29,10 +30,11 @@ _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
-_GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞'-]*")
-_OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d")
+_GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞:'-]*")
+_OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|\d:\d")
+# Two numbers in words, of which the last is but one.
+_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|:) $")
 _TUPLE = re.compile(r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]")
-_CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
 
 
 def last_number(text: str) -> str | None:
@@ -68,7 +70,7 @@ def last_value(text: str) -> str | None:
     '2, -3'
     """
     whole = text[-LONGEST:]
-    text = _CITATION.sub("", whole)
+    text = CITATION.sub("", whole)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)
@@ -92,11 +94,13 @@ def _last_expression(text: str) -> str | None:
     for group in _TUPLE.finditer(plain, max(line, at - 100), at + len(number) + 100):
         if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(group[0]):
             return group[0]
+    if both := _BOTH.search(plain, max(line, at - 100), at):
+        return f"{both[0]}{number}"
     start = at
     while start > max(line, at - 100) and _GLUED.fullmatch(plain[start - 1]):
         start -= 1
     end = _GLUED.match(plain, at, at + 100)
-    whole = plain[start : end.end() if end else at].strip("*_'.,").rpartition("=")[2]
+    whole = plain[start : end.end() if end else at].strip("*_'.,:").rpartition("=")[2]
     balanced = all(whole.count(a) == whole.count(b) for a, b in ("()", "[]", "{}"))
     return whole if balanced and _OPERATORS.search(whole) and not _PROSE.search(whole) else number
 

@@ -12,7 +12,7 @@ from verifiers.grading.notation.intervals import as_intervals, named_set
 from verifiers.grading.notation.number_words import SCALES
 from verifiers.grading.notation.prose import bare
 from verifiers.grading.notation.spelling import spell
-from verifiers.grading.notation.units import is_unit, without_counter, without_currency, without_unit
+from verifiers.grading.notation.units import LETTERS, is_unit, without_counter, without_currency, without_unit
 
 LONGEST: Final = 10_000  # characters; a longer answer is compared as it stands
 _LONGEST_NUMBER: Final = 1_000  # characters; bounds the integers made here well below CPython's limit
@@ -31,7 +31,9 @@ _DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)$")
 _TEXT_UNIT = re.compile(
     r"(.*[^\s,;=+\-*/^_({\[<>])\s*\\(?:text|textrm|textbf|textit|mbox|mathrm)\{([^{}]*)\}(?:\^\{?\d\}?)?"
 )
-_WORD_UNIT = re.compile(r"([^A-Za-z\\]*[\d.]|.*\}) ((?:[A-Za-z]+\.?[ /-]?){1,8})(?:\^\{?\d\}?)?")
+_WORD_UNIT = re.compile(rf"([^A-Za-z\\]*[\d.]|.*\}}) ((?:{LETTERS}+\.?[ /-]?){{1,8}})(?:\^\{{?\d\}}?)?")
+# 12 (twelve) apples, 5/2 (or 2.5): the same number again
+_TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
 _WORDS = re.compile(r"[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
@@ -91,13 +93,13 @@ def clean(answer: str) -> str:
     """
     if len(answer) > LONGEST:
         return answer.strip()
-    text = (answer if _PLAIN.fullmatch(answer) else spell(answer)).translate(_CHARACTERS)
+    text = (answer if _PLAIN.fullmatch(answer) and "..." not in answer else spell(answer)).translate(_CHARACTERS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     before = None
     while text != before:
         before = text
-        text = text.lstrip(' *`"').rstrip(' *`"\\;:,')
+        text = text.lstrip(' *`"').rstrip(' *`"\\;:,?')
         if not text.endswith("\\right."):
             text = text.rstrip(".")
         if _PLAIN.fullmatch(text):
@@ -122,7 +124,7 @@ _REWRITES: Final = tuple(
         (r"\\!\s*", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])|\\displaystyle(?![a-zA-Z])", " "),
         (r"\{,\}", ","),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:left|right)\s*(?=[()\[\]|]|\\[{}])", ""),
         (r"\\[()\[\]]", " "),
         (r"\s+", " "),
@@ -153,6 +155,10 @@ def number(answer: str) -> Number | None:
         return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
     if found := _in_base(text):
         return found
+    if (twice := _TWICE.fullmatch(text)) and re.search("[A-Za-z]", twice[0]):
+        first, again = number(twice[1]), number(twice[2])
+        if first and again and first.value == again.value:
+            return number(f"{twice[1]} {twice[3]}")
     percent = _PERCENT.search(text)
     factor = Fraction(1)
     if percent:

@@ -56,10 +56,10 @@ _REMARK: Final = re.compile(
 )
 # What may follow a value, and leaves it as it is.
 _AFTERTHOUGHT: Final = re.compile(
-    r"(.*[\w)}%$])(?:"
+    r"(.*?[\w)}%$])(?:"
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
-    r"| left ?over| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
+    r"| left ?over| only| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
 _CHANGES: Final = frozenset(
