@@ -32,9 +32,11 @@ _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
 _GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞:'-]*")
 _OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|\d:\d")
+_AND = re.compile(r"\b(?:and|or)\b")
 # Two numbers in words, of which the last is but one.
-_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|:) $")
-_TUPLE = re.compile(r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]")
+_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $")
+_ONE_TUPLE = r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]"
+_TUPLE = re.compile(rf"{_ONE_TUPLE}(?:,? (?:and |or )?{_ONE_TUPLE}){{0,5}}")
 
 
 def last_number(text: str) -> str | None:
@@ -91,8 +93,8 @@ def _last_expression(text: str) -> str | None:
     if at < 0:
         return number
     line = plain.rfind("\n", 0, at) + 1
-    for group in _TUPLE.finditer(plain, max(line, at - 100), at + len(number) + 100):
-        if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(group[0]):
+    for group in _TUPLE.finditer(plain, max(line, at - 200), at + len(number) + 100):
+        if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(_AND.sub(" ", group[0])):
             return group[0]
     if both := _BOTH.search(plain, max(line, at - 100), at):
         return f"{both[0]}{number}"

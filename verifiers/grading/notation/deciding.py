@@ -30,7 +30,7 @@ _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((
 # Beside a number this is no point.
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
-_RATIO = re.compile(r"(\d{1,9})( ?: ?| to )(\d{1,9})", re.ASCII)
+_RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
 
@@ -145,11 +145,13 @@ def _as_times(two: _Two) -> bool | None:
 
 
 def _as_ratios(two: _Two) -> bool | None:
-    """The verdict where one is a ratio in signs and one in words: 3:2 and "3 to 2"."""
-    left, right = _RATIO.fullmatch(two.plain[0]), _RATIO.fullmatch(two.plain[1])
-    if not left or not right or (left[2] == " to ") == (right[2] == " to "):
+    """The verdict on ratios: 3:2 and "3 to 2", or of more than two parts; else 3:20 may be a time."""
+    if not all(map(_RATIO.fullmatch, two.plain)):
         return None
-    return int(left[1]) * int(right[3]) == int(left[3]) * int(right[1])
+    left, right = ([int(part) for part in re.findall(r"\d+", text)] for text in two.plain)
+    if len(left) == len(right) == 2 and (" to " in two.plain[0]) == (" to " in two.plain[1]):
+        return None
+    return len(left) == len(right) and all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
 
 
 def _as_parts(two: _Two) -> Settled | None:

@@ -45,8 +45,8 @@ _NAMES: Final = {
         ],
         r"\emptyset",
     ),
-    "dne": "does not exist",
-    "diverges": "divergent",
+    **dict.fromkeys(["dne", "the limit does not exist", "it does not exist"], "does not exist"),
+    **dict.fromkeys(["diverges", "it diverges", "the series diverges", "the integral diverges"], "divergent"),
 }
 # {x : x > 2}, and ]2,3[ as the French write (2,3)
 _BUILDER: Final = re.compile(r"\\\{ ?([a-z])(?: ?\\in ?\\mathbb\{R\})? ?(?:\||\\mid(?![a-z])|:) ?(.*)\\\}")

@@ -27,7 +27,7 @@ _MIXED = re.compile(r"([+-]?)(\d+) (?:and )?([1-9]\d*)/(\d+)", re.ASCII)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\{)?\s*per ?cent(?:age)?s?\s*\}?)$")
 _PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ?){1,8})")
 _PER_MILLE = re.compile(r"\s*(?:‰|\\permil|per ?mille)$")
-_DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)$")
+_DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)(?: ?(?:counter-?|anti-?)?clockwise)?$")
 _TEXT_UNIT = re.compile(
     r"(.*[^\s,;=+\-*/^_({\[<>])\s*\\(?:text|textrm|textbf|textit|mbox|mathrm)\{([^{}]*)\}(?:\^\{?\d\}?)?"
 )
@@ -36,7 +36,7 @@ _WORD_UNIT = re.compile(rf"([^A-Za-z\\]*[\d.]|.*\}}) ((?:{LETTERS}+\.?[ /-]?){{1
 _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
-_WORDS = re.compile(r"[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
+_WORDS = re.compile(r"[Nn][Oo]|[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 
 # 3 \times 10^4
 _SCIENTIFIC = re.compile(rf"([+-]?{_DECIMAL}) ?(?:\\times|\\cdot|x|\*) ?10\^\{{?([+-]?\d{{1,3}})\}}?", re.ASCII)

@@ -20,7 +20,7 @@ _SOON_WORDS: Final = _any_of(
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
     is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
-    an? (?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
+    (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(
     rf"(?:(?:{_SOON_WORDS})(?![A-Za-z])[,:]* ?|\\(?:approx|sim|simeq|therefore|thickapprox)(?![A-Za-z]) ?|[~,:=] ?)+",
@@ -43,11 +43,12 @@ _OPPOSITE: Final = frozenset(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
     neither without except minus negative wrong false incorrect base mod modulo one first second other another each
-    every twice double triple square cube root sum product over under sin cos tan log ln""",
+    every twice double triple over under sin cos tan log ln""",
     )
 )
 # A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
 _LABEL: Final = re.compile(r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text))")
+_YES_OR_NO: Final = re.compile(r"(yes|no|true|false)[,.;:] [A-Za-z]", re.IGNORECASE)
 _IN_TEXT: Final = re.compile(
     r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?([A-Za-z][^{}]*(?:is|are|be|equals|about|approximately|=|:) ?)\} ?(?=.)"
 )
@@ -59,7 +60,7 @@ _AFTERTHOUGHT: Final = re.compile(
     r"(.*?[\w)}%$])(?:"
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
-    r"| left ?over| only| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
+    r"| left ?over(?: from [a-z ]+)?| only| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
 _CHANGES: Final = frozenset(
@@ -86,9 +87,15 @@ def bare(text: str) -> str:
     if len(text) > 1_000:
         return text
     if (remark := (_REMARK.fullmatch(text) or _UNIT_REMARK.fullmatch(text))) and (
-        remark.re is _UNIT_REMARK or _CHANGES.isdisjoint(re.findall(r"[a-z]+", remark[2].lower()))
+        remark.re is _UNIT_REMARK
+        or (
+            _CHANGES.isdisjoint(re.findall(r"[a-z]+", remark[2].lower()))
+            and not re.fullmatch(r"-?\d+(?:/\d+)?", digits_for_words(remark[2]))  # numbers.number compares the two
+        )
     ):
         text = remark[1].strip()
+    if said := _YES_OR_NO.match(text):
+        return said[1]
     if (after := _AFTERTHOUGHT.fullmatch(text)) and _has_value(after[1]):
         return bare(after[1].strip())
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text

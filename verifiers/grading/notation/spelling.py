@@ -230,6 +230,9 @@ _PLAIN: Final = _table(
         ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
         ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
         ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
+        ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
+        ("...", r", ?\.{3}", r", \\ldots "),
+        ("out of", r"^ *(\d+) out of (?:every )?(\d+)[ .]*$", r"\1/\2"),
         ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
         # An amount of money: K after a plain number is a letter.
         ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),

@@ -26,7 +26,7 @@ _COMPOUND: Final = re.compile(
     rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
     rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
-    rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| ){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
+    rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
