@@ -41,7 +41,8 @@ _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
 _OPTION = re.compile(r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)))([A-J])\b")
 _LONE_OPTION = re.compile(r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$")
 CITATION: Final = re.compile(
-    r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+    r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
+    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^【】]*】))+(?=[\s.,;:]|$)"
 )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.

@@ -63,7 +63,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         start = leading.end()
     if mark := _AN_END.search(text, start, end):
         end = mark.start()
-    text = _CALCULATED.sub(lambda sum: "" if sum[2] else sum[1], text[start:end])
+    text = _CALCULATED.sub(lambda shown: "" if shown[2] else shown[1], text[start:end])
     text = _HTML.sub("", _without_code(_before_the_next_question(text.rstrip())))
     return _with_points(text) if _has_decimal_commas(text) else text
 

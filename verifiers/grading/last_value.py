@@ -30,8 +30,10 @@ _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
-_GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞:'-]*")
-_OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|\d:\d")
+_GLUED = re.compile(r"[\w.,^√π²³×·*/+=±\\{}()\[\]|!∞:'-]*")
+# 2x - 3 and 1.5 × 10^8, but "Final answer - 5".
+_SPACED = re.compile(r"(?<=[\w)}])(?<![A-Za-z]{2}) ([×·*+±/-]) (?=[\w(√\\])")
+_OPERATORS = re.compile(r"[\^√π²³×·*+±_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|[A-Za-z)]-\d|\d:\d")
 _AND = re.compile(r"\b(?:and|or)\b")
 # Two numbers in words, of which the last is but one.
 _BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $")
@@ -86,9 +88,9 @@ def last_value(text: str) -> str | None:
 
 def _last_expression(text: str) -> str | None:
     """The last number, with what it is a part of: 2^5, (3, 5)."""
-    if (number := last_number(text)) is None:
+    plain = _SPACED.sub(r"\1", _plain(text))
+    if (number := last_number(plain)) is None:
         return None
-    plain = _plain(text)
     at = plain.rfind(number)
     if at < 0:
         return number

@@ -8,7 +8,7 @@ _CLOCK: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
-_NAMED: Final = re.compile(r"(?:at |12 )?(noon|midnight)", re.IGNORECASE)
+_NAMED: Final = re.compile(r"(?:at |12 |around |about )?(noon|midnight)", re.IGNORECASE)
 
 
 def clock(text: str) -> str | None:

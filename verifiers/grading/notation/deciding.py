@@ -102,9 +102,9 @@ def _equal_numbers(left: Number, right: Number) -> bool:
 
 def _as_choices(two: _Two) -> Settled | None:
     """The verdict where one of the two is a letter, or names a choice with its text."""
-    if (several := letters(two.plain[0])) and "," in "".join(two.plain).replace(" and ", ","):
-        if not any(map(POINTS.fullmatch, two.plain)):  # ABC may be a triangle
-            return several == letters(two.plain[1])
+    separated = "," in "".join(two.plain).replace(" and ", ",")
+    if separated and not any(map(POINTS.fullmatch, two.plain)) and (several := letters(two.plain[0])):
+        return several == letters(two.plain[1])  # but ABC may be a triangle
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
         return same_letter(one, other)

@@ -76,7 +76,7 @@ def as_intervals(text: str) -> str:
     """
     if len(text) > 1_000:
         return text
-    if (builder := _BUILDER.fullmatch(text)) and re.search(rf"[<>]|\\[lg]e(?![a-z])", builder[2]):
+    if (builder := _BUILDER.fullmatch(text)) and re.search(r"[<>]|\\[lg]e(?![a-z])", builder[2]):
         union = as_intervals(builder[2])
         return union if union != builder[2] else _interval(builder[2].strip())[1] or text
     if text[:1] == "]" or text[-1:] == "[":

@@ -20,7 +20,7 @@ _SOON_WORDS: Final = _any_of(
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
     is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
-    (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
+    the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(
     rf"(?:(?:{_SOON_WORDS})(?![A-Za-z])[,:]* ?|\\(?:approx|sim|simeq|therefore|thickapprox)(?![A-Za-z]) ?|[~,:=] ?)+",
@@ -60,7 +60,7 @@ _AFTERTHOUGHT: Final = re.compile(
     r"(.*?[\w)}%$])(?:"
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
-    r"| left ?over(?: from [a-z ]+)?| only| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
+    r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
 _CHANGES: Final = frozenset(

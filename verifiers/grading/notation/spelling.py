@@ -102,7 +102,11 @@ _NAMES: Final = {
     "⌉": "rceil",
     "∠": "angle",
     "△": "triangle",
-    **dict(zip("ΓΔΘΛΞΠΣΦΨΩ", "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(), strict=True)),
+    **dict(
+        zip(
+            "ΓΔΘΛΞΠΣΦΨΩ", ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"], strict=True
+        )
+    ),
     "µ": "mu",
     **dict(zip("αβγδεζηθικλμνξοπρ", _GREEK.split(), strict=True)),
     **dict(zip("στυφχψω", _GREEK_REST.split(), strict=True)),
@@ -207,7 +211,7 @@ _LATEX: Final = _table(
         ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         # Words that say what an operator says.
-        ("mod", rf"\\(?:{_FACES}) ?\{{ ?(\(mod \d+\)) ?\}}", r" \1"),
+        ("(", rf"\\(?:text|mbox|textrm) ?\{{ ?(\([a-z][^(){{}}]{{2,}}\)) ?\}}", r" \1"),
         ("\\mu", rf"\\mu ?\\(?:{_FACES}) ?\{{ ?m ?\}}", r"\\mu m"),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
@@ -215,6 +219,7 @@ _LATEX: Final = _table(
     ]
 )
 
+_MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit"
 _PLAIN: Final = _table(
     [
         ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
@@ -238,11 +243,7 @@ _PLAIN: Final = _table(
         ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),
         ("$", r"((?:^|\\)\$\d[\d.,]*) ?[kK](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 thousand"),
         ("$", r"((?:^|\\)\$\d[\d.,]*) ?[Mm](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 million"),
-        (
-            "-",
-            r"(?<=\d)-(?=(?:year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit)(?![a-z]))",
-            " ",
-        ),
+        ("-", rf"(?<=\d)-(?=(?:{_MEASURES})(?![a-z]))", " "),
         # Combinations.
         ("C", r"(?<![\w.])(?:\{\})?[\^_]?\{?(\d+)\}? ?C_?\{?(\d+)\}?(?![\w{])", r"\\binom{\1}{\2}"),
         ("{,}", r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),

@@ -6,8 +6,8 @@ from typing import Final
 from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
 _SYMBOLS: Final = (
-    "cm|mm|km|ms|fl oz|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB|GB|KB|TB"
-    "|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
+    "cm|mm|km|ms|fl oz|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol"
+    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
 )
 _WORDS: Final = (
     "miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot|inch(?:es)?|yards?|grams?|kilograms?|pounds?"
@@ -81,7 +81,8 @@ _NOT_UNITS: Final = NUMBER_WORDS | frozenset(
 _SHORT_UNITS: Final = frozenset(
     re.findall(
         r"\w+",
-        "a am an as см км кг мм мл м г ч кв cm cu dm fl ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq the yd each",
+        """a am an as cm cu dm each fl ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq
+        the yd г кг км м мл мм см ч""",
     )
 )
 # Letters of the words for what was counted; those of East Asia are counters.
