@@ -47,7 +47,8 @@ CITATION: Final = re.compile(
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?|(?:la|el|le|the|option|choice|letter) (?=\(?[A-J]\b))\s*",
+    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?"
+    r"|(?:la|el|le|the|option|choice|letter) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
 

@@ -156,8 +156,8 @@ def number(answer: str) -> Number | None:
     if found := _in_base(text):
         return found
     if (twice := _TWICE.fullmatch(text)) and re.search("[A-Za-z]", twice[0]):
-        first, again = number(twice[1]), number(twice[2])
-        if first and again and first.value == again.value:
+        one, other = number(twice[1]), number(twice[2])
+        if one and other and one.value == other.value:
             return number(f"{twice[1]} {twice[3]}")
     percent = _PERCENT.search(text)
     factor = Fraction(1)

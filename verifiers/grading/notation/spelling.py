@@ -211,7 +211,7 @@ _LATEX: Final = _table(
         ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         # Words that say what an operator says.
-        ("(", rf"\\(?:text|mbox|textrm) ?\{{ ?(\([a-z][^(){{}}]{{2,}}\)) ?\}}", r" \1"),
+        ("(", r"\\(?:text|mbox|textrm) ?\{ ?(\([a-z][^(){}]{2,}\)) ?\}", r" \1"),
         ("\\mu", rf"\\mu ?\\(?:{_FACES}) ?\{{ ?m ?\}}", r"\\mu m"),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
