@@ -25,13 +25,15 @@ _NUMBER = re.compile(rf"([+-]?)[€£¥]?([+-]?)({_DECIMAL})(?:/({_DECIMAL}))?",
 _FRACTION = re.compile(rf"([+-]?)(\d*) ?\\frac{_PART}{_PART}", re.ASCII)
 _MIXED = re.compile(r"([+-]?)(\d+) (?:and )?([1-9]\d*)/(\d+)", re.ASCII)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\{)?\s*per ?cent(?:age)?s?\s*\}?)$")
-_PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ?){1,8})")
+_PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ){0,7}[A-Za-z]+ ?)")
 _PER_MILLE = re.compile(r"\s*(?:‰|\\permil|per ?mille)$")
 _DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)(?: ?(?:counter-?|anti-?)?clockwise)?$")
 _TEXT_UNIT = re.compile(
     r"(.*[^\s,;=+\-*/^_({\[<>])\s*\\(?:text|textrm|textbf|textit|mbox|mathrm)\{([^{}]*)\}(?:\^\{?\d\}?)?"
 )
-_WORD_UNIT = re.compile(rf"([^A-Za-z\\]*[\d.]|.*\}}) ((?:{LETTERS}+\.?[ /-]?){{1,8}})(?:\^\{{?\d\}}?)?")
+_WORD_UNIT = re.compile(
+    rf"([^A-Za-z\\]*[\d.]|.*\}}) ((?:{LETTERS}+(?:\.[ /-]?|[ /-])){{0,7}}{LETTERS}+\.?[ /-]?)(?:\^\{{?\d\}}?)?"
+)
 # 12 (twelve) apples, 5/2 (or 2.5): the same number again
 _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")

@@ -73,7 +73,7 @@ _CHANGES: Final = frozenset(
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
-_COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]?){1,6})")
+_COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]){0,5}[A-Za-z]{2,}[ -]?)")
 
 
 def bare(text: str) -> str:
