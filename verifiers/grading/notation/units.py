@@ -89,7 +89,8 @@ _SHORT_UNITS: Final = frozenset(
 LETTERS: Final = r"[A-Za-z\u00c0-\u024f\u0400-\u04ff]"
 # "12 more than Tom" says what it is compared with; "12 more than a number" is a sum.
 _COMPARED: Final = re.compile(
-    rf"(.*\b(?:more|less|fewer|higher|lower|greater|longer|older|younger|taller)) than ((?:{LETTERS}{{3,}} )*{LETTERS}{{3,}})"
+    rf"(.*\b(?:more|less|fewer|higher|lower|greater|longer|older|younger|taller)) than "
+    rf"((?:{LETTERS}{{3,}} )*{LETTERS}{{3,}})"
 )
 _SUMS: Final = frozenset(["number", "sum", "product", "difference", "quotient", "twice", "half", "value", "square"])
 _REPEATED: Final = frozenset(re.findall(r"\w+", "a an per as each in total daily weekly more faster larger bigger"))
