@@ -15,6 +15,7 @@ from verifiers.grading.extraction import (
     in_tags,
     last_line,
     last_option,
+    lone_option,
 )
 from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number, last_value
@@ -148,7 +149,7 @@ def _number_in(extractor: Extractor) -> Extractor:
             return None
         stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
         first = first_number(stated)
-        if first is not None and number(first) == number(stated):
+        if first is not None and number(first) in (number(stated), number(boxed(stated) or "")):
             return first
         if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
             return stated or None  # of a formula, or of "5 or 6", a part is not the answer
@@ -162,7 +163,7 @@ def _has_two_numbers(stated: str) -> bool:
     return two is not None and canonical(two[1]) != canonical(two[2] + two[3])
 
 
-_STATED = first_of(in_tags, in_json, after_answer_is)
+_STATED = first_of(in_tags, in_json, lone_option, after_answer_is)
 _WEAK = first_of(last_value, last_option)
 
 MATH = Answers(final(first_of(boxed, after_hashes, _STATED, _WEAK)), equal_mathematics, canonical)

@@ -9,9 +9,11 @@ Extractor: TypeAlias = Callable[[str], str | None]
 
 LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
 
-_BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
-_BOX = re.compile(r"\\(?:boxed|fbox)\b")
+_BRACES = re.compile(r"(?P<box>\\(?:boxed|fbox|framebox)\s*\{)|\\.|[{}]", re.DOTALL)
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\b")
 _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{([^\n]*)|([^\s{}$\\]+))")
+# A box that lost its backslash: \b is a control character to whoever unescapes the text.
+_LAMED = re.compile(r"(?:\x08|(?<![\\A-Za-z])b)oxed(?=\s*\{)")
 _ESCAPED = re.compile(r"(?<!\\)\\\\(?=boxed|fbox)")
 # Between boxes that are one answer, as in "2 and 5".
 _JOINED = re.compile(r"[\s$*,;]*(?:(?:and|or|und|oder|et|ou|y|o)\b)?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?")
@@ -20,10 +22,12 @@ _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Res
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
 _ANSWER_IS = re.compile(
-    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice)|\bfinal result"
+    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter)|\bfinal result"
     r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\s+[-–—](?=\s))[\s*_]*"
-    r"|(?:答案|答え|정답|답|ответ)(?:\s*(?:是|为|為|は|은|는)|\s*[:：])[\s*:：]*"
+    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
+    r"|(?:故选|应选|故選|應選)(?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J])"
+    r"|\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź)(?: là| هو)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
     r"|^(?:[\W_]*final (?:answer|result)[^\w\n]*|[#*_ \t]*answer[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
@@ -31,12 +35,20 @@ _ANSWER_IS = re.compile(
 _SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？]|,?\s(?:because|since|which)\b")
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
+_NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
+_SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
-_OPTION = re.compile(r"\b(?:[Oo]ption|[Cc]hoice)\s*\(?\**([A-J])\b")
+_OPTION = re.compile(r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)))([A-J])\b")
+_LONE_OPTION = re.compile(r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$")
+CITATION: Final = re.compile(
+    r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
+    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+)
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?)\s*",
+    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?"
+    r"|(?:la|el|le|the|option|choice|letter) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
 
@@ -53,6 +65,8 @@ def boxed(text: str) -> str | None:
     the end of its line cuts off.
     """
     text = text[-LONGEST:]
+    if "\\boxed" not in text:
+        text = _LAMED.sub(r"\\boxed", text)
     if _ESCAPED.search(text):  # a text within a text, whose backslashes are all written twice
         text = text.replace("\\\\", "\\")
     groups: list[tuple[int, int] | None] = []  # where a box and its content start; None for another group
@@ -141,9 +155,10 @@ def after_answer_is(text: str) -> str | None:
         while lead := _LEAD.match(text, start):
             start = lead.end()
         formula = _FORMULA_FIRST.match(text, start)
-        if formula and not _GOES_ON.match(text, formula.end()):
+        if formula and not (_GOES_ON if len(formula[0]) > _NAME_LONG else _SAYS_MORE).match(text, formula.end()):
             return formula[0]
         line = text[start:].partition("\n")[0]
+        line = CITATION.sub("", line)
         if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*"):
             return stated
     return None
@@ -155,8 +170,18 @@ def first_stated(text: str) -> int | None:
     return min((mark.start() for mark in found if mark), default=None)
 
 
+def lone_option(text: str) -> str | None:
+    r"""The letter that is all that the last line says.
+
+    >>> lone_option("40 is right.\n\n**(C)**"), lone_option("So it is C")
+    ('C', None)
+    """
+    found = _LONE_OPTION.search(text[-LONGEST:].rstrip()[-40:])
+    return found and (found[1] or found[2])
+
+
 def last_option(text: str) -> str | None:
-    """The letter of the last "option" or "choice" that is named.
+    """The letter of the last "option" or "choice" that is named, or of the last "(C)".
 
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'

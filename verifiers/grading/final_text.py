@@ -20,6 +20,8 @@ _NEXT = re.compile(
     r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:",
     re.IGNORECASE,
 )
+# GSM8K's calculator: <<6*2=12>>12
+_CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
 # A number by itself: 3,5 or 1.234,5, not the point (3,5) nor the list 3,5,7.
 _DECIMAL_COMMA = re.compile(
@@ -30,11 +32,17 @@ _SAMPLE: Final = 4_000  # characters
 _COMMA_LANGUAGES: Final = frozenset(
     re.findall(
         r"\w+",
-        """antwort da das der die dies e el es est et il in ist la le les los lautet mit para per por pour questo
-        resposta respuesta risposta réponse sind son sono sont também und une uma um è é ответ равно и это""",
+        """antwort das der dies el es est et il ist la le les los lautet mit para por questo
+        resposta respuesta risposta réponse sind sono sont também und une uma um è é ответ равно и это""",
     )
 )
-_ENGLISH: Final = frozenset(re.findall(r"\w+", "and are for in is of so the this to we"))
+_ENGLISH: Final = frozenset(
+    re.findall(
+        r"\w+",
+        """and answer are at by day each every for from has have he his how is it many more month number of she that
+        the their there they this to we week with year""",
+    )
+)
 # A block with one of these words, or none, is no program.
 _NO_CODE: Final = frozenset(
     ["", "json", "latex", "markdown", "math", "md", "output", "plaintext", "tex", "text", "txt"]
@@ -55,7 +63,8 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         start = leading.end()
     if mark := _AN_END.search(text, start, end):
         end = mark.start()
-    text = _HTML.sub("", _without_code(_before_the_next_question(text[start:end].rstrip())))
+    text = _CALCULATED.sub(lambda shown: "" if shown[2] else shown[1], text[start:end])
+    text = _HTML.sub("", _without_code(_before_the_next_question(text.rstrip())))
     return _with_points(text) if _has_decimal_commas(text) else text
 
 

@@ -2,12 +2,13 @@
 
 import re
 
-from verifiers.grading.extraction import LONGEST
+from verifiers.grading.extraction import CITATION, LONGEST
 from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import ONE_FOR_ONE
 
 _VALUE = (
-    r"(?:\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
+    r"(?:\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
+    r"|\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
     rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
     r"|\.\d+)"
 )
@@ -29,10 +30,15 @@ _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
-_GLUED = re.compile(r"[\w.,^√π²³×·*/+=\\{}()\[\]|!∞'-]*")
-_OPERATORS = re.compile(r"[\^√π²³×·*+_\\{}∞]|\d[-/]\d.*[-/]|\d-\d")
-_TUPLE = re.compile(r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]")
-_CITATION = re.compile(r"(?<=[\w.%)])\s*\[\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\](?=[\s.,;:]|$)")
+_GLUED = re.compile(r"[\w.,^√π²³×·*/+=±\\{}()\[\]|!∞:'-]*")
+# 2x - 3 and 1.5 × 10^8, but "Final answer - 5".
+_SPACED = re.compile(r"(?<=[\w)}])(?<![A-Za-z]{2}) ([×·*+±/-]) (?=[\w(√\\])")
+_OPERATORS = re.compile(r"[\^√π²³×·*+±_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|[A-Za-z)]-\d|\d:\d")
+_AND = re.compile(r"\b(?:and|or)\b")
+# Two numbers in words, of which the last is but one.
+_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $")
+_ONE_TUPLE = r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]"
+_TUPLE = re.compile(rf"{_ONE_TUPLE}(?:,? (?:and |or )?{_ONE_TUPLE}){{0,5}}")
 
 
 def last_number(text: str) -> str | None:
@@ -68,7 +74,7 @@ def last_value(text: str) -> str | None:
     '2, -3'
     """
     whole = text[-LONGEST:]
-    text = _CITATION.sub("", whole)
+    text = CITATION.sub("", whole)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)
@@ -82,21 +88,23 @@ def last_value(text: str) -> str | None:
 
 def _last_expression(text: str) -> str | None:
     """The last number, with what it is a part of: 2^5, (3, 5)."""
-    if (number := last_number(text)) is None:
+    plain = _SPACED.sub(r"\1", _plain(text))
+    if (number := last_number(plain)) is None:
         return None
-    plain = _plain(text)
     at = plain.rfind(number)
     if at < 0:
         return number
     line = plain.rfind("\n", 0, at) + 1
-    for group in _TUPLE.finditer(plain, max(line, at - 100), at + len(number) + 100):
-        if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(group[0]):
+    for group in _TUPLE.finditer(plain, max(line, at - 200), at + len(number) + 100):
+        if group.start() < at < group.end() and "," in group[0] and not _PROSE.search(_AND.sub(" ", group[0])):
             return group[0]
+    if both := _BOTH.search(plain, max(line, at - 100), at):
+        return f"{both[0]}{number}"
     start = at
     while start > max(line, at - 100) and _GLUED.fullmatch(plain[start - 1]):
         start -= 1
     end = _GLUED.match(plain, at, at + 100)
-    whole = plain[start : end.end() if end else at].strip("*_'.,").rpartition("=")[2]
+    whole = plain[start : end.end() if end else at].strip("*_'.,:").rpartition("=")[2]
     balanced = all(whole.count(a) == whole.count(b) for a, b in ("()", "[]", "{}"))
     return whole if balanced and _OPERATORS.search(whole) and not _PROSE.search(whole) else number
 

@@ -8,7 +8,7 @@ _FACE: Final = r"\\(?:text|textbf|textrm|textit|textsf|mathrm|mathbf|bm|boldsymb
 # \textbf{(E)} 24, \text{E: } 24, \textbf{(E) }24
 _FACED: Final = re.compile(rf"{_FACE}\{{ ?(\(?[A-J](?:\)|[.:)](?=[ }}])|(?=\}})) ?)\}}(?: |\\ )*")
 _MARKED: Final = re.compile(
-    r"(?:\(([A-Ja-j])\) ?[.:]?|\[([A-J])\] ?|([A-Ja-j]) ?\)|([A-J])[.:]|([a-j])[.:](?= )) ?(?!\))(.*)"
+    r"(?:\(([A-Ja-j])\) ?[.:]?|\[([A-J])\] ?|([A-Ja-j])\.? ?\)|([A-J])[.:]|([a-j])[.:](?= )) ?(?!\))(.*)"
 )
 _NAMED: Final = re.compile(
     r"(?:the )?(?:correct |right |final |best )?(?:answer|option|choice|alternative)(?: is)?:?(?: |(?=\())"
@@ -16,6 +16,8 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _IS_RIGHT: Final = re.compile(r"\(?([A-J])\)? is (?:correct|right|the (?:correct |right )?(?:answer|option|choice))")
+_EXPLAINED: Final = re.compile(r"([A-J]) ?\(([^()\\]*[A-Za-z]{4}[^()\\]*)\)")
+_SEVERAL: Final = re.compile(r"\(?[A-J]\)?(?:(?:, ?(?:and )?| and )?\(?[A-J]\)?)+")
 _LETTER: Final = re.compile(r"\(?([A-Za-z])\)?")
 _OTHER: Final = re.compile(r"(?:^|[ ,;(])[A-Ja-j](?:\)|[.:](?= |$))")
 
@@ -41,6 +43,8 @@ def choice(text: str) -> Choice | None:
     text = _FACED.sub(r"\1 ", text, count=1).strip()
     if match := (_NAMED.fullmatch(text) or _IS_RIGHT.fullmatch(text)):
         return Choice(match[1], "")
+    if match := _EXPLAINED.fullmatch(text):
+        return Choice(match[1], match[2])
     match = _MARKED.fullmatch(text)
     if not match or _OTHER.search(match[6]):  # a list of several
         return None
@@ -60,6 +64,16 @@ def letter(text: str) -> str | None:
     """
     match = _LETTER.fullmatch(text)
     return match[1] if match else None
+
+
+def letters(text: str) -> frozenset[str] | None:
+    """The letters of an answer that is several choices, with something between them or not.
+
+    >>> sorted(letters("A, C") or ()), letters("A, C") == letters("CA"), letters("AA"), letters("x")
+    (['A', 'C'], True, None, None)
+    """
+    found = re.findall("[A-J]", text) if len(text) < 60 and _SEVERAL.fullmatch(text) else []
+    return frozenset(found) if 1 < len(found) == len(set(found)) else None
 
 
 def same_letter(answer: str, gold: str) -> bool:

@@ -7,8 +7,8 @@ _CLOCK: Final = re.compile(
     r"(?:at )?(\d{1,2})(?: ?[:.] ?(\d{2}))?(?: ?o'clock)? ?(?:\\text\{)? ?([ap])\.? ?m\.?\}?(?: today| tomorrow)?",
     re.IGNORECASE | re.ASCII,
 )
-_PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3]):([0-5]\d)(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
-_NAMED: Final = re.compile(r"(?:at |12 )?(noon|midnight)", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
+_NAMED: Final = re.compile(r"(?:at |12 |around |about )?(noon|midnight)", re.IGNORECASE)
 
 
 def clock(text: str) -> str | None:

@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from math import comb
 from typing import Final
 
 from verifiers.grading.notation.arithmetic import differ
-from verifiers.grading.notation.choices import Choice, choice, letter, same_letter
+from verifiers.grading.notation.choices import Choice, choice, letter, letters, same_letter
 from verifiers.grading.notation.clock import clock, hour, names_its_half
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
-from verifiers.grading.notation.shapes import Pair, Settled, compare, shape
+from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
 _DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one
@@ -26,7 +27,11 @@ _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
+# Beside a number this is no point.
+_COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
+_RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
+_IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
 
 
@@ -62,7 +67,9 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         return [(answer, gold)]
     plain = (clean(answer), clean(gold))
     two = _Two((a, b), plain, depth)
-    for rule in (_as_choices, _as_names, _as_times, _as_parts):
+    if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
+        return False  # words, and no products of letters
+    for rule in (_as_choices, _as_names, _as_times, _as_ratios, _as_parts):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -95,6 +102,9 @@ def _equal_numbers(left: Number, right: Number) -> bool:
 
 def _as_choices(two: _Two) -> Settled | None:
     """The verdict where one of the two is a letter, or names a choice with its text."""
+    separated = "," in "".join(two.plain).replace(" and ", ",")
+    if separated and not any(map(POINTS.fullmatch, two.plain)) and (several := letters(two.plain[0])):
+        return several == letters(two.plain[1])  # but ABC may be a triangle
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
         return same_letter(one, other)
@@ -134,9 +144,23 @@ def _as_times(two: _Two) -> bool | None:
     return None
 
 
+def _as_ratios(two: _Two) -> bool | None:
+    """The verdict on ratios: 3:2 and "3 to 2", or of more than two parts; else 3:20 may be a time."""
+    if not all(map(_RATIO.fullmatch, two.plain)):
+        return None
+    left, right = ([int(part) for part in re.findall(r"\d+", text)] for text in two.plain)
+    if len(left) == len(right) == 2 and (" to " in two.plain[0]) == (" to " in two.plain[1]):
+        return None
+    return len(left) == len(right) and all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
+
+
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
     left, right = shape(two.plain[0]), shape(two.plain[1])
+    if left and left.has_order:
+        right = right or vector(two.plain[1])
+    elif right and right.has_order:
+        left = left or vector(two.plain[0])
     if left and right:
         return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
     for one, other in ((left, two.plain[1]), (right, two.plain[0])):
@@ -160,6 +184,8 @@ def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
+    if chosen := _COMBINATIONS.fullmatch(text):
+        return decide(str(comb(int(chosen[1]), int(chosen[2]))), plain)
     if congruent := _CONGRUENT.fullmatch(text):
         return decide(congruent[1], plain)
     parts = _BETWEEN.split(text)

@@ -27,8 +27,31 @@ _NAMES: Final = {
         r"(-\infty,\infty)",
     ),
     **dict.fromkeys(["all integers", "the integers", "the set of integers", "the set of all integers"], r"\mathbb{Z}"),
-    **dict.fromkeys(["the empty set", "empty set", "null set", r"\{\}", r"\{ \}", r"\{\emptyset\}"], r"\emptyset"),
+    **dict.fromkeys(
+        [
+            "the empty set",
+            "empty set",
+            "null set",
+            "no solution",
+            "no solutions",
+            "no real solution",
+            "no real solutions",
+            "there is no solution",
+            "there are no solutions",
+            "there are no real solutions",
+            r"\{\}",
+            r"\{ \}",
+            r"\{\emptyset\}",
+        ],
+        r"\emptyset",
+    ),
+    **dict.fromkeys(["dne", "the limit does not exist", "it does not exist"], "does not exist"),
+    **dict.fromkeys(["diverges", "it diverges", "the series diverges", "the integral diverges"], "divergent"),
 }
+# {x : x > 2}, and ]2,3[ as the French write (2,3)
+_BUILDER: Final = re.compile(r"\\\{ ?([a-z])(?: ?\\in ?\\mathbb\{R\})? ?(?:\||\\mid(?![a-z])|:) ?(.*)\\\}")
+_TURNED: Final = re.compile(r"([\[\]])([^\[\](),;]+)[,;]([^\[\](),;]+)([\[\]])")
+_BOTH: Final = re.compile(r" and |\\(?:wedge|land)(?![a-z])")
 _MEMBER: Final = re.compile(r"[a-z] ?\\in ?(?=\\mathbb\{R\}|\(-\\infty)")
 
 
@@ -51,7 +74,16 @@ def as_intervals(text: str) -> str:
     >>> as_intervals("(1,2) or (3,4)"), as_intervals("x<2 or y>3")
     ('(1,2) or (3,4)', 'x<2 or y>3')
     """
-    parts = _OR.split(text) if len(text) < 1_000 else [text]
+    if len(text) > 1_000:
+        return text
+    if (builder := _BUILDER.fullmatch(text)) and re.search(r"[<>]|\\[lg]e(?![a-z])", builder[2]):
+        union = as_intervals(builder[2])
+        return union if union != builder[2] else _interval(builder[2].strip())[1] or text
+    if text[:1] == "]" or text[-1:] == "[":
+        return _TURNED.sub(_as_the_english_write, text)
+    parts = _OR.split(text)
+    if len(parts) == 1 and len(both := _BOTH.split(text)) == 2:
+        return _intersection(both) or text
     if len(parts) < 2 or len(parts) > 8:
         return text
     found = [_interval(part.strip()) for part in parts]
@@ -62,6 +94,20 @@ def as_intervals(text: str) -> str:
     if not names and not any(mark in text for mark in ("\\infty", "[", "]")):
         return text
     return "\\cup".join(interval for _, interval in found)
+
+
+def _as_the_english_write(interval: re.Match[str]) -> str:
+    opening, low, high, closing = interval.groups()
+    return f"{'(' if opening == ']' else '['}{low.strip()},{high.strip()}{')' if closing == '[' else ']'}"
+
+
+def _intersection(parts: list[str]) -> str | None:
+    """The interval that two bounds of one variable leave: "x>2 and x<3"."""
+    above, below = sorted((part.strip() for part in parts), key=lambda part: "<" in part or "\\le" in part)
+    more, less = _ABOVE.fullmatch(above), _BELOW.fullmatch(below)
+    if not more or not less or more[1] != less[1]:
+        return None
+    return _interval(above)[1].rpartition(",")[0] + "," + _interval(below)[1].rpartition(",")[2]
 
 
 def _interval(part: str) -> tuple[str, str]:

@@ -124,7 +124,7 @@ def _whole(words: list[str]) -> tuple[int, int]:
     for at, word in enumerate(words):
         if (
             word == "and"
-            and group
+            and (group or total)
             and group % 100 == 0
             and at + 1 < len(words)
             and words[at + 1] in {**_SMALL, **_TENS}

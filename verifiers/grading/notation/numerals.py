@@ -12,7 +12,7 @@ from verifiers.grading.notation.intervals import as_intervals, named_set
 from verifiers.grading.notation.number_words import SCALES
 from verifiers.grading.notation.prose import bare
 from verifiers.grading.notation.spelling import spell
-from verifiers.grading.notation.units import is_unit, without_counter, without_currency, without_unit
+from verifiers.grading.notation.units import LETTERS, is_unit, without_counter, without_currency, without_unit
 
 LONGEST: Final = 10_000  # characters; a longer answer is compared as it stands
 _LONGEST_NUMBER: Final = 1_000  # characters; bounds the integers made here well below CPython's limit
@@ -25,16 +25,20 @@ _NUMBER = re.compile(rf"([+-]?)[€£¥]?([+-]?)({_DECIMAL})(?:/({_DECIMAL}))?",
 _FRACTION = re.compile(rf"([+-]?)(\d*) ?\\frac{_PART}{_PART}", re.ASCII)
 _MIXED = re.compile(r"([+-]?)(\d+) (?:and )?([1-9]\d*)/(\d+)", re.ASCII)
 _PERCENT = re.compile(r"\s*(?:\\?%|(?:\\text\{)?\s*per ?cent(?:age)?s?\s*\}?)$")
-_PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ?){1,8})")
+_PERCENT_OF = re.compile(r"(.*\d) ?\\?% ((?:[A-Za-z]+ ){0,7}[A-Za-z]+ ?)")
 _PER_MILLE = re.compile(r"\s*(?:‰|\\permil|per ?mille)$")
-_DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)$")
+_DEGREES = re.compile(r"\s*(?:\^\{?\\circ\}?|°|\\degree)(?: ?(?:counter-?|anti-?)?clockwise)?$")
 _TEXT_UNIT = re.compile(
     r"(.*[^\s,;=+\-*/^_({\[<>])\s*\\(?:text|textrm|textbf|textit|mbox|mathrm)\{([^{}]*)\}(?:\^\{?\d\}?)?"
 )
-_WORD_UNIT = re.compile(r"([^A-Za-z\\]*[\d.]|.*\}) ((?:[A-Za-z]+\.?[ /-]?){1,8})(?:\^\{?\d\}?)?")
+_WORD_UNIT = re.compile(
+    rf"([^A-Za-z\\]*[\d.]|.*\}}) ((?:{LETTERS}+(?:\.[ /-]?|[ /-])){{0,7}}{LETTERS}+\.?[ /-]?)(?:\^\{{?\d\}}?)?"
+)
+# 12 (twelve) apples, 5/2 (or 2.5): the same number again
+_TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
-_WORDS = re.compile(r"[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
+_WORDS = re.compile(r"[Nn][Oo]|[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 
 # 3 \times 10^4
 _SCIENTIFIC = re.compile(rf"([+-]?{_DECIMAL}) ?(?:\\times|\\cdot|x|\*) ?10\^\{{?([+-]?\d{{1,3}})\}}?", re.ASCII)
@@ -91,13 +95,13 @@ def clean(answer: str) -> str:
     """
     if len(answer) > LONGEST:
         return answer.strip()
-    text = (answer if _PLAIN.fullmatch(answer) else spell(answer)).translate(_CHARACTERS)
+    text = (answer if _PLAIN.fullmatch(answer) and "..." not in answer else spell(answer)).translate(_CHARACTERS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     before = None
     while text != before:
         before = text
-        text = text.lstrip(' *`"').rstrip(' *`"\\;:,')
+        text = text.lstrip(' *`"').rstrip(' *`"\\;:,?')
         if not text.endswith("\\right."):
             text = text.rstrip(".")
         if _PLAIN.fullmatch(text):
@@ -122,7 +126,7 @@ _REWRITES: Final = tuple(
         (r"\\!\s*", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])|\\displaystyle(?![a-zA-Z])", " "),
         (r"\{,\}", ","),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:left|right)\s*(?=[()\[\]|]|\\[{}])", ""),
         (r"\\[()\[\]]", " "),
         (r"\s+", " "),
@@ -153,6 +157,10 @@ def number(answer: str) -> Number | None:
         return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
     if found := _in_base(text):
         return found
+    if (twice := _TWICE.fullmatch(text)) and re.search("[A-Za-z]", twice[0]):
+        one, other = number(twice[1]), number(twice[2])
+        if one and other and one.value == other.value:
+            return number(f"{twice[1]} {twice[3]}")
     percent = _PERCENT.search(text)
     factor = Fraction(1)
     if percent:

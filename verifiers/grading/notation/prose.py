@@ -19,7 +19,8 @@ _SOON_WORDS: Final = _any_of(
     thus, hence, so, then, also, simply, indeed, now, finally, equal to, equals, is, it is, it's, we get, we
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
-    is, the final answer is, answer"""
+    is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
+    the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(
     rf"(?:(?:{_SOON_WORDS})(?![A-Za-z])[,:]* ?|\\(?:approx|sim|simeq|therefore|thickapprox)(?![A-Za-z]) ?|[~,:=] ?)+",
@@ -31,31 +32,48 @@ _VERBS: Final = _any_of(
     spends?, spent, walks?, walked, runs?, ran, drives?, drove, reads?, contains?, holds?, weighs?, gives?,
     gave, receives?, received, collects?, collected, becomes?, remains?, totals?, travels?, travel+ed,
     requires?, produces?, owns?, owes?, charges?, scores?, scored, finds?, found, plants?, planted, bakes?,
-    baked"""
+    baked, (?:will|would|must|should|can|could) [a-z]+"""
 )
+_OBJECTS: Final = r"(?: (?:her|him|them|us|you|me|it|after|in|for|at|by))*"
 # A subject may have numbers in it where nothing but its value follows.
-_SUBJECT: Final = rf"[A-Za-z](?:[A-Za-z' ,$\\{{}}]*(?: (?:{_VERBS}))|[\w' ,$\\{{}}+*/^-]* (?:is|are|equals))"
+_SUBJECT: Final = rf"[A-Za-z](?:[A-Za-z' ,$\\{{}}]*(?: (?:{_VERBS})){_OBJECTS}|[\w' ,$\\{{}}+*/^-]* (?:is|are|equals))"
 _CLAUSE: Final = re.compile(rf"{_SUBJECT}(?: equal to)?(?: (?=\S)|(?=[-+(\[\\]))", re.IGNORECASE)
 _OPPOSITE: Final = frozenset(
     re.findall(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
     neither without except minus negative wrong false incorrect base mod modulo one first second other another each
-    every""",
+    every twice double triple over under sin cos tan log ln""",
     )
 )
-_REMARK: Final = re.compile(r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ )([^()]*(?:\([^()]*\)[^()]*)*)\)")
+# A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
+_LABEL: Final = re.compile(r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text))")
+_YES_OR_NO: Final = re.compile(r"(yes|no|true|false)[,.;:] [A-Za-z]", re.IGNORECASE)
+_IN_TEXT: Final = re.compile(
+    r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?([A-Za-z][^{}]*(?:is|are|be|equals|about|approximately|=|:) ?)\} ?(?=.)"
+)
+_REMARK: Final = re.compile(
+    r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ |\d+ ?(?:d\.?p|s\.?f))([^()]*(?:\([^()]*\)[^()]*)*)(?:\)|$)"
+)
+# What may follow a value, and leaves it as it is.
+_AFTERTHOUGHT: Final = re.compile(
+    r"(.*?[\w)}%$])(?:"
+    r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
+    r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
+    r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
+    r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
+)
 _CHANGES: Final = frozenset(
     re.findall(
         r"\w+",
         """not or mod modulo base thousand thousands hundred hundreds million millions billion billions dozen dozens
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
-    cubed cent half half am pm""",
+    cubed cent half am pm""",
     )
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
-_COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]?){1,6})")
+_COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]){0,5}[A-Za-z]{2,}[ -]?)")
 
 
 def bare(text: str) -> str:
@@ -69,11 +87,22 @@ def bare(text: str) -> str:
     if len(text) > 1_000:
         return text
     if (remark := (_REMARK.fullmatch(text) or _UNIT_REMARK.fullmatch(text))) and (
-        remark.re is _UNIT_REMARK or _CHANGES.isdisjoint(re.findall(r"[a-z]+", remark[2].lower()))
+        remark.re is _UNIT_REMARK
+        or (
+            _CHANGES.isdisjoint(re.findall(r"[a-z]+", remark[2].lower()))
+            and not re.fullmatch(r"-?\d+(?:/\d+)?", digits_for_words(remark[2]))  # numbers.number compares the two
+        )
     ):
         text = remark[1].strip()
+    if said := _YES_OR_NO.match(text):
+        return said[1]
+    if (after := _AFTERTHOUGHT.fullmatch(text)) and _has_value(after[1]):
+        return bare(after[1].strip())
+    text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
         return bare(text[soon.end() :])
+    if (label := _LABEL.match(text)) and _OPPOSITE.isdisjoint(re.findall(r"[a-z]+", label[1].lower())):
+        return bare(text[label.end() :])
     if clause := _CLAUSE.match(text):
         words = set(re.findall(r"[a-z]+", clause[0].lower().replace("when divided by", "")))
         rest = text[clause.end() :]
@@ -83,6 +112,11 @@ def bare(text: str) -> str:
     if "\\" in text and (counted := _COUNTED.fullmatch(text)) and is_unit(counted[2]):
         return counted[1]
     return digits_for_words(text)
+
+
+def _has_value(text: str) -> bool:
+    """Whether there is a value in a text: a number, a formula, or a letter."""
+    return bool(re.search(r"\d|\\|(?<![A-Za-z])[A-Za-z](?![A-Za-z])", text)) or digits_for_words(text) != text
 
 
 def _is_value(text: str) -> bool:

@@ -15,6 +15,8 @@ _AND: Final = re.compile(r",? (?:and|or) |(?<=[)}\]\d])(?:and|or)(?=[({\[\d])|; 
 # (x,y)=(1,2) and A(1,2) name a point.
 _NAME: Final = re.compile(r"(?:\([a-z](?:, ?[a-z])+\)=|[A-Z]'?=?)(?=\(.*,.*\)$)")
 
+_MATRIX: Final = re.compile(r"\\begin\{[pb]?matrix\}(.*)\\end\{[pb]?matrix\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -53,6 +55,21 @@ def shape(text: str) -> Shape | None:
                 return Shape(opening, closing, parts)
     parts = _split(_AND.sub(",", text))
     return Shape("", "", parts) if parts and len(parts) > 1 else None
+
+
+def vector(text: str) -> Shape | None:
+    r"""The entries of a matrix of one row or one column, as those of a point; None for all else.
+
+    >>> vector(r"\begin{pmatrix}1\\x\end{pmatrix}").parts, vector(r"\begin{pmatrix}1&2\\3&4\end{pmatrix}")
+    (('1', 'x'), None)
+    """
+    if not (matrix := _MATRIX.fullmatch(text)):
+        return None
+    rows = [row.split("&") for row in re.split(r"\\\\", matrix[1].strip().removesuffix("\\\\"))]
+    entries = rows[0] if len(rows) == 1 else [row[0] for row in rows]
+    if any(len(row) > 1 for row in rows if len(rows) > 1) or len(entries) < 2 or not all(map(str.strip, entries)):
+        return None
+    return Shape("(", ")", tuple(entry.strip() for entry in entries))
 
 
 def _split(text: str) -> tuple[str, ...] | None:

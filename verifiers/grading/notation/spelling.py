@@ -20,7 +20,7 @@ def spell(text: str) -> str:
     return text
 
 
-_WORTH_IT: Final = re.compile(r"[A-Za-z^{<&*∞]")
+_WORTH_IT: Final = re.compile(r"[A-Za-z^{<&*∞]|\.\.\.")
 _Table = tuple[tuple[str, re.Pattern[str], str], ...]
 
 
@@ -102,6 +102,12 @@ _NAMES: Final = {
     "⌉": "rceil",
     "∠": "angle",
     "△": "triangle",
+    **dict(
+        zip(
+            "ΓΔΘΛΞΠΣΦΨΩ", ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega"], strict=True
+        )
+    ),
+    "µ": "mu",
     **dict(zip("αβγδεζηθικλμνξοπρ", _GREEK.split(), strict=True)),
     **dict(zip("στυφχψω", _GREEK_REST.split(), strict=True)),
 }
@@ -154,6 +160,7 @@ _UNICODE: Final = _table(
         ("⟧", "⟦([^⟦⟧]*)⟧", r"^{\1}"),
         ("⟫", "⟫⟪", ""),
         ("⟫", "⟪([^⟪⟫]*)⟫", r"_{\1}"),
+        ("√", r"(?<![\w)}\]])\^\{(\d)\}√", r"\\sqrt[\1]√"),
         ("√", _ROOT + r"(?:\(([^()√]*)\)|\{([^{}√]*)\})", r"\\sqrt\1{\2\3}"),
         ("√", _ROOT + r"(\d+(?:\.\d+)?|[A-Za-z])", r"\\sqrt\1{\2}"),
         ("√", _ROOT + r"\(([^()√]*)\)", r"\\sqrt\1{\2}"),  # what stood round the inner ones
@@ -196,20 +203,23 @@ _LATEX: Final = _table(
         ("\\ast", r"\\ast(?![a-zA-Z])", "*"),
         ("infin", r"\\infin(?![a-zA-Z])", r"\\infty"),
         ("over", r"\{([^{}\\]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
-        # A root's sign takes one letter or digit where there are no braces.
-        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d(?!\d))", r"\\sqrt\1{\2}"),
+        # A root's sign takes one letter or number where there are no braces.
+        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d+)", r"\\sqrt\1{\2}"),
         ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
         # Names of points, lines and angles.
         ("line", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
         ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
         # Words that say what an operator says.
+        ("(", r"\\(?:text|mbox|textrm) ?\{ ?(\([a-z][^(){}]{2,}\)) ?\}", r" \1"),
+        ("\\mu", rf"\\mu ?\\(?:{_FACES}) ?\{{ ?m ?\}}", r"\\mu m"),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
         ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
         ("text", r"\^ ?\{ ?\\text ?\{ ?(st|nd|rd|th) ?\} ?\}", r"\1"),
     ]
 )
 
+_MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit"
 _PLAIN: Final = _table(
     [
         ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
@@ -222,7 +232,20 @@ _PLAIN: Final = _table(
         ("**", r"(?<=[\w)}])\*\*(-?\d+|[a-z])(?!\w)", r"^{\1}"),
         ("**", r"\*\*(?=[\s.,:;)]|$)|(?:^|(?<=\s))\*\*", ""),  # and this is emphasis
         ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
+        ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
         ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
+        ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
+        ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
+        ("...", r", ?\.{3}", r", \\ldots "),
+        ("out of", r"^ *(\d+) out of (?:every )?(\d+)[ .]*$", r"\1/\2"),
+        ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
+        # An amount of money: K after a plain number is a letter.
+        ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),
+        ("$", r"((?:^|\\)\$\d[\d.,]*) ?[kK](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 thousand"),
+        ("$", r"((?:^|\\)\$\d[\d.,]*) ?[Mm](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 million"),
+        ("-", rf"(?<=\d)-(?=(?:{_MEASURES})(?![a-z]))", " "),
+        # Combinations.
+        ("C", r"(?<![\w.])(?:\{\})?[\^_]?\{?(\d+)\}? ?C_?\{?(\d+)\}?(?![\w{])", r"\\binom{\1}{\2}"),
         ("{,}", r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),
         ("{,}", r"(?<=\d)\{,\}(?=\d)", "."),  # a decimal comma, spaced as one
         ("cbrt", r"(?<![A-Za-z\\])cbrt ?\(([^()]*)\)", r"\\sqrt[3]{\1}"),

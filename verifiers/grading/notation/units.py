@@ -6,8 +6,8 @@ from typing import Final
 from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
 _SYMBOLS: Final = (
-    "cm|mm|km|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol|kJ|kW|kWh|MB|GB|KB|TB"
-    "|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
+    "cm|mm|km|ms|fl oz|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol"
+    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
 )
 _WORDS: Final = (
     "miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot|inch(?:es)?|yards?|grams?|kilograms?|pounds?"
@@ -20,9 +20,13 @@ _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
+_ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
+_MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = re.compile(
-    rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS})| (?:{_WORDS})){_POWER}(?:{_JOIN}(?:{_NAMES}|[mgsLlhdKJ]){_POWER})*"
-    rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER})"
+    rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
+    rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
+    # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
+    rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
@@ -40,7 +44,10 @@ _BEHIND: Final = re.compile(
     rf"(?<=[\d.}}]) ?(?:[{_SIGNS}]|\\(?:euros?|texteuro|pounds?|textsterling|yen|rupees?|EUR)(?![A-Za-z])"
     r"|(?:USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|CHF|Rs|zł|kr|Kč|Ft|руб|р)\.?)$"
 )
-_COMMA_MONEY: Final = re.compile(r"(-?\d{1,3}(?:\.\d{3})*|-?\d+),(\d{2}) ?(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб)\.?$")
+_COMMA_MONEY: Final = re.compile(
+    r"(?=.*(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб))(?:(?:€|EUR) ?)?(-?\d{1,3}(?:\.\d{3})*|-?\d+),(\d{2})"
+    r"(?: ?(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб)\.?)?$"
+)
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
 # Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
@@ -66,15 +73,26 @@ _NOT_UNITS: Final = NUMBER_WORDS | frozenset(
         """and by choose cos cot csc cubed exp factorial for if inf infinity ln log minus mod modulo or over permille
         mille pi plus power root roots score sin sqrt squared tan tau than to when where am pm not wrong false
         incorrect is was were isn wasn impossible never no nor but except instead base bmod cross dot divided multiplied
-        raised about approximately through until x""",
+        raised about approximately through until x twice double triple
+        mil mila millones millón milione milioni milhões milhão milliard milliards millionen milliarden tausend hundert
+        тысяч тысяча тысячи миллион миллиона миллионов миллиард миллиарда миллиардов""",
     )
 )
 _SHORT_UNITS: Final = frozenset(
     re.findall(
         r"\w+",
-        "a am an cm cu dm ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq the yd each",
+        """a am an as cm cu dm each fl ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq
+        the yd г кг км м мл мм см ч""",
     )
 )
+# Letters of the words for what was counted; those of East Asia are counters.
+LETTERS: Final = r"[A-Za-z\u00c0-\u024f\u0400-\u04ff]"
+# "12 more than Tom" says what it is compared with; "12 more than a number" is a sum.
+_COMPARED: Final = re.compile(
+    rf"(.*\b(?:more|less|fewer|higher|lower|greater|longer|older|younger|taller)) than "
+    rf"((?:{LETTERS}{{3,}} )*{LETTERS}{{3,}})"
+)
+_SUMS: Final = frozenset(["number", "sum", "product", "difference", "quotient", "twice", "half", "value", "square"])
 _REPEATED: Final = frozenset(re.findall(r"\w+", "a an per as each in total daily weekly more faster larger bigger"))
 
 
@@ -84,7 +102,10 @@ def is_unit(words: str, *, short: bool = False) -> bool:
     >>> is_unit("square inches"), is_unit("more per week"), is_unit("more than x"), is_unit("tenths"), is_unit("times")
     (True, True, False, False, True)
     """
-    names = re.findall(r"[a-z]+", words.lower())
+    words = words.lower()
+    if (compared := _COMPARED.fullmatch(words)) and _SUMS.isdisjoint(compared[2].split()):
+        words = compared[1].removesuffix("less").removesuffix("fewer") + " " + compared[2]
+    names = re.findall(LETTERS + "+", words)
     if names and names[0] == "times":
         if len(names) > 1 and names[1] not in _REPEATED:
             return False

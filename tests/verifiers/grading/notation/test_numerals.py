@@ -200,6 +200,8 @@ def test_canonical_is_idempotent_and_decides_itself(text: str) -> None:
         r"\text{a}" * 1_200,
         "5" + "." * 9_000,
         "5 " + "ab " * 3_000,
+        "5 " + "a" * 990 + "!",
+        "5 more than " + "a" * 900 + ".",
         "1e999/1e-999",
         "9" * 900 + "e999",
     ],
