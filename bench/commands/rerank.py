@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, columns, separator
+from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, columns, separator
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 from verifiers.grading.answers import ANSWERS
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
     parser.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
+    add_thinking(parser)
     parser.add_argument("--n", type=int, default=32, help="the curves' last point")
     parser.add_argument(
         "--select",
@@ -69,5 +70,6 @@ def run(options: argparse.Namespace) -> None:
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
+        thinking=options.thinking,
     )
     show(results, out, title=first.name)

@@ -41,7 +41,7 @@ def run(plan: RunPlan, out: Path, *, progress: bool = True) -> Results:
     with the same rows as one that was not. Raises BadInput for a plan that cannot be carried out.
     """
     contests = plan.contests()
-    task = load_task(plan.task, limit=plan.limit, seed=plan.seed)
+    task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
     sampling = plan.sampling(task.sampling)
     with open_run(out, plan.config()) as folder:
         write_problems(out, task.problems)
