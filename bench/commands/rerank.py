@@ -28,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "solutions, text, steps, correct, stop, scores",
     )
     parser.add_argument(
+        "--prompts",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the requests of a batch, or another file with the prompts or gold answers that the pools lack, joined by "
+        "their ids; may be repeated",
+    )
+    parser.add_argument(
         "--reduce",
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
@@ -64,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
         out,
         sizes=sizes_to(options.n),
         columns=options.columns,
+        prompts=options.prompts,
         separator=options.separator,
         reduce=options.reduce.split(",") if options.reduce else (),
         select=options.select.split(","),

@@ -1,6 +1,7 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,7 @@ def rerank(
     *,
     sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
     columns: Mapping[str, str] | None = None,
+    prompts: Sequence[str | Path] = (),
     separator: str | None = None,
     reduce: Sequence[str] = (),
     select: Sequence[str] = ("best_of_n", "weighted_majority"),
@@ -64,7 +66,7 @@ def rerank(
     sizes = sorted(set(sizes))
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
     read = with_thinking(answers, thinking)
-    pools = read_pools(sources, columns=columns, limit=limit)
+    pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -82,7 +84,9 @@ def rerank(
         "separator": separator,
         "limit": limit,
         "seed": seed,
-    } | ({"thinking": thinking} if thinking else {})
+    }
+    lists = {"prompts": list(map(str, prompts)), "thinking": thinking}
+    config |= {name: values for name, values in lists.items() if values}
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
         if not (out / "config.toml").exists():
@@ -220,10 +224,10 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
     for pool in pools:
         if pool.extracted is not None:
             continue
-        if pool.problem.answer is not None:
-            problems += [pool.problem] * len(pool.solutions)
+        for gold in pool.golds:
+            problems += [replace(pool.problem, answer=gold)] * len(pool.solutions)
             solutions += pool.solutions
-        elif None in pool.correct:
+        if not pool.golds and None in pool.correct:
             raise BadInput(
                 f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
                 f"{pool.hint}"
@@ -231,9 +235,14 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
     verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []
     for pool in pools:
-        if pool.problem.answer is None or pool.extracted is not None:
+        if not pool.golds or pool.extracted is not None:
             grades.append(list(pool.correct))
         else:
-            mine = [(solution, next(verdicts)) for solution in pool.solutions]
-            grades.append([None if s.finished and np.isnan(v) else bool(v == 1.0) for s, v in mine])
+            said = [[next(verdicts) for _ in pool.solutions] for _ in pool.golds]
+            grades.append([_grade(s, by_gold) for s, *by_gold in zip(pool.solutions, *said, strict=True)])
     return grades
+
+
+def _grade(solution: Solution, by_gold: Sequence[float]) -> bool | None:
+    """Right by any of the gold answers, else unknown where one could not be compared, else wrong."""
+    return True if 1.0 in by_gold else None if solution.finished and np.isnan(by_gold).any() else False

@@ -6,6 +6,7 @@ from bench.inputs.rows import Row
 from bench.pools.shapes.inspect import inspect
 from bench.pools.shapes.lighteval import lighteval
 from bench.pools.shapes.lm_eval import lm_eval
+from bench.pools.shapes.math_eval import math_eval
 from bench.pools.shapes.names import ANSWERS, EQUAL, IDS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS, VERDICTS
 from bench.pools.shapes.openai import openai
 from bench.pools.shapes.plain import has_solutions, plain
@@ -13,7 +14,7 @@ from bench.pools.shapes.trainers import verl
 from bench.pools.shapes.vllm import vllm
 
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
-SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl)
+SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl, math_eval)
 _OURS = ("id", "prompt", "answer")
 _USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}
 

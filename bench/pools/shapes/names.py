@@ -13,6 +13,8 @@ PROMPTS = (
     "inputs",
     "conversation",
     "conversations",
+    "convo",
+    "origin_prompt",
 )
 SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generations",
@@ -25,6 +27,9 @@ SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generated_responses",
     "model_outputs",
     "model_responses",
+    "model_completions",
+    "llm_responses",
+    "generated_solutions",
     "rollouts",
 )
 ONE_SOLUTION = (
@@ -38,6 +43,12 @@ ONE_SOLUTION = (
     "model_output",
     "model_response",
     "generated_solution",
+    "model_completion",
+    "model_generation",
+    "llm_response",
+    "llm_output",
+    "raw_response",
+    "raw_output",
     "output_text",
     "sample",
 )
@@ -66,11 +77,13 @@ ANSWERS = (
     "references",
     "reference_answers",
     "answers",
+    "ground_truths",
+    "correct_answers",
     "label",
     "labels",
     "solution",
 )
-VERDICTS = ("is_correct", "correctness", "is_right", "passed")
+VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
 STOPS = (
     "finish_reason",
     "finish_reasons",
@@ -82,6 +95,7 @@ STOPS = (
     "stop_type",
     "finish",
 )
+CUT = {"truncated": True, "is_truncated": True, "is_reasoning_complete": False}  # what a cut solution has there
 AROUND_STOPS = ("meta_info", "details")  # objects in which they may stand
 EQUAL = str.maketrans({" ": "_", "-": "_"})  # "Model Response" is model_response
 IDS = (

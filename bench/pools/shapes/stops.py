@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.names import AROUND_STOPS, STOPS
+from bench.pools.shapes.names import AROUND_STOPS, CUT, STOPS
 from verifiers.interface.solution import Stop
 
 UNKNOWN = "unknown stop"  # a field that we add: the word that was not understood
@@ -67,22 +67,40 @@ def with_stop(fields: Row) -> Row:
     if isinstance(own := fields.get("stop"), dict) and isinstance(own.get("type"), str):
         fields = fields | {"stop": own["type"]}
     others = [name for name in STOPS if name in fields]
-    cut = [name for name in ("truncated", "is_truncated") if isinstance(fields.get(name), bool)]
-    if not others and not cut:
+    flags = [name for name in CUT if _is_flag(fields.get(name))]
+    if not others and not flags:
         return fields
-    kept = {name: value for name, value in fields.items() if name not in others and name not in cut}
+    kept = {name: value for name, value in fields.items() if name not in others and name not in flags}
     own = fields.get("stop")
     if own not in (None, "") and _readable(own):
         return kept
     # The first that says something; a stop_reason beside a finish_reason is the text that it stopped at.
     said = next((fields[name] for name in others if fields[name] not in (None, "", [])), None)
-    if isinstance(said, list):
-        words = [_word(value) for value in said]
-        return kept | {"stop": [word for word, _ in words], UNKNOWN: [unknown for _, unknown in words]}
-    word, unknown = _word(said)
-    if word is None and any(fields[name] for name in cut):
-        word = Stop.LENGTH.value
-    return kept | ({} if word is None and unknown is None else {"stop": word}) | ({UNKNOWN: unknown} if unknown else {})
+    cut = [_is_cut(name, fields[name]) for name in flags]
+    count = max((len(each) for each in (said, *cut) if isinstance(each, list)), default=None)
+    if count is None:
+        word, unknown = _word(said)
+        word = Stop.LENGTH.value if word is None and True in cut else word
+        read = {} if word is None and unknown is None else {"stop": word}
+        return kept | read | ({UNKNOWN: unknown} if unknown else {})
+    words = [_word(value) for value in _each(said, count)]
+    lasts = [
+        Stop.LENGTH.value if True in at else None for at in zip(*(_each(flag, count) for flag in cut), strict=False)
+    ]
+    known = [word or last for (word, _), last in zip(words, lasts or [None] * len(words), strict=False)]
+    return kept | {"stop": known, UNKNOWN: [unknown for _, unknown in words]}
+
+
+def _is_flag(found: object) -> bool:
+    return isinstance(found, bool) or (isinstance(found, list) and any(isinstance(each, bool) for each in found))
+
+
+def _is_cut(name: str, flag: object) -> object:
+    return [each is CUT[name] for each in flag] if isinstance(flag, list) else flag is CUT[name]
+
+
+def _each(said: object, count: int) -> list[object]:
+    return said if isinstance(said, list) else [said] * count
 
 
 def _readable(own: object) -> bool:
