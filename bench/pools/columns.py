@@ -106,7 +106,8 @@ class Columns:
         return mapped | {name: value for name, value in given.items() if name not in mapped and name not in gone}
 
     def _use(self, given: Row, ours: Row) -> None:
-        self.used.update(name for name in ours if self.names.get(name) in given)
+        there = self.with_paths(given)
+        self.used.update(name for name in ours if self.names.get(name) in there)
 
     def _with_names(self, own: Row) -> Row:
         """Scores of a mapped column have its name; others must bring their names with them."""

@@ -15,6 +15,8 @@ from verifiers.interface.solution import Stop
 
 # How a solution may write an answer down.
 _FORMS = (r"\boxed{{{gold}}}", "#### {gold}", "{gold}")
+# What data sets write where they have no gold answer, or none that can be compared.
+_PLACEHOLDERS = ("n/a", "na", "nan", "none", "null", "unknown", "proof", "notfound", "not found", "not provided", "-")
 Grades = Sequence[Sequence[bool | None]]
 
 
@@ -85,6 +87,7 @@ def _notes_on_golds(pools: Sequence[SavedPool], answers: Answers) -> Iterator[st
     verdicts = answers.equal([*pairs, *(("0", gold) for gold in golds)]) if golds else []
     readable = {gold for gold, same in zip(golds, verdicts[len(pairs) :], strict=True) if same is not None}
     known = {gold for (_, gold), same in zip(pairs, verdicts, strict=False) if same} & readable
+    known = {gold for gold in known if gold.strip().lower() not in _PLACEHOLDERS}
     lost = [pool for pool in pools if known.isdisjoint(pool.golds)]
     if lost:
         yield (

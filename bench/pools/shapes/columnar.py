@@ -12,7 +12,10 @@ def unfolded(row: Row, *, prompt: str | None = None) -> list[Row]:
     [{'step': 3, 'prompt': '2+2?', 'completion': '4'}, {'step': 3, 'prompt': '1+1?', 'completion': '3'}]
     """
     names = ("prompt", *PROMPTS) if prompt is None else (prompt,)
-    name = next((name for name in names if _are_prompts(decoded(row.get(name)))), None)
+    columns = {column.strip().lower() if prompt is None else column: column for column in row}
+    name = next(
+        (columns[name] for name in names if name in columns and _are_prompts(decoded(row[columns[name]]))), None
+    )
     if name is None:
         return [row]
     count = len(decoded(row[name]))

@@ -15,6 +15,9 @@ PROMPTS = (
     "conversations",
     "convo",
     "origin_prompt",
+    "prompts",
+    "questions",
+    "problems",
 )
 SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generations",
@@ -31,6 +34,7 @@ SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "llm_responses",
     "generated_solutions",
     "rollouts",
+    "sampled",
 )
 ONE_SOLUTION = (
     "response",
@@ -53,7 +57,16 @@ ONE_SOLUTION = (
     "sample",
 )
 OPTIONS = ("candidates", "choices")  # which may also be those of a question: taken where nothing else is there
-TEXTS = ("message", "content", *ONE_SOLUTION, "value", "parts", "outputs", "choices")  # of a solution that is an object
+TEXTS = (
+    "message",
+    "content",
+    *ONE_SOLUTION,
+    "value",
+    "parts",
+    "outputs",
+    "choices",
+    "solution",
+)  # of a solution that is an object
 ANSWERS = (
     "target",
     "gold",
@@ -69,6 +82,7 @@ ANSWERS = (
     "true_answer",
     "expected",
     "expected_output",
+    "ideal",
     "reference",
     "ref_answer",
     "gold_answers",
@@ -82,6 +96,9 @@ ANSWERS = (
     "label",
     "labels",
     "solution",
+    "reference_solution",
+    "ground_truth_solution",
+    "gold_solution",
 )
 VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
 STOPS = (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.names import AROUND_STOPS, CUT, STOPS
+from bench.pools.shapes.texts import decoded
 from verifiers.interface.solution import Stop
 
 UNKNOWN = "unknown stop"  # a field that we add: the word that was not understood
@@ -38,7 +39,25 @@ WORDS: Mapping[str, Stop] = {
 # Parts of words that none of the above is, in the order in which they are looked for.
 _PARTS = (
     (Stop.LENGTH, ("length", "max", "limit", "trunc", "incomplete", "budget", "context")),
-    (Stop.FAILED, ("filter", "safety", "error", "abort", "tool", "function", "refus", "timeout", "cancel", "fail")),
+    (
+        Stop.FAILED,
+        (
+            "filter",
+            "safety",
+            "error",
+            "abort",
+            "tool",
+            "function",
+            "refus",
+            "timeout",
+            "cancel",
+            "fail",
+            "recit",
+            "block",
+            "prohibit",
+            "malform",
+        ),
+    ),
     (Stop.EOS, ("stop", "eos", "end", "complete", "finish", "done")),
 )
 _SILENT = ("", "none", "null", "nan", "unknown", "unspecified", "finish_reason_unspecified")
@@ -67,6 +86,7 @@ def with_stop(fields: Row) -> Row:
     if isinstance(own := fields.get("stop"), dict) and isinstance(own.get("type"), str):
         fields = fields | {"stop": own["type"]}
     others = [name for name in STOPS if name in fields]
+    fields = fields | {name: decoded(fields[name]) for name in (*others, *CUT) if name in fields}
     flags = [name for name in CUT if _is_flag(fields.get(name))]
     if not others and not flags:
         return fields

@@ -215,3 +215,46 @@ def test_a_log_without_samples_says_so() -> None:
     Path("log.json").write_text(json.dumps({"version": 2, "status": "started", "eval": {"task": "t"}}))
     with pytest.raises(BadInput, match="a log of Inspect without its samples"):
         read_pools(["log.json"])
+
+
+def test_lists_in_cells_are_read_one_each() -> None:
+    with open("p.csv", "w", newline="") as file:
+        cells = [json.dumps([RIGHT, RIGHT]), json.dumps(["stop", "length"])]
+        csv.writer(file).writerows([["question", "gold", "generations", "finish_reasons"], [Q, GOLD, *cells]])
+    assert read_as(read_pools(["p.csv"])) == ["rc"]
+
+
+def test_a_path_to_a_text_in_the_row() -> None:
+    row = {"doc": {"q": Q, "a": GOLD}, "out": [{"text": RIGHT, "why": "length"}]}
+    columns = {"prompt": "doc.q", "answer": "doc.a", "text": "out.0.text", "stop": "out.0.why"}
+    assert read_as(read(row, columns=columns)) == ["c"]
+
+
+@pytest.mark.parametrize("word", ["RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "MALFORMED_FUNCTION_CALL"])
+def test_words_of_filters_are_failures(word: str) -> None:
+    assert read_as(read({"prompt": Q, "answer": GOLD, "response": RIGHT, "finish_reason": word})) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"Question": Q, "groundTruth": GOLD, "modelResponse": RIGHT, "finishReason": "stop"},
+        {"Prompts": [Q], "Completions": [RIGHT], "Answer": [GOLD]},
+        {"problem": Q, "reference_solution": r"So \boxed{4}.", "completions": [RIGHT]},
+        {"input": user(Q), "ideal": GOLD, "sampled": [RIGHT]},
+        {"question": Q, "gold": GOLD, "samples": [{"solution": RIGHT}]},
+    ],
+)
+def test_further_names(row: dict[str, object]) -> None:
+    assert read_as(read(row)) == ["r"]
+
+
+@pytest.mark.parametrize("gold", ["n/a", "None", "proof", r"\frac{"])
+def test_golds_that_stand_for_none_are_noted(gold: str) -> None:
+    assert "1 problem has a gold answer that cannot be read" in notes(read({"prompt": Q, "gold": gold, "text": "4"}))
+
+
+def test_a_whole_number_that_is_too_long_says_so() -> None:
+    Path("p.jsonl").write_text('{"prompt": "?", "text": "1", "answer": ' + "1" * 5000 + "}\n")
+    with pytest.raises(BadInput, match=r"p.jsonl:1: a whole number of over \d+ digits; quote it"):
+        read_pools(["p.jsonl"])
