@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.diagnostics.label_quality import judged, quality_of
+from bench.pools.fields import NOT_MADE
 from bench.pools.rows import GradedSolutions
-from bench.pools.saved_pool import NOT_MADE, SavedPool
+from bench.pools.saved_pool import SavedPool
 from bench.pools.shapes.golds import is_prose
 from verifiers.grading.answers import Answers
 from verifiers.interface.solution import Stop
@@ -75,6 +76,12 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
     several = [pool for pool in pools if len(pool.golds) > 1]
     if several:
         yield f"{_problems(several)} {_have(several)} several gold answers, of which any counts"
+    for name in dict.fromkeys(pool.other_gold for pool in pools if pool.other_gold):
+        other = [pool for pool in pools if pool.other_gold == name]
+        yield (
+            f"{_problems(other)} {_have(other)} another gold answer in {name!r} than in 'answer', which counts; "
+            f"--columns answer={name} takes the other"
+        )
     yield from _notes_on_golds([pool for pool in pools if pool.golds], answers)
 
 

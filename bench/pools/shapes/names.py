@@ -67,7 +67,7 @@ TEXTS = (
     "choices",
     "solution",
 )  # of a solution that is an object
-ANSWERS = (
+GOLDS = (  # which can be nothing else
     "target",
     "gold",
     "gold_answer",
@@ -80,6 +80,9 @@ ANSWERS = (
     "reference_answer",
     "correct_answer",
     "true_answer",
+)
+ANSWERS = (
+    *GOLDS,
     "expected",
     "expected_output",
     "ideal",

@@ -20,7 +20,7 @@ def plain(row: Row) -> Row:
     {'answer': '4', 'prompt': '2+2?', 'stop': 'length', 'text': 'It is 4'}
     """
     row = _with_solutions(with_verdict(with_stop(row)))
-    if row.get("prompt") is None:
+    if row.get("prompt") is None or row["prompt"] == "":
         row = _moved(row, "prompt", next((name for name in PROMPTS if _is_prompt(row.get(name))), None))
     row = _with_talk(row)
     if "text" in row and isinstance(row.get(UNKNOWN), list) and len(row[UNKNOWN]) == 1:  # a list of reasons of one

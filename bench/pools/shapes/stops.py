@@ -1,5 +1,6 @@
 """Why a solution ended, in the words of engines, servers and evaluations."""
 
+import re
 from collections.abc import Mapping
 
 from bench.inputs.rows import Row
@@ -85,6 +86,9 @@ def with_stop(fields: Row) -> Row:
             fields = {key: inner[key] for key in STOPS if key in inner} | fields
     if isinstance(own := fields.get("stop"), dict) and isinstance(own.get("type"), str):
         fields = fields | {"stop": own["type"]}
+    own = fields.get("stop")
+    if isinstance(own, list) and own and not any(each is None or _is_word(each) for each in own):
+        fields = {name: value for name, value in fields.items() if name != "stop"}  # texts to stop at, for a server
     others = [name for name in STOPS if name in fields]
     fields = fields | {name: decoded(fields[name]) for name in (*others, *CUT) if name in fields}
     flags = [name for name in CUT if _is_flag(fields.get(name))]
@@ -121,6 +125,10 @@ def _is_cut(name: str, flag: object) -> object:
 
 def _each(said: object, count: int) -> list[object]:
     return said if isinstance(said, list) else [said] * count
+
+
+def _is_word(found: object) -> bool:
+    return isinstance(found, str) and re.fullmatch(r"[\w-]+", found) is not None
 
 
 def _readable(own: object) -> bool:

@@ -258,3 +258,36 @@ def test_a_whole_number_that_is_too_long_says_so() -> None:
     Path("p.jsonl").write_text('{"prompt": "?", "text": "1", "answer": ' + "1" * 5000 + "}\n")
     with pytest.raises(BadInput, match=r"p.jsonl:1: a whole number of over \d+ digits; quote it"):
         read_pools(["p.jsonl"])
+
+
+@pytest.mark.parametrize("name", ["answer", "target", "responses"])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"value":', "}"), ('{"content":', "}")])
+def test_what_lies_too_deep_ends_in_one_line(name: str, opened: str, closed: str) -> None:
+    deep = opened * 900 + '"4"' + closed * 900
+    columns = {"question": '"2+2?"', "answer": '"4"', "responses": '["4"]', name: deep}
+    Path("p.jsonl").write_text("{" + ", ".join(f'"{key}": {value}' for key, value in columns.items()) + "}\n")
+    try:
+        read_pools(["p.jsonl"])
+    except BadInput as error:
+        assert str(error).startswith("p.jsonl:1: ")  # noqa: PT017  (some are read, and that is well too)
+
+
+def test_another_gold_answer_than_the_one_that_counts_is_noted() -> None:
+    row = {"question": Q, "answer": "9", "target": "4", "response": RIGHT}
+    assert "1 problem has another gold answer in 'target' than in 'answer', which counts" in notes(read(row))
+    assert "another gold answer" not in notes(read(row | {"answer": r"So \boxed{4}"}))
+    assert "another gold answer" not in notes(read(row, columns={"answer": "target"}))
+
+
+@pytest.mark.parametrize("stop", [["\n\n", "Q:"], ["</s>"], ["\n\n", "Q:", "</s>"]])
+def test_texts_to_stop_at_are_no_reasons(stop: list[str]) -> None:
+    row = {"prompt": Q, "answer": GOLD, "stop": stop}
+    assert read_as(read(row | {"responses": [RIGHT, WRONG]})) == ["rw"]
+    assert read_as(read(row | {"response": RIGHT})) == ["r"]
+
+
+def test_prompts_that_are_empty() -> None:
+    [pool] = read({"prompt": "", "question": Q, "response": RIGHT, "gold": GOLD})
+    assert pool.problem.prompt == Q
+    with pytest.raises(BadInput, match="'prompt' is a list, but not of messages"):
+        read({"prompt": [], "completion": []})
