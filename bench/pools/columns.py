@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.columnar import without_prompt_as_text
+from bench.pools.columnar import without_prompt_as_text
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.known import own_form
 from bench.pools.shapes.names import STOPS

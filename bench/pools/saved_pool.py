@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.inputs.rows import Row, check_limit, check_text
+from bench.pools.columnar import unfolded
 from bench.pools.columns import COLUMNS, Columns, missing
 from bench.pools.fields import golds_in, is_other, prompt_in, solution_in, verdict_in
 from bench.pools.prompts import read_prompts, with_prompt
 from bench.pools.recorded_scores import Entry, recorded_scores
-from bench.pools.shapes.columnar import unfolded
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
 from bench.pools.shapes.names import GOLDS

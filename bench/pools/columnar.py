@@ -1,4 +1,4 @@
-"""Rows that are more than one: logs of training keep a step's rollouts in lists side by side; and texts of prompts."""
+"""Rows as they are given, before they are named: those that are several side by side, and texts that are prompts."""
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.names import ONE_SOLUTION, PROMPTS, SOLUTIONS
