@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from verifiers.grading.thinking import marks_in
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
@@ -29,6 +30,18 @@ def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]SPEC",
         help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
         "may be repeated",
+    )
+
+
+def add_thinking(parser: argparse.ArgumentParser) -> None:
+    """`--thinking`, of what grades texts."""
+    parser.add_argument(
+        "--thinking",
+        type=thinking,
+        action="append",
+        default=[],
+        metavar="BEGIN,END",
+        help="further marks round a model's thoughts, where no answer is read, such as '<cot>,</cot>'; may be repeated",
     )
 
 
@@ -57,6 +70,19 @@ def separator(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("it is empty; name the text that ends a step, such as '\\n\\n'")
     return re.sub(r"\\([nrt\\])", lambda escape: _ESCAPES[escape[1]], text)
+
+
+def thinking(text: str) -> str:
+    r"""Marks of thinking as `BEGIN,END`, with escapes as in `separator`.
+
+    >>> thinking(r"# Thought\n,# Said\n")
+    '# Thought\n,# Said\n'
+    """
+    try:
+        marks_in([text])
+    except BadArgument as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error.args[-1]}") from None
+    return separator(text)
 
 
 def columns(text: str) -> dict[str, str]:

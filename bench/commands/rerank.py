@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, columns, separator
+from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, columns, separator
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 from verifiers.grading.answers import ANSWERS
@@ -28,10 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "solutions, text, steps, correct, stop, scores",
     )
     parser.add_argument(
+        "--prompts",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the requests of a batch, or another file with the prompts or gold answers that the pools lack, joined by "
+        "their ids; may be repeated",
+    )
+    parser.add_argument(
         "--reduce",
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
     parser.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
+    add_thinking(parser)
     parser.add_argument("--n", type=int, default=32, help="the curves' last point")
     parser.add_argument(
         "--select",
@@ -63,11 +72,13 @@ def run(options: argparse.Namespace) -> None:
         out,
         sizes=sizes_to(options.n),
         columns=options.columns,
+        prompts=options.prompts,
         separator=options.separator,
         reduce=options.reduce.split(",") if options.reduce else (),
         select=options.select.split(","),
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
+        thinking=options.thinking,
     )
     show(results, out, title=first.name)

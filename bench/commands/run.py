@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, fields_in
+from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, fields_in
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, RunPlan
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
     parser.add_argument("--retry-failed", action="store_true", help="draw and score what failed again, and that alone")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
+    add_thinking(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
 
     given = fields_in(options, RunPlan)
     given["scorers"] = named_scorers(options.scorer)
+    given["thinking"] = tuple(options.thinking)
     given["strategies"] = tuple(options.strategies.split(",")) if options.strategies else ()
     plan = RunPlan(**given)
     if not plan.strategies:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ def read_rows(path: Path, *, if_torn: str = "remove it") -> Iterator[tuple[str, 
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: not UTF-8 (byte {error.start} of the line); convert the file to UTF-8") from None
         except (ValueError, RecursionError) as error:
+            if "set_int_max_str_digits" in str(error):
+                raise BadInput(
+                    f"{where}: a whole number of over {sys.get_int_max_str_digits()} digits; quote it"
+                ) from None
             todo = "mend or remove the line" if line.endswith(b"\n") else f"the last line is torn; {if_torn}"
             raise BadInput(f"{where}: not JSON ({error}); {todo}") from None
         if not isinstance(row, dict):

@@ -76,6 +76,12 @@ def _document_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
     """The rows of a document: it is a list of them, keeps one, names them by their ids, or is a row itself."""
+    if isinstance(found, dict) and _is_split(found):
+        names = found["columns"]
+        yield from (
+            (f"{path}: data[{i}]", dict(zip(names, values, strict=True))) for i, values in enumerate(found["data"])
+        )
+        return
     if isinstance(found, dict) and (columns := _columns_in(found)):
         count = len(next(iter(columns.values())))
         yield from ((f"{path}[{i}]", {name: values[i] for name, values in columns.items()}) for i in range(count))
@@ -88,7 +94,9 @@ def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
         if room is None:
             yield str(path), found
             return
-        yield from ((f"{path}: {room}[{i}]", row) for i, row in enumerate(found[room]))
+        # The hub's server of rows wraps each.
+        rows = [row["row"] if isinstance(row.get("row"), dict) else row for row in found[room]]
+        yield from ((f"{path}: {room}[{i}]", row) for i, row in enumerate(rows))
         return
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise BadInput(f"{path}: a list of objects was expected")
@@ -110,6 +118,14 @@ def _columns_in(found: Row) -> dict[str, list[Any]]:
     return found if plain and len({len(column) for column in columns}) == 1 and columns[0] else {}
 
 
+def _is_split(found: Row) -> bool:
+    """Whether a document is a table of names and rows of values, as pandas (split) and wandb write it."""
+    names, rows = found.get("columns"), found.get("data")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not isinstance(rows, list):
+        return False
+    return all(isinstance(row, list) and len(row) == len(names) for row in rows)
+
+
 def _is_row(found: Row) -> bool:
     return any(name in found for name in _OF_A_ROW)
 
@@ -122,24 +138,23 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
     try:
         with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
+            head = next(filter(str.strip, iter(file.readline, "")), "")
             if delimiter not in head and ";" in head:  # where a comma is the decimal point
                 delimiter = ";"
             file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter)
+            # Strict, so that a file which ends within quotes is torn and no row.
+            reader = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if any(map(str.strip, row)))
             names = next(reader, [])
             if doubled := [name for name in names if names.count(name) > 1]:
                 raise BadInput(f"{path}: two columns are named {doubled[0]!r}; rename one")
             for number, cells in enumerate(reader, 1):
                 where = f"{path}: row {number}"
-                if not cells:
-                    continue
                 if len(cells) != len(names):
                     raise BadInput(
                         f"{where}: {len(cells)} values for {len(names)} columns; quote what holds a {delimiter!r}"
                     )
                 # Pandas writes its row numbers into a column without a name.
-                yield where, {name: cell for name, cell in zip(names, cells, strict=True) if name}
+                yield where, {name: cell or None for name, cell in zip(names, cells, strict=True) if name}
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8; convert the file to UTF-8") from None
     except (csv.Error, OSError, EOFError, zlib.error) as error:

@@ -1,9 +1,11 @@
 """What a benchmark task is: problems, how answers are read and compared, a verifier, and sampling that fits."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from policies.policy import Sampling
-from verifiers.grading.answers import Answers
+from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import Answers, with_thinking
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
@@ -26,3 +28,16 @@ class Task:
     answers: Answers
     verifier: Scorer
     sampling: Sampling
+
+    def with_thinking(self, thinking: Sequence[str]) -> "Task":
+        """The task with answers read behind thoughts with further marks, each written as "BEGIN,END".
+
+        >>> from bench.tiny import load_task
+        >>> load_task("chain", count=2).with_thinking(["<cot>,</cot>"]).answers.extract("<cot>=3</cot>\\n=2")
+        '2'
+
+        A verifier that grades whole texts stays as it is. Raises BadArgument for marks that are not written so.
+        """
+        answers = with_thinking(self.answers, thinking)
+        reads = isinstance(self.verifier, AnswerVerifier)
+        return replace(self, answers=answers, verifier=AnswerVerifier(answers) if reads else self.verifier)

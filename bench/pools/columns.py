@@ -1,10 +1,12 @@
 """The rows of saved generations under our own names: `--columns`, and an object for each solution."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.inputs.rows import Row
+from bench.pools.columnar import without_prompt_as_text
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.known import own_form
 from bench.pools.shapes.names import STOPS
@@ -28,7 +30,9 @@ class Columns:
     def row(self, where: str, given: Row) -> Row:
         """A row under our names; what belongs to solutions may stand in the row or in its solutions."""
         self.seen.update(dict.fromkeys(given))
-        given = self.with_paths(given)
+        given = {name: None if _is_nan(value) else value for name, value in self.with_paths(given).items()}
+        if "text" not in self.names:
+            given = without_prompt_as_text(given)
         for ours, theirs in self.names.items():
             if theirs not in given and ours in OF_ROWS:
                 raise BadArgument(
@@ -102,7 +106,8 @@ class Columns:
         return mapped | {name: value for name, value in given.items() if name not in mapped and name not in gone}
 
     def _use(self, given: Row, ours: Row) -> None:
-        self.used.update(name for name in ours if self.names.get(name) in given)
+        there = self.with_paths(given)
+        self.used.update(name for name in ours if self.names.get(name) in there)
 
     def _with_names(self, own: Row) -> Row:
         """Scores of a mapped column have its name; others must bring their names with them."""
@@ -121,6 +126,11 @@ class Columns:
         if "scores" in beside:
             beside["scores"] = [_named(self.names.get("scores", "score"), value) for value in beside["scores"]]
         return {name: values for name, values in beside.items() if len(values) == count}
+
+
+def _is_nan(value: object) -> bool:
+    """Whether a value is what pandas writes where nothing is."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def missing(row: Row) -> list[str]:

@@ -37,6 +37,7 @@ _BYSTANDERS = frozenset(
         """,
     )
 )
+_SUMMED = frozenset(("cumulative", "sum", "total", "mean", "avg", "average"))  # log-probabilities as one number
 _COUNTED = "it says how a solution was made or what it cost"
 _EMPTY = ("", "nan", "none", "null", "n/a")
 
@@ -105,6 +106,8 @@ def _plain_names(entries: Sequence[Entry], others: Collection[str]) -> tuple[lis
 def _reason_against(name: str, value: object, found: Sequence[float] | None) -> str | None:
     """Why a field that holds numbers, or should by its name, is no scorer; None where nothing needs to be said."""
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    if "logprobs" in words and words & _SUMMED:
+        words = words - {"logprobs"} | {"logprob"}
     is_score = bool(words & _SCORES) and not words & {"token", "tokens", "logprobs"}
     if found is None:
         is_short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 40

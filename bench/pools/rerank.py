@@ -1,6 +1,7 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,13 +14,14 @@ from bench.pools.kept_scores import Kept, KeptScores, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
 from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
+from bench.pools.sources import is_run_folder
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.models.batches import greedy_batches
 from verifiers.grading.answer_verifier import AnswerVerifier
-from verifiers.grading.answers import ANSWERS, MATH, Answers
+from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
@@ -37,12 +39,14 @@ def rerank(
     *,
     sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
     columns: Mapping[str, str] | None = None,
+    prompts: Sequence[str | Path] = (),
     separator: str | None = None,
     reduce: Sequence[str] = (),
     select: Sequence[str] = ("best_of_n", "weighted_majority"),
     limit: int | None = None,
     seed: int = 0,
     answers: Answers = MATH,
+    thinking: Sequence[str] = (),
     progress: bool = True,
 ) -> Results:
     """Self-consistency, and every way to `select` for every scorer, given or recorded, under every reducer.
@@ -50,16 +54,19 @@ def rerank(
     The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at
     `separator`; where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
-    without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each
-    pool's scores as they are made into `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
-    one with a further scorer scores with this one only. Raises BadInput for a source that holds no pools, for an
-    unknown way or reducer, and for a folder with other files in it, BlockingIOError where another process writes there.
+    without it each scorer has its own. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
+    Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
+    `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
+    this one only. Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a folder
+    with other files in it, BlockingIOError where another process writes there.
     """
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
             raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
     sizes = sorted(set(sizes))
-    pools = read_pools(sources, columns=columns, limit=limit)
+    thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
+    read = with_thinking(answers, thinking)
+    pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -78,6 +85,8 @@ def rerank(
         "limit": limit,
         "seed": seed,
     }
+    lists = {"prompts": list(map(str, prompts)), "thinking": thinking}
+    config |= {name: values for name, values in lists.items() if values}
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
         if not (out / "config.toml").exists():
@@ -85,22 +94,22 @@ def rerank(
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
         kept = open_scores(out / "rerank-scores.jsonl")
-        grades = _grades(pools, AnswerVerifier(answers))
+        grades = _grades(pools, AnswerVerifier(read))
         judged = _judged(pools, loaded, versions, cuts, kept, progress=progress)
         said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, judged, strict=True)]
-        graded = _graded(pools, grades, said, answers)
+        graded = _graded(pools, grades, said, read)
         curves = _curves([*loaded, *recorded], graded, reduce)
         ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
         contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
-        read = [pool.pool(curves) for pool in graded]
-        outcomes = [outcome for pool in read for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
-        values = [pool.values for pool in read]
+        drawn = [pool.pool(curves) for pool in graded]
+        outcomes = [outcome for pool in drawn for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
+        values = [pool.values for pool in drawn]
         again = sorted(kept.reused.items())
         formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
         notes = (
             *notes_on(outcomes, max(sizes)),
             *notes_on_pools(pools, grades, sizes),
-            *notes_on_reading(pools, answers),
+            *notes_on_reading(pools, read),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
             *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
@@ -113,6 +122,12 @@ def rerank(
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
     return results
+
+
+def _thinking_of(source: str | Path) -> Sequence[str]:
+    """The marks of thoughts that a run was made with; the report of its pools knows them too."""
+    config = Path(source) / "config.toml"
+    return read_config(config).get("thinking", ()) if is_run_folder(str(source)) and config.exists() else ()
 
 
 def _write_config(out: Path, config: Mapping[str, object]) -> None:
@@ -209,10 +224,10 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
     for pool in pools:
         if pool.extracted is not None:
             continue
-        if pool.problem.answer is not None:
-            problems += [pool.problem] * len(pool.solutions)
+        for gold in pool.golds:
+            problems += [replace(pool.problem, answer=gold)] * len(pool.solutions)
             solutions += pool.solutions
-        elif None in pool.correct:
+        if not pool.golds and None in pool.correct:
             raise BadInput(
                 f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
                 f"{pool.hint}"
@@ -220,9 +235,14 @@ def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | No
     verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
     grades: list[list[bool | None]] = []
     for pool in pools:
-        if pool.problem.answer is None or pool.extracted is not None:
+        if not pool.golds or pool.extracted is not None:
             grades.append(list(pool.correct))
         else:
-            mine = [(solution, next(verdicts)) for solution in pool.solutions]
-            grades.append([None if s.finished and np.isnan(v) else bool(v == 1.0) for s, v in mine])
+            said = [[next(verdicts) for _ in pool.solutions] for _ in pool.golds]
+            grades.append([_grade(s, by_gold) for s, *by_gold in zip(pool.solutions, *said, strict=True)])
     return grades
+
+
+def _grade(solution: Solution, by_gold: Sequence[float]) -> bool | None:
+    """Right by any of the gold answers, else unknown where one could not be compared, else wrong."""
+    return True if 1.0 in by_gold else None if solution.finished and np.isnan(by_gold).any() else False

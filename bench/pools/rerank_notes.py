@@ -7,14 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.diagnostics.label_quality import judged, quality_of
+from bench.pools.fields import NOT_MADE
 from bench.pools.rows import GradedSolutions
-from bench.pools.saved_pool import NOT_MADE, SavedPool
+from bench.pools.saved_pool import SavedPool
 from bench.pools.shapes.golds import is_prose
 from verifiers.grading.answers import Answers
 from verifiers.interface.solution import Stop
 
 # How a solution may write an answer down.
 _FORMS = (r"\boxed{{{gold}}}", "#### {gold}", "{gold}")
+# What data sets write where they have no gold answer, or none that can be compared.
+_PLACEHOLDERS = ("n/a", "na", "nan", "none", "null", "unknown", "proof", "notfound", "not found", "not provided", "-")
 Grades = Sequence[Sequence[bool | None]]
 
 
@@ -67,28 +70,38 @@ def notes_on_reading(pools: Sequence[SavedPool], answers: Answers) -> Iterator[s
     prompts = Counter((pool.problem.prompt, pool.problem.answer) for pool in pools)
     if same := sum(n for n in prompts.values() if n > 1):
         yield f"{same} of {len(pools)} pools have the prompt and the gold answer of another, under an id of their own"
-    several = [pool for pool in pools if pool.golds > 1]
+    golds = Counter(prompt for prompt, _ in prompts)
+    if apart := sum(golds[prompt] > 1 for prompt, _ in prompts.elements()):
+        yield f"{apart} of {len(pools)} pools have the prompt of another with another gold answer"
+    several = [pool for pool in pools if len(pool.golds) > 1]
     if several:
-        yield f"{_problems(several)} {_have(several)} several gold answers, of which the first counts"
-    yield from _notes_on_golds([pool for pool in pools if pool.problem.answer is not None], answers)
+        yield f"{_problems(several)} {_have(several)} several gold answers, of which any counts"
+    for name in dict.fromkeys(pool.other_gold for pool in pools if pool.other_gold):
+        other = [pool for pool in pools if pool.other_gold == name]
+        yield (
+            f"{_problems(other)} {_have(other)} another gold answer in {name!r} than in 'answer', which counts; "
+            f"--columns answer={name} takes the other"
+        )
+    yield from _notes_on_golds([pool for pool in pools if pool.golds], answers)
 
 
 def _notes_on_golds(pools: Sequence[SavedPool], answers: Answers) -> Iterator[str]:
     """Of gold answers that hardly any solution can give, however it is written."""
-    golds = list(dict.fromkeys(pool.problem.answer for pool in pools if pool.problem.answer is not None))
+    golds = list(dict.fromkeys(gold for pool in pools for gold in pool.golds))
     written = [(answers.extract(form.format(gold=gold)), gold) for gold in golds for form in _FORMS]
     pairs = list(dict.fromkeys((found, gold) for found, gold in written if found is not None))
     # Whether an answer is another than 0 is unknown only where it cannot be read.
     verdicts = answers.equal([*pairs, *(("0", gold) for gold in golds)]) if golds else []
     readable = {gold for gold, same in zip(golds, verdicts[len(pairs) :], strict=True) if same is not None}
     known = {gold for (_, gold), same in zip(pairs, verdicts, strict=False) if same} & readable
-    lost = [pool for pool in pools if pool.problem.answer not in known]
+    known = {gold for gold in known if gold.strip().lower() not in _PLACEHOLDERS}
+    lost = [pool for pool in pools if known.isdisjoint(pool.golds)]
     if lost:
         yield (
             f"{_problems(lost)} {_have(lost)} a gold answer that cannot be read, such as {_shown(lost[0])}; no answer "
             "is equal to it, or the same text alone"
         )
-    prose = [pool for pool in pools if pool not in lost and is_prose(pool.problem.answer or "")]
+    prose = [pool for pool in pools if pool not in lost and all(map(is_prose, pool.golds))]
     if prose:
         yield (
             f"{_problems(prose)} {_have(prose)} a gold answer that reads like a solution without a final answer, such "

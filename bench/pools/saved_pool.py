@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
@@ -10,21 +11,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.inputs.rows import Row, after_hashes, check_limit, check_text, text_field
+from bench.inputs.rows import Row, check_limit, check_text
+from bench.pools.columnar import unfolded
 from bench.pools.columns import COLUMNS, Columns, missing
+from bench.pools.fields import golds_in, is_other, prompt_in, solution_in, verdict_in
+from bench.pools.prompts import read_prompts, with_prompt
 from bench.pools.recorded_scores import Entry, recorded_scores
-from bench.pools.shapes.golds import gold_of, golds_in
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
-from bench.pools.shapes.stops import UNKNOWN, stop_of
+from bench.pools.shapes.names import GOLDS
+from bench.pools.shapes.stops import UNKNOWN
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scores
-from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
-
-_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
-_STOPS = (*Stop, "stop", "max_tokens", "abort", "error", "content_filter", "tool_calls")  # those that a message names
-NOT_MADE = "no text was recorded"  # the reason of a solution that is null
+from verifiers.interface.solution import Message, Problem, Solution, split_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,10 @@ class SavedPool:
     `where` where the first of them stands. A run's pool was graded by its task; it also has the answers that the task
     read, `extracted`, and in `values` each scorer's own value of each solution, under the scorer's own reducer, NaN
     for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
-    know of how the file was read: `repeated` rows logged the same solutions once more, the row gave `golds` different
-    gold answers, `unknown_stops` are words for a stop that are not known, `aside` has the fields that hold numbers but
-    were not taken as scores, each with the reason, and `hint` what to do where there is no gold answer.
+    know of how the file was read: `repeated` rows logged the same solutions once more, any of the `golds` counts as
+    right, `other_gold` is a column that has another than "answer", `unknown_stops` are words for a stop that are not
+    known, `aside` has the fields that hold numbers but were not taken as scores, each with the reason, and `hint` what
+    to do where there is no gold answer.
     """
 
     problem: Problem
@@ -52,7 +53,8 @@ class SavedPool:
     where: str = ""
     values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     repeated: int = 0
-    golds: int = 1
+    golds: tuple[str, ...] = ()
+    other_gold: str = ""
     unknown_stops: tuple[str, ...] = ()
     aside: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
@@ -75,10 +77,10 @@ class _Group:
     id: str | None
     stem: str
     prompt: str | tuple[Message, ...]
-    answer: str | None
+    golds: tuple[str, ...]
     first: str  # where its first row stands
     named: str | None = None
-    golds: int = 1
+    other_gold: str = ""
     hint: str = ""
     rows: int = 0
     repeated: int = 0
@@ -87,7 +89,11 @@ class _Group:
 
 
 def read_pools(
-    sources: Sequence[str | Path], *, columns: Mapping[str, str] | None = None, limit: int | None = None
+    sources: Sequence[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    prompts: Sequence[str | Path] = (),
+    limit: int | None = None,
 ) -> list[SavedPool]:
     """The pools of all sources (see `bench.pools.sources`), in the order in which their problems first occur.
 
@@ -102,7 +108,8 @@ def read_pools(
     id, or without ids with the same prompt and answer, are one problem's. Scores are what a solution has in an object
     "scores", a number or one a step, or, where no solution has such an object, every other field that holds numbers and
     nothing else, and counts or sets nothing (see `bench.pools.recorded_scores`). `columns` maps these names to those of
-    the sources, or to paths such as "doc.answer", runs excepted. Raises BadInput for a row that is not so, a source
+    the sources, or to paths such as "doc.answer", runs excepted; `prompts` are files that have the prompts or the gold
+    answers, by the ids of the rows that lack them. Raises BadInput for a row that is not so, a source
     given twice, and a name in `columns` that matches nothing.
     """
     check_limit(limit)
@@ -111,16 +118,17 @@ def read_pools(
         raise BadArgument("columns", f"{unknown[0]}=...", f"use {', '.join(COLUMNS)}")
     given = _each_once(sources)
     mapped = Columns(names)
+    asked = read_prompts(prompts)
     groups: dict[object, _Group] = {}
     ids: set[str] = set()
     for source in given:
         of_a_run = is_run_folder(source)
-        _read(source, Columns({}) if of_a_run else mapped, groups, ids, limit=limit, of_a_run=of_a_run)
+        _read(source, Columns({}) if of_a_run else mapped, asked, groups, ids, limit=limit, of_a_run=of_a_run)
     if not groups:
         raise BadInput(f"{', '.join(given)}: no pools in it")
     mapped.check_used(given)
     problems = _problems(list(groups.values()), ids)
-    solutions = [tuple(_solution(e.where, e.fields) for e in group.entries) for group in groups.values()]
+    solutions = [tuple(solution_in(e.where, e.fields) for e in group.entries) for group in groups.values()]
     entries = [group.entries for group in groups.values()]
     recorded, aside = recorded_scores(entries, set(names.values()))
     return [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
@@ -135,41 +143,81 @@ def _each_once(sources: Sequence[str | Path]) -> list[str]:
 
 
 def _read(
-    source: str, columns: Columns, groups: dict[object, _Group], ids: set[str], *, limit: int | None, of_a_run: bool
+    source: str,
+    columns: Columns,
+    asked: Mapping[str, Row],
+    groups: dict[object, _Group],
+    ids: set[str],
+    *,
+    limit: int | None,
+    of_a_run: bool,
 ) -> None:
     """Add a source's rows to their problems' groups, and all `ids` that it names, those past the limit too."""
     stem = Path(source.partition(":")[0]).stem
+    for where, given in _rows(source, columns, of_a_run=of_a_run):
+        with _not_too_deep(where):
+            _add(where, given, stem, columns, asked, groups, ids, limit=limit, of_a_run=of_a_run)
+
+
+def _add(
+    where: str,
+    given: Row,
+    stem: str,
+    columns: Columns,
+    asked: Mapping[str, Row],
+    groups: dict[object, _Group],
+    ids: set[str],
+    *,
+    limit: int | None,
+    of_a_run: bool,
+) -> None:
+    row = given if of_a_run else columns.row(where, given)
+    if asked and not of_a_run:
+        row = with_prompt(where, row, asked)
+    if row.get("prompt") is None:
+        has = ", ".join(map(repr, given)) or "nothing"
+        raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
+    prompt = prompt_in(where, row)
+    golds = golds_in(where, row, of_a_run=of_a_run)
+    name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
+    if name is not None:
+        ids.add(name)
+    key: object = (prompt, golds) if name is None else name
+    found = columns.solutions(where, given, row)
+    if key not in groups:
+        if limit is not None and len(groups) == limit:
+            return
+        named = row.get("named")
+        groups[key] = _Group(name, stem, prompt, golds, where, named and check_text(where, "the id", named))
+        if not golds:
+            groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
+        if "answer" in given and "answer" not in columns.names:
+            groups[key].other_gold = next((name for name in GOLDS if is_other(given.get(name), golds)), "")
+    group = groups[key]
+    if (prompt, golds) != (group.prompt, group.golds):
+        raise BadInput(
+            f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
+        )
+    if not of_a_run and _is_logged_again(group, row.get(VIEW), found):
+        group.repeated += 1
+        return
+    group.rows += 1
+    group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
+
+
+@contextmanager
+def _not_too_deep(where: str) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise BadInput(f"{where}: its lists or objects lie too deep in each other to be read; flatten them") from None
+
+
+def _rows(source: str, columns: Columns, *, of_a_run: bool) -> Iterator[tuple[str, Row]]:
+    """A source's rows; one that keeps several in lists side by side is these."""
     for where, given in source_rows(source):
-        row = given if of_a_run else columns.row(where, given)
-        if row.get("prompt") is None:
-            has = ", ".join(map(repr, given)) or "nothing"
-            raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
-        prompt = _prompt(where, row)
-        gold = _gold(where, row, of_a_run=of_a_run)
-        name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
-        if name is not None:
-            ids.add(name)
-        key: object = (prompt, gold) if name is None else name
-        found = columns.solutions(where, given, row)
-        if key not in groups:
-            if limit is not None and len(groups) == limit:
-                continue
-            named = row.get("named")
-            groups[key] = _Group(name, stem, prompt, gold, where, named and check_text(where, "the id", named))
-            if gold is None:
-                groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
-        group = groups[key]
-        if (prompt, gold) != (group.prompt, group.answer):
-            raise BadInput(
-                f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
-            )
-        if not of_a_run:
-            group.golds = max(group.golds, golds_in(row.get("answer")))
-            if _is_logged_again(group, row.get(VIEW), found):
-                group.repeated += 1
-                continue
-        group.rows += 1
-        group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
+        rows = [given] if of_a_run else unfolded(given, prompt=columns.names.get("prompt"))
+        yield from ((where if len(rows) == 1 else f"{where}, place {i}", row) for i, row in enumerate(rows))
 
 
 def _is_logged_again(group: _Group, view: object, found: Sequence[Row]) -> bool:
@@ -193,7 +241,7 @@ def _problems(groups: Sequence[_Group], ids: set[str]) -> list[Problem]:
             made = (f"{group.stem}-{n:05d}" for n in count(place))
             name = next(free for free in chain(wished, made) if free not in taken)
             taken.add(name)
-        problems.append(Problem(name, group.prompt, group.answer))
+        problems.append(Problem(name, group.prompt, next(iter(group.golds), None)))
     return problems
 
 
@@ -209,7 +257,7 @@ def _pool(
     return SavedPool(
         problem,
         solutions,
-        correct=tuple(_verdict(entry.where, entry.fields.get("correct")) for entry in group.entries),
+        correct=tuple(verdict_in(entry.where, entry.fields.get("correct")) for entry in group.entries),
         recorded=recorded,
         in_steps=tuple(entry.steps is not None for entry in group.entries),
         extracted=tuple(e.fields["extracted"] for e in group.entries) if of_runs and all(of_runs) else None,
@@ -218,6 +266,7 @@ def _pool(
         values={name: _values(name, group.entries, scores) for name, scores in recorded.items() if any(of_runs)},
         repeated=group.repeated,
         golds=group.golds,
+        other_gold=group.other_gold,
         unknown_stops=tuple(filter(None, (entry.fields.get(UNKNOWN) for entry in group.entries))),
         aside=aside,
         hint=group.hint,
@@ -228,57 +277,3 @@ def _values(name: str, entries: Sequence[Entry], scores: Scores) -> npt.NDArray[
     """A run's own values; where solutions of a file were added to its problem, their last scores."""
     rows = zip(entries, scores.values().tolist(), strict=True)
     return np.array([e.fields["values"].get(name, np.nan) if e.of_a_run else last for e, last in rows], np.float64)
-
-
-def _prompt(where: str, row: Row) -> str | tuple[Message, ...]:
-    found = row.get("prompt")
-    if not isinstance(found, list):
-        return text_field(where, row, ("prompt",))
-    if not all(isinstance(turn, dict) and "role" in turn and "content" in turn for turn in found):
-        raise BadInput(f"{where}: 'prompt' is a list, but not of messages with 'role' and 'content'")
-    return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
-
-
-def _gold(where: str, row: Row, *, of_a_run: bool) -> str | None:
-    """The gold answer as a text, None where there is none; a run's is as its task read it."""
-    found = row.get("answer") if of_a_run else gold_of(row.get("answer"))
-    if isinstance(found, dict):
-        inner = next((key for key, value in found.items() if isinstance(value, str | int | float)), None)
-        hint = f"; try --columns answer=answer.{inner}" if inner else ""
-        raise BadInput(f"{where}: 'answer' is an object of {', '.join(map(repr, found))}; text was expected{hint}")
-    return None if found is None else after_hashes(text_field(where, {"answer": found}, ("answer",))) or None
-
-
-def _verdict(where: str, found: object) -> bool | None:
-    if found is None or isinstance(found, bool):
-        return found
-    if isinstance(found, str) and found.strip().lower() in _TRUTHS:  # as in CSV
-        return _TRUTHS[found.strip().lower()]
-    if isinstance(found, int | float) and found in (0, 1):
-        return bool(found)
-    raise BadInput(f"{where}: 'correct' is {found!r}; use true, false, 1, 0, or null where it is not known")
-
-
-def _solution(where: str, fields: Row) -> Solution:
-    found = "eos" if fields.get("stop") in (None, "") else fields["stop"]
-    stop = stop_of(found) if isinstance(found, str) else None
-    if stop is None:
-        raise BadInput(f"{where}: stop is {found!r}; use one of {', '.join(_STOPS)}, or null for eos")
-    if fields.get("text") is None and fields.get("steps") is None and fields.keys() & {"text", "steps"}:
-        # Nothing was made, or a cut came before any text, as where thinking used up all tokens.
-        reason = f"recorded as {found}" if stop is Stop.FAILED else NOT_MADE
-        return Solution((), stop) if stop is Stop.LENGTH else Solution((), Stop.FAILED, reason)
-    return Solution(_steps(where, fields), stop, f"recorded as {found}" if stop is Stop.FAILED else None)
-
-
-def _steps(where: str, entry: Row) -> tuple[Step, ...]:
-    steps = entry.get("steps")
-    if steps is None:
-        return split_steps(text_field(where, entry, ("text", "steps")))
-    if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
-        raise BadInput(f"{where}: 'steps' must be a list of texts")
-    if entry.get("text") is not None and "".join(steps) != text_field(where, entry, ("text",)):
-        raise BadInput(
-            f"{where}: 'text' is not its 'steps' joined; leave one of them out, or end each step with its separator"
-        )
-    return tuple(Step(check_text(where, "'steps'", step)) for step in steps)

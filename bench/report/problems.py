@@ -9,7 +9,7 @@ from typing import Any
 from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, grouped, json_number
 from bench.report.curves import Curve, Key
 from bench.report.folder import Folder
-from verifiers.grading.thinking import thought_steps
+from verifiers.grading.thinking import THINKING, Marks, marks_in, thought_steps
 from verifiers.interface.files import Row
 
 _SNIPPET = 140  # characters of a prompt in the list
@@ -23,13 +23,15 @@ class ProblemRows:
     samples: list[SampleRow]
     scores: list[ScoreRow]
     trees: list[TreeRow]
+    marks: tuple[Marks, ...] = THINKING
 
 
 def problem_rows(folder: Folder, *, most: int) -> list[ProblemRows]:
     """The first `most` problems of a run, each with its rows."""
     samples, scores, trees = by_problem(folder.samples), by_problem(folder.scores), by_problem(folder.trees)
+    marks = marks_in(folder.config.get("thinking", ()))
     return [
-        ProblemRows(row, samples.get(row.id, []), scores.get(row.id, []), trees.get(row.id, []))
+        ProblemRows(row, samples.get(row.id, []), scores.get(row.id, []), trees.get(row.id, []), marks)
         for row in folder.problems[:most]
     ]
 
@@ -89,7 +91,7 @@ def detail_record(rows: ProblemRows) -> Row:
     return {
         "prompt": _prompt_record(rows.problem.prompt),
         "answer": rows.problem.answer,
-        "pools": [_pool_record(key, pool, rows.scores, texts) for key, pool in samples.items()],
+        "pools": [_pool_record(key, pool, rows, texts) for key, pool in samples.items()],
         "trees": [_tree_record(key, nodes, texts) for key, nodes in trees.items()],
         "texts": list(texts),
     }
@@ -103,12 +105,12 @@ def _prompt_record(prompt: Any) -> list[list[str]]:
 
 
 def _pool_record(
-    key: tuple[str, str | None, int], pool: Sequence[SampleRow], scores: Sequence[ScoreRow], texts: dict[str, int]
+    key: tuple[str, str | None, int], pool: Sequence[SampleRow], rows: ProblemRows, texts: dict[str, int]
 ) -> dict[str, Any]:
     strategy, scorer, n = key
     place = {row.index: i for i, row in enumerate(pool)}
     said: dict[str, Row] = {}
-    for row in scores:
+    for row in rows.scores:
         mine = row.strategy == strategy and row.n == n and row.index in place
         if mine and (strategy == "sample" or row.scorer == scorer):
             # Of a scorer that was silent there is no row: its place stays empty.
@@ -123,17 +125,17 @@ def _pool_record(
         "strategy": strategy,
         "scorer": scorer,
         "n": n,
-        "solutions": [_solution_record(row, texts) for row in pool],
+        "solutions": [_solution_record(row, rows.marks, texts) for row in pool],
         "scores": said,
     }
 
 
-def _solution_record(row: SampleRow, texts: dict[str, int]) -> dict[str, Any]:
+def _solution_record(row: SampleRow, marks: Sequence[Marks], texts: dict[str, int]) -> dict[str, Any]:
     tokens = row.tokens
     return {
         "index": row.index,
         "steps": [texts.setdefault(text, len(texts)) for text in row.steps],
-        "thought": thought_steps(row.steps),
+        "thought": thought_steps(row.steps, marks),
         "stop": row.stop,
         "reason": row.reason,
         "answer": row.answer,

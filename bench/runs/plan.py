@@ -31,6 +31,7 @@ class RunPlan:
     top_k: int | None = None
     max_tokens: int | None = None
     dtype: DType = "auto"
+    thinking: tuple[str, ...] = ()  # further marks of thoughts, each "BEGIN,END"
 
     def __post_init__(self) -> None:
         for name in ("n", "expand", "max_steps", "chunk"):
@@ -46,7 +47,7 @@ class RunPlan:
         flat: dict[str, object] = {"scorers": specs}
         for name in self.__slots__:
             value = getattr(self, name)
-            if name != "scorers" and value is not None:
+            if name != "scorers" and value not in (None, ()):
                 flat[name] = list(value) if isinstance(value, tuple) else value
         return flat | {"policy": without_resources(self.policy)}
 

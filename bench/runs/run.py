@@ -67,7 +67,7 @@ def run(
     if max_failed is not None and not 0 <= max_failed <= 1:
         raise BadArgument("max_failed", max_failed, "it is a share of rows, from 0 to 1")
     contests = plan.contests()
-    task = load_task(plan.task, limit=plan.limit, seed=plan.seed)
+    task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
     sampling = plan.sampling(task.sampling)
     with open_run(out, plan.config()) as folder:
         write_problems(out, task.problems)

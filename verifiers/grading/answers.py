@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 from verifiers.grading.extraction import (
@@ -21,6 +21,7 @@ from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number, last_value
 from verifiers.grading.notation.deciding import settle
 from verifiers.grading.notation.numerals import canonical, number
+from verifiers.grading.thinking import marks_in
 
 Pair = tuple[str, str]
 _LONGEST_NUMBER = 1_000  # characters
@@ -70,6 +71,17 @@ class Answers:
             numbers: dict[str, int] = {}
             classes.append([numbers.setdefault(representative[form], len(numbers)) if form else -1 for form in pool])
         return classes
+
+
+def with_thinking(answers: Answers, thinking: Sequence[str]) -> Answers:
+    """Answers that are read behind thoughts with further marks too, each written as "BEGIN,END".
+
+    >>> with_thinking(EXACT, ["<cot>,</cot>"]).extract("<cot>a</cot>b"), with_thinking(EXACT, []) is EXACT
+    ('b', True)
+
+    Raises BadArgument for marks that are not written so.
+    """
+    return replace(answers, extract=final(answers.extract, thinking=marks_in(thinking))) if thinking else answers
 
 
 def _representatives(

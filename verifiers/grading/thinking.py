@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from verifiers.interface.errors import BadArgument
+
 Marks: TypeAlias = tuple[str, str]
 
 THINKING: Final[tuple[Marks, ...]] = (
@@ -18,6 +20,21 @@ THINKING: Final[tuple[Marks, ...]] = (
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
     ("<|channel|>commentary", "<|channel|>final<|message|>"),
 )
+
+
+def marks_in(texts: Sequence[str]) -> tuple[Marks, ...]:
+    """The marks that are written as "BEGIN,END", and all that are known.
+
+    >>> marks_in(["<cot>,</cot>"])[0], len(marks_in([])) == len(THINKING)
+    (('<cot>', '</cot>'), True)
+
+    Raises BadArgument for a text that is not so.
+    """
+    for text in texts:
+        begin, _, end = text.partition(",")
+        if not begin.strip() or not end.strip() or "," in end:
+            raise BadArgument("thinking", text, "write BEGIN,END, such as '<cot>,</cot>'; a mark holds no comma")
+    return (*((begin, end) for begin, _, end in (text.partition(",") for text in texts)), *THINKING)
 
 
 def said(text: str, marks: Sequence[Marks] = THINKING) -> tuple[int, int]:

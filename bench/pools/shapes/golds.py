@@ -1,4 +1,4 @@
-"""The gold answer in what a row holds for it: a text, a number, a list of one, or a whole solution."""
+"""The gold answers in what a row holds for them: a text, a number, a list of those of which any counts, a solution."""
 
 import math
 from typing import Any
@@ -7,48 +7,54 @@ from bench.inputs.rows import after_hashes
 from bench.pools.shapes.texts import decoded
 from verifiers.grading.extraction import after_answer_is, boxed
 
-_PROSE = 12  # words: what is longer is no answer but a solution
+_PROSE, _SENTENCE = 12, 6  # words: what is longer, or ends in a full stop, is no answer but a solution
+_INSIDE = ("value", "text", "answer", "target", "ground_truth", "gold", "answers", "aliases")  # of an object
 
 
-def gold_of(found: object) -> object:
-    r"""The gold answer as a text, None for none; what can be none is given back as it is.
+def golds_of(found: object) -> list[Any]:
+    r"""The gold answers as texts, none twice; what can be none is given back as it is.
 
-    Of a list it is the first; of a whole solution what stands in its last box, behind its last "####" or behind
-    "the answer is", where it has one of them.
+    Evaluations count any of several (Inspect's targets, lighteval's choices, the answers of question answering). Of a
+    whole solution it is what stands in its last box, behind its last "####" or behind "the answer is".
 
-    >>> gold_of(204.0), gold_of(["4", "four"]), gold_of("['4']")
-    ('204', '4', '4')
-    >>> gold_of("We add and get \\boxed{4}."), gold_of("2 + 2\n#### 4"), gold_of("[1, 2]")
-    ('4', '4', '[1, 2]')
+    >>> golds_of(204.0), golds_of(["4", "four"]), golds_of("['4']"), golds_of({"value": "4", "aliases": ["four", "4"]})
+    (['204'], ['4', 'four'], ['4'], ['4', 'four'])
+    >>> golds_of("We add and get \\boxed{4}."), golds_of("2 + 2\n#### 4"), golds_of("[1, 2]")
+    (['4'], ['4'], ['[1, 2]'])
     """
-    found = _first(found)
-    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
-        return str(int(found) if found == int(found) else found)
-    if not isinstance(found, str):
-        return found
-    text = after_hashes(found)
-    if "####" in found:
-        return text or None
-    return boxed(text) or (after_answer_is(text) if is_prose(text) else None) or text or None
-
-
-def golds_in(found: object) -> int:
-    """How many gold answers that differ stand there."""
-    given = _list(found)
-    return 1 if given is None else len(set(map(str, given)))
+    if isinstance(found, str):
+        given = decoded(found) if found.strip()[:2] in ("['", '["', "{'", '{"') else found  # "[1, 2]" is an answer
+        if isinstance(given, str):
+            return [text] if (text := _text(given)) else []
+        found = given
+    parts: list[object] = []
+    if isinstance(found, list):
+        parts = found
+    elif isinstance(found, dict) and (names := [name for name in _INSIDE if name in found]):
+        parts = [found[name] for name in names]
+    elif isinstance(found, int | float) and not isinstance(found, bool):
+        return [_number(found)]
+    else:
+        return [] if found is None else [found]
+    golds: list[Any] = []
+    for gold in (gold for part in parts for gold in golds_of(part)):
+        if gold not in golds:
+            golds.append(gold)
+    return golds
 
 
 def is_prose(gold: str) -> bool:
     """Whether a gold answer reads like a whole solution, in which no answer was found."""
-    return len(gold.split()) > _PROSE
+    words = len(gold.split())
+    return words > _PROSE or (words > _SENTENCE and gold.rstrip().endswith("."))
 
 
-def _first(found: object) -> object:
-    given = _list(found)
-    return found if given is None else (_first(given[0]) if given else None)
+def _text(found: str) -> str:
+    text = after_hashes(found)
+    return text if "####" in found else boxed(text) or after_answer_is(text) or text
 
 
-def _list(found: object) -> list[Any] | None:
-    """A list, also one of texts that is written as a text; "[1, 2]" is an answer."""
-    given = decoded(found) if isinstance(found, str) and found.strip()[:2] in ("['", '["') else found
-    return given if isinstance(given, list) else None
+def _number(found: float) -> object:
+    if isinstance(found, int):
+        return str(found)
+    return str(int(found) if found == int(found) else found) if math.isfinite(found) else found

@@ -24,7 +24,7 @@ _LIKE = {
         "gt",
     ),
     "solutions": ("generat", "sampl", "complet", "respons", "output", "predict", "model", "solution", "text", "answer"),
-    "correct": ("correct", "acc", "match", "right", "pass", "reward", "score", "verdict"),
+    "correct": ("correct", "acc", "match", "right", "pass", "reward", "score", "verdict", "label"),
 }
 _TAKEN = {
     "prompt": ("prompt", *PROMPTS),
@@ -41,8 +41,15 @@ def fitting(given: Row, missing: Collection[str]) -> str:
     >>> fitting({"question": "2+2?", "response": "4", "is_ok": "4", "acc": 1.0}, ["answer"])
     '; try --columns correct=acc'
     """
-    if "custom_id" in given and "prompt" in missing:
-        return "; a batch's output holds no prompts: add 'prompt' and 'answer' to each line, by its 'custom_id'"
+    if "custom_id" in given and "prompt" in missing and {"response", "result", "error"} & given.keys():
+        return (
+            "; a batch's output holds no prompts: add 'prompt' and 'answer' to each line, by its 'custom_id', or give "
+            "the file of its requests with --prompts"
+        )
+    if "custom_id" in given and "answer" in missing:
+        return "; give a file of 'custom_id' and 'answer' with --prompts (it may be repeated)"
+    if {"eval", "status"} <= given.keys() and "samples" not in given:
+        return "; a log of Inspect without its samples: give that of a finished evaluation (without --no-log-samples)"
     if "resps" in given and "solutions" in missing:
         return "; its 'resps' are log-likelihoods of choices, and no texts to choose from"
     taken = {name for ours, names in _TAKEN.items() if ours not in missing for name in names} | {"id", *IDS, *STOPS}

@@ -1,11 +1,13 @@
 """All shapes that are known, and a row of any of them under our own names."""
 
+import re
 from collections.abc import Callable
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.inspect import inspect
 from bench.pools.shapes.lighteval import lighteval
 from bench.pools.shapes.lm_eval import lm_eval
+from bench.pools.shapes.math_eval import math_eval
 from bench.pools.shapes.names import ANSWERS, EQUAL, IDS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS, VERDICTS
 from bench.pools.shapes.openai import openai
 from bench.pools.shapes.plain import has_solutions, plain
@@ -13,7 +15,8 @@ from bench.pools.shapes.trainers import verl
 from bench.pools.shapes.vllm import vllm
 
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
-SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl)
+SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl, math_eval)
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")  # where a word of a name begins
 _OURS = ("id", "prompt", "answer")
 _USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}
 
@@ -36,7 +39,7 @@ def own_form(row: Row) -> Row:
 
 
 def _in_small_letters(row: Row) -> Row:
-    """The row with the usual names in small letters: "Question" and "Model Response" are such names too."""
-    small = {name: name.strip().lower().translate(EQUAL) for name in row}
+    """The row with the usual names in small letters: "Question", "Model Response" and "modelResponse" are such too."""
+    small = {name: _WORD.sub("_", name.strip()).lower().translate(EQUAL) for name in row}
     renamed = {name: usual for name, usual in small.items() if usual != name and usual in _USUAL and usual not in row}
     return {renamed.get(name, name): value for name, value in row.items()} if renamed else row

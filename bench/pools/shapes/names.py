@@ -13,6 +13,11 @@ PROMPTS = (
     "inputs",
     "conversation",
     "conversations",
+    "convo",
+    "origin_prompt",
+    "prompts",
+    "questions",
+    "problems",
 )
 SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generations",
@@ -25,7 +30,11 @@ SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generated_responses",
     "model_outputs",
     "model_responses",
+    "model_completions",
+    "llm_responses",
+    "generated_solutions",
     "rollouts",
+    "sampled",
 )
 ONE_SOLUTION = (
     "response",
@@ -38,12 +47,27 @@ ONE_SOLUTION = (
     "model_output",
     "model_response",
     "generated_solution",
+    "model_completion",
+    "model_generation",
+    "llm_response",
+    "llm_output",
+    "raw_response",
+    "raw_output",
     "output_text",
     "sample",
 )
 OPTIONS = ("candidates", "choices")  # which may also be those of a question: taken where nothing else is there
-TEXTS = ("message", "content", *ONE_SOLUTION, "value", "parts", "outputs", "choices")  # of a solution that is an object
-ANSWERS = (
+TEXTS = (
+    "message",
+    "content",
+    *ONE_SOLUTION,
+    "value",
+    "parts",
+    "outputs",
+    "choices",
+    "solution",
+)  # of a solution that is an object
+GOLDS = (  # which can be nothing else
     "target",
     "gold",
     "gold_answer",
@@ -56,8 +80,12 @@ ANSWERS = (
     "reference_answer",
     "correct_answer",
     "true_answer",
+)
+ANSWERS = (
+    *GOLDS,
     "expected",
     "expected_output",
+    "ideal",
     "reference",
     "ref_answer",
     "gold_answers",
@@ -66,11 +94,16 @@ ANSWERS = (
     "references",
     "reference_answers",
     "answers",
+    "ground_truths",
+    "correct_answers",
     "label",
     "labels",
     "solution",
+    "reference_solution",
+    "ground_truth_solution",
+    "gold_solution",
 )
-VERDICTS = ("is_correct", "correctness", "is_right", "passed")
+VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
 STOPS = (
     "finish_reason",
     "finish_reasons",
@@ -82,6 +115,7 @@ STOPS = (
     "stop_type",
     "finish",
 )
+CUT = {"truncated": True, "is_truncated": True, "is_reasoning_complete": False}  # what a cut solution has there
 AROUND_STOPS = ("meta_info", "details")  # objects in which they may stand
 EQUAL = str.maketrans({" ": "_", "-": "_"})  # "Model Response" is model_response
 IDS = (

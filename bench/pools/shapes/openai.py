@@ -1,9 +1,10 @@
 """What chat and completion servers answer, saved beside the prompt, and the lines of their batches."""
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.names import ONE_SOLUTION, PROMPTS
-from bench.pools.shapes.texts import decoded, text_of
+from bench.pools.shapes.names import ANSWERS, ONE_SOLUTION, PROMPTS, STOPS
+from bench.pools.shapes.texts import decoded, is_of_the_model, text_of
 
+_REQUESTS = ("request", "body", "params")  # where a request stands, beside its answer or in a batch's line
 _NOT_MADE: Row = {"text": None, "stop": "error"}
 _OF_ANSWERS = ("id", "object", "model", "created", "usage", "system_fingerprint", "service_tier", "choices", "index")
 
@@ -19,6 +20,7 @@ def openai(row: Row) -> Row | None:
     """
     if "custom_id" in row and {"response", "result", "error"} & row.keys():
         return _batch_line(row)
+    row = request_of(row) | row
     found = _answers(row)
     if found is not None:
         return {name: value for name, value in row.items() if name not in _OF_ANSWERS} | {"solutions": found}
@@ -32,6 +34,22 @@ def openai(row: Row) -> Row | None:
     return None
 
 
+def request_of(row: Row) -> Row:
+    """What a row's request says of the problem: its prompt, and a gold answer where its `metadata` has one.
+
+    >>> request_of({"custom_id": "q1", "body": {"model": "m", "messages": [{"role": "user", "content": "2+2?"}]}})
+    {'messages': [{'role': 'user', 'content': '2+2?'}]}
+    """
+    found: Row = {}
+    for name in _REQUESTS:
+        if isinstance(inner := decoded(row.get(name)), dict):
+            inner = decoded(inner.get("body", inner))
+            about = {**inner, **metadata} if isinstance(metadata := inner.get("metadata"), dict) else inner
+            asked = {key: inner[key] for key in ("prompt", *PROMPTS) if key in inner}
+            found = asked | {key: about[key] for key in ("answer", *ANSWERS) if key in about} | found
+    return found
+
+
 def _batch_line(row: Row) -> Row:
     """Of OpenAI and those who speak like it, and Anthropic's, which has a `result` with a message."""
     response, result = decoded(row.get("response")), decoded(row.get("result"))
@@ -40,13 +58,9 @@ def _batch_line(row: Row) -> Row:
         body = response.get("body", response)
         found = _answers(body) if isinstance(body, dict) else None
     elif isinstance(result, dict) and isinstance(result.get("message"), dict):
-        found = [result["message"]]
-    beside = {k: v for k, v in row.items() if k not in ("id", "custom_id", "response", "result", "error")}
-    for name in ("request", "body", "params"):
-        if isinstance(inner := decoded(beside.get(name)), dict):
-            inner = inner.get("body", inner)
-            beside = {key: inner[key] for key in ("prompt", *PROMPTS) if key in inner} | beside
-    return beside | {"named": str(row["custom_id"]), "solutions": found or [_NOT_MADE]}
+        found = _answers(result["message"])
+    beside = {k: v for k, v in row.items() if k not in ("id", "custom_id", "response", "result", "error", *_REQUESTS)}
+    return request_of(row) | beside | {"named": str(row["custom_id"]), "solutions": found or [_NOT_MADE]}
 
 
 def _answers(body: Row) -> list[Row] | None:
@@ -59,10 +73,22 @@ def _answers(body: Row) -> list[Row] | None:
         details = body.get("incomplete_details")
         stop = details.get("reason") if isinstance(details, dict) else body.get("status")
         return [{"text": text_of(output), "finish_reason": stop}]
+    if (said := _message(body)) is not None:
+        stops = {name: each[name] for each in (body, said) for name in STOPS if name in each}
+        return [{"text": text_of(said["content"]), **stops}]
     candidates = body.get("candidates")
     if isinstance(candidates, list) and candidates and all(isinstance(c, dict) and "content" in c for c in candidates):
         return candidates
     return None
+
+
+def _message(body: Row) -> Row | None:
+    """The one message of an answer, in `message` (Ollama's) or the answer itself (Anthropic's, llama.cpp's)."""
+    message = decoded(body.get("message"))
+    if isinstance(message, dict) and "content" in message and is_of_the_model(message):
+        return message
+    own = body.get("role", "assistant") == "assistant" and bool(body.keys() & {"stop_type", "stop_reason", "timings"})
+    return body if "content" in body and own else None
 
 
 def _choice(choice: Row) -> Row:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.inputs.rows import Row
+from bench.pools.shapes.golds import golds_of
 from bench.pools.shapes.names import ANSWERS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
 from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
 from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
@@ -19,7 +20,7 @@ def plain(row: Row) -> Row:
     {'answer': '4', 'prompt': '2+2?', 'stop': 'length', 'text': 'It is 4'}
     """
     row = _with_solutions(with_verdict(with_stop(row)))
-    if row.get("prompt") is None:
+    if row.get("prompt") is None or row["prompt"] == "":
         row = _moved(row, "prompt", next((name for name in PROMPTS if _is_prompt(row.get(name))), None))
     row = _with_talk(row)
     if "text" in row and isinstance(row.get(UNKNOWN), list) and len(row[UNKNOWN]) == 1:  # a list of reasons of one
@@ -114,8 +115,8 @@ def _is_prompt(found: object) -> bool:
 
 
 def _is_gold(name: str, found: object) -> bool:
-    if isinstance(found, str):
-        return bool(found.strip())
-    if isinstance(found, list):
-        return bool(found) and all(isinstance(each, str | int | float) for each in found)
-    return isinstance(found, int | float) and not isinstance(found, bool) and name not in _NO_NUMBERS
+    """Whether a column holds a gold answer; numbers under some names are something else."""
+    if name in _NO_NUMBERS and not isinstance(found, str):
+        found = [each for each in found if isinstance(each, str)] if isinstance(found, list) else None
+    golds = golds_of(found)
+    return bool(golds) and all(isinstance(gold, str) for gold in golds)

@@ -52,7 +52,7 @@ def solutions_in(found: object, *, several: bool) -> list[Any] | None:
         return [str(given)]  # a model that was asked for a number alone
     if is_talk(given):
         all_answers = several and all(map(is_of_the_model, given))
-        return [text_of([turn]) for turn in given] if all_answers else [text_of(given)]
+        return list(given) if all_answers else [text_of(given)]
     if isinstance(given, dict):
         return [given] if _is_wrapped(given) and given and not _all_lists(given) else None
     if not isinstance(given, list) or not _is_list(given):

@@ -1,9 +1,11 @@
 """Why a solution ended, in the words of engines, servers and evaluations."""
 
+import re
 from collections.abc import Mapping
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.names import AROUND_STOPS, STOPS
+from bench.pools.shapes.names import AROUND_STOPS, CUT, STOPS
+from bench.pools.shapes.texts import decoded
 from verifiers.interface.solution import Stop
 
 UNKNOWN = "unknown stop"  # a field that we add: the word that was not understood
@@ -38,7 +40,25 @@ WORDS: Mapping[str, Stop] = {
 # Parts of words that none of the above is, in the order in which they are looked for.
 _PARTS = (
     (Stop.LENGTH, ("length", "max", "limit", "trunc", "incomplete", "budget", "context")),
-    (Stop.FAILED, ("filter", "safety", "error", "abort", "tool", "function", "refus", "timeout", "cancel", "fail")),
+    (
+        Stop.FAILED,
+        (
+            "filter",
+            "safety",
+            "error",
+            "abort",
+            "tool",
+            "function",
+            "refus",
+            "timeout",
+            "cancel",
+            "fail",
+            "recit",
+            "block",
+            "prohibit",
+            "malform",
+        ),
+    ),
     (Stop.EOS, ("stop", "eos", "end", "complete", "finish", "done")),
 )
 _SILENT = ("", "none", "null", "nan", "unknown", "unspecified", "finish_reason_unspecified")
@@ -66,23 +86,49 @@ def with_stop(fields: Row) -> Row:
             fields = {key: inner[key] for key in STOPS if key in inner} | fields
     if isinstance(own := fields.get("stop"), dict) and isinstance(own.get("type"), str):
         fields = fields | {"stop": own["type"]}
+    own = fields.get("stop")
+    if isinstance(own, list) and own and not any(each is None or _is_word(each) for each in own):
+        fields = {name: value for name, value in fields.items() if name != "stop"}  # texts to stop at, for a server
     others = [name for name in STOPS if name in fields]
-    cut = [name for name in ("truncated", "is_truncated") if isinstance(fields.get(name), bool)]
-    if not others and not cut:
+    fields = fields | {name: decoded(fields[name]) for name in (*others, *CUT) if name in fields}
+    flags = [name for name in CUT if _is_flag(fields.get(name))]
+    if not others and not flags:
         return fields
-    kept = {name: value for name, value in fields.items() if name not in others and name not in cut}
+    kept = {name: value for name, value in fields.items() if name not in others and name not in flags}
     own = fields.get("stop")
     if own not in (None, "") and _readable(own):
         return kept
     # The first that says something; a stop_reason beside a finish_reason is the text that it stopped at.
     said = next((fields[name] for name in others if fields[name] not in (None, "", [])), None)
-    if isinstance(said, list):
-        words = [_word(value) for value in said]
-        return kept | {"stop": [word for word, _ in words], UNKNOWN: [unknown for _, unknown in words]}
-    word, unknown = _word(said)
-    if word is None and any(fields[name] for name in cut):
-        word = Stop.LENGTH.value
-    return kept | ({} if word is None and unknown is None else {"stop": word}) | ({UNKNOWN: unknown} if unknown else {})
+    cut = [_is_cut(name, fields[name]) for name in flags]
+    count = max((len(each) for each in (said, *cut) if isinstance(each, list)), default=None)
+    if count is None:
+        word, unknown = _word(said)
+        word = Stop.LENGTH.value if word is None and True in cut else word
+        read = {} if word is None and unknown is None else {"stop": word}
+        return kept | read | ({UNKNOWN: unknown} if unknown else {})
+    words = [_word(value) for value in _each(said, count)]
+    lasts = [
+        Stop.LENGTH.value if True in at else None for at in zip(*(_each(flag, count) for flag in cut), strict=False)
+    ]
+    known = [word or last for (word, _), last in zip(words, lasts or [None] * len(words), strict=False)]
+    return kept | {"stop": known, UNKNOWN: [unknown for _, unknown in words]}
+
+
+def _is_flag(found: object) -> bool:
+    return isinstance(found, bool) or (isinstance(found, list) and any(isinstance(each, bool) for each in found))
+
+
+def _is_cut(name: str, flag: object) -> object:
+    return [each is CUT[name] for each in flag] if isinstance(flag, list) else flag is CUT[name]
+
+
+def _each(said: object, count: int) -> list[object]:
+    return said if isinstance(said, list) else [said] * count
+
+
+def _is_word(found: object) -> bool:
+    return isinstance(found, str) and re.fullmatch(r"[\w-]+", found) is not None
 
 
 def _readable(own: object) -> bool:

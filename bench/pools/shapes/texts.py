@@ -8,7 +8,6 @@ from typing import Any
 from bench.inputs.rows import Row
 
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "ai": "assistant", "bot": "assistant"}
-_OF_THE_MODEL = ("assistant", "model", "gpt", "ai", "bot")
 
 
 def decoded(found: object) -> Any:
@@ -45,7 +44,7 @@ def talk_of(turns: list[Row]) -> list[Row]:
     """Messages with role and content alone, contents as texts where they can be."""
     return [
         {"role": _role(turn), "content": text if isinstance(text := text_of(_content(turn)), str) else _content(turn)}
-        if "content" in turn or "value" in turn
+        if turn.keys() & {"content", "value", "prompt"}
         else turn
         for turn in turns
     ]
@@ -53,7 +52,7 @@ def talk_of(turns: list[Row]) -> list[Row]:
 
 def is_of_the_model(turn: Row) -> bool:
     """Whether a message is the model's."""
-    return turn.get("role", turn.get("from")) in _OF_THE_MODEL
+    return _role(turn) == "assistant"
 
 
 def text_of(found: object) -> object:
@@ -91,8 +90,9 @@ def _joined(parts: list[Row]) -> object:
 
 def _role(turn: Row) -> object:
     role = turn.get("role", turn.get("from"))
-    return _ROLES.get(role, role) if isinstance(role, str) else role
+    return _ROLES.get(role.lower(), role) if isinstance(role, str) else role
 
 
 def _content(turn: Row) -> object:
-    return turn.get("content", turn.get("value"))
+    """What a message says; OpenCompass has it in "prompt"."""
+    return next((turn[name] for name in ("content", "value", "prompt") if name in turn), None)
