@@ -32,16 +32,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     keep_freed_memory()
     try:
-        options = _parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else argv
+        if odd := next((part for part in given if "\0" in part), None):
+            raise BadInput(f"{odd[:40]!r}: this argument holds a null byte, which no name of a file can")
+        options = _parser().parse_args(given)
         command, _ = _COMMANDS[options.command]
         command.run(options)
     except (BadInput, EngineStoppedError, OSError) as error:
-        print(f"stepbeam: {error.as_option() if isinstance(error, BadArgument) else error}", file=sys.stderr)
+        said = error.as_option() if isinstance(error, BadArgument) else str(error)
+        print(f"stepbeam: {shorten(' '.join(said.splitlines()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def shorten(text: str, most: int = 1000) -> str:
+    """A text without its middle, where it is longer than `most` characters.
+
+    >>> shorten("abcdefghij", 7)
+    'ab...ij'
+    """
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -110,7 +110,10 @@ def after_hashes(answer: str) -> str:
 
 def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
     """The row's "id", or `default` where it has none; raises BadInput where an earlier row has it."""
-    name = default if row.get("id") is None else str(row["id"])
+    given = row.get("id")
+    if isinstance(given, bool | list | dict) or given != given:  # NaN
+        raise BadInput(f"{where}: 'id' is {json.dumps(given)[:40]}; a text or a number was expected")
+    name = default if given is None else check_text(where, "'id'", str(given))
     if name in seen:
         raise BadInput(f"{where}: id {name!r} was used by {seen[name]}; ids must be unique")
     seen[name] = where

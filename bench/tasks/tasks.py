@@ -83,7 +83,11 @@ def load_task(spec: str, *, limit: int | None = None, seed: int = 0, split: Spli
 def _problems(name: str, kind: _RealTask, rows: Iterator[tuple[str, Row]], seen: dict[str, str]) -> Iterator[Problem]:
     for number, (where, row) in enumerate(rows):
         prompt = text_field(where, row, kind.prompt_fields)
+        if not prompt:
+            raise BadInput(f"{where}: the prompt is empty; give it, or remove the row")
         answer = kind.gold(text_field(where, row, ("answer",)))
+        if not answer.strip():
+            raise BadInput(f"{where}: 'answer' holds no gold answer to grade by; give one, or remove the row")
         yield Problem(unique_id(where, row, f"{name}-{number:05d}", seen), prompt + kind.instruction, answer)
 
 

@@ -203,3 +203,21 @@ def test_a_limit_that_leaves_nothing(capsys, limit: str) -> None:
 
 def test_a_separator_that_is_empty(capsys) -> None:
     assert "--separator: it is empty" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--separator=")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--task=chain", "--policy=a\0b"],
+        ["rerank", "a\0"],
+        ["report", "a\0b"],
+        ["train", "orm", "a\0", "--out=t"],
+    ],
+)
+def test_a_null_byte_in_an_argument(capsys, command: list[str]) -> None:
+    assert "this argument holds a null byte" in fails(capsys, *command)
+
+
+def test_what_is_said_is_one_line_however_long_the_argument_is(capsys) -> None:
+    assert len(fails(capsys, *run("chain", "--limit=1", f"--scorer={'a' * 5000}"))) < 1100
+    assert "one two" in fails(capsys, *run("chain", "--limit=1", "--scorer=one\ntwo:x"))

@@ -40,6 +40,30 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert task.verifier.score(task.problems, [half]).values().tolist() == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ('{"id": "a", "prompt": "1+1?", "answer": ""}', "t.jsonl:1: 'answer' holds no gold answer to grade by"),
+        ('{"id": "a", "prompt": "1+1?", "answer": " "}', "t.jsonl:1: 'answer' holds no gold answer to grade by"),
+        ('{"id": "a", "prompt": "", "answer": "2"}', "t.jsonl:1: the prompt is empty"),
+        ('{"id": "a", "prompt": 5, "answer": "2"}', "t.jsonl:1: 'prompt' is a int; text was expected"),
+        ('{"id": [1], "prompt": "1+1?", "answer": "2"}', r"t.jsonl:1: 'id' is \[1\]; a text or a number was expected"),
+        ('{"id": NaN, "prompt": "1+1?", "answer": "2"}', "t.jsonl:1: 'id' is NaN; a text or a number"),
+        ('{"id": true, "prompt": "1+1?", "answer": "2"}', "t.jsonl:1: 'id' is true; a text or a number"),
+        (
+            '{"id": "a\\ud800", "prompt": "1+1?", "answer": "2"}',
+            "t.jsonl:1: 'id' holds a lone surrogate at",
+        ),
+        ("[" * 100_000, "t.jsonl:1: not JSON"),
+        ("", "t.jsonl: no problems in it"),
+    ],
+)
+def test_what_no_problem_can_be_made_of_is_named(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "t.jsonl").write_text(row + "\n")
+    with pytest.raises(BadInput, match=message):
+        load_task(str(tmp_path / "t.jsonl"))
+
+
 def test_a_hub_dataset_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
