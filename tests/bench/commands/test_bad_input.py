@@ -207,7 +207,7 @@ def test_a_separator_that_is_empty(capsys) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["run", "--task=chain", "--policy=a\0b"], ["rerank", "a\0"], ["report", "a\0b"], ["train", "orm", "a\0"]],
+    [
         ["run", "--task=chain", "--policy=a\0b"],
         ["rerank", "a\0"],
         ["report", "a\0b"],
