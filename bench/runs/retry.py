@@ -109,13 +109,15 @@ def _check(bad: Sequence[SampleRow | ScoreRow], of: int, what: str, max_failed: 
 
 
 @dataclass(frozen=True, slots=True)
-class FailingRows:
+class Drawer:
     """A policy of which a row that raises is a failed one, so that a run can go on where all of a unit's do.
 
-    `spent` has what each problem's rows cost that did not fail.
+    With `only`, seeds, it draws the rows of these alone; the others fail at no cost. `spent` has what each problem's
+    rows cost that did not fail.
     """
 
     policy: Policy
+    only: Collection[int] | None = None
     spent: dict[str, Spend] = field(default_factory=dict)
 
     def extend(
@@ -127,56 +129,28 @@ class FailingRows:
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> Extended:
-        """What the policy replies; of more rows than one what it raises, for the caller to ask for fewer."""
+        """One row a row, in order; of more rows than one what the policy raises, for the caller to ask for fewer."""
+        wanted = [i for i, seed in enumerate(seeds) if self.only is None or seed in self.only]
+        solutions, spend = [failed("kept from before", prefix.steps) for prefix in prefixes], [ZERO] * len(seeds)
+        if not wanted:
+            return Extended(tuple(solutions), tuple(spend))
+        asked, begun = [problems[i] for i in wanted], [prefixes[i] for i in wanted]
         try:
-            reply = self.policy.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+            reply = self.policy.extend(asked, begun, until=until, sampling=sampling, seeds=[seeds[i] for i in wanted])
         except EngineStoppedError:
             raise
         except Exception as error:
             if len(seeds) > 1:
                 raise
             return Extended((failed(f"{type(error).__name__}: {error}", prefixes[0].steps),), (Spend(policy_calls=1),))
-        for problem, solution, spend in zip(problems, reply.solutions, reply.spend, strict=False):
+        if len(reply.solutions) != len(wanted):
+            return reply  # a mistake of the policy's, which its caller tells
+        for i, solution, cost in zip(wanted, reply.solutions, reply.spend, strict=True):
+            solutions[i], spend[i] = solution, cost
             if solution.stop is not Stop.FAILED:
-                self.spent[problem.id] = self.spent.get(problem.id, ZERO) + spend
-        return reply
-
-    def remembering(self) -> "FailingRows":
-        """The same with a memory, where the policy can have one; for one search."""
-        return FailingRows(remembering(self.policy), self.spent)
-
-
-@dataclass(frozen=True, slots=True)
-class OnlySeeds:
-    """A policy that draws the rows of these seeds alone; the others fail at no cost."""
-
-    policy: Policy
-    seeds: Collection[int]
-
-    def extend(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> Extended:
-        """One row a row, in order."""
-        wanted = [i for i, seed in enumerate(seeds) if seed in self.seeds]
-        solutions, spend = [failed("kept from before", prefix.steps) for prefix in prefixes], [ZERO] * len(seeds)
-        if wanted:
-            reply = self.policy.extend(
-                [problems[i] for i in wanted],
-                [prefixes[i] for i in wanted],
-                until=until,
-                sampling=sampling,
-                seeds=[seeds[i] for i in wanted],
-            )
-            for i, solution, cost in zip(wanted, reply.solutions, reply.spend, strict=True):
-                solutions[i], spend[i] = solution, cost
+                self.spent[problems[i].id] = self.spent.get(problems[i].id, ZERO) + cost
         return Extended(tuple(solutions), tuple(spend))
 
-    def remembering(self) -> "OnlySeeds":
+    def remembering(self) -> "Drawer":
         """The same with a memory, where the policy can have one; for one search."""
-        return OnlySeeds(remembering(self.policy), self.seeds)
+        return Drawer(remembering(self.policy), self.only, self.spent)

@@ -18,8 +18,7 @@ from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.retry import (
-    FailingRows,
-    OnlySeeds,
+    Drawer,
     UnitRows,
     check_samples,
     check_scores,
@@ -170,8 +169,8 @@ class _Chunk:
         missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
         again = [p for p in self.problems if missing[p.id]]
         seeds = {seed_at(seed, name, 0, 0, i) for name, places in missing.items() for i in places}
-        drawer = FailingRows(policy)
-        drawn = search.sample(again, OnlySeeds(drawer, seeds), n=n, sampling=self.sampling, seed=seed)
+        drawer = Drawer(policy, seeds if kept else None)
+        drawn = search.sample(again, drawer, n=n, sampling=self.sampling, seed=seed)
         pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
         new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
         check_samples(new, "sampling", max_failed=self.max_failed)
@@ -205,7 +204,7 @@ class _Chunk:
         try:
             results = search.beam_search(
                 [p for p in self.problems if p.id in failed or p.id not in before.problems],
-                FailingRows(policy),
+                Drawer(policy),
                 scorer,
                 width=width,
                 expand=expand,
