@@ -118,16 +118,15 @@ def read_pools(
         raise BadArgument("columns", f"{unknown[0]}=...", f"use {', '.join(COLUMNS)}")
     given = _each_once(sources)
     mapped = Columns(names)
-    asked = read_prompts(prompts)
-    groups: dict[object, _Group] = {}
-    ids: set[str] = set()
+    reading = _Reading(read_prompts(prompts), limit)
     for source in given:
         of_a_run = is_run_folder(source)
-        _read(source, Columns({}) if of_a_run else mapped, asked, groups, ids, limit=limit, of_a_run=of_a_run)
+        reading.read(source, Columns({}) if of_a_run else mapped, of_a_run=of_a_run)
+    groups = reading.groups
     if not groups:
         raise BadInput(f"{', '.join(given)}: no pools in it")
     mapped.check_used(given)
-    problems = _problems(list(groups.values()), ids)
+    problems = _problems(list(groups.values()), reading.ids)
     solutions = [tuple(solution_in(e.where, e.fields) for e in group.entries) for group in groups.values()]
     entries = [group.entries for group in groups.values()]
     recorded, aside = recorded_scores(entries, set(names.values()))
@@ -142,67 +141,55 @@ def _each_once(sources: Sequence[str | Path]) -> list[str]:
     return given
 
 
-def _read(
-    source: str,
-    columns: Columns,
-    asked: Mapping[str, Row],
-    groups: dict[object, _Group],
-    ids: set[str],
-    *,
-    limit: int | None,
-    of_a_run: bool,
-) -> None:
-    """Add a source's rows to their problems' groups, and all `ids` that it names, those past the limit too."""
-    stem = Path(source.partition(":")[0]).stem
-    for where, given in _rows(source, columns, of_a_run=of_a_run):
-        with _not_too_deep(where):
-            _add(where, given, stem, columns, asked, groups, ids, limit=limit, of_a_run=of_a_run)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read so far: each problem's group, and all ids that rows name, those past the limit too."""
 
+    asked: Mapping[str, Row]
+    limit: int | None
+    groups: dict[object, _Group] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
 
-def _add(
-    where: str,
-    given: Row,
-    stem: str,
-    columns: Columns,
-    asked: Mapping[str, Row],
-    groups: dict[object, _Group],
-    ids: set[str],
-    *,
-    limit: int | None,
-    of_a_run: bool,
-) -> None:
-    row = given if of_a_run else columns.row(where, given)
-    if asked and not of_a_run:
-        row = with_prompt(where, row, asked)
-    if row.get("prompt") is None:
-        has = ", ".join(map(repr, given)) or "nothing"
-        raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
-    prompt = prompt_in(where, row)
-    golds = golds_in(where, row, of_a_run=of_a_run)
-    name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
-    if name is not None:
-        ids.add(name)
-    key: object = (prompt, golds) if name is None else name
-    found = columns.solutions(where, given, row)
-    if key not in groups:
-        if limit is not None and len(groups) == limit:
+    def read(self, source: str, columns: Columns, *, of_a_run: bool) -> None:
+        """Add a source's rows to their problems' groups."""
+        stem = Path(source.partition(":")[0]).stem
+        for where, given in _rows(source, columns, of_a_run=of_a_run):
+            with _not_too_deep(where):
+                self._add(where, given, stem, columns, of_a_run=of_a_run)
+
+    def _add(self, where: str, given: Row, stem: str, columns: Columns, *, of_a_run: bool) -> None:
+        row = given if of_a_run else columns.row(where, given)
+        if self.asked and not of_a_run:
+            row = with_prompt(where, row, self.asked)
+        if row.get("prompt") is None:
+            has = ", ".join(map(repr, given)) or "nothing"
+            raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
+        prompt = prompt_in(where, row)
+        golds = golds_in(where, row, of_a_run=of_a_run)
+        name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
+        if name is not None:
+            self.ids.add(name)
+        key: object = (prompt, golds) if name is None else name
+        found = columns.solutions(where, given, row)
+        if key not in self.groups:
+            if self.limit is not None and len(self.groups) == self.limit:
+                return
+            named = row.get("named")
+            self.groups[key] = _Group(name, stem, prompt, golds, where, named and check_text(where, "the id", named))
+            if not golds:
+                self.groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
+            if "answer" in given and "answer" not in columns.names:
+                self.groups[key].other_gold = next((name for name in GOLDS if is_other(given.get(name), golds)), "")
+        group = self.groups[key]
+        if (prompt, golds) != (group.prompt, group.golds):
+            raise BadInput(
+                f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
+            )
+        if not of_a_run and _is_logged_again(group, row.get(VIEW), found):
+            group.repeated += 1
             return
-        named = row.get("named")
-        groups[key] = _Group(name, stem, prompt, golds, where, named and check_text(where, "the id", named))
-        if not golds:
-            groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
-        if "answer" in given and "answer" not in columns.names:
-            groups[key].other_gold = next((name for name in GOLDS if is_other(given.get(name), golds)), "")
-    group = groups[key]
-    if (prompt, golds) != (group.prompt, group.golds):
-        raise BadInput(
-            f"{where}: id {name!r} was used by {group.first} with another prompt or answer; ids must be unique"
-        )
-    if not of_a_run and _is_logged_again(group, row.get(VIEW), found):
-        group.repeated += 1
-        return
-    group.rows += 1
-    group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
+        group.rows += 1
+        group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
 
 
 @contextmanager
