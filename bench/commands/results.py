@@ -15,8 +15,8 @@ _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
 def carry_out(plan: RunPlan, out: Path, *, max_failed: float | None = None, retry_failed: bool = False) -> None:
     """Run a plan into a folder, or go on in it, and show the curves."""
-    print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}")
-    results = run(plan, out, max_failed=max_failed, retry_failed=retry_failed)
+    what = f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}"
+    results = run(plan, out, max_failed=max_failed, retry_failed=retry_failed, begun=lambda: print(what))
     show(results, out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 

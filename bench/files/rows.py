@@ -182,7 +182,7 @@ WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow
 T = TypeVar("T")
 K = TypeVar("K")
 SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
-AnyRow = TypeVar("AnyRow", SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+AnyRow = TypeVar("AnyRow", bound=SampleRow | ScoreRow | TreeRow | ResultRow | PointRow | ProblemRow)
 
 
 def by_problem(rows: Iterable[SolutionRow]) -> dict[str, list[SolutionRow]]:

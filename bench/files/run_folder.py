@@ -7,6 +7,7 @@ run that was killed and one that was not end with the same bytes.
 """
 
 import json
+import os
 import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,21 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bench.files.journal import JOURNAL, ROW_FILES, check_tail, checksum, ends_of, read_journal
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row, to_row
-from verifiers.interface.errors import BadInput
-from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, whole_rows
+from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.files import Row, append_rows, check_identity, check_ours, held, json_object, replace_text
 
 R = TypeVar("R", SampleRow, ScoreRow, TreeRow)
 
-ROW_FILES = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
+_OURS = ("task", "policy", "scorers", "strategies")  # settings that every run has
 _AGAIN, _WHOLE = ".retry", ".retried"  # a folder's rows with failed ones drawn again: begun, and to take their place
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """An open run folder."""
+    """An open run folder; `begin` comes before the first commit."""
 
     path: Path
+    config: Mapping[str, object]
     committed: dict[str, Row]  # unit -> its journal record
 
     def samples(self, unit: str) -> list[SampleRow]:
@@ -46,11 +49,19 @@ class RunFolder:
 
     def _rows(self, kind: type[R], unit: str, name: str) -> list[R]:
         start, end = self.committed[unit]["bytes"][name]
+        if start == end:
+            return []
         with open(self.path / name, "rb") as file:
             file.seek(start)
             lines = file.read(end - start).splitlines()
         where = f"{self.path / name}, unit {unit}, row"
-        return [from_row(kind, json.loads(line), where=f"{where} {i}") for i, line in enumerate(lines, start=1)]
+        return [from_row(kind, json_object(line), where=f"{where} {i}") for i, line in enumerate(lines, start=1)]
+
+    def begin(self) -> None:
+        """Write what the folder is for, before its first rows."""
+        if not self.committed:
+            write_config(self.path / "config.toml", self.config)
+            (self.path / JOURNAL).touch()
 
     def commit(
         self,
@@ -61,12 +72,15 @@ class RunFolder:
         scores: Iterable[ScoreRow] = (),
         trees: Iterable[TreeRow] = (),
     ) -> None:
-        """Append a unit's rows and then the line that makes them count."""
+        """Append a unit's rows and then the line that makes them count; raises OSError where the disk is full."""
+        for name, end in ends_of(self.committed).items():
+            _cut(self.path / name, end)  # what an earlier try has left, that failed
         new: tuple[Iterable[WrittenRow], ...] = (samples, scores, trees)
         files = zip(ROW_FILES, new, strict=True)
         spans = {name: append_rows(self.path / name, map(to_row, rows)) for name, rows in files}
-        line = {"unit": unit, "bytes": spans, **record}
-        append_rows(self.path / "journal.jsonl", [line])
+        sums = {name: checksum(self.path / name, *span) for name, span in spans.items()}
+        line = {"unit": unit, "bytes": spans, "crc32": sums, **record}
+        append_rows(self.path / JOURNAL, [line], sealed=True)
         self.committed[unit] = line
 
 
@@ -82,18 +96,21 @@ def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
         yield _opened(path, config)
 
 
-def open_again(folder: RunFolder, config: Mapping[str, object]) -> RunFolder:
+def open_again(folder: RunFolder) -> RunFolder:
     """An open run's rows-to-be, where its units are committed anew; a killed one is gone on with."""
     (folder.path / _AGAIN).mkdir(exist_ok=True)
-    return _opened(folder.path / _AGAIN, config)
+    check_ours(folder.path / _AGAIN, owner="config.toml")
+    again = _opened(folder.path / _AGAIN, folder.config)
+    again.begin()
+    return again
 
 
-def put_in_place(again: RunFolder, config: Mapping[str, object]) -> RunFolder:
+def put_in_place(again: RunFolder) -> RunFolder:
     """The run with its rows-to-be in the place of its rows."""
     path = again.path.parent
     again.path.rename(path / _WHOLE)  # from here on nothing but moves is left to do, and a kill among them does no harm
     _finish_again(path)
-    return _opened(path, config)
+    return _opened(path, again.config)
 
 
 def check_in_place(path: Path) -> None:
@@ -104,28 +121,41 @@ def check_in_place(path: Path) -> None:
 
 def _finish_again(path: Path) -> None:
     if (path / _WHOLE).exists():
-        for name in (*ROW_FILES, "journal.jsonl"):
+        for name in (*ROW_FILES, JOURNAL):
             if (path / _WHOLE / name).exists():
                 (path / _WHOLE / name).replace(path / name)
         shutil.rmtree(path / _WHOLE)
 
 
 def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
-    return RunFolder(path, {record["unit"]: record for record in _repaired(path, config)})
-
-
-def _repaired(path: Path, config: Mapping[str, object]) -> list[Row]:
-    """Cut off what no commit covers; the journal's records."""
-    records = whole_rows(path / "journal.jsonl", mend=True)
-    if records:
+    """The folder, with what no commit covers cut off."""
+    _check_config(path / "config.toml")
+    rows = {name: path / name for name in ROW_FILES if (path / name).exists()}
+    if rows and not (path / JOURNAL).exists():
+        raise BadInput(
+            f"{path}: it has {', '.join(rows)} and no {JOURNAL}, which says what of them counts; put that back, or "
+            "choose another folder"
+        )
+    committed = read_journal(path, mend=True)
+    if committed:
         check_identity(path / "config.toml", read_config(path / "config.toml"), config, kind="a run")
-    elif (path / "config.toml").exists() and "pools" in read_config(path / "config.toml"):
-        raise BadInput(f"{path}: this folder holds a rerank; choose another folder")
-    else:
-        write_config(path / "config.toml", config)
-    for name in ROW_FILES:
-        _cut(path / name, records[-1]["bytes"][name][1] if records else 0)
-    return records
+    ends = ends_of(committed)
+    for name, file in rows.items():
+        check_tail(file, ends[name])
+    for name, file in rows.items():
+        _cut(file, ends[name])
+    return RunFolder(path, config, committed)
+
+
+def _check_config(path: Path) -> None:
+    """Raise BadInput where somebody else wrote it; a run without a row yet may still change its mind."""
+    if not path.exists():
+        return
+    before = read_config(path)
+    if "pools" in before:
+        raise BadInput(f"{path.parent}: this folder holds a rerank; choose another folder")
+    if not before.keys() >= set(_OURS):
+        raise BadInput(f"{path}: not the config of a run; choose another folder")
 
 
 def make_folder(path: Path) -> None:
@@ -148,15 +178,10 @@ def read_config(path: Path) -> Row:
     """The settings in a file of `write_config`; BadInput where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a config of a run ({error}); choose another folder") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not a config of a run ({first_line(error)}); choose another folder") from None
 
 
 def _cut(path: Path, size: int) -> None:
-    length = path.stat().st_size if path.exists() else 0
-    if length < size:
-        raise BadInput(
-            f"{path}: has {length} bytes where the journal recorded {size}; rows are missing, so remove the run folder"
-        )
-    with open(path, "ab") as file:
-        file.truncate(size)
+    if path.exists() and path.stat().st_size > size:
+        os.truncate(path, size)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.files.checksums import check_checksums
+from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, named_rows, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
@@ -11,6 +13,7 @@ from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"
+_MENDS = "the command that writes this folder, given again, mends it"
 
 
 def source_rows(source: str) -> Iterator[tuple[str, Row]]:
@@ -61,10 +64,22 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
             "values": values.get(place, {}),
         }
         pools.setdefault(sample.problem, []).append(entry)
+    _check(folder)  # at last, since what is no row at all is named with its line
     for where, row in _rows_of(folder / "problems.jsonl"):
         name = from_row(ProblemRow, row, where=where).id
         if name in pools:
             yield where, {**row, "solutions": pools[name]}
+
+
+def _check(folder: Path) -> None:
+    """Raise BadInput for rows that are not as they were written, or that no line of a run's journal commits."""
+    if not (folder / JOURNAL).exists():
+        check_checksums(folder)
+        return
+    check_checksums(folder, among=("problems.jsonl",))  # the others grow
+    for name, end in ends_of(read_journal(folder)).items():
+        if (folder / name).exists() and (folder / name).stat().st_size != end:
+            raise BadInput(f"{folder / name}: rows of a run that did not end; {_MENDS}")
 
 
 def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
@@ -76,7 +91,7 @@ def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
 
 
 def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
-    return read_rows(path, if_torn="the command that writes this folder, given again, mends it")
+    return read_rows(path, if_torn=_MENDS)
 
 
 def _saved_rows(source: str) -> Iterator[tuple[str, Row]]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.files.checksums import check_checksums
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import whole_rows
 
 
@@ -48,7 +49,7 @@ def read_folder(path: Path, name: str) -> Folder:
     points = _rows(path / "points.jsonl", PointRow)
     _check_points(path / "points.jsonl", points, results)
     notes = path / "notes.txt"
-    return Folder(
+    folder = Folder(
         name=name,
         config=_config(path / "config.toml"),
         results=results,
@@ -58,8 +59,10 @@ def read_folder(path: Path, name: str) -> Folder:
         samples=_rows(path / "samples.jsonl", SampleRow),
         scores=_rows(path / "scores.jsonl", ScoreRow),
         trees=_rows(path / "trees.jsonl", TreeRow),
-        notes=tuple(notes.read_text(encoding="utf-8").splitlines()) if notes.is_file() else (),
+        notes=tuple(_text(notes).splitlines()) if notes.is_file() else (),
     )
+    check_checksums(path)  # at last, since what is no row at all is named with its line
+    return folder
 
 
 def _rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
@@ -84,8 +87,15 @@ def _config(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a config of a run ({error}); make the run again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not a config of a run ({first_line(error)}); make the run again") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a text of a run ({first_line(error)}); make the run again") from None
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -52,7 +52,7 @@ def rows_of(folder: RunFolder | None, unit: str) -> UnitRows:
     """What a unit left in a folder."""
     if folder is None or unit not in folder.committed:
         return UnitRows()
-    record = {key: value for key, value in folder.committed[unit].items() if key not in ("unit", "bytes")}
+    record = {key: value for key, value in folder.committed[unit].items() if key not in ("unit", "bytes", "crc32")}
     return UnitRows(record, folder.samples(unit), folder.scores(unit), folder.trees(unit))
 
 

@@ -1,7 +1,7 @@
 """A compute-vs-accuracy run: one task, one policy, many strategies, into a run folder."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 import search
+from bench.files.checksums import write_checksums
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
@@ -50,6 +51,7 @@ def run(
     max_failed: float | None = None,
     retry_failed: bool = False,
     progress: bool = True,
+    begun: Callable[[], None] = lambda: None,
 ) -> Results:
     """Do what the plan says, or what is left of it, and return its results.
 
@@ -61,6 +63,7 @@ def run(
     A sample that cannot be drawn or scored is a row that says why, and counts as wrong. Where all of a unit's rows
     fail, or a larger share than `max_failed`, the run ends before that unit is kept. `retry_failed` draws and scores
     what failed again; of a beam search, the whole search. What comes of it are the rows of a run that never failed.
+    `begun` is called when all has been checked and loaded; before that nothing is left behind.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
     if max_failed is not None and not 0 <= max_failed <= 1:
@@ -69,14 +72,19 @@ def run(
     task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
     sampling = plan.sampling(task.sampling)
     with open_run(out, plan.config()) as folder:
-        write_problems(out, task.problems)
-        again = open_again(folder, plan.config()) if retry_failed and has_failures(folder) else None
+        again = open_again(folder) if retry_failed and has_failures(folder) else None
         units = _units(plan, task, sampling, again or folder, folder if again else None, max_failed)
-        _work_off([u for u in units if u.name not in (again or folder).committed], plan, progress)
-        folder = put_in_place(again, plan.config()) if again else folder
+        todo = [unit for unit in units if unit.name not in (again or folder).committed]
+        with _parts(todo, plan) as (policy, scorers):
+            begun()
+            folder.begin()
+            write_problems(out, task.problems)
+            _work_off(todo, policy, scorers, progress)
+        folder = put_in_place(again) if again else folder
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
+        write_checksums(out)
     return results
 
 
@@ -99,17 +107,23 @@ class _Unit:
     work: Callable[[Any, Any], None]
 
 
-def _work_off(units: Sequence[_Unit], plan: RunPlan, progress: bool) -> None:
-    # What is needed is loaded before anything is spent, and a finished run is shown without its models.
+@contextmanager
+def _parts(units: Sequence[_Unit], plan: RunPlan) -> Iterator[tuple[Policy | None, dict[str | None, Scorer]]]:
+    """The policy and the scorers that units need: loaded before anything is spent, and none for a finished run."""
     needed = dict.fromkeys(unit.scorer for unit in units if unit.scorer is not None)
     with ExitStack() as stack:
         policy = load_policy(plan.policy, dtype=plan.dtype) if any(unit.samples for unit in units) else None
         if isinstance(policy, AbstractContextManager):  # an engine, which is to be stopped
             stack.enter_context(policy)
-        scorers: dict[str | None, Scorer] = {name: load_scorer(plan.scorers[name]) for name in needed}
-        total = sum(unit.weight for unit in units)
-        # Without a terminal there is no bar: a log wants the table, and an error wants a line of its own.
-        bar = stack.enter_context(tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR))
+        yield policy, {name: load_scorer(plan.scorers[name]) for name in needed}
+
+
+def _work_off(
+    units: Sequence[_Unit], policy: Policy | None, scorers: Mapping[str | None, Scorer], progress: bool
+) -> None:
+    total = sum(unit.weight for unit in units)
+    # Without a terminal there is no bar: a log wants the table, and an error wants a line of its own.
+    with tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR) as bar:
         for unit in units:
             bar.set_postfix_str(unit.label)
             try:

@@ -3,13 +3,15 @@
 It lies on the lowest floor because searches' journals, collected values, trainings and runs all stand on it.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -37,7 +39,8 @@ else:
 def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     """Make the folder where there is none and keep every other process, and thread, out of it meanwhile.
 
-    With an `owner`, a file's name, a folder is taken that has this file, or is empty.
+    With an `owner`, a file's name, a folder is taken that has this file, or is empty. A folder that was made here and
+    holds nothing at an error is gone again.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, held(Path(place) / "out") as out:
@@ -47,14 +50,16 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     BlockingIOError: ...out: another process is writing there; wait for it, or choose another folder
 
     Raises BlockingIOError where another has it, OSError where nothing can be written there, BadInput where it
-    holds other files and no `owner`.
+    holds other files and no `owner`, or a link or a device in the place of a file.
     """
-    if owner and not (folder / owner).exists() and folder.is_dir() and any(folder.glob("[!.]*")):
-        raise BadInput(f"{folder}: this folder holds other files and no {owner}; choose another folder")
+    made: list[Path] = []
     try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a", encoding="utf-8")  # noqa: SIM115  (closed below)
+        check_ours(folder, owner=owner)
+        file = _open_lock(folder / ".lock")
     except OSError as error:
+        _remove(made)
         raise OSError(f"{folder}: cannot write results there ({error.strerror}); choose another folder") from None
     with file:
         try:
@@ -63,7 +68,38 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
             raise BlockingIOError(
                 f"{folder}: another process is writing there; wait for it, or choose another folder"
             ) from None
-        yield folder
+        try:
+            yield folder
+        except BaseException:
+            if made and os.listdir(folder) == [".lock"]:
+                (folder / ".lock").unlink()
+                _remove(made)
+            raise
+
+
+def check_ours(folder: Path, *, owner: str | None) -> None:
+    """Raise BadInput for a folder with files and no `owner` among them, or with what is neither a file nor a folder."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    names = {entry.name for entry in entries}
+    if owner and owner not in names and names - {".lock", _draft_of(folder / owner).name}:
+        raise BadInput(f"{folder}: this folder holds other files and no {owner}; choose another folder")
+    for entry in entries:  # a link to a folder on another disk may stand for a folder
+        if not (entry.is_dir() or entry.is_file(follow_symlinks=False)):
+            raise BadInput(f"{entry.path}: a link or a device, where files are written; choose another folder")
+
+
+def _open_lock(path: Path) -> IO[str]:
+    """The file to lock, made where there is none; never what a link leads to, and no pipe that waits for a reader."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return open(os.open(path, flags, 0o666), "a", encoding="utf-8")
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """Remove these folders, the deepest first, where they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def claim(
@@ -84,12 +120,32 @@ def claim(
 def read_record(path: Path) -> Row:
     """The JSON object in a file of `claim`; BadInput where it holds something else."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        raise BadInput(f"{path}: damaged, or not a file that was written here; choose another folder, or remove it")
-    return record
+        return json_object(path.read_bytes())
+    except (OSError, ValueError):
+        raise BadInput(
+            f"{path}: damaged, or not a file that was written here; choose another folder, or remove it"
+        ) from None
+
+
+def json_object(text: bytes) -> Row:
+    r"""The object that a JSON text holds; ValueError where it is none, or holds what no file of ours can.
+
+    >>> json_object(rb'{"half a character": "\ud800"}')
+    Traceback (most recent call last):
+    ValueError: a lone surrogate
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    if b"\\u" in text:
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a lone surrogate") from None
+    return found
 
 
 def check_identity(
@@ -141,8 +197,9 @@ def _named_fields(value: Any) -> Any:
 def replacing(path: Path) -> Iterator[Path]:
     """A draft of a file or folder, which takes the place of `path` at the end, so that none sees half of it.
 
-    A file takes a file's place in one move; a folder's, after what was there is removed. Raises OSError where a
-    file would take the place of a folder.
+    A file takes a file's place in one move; a folder's, after what was there is removed. A link to a folder stays, and
+    what it leads to is replaced. Raises OSError where a file would take the place of a folder, a link or a device, or
+    a folder that of others' files behind a link.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -151,14 +208,24 @@ def replacing(path: Path) -> Iterator[Path]:
     ...     [p.name for p in Path(folder).iterdir()]
     ['a.txt']
     """
-    path = path.resolve()  # what a link leads to is replaced, and the link stays
-    draft = path.with_name(f".{path.name}.draft")
+    linked = path.is_symlink()
+    if linked and path.is_dir():
+        path = path.resolve()
+    elif linked or (path.exists() and not path.is_dir() and not path.is_file()):
+        raise FileExistsError(errno.EEXIST, "a link or a device stands there", str(path))
+    draft = _draft_of(path)
     shutil.rmtree(draft, ignore_errors=True)
     draft.unlink(missing_ok=True)
     yield draft
     if draft.is_dir() and path.is_dir():
+        if linked and (others := set(os.listdir(path)) - set(os.listdir(draft))):
+            raise FileExistsError(errno.EEXIST, f"other files are there, such as {min(others)}", str(path))
         shutil.rmtree(path)
     os.replace(draft, path)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.draft")
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -172,34 +239,61 @@ def json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Append JSON lines, on disk when this returns; returns where in the file they start and end, in bytes."""
-    with open(path, "ab") as file:
-        start = file.tell()
-        file.write("".join(map(json_line, rows)).encode())
-        file.flush()
-        os.fsync(file.fileno())
-        return start, file.tell()
+def append_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, sealed: bool = False) -> tuple[int, int]:
+    """Append JSON lines, on disk when this returns; returns where in the file they start and end, in bytes.
+
+    `sealed` lines end with a checksum, "crc". Raises OSError where the disk is full; the file is then as it was.
+    """
+    text = "".join(map(_sealed if sealed else json_line, rows)).encode()
+    start = path.stat().st_size if path.exists() else 0
+    if not text:
+        return start, start  # a file without a row is none: what reads rows stumbles over empty ones
+    try:
+        with open(path, "ab") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, start)
+        raise
+    return start, start + len(text)
 
 
-def whole_rows(path: Path, *, mend: bool = False) -> list[Row]:
+def whole_rows(path: Path, *, mend: bool = False, sealed: bool = False) -> list[Row]:
     """The rows of a file of `append_rows`, without the torn line that a kill may have left at its end.
 
     `mend=True` cuts that line off, so that more can be appended. Raises BadInput for a line that is not such a row:
     something else than a kill has damaged the file, or written it.
     """
     *lines, torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    torn = torn if torn.strip(b"\0") else b""  # blocks that a crash left unwritten
     rows = []
     for number, line in enumerate((*lines, torn), start=1):
         try:
             if line and not line.startswith(b"{"):
                 raise ValueError
             if number <= len(lines):
-                rows.append(json.loads(line))
+                rows.append(_unsealed(line) if sealed else json_object(line))
         except ValueError:
             raise BadInput(
                 f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"
             ) from None
-    if torn and mend:
-        os.truncate(path, path.stat().st_size - len(torn))
+    if mend and path.exists() and path.stat().st_size > (whole := sum(len(line) + 1 for line in lines)):
+        os.truncate(path, whole)
     return rows
+
+
+_SEAL = b', "crc": '
+
+
+def _sealed(row: Mapping[str, Any]) -> str:
+    body = json_line(row).removesuffix("}\n")
+    return f"{body}{_SEAL.decode()}{zlib.crc32(body.encode())}}}\n"
+
+
+def _unsealed(line: bytes) -> Row:
+    body, _, crc = line.rpartition(_SEAL)
+    if crc != b"%d}" % zlib.crc32(body):
+        raise ValueError("not as it was written")
+    return json_object(body + b"}")
