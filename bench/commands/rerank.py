@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, columns, separator
+from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, columns, positive, separator
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 from verifiers.grading.answers import ANSWERS
-from verifiers.interface.errors import BadInput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
     add_thinking(parser)
-    parser.add_argument("--n", type=int, default=32, help="the curves' last point")
+    parser.add_argument("--n", type=positive, help="the curves' last point; default: the largest pool, and 32 at most")
     parser.add_argument(
         "--select",
         default="best_of_n,weighted_majority",
@@ -60,17 +59,14 @@ def run(options: argparse.Namespace) -> None:
     from bench.pools.rerank import rerank
     from bench.pools.sources import is_run_folder
 
-    if options.n < 1:
-        raise BadInput(f"--n {options.n}: it must be 1 or more")
     first = Path(options.pools[0])
     beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
     out = options.out or beside or Path("runs") / slug("rerank", first.name.partition(".")[0])
-    print(f"reranking {', '.join(options.pools)} -> {out}")
     results = rerank(
         options.pools,
         named_scorers(options.scorer),
         out,
-        sizes=sizes_to(options.n),
+        sizes=sizes_to(options.n) if options.n else None,
         columns=options.columns,
         prompts=options.prompts,
         separator=options.separator,
@@ -81,4 +77,5 @@ def run(options: argparse.Namespace) -> None:
         answers=ANSWERS[options.answers],
         thinking=options.thinking,
     )
+    print(f"reranked {', '.join(options.pools)} -> {out}")
     show(results, out, title=first.name)

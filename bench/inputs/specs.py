@@ -80,6 +80,8 @@ def named_scorers(options: list[str]) -> dict[str, str]:
                 option,
                 "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name or kind,
             )
+        if not (name and spec):
+            raise BadInput(f"--scorer {option!r}: it names no scorer; write SPEC, such as tiny:orm, or NAME=SPEC")
         if name in named:
             raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")
         named[name] = spec

@@ -16,7 +16,7 @@ from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.pools.sources import is_run_folder
 from bench.runs.outputs import write_problems, write_results
-from bench.runs.plan import SELECTORS
+from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.models.batches import greedy_batches
@@ -25,10 +25,11 @@ from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
-from verifiers.interface.scoring import Scorer
+from verifiers.interface.scoring import ZERO, Scorer
 from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
+_MOST = 32  # samples a problem that curves go to where nobody says how far
 _CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
 
 
@@ -37,7 +38,7 @@ def rerank(
     scorers: Mapping[str, str],
     out: Path,
     *,
-    sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
+    sizes: Sequence[int] | None = None,
     columns: Mapping[str, str] | None = None,
     prompts: Sequence[str | Path] = (),
     separator: str | None = None,
@@ -54,7 +55,8 @@ def rerank(
     The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at
     `separator`; where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
-    without it each scorer has its own. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
+    without it each scorer has its own. `sizes` are the curves' points: None is powers of two up to the largest pool,
+    and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
     this one only. Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a folder
@@ -63,10 +65,10 @@ def rerank(
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
             raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
-    sizes = sorted(set(sizes))
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
     read = with_thinking(answers, thinking)
     pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
+    sizes = sorted(set(sizes or sizes_to(min(_MOST, max(len(pool.solutions) for pool in pools)))))
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -179,10 +181,10 @@ def _judged(
 
 
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:
-    """The recorded scores in the shape of others, silent where this pool has none; they cost nothing here."""
+    """The recorded scores in the shape of others, silent where this pool has none; a run's cost what they did there."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
     kept = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
-    kept |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
+    kept |= {name: Kept(pool.recorded[name], v, pool.judged.get(name, ZERO)) for name, v in pool.values.items()}
     return {name: kept.get(name, silent) for name in names}
 
 

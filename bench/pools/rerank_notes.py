@@ -125,13 +125,13 @@ def _shown(pool: SavedPool) -> str:
 def notes_on_scorers(
     names: Iterable[str], values: Sequence[Mapping[str, npt.NDArray[np.float64]]], graded: Sequence[GradedSolutions]
 ) -> Iterator[str]:
-    """How each scorer's numbers agree with right and wrong, solution by solution."""
+    """How each scorer's numbers agree with right and wrong, over finished solutions, which alone can be chosen."""
     for name in names:
         rows = [
             (value, float(right), pool.saved.problem.id)
             for pool, scores in zip(graded, values, strict=True)
-            for value, right in zip(scores[name].tolist(), pool.correct, strict=True)
-            if right is not None
+            for value, right, solution in zip(scores[name].tolist(), pool.correct, pool.saved.solutions, strict=True)
+            if right is not None and solution.finished
         ]
         yield f"{name}: {_quality(rows)}"
 
@@ -149,16 +149,16 @@ def notes_on_votes(names: Iterable[str], values: Sequence[Mapping[str, npt.NDArr
 def _quality(rows: Sequence[tuple[float, float, str]]) -> str:
     spoken = judged(rows)
     if not spoken.problems:
-        return "no opinion on any solution"
+        return "no opinion on any finished solution"
     quality = quality_of(spoken)
     silent = f", silent on {quality.silent}" if quality.silent else ""
     if np.isnan(quality.auc):
         only = "right" if spoken.labels.all() else "wrong"
-        return f"all {quality.labels} solutions with a score are {only}; nothing can be told apart{silent}"
+        return f"all {quality.labels} finished solutions with a score are {only}; nothing can be told apart{silent}"
     at_half = ""
     if spoken.scores.min() >= 0.0 and spoken.scores.max() <= 1.0:  # else a half means nothing
         at_half = (
             f"; right and wrong told apart at 0.5 with accuracy {quality.accuracy:.3f} "
             f"({quality.low:.3f}-{quality.high:.3f})"
         )
-    return f"AUC {quality.auc:.3f}{at_half} on {quality.labels} solutions{silent}"
+    return f"AUC {quality.auc:.3f}{at_half} on {quality.labels} finished solutions{silent}"

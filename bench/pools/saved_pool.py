@@ -23,7 +23,7 @@ from bench.pools.shapes.names import GOLDS
 from bench.pools.shapes.stops import UNKNOWN
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
-from verifiers.interface.scoring import Scores
+from verifiers.interface.scoring import ZERO, Scores, Spend
 from verifiers.interface.solution import Message, Problem, Solution, split_steps
 
 
@@ -58,6 +58,8 @@ class SavedPool:
     unknown_stops: tuple[str, ...] = ()
     aside: Mapping[str, str] = field(default_factory=dict)
     hint: str = ""
+    drawn: Spend = ZERO
+    judged: Mapping[str, Spend] = field(default_factory=dict)
 
     def cut(self, separator: str) -> tuple[Solution, ...]:
         """The solutions with their texts cut at `separator`; steps that the file gives stay as they are."""
@@ -84,6 +86,8 @@ class _Group:
     hint: str = ""
     rows: int = 0
     repeated: int = 0
+    drawn: Spend = ZERO
+    judged: dict[str, Spend] = field(default_factory=dict)
     views: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
 
@@ -189,6 +193,10 @@ class _Reading:
             group.repeated += 1
             return
         group.rows += 1
+        if costs := of_a_run and given["costs"]:
+            drawn, judged = costs
+            group.drawn += drawn
+            group.judged |= {scorer: group.judged.get(scorer, ZERO) + spend for scorer, spend in judged.items()}
         group.entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
 
 
@@ -257,6 +265,8 @@ def _pool(
         unknown_stops=tuple(filter(None, (entry.fields.get(UNKNOWN) for entry in group.entries))),
         aside=aside,
         hint=group.hint,
+        drawn=group.drawn if all(of_runs) else ZERO,  # what solutions of files cost is not known
+        judged=group.judged if all(of_runs) else {},
     )
 
 

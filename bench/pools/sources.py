@@ -9,6 +9,7 @@ from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, named_rows, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
+from bench.runs.samples import costs_of
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
@@ -42,7 +43,7 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     """A run's pools, one problem a row, with the scores that the run holds; beams are no pools and left out.
 
     A solution has, beside what those of files may have, the answer that the task read, "extracted", and the value
-    under each scorer's own reducer, "values".
+    under each scorer's own reducer, "values". A pool has what it cost, "costs".
     """
     scores: dict[tuple[str, int], Row] = {}
     values: dict[tuple[str, int], dict[str, float]] = {}
@@ -64,22 +65,24 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
             "values": values.get(place, {}),
         }
         pools.setdefault(sample.problem, []).append(entry)
-    _check(folder)  # at last, since what is no row at all is named with its line
+    costs = costs_of(_checked(folder))  # at last, since what is no row at all is named with its line
     for where, row in _rows_of(folder / "problems.jsonl"):
         name = from_row(ProblemRow, row, where=where).id
         if name in pools:
-            yield where, {**row, "solutions": pools[name]}
+            yield where, {**row, "solutions": pools[name], "costs": costs.get(name)}
 
 
-def _check(folder: Path) -> None:
-    """Raise BadInput for rows that are not as they were written, or that no line of a run's journal commits."""
+def _checked(folder: Path) -> dict[str, Row]:
+    """A run's journal; BadInput for rows that are not as they were written, or that no line of it commits."""
     if not (folder / JOURNAL).exists():
         check_checksums(folder)
-        return
+        return {}
     check_checksums(folder, among=("problems.jsonl",))  # the others grow
-    for name, end in ends_of(read_journal(folder)).items():
+    committed = read_journal(folder)
+    for name, end in ends_of(committed).items():
         if (folder / name).exists() and (folder / name).stat().st_size != end:
             raise BadInput(f"{folder / name}: rows of a run that did not end; {_MENDS}")
+    return committed
 
 
 def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:

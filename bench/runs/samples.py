@@ -116,3 +116,17 @@ def _tokens(solution: Solution) -> tuple[tuple[int, ...], ...] | None:
 def _logprob(solution: Solution) -> float:
     parts = [step.logprobs for step in solution.steps]
     return math.nan if None in parts else float(sum(sum(p) for p in parts if p is not None))
+
+
+def costs_of(committed: Mapping[str, Row]) -> dict[str, tuple[Spend, dict[str, Spend]]]:
+    """For each problem of a run what its pool cost to draw and, by scorer, to judge, from the units of its journal."""
+    costs: dict[str, tuple[Spend, dict[str, Spend]]] = {}
+    for unit, record in committed.items():
+        _, kind, *scorer = unit.split("/", 2)  # see `bench.runs.units`
+        for problem in record.get("spend", {}):
+            drawn, judged = costs.get(problem, (ZERO, {}))
+            if kind == "sample":
+                costs[problem] = spend_of(record, problem), judged
+            elif kind == "score":
+                costs[problem] = drawn, {**judged, scorer[0]: spend_of(record, problem)}
+    return costs

@@ -221,3 +221,21 @@ def test_a_null_byte_in_an_argument(capsys, command: list[str]) -> None:
 def test_what_is_said_is_one_line_however_long_the_argument_is(capsys) -> None:
     assert len(fails(capsys, *run("chain", "--limit=1", f"--scorer={'a' * 5000}"))) < 1100
     assert "one two" in fails(capsys, *run("chain", "--limit=1", "--scorer=one\ntwo:x"))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--scorer=", "--scorer '': it names no scorer; write SPEC"),
+        ("--scorer=mine=", "--scorer 'mine=': it names no scorer"),
+        ("--n=100000000", "--n 100000000: a pool of a problem is held in memory: give 100,000 or fewer"),
+        ("--temperature=inf", "temperature is inf: it must be a finite number"),
+        ("--max-tokens=0", "max_tokens is 0: it must be 1 or more"),
+        ("--max-failed=2", "--max-failed 2.0: it is a share of rows"),
+    ],
+)
+def test_what_can_be_known_is_checked_before_anything_is_made(capsys, option: str, message: str) -> None:
+    assert main(list(run("chain", "--limit=2", option))) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert (said.out, Path("out").exists()) == ("", False)

@@ -210,12 +210,12 @@ def test_the_notes_speak_of_what_the_scores_are(tmp_path: Path, capsys: pytest.C
     assert "- taken as scores from the file: chance, brevity\n" in printed
     assert "- not taken as scores: index (it says how" in printed
     assert "- chance: AUC 0.500; right and wrong told apart at 0.5 with accuracy 0.667" in printed
-    assert "- brevity: AUC 0.500 on 3 solutions" in printed
+    assert "- brevity: AUC 0.500 on 3 finished solutions" in printed
     for answer, kind in (("9", "wrong"), ("2", "right")):
         one = [{**rows[0], "answer": answer, "solutions": solutions[1:2]}]
         assert main(["rerank", write(tmp_path / "p.jsonl.gz", one), f"--out={tmp_path / 'out'}"]) == 0
         printed = capsys.readouterr().out
-        assert f"- chance: all 1 solutions with a score are {kind}; nothing can be told apart" in printed
+        assert f"- chance: all 1 finished solutions with a score are {kind}; nothing can be told apart" in printed
         assert "nan" not in printed
 
 
