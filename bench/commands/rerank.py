@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     first = Path(options.pools[0])
     beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
     out = options.out or beside or Path("runs") / slug("rerank", first.name.partition(".")[0])
-    print(f"reranking {', '.join(options.pools)} -> {out}")
+    what = f"reranking {', '.join(options.pools)} -> {out}"
     results = rerank(
         options.pools,
         named_scorers(options.scorer),
@@ -69,5 +69,6 @@ def run(options: argparse.Namespace) -> None:
         limit=options.limit,
         seed=options.seed,
         answers=ANSWERS[options.answers],
+        begun=lambda: print(what),
     )
     show(results, out, title=first.name)
