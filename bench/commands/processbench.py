@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
-from bench.files.run_folder import make_folder
+from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import json_line, replace_text
+from verifiers.interface.files import json_line, replace_text, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
+
+_FILE = "processbench.jsonl"
+_COLUMNS = {"id", "label", "prediction", "scores", "reason"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +62,8 @@ def processbench(
     if math.isnan(threshold):
         raise BadInput(f"--threshold {threshold}: it must be a number")
     if out is not None:
-        make_folder(out)
+        check_folder(out)
+        _check_ours(out / _FILE)
     cases = read_cases(spec, limit=limit)
     judge = load_scorer(scorer)
     rule = f"fixed at {threshold:g}"
@@ -77,10 +81,17 @@ def processbench(
     for line in _lines(cases, scores, report, rule):
         print(line)
     if out is not None:
-        file = out / "processbench.jsonl"
+        file = out / _FILE
+        out.mkdir(parents=True, exist_ok=True)
         replace_text(file, "".join(map(json_line, _rows(cases, scores, report))))
         print(f"- files: {file}")
     return report
+
+
+def _check_ours(path: Path) -> None:
+    """Raise BadInput for a file that is not one of ours, which would be replaced."""
+    if any(row.keys() != _COLUMNS for row in whole_rows(path)):
+        raise BadInput(f"{path}: a file of something else; choose another folder")
 
 
 def _scores(cases: Sequence[Case], judge: Scorer, name: str, progress: bool) -> Scores:

@@ -29,6 +29,6 @@ def run(options: argparse.Namespace) -> None:
     if options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
-    print(f"a report on {', '.join(map(str, options.runs))}")
     write_report(options.runs, path, problems=options.problems)
+    print(f"a report on {', '.join(map(str, options.runs))}")
     print(f"- files: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
     first = Path(options.pools[0])
     beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
     out = options.out or beside or Path("runs") / slug("rerank", first.name.partition(".")[0])
+    what = f"reranking {', '.join(options.pools)} -> {out}"
     results = rerank(
         options.pools,
         named_scorers(options.scorer),
@@ -76,6 +77,6 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         answers=ANSWERS[options.answers],
         thinking=options.thinking,
+        begun=lambda: print(what),
     )
-    print(f"reranked {', '.join(options.pools)} -> {out}")
     show(results, out, title=first.name)

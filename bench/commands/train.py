@@ -10,7 +10,7 @@ from typing import Any
 from bench.commands import train_grpo
 from bench.commands.options import fields_in, separator, training_errors
 from bench.diagnostics.label_quality import Quality, quality_table
-from bench.files.run_folder import make_folder
+from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
 from bench.inputs.specs import quiet_engines
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> Quality | None:
         f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problem{'s' * (problems != 1)}"
     )
     print(f"training {what} -> {options.out}")
-    make_folder(options.out.parent)
+    check_folder(options.out)
     with training_errors(options.kind), _notes():
         scorer = _train(options, rows, config)
         quality = None

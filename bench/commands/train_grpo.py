@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.commands.options import fields_in, separator, training_errors
-from bench.files.run_folder import make_folder
+from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
 from bench.tasks.tasks import TINY, load_task
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     specs = (options.verifier, options.prm, options.held_out)
     verifier, prm, held_out = (None if spec is None else load_scorer(spec) for spec in specs)
     print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
-    make_folder(options.out.parent)
+    check_folder(options.out)
     evaluate = None
     if judged is not None:
         evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)

@@ -99,7 +99,7 @@ def open_run(path: Path, config: Mapping[str, object]) -> Iterator[RunFolder]:
 def open_again(folder: RunFolder) -> RunFolder:
     """An open run's rows-to-be, where its units are committed anew; a killed one is gone on with."""
     (folder.path / _AGAIN).mkdir(exist_ok=True)
-    check_ours(folder.path / _AGAIN, owner="config.toml")
+    _check_place(folder.path / _AGAIN)
     again = _opened(folder.path / _AGAIN, folder.config)
     again.begin()
     return again
@@ -120,11 +120,25 @@ def check_in_place(path: Path) -> None:
 
 
 def _finish_again(path: Path) -> None:
-    if (path / _WHOLE).exists():
-        for name in (*ROW_FILES, JOURNAL):
-            if (path / _WHOLE / name).exists():
-                (path / _WHOLE / name).replace(path / name)
-        shutil.rmtree(path / _WHOLE)
+    whole = path / _WHOLE
+    if not os.path.lexists(whole):
+        return
+    _check_place(whole)
+    names = (*ROW_FILES, JOURNAL)
+    if others := {*os.listdir(whole)} - {*names, "config.toml"}:
+        raise BadInput(f"{whole}: it holds {min(others)}, which is none of a run; move it away")
+    for name in names:
+        if (whole / name).exists():
+            (whole / name).replace(path / name)
+    shutil.rmtree(whole)
+
+
+def _check_place(path: Path) -> None:
+    """Raise BadInput for what is no folder of ours in a run."""
+    if path.is_symlink() or not path.is_dir():
+        raise BadInput(f"{path}: not a folder that was written here; move it away")
+    check_ours(path, owner="config.toml")
+    _check_config(path / "config.toml")
 
 
 def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
@@ -158,14 +172,12 @@ def _check_config(path: Path) -> None:
         raise BadInput(f"{path}: not the config of a run; choose another folder")
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder for results; raises BadInput where that cannot be, or nothing can be written there."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / ".writable").touch()
-        (path / ".writable").unlink()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot write results there ({error.strerror}); choose another folder") from None
+def check_folder(path: Path) -> None:
+    """Raise BadInput where no folder for results can be made; nothing is made yet."""
+    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "no permission" if there.is_dir() else f"{there} is no folder"
+        raise BadInput(f"{path}: cannot write results there ({why}); choose another folder")
 
 
 def write_config(path: Path, config: Mapping[str, object]) -> None:

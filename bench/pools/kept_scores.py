@@ -68,7 +68,7 @@ class KeptScores:
             }
             for i, result in zip(todo, results, strict=True)
         ]
-        append_rows(self.path, rows)
+        append_rows(self.path, rows, sealed=True)
         self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
         kept = [self.known[key] for key in keys]
         return [Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"])) for row in kept]
@@ -76,7 +76,7 @@ class KeptScores:
 
 def open_scores(path: Path) -> KeptScores:
     """The scores in a file, without the torn line that a kill may have left; BadInput for a file of something else."""
-    rows = whole_rows(path, mend=True)
+    rows = whole_rows(path, mend=True, sealed=True)
     try:
         return KeptScores(path, {(row["scorer"], row["digest"]): row for row in rows})
     except (KeyError, TypeError):

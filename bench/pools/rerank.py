@@ -1,6 +1,6 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from bench.files.checksums import write_checksums
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import load_scorer, separator_note, version_of
 from bench.pools.kept_scores import Kept, KeptScores, open_scores
@@ -30,6 +31,7 @@ from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _MOST = 32  # samples a problem that curves go to where nobody says how far
+_OURS = ("pools", "scorers", "select", "sizes")  # settings that every rerank has
 _CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
 
 
@@ -49,6 +51,7 @@ def rerank(
     answers: Answers = MATH,
     thinking: Sequence[str] = (),
     progress: bool = True,
+    begun: Callable[[], None] = lambda: None,
 ) -> Results:
     """Self-consistency, and every way to `select` for every scorer, given or recorded, under every reducer.
 
@@ -59,8 +62,9 @@ def rerank(
     and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
-    this one only. Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a folder
-    with other files in it, BlockingIOError where another process writes there.
+    this one only. `begun` is called when all has been checked and loaded. Raises BadInput for a source that holds no
+    pools, for an unknown way or reducer, and for a folder with other files in it, BlockingIOError where another
+    process writes there.
     """
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
@@ -91,11 +95,12 @@ def rerank(
     config |= {name: values for name, values in lists.items() if values}
     with held(out, owner="config.toml"):
         _check_rerank(out, sources)
+        kept = open_scores(out / "rerank-scores.jsonl")
+        begun()
         if not (out / "config.toml").exists():
             _write_config(out, config)  # a killed command's folder says whose it is
         versions = {name: version_of(spec) for name, spec in scorers.items()}
         cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
-        kept = open_scores(out / "rerank-scores.jsonl")
         grades = _grades(pools, AnswerVerifier(read))
         judged = _judged(pools, loaded, versions, cuts, kept, progress=progress)
         said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, judged, strict=True)]
@@ -123,6 +128,7 @@ def rerank(
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
+        write_checksums(out)
     return results
 
 
@@ -147,12 +153,14 @@ def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
     """Refuse the folder of a run, or of a rerank of other pools."""
     if (out / "journal.jsonl").exists():
         raise BadArgument("out", out, "this folder holds a run; choose another")
-    config = out / "config.toml"
-    before = read_config(config).get("pools", []) if config.exists() else []
-    if before and set(before) != set(map(str, sources)):
-        raise BadArgument(
-            "out", out, f"this folder holds a rerank of {', '.join(before)}; choose another, or remove it"
-        )
+    if not (out / "config.toml").exists():
+        return
+    before = read_config(out / "config.toml")
+    if not (before.keys() >= set(_OURS) and isinstance(before["pools"], list)):
+        raise BadArgument("out", out, "its config.toml is not that of a rerank; choose another")
+    if set(map(str, before["pools"])) != set(map(str, sources)):
+        held = ", ".join(map(str, before["pools"]))
+        raise BadArgument("out", out, f"this folder holds a rerank of {held}; choose another, or remove it")
 
 
 def _judged(

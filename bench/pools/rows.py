@@ -56,7 +56,11 @@ def write_pool_rows(out: Path, graded: Sequence[GradedSolutions], separator: str
     samples = (row for pool, solutions in zip(graded, cut, strict=True) for row in _samples(pool, solutions))
     scores = (row for pool, solutions in zip(graded, cut, strict=True) for row in _scores(pool, solutions))
     replace_text(out / "samples.jsonl", "".join(json_line(_PLACE | to_row(row)) for row in samples))
-    replace_text(out / "scores.jsonl", "".join(json_line(to_row(row)) for row in scores))
+    text = "".join(json_line(to_row(row)) for row in scores)
+    if text:
+        replace_text(out / "scores.jsonl", text)
+    else:  # what reads rows stumbles over an empty file
+        (out / "scores.jsonl").unlink(missing_ok=True)
 
 
 def _samples(pool: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[SampleRow]:

@@ -83,6 +83,8 @@ def _check_points(path: Path, points: Sequence[PointRow], results: Sequence[Resu
 
 
 def _config(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: not a file; make the run again")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -29,12 +29,16 @@ _SCRIPTS = (
     "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
 )  # fmt: skip
 
+_OURS = b"<title>stepbeam report: "
+
 
 def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -> None:
     """Write one self-contained HTML file on the runs in these folders, with details of the first `problems` of each.
 
-    Raises BadInput for a folder that holds no finished run, and for a file that cannot be written.
+    Raises BadInput for a folder that holds no finished run, for a file that cannot be written, and for one of others.
     """
+    if out.is_file() and _OURS not in out.read_bytes()[:2000]:
+        raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
     page = report_page(read_folders(runs), problems=problems)
     try:
         replace_text(out, page)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from verifiers.interface.files import claim, held, replace_text
+from verifiers.interface.files import claim, held, read_record, replace_text
 
 Unit: TypeAlias = dict[str, Any]
 
@@ -32,8 +32,7 @@ def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_text(path, json.dumps(compute()) + "\n")
-    result: Unit = json.loads(path.read_text(encoding="utf-8"))
-    return result
+    return read_record(path)
 
 
 def slug(name: str) -> str:

@@ -22,6 +22,8 @@ from verifiers.interface.errors import BadInput
 
 Row = dict[str, Any]
 
+_FILES = {".jsonl", ".json", ".toml", ".txt", ".md", ".html", ".png", ".safetensors"}  # never a folder of ours
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -87,6 +89,8 @@ def check_ours(folder: Path, *, owner: str | None) -> None:
     for entry in entries:  # a link to a folder on another disk may stand for a folder
         if not (entry.is_dir() or entry.is_file(follow_symlinks=False)):
             raise BadInput(f"{entry.path}: a link or a device, where files are written; choose another folder")
+        if entry.is_dir() and Path(entry.name).suffix in _FILES:
+            raise BadInput(f"{entry.path}: a folder, where a file is written; choose another folder")
 
 
 def _open_lock(path: Path) -> IO[str]:
@@ -120,11 +124,18 @@ def claim(
 def read_record(path: Path) -> Row:
     """The JSON object in a file of `claim`; BadInput where it holds something else."""
     try:
-        return json_object(path.read_bytes())
+        return json_object(_bytes(path))
     except (OSError, ValueError):
         raise BadInput(
             f"{path}: damaged, or not a file that was written here; choose another folder, or remove it"
         ) from None
+
+
+def _bytes(path: Path) -> bytes:
+    """What a file holds; BadInput for what is none, such as a pipe, which would wait."""
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: not a file; move it away, or choose another folder")
+    return path.read_bytes()
 
 
 def json_object(text: bytes) -> Row:
@@ -266,7 +277,7 @@ def whole_rows(path: Path, *, mend: bool = False, sealed: bool = False) -> list[
     `mend=True` cuts that line off, so that more can be appended. Raises BadInput for a line that is not such a row:
     something else than a kill has damaged the file, or written it.
     """
-    *lines, torn = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    *lines, torn = _bytes(path).split(b"\n") if path.exists() else [b""]
     torn = torn if torn.strip(b"\0") else b""  # blocks that a crash left unwritten
     rows = []
     for number, line in enumerate((*lines, torn), start=1):

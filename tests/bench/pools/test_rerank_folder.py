@@ -10,6 +10,7 @@ from bench.commands.cli import main
 from bench.inputs.specs import version_of
 from bench.pools.kept_scores import open_scores
 from verifiers.interface.errors import BadInput
+from verifiers.interface.files import append_rows
 
 
 def solutions(right: int) -> list[dict[str, object]]:
@@ -104,12 +105,14 @@ def test_a_way_given_twice_counts_once() -> None:
 
 def test_kept_scores_behind_a_damaged_line_are_not_lost() -> None:
     kept = Path("rerank-scores.jsonl")
-    rows = [json.dumps({"scorer": "s", "digest": str(i), "steps": [], "values": []}) + "\n" for i in range(3)]
-    kept.write_text(rows[0] + "damaged\n" + rows[2])
-    before = kept.read_bytes()
-    with pytest.raises(BadInput, match=r"rerank-scores.jsonl:2: not a line that was written here"):
-        open_scores(kept)
-    assert kept.read_bytes() == before
+    append_rows(kept, ({"scorer": "s", "digest": str(i), "steps": [], "values": []} for i in range(3)), sealed=True)
+    rows = kept.read_text().splitlines(keepends=True)
+    for damaged in ("damaged\n", rows[1].replace('"1"', '"7"')):
+        kept.write_text(rows[0] + damaged + rows[2])
+        before = kept.read_bytes()
+        with pytest.raises(BadInput, match=r"rerank-scores.jsonl:2: not a line that was written here"):
+            open_scores(kept)
+        assert kept.read_bytes() == before
     kept.write_text("".join(rows) + '{"scorer": "torn')
     assert len(open_scores(kept).known) == 3
     assert kept.read_text() == "".join(rows)
