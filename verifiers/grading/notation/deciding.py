@@ -21,6 +21,14 @@ _FUNCTION = re.compile(
     r"(?!\w{15})\w*(?:arc|asin|acos|atan|ceil|choose|cosh|exp|floor|frac|gamma|half|inf|log|percent|root|sinh|sqrt|tanh)"
 )
 _BETWEEN = re.compile(r"[,;] ?| ?(?<![A-Za-z])(?:and|or)(?![A-Za-z]) ?")
+# What letters may spell but not multiply: "east", "Amy", "NaCl".
+_WORD = re.compile(r"[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-z]*")
+_RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|approx|equiv)(?![a-z])")
+# One side of an equation in one unknown, but for the names of values: x, f(2), x_1, |z|.
+_UNSOLVED = re.compile(
+    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])|[a-z](?![a-z'(]))+"
+)
+_LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
 _NAMED = r"(?:[A-Za-z]{1,3}'*(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
@@ -69,7 +77,7 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
     two = _Two((a, b), plain, depth)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
-    for rule in (_as_choices, _as_names, _as_times, _as_ratios, _as_parts):
+    for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_ratios, _as_parts):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -130,7 +138,21 @@ def _as_names(two: _Two) -> bool | None:
     a, b = two.forms
     if a.lower() == b.lower() and (POINTS.fullmatch(a) or POINTS.fullmatch(b)):
         return True
-    return False if POINTS.fullmatch(a) and POINTS.fullmatch(b) else None
+    for name in (POINTS, _WORD):
+        if name.fullmatch(two.plain[0]) and name.fullmatch(two.plain[1]):
+            return False
+    return None
+
+
+def _as_equations(two: _Two) -> bool | None:
+    """The verdict where one is an equation that is still to be solved: 2x = 6 says of no value that it is 6."""
+    for one, other in (two.plain, two.plain[::-1]):
+        left, sign, right = one.partition("=")
+        if sign and not _RELATION.search(right + other) and _UNSOLVED.fullmatch(left):
+            unknown = set(_LETTERS.findall(left)) - {"e", "i"}
+            if len(unknown) == 1 and left not in unknown and unknown.isdisjoint(_LETTERS.findall(right)):
+                return False
+    return None
 
 
 def _as_times(two: _Two) -> bool | None:

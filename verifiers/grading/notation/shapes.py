@@ -116,13 +116,22 @@ def _in_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) 
     if len(left.parts) != len(right.parts):
         return None if any("\\pm" in part for part in (*left.parts, *right.parts)) else False
     open_pairs: list[Pair] = []
-    for pair in zip(left.parts, right.parts, strict=True):
+    for pair in zip(_by_name(left), _by_name(right), strict=True):
         settled = settle(*pair)
         if settled is False:
             return False
         if settled is not True:
             open_pairs += settled
     return open_pairs or True
+
+
+def _by_name(shape: Shape) -> tuple[str, ...]:
+    """The parts of a point as they stand, and of a list "y = 4, x = 3" in the order of the alphabet, as a point's are."""
+    names = [part[0] for part in shape.parts if re.match(r"[A-Za-z] ?=", part)]
+    run = shape.is_list and len(names) == len(shape.parts) and len(set(names)) == len(names)
+    if not run or ord(max(names)) - ord(min(names)) >= len(names):  # m and b, or h and k, have an order of their own
+        return shape.parts
+    return tuple(sorted(shape.parts))
 
 
 def _in_any_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) -> bool | None:
