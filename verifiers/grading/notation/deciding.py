@@ -26,18 +26,21 @@ _WORD = re.compile(r"[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-z]*")
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|approx|equiv)(?![a-z])")
 # One side of an equation in one unknown, but for the names of values: x, f(2), x_1, |z|.
 _UNSOLVED = re.compile(
-    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])|[a-z](?![a-z'(]))+"
+    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])|[a-z](?![a-z'(]|\^\{-1\}\())+"
 )
 _LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
-_NAMED = r"(?:[A-Za-z]{1,3}'*(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
+_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
+# Of one letter behind a number only a number beside it says that it is a unit: 10 L, 3 m.
+_MEASURED = re.compile(r"(.*\d) [LgmshNJWVKCFA]")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
 # Beside a number this is no point.
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
+_ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
@@ -77,7 +80,7 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
     two = _Two((a, b), plain, depth)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
-    for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_ratios, _as_parts):
+    for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -111,8 +114,8 @@ def _equal_numbers(left: Number, right: Number) -> bool:
 def _as_choices(two: _Two) -> Settled | None:
     """The verdict where one of the two is a letter, or names a choice with its text."""
     separated = "," in "".join(two.plain).replace(" and ", ",")
-    if separated and not any(map(POINTS.fullmatch, two.plain)) and (several := letters(two.plain[0])):
-        return several == letters(two.plain[1])  # but ABC may be a triangle
+    if separated and (several := letters(two.plain[0])):  # ABC and CBA may be triangles
+        return several == letters(two.plain[1])
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
         return same_letter(one, other)
@@ -176,6 +179,14 @@ def _as_ratios(two: _Two) -> bool | None:
     return len(left) == len(right) and all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
 
 
+def _as_angles(two: _Two) -> Settled | None:
+    """The verdict where one counts degrees and the other multiples of pi."""
+    for one, other in (two.plain, two.plain[::-1]):
+        if (angle := _ANGLE.fullmatch(one)) and "\\pi" in other and "\\circ" not in other:
+            return settle(rf"\frac{{{angle[1]}\pi}}{{180}}", other, two.depth + 1)
+    return None
+
+
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
     left, right = shape(two.plain[0]), shape(two.plain[1])
@@ -204,6 +215,8 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
+    if measured := _MEASURED.fullmatch(text):
+        return decide(measured[1], plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
     if chosen := _COMBINATIONS.fullmatch(text):

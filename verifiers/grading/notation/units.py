@@ -23,7 +23,7 @@ _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|
 _ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = re.compile(
-    rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
+    rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
     rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
@@ -44,9 +44,10 @@ _BEHIND: Final = re.compile(
     rf"(?<=[\d.}}]) ?(?:[{_SIGNS}]|\\(?:euros?|texteuro|pounds?|textsterling|yen|rupees?|EUR)(?![A-Za-z])"
     r"|(?:USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|CHF|Rs|zł|kr|Kč|Ft|руб|р)\.?)$"
 )
+_COMMA_COINS: Final = r"(?:€|EUR|[Ee]uros?|R(?![A-Za-z])|reais|zł|kr|Kč|руб)"
 _COMMA_MONEY: Final = re.compile(
-    r"(?=.*(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб))(?:(?:€|EUR) ?)?(-?\d{1,3}(?:\.\d{3})*|-?\d+),(\d{2})"
-    r"(?: ?(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб)\.?)?$"
+    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
+    rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
@@ -128,7 +129,7 @@ def without_currency(text: str) -> str:
     ('-20', '500', '12.50', '1234.5')
     """
     if money := _COMMA_MONEY.fullmatch(text):
-        return money[1].replace(".", "") + "." + money[2]
+        return money[1].replace(".", "") + "." + (money[2] or "0")
     text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
     return text.replace(".", "").replace(",", ".") if _MANY_DOTS.fullmatch(text) else text
 
