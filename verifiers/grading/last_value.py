@@ -27,6 +27,11 @@ _FORMULA = re.compile(
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
 _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
+# The minimum is -4 at x = 2.
+_AT_A_POINT = re.compile(
+    r"(\b(?:is|are|equals|of|be) (?:\S{0,40}\d\S{0,40}?)),? (?:(?:attained|achieved|reached|occurring) )?"
+    r"(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
+)
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
@@ -74,7 +79,7 @@ def last_value(text: str) -> str | None:
     '2, -3'
     """
     whole = text[-LONGEST:]
-    text = CITATION.sub("", whole)
+    text = _AT_A_POINT.sub(r"\1", CITATION.sub("", whole).rstrip())
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)

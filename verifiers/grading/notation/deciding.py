@@ -8,7 +8,7 @@ from typing import Final
 
 from verifiers.grading.notation.arithmetic import differ
 from verifiers.grading.notation.choices import Choice, choice, letter, letters, same_letter
-from verifiers.grading.notation.clock import clock, hour, names_its_half
+from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
 from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
 
@@ -161,7 +161,7 @@ def _as_equations(two: _Two) -> bool | None:
 def _as_times(two: _Two) -> bool | None:
     """The verdict where one says which half of the day it means: "7 am" is the number 7, and is not "7 pm"."""
     for one, other in (two.plain, two.plain[::-1]):
-        if names_its_half(one):
+        if is_no_ratio(one):
             if clock(other):
                 return clock(one) == clock(other)
             value = number(other)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from verifiers.grading.notation.choices import choice
-from verifiers.grading.notation.clock import clock
+from verifiers.grading.notation.clock import clock, date
 from verifiers.grading.notation.intervals import as_intervals, named_set
 from verifiers.grading.notation.number_words import SCALES
 from verifiers.grading.notation.prose import bare
@@ -108,7 +108,7 @@ def clean(answer: str) -> str:
             break
         if (whole := _WRAPPED.fullmatch(text)) and whole[1].strip():
             text = whole[1]
-        elif clock(text):
+        elif clock(text) or date(text):
             break
         elif (unit := _TEXT_UNIT.fullmatch(text)) and is_unit(unit[2], short=True) and re.search(r"\d", unit[1]):
             text = unit[1]
@@ -151,7 +151,7 @@ def number(answer: str) -> Number | None:
     No string makes it slow: at most 1,000 characters are looked at, and exponents have three digits.
     """
     text = clean(answer)
-    if not text or len(text) > _LONGEST_NUMBER:
+    if not text or len(text) > _LONGEST_NUMBER or date(text):
         return None
     if _PLAIN.fullmatch(text) and "%" not in text:
         return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
@@ -171,7 +171,7 @@ def number(answer: str) -> Number | None:
         text = text[: degrees.start()]
     elif (part := _PERCENT_OF.fullmatch(text)) and is_unit(part[2]):
         text, percent = part[1], part
-    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(text)).strip()
+    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(without_currency(text))).strip()
     text, times = without_counter(text.removesuffix(" o'clock"))
     text = _ORDINAL.sub("", without_currency(without_unit(text)))
     factor *= times
@@ -260,7 +260,7 @@ def _canonical(answer: str) -> str:
     text = clean(answer)
     if found := number(text):
         return str(found.value) if found.base is None else f"{found.digits}_{{{found.base}}}"
-    if at := clock(text):
+    if at := clock(text) or date(text):
         return at
     if (chosen := choice(text)) and not chosen.text:
         return chosen.letter

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import is_unit
+from verifiers.grading.notation.units import is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -61,6 +61,7 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
+    r"|,? ?(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [A-Za-z] ?=(?:(?! (?:at|when|where|if|for|or) )[^,;])*"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
 _CHANGES: Final = frozenset(
@@ -111,6 +112,8 @@ def bare(text: str) -> str:
             return bare(rest)
     if "\\" in text and (counted := _COUNTED.fullmatch(text)) and is_unit(counted[2]):
         return counted[1]
+    if "\\" in text and (measured := without_unit(text)) != text:
+        return measured
     return digits_for_words(text)
 
 
