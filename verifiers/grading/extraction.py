@@ -25,10 +25,10 @@ _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter)|\bfinal result"
     r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
-    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
+    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*(?:(?:选项|選項)(?=[A-J]))?"
     r"|[选選](?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J]\b)"
     r"|(?:\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź|jibu)|উত্তর|సమాధానం|คำตอบ)(?: là| هو| ni| হল|คือ)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
-    r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*(?:answers?[#*_ \t]*|(?:the )?solutions?(?: are)?:[*_ \t]*(?=\n\s*(?:[-•*]|1\.) )))$(?:[\s*_]|-{3,}|={3,})*",  # a heading
+    r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*(?:answers?[#*_ \t]*|(?:the )?(?:solutions?|roots|zeros|values)(?: are)?:[*_ \t]*(?=\n\s*(?:[-•*]|1\.) )))$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
@@ -45,7 +45,7 @@ _LONE_OPTION = re.compile(
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
-    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\^?\]|【[^【】]*】))+(?=[\s.,;:]|$)"
 )
 # Solutions one below the other.
 _ROW = re.compile(r"(?:[-•*]|\d\.)[ \t]+(?:\$|\\\()?((?:[A-Za-z]\w?[ \t]*=|[(\[]|-?\d)[^\n$]*?)(?:\$|\\\))?[.,;]?[ \t]*(?:\n|$)")
@@ -156,7 +156,7 @@ def after_answer_is(text: str) -> str | None:
     text = text[-LONGEST:]
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
-        if rows := _ROWS.match(text, start):
+        if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):
             return ", ".join(_ROW.findall(rows[0]))
         if bullet := _BULLET.match(text, start - 1):
             start = bullet.end()

@@ -41,7 +41,10 @@ _SPACED = re.compile(r"(?<=[\w)}])(?<![A-Za-z]{2}) ([×·*+±/-]) (?=[\w(√\\])
 _OPERATORS = re.compile(r"[\^√π²³×·*+±_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|[A-Za-z)]-\d|\d:\d")
 _AND = re.compile(r"\b(?:and|or)\b")
 # Two numbers in words, of which the last is but one.
-_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $")
+_BOTH = re.compile(
+    r"(?<![\w.,/])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $"
+    r"|(?<!\w)([A-Za-z])\w? ?= ?-?\d[\d./]*(?:,| (?:and|or)) \1\w? ?= ?$"
+)
 _ONE_TUPLE = r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]"
 _TUPLE = re.compile(rf"{_ONE_TUPLE}(?:,? (?:and |or )?{_ONE_TUPLE}){{0,5}}")
 

@@ -17,7 +17,7 @@ _NAMED: Final = re.compile(
 )
 _IS_RIGHT: Final = re.compile(r"\(?([A-J])\)? is (?:correct|right|the (?:correct |right )?(?:answer|option|choice))")
 _EXPLAINED: Final = re.compile(r"([A-J]) ?\(([^()\\]*[A-Za-z]{4}[^()\\]*)\)")
-_SEVERAL: Final = re.compile(r"\(?[A-J]\)?(?:(?:, ?(?:and )?| and )?\(?[A-J]\)?)+")
+_SEVERAL: Final = re.compile(r"(?:both )?\(?[A-J]\)?(?:(?:, ?(?:and )?| and | ?[;&/] ?)?\(?[A-J]\)?)+")
 _LETTER: Final = re.compile(r"\(?([A-Za-z])\)?")
 _OTHER: Final = re.compile(r"(?:^|[ ,;(])[A-Ja-j](?:\)|[.:](?= |$))")
 

@@ -22,7 +22,7 @@ _FUNCTION = re.compile(
 )
 _BETWEEN = re.compile(r"[,;] ?| ?(?<![A-Za-z])(?:and|or)(?![A-Za-z]) ?")
 # What letters may spell but not multiply: "east", "Amy", "NaCl".
-_WORD = re.compile(r"[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-z]*")
+_WORD = re.compile(r"(?!.* (?:and|or) )(?:[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-z]*)(?: [A-Za-z]+)*")
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|approx|equiv)(?![a-z])")
 # One side of an equation in one unknown, but for the names of values: x, f(2), x_1, |z|.
 _UNSOLVED = re.compile(
@@ -30,11 +30,12 @@ _UNSOLVED = re.compile(
 )
 _LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
-_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
+_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([^()=]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
-# Of one letter behind a number only a number beside it says that it is a unit: 10 L, 3 m.
-_MEASURED = re.compile(r"(.*\d) [LgmshNJWVKCFA]")
+_TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
+# A capital behind a number is a unit where a number stands beside it (10 L); a small letter may be a variable (3 m).
+_MEASURED = re.compile(r"(.*\d) [LNJWVKCFAMT]")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
 # Beside a number this is no point.
@@ -113,7 +114,7 @@ def _equal_numbers(left: Number, right: Number) -> bool:
 
 def _as_choices(two: _Two) -> Settled | None:
     """The verdict where one of the two is a letter, or names a choice with its text."""
-    separated = "," in "".join(two.plain).replace(" and ", ",")
+    separated = re.search("[,;&/]| and ", "".join(two.plain))
     if separated and (several := letters(two.plain[0])):  # ABC and CBA may be triangles
         return several == letters(two.plain[1])
     one, other = letter(two.forms[0]), letter(two.forms[1])
@@ -196,9 +197,9 @@ def _as_parts(two: _Two) -> Settled | None:
         left = left or vector(two.plain[0])
     if left and right:
         return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
-    for one, other in ((left, two.plain[1]), (right, two.plain[0])):
-        if one and one.has_order and "\\pm" in other:
-            return False  # two numbers, and no point
+    for one, point, other in ((left, *two.plain), (right, *two.plain[::-1])):
+        if one and one.has_order and ("\\pm" in other or (number(other) and not _COMBINATIONS.fullmatch(point))):
+            return False  # one or two numbers, and no point
     return None
 
 
@@ -215,6 +216,8 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
+    if told := _TOLD.fullmatch(text):
+        return decide(told[1], plain)
     if measured := _MEASURED.fullmatch(text):
         return decide(measured[1], plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):

@@ -53,6 +53,8 @@ def shape(text: str) -> Shape | None:
             inner = text[len(opening) : len(text) - len(closing)]
             if (parts := _split(inner)) and len(parts) > 1:
                 return Shape(opening, closing, parts)
+            if parts and opening == "\\{":
+                return shape(inner)  # the set of one point
     parts = _split(_AND.sub(",", text))
     return Shape("", "", parts) if parts and len(parts) > 1 else None
 
@@ -94,6 +96,8 @@ def compare(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) ->
 
     A set is no point, and no interval. A list without brackets equals a set in any order, and a point in its own.
     """
+    if left.is_set != right.is_set and any(part.startswith("\\{") for part in (*left.parts, *right.parts)):
+        return None if left.has_order or right.has_order else False  # {1}, {2} and {1, 2}
     if left.is_set != right.is_set and not (left.is_list or right.is_list):
         return None if "[" in (left.opening, right.opening) and len(left.parts) > 2 else False
     if left.has_order or right.has_order:

@@ -119,6 +119,8 @@ _DIGITS: Final = [code for code in range(0x660, 0xABFA) if unicodedata.decimal(c
 _FORMS: Final = {
     **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
     **{chr(code): str(unicodedata.decimal(chr(code))) for code in _DIGITS},
+    "٫": ".",
+    "٬": ",",
     **dict.fromkeys("−–—‐‑‒―﹣－➖", "-"),
     **dict.fromkeys("\u00a0\u202f", " "),
 }
@@ -212,6 +214,8 @@ _LATEX: Final = _table(
         # A fraction's, too.
         ("frac", r"(\\[dtc]?frac) ?(\\[a-z]+|[A-Za-z])(?=[\\{ \w]) ?", r"\1{\2}"),
         ("frac", r"(\\[dtc]?frac\{[^{}]*\}) ?(\\[a-z]+|\w)", r"\1{\2}"),
+        ("\\frac", r"\^\\frac(\{[^{}]*\}\{[^{}]*\})", r"^{\\frac\1}"),
+        ("binom", r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}"),
         # A root's sign takes one letter or number where there are no braces.
         ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d+)", r"\\sqrt\1{\2}"),
         ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
@@ -242,11 +246,12 @@ _PLAIN: Final = _table(
         ("**", r"\*\*(?=[\s.,:;)]|$)|(?:^|(?<=\s))\*\*", ""),  # and this is emphasis
         ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
         ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
+        ("^-", r"\^-(\d+|[A-Za-z])(?!\w)", r"^{-\1}"),
         ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
         ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
         ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
         ("...", r", ?\.{3}", r", \\ldots "),
-        (" ", r"^ *(\d+) (?:out of|in) (?:every )?(\d+)[ .]*$", r"\1/\2"),
+        (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
         ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
         ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
         # An amount of money: K after a plain number is a letter.

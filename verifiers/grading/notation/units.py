@@ -7,7 +7,7 @@ from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
 _SYMBOLS: Final = (
     "cm|mm|km|ms|fl oz|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol"
-    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
+    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad|[kMG]?eV|[mk]V|mA|dB"
 )
 _WORDS: Final = (
     "miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot|inch(?:es)?|yards?|grams?|kilograms?|pounds?"
@@ -24,7 +24,7 @@ _ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = re.compile(
     rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
-    rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
+    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
@@ -107,6 +107,8 @@ def is_unit(words: str, *, short: bool = False) -> bool:
     if (compared := _COMPARED.fullmatch(words)) and _SUMS.isdisjoint(compared[2].split()):
         words = compared[1].removesuffix("less").removesuffix("fewer") + " " + compared[2]
     names = re.findall(LETTERS + "+", words)
+    if names and names[-1] in ("a", "an", "as"):
+        return False  # a variable, or the beginning of what was counted
     if names and names[0] == "times":
         if len(names) > 1 and names[1] not in _REPEATED:
             return False
