@@ -48,7 +48,9 @@ CITATION: Final = re.compile(
     r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\^?\]|【[^【】]*】))+(?=[\s.,;:]|$)"
 )
 # Solutions one below the other.
-_ROW = re.compile(r"(?:[-•*]|\d\.)[ \t]+(?:\$|\\\()?((?:[A-Za-z]\w?[ \t]*=|[(\[]|-?\d)[^\n$]*?)(?:\$|\\\))?[.,;]?[ \t]*(?:\n|$)")
+_ROW = re.compile(
+    r"(?:[-•*]|\d\.)[ \t]+(?:\$|\\\()?((?:[A-Za-z]\w?[ \t]*=|[(\[]|-?\d)[^\n$]*?)(?:\$|\\\))?[.,;]?[ \t]*(?:\n|$)"
+)
 _ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.

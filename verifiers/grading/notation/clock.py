@@ -44,7 +44,9 @@ def clock(text: str) -> str | None:
     if match := _SAID.fullmatch(text):
         return f"{int(match[1])}:00"
     if (match := _PAST.fullmatch(text)) and (hour := digits_for_words(match[3].lower())).isdecimal():
-        minutes = 60 * int(hour) + (30 if match[1].lower() == "half" else 15) * (1 if match[2].lower() == "past" else -1)
+        minutes = 60 * int(hour) + (30 if match[1].lower() == "half" else 15) * (
+            1 if match[2].lower() == "past" else -1
+        )
         return f"{minutes // 60}:{minutes % 60:02}"
     match = _CLOCK.fullmatch(text)
     if not match or not 1 <= int(match[1]) <= 12 or int(match[2] or 0) > 59:

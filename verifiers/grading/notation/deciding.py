@@ -26,7 +26,8 @@ _WORD = re.compile(r"(?!.* (?:and|or) )(?:[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|approx|equiv)(?![a-z])")
 # One side of an equation in one unknown, but for the names of values: x, f(2), x_1, |z|.
 _UNSOLVED = re.compile(
-    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])|[a-z](?![a-z'(]|\^\{-1\}\())+"
+    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])"
+    r"|[a-z](?![a-z'(]|\^\{-1\}\())+"
 )
 _LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.

@@ -36,7 +36,9 @@ _WORD_UNIT = re.compile(
 )
 # 12 (twelve) apples, 5/2 (or 2.5): the same number again
 _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
-_WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
+_WRAPPED = re.compile(
+    r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+)
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
 _WORDS = re.compile(r"[Nn][Oo]|[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 

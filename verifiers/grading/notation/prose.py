@@ -61,8 +61,12 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"|,? ?(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [A-Za-z] ?=(?:(?! (?:at|when|where|if|for|or) )[^,;])*"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
+)
+_BY_CASES: Final = r"(?:at|when|where|if|for|or)"
+_AT_A_POINT: Final = re.compile(
+    rf"((?:(?! {_BY_CASES} ).)*?[\w)}}%$]),? (?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) "
+    rf"[A-Za-z] ?=(?:(?! {_BY_CASES} )[^,;])*"
 )
 _CHANGES: Final = frozenset(
     re.findall(
@@ -97,7 +101,7 @@ def bare(text: str) -> str:
         text = remark[1].strip()
     if said := _YES_OR_NO.match(text):
         return said[1]
-    if (after := _AFTERTHOUGHT.fullmatch(text)) and _has_value(after[1]):
+    if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
         return bare(after[1].strip())
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):

@@ -130,7 +130,7 @@ def _in_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) 
 
 
 def _by_name(shape: Shape) -> tuple[str, ...]:
-    """The parts of a point as they stand, and of a list "y = 4, x = 3" in the order of the alphabet, as a point's are."""
+    """The parts as they stand; of a list "y = 4, x = 3" in the order of the alphabet, as a point has them."""
     names = [part[0] for part in shape.parts if re.match(r"[A-Za-z] ?=", part)]
     run = shape.is_list and len(names) == len(shape.parts) and len(set(names)) == len(names)
     if not run or ord(max(names)) - ord(min(names)) >= len(names):  # m and b, or h and k, have an order of their own
