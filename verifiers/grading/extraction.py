@@ -24,11 +24,14 @@ _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{
 _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter)|\bfinal result"
     r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
-    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
-    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*(?:(?:选项|選項)(?=[A-J]))?"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
+    r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
+    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
+    r"(?:(?:选项|選項)(?=[A-J]))?"
     r"|[选選](?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J]\b)"
-    r"|(?:\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź|jibu)|উত্তর|సమాధానం|คำตอบ)(?: là| هو| ni| হল|คือ)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
-    r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*(?:answers?[#*_ \t]*|(?:the )?(?:solutions?|roots|zeros|values)(?: are)?:[*_ \t]*(?=\n\s*(?:[-•*]|1\.) )))$(?:[\s*_]|-{3,}|={3,})*",  # a heading
+    r"|(?:\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź|jibu)|উত্তর|సమాధానం|คำตอบ)"
+    r"(?: là| هو| ni| হল|คือ)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
+    r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*answers?[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
@@ -52,6 +55,10 @@ _ROW = re.compile(
     r"(?:[-•*]|\d\.)[ \t]+(?:\$|\\\()?((?:[A-Za-z]\w?[ \t]*=|[(\[]|-?\d)[^\n$]*?)(?:\$|\\\))?[.,;]?[ \t]*(?:\n|$)"
 )
 _ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
+_LISTED = re.compile(
+    rf"^[#*_ \t]*(?:the )?(?:solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
@@ -156,6 +163,8 @@ def after_answer_is(text: str) -> str | None:
     It is read in English and in the words of eight other languages.
     """
     text = text[-LONGEST:]
+    if listed := _LISTED.search(text, max(0, len(text) - 500)):
+        return ", ".join(_ROW.findall(listed["rows"]))
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
         if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):

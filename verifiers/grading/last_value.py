@@ -27,10 +27,11 @@ _FORMULA = re.compile(
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
 _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
-# The minimum is -4 at x = 2.
+# The minimum is -4 at x = 2. But "f is 0 when x = 3" may tell of x.
 _AT_A_POINT = re.compile(
-    r"(\b(?:is|are|equals|of|be) (?:\S{0,40}\d\S{0,40}?)),? (?:(?:attained|achieved|reached|occurring) )?"
-    r"(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
+    r"(\b(?:(?:min|max)(?:imum)?|value|least|greatest|largest|smallest)\b[^.\n]{0,80}? "
+    r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
+    r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
 )
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
@@ -82,7 +83,8 @@ def last_value(text: str) -> str | None:
     '2, -3'
     """
     whole = text[-LONGEST:]
-    text = _AT_A_POINT.sub(r"\1", CITATION.sub("", whole).rstrip())
+    text = CITATION.sub("", whole)
+    text = text[:-300] + _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)

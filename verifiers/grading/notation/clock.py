@@ -6,7 +6,8 @@ from typing import Final
 from verifiers.grading.notation.number_words import digits_for_words
 
 _CLOCK: Final = re.compile(
-    r"(?:at )?(\d{1,2})(?: ?[:.] ?(?P<minutes>\d{2}))?(?: ?o'clock)? ?(?:\\text\{)? ?([ap])\.? ?m\.?\}?(?: today| tomorrow)?",
+    r"(?:at )?(\d{1,2})(?: ?[:.] ?(?P<minutes>\d{2}))?(?: ?o'clock)? ?"
+    r"(?:\\text\{)? ?([ap])\.? ?m\.?\}?(?: today| tomorrow)?",
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
@@ -23,7 +24,8 @@ _MONTH: Final = "|".join(rf"{short}(?:{name[3:]}|t?\.?)" for short, name in _MON
 _DAY: Final = r"0?[1-9]|[12]\d|3[01]"
 _DATE: Final = re.compile(
     r"(?:on )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? )?(?:the )?"
-    rf"(?:(?P<day>{_DAY})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})|(?P<first>{_MONTH}) (?:the )?(?P<other>{_DAY})(?:st|nd|rd|th)?)"
+    rf"(?:(?P<day>{_DAY})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})"
+    rf"|(?P<first>{_MONTH}) (?:the )?(?P<other>{_DAY})(?:st|nd|rd|th)?)"
     r"(?:,? ?(?P<year>\d{4}))?",
     re.IGNORECASE,
 )
