@@ -12,15 +12,12 @@ _CLOCK: Final = re.compile(
 )
 _PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
 _SAID: Final = re.compile(r"(?:at )?(\d{1,2}) ?o'clock")
-_PAST: Final = re.compile(r"(?:at )?(half|(?:a )?quarter) (past|to) (\w+)", re.IGNORECASE)
+_PAST: Final = re.compile(r"(?:at )?(half|(?:a )?quarter) (past|to) (\w+)")
 _NAMED: Final = re.compile(r"(?:at |12 |around |about )?(noon|midnight)", re.IGNORECASE)
-_MONTHS: Final = {
-    name[:3]: name
-    for name in re.findall(
-        r"\w+", "January February March April May June July August September October November December"
-    )
-}
-_MONTH: Final = "|".join(rf"{short}(?:{name[3:]}|t?\.?)" for short, name in _MONTHS.items())
+_MONTHS: Final = re.findall(
+    r"\w+", "January February March April May June July August September October November December"
+)
+_MONTH: Final = "|".join(rf"{name[:3]}(?:{name[3:]}|t?\.?)" for name in _MONTHS)
 _DAY: Final = r"0?[1-9]|[12]\d|3[01]"
 _DATE: Final = re.compile(
     r"(?:on )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,? )?(?:the )?"
@@ -45,10 +42,8 @@ def clock(text: str) -> str | None:
         return f"{int(match[1])}:{match[2]}"
     if match := _SAID.fullmatch(text):
         return f"{int(match[1])}:00"
-    if (match := _PAST.fullmatch(text)) and (hour := digits_for_words(match[3].lower())).isdecimal():
-        minutes = 60 * int(hour) + (30 if match[1].lower() == "half" else 15) * (
-            1 if match[2].lower() == "past" else -1
-        )
+    if (match := _PAST.fullmatch(text)) and (named := digits_for_words(match[3].lower())).isdecimal():
+        minutes = 60 * int(named) + (30 if match[1] == "half" else 15) * (1 if match[2] == "past" else -1)
         return f"{minutes // 60}:{minutes % 60:02}"
     match = _CLOCK.fullmatch(text)
     if not match or not 1 <= int(match[1]) <= 12 or int(match[2] or 0) > 59:
@@ -75,6 +70,7 @@ def date(text: str) -> str | None:
     ('January 5', 'January 5, 2024', 'May 5', None, None)
     """
     if match := _DATE.fullmatch(text):
-        day, month = match["day"] or match["other"], (match["month"] or match["first"])[:3].title()
-        return f"{_MONTHS[month]} {int(day)}" + (f", {match['year']}" if match["year"] else "")
+        day, short = match["day"] or match["other"], (match["month"] or match["first"])[:3].title()
+        month = next(name for name in _MONTHS if name.startswith(short))
+        return f"{month} {int(day)}" + (f", {match['year']}" if match["year"] else "")
     return None

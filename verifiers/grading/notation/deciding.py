@@ -191,7 +191,7 @@ def _as_angles(two: _Two) -> Settled | None:
 
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
-    left, right = shape(two.plain[0]), shape(two.plain[1])
+    left, right = (None if number(text) else shape(text) for text in two.plain)  # 1,000 is no list
     if left and left.has_order:
         right = right or vector(two.plain[1])
     elif right and right.has_order:
@@ -217,16 +217,12 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
-    if told := _TOLD.fullmatch(text):
-        return decide(told[1], plain)
-    if measured := _MEASURED.fullmatch(text):
-        return decide(measured[1], plain)
+    if dressed := (_TOLD.fullmatch(text) or _MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
+        return decide(dressed[1], plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
     if chosen := _COMBINATIONS.fullmatch(text):
         return decide(str(comb(int(chosen[1]), int(chosen[2]))), plain)
-    if congruent := _CONGRUENT.fullmatch(text):
-        return decide(congruent[1], plain)
     parts = _BETWEEN.split(text)
     if all(number(part) for part in parts) and len({canonical(part) for part in parts}) > 1:
         return False

@@ -9,7 +9,7 @@ from typing import Final
 from verifiers.grading.notation.choices import choice
 from verifiers.grading.notation.clock import clock, date
 from verifiers.grading.notation.intervals import as_intervals, named_set
-from verifiers.grading.notation.number_words import SCALES
+from verifiers.grading.notation.number_words import SCALES, SMALL
 from verifiers.grading.notation.prose import bare
 from verifiers.grading.notation.spelling import spell
 from verifiers.grading.notation.units import LETTERS, is_unit, without_counter, without_currency, without_unit
@@ -52,19 +52,6 @@ _IN_BASE = re.compile(
     r"([+-]?)\(?([0-9A-Z]+)\)?(?: ?,? ?(?:in |\\text\{ ?)*base[ -]?\}? ?|_\{?(?:\\text\{)?\(?)(\d\d?|[a-z]+)[)}]*",
     re.ASCII,
 )
-_BASES: Final = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "sixteen": 16,
-}
 _PLAIN = re.compile(r"[\d\s.,$%+/-]*", re.ASCII)
 
 
@@ -231,7 +218,7 @@ def _decimal(text: str) -> Fraction:
 
 def _in_base(text: str) -> Number | None:
     match = _IN_BASE.fullmatch(text)
-    base = int(_BASES.get(match[3], match[3] if match[3].isdigit() else 0)) if match else 0
+    base = int(SMALL.get(match[3], match[3] if match[3].isdigit() else 0)) if match else 0
     if not match or not 2 <= base <= 36 or not match[2][0].isdigit():
         return None
     try:

@@ -53,26 +53,7 @@ def _unaligned(text: str) -> str:
     return _ALIGNMENT.sub(line, text) if "\\begin" in text else text
 
 
-_FRACTIONS: Final = {
-    "½": (1, 2),
-    "⅓": (1, 3),
-    "⅔": (2, 3),
-    "¼": (1, 4),
-    "¾": (3, 4),
-    "⅕": (1, 5),
-    "⅖": (2, 5),
-    "⅗": (3, 5),
-    "⅘": (4, 5),
-    "⅙": (1, 6),
-    "⅚": (5, 6),
-    "⅐": (1, 7),
-    "⅛": (1, 8),
-    "⅜": (3, 8),
-    "⅝": (5, 8),
-    "⅞": (7, 8),
-    "⅑": (1, 9),
-    "⅒": (1, 10),
-}
+_FRACTIONS: Final = {sign: unicodedata.normalize("NFKC", sign).split("⁄") for sign in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _GREEK: Final = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
 _GREEK_REST: Final = "sigma tau upsilon phi chi psi omega"
 _NAMES: Final = {

@@ -55,16 +55,7 @@ _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\
 _EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
 _COUNTED: Final = re.compile(rf"(.*\d) ?([{_EAST}]+)")
 _LED: Final = re.compile(r"(?:答案|是|为|有|共|一共|总共|约|大约|等于|答え|は|：|:| )+(?=[-\d\\])")
-_EAST_TIMES: Final = {
-    "百": 10**2,
-    "千": 10**3,
-    "万": 10**4,
-    "萬": 10**4,
-    "亿": 10**8,
-    "億": 10**8,
-    "만": 10**4,
-    "억": 10**8,
-}
+_EAST_TIMES: Final = {mark: 10**power for mark, power in zip("百千万萬亿億만억", (2, 3, 4, 4, 8, 8, 4, 8), strict=True)}
 _EAST_CHANGES: Final = frozenset("分半倍折成多余几和或负不第点时月日号年十割負")
 
 # After a number these are mathematics, or change its value: "5 or 6", "2 pi", "3 score"; or deny it: "7 is wrong".

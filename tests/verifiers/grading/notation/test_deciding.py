@@ -88,6 +88,8 @@ def test_harmless_decoration_changes_nothing(answer: str, decorations: list[str]
             continue
         if decoration == r"\left(%s\right)" and answer != "B":
             continue
+        if "boxed" in decoration and "boxed" in answer:
+            continue
         answer = decoration % answer
     assert decide(answer, plain) is True
 
