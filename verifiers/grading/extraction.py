@@ -56,7 +56,7 @@ _ROW = re.compile(
 )
 _ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
 _LISTED = re.compile(
-    rf"^[#*_ \t]*(?:the )?(?:solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
+    rf"^[#*_ \t]*(?:the )?(?:answers|solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
     re.IGNORECASE | re.MULTILINE,
 )
 _BULLET = re.compile(r"\n[-•] ")

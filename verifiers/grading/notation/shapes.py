@@ -96,7 +96,8 @@ def compare(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) ->
 
     A set is no point, and no interval. A list without brackets equals a set in any order, and a point in its own.
     """
-    if left.is_set != right.is_set and any(part.startswith("\\{") for part in (*left.parts, *right.parts)):
+    sets = [sum(part.startswith("\\{") for part in side.parts) for side in (left, right)]
+    if any(sets) and (left.is_set or right.is_set) and (left.is_set != right.is_set or sets[0] != sets[1]):
         return None if left.has_order or right.has_order else False  # {1}, {2} and {1, 2}
     if left.is_set != right.is_set and not (left.is_list or right.is_list):
         return None if "[" in (left.opening, right.opening) and len(left.parts) > 2 else False
