@@ -24,25 +24,40 @@ _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{
 _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter)|\bfinal result"
     r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
-    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?|\s*\*{0,2}\s*[:：]|\s+[-–—](?=\s))[\s*_]*"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
+    r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
-    r"|(?:故选|应选|故選|應選)(?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J])"
-    r"|\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź)(?: là| هو)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
-    r"|^(?:[\W_]*final (?:answer|result)[^\w\n]*|[#*_ \t]*answer[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
+    r"(?:(?:选项|選項)(?=[A-J]))?"
+    r"|[选選](?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J]\b)"
+    r"|(?:\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź|jibu)|উত্তর|సమాధానం|คำตอบ)"
+    r"(?: là| هو| ni| হল|คือ)?\s*[:：]?\s+(?=[$\\(]*[-\d])"
+    r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*answers?[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
-_SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？]|,?\s(?:because|since|which)\b")
+_SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|,?\s(?:because|since|which)\b")
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
 _OPTION = re.compile(r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)))([A-J])\b")
-_LONE_OPTION = re.compile(r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$")
+_LONE_OPTION = re.compile(
+    r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
+    r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-J][.)] [^\n]{1,150})$"  # with its text, in bold or alone
+)
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
-    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\^?\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+)
+# Solutions one below the other.
+_ROW = re.compile(
+    r"(?:[-•*]|\d\.)[ \t]+(?:\$|\\\()?((?:[A-Za-z]\w?[ \t]*=|[(\[]|-?\d)[^\n$]*?)(?:\$|\\\))?[.,;]?[ \t]*(?:\n|$)"
+)
+_ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
+_LISTED = re.compile(
+    rf"^[#*_ \t]*(?:the )?(?:answers|solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
 )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
@@ -148,8 +163,12 @@ def after_answer_is(text: str) -> str | None:
     It is read in English and in the words of eight other languages.
     """
     text = text[-LONGEST:]
+    if listed := _LISTED.search(text, max(0, len(text) - 500)):
+        return ", ".join(_ROW.findall(listed["rows"]))
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
+        if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):
+            return ", ".join(_ROW.findall(rows[0]))
         if bullet := _BULLET.match(text, start - 1):
             start = bullet.end()
         while lead := _LEAD.match(text, start):
@@ -171,13 +190,14 @@ def first_stated(text: str) -> int | None:
 
 
 def lone_option(text: str) -> str | None:
-    r"""The letter that is all that the last line says.
+    r"""The letter that is all that the last line says; with its text where the line is bold or the only one.
 
-    >>> lone_option("40 is right.\n\n**(C)**"), lone_option("So it is C")
-    ('C', None)
+    >>> lone_option("40 is right.\n\n**(C)**"), lone_option("B. 40"), lone_option("So it is C")
+    ('C', 'B. 40', None)
     """
-    found = _LONE_OPTION.search(text[-LONGEST:].rstrip()[-40:])
-    return found and (found[1] or found[2])
+    text = text[-LONGEST:].strip()
+    found = _LONE_OPTION.search(text, max(0, len(text) - 160))
+    return found and next(filter(None, found.groups()))
 
 
 def last_option(text: str) -> str | None:

@@ -27,6 +27,8 @@ _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,;(\[])(?<!\\\{)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)(?![\d,;)\]]|\.\d|\\\})", re.ASCII
 )
+# Nobody writes 1.5 as 1.500.
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d\d0(?![\d.]|,\d)", re.ASCII)
 _WORDS = re.compile(r"[^\W\d_]+")
 _SAMPLE: Final = 4_000  # characters
 _COMMA_LANGUAGES: Final = frozenset(
@@ -89,6 +91,7 @@ def _has_decimal_commas(text: str) -> bool:
 
 
 def _with_points(text: str) -> str:
+    text = _THOUSANDS.sub(lambda number: number[0].replace(".", ""), text)
     return _DECIMAL_COMMA.sub(lambda number: f"{number[1].replace('.', '')}.{number[2]}", text)
 
 

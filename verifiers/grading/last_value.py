@@ -27,6 +27,12 @@ _FORMULA = re.compile(
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
 _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
+# The minimum is -4 at x = 2. But "f is 0 when x = 3" may tell of x.
+_AT_A_POINT = re.compile(
+    r"(\b(?:(?:min|max)(?:imum)?|value|least|greatest|largest|smallest)\b[^.\n]{0,80}? "
+    r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
+    r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
+)
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
@@ -36,7 +42,10 @@ _SPACED = re.compile(r"(?<=[\w)}])(?<![A-Za-z]{2}) ([×·*+±/-]) (?=[\w(√\\])
 _OPERATORS = re.compile(r"[\^√π²³×·*+±_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|[A-Za-z)]-\d|\d:\d")
 _AND = re.compile(r"\b(?:and|or)\b")
 # Two numbers in words, of which the last is but one.
-_BOTH = re.compile(r"(?<![\w.,])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $")
+_BOTH = re.compile(
+    r"(?<![\w.,/])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $"
+    r"|(?<!\w)([A-Za-z])\w? ?= ?-?\d[\d./]*(?:,| (?:and|or)) \1\w? ?= ?$"
+)
 _ONE_TUPLE = r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]"
 _TUPLE = re.compile(rf"{_ONE_TUPLE}(?:,? (?:and |or )?{_ONE_TUPLE}){{0,5}}")
 
@@ -75,6 +84,7 @@ def last_value(text: str) -> str | None:
     """
     whole = text[-LONGEST:]
     text = CITATION.sub("", whole)
+    text = text[:-300] + _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)

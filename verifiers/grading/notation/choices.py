@@ -17,7 +17,7 @@ _NAMED: Final = re.compile(
 )
 _IS_RIGHT: Final = re.compile(r"\(?([A-J])\)? is (?:correct|right|the (?:correct |right )?(?:answer|option|choice))")
 _EXPLAINED: Final = re.compile(r"([A-J]) ?\(([^()\\]*[A-Za-z]{4}[^()\\]*)\)")
-_SEVERAL: Final = re.compile(r"\(?[A-J]\)?(?:(?:, ?(?:and )?| and )?\(?[A-J]\)?)+")
+_SEVERAL: Final = re.compile(r"(?:both )?\(?[A-J]\)?(?:(?:, ?(?:and )?| and | ?[;&/] ?)?\(?[A-J]\)?)+")
 _LETTER: Final = re.compile(r"\(?([A-Za-z])\)?")
 _OTHER: Final = re.compile(r"(?:^|[ ,;(])[A-Ja-j](?:\)|[.:](?= |$))")
 
@@ -67,13 +67,16 @@ def letter(text: str) -> str | None:
 
 
 def letters(text: str) -> frozenset[str] | None:
-    """The letters of an answer that is several choices, with something between them or not.
+    """The letters of an answer that is several choices; more than two with nothing between them stand in order.
 
-    >>> sorted(letters("A, C") or ()), letters("A, C") == letters("CA"), letters("AA"), letters("x")
-    (['A', 'C'], True, None, None)
+    >>> sorted(letters("A, C") or ()), letters("A, C") == letters("CA"), letters("C, A, B") == letters("ABC")
+    (['A', 'C'], True, True)
+    >>> letters("AA"), letters("CBA"), letters("x")
+    (None, None, None)
     """
     found = re.findall("[A-J]", text) if len(text) < 60 and _SEVERAL.fullmatch(text) else []
-    return frozenset(found) if 1 < len(found) == len(set(found)) else None
+    named = len(found) > 2 and "".join(found) == text and found != sorted(found)  # a triangle CBA
+    return frozenset(found) if 1 < len(found) == len(set(found)) and not named else None
 
 
 def same_letter(answer: str, gold: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from verifiers.grading.notation.arithmetic import differ
 from verifiers.grading.notation.choices import Choice, choice, letter, letters, same_letter
-from verifiers.grading.notation.clock import clock, hour, names_its_half
+from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
 from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
 
@@ -21,15 +21,28 @@ _FUNCTION = re.compile(
     r"(?!\w{15})\w*(?:arc|asin|acos|atan|ceil|choose|cosh|exp|floor|frac|gamma|half|inf|log|percent|root|sinh|sqrt|tanh)"
 )
 _BETWEEN = re.compile(r"[,;] ?| ?(?<![A-Za-z])(?:and|or)(?![A-Za-z]) ?")
+# What letters may spell but not multiply: "east", "Amy", "NaCl".
+_WORD = re.compile(r"(?!.* (?:and|or) )(?:[A-Za-z]{4,}|[A-Z][A-Za-z]*[a-z][A-Za-z]*)(?: [A-Za-z]+)*")
+_RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|approx|equiv)(?![a-z])")
+# One side of an equation in one unknown, but for the names of values: x, f(2), x_1, |z|.
+_UNSOLVED = re.compile(
+    r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])"
+    r"|[a-z](?![a-z'(]|\^\{-1\}\())+"
+)
+_LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
-_NAMED = r"(?:[A-Za-z]{1,3}'*(?:_\{?\w+\}?)?(?:\([A-Za-z0-9, ]*\))?"
+_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([^()=]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
+_TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
+# A capital behind a number is a unit where a number stands beside it (10 L); a small letter may be a variable (3 m).
+_MEASURED = re.compile(r"(.*\d) [LNJWVKCFAMT]")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
 # Beside a number this is no point.
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
+_ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
@@ -69,7 +82,7 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
     two = _Two((a, b), plain, depth)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
-    for rule in (_as_choices, _as_names, _as_times, _as_ratios, _as_parts):
+    for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -102,9 +115,9 @@ def _equal_numbers(left: Number, right: Number) -> bool:
 
 def _as_choices(two: _Two) -> Settled | None:
     """The verdict where one of the two is a letter, or names a choice with its text."""
-    separated = "," in "".join(two.plain).replace(" and ", ",")
-    if separated and not any(map(POINTS.fullmatch, two.plain)) and (several := letters(two.plain[0])):
-        return several == letters(two.plain[1])  # but ABC may be a triangle
+    separated = re.search("[,;&/]| and ", "".join(two.plain))
+    if separated and (several := letters(two.plain[0])):  # ABC and CBA may be triangles
+        return several == letters(two.plain[1])
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
         return same_letter(one, other)
@@ -130,13 +143,27 @@ def _as_names(two: _Two) -> bool | None:
     a, b = two.forms
     if a.lower() == b.lower() and (POINTS.fullmatch(a) or POINTS.fullmatch(b)):
         return True
-    return False if POINTS.fullmatch(a) and POINTS.fullmatch(b) else None
+    for name in (POINTS, _WORD):
+        if name.fullmatch(two.plain[0]) and name.fullmatch(two.plain[1]):
+            return False
+    return None
+
+
+def _as_equations(two: _Two) -> bool | None:
+    """The verdict where one is an equation that is still to be solved: 2x = 6 says of no value that it is 6."""
+    for one, other in (two.plain, two.plain[::-1]):
+        left, sign, right = one.partition("=")
+        if sign and not _RELATION.search(right + other) and _UNSOLVED.fullmatch(left):
+            unknown = set(_LETTERS.findall(left)) - {"e", "i"}
+            if len(unknown) == 1 and left not in unknown and unknown.isdisjoint(_LETTERS.findall(right)):
+                return False
+    return None
 
 
 def _as_times(two: _Two) -> bool | None:
     """The verdict where one says which half of the day it means: "7 am" is the number 7, and is not "7 pm"."""
     for one, other in (two.plain, two.plain[::-1]):
-        if names_its_half(one):
+        if is_no_ratio(one):
             if clock(other):
                 return clock(one) == clock(other)
             value = number(other)
@@ -154,18 +181,26 @@ def _as_ratios(two: _Two) -> bool | None:
     return len(left) == len(right) and all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
 
 
+def _as_angles(two: _Two) -> Settled | None:
+    """The verdict where one counts degrees and the other multiples of pi."""
+    for one, other in (two.plain, two.plain[::-1]):
+        if (angle := _ANGLE.fullmatch(one)) and "\\pi" in other and "\\circ" not in other:
+            return settle(rf"\frac{{{angle[1]}\pi}}{{180}}", other, two.depth + 1)
+    return None
+
+
 def _as_parts(two: _Two) -> Settled | None:
     """The verdict where both have parts: a set, a point, an interval, a list."""
-    left, right = shape(two.plain[0]), shape(two.plain[1])
+    left, right = (None if number(text) else shape(text) for text in two.plain)  # 1,000 is no list
     if left and left.has_order:
         right = right or vector(two.plain[1])
     elif right and right.has_order:
         left = left or vector(two.plain[0])
     if left and right:
         return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
-    for one, other in ((left, two.plain[1]), (right, two.plain[0])):
-        if one and one.has_order and "\\pm" in other:
-            return False  # two numbers, and no point
+    for one, point, other in ((left, *two.plain), (right, *two.plain[::-1])):
+        if one and one.has_order and ("\\pm" in other or (number(other) and not _COMBINATIONS.fullmatch(point))):
+            return False  # one or two numbers, and no point
     return None
 
 
@@ -182,12 +217,12 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
+    if dressed := (_TOLD.fullmatch(text) or _MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
+        return decide(dressed[1], plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
     if chosen := _COMBINATIONS.fullmatch(text):
         return decide(str(comb(int(chosen[1]), int(chosen[2]))), plain)
-    if congruent := _CONGRUENT.fullmatch(text):
-        return decide(congruent[1], plain)
     parts = _BETWEEN.split(text)
     if all(number(part) for part in parts) and len({canonical(part) for part in parts}) > 1:
         return False

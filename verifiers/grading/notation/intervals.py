@@ -11,43 +11,17 @@ _ABOVE: Final = re.compile(rf"([a-z]){_MORE}{_BOUND}")
 _WITHIN: Final = re.compile(rf"{_BOUND}{_LESS}([a-z]){_LESS}{_BOUND}")
 _OR: Final = re.compile(r" (?:or|U) |(?<=[)\]])(?:or|U)(?=[(\[])|\\vee(?![a-z])|\\lor(?![a-z])")
 _INTERVAL: Final = re.compile(r"(?:[a-z] ?\\in ?)?([(\[][^()\[\],]+,[^()\[\],]+[)\]])")
-_NAMES: Final = {
-    **dict.fromkeys(
-        [
-            *("all real numbers", "all reals", "all real", "the real numbers", "real numbers", "any real number"),
-            *(
-                "the set of all real numbers",
-                "the set of real numbers",
-                "every real number",
-                r"\mathbb{R}",
-                r"\mathbb R",
-            ),
-            *(r"\text{all real numbers}", r"\{\mathbb{R}\}"),
-        ],
-        r"(-\infty,\infty)",
-    ),
-    **dict.fromkeys(["all integers", "the integers", "the set of integers", "the set of all integers"], r"\mathbb{Z}"),
-    **dict.fromkeys(
-        [
-            "the empty set",
-            "empty set",
-            "null set",
-            "no solution",
-            "no solutions",
-            "no real solution",
-            "no real solutions",
-            "there is no solution",
-            "there are no solutions",
-            "there are no real solutions",
-            r"\{\}",
-            r"\{ \}",
-            r"\{\emptyset\}",
-        ],
-        r"\emptyset",
-    ),
-    **dict.fromkeys(["dne", "the limit does not exist", "it does not exist"], "does not exist"),
-    **dict.fromkeys(["diverges", "it diverges", "the series diverges", "the integral diverges"], "divergent"),
+_PHRASES: Final = {
+    r"(-\infty,\infty)": "all real numbers, all reals, all real, the real numbers, real numbers, any real number, "
+    r"the set of all real numbers, the set of real numbers, every real number, \mathbb{R}, \mathbb R, "
+    r"\text{all real numbers}, \{\mathbb{R}\}",
+    r"\mathbb{Z}": "all integers, the integers, the set of integers, the set of all integers",
+    r"\emptyset": "the empty set, empty set, null set, no solution, no solutions, no real solution, no real solutions, "
+    r"there is no solution, there are no solutions, there are no real solutions, \{\}, \{ \}, \{\emptyset\}",
+    "does not exist": "dne, the limit does not exist, it does not exist",
+    "divergent": "diverges, it diverges, the series diverges, the integral diverges",
 }
+_NAMES: Final = {phrase: name for name, phrases in _PHRASES.items() for phrase in phrases.split(", ")}
 # {x : x > 2}, and ]2,3[ as the French write (2,3)
 _BUILDER: Final = re.compile(r"\\\{ ?([a-z])(?: ?\\in ?\\mathbb\{R\})? ?(?:\||\\mid(?![a-z])|:) ?(.*)\\\}")
 _TURNED: Final = re.compile(r"([\[\]])([^\[\](),;]+)[,;]([^\[\](),;]+)([\[\]])")

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-_SMALL: Final = {
+SMALL: Final = {
     word: value
     for value, word in enumerate(
         re.findall(
@@ -44,7 +44,7 @@ PARTS: Final = {
     **{word + end: value for word, value in (("twentieth", 20), ("hundredth", 100)) for end in ("", "s")},
     **{word + end: value for word, value in (("thousandth", 1000), ("millionth", 10**6)) for end in ("", "s")},
 }
-NUMBER_WORDS: Final = frozenset([*_SMALL, *_TENS, *SCALES, *PARTS])
+NUMBER_WORDS: Final = frozenset([*SMALL, *_TENS, *SCALES, *PARTS])
 
 _WORD: Final = re.compile(r"[\s-]*([A-Za-z]+|\d+(?![\d.,/^]))")
 _LETTERS: Final = re.compile(r"[a-z]+", re.IGNORECASE)
@@ -91,7 +91,7 @@ def _words(text: str) -> list[re.Match[str]]:
 
 def _mixed(words: list[str]) -> tuple[Fraction, int] | None:
     """A number in words and how many words it takes: a whole number, a fraction, or both."""
-    if words and words[0] in ("a", "an") and len(words) > 1 and words[1] in NUMBER_WORDS and words[1] not in _SMALL:
+    if words and words[0] in ("a", "an") and len(words) > 1 and words[1] in NUMBER_WORDS and words[1] not in SMALL:
         return _mixed(["one", *words[1:]])
     if words and words[0] == "half":
         return Fraction(1, 2), 1
@@ -110,8 +110,8 @@ def _mixed(words: list[str]) -> tuple[Fraction, int] | None:
             return whole + Fraction(top, PARTS[after[taken]]), used + len(between) + taken + 1
     if used + 1 < len(words) and words[used] == "point" and in_words:
         decimals = ""
-        while used + 1 + len(decimals) < len(words) and words[used + 1 + len(decimals)] in list(_SMALL)[:10]:
-            decimals += str(_SMALL[words[used + 1 + len(decimals)]])
+        while used + 1 + len(decimals) < len(words) and words[used + 1 + len(decimals)] in list(SMALL)[:10]:
+            decimals += str(SMALL[words[used + 1 + len(decimals)]])
         return (whole + Fraction(int(decimals), 10 ** len(decimals)), used + 1 + len(decimals)) if decimals else None
     return (Fraction(whole), used) if in_words else None
 
@@ -127,11 +127,11 @@ def _whole(words: list[str]) -> tuple[int, int]:
             and (group or total)
             and group % 100 == 0
             and at + 1 < len(words)
-            and words[at + 1] in {**_SMALL, **_TENS}
+            and words[at + 1] in {**SMALL, **_TENS}
         ):
             continue
-        if word in _SMALL and (group % 100 == 0 or (group % 10 == 0 and 0 < _SMALL[word] < 10 and group % 100 >= 20)):
-            group += _SMALL[word]
+        if word in SMALL and (group % 100 == 0 or (group % 10 == 0 and 0 < SMALL[word] < 10 and group % 100 >= 20)):
+            group += SMALL[word]
         elif word in _TENS and group % 100 == 0:
             group += _TENS[word]
         elif word == "hundred" and 0 < group < 100:

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Final
 
 from verifiers.grading.notation.choices import choice
-from verifiers.grading.notation.clock import clock
+from verifiers.grading.notation.clock import clock, date
 from verifiers.grading.notation.intervals import as_intervals, named_set
-from verifiers.grading.notation.number_words import SCALES
+from verifiers.grading.notation.number_words import SCALES, SMALL
 from verifiers.grading.notation.prose import bare
 from verifiers.grading.notation.spelling import spell
 from verifiers.grading.notation.units import LETTERS, is_unit, without_counter, without_currency, without_unit
@@ -36,7 +36,9 @@ _WORD_UNIT = re.compile(
 )
 # 12 (twelve) apples, 5/2 (or 2.5): the same number again
 _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
-_WRAPPED = re.compile(r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{([^{}]*)\}")
+_WRAPPED = re.compile(
+    r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+)
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
 _WORDS = re.compile(r"[Nn][Oo]|[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 
@@ -50,19 +52,6 @@ _IN_BASE = re.compile(
     r"([+-]?)\(?([0-9A-Z]+)\)?(?: ?,? ?(?:in |\\text\{ ?)*base[ -]?\}? ?|_\{?(?:\\text\{)?\(?)(\d\d?|[a-z]+)[)}]*",
     re.ASCII,
 )
-_BASES: Final = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "sixteen": 16,
-}
 _PLAIN = re.compile(r"[\d\s.,$%+/-]*", re.ASCII)
 
 
@@ -108,7 +97,7 @@ def clean(answer: str) -> str:
             break
         if (whole := _WRAPPED.fullmatch(text)) and whole[1].strip():
             text = whole[1]
-        elif clock(text):
+        elif clock(text) or date(text):
             break
         elif (unit := _TEXT_UNIT.fullmatch(text)) and is_unit(unit[2], short=True) and re.search(r"\d", unit[1]):
             text = unit[1]
@@ -132,6 +121,7 @@ _REWRITES: Final = tuple(
         (r"\s+", " "),
         (r" ?([+\-=/<>^_(){}\[\]]) ?", r"\1"),
         (r" ?,(?=[^\d ]) ?|, ", ", "),
+        (r"^\((\d{1,3}(?:,0\d\d)+)\)$", r"\1"),  # no coordinate begins with a 0
     )
 )
 
@@ -151,7 +141,7 @@ def number(answer: str) -> Number | None:
     No string makes it slow: at most 1,000 characters are looked at, and exponents have three digits.
     """
     text = clean(answer)
-    if not text or len(text) > _LONGEST_NUMBER:
+    if not text or len(text) > _LONGEST_NUMBER or date(text):
         return None
     if _PLAIN.fullmatch(text) and "%" not in text:
         return None if (value := _value(without_currency(text.strip()))) is None else Number(value)
@@ -171,7 +161,7 @@ def number(answer: str) -> Number | None:
         text = text[: degrees.start()]
     elif (part := _PERCENT_OF.fullmatch(text)) and is_unit(part[2]):
         text, percent = part[1], part
-    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(text)).strip()
+    text = re.sub(r" ?\\text\{([^{}]*)\}", r" \1", without_unit(without_currency(text))).strip()
     text, times = without_counter(text.removesuffix(" o'clock"))
     text = _ORDINAL.sub("", without_currency(without_unit(text)))
     factor *= times
@@ -228,7 +218,7 @@ def _decimal(text: str) -> Fraction:
 
 def _in_base(text: str) -> Number | None:
     match = _IN_BASE.fullmatch(text)
-    base = int(_BASES.get(match[3], match[3] if match[3].isdigit() else 0)) if match else 0
+    base = int(SMALL.get(match[3], match[3] if match[3].isdigit() else 0)) if match else 0
     if not match or not 2 <= base <= 36 or not match[2][0].isdigit():
         return None
     try:
@@ -260,7 +250,7 @@ def _canonical(answer: str) -> str:
     text = clean(answer)
     if found := number(text):
         return str(found.value) if found.base is None else f"{found.digits}_{{{found.base}}}"
-    if at := clock(text):
+    if at := clock(text) or date(text):
         return at
     if (chosen := choice(text)) and not chosen.text:
         return chosen.letter

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import is_unit
+from verifiers.grading.notation.units import is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -63,6 +63,11 @@ _AFTERTHOUGHT: Final = re.compile(
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
+_BY_CASES: Final = r"(?:at|when|where|if|for|or)"
+_AT_A_POINT: Final = re.compile(
+    rf"((?:(?! {_BY_CASES} ).)*?[\w)}}%$]),? (?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) "
+    rf"[A-Za-z] ?=(?:(?! {_BY_CASES} )[^,;])*"
+)
 _CHANGES: Final = frozenset(
     re.findall(
         r"\w+",
@@ -96,7 +101,7 @@ def bare(text: str) -> str:
         text = remark[1].strip()
     if said := _YES_OR_NO.match(text):
         return said[1]
-    if (after := _AFTERTHOUGHT.fullmatch(text)) and _has_value(after[1]):
+    if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
         return bare(after[1].strip())
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
@@ -111,6 +116,8 @@ def bare(text: str) -> str:
             return bare(rest)
     if "\\" in text and (counted := _COUNTED.fullmatch(text)) and is_unit(counted[2]):
         return counted[1]
+    if "\\" in text and (measured := without_unit(text)) != text:
+        return measured
     return digits_for_words(text)
 
 

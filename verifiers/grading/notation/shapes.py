@@ -53,6 +53,8 @@ def shape(text: str) -> Shape | None:
             inner = text[len(opening) : len(text) - len(closing)]
             if (parts := _split(inner)) and len(parts) > 1:
                 return Shape(opening, closing, parts)
+            if parts and opening == "\\{":
+                return shape(inner)  # the set of one point
     parts = _split(_AND.sub(",", text))
     return Shape("", "", parts) if parts and len(parts) > 1 else None
 
@@ -94,6 +96,9 @@ def compare(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) ->
 
     A set is no point, and no interval. A list without brackets equals a set in any order, and a point in its own.
     """
+    sets = [sum(part.startswith("\\{") for part in side.parts) for side in (left, right)]
+    if any(sets) and (left.is_set or right.is_set) and (left.is_set != right.is_set or sets[0] != sets[1]):
+        return None if left.has_order or right.has_order else False  # {1}, {2} and {1, 2}
     if left.is_set != right.is_set and not (left.is_list or right.is_list):
         return None if "[" in (left.opening, right.opening) and len(left.parts) > 2 else False
     if left.has_order or right.has_order:
@@ -116,13 +121,22 @@ def _in_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) 
     if len(left.parts) != len(right.parts):
         return None if any("\\pm" in part for part in (*left.parts, *right.parts)) else False
     open_pairs: list[Pair] = []
-    for pair in zip(left.parts, right.parts, strict=True):
+    for pair in zip(_by_name(left), _by_name(right), strict=True):
         settled = settle(*pair)
         if settled is False:
             return False
         if settled is not True:
             open_pairs += settled
     return open_pairs or True
+
+
+def _by_name(shape: Shape) -> tuple[str, ...]:
+    """The parts as they stand; of a list "y = 4, x = 3" in the order of the alphabet, as a point has them."""
+    names = [part[0] for part in shape.parts if re.match(r"[A-Za-z] ?=", part)]
+    run = shape.is_list and len(names) == len(shape.parts) and len(set(names)) == len(names)
+    if not run or ord(max(names)) - ord(min(names)) >= len(names):  # m and b, or h and k, have an order of their own
+        return shape.parts
+    return tuple(sorted(shape.parts))
 
 
 def _in_any_order(left: Shape, right: Shape, settle: Callable[[str, str], Settled]) -> bool | None:

@@ -1,6 +1,7 @@
 """One spelling for what people and models write in many: Unicode, HTML and LaTeX variants become plain LaTeX."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
@@ -36,8 +37,8 @@ def _rewrite(text: str, table: _Table) -> str:
     return text
 
 
-_ALIGNED: Final = r"(?:align(?:ed|at)?|gather(?:ed)?|equation|split|multline|cases)\*?"
-_ALIGNMENT: Final = re.compile(rf"\\begin ?\{{({_ALIGNED})\}}(.*?)\\end ?\{{\1\}}", re.DOTALL)
+_ALIGNED: Final = r"(?:align(?:ed|at)?|gather(?:ed)?|equation|split|multline|cases|array(?=\}\{[lcr]\}))\*?"
+_ALIGNMENT: Final = re.compile(rf"\\begin ?\{{({_ALIGNED})\}}(?:\{{[lcr]\}})?(.*?)\\end ?\{{\1\}}", re.DOTALL)
 
 
 def _unaligned(text: str) -> str:
@@ -52,26 +53,7 @@ def _unaligned(text: str) -> str:
     return _ALIGNMENT.sub(line, text) if "\\begin" in text else text
 
 
-_FRACTIONS: Final = {
-    "½": (1, 2),
-    "⅓": (1, 3),
-    "⅔": (2, 3),
-    "¼": (1, 4),
-    "¾": (3, 4),
-    "⅕": (1, 5),
-    "⅖": (2, 5),
-    "⅗": (3, 5),
-    "⅘": (4, 5),
-    "⅙": (1, 6),
-    "⅚": (5, 6),
-    "⅐": (1, 7),
-    "⅛": (1, 8),
-    "⅜": (3, 8),
-    "⅝": (5, 8),
-    "⅞": (7, 8),
-    "⅑": (1, 9),
-    "⅒": (1, 10),
-}
+_FRACTIONS: Final = {sign: unicodedata.normalize("NFKC", sign).split("⁄") for sign in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _GREEK: Final = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho"
 _GREEK_REST: Final = "sigma tau upsilon phi chi psi omega"
 _NAMES: Final = {
@@ -87,6 +69,7 @@ _NAMES: Final = {
     "·": "cdot",
     "⋅": "cdot",
     "∙": "cdot",
+    "∘": "circ",
     "÷": "div",
     "±": "pm",
     "∓": "mp",
@@ -111,9 +94,14 @@ _NAMES: Final = {
     **dict(zip("αβγδεζηθικλμνξοπρ", _GREEK.split(), strict=True)),
     **dict(zip("στυφχψω", _GREEK_REST.split(), strict=True)),
 }
+# 0 to 9 of other scripts, one character each.
+_DIGITS: Final = [code for code in range(0x660, 0xABFA) if unicodedata.decimal(chr(code), None) is not None]
 # What is another form of one character; full-width forms are ASCII, shifted.
 _FORMS: Final = {
     **{chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)},
+    **{chr(code): str(unicodedata.decimal(chr(code))) for code in _DIGITS},
+    "٫": ".",
+    "٬": ",",
     **dict.fromkeys("−–—‐‑‒―﹣－➖", "-"),
     **dict.fromkeys("\u00a0\u202f", " "),
 }
@@ -198,11 +186,17 @@ _LATEX: Final = _table(
         ("real", r"\\mathbf\{R\}|\\real(?:s)?(?![a-zA-Z])", r"\\mathbb{R}"),
         ("mathbb", r"\\mathbb ([A-Z])", r"\\mathbb{\1}"),
         ("circ", r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-zA-Z]) ?)", r"^\\circ "),
+        ("circ", r"(?<=\d) ?\\circ(?![a-zA-Z]) ?", r"^\\circ "),
         ("degree", r"\\(?:text)?degrees?(?![a-zA-Z])", r"^\\circ "),
         ("\\circ", r"(?<=\\circ )(?:\\(?:text|mathrm) ?)?\{? ?[CF]\}?(?![A-Za-z])", ""),
         ("\\ast", r"\\ast(?![a-zA-Z])", "*"),
         ("infin", r"\\infin(?![a-zA-Z])", r"\\infty"),
         ("over", r"\{([^{}\\]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        # A fraction's, too.
+        ("frac", r"(\\[dtc]?frac) ?(\\[a-z]+|[A-Za-z])(?=[\\{ \w]) ?", r"\1{\2}"),
+        ("frac", r"(\\[dtc]?frac\{[^{}]*\}) ?(\\[a-z]+|\w)", r"\1{\2}"),
+        ("\\frac", r"\^\\frac(\{[^{}]*\}\{[^{}]*\})", r"^{\\frac\1}"),
+        ("binom", r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}"),
         # A root's sign takes one letter or number where there are no braces.
         ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d+)", r"\\sqrt\1{\2}"),
         ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
@@ -233,11 +227,13 @@ _PLAIN: Final = _table(
         ("**", r"\*\*(?=[\s.,:;)]|$)|(?:^|(?<=\s))\*\*", ""),  # and this is emphasis
         ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
         ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
+        ("^-", r"\^-(\d+|[A-Za-z])(?!\w)", r"^{-\1}"),
         ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
         ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
         ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
         ("...", r", ?\.{3}", r", \\ldots "),
-        ("out of", r"^ *(\d+) out of (?:every )?(\d+)[ .]*$", r"\1/\2"),
+        (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
+        ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
         ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
         # An amount of money: K after a plain number is a letter.
         ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),

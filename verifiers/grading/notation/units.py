@@ -7,7 +7,7 @@ from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
 
 _SYMBOLS: Final = (
     "cm|mm|km|ms|fl oz|dm|nm|kg|mg|ml|mL|cL|dL|kL|lbs?|oz|ft|yds?|in|mi|hrs?|secs?|mins?|mph|kmh|kph|km/?h|mol"
-    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad"
+    "|kJ|kW|kWh|MB|GB|KB|TB|Hz|kHz|MHz|Pa|kPa|atm|cc|sq|gal|rad|[kMG]?eV|[mk]V|mA|dB"
 )
 _WORDS: Final = (
     "miles?|met(?:er|re)s?|kilomet(?:er|re)s?|centimet(?:er|re)s?|feet|foot|inch(?:es)?|yards?|grams?|kilograms?|pounds?"
@@ -23,8 +23,8 @@ _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|
 _ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = re.compile(
-    rf"(.*[\d.}})])(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
-    rf"| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
+    rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
+    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
@@ -44,9 +44,10 @@ _BEHIND: Final = re.compile(
     rf"(?<=[\d.}}]) ?(?:[{_SIGNS}]|\\(?:euros?|texteuro|pounds?|textsterling|yen|rupees?|EUR)(?![A-Za-z])"
     r"|(?:USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|CHF|Rs|zł|kr|Kč|Ft|руб|р)\.?)$"
 )
+_COMMA_COINS: Final = r"(?:€|EUR|[Ee]uros?|R(?![A-Za-z])|reais|zł|kr|Kč|руб)"
 _COMMA_MONEY: Final = re.compile(
-    r"(?=.*(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб))(?:(?:€|EUR) ?)?(-?\d{1,3}(?:\.\d{3})*|-?\d+),(\d{2})"
-    r"(?: ?(?:€|EUR|[Ee]uros?|zł|kr|Kč|руб)\.?)?$"
+    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
+    rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
@@ -54,16 +55,7 @@ _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\
 _EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
 _COUNTED: Final = re.compile(rf"(.*\d) ?([{_EAST}]+)")
 _LED: Final = re.compile(r"(?:答案|是|为|有|共|一共|总共|约|大约|等于|答え|は|：|:| )+(?=[-\d\\])")
-_EAST_TIMES: Final = {
-    "百": 10**2,
-    "千": 10**3,
-    "万": 10**4,
-    "萬": 10**4,
-    "亿": 10**8,
-    "億": 10**8,
-    "만": 10**4,
-    "억": 10**8,
-}
+_EAST_TIMES: Final = {mark: 10**power for mark, power in zip("百千万萬亿億만억", (2, 3, 4, 4, 8, 8, 4, 8), strict=True)}
 _EAST_CHANGES: Final = frozenset("分半倍折成多余几和或负不第点时月日号年十割負")
 
 # After a number these are mathematics, or change its value: "5 or 6", "2 pi", "3 score"; or deny it: "7 is wrong".
@@ -106,6 +98,8 @@ def is_unit(words: str, *, short: bool = False) -> bool:
     if (compared := _COMPARED.fullmatch(words)) and _SUMS.isdisjoint(compared[2].split()):
         words = compared[1].removesuffix("less").removesuffix("fewer") + " " + compared[2]
     names = re.findall(LETTERS + "+", words)
+    if names and names[-1] in ("a", "an", "as"):
+        return False  # a variable, or the beginning of what was counted
     if names and names[0] == "times":
         if len(names) > 1 and names[1] not in _REPEATED:
             return False
@@ -128,7 +122,7 @@ def without_currency(text: str) -> str:
     ('-20', '500', '12.50', '1234.5')
     """
     if money := _COMMA_MONEY.fullmatch(text):
-        return money[1].replace(".", "") + "." + money[2]
+        return money[1].replace(".", "") + "." + (money[2] or "0")
     text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
     return text.replace(".", "").replace(",", ".") if _MANY_DOTS.fullmatch(text) else text
 

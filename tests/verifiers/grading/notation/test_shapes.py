@@ -1,0 +1,50 @@
+"""Answers of several parts."""
+
+import pytest
+
+from verifiers.grading.notation.shapes import compare, shape
+
+
+@pytest.mark.parametrize(
+    ("text", "opening", "parts"),
+    [
+        ("(1, x)", "(", ("1", "x")),
+        (r"\{2,1\}", r"\{", ("2", "1")),
+        (r"\{(1,2)\}", "(", ("1", "2")),
+        ("(x,y)=(1,2)", "(", ("1", "2")),
+        ("3, 4 and 5", "", ("3", "4", "5")),
+        (r"\{1\},\{2\}", "", (r"\{1\}", r"\{2\}")),
+    ],
+)
+def test_a_shape(text: str, opening: str, parts: tuple[str, ...]) -> None:
+    found = shape(text)
+    assert found is not None
+    assert (found.opening, found.parts) == (opening, parts)
+
+
+@pytest.mark.parametrize("text", ["5", "(5)", "f(1,2)+3", "(1,2", r"\{5\}", "1,,2"])
+def test_what_has_one_part_or_none(text: str) -> None:
+    assert shape(text) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ("1,2", "2,1", True),
+        (r"\{1,2\}", "2,1", True),
+        ("(1,2)", "(2,1)", False),
+        ("(1,2)", "2,1", False),
+        ("(1,2]", "(1,2)", False),
+        (r"\{1,2\}", "(1,2)", False),
+        (r"\{1\},\{2\}", r"\{1,2\}", False),
+        ("1,1,2", "1,2", False),
+        (r"\{1,1,2\}", r"\{1,2\}", True),
+        ("x=1,y=2", "(x=1,y=2)", True),
+        ("y=2,x=1", "(x=1,y=2)", True),
+    ],
+)
+def test_parts_are_compared_in_order_where_they_have_one(left: str, right: str, equal: bool) -> None:
+    one, other = shape(left), shape(right)
+    assert one is not None
+    assert other is not None
+    assert compare(one, other, lambda a, b: a == b) is compare(other, one, lambda a, b: a == b) is equal
