@@ -19,6 +19,10 @@ from policies.models.tensors import json_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 
 
+# What a causal model's head is called in transformers' classes: most say the first, GPT-NeoX (Pythia) the second.
+LM_HEADS = ("lm_head.", "embed_out.")
+
+
 def load_pretrained(
     name: str | Path,
     *,
