@@ -1,12 +1,14 @@
 """What of a run has failed: when it is too much to be kept, and how that alone is done again."""
 
 import math
+import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.files.rows import SampleRow, ScoreRow, SolutionRow, TreeRow, by_problem, to_row
 from bench.files.run_folder import RunFolder
 from policies.policy import Extended, Policy, Sampling, Until
+from search import Fate, SearchResult
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.files import Row
@@ -37,7 +39,7 @@ class UnitRows:
             return [row for p in problems for row in (now if p.id in new.problems else before).get(p.id, [])]
 
         record = {**self.record, **new.record}
-        for key in ("spend", "kept", "classes"):  # these have an entry a problem
+        for key in ("spend", "kept", "classes", "failed"):  # these have an entry a problem
             done_before = {name: e for name, e in self.record.get(key, {}).items() if name not in new.problems}
             if entries := done_before | new.record.get(key, {}):
                 record[key] = {p.id: entries[p.id] for p in problems if p.id in entries}
@@ -76,17 +78,32 @@ def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
     return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself
 
 
-def check_samples(rows: Sequence[SampleRow], what: str, *, max_failed: float | None) -> None:
-    """Raise EngineStoppedError where all samples failed, or with `max_failed` where a larger share than that did."""
-    _check([row for row in rows if row.stop == "failed"], len(rows), what, max_failed)
+def check_samples(rows: Sequence[SampleRow], what: str, *, unit: int, max_failed: float | None) -> None:
+    """Raise EngineStoppedError where all these samples failed, or with `max_failed` a larger share of a unit's."""
+    _check([(row.problem, row.reason) for row in rows if row.stop == "failed"], len(rows), unit, what, max_failed)
 
 
 def check_scores(
     rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]], what: str, *, max_failed: float | None
 ) -> None:
-    """The same of scores; a sample that failed has none, and is not counted here."""
-    drawn = sum(row.stop != "failed" for pool in pools.values() for row in pool)
-    _check(failed_scores(rows, pools), drawn, what, max_failed)
+    """The same of scores, for the pools of a unit; a sample that failed has none, and is not counted here."""
+    scored = {row.problem for row in rows}
+    alive = [row.problem in scored for pool in pools.values() for row in pool if row.stop != "failed"]
+    bad = [(row.problem, row.reason) for row in failed_scores(rows, pools)]
+    _check(bad, sum(alive), len(alive), what, max_failed)
+
+
+def check_candidates(results: Sequence[SearchResult], what: str, *, unit: int, max_failed: float | None) -> None:
+    """The same of tree searches: where all came to nothing, or a larger share of a unit's candidates failed."""
+    fruitless = [(result.problem.id, result.reason) for result in results if result.reason and not result.pool]
+    bad = [pair for result in results for pair in failed_candidates(result)]
+    _check(fruitless if max_failed is None else bad, len(results), unit, what, max_failed)
+
+
+def failed_candidates(result: SearchResult) -> list[tuple[str, str]]:
+    """The problem and the reason of each candidate that could not be drawn or scored."""
+    nodes = [node for node in result.tree if node.fate is Fate.FAILED]
+    return [(result.problem.id, node.solution.reason or result.reason or "it has no score") for node in nodes]
 
 
 def failed_scores(rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]]) -> list[ScoreRow]:
@@ -99,10 +116,13 @@ def _unscored(row: ScoreRow) -> bool:
     return math.isnan(row.value) and row.reason is not None
 
 
-def _check(bad: Sequence[SampleRow | ScoreRow], of: int, what: str, max_failed: float | None) -> None:
-    if bad and (len(bad) > max_failed * of if max_failed is not None else len(bad) == of):
+def _check(bad: Sequence[tuple[str, str | None]], done: int, unit: int, what: str, max_failed: float | None) -> None:
+    """`bad` are the problems and reasons of those that failed of `done` rows; a unit has more where some are kept."""
+    of = done if max_failed is None else unit
+    if bad and (len(bad) == of if max_failed is None else len(bad) > max_failed * of):
+        problem, reason = bad[0]
         raise EngineStoppedError(
-            f"{what}: {len(bad)} of {of} rows failed, the first with {bad[0].reason!r} (problem {bad[0].problem!r}); "
+            f"{what}: {len(bad)} of {of} rows failed, the first with {reason!r} (problem {problem!r}); "
             "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
             "such rows may count as wrong"
         )
@@ -128,6 +148,7 @@ class FailingRows:
         seeds: Sequence[int],
     ) -> Extended:
         """What the policy replies; of more rows than one what it raises, for the caller to ask for fewer."""
+        started = time.perf_counter()
         try:
             reply = self.policy.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
         except EngineStoppedError:
@@ -136,9 +157,11 @@ class FailingRows:
             if len(seeds) > 1:
                 raise
             return Extended((failed(f"{type(error).__name__}: {error}", prefixes[0].steps),), (Spend(policy_calls=1),))
+        seconds = (time.perf_counter() - started) / len(seeds)
         for problem, solution, spend in zip(problems, reply.solutions, reply.spend, strict=False):
             if solution.stop is not Stop.FAILED:
-                self.spent[problem.id] = self.spent.get(problem.id, ZERO) + spend
+                timed = replace(spend, policy_seconds=seconds)  # shared evenly, as the driver does
+                self.spent[problem.id] = self.spent.get(problem.id, ZERO) + timed
         return reply
 
     def remembering(self) -> "FailingRows":
