@@ -63,7 +63,8 @@ def run(
 
     A sample that cannot be drawn or scored is a row that says why, and counts as wrong. Where all of a unit's rows
     fail, or a larger share than `max_failed`, the run ends before that unit is kept. `retry_failed` draws and scores
-    what failed again; of a beam search, the whole search. What comes of it are the rows of a run that never failed.
+    what failed again; of a beam search, the whole search. What comes of it are the rows of a run that never failed,
+    but for float noise where a model computes them in other batches; docs/results.md says what that costs.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
     if max_failed is not None and not 0 <= max_failed <= 1:

@@ -221,6 +221,10 @@ BROKEN: dict[str, tuple[Break, str]] = {
             "{% include 'x' %}",
         )
     },
+    "a template of messages with parts": (
+        template("{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"),
+        "leaves out what the user says",
+    ),
     "several templates": (
         settings(
             "tokenizer_config.json", chat_template=[{"name": "a", "template": "x"}, {"name": "b", "template": "y"}]
