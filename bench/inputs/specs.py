@@ -68,7 +68,7 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     >>> named_scorers(["prm:."])
     {'prm': 'prm:.'}
 
-    Raises BadInput where two have the same name.
+    Raises BadInput where two have the same name, and for an empty spec or name.
     """
     named: dict[str, str] = {}
     for option in options:
@@ -80,6 +80,8 @@ def named_scorers(options: list[str]) -> dict[str, str]:
                 option,
                 "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name or kind,
             )
+        if not name or not spec:
+            raise BadInput(f"--scorer {option!r}: it is empty; write SPEC or NAME=SPEC, such as orm=tiny:orm")
         if name in named:
             raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")
         named[name] = spec

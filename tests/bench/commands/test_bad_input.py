@@ -95,6 +95,12 @@ def test_unknown_names(capsys) -> None:
     assert "COMMAND" in fails(capsys, "runn")
 
 
+@pytest.mark.parametrize("option", ["--scorer=", "--scorer=orm=", "--scorer=:", "--n=100000000", "--expand=100001"])
+def test_options_that_are_refused_before_anything_is_created(capsys, option: str) -> None:
+    assert option.split("=")[0] in fails(capsys, *run("chain", "--limit=2", option))
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("option", ["--n=0", "--limit=0", "--chunk=0", "--expand=0", "--temperature=-1", "--top-p=2"])
 def test_values_out_of_range(capsys, option: str) -> None:
     assert option.split("=")[0].strip("-").replace("-", "_")[:5] in fails(capsys, *run("chain", option)).replace(
