@@ -12,14 +12,14 @@ import torch
 from transformers import AutoModel, AutoModelForCausalLM
 
 from policies.models.engine_options import DType, EngineChoice, EngineOptions, vllm_options
-from policies.models.pretrained import checked_source, load_config, load_pretrained, load_tokenizer
+from policies.models.pretrained import LM_HEADS, checked_source, load_config, load_pretrained, load_tokenizer
 from policies.models.tensors import json_of, read_tensors, tensor_names
 from prms.format_rows import row_builder, token_ids
 from prms.formats import PRMFormat
 from prms.public import PublicPRM
 from verifiers.interface.errors import BadInput, first_line
 
-_HEADS = ("lm_head.", "score.", "v_head.")  # beside a body, of which ours is read on its own
+_HEADS = (*LM_HEADS, "score.", "v_head.")  # beside a body, of which ours is read on its own
 
 
 def load_public(

@@ -68,7 +68,7 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     >>> named_scorers(["prm:."])
     {'prm': 'prm:.'}
 
-    Raises BadInput where two have the same name.
+    Raises BadInput where two have the same name, and for an empty spec or name.
     """
     named: dict[str, str] = {}
     for option in options:

@@ -9,8 +9,8 @@ from verifiers.interface.errors import BadArgument, BadInput
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
 SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
-_MOST = 100_000  # samples a problem
 STRATEGIES = (*POOLED, "beam_search")
+_MOST = 100_000  # samples of a problem: a unit's rows are held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ class RunPlan:
         for name in ("n", "expand", "max_steps", "chunk"):
             if getattr(self, name) < 1:
                 raise BadArgument(name, getattr(self, name), "it must be 1 or more")
-        if self.n > _MOST:
-            raise BadArgument("n", self.n, f"a pool of a problem is held in memory: give {_MOST:,} or fewer")
+        for name in ("n", "expand"):
+            if getattr(self, name) > _MOST:
+                raise BadArgument(name, getattr(self, name), f"it must be at most {_MOST}")
 
     def config(self) -> dict[str, object]:
         """The settings as flat values for `config.toml`; what was left to its default is left out.

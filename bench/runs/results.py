@@ -46,6 +46,7 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
             if contest.strategy == "beam_search":
                 outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
     notes = [*notes_on(outcomes, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
+    notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
     return Results(tuple(outcomes), tuple(notes))
 
 
@@ -75,6 +76,15 @@ def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
 def _notes_on_scores(scores: Sequence[ScoreRow], samples: int) -> Iterator[str]:
     for scorer, rows in grouped(scores, lambda row: row.scorer).items():
         yield f"{len(rows)} of {samples} samples have no score of {scorer}{_first_reason(rows)}"
+
+
+def _notes_on_beams(folder: RunFolder, contests: Sequence[Contest]) -> Iterator[str]:
+    for contest in contests:
+        units = {u: r for u, r in folder.committed.items() if "failed" in r and r["scorer"] == contest.scorer}
+        if units:
+            problem, reason = next(iter(next(iter(units.values()))["failed"].items()))
+            failed = sum(row.fate == "failed" for unit in units for row in folder.trees(unit))
+            yield f"{failed} candidates of {contest} failed (first, of problem {problem!r}: {reason})"
 
 
 def _first_reason(rows: Sequence[SampleRow | ScoreRow]) -> str:

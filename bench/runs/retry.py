@@ -1,12 +1,14 @@
 """What of a run has failed: when it is too much to be kept, and how that alone is done again."""
 
 import math
+import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.files.rows import SampleRow, ScoreRow, SolutionRow, TreeRow, by_problem, to_row
 from bench.files.run_folder import RunFolder
 from policies.policy import Extended, Policy, Sampling, Until
+from search import Fate, SearchResult
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.files import Row
@@ -37,7 +39,7 @@ class UnitRows:
             return [row for p in problems for row in (now if p.id in new.problems else before).get(p.id, [])]
 
         record = {**self.record, **new.record}
-        for key in ("spend", "kept", "classes"):  # these have an entry a problem
+        for key in ("spend", "kept", "classes", "failed"):  # these have an entry a problem
             done_before = {name: e for name, e in self.record.get(key, {}).items() if name not in new.problems}
             if entries := done_before | new.record.get(key, {}):
                 record[key] = {p.id: entries[p.id] for p in problems if p.id in entries}
@@ -76,17 +78,32 @@ def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
     return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself
 
 
-def check_samples(rows: Sequence[SampleRow], what: str, *, max_failed: float | None) -> None:
-    """Raise EngineStoppedError where all samples failed, or with `max_failed` where a larger share than that did."""
-    _check([row for row in rows if row.stop == "failed"], len(rows), what, max_failed)
+def check_samples(rows: Sequence[SampleRow], what: str, *, unit: int, max_failed: float | None) -> None:
+    """Raise EngineStoppedError where all these samples failed, or with `max_failed` a larger share of a unit's."""
+    _check([(row.problem, row.reason) for row in rows if row.stop == "failed"], len(rows), unit, what, max_failed)
 
 
 def check_scores(
     rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]], what: str, *, max_failed: float | None
 ) -> None:
-    """The same of scores; a sample that failed has none, and is not counted here."""
-    drawn = sum(row.stop != "failed" for pool in pools.values() for row in pool)
-    _check(failed_scores(rows, pools), drawn, what, max_failed)
+    """The same of scores, for the pools of a unit; a sample that failed has none, and is not counted here."""
+    scored = {row.problem for row in rows}
+    alive = [row.problem in scored for pool in pools.values() for row in pool if row.stop != "failed"]
+    bad = [(row.problem, row.reason) for row in failed_scores(rows, pools)]
+    _check(bad, sum(alive), len(alive), what, max_failed)
+
+
+def check_candidates(results: Sequence[SearchResult], what: str, *, unit: int, max_failed: float | None) -> None:
+    """The same of tree searches: where all came to nothing, or a larger share of a unit's candidates failed."""
+    fruitless = [(result.problem.id, result.reason) for result in results if result.reason and not result.pool]
+    bad = [pair for result in results for pair in failed_candidates(result)]
+    _check(fruitless if max_failed is None else bad, len(results), unit, what, max_failed)
+
+
+def failed_candidates(result: SearchResult) -> list[tuple[str, str]]:
+    """The problem and the reason of each candidate that could not be drawn or scored."""
+    nodes = [node for node in result.tree if node.fate is Fate.FAILED]
+    return [(result.problem.id, node.solution.reason or result.reason or "it has no score") for node in nodes]
 
 
 def failed_scores(rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]]) -> list[ScoreRow]:
@@ -99,10 +116,13 @@ def _unscored(row: ScoreRow) -> bool:
     return math.isnan(row.value) and row.reason is not None
 
 
-def _check(bad: Sequence[SampleRow | ScoreRow], of: int, what: str, max_failed: float | None) -> None:
-    if bad and (len(bad) > max_failed * of if max_failed is not None else len(bad) == of):
+def _check(bad: Sequence[tuple[str, str | None]], done: int, unit: int, what: str, max_failed: float | None) -> None:
+    """`bad` are the problems and reasons of those that failed of `done` rows; a unit has more where some are kept."""
+    of = done if max_failed is None else unit
+    if bad and (len(bad) == of if max_failed is None else len(bad) > max_failed * of):
+        problem, reason = bad[0]
         raise EngineStoppedError(
-            f"{what}: {len(bad)} of {of} rows failed, the first with {bad[0].reason!r} (problem {bad[0].problem!r}); "
+            f"{what}: {len(bad)} of {of} rows failed, the first with {reason!r} (problem {problem!r}); "
             "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
             "such rows may count as wrong"
         )
@@ -134,6 +154,7 @@ class Drawer:
         solutions, spend = [failed("kept from before", prefix.steps) for prefix in prefixes], [ZERO] * len(seeds)
         if not wanted:
             return Extended(tuple(solutions), tuple(spend))
+        started = time.perf_counter()
         asked, begun = [problems[i] for i in wanted], [prefixes[i] for i in wanted]
         try:
             reply = self.policy.extend(asked, begun, until=until, sampling=sampling, seeds=[seeds[i] for i in wanted])
@@ -145,10 +166,12 @@ class Drawer:
             return Extended((failed(f"{type(error).__name__}: {error}", prefixes[0].steps),), (Spend(policy_calls=1),))
         if len(reply.solutions) != len(wanted):
             return reply  # a mistake of the policy's, which its caller tells
+        seconds = (time.perf_counter() - started) / len(wanted)
         for i, solution, cost in zip(wanted, reply.solutions, reply.spend, strict=True):
             solutions[i], spend[i] = solution, cost
             if solution.stop is not Stop.FAILED:
-                self.spent[problems[i].id] = self.spent.get(problems[i].id, ZERO) + cost
+                timed = replace(cost, policy_seconds=seconds)  # shared evenly, as the driver does
+                self.spent[problems[i].id] = self.spent.get(problems[i].id, ZERO) + timed
         return Extended(tuple(solutions), tuple(spend))
 
     def remembering(self) -> "Drawer":

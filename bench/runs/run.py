@@ -21,8 +21,10 @@ from bench.runs.results import results_of
 from bench.runs.retry import (
     Drawer,
     UnitRows,
+    check_candidates,
     check_samples,
     check_scores,
+    failed_candidates,
     failed_problems,
     has_failures,
     rows_of,
@@ -187,7 +189,7 @@ class _Chunk:
         drawn = search.sample(again, drawer, n=n, sampling=self.sampling, seed=seed)
         pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
         new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
-        check_samples(new, "sampling", max_failed=self.max_failed)
+        check_samples(new, "sampling", unit=n * len(self.problems), max_failed=self.max_failed)
         pools = [[kept.get((row.problem, row.index), row) for row in pool] for pool in pools]
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
@@ -197,7 +199,7 @@ class _Chunk:
         if failed_again := {row.problem for row in rows if row.stop == "failed"}:
             record["kept"] = kept_record(failed_again, drawer.spent, earlier)
         record["classes"] = dict(zip((p.id for p in again), classes, strict=True))
-        self._commit(unit, before, UnitRows(record, samples=rows))
+        self._commit(unit, before.with_new(self.problems, UnitRows(record, samples=rows)))
 
     def score(self, name: str, _: Policy | None, scorer: Scorer) -> None:
         unit = score_unit(self.number, name)
@@ -208,8 +210,8 @@ class _Chunk:
         again = [p for p in self.problems if p.id in failed | changed or p.id not in before.problems]
         scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        check_scores(rows, {p.id: pools[p.id] for p in again}, f"scoring with {name}", max_failed=self.max_failed)
-        self._commit(unit, before, UnitRows(_record(name, scorer, scored), scores=rows))
+        check_scores(rows, pools, f"scoring with {name}", max_failed=self.max_failed)
+        self._commit(unit, before.with_new(self.problems, UnitRows(_record(name, scorer, scored), scores=rows)))
 
     def beam(self, name: str, n: int, width: int, expand: int, policy: Policy, scorer: Scorer) -> None:
         unit = beam_unit(self.number, name, n)
@@ -239,12 +241,16 @@ class _Chunk:
             samples += rows
             scores += score_rows(result, rows, name)
             trees += tree_rows(result, name, n)
-        check_samples(samples, f"beam search ({name})", max_failed=self.max_failed)
-        check_scores(scores, by_problem(samples), f"beam search ({name})", max_failed=self.max_failed)
-        self._commit(unit, before, UnitRows(_record(name, scorer, results), samples, scores, trees))
+        record = _record(name, scorer, results)
+        if reasons := {result.problem.id: bad[0][1] for result in results if (bad := failed_candidates(result))}:
+            record["failed"] = reasons  # rows of trees have none
+        whole = before.with_new(self.problems, UnitRows(record, samples, scores, trees))
+        what = f"beam search ({name})"
+        check_candidates(results, what, unit=len(whole.trees), max_failed=self.max_failed)
+        check_scores(scores, by_problem(whole.samples), what, max_failed=self.max_failed)
+        self._commit(unit, whole)
 
-    def _commit(self, unit: str, before: UnitRows, new: UnitRows) -> None:
-        whole = before.with_new(self.problems, new)
+    def _commit(self, unit: str, whole: UnitRows) -> None:
         self.folder.commit(unit, whole.record, samples=whole.samples, scores=whole.scores, trees=whole.trees)
 
 

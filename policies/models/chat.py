@@ -91,13 +91,19 @@ def check_template(tokenizer: Any, chat: Chat = True) -> None:
             )
         return
     try:
-        _in_time(lambda: _rendered(tokenizer, _PROBE, chat))
+        text = _in_time(lambda: _rendered(tokenizer, _PROBE, chat))
     except TemplateError as error:
         if type(error.__cause__) is not jinja2.TemplateError:
             raise BadInput(
                 f"{tokenizer.name_or_path}: its chat template (chat_template.jinja, or in tokenizer_config.json) fails "
                 f"for any prompt ({_said(error.__cause__)}): mend it, or leave it out with chat=no (chat=False)"
             ) from error
+    else:
+        if _PROBE[0].content not in text:  # one that knows messages as lists of texts and images alone
+            raise BadInput(
+                f"{tokenizer.name_or_path}: its chat template leaves out what the user says where that is a plain "
+                "text: mend it, or leave it out with chat=no (chat=False)"
+            )
     template = tokenizer.chat_template
     if not isinstance(chat, bool) and isinstance(template, str):
         unknown = sorted(name for name in chat if name not in template)
@@ -122,13 +128,14 @@ def _rendered(tokenizer: Any, messages: Sequence[Message], chat: Chat) -> str:
     return text
 
 
-def _in_time(render: Callable[[], str]) -> None:
+def _in_time(render: Callable[[], str]) -> str:
     """Render in a thread that is stopped after some seconds: a template may have loops in loops."""
     raised: list[TemplateError] = []
+    texts: list[str] = []
 
     def run() -> None:
         try:
-            render()
+            texts.append(render())
         except TemplateError as error:
             raised.append(error)
 
@@ -141,6 +148,7 @@ def _in_time(render: Callable[[], str]) -> None:
         raise TemplateError(str(late)) from late
     if raised:
         raise raised[0]
+    return texts[0]
 
 
 def _said(error: BaseException | None) -> str:

@@ -18,6 +18,9 @@ from policies.models.sources import source_of
 from policies.models.tensors import json_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 
+# What a causal model's head is called in transformers' classes: most say the first, GPT-NeoX (Pythia) the second.
+LM_HEADS = ("lm_head.", "embed_out.")
+
 
 def load_pretrained(
     name: str | Path,

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from policies.models.engine_options import DType
-from policies.models.pretrained import load_pretrained, quiet
+from policies.models.pretrained import LM_HEADS, load_pretrained, quiet
 from policies.training.config import TrainConfig
 from verifiers.interface.errors import BadInput
 
-_HEADS = ("score.", "lm_head.")
+_HEADS = ("score.", *LM_HEADS)
 
 
 def load_base(

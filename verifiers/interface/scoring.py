@@ -170,9 +170,10 @@ def as_scores(numbers: npt.ArrayLike) -> FloatArray:
     verifiers.interface.errors.ScoresShapeError: scores are numbers, and ['0.5', 1.0] holds something else
     """
     array = numbers if isinstance(numbers, np.ndarray) else np.asarray(numbers)
-    kinds = {array.dtype.kind} if array.dtype.kind != "O" else {np.asarray(part).dtype.kind for part in array.flat}
-    if not kinds <= set("fiubO"):
-        raise ScoresShapeError(f"scores are numbers, and {numbers!r} holds something else")
+    if array.dtype.kind not in "fiub":
+        kinds = {np.asarray(part).dtype.kind for part in array.flat} if array.dtype.kind == "O" else {array.dtype.kind}
+        if not kinds <= set("fiubO"):
+            raise ScoresShapeError(f"scores are numbers, and {numbers!r} holds something else")
     return array.astype(np.float32, copy=False)
 
 

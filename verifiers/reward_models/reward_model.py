@@ -15,6 +15,7 @@ from policies.models.engine_options import DType, EngineChoice, EngineOptions, v
 from policies.models.locks import running
 from policies.models.parameters import flop_parameters
 from policies.models.pretrained import (
+    LM_HEADS,
     check_kind,
     checked_source,
     load_config,
@@ -117,7 +118,7 @@ class RewardModel:
                     kind=cls._kind,
                     dtype=dtype,
                     device=device,
-                    unread=("lm_head.",),
+                    unread=LM_HEADS,
                 )
             )
         model, tokenizer = _on_vllm(source, cls._kind, replace(options, dtype=dtype))

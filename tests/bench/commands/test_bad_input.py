@@ -95,6 +95,12 @@ def test_unknown_names(capsys) -> None:
     assert "COMMAND" in fails(capsys, "runn")
 
 
+@pytest.mark.parametrize("option", ["--scorer=", "--scorer=orm=", "--scorer=:", "--n=100000000", "--expand=100001"])
+def test_options_that_are_refused_before_anything_is_created(capsys, option: str) -> None:
+    assert option.split("=")[0] in fails(capsys, *run("chain", "--limit=2", option))
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("option", ["--n=0", "--limit=0", "--chunk=0", "--expand=0", "--temperature=-1", "--top-p=2"])
 def test_values_out_of_range(capsys, option: str) -> None:
     assert option.split("=")[0].strip("-").replace("-", "_")[:5] in fails(capsys, *run("chain", option)).replace(
@@ -228,7 +234,7 @@ def test_what_is_said_is_one_line_however_long_the_argument_is(capsys) -> None:
     [
         ("--scorer=", "--scorer '': it names no scorer; write SPEC"),
         ("--scorer=mine=", "--scorer 'mine=': it names no scorer"),
-        ("--n=100000000", "--n 100000000: a pool of a problem is held in memory: give 100,000 or fewer"),
+        ("--n=100000000", "--n 100000000: it must be at most 100000"),
         ("--temperature=inf", "temperature is inf: it must be a finite number"),
         ("--max-tokens=0", "max_tokens is 0: it must be 1 or more"),
         ("--max-failed=2", "--max-failed 2.0: it is a share of rows"),

@@ -32,6 +32,8 @@ class Server:
     def extend(self, problems, prefixes, *, until, sampling, seeds):
         down = json.loads(Path("down.json").read_text())
         self.calls += 1
+        if until in down.get("until", ()):
+            raise ConnectionError("connection refused")
         low, high = down.get("calls", (0, 0))
         if low <= self.calls < high or any(p.id in down.get("problems", ()) for p in problems):
             raise ConnectionError("connection refused")
@@ -118,9 +120,15 @@ def test_what_did_not_fail_is_not_drawn_again(down) -> None:
     assert 0 < bad < 80
     down()
     server().rows = 0
+    first = json.loads(Path("out/journal.jsonl").read_text().splitlines()[0])
+    kept = {name: spend["policy_seconds"] for name, spend in first["kept"].items()}
     assert main([*command, "--out=out", "--retry-failed"]) == 0
     assert server().rows == bad
     assert rows("out") == rows("whole")
+    again = json.loads(Path("out/journal.jsonl").read_text().splitlines()[0])
+    assert "kept" not in again
+    assert kept
+    assert all(again["spend"][name]["policy_seconds"] > seconds > 0 for name, seconds in kept.items())
     assert main([*command, "--out=out", "--retry-failed"]) == 0  # nothing is left to do
     assert server().rows == bad
 
@@ -191,6 +199,34 @@ def test_a_scorer_that_is_down(down, capsys: pytest.CaptureFixture[str]) -> None
     down()
     assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
     assert rows("out") == rows("whole")
+
+
+def test_a_policy_that_is_down_in_beam_search(down, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*COMMAND, "--limit=16", "--strategies=beam_search"]
+    assert main([*command, "--out=whole"]) == 0
+    assert "candidates" not in Path("whole/notes.txt").read_text()
+    down(until=["step"])
+    assert main([*command, "--out=out"]) == 2
+    assert (
+        "beam search (judge): 16 of 16 rows failed, the first with 'every candidate failed; first reason: "
+        "ConnectionError: connection refused'" in capsys.readouterr().err
+    )
+    down(sevenths=[3])
+    assert main([*command, "--out=out", "--max-failed=0.01"]) == 2
+    assert main([*command, "--out=out"]) == 0
+    bad = sum(json.loads(line)["fate"] == "failed" for line in Path("out/trees.jsonl").read_text().splitlines())
+    note = f"{bad} candidates of beam_search (judge) failed (first, of problem "
+    assert note in Path("out/notes.txt").read_text()
+    down()
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+def test_what_is_kept_counts_in_the_share_that_may_fail(down) -> None:
+    command = [*COMMAND, "--limit=16", "--strategies=self_consistency", "--max-failed=0.1"]
+    down(problems=["q3"])
+    assert main([*command, "--out=out"]) == 0
+    assert main([*command, "--out=out", "--retry-failed"]) == 0  # four of the unit's 64 again, and of those drawn all
 
 
 @pytest.mark.slow

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
 import policies
 import prms
@@ -219,6 +221,10 @@ BROKEN: dict[str, tuple[Break, str]] = {
             "{% include 'x' %}",
         )
     },
+    "a template of messages with parts": (
+        template("{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"),
+        "leaves out what the user says",
+    ),
     "several templates": (
         settings(
             "tokenizer_config.json", chat_template=[{"name": "a", "template": "x"}, {"name": "b", "template": "y"}]
@@ -319,6 +325,20 @@ def test_what_a_sound_model_may_lack_or_have(folder: Path, tmp_path: Path) -> No
     config = TrainConfig(max_steps=1, batch_size=1)
     for base in (folder, weights_folder("prm")):
         verifiers.train_orm(base, [row], out=tmp_path / f"of {base.name}", config=config)
+
+
+def test_a_head_that_is_not_called_lm_head_is_left_out(folder: Path, tmp_path: Path) -> None:
+    tokens = json.loads((folder / "config.json").read_text())["vocab_size"]
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    base = tmp_path / "neox"
+    GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=tokens, eos_token_id=0, **sizes)).save_pretrained(base)
+    assert "embed_out.weight" in load_file(base / WEIGHTS)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / file, base)
+    row = with_outcome(Problem("p", "C 7-9\n"), Solution((Step("=8"),), Stop.EOS), True)
+    config = TrainConfig(max_steps=1, batch_size=1)
+    trained = verifiers.train_orm(base, [row], out=tmp_path / "orm", config=config)
+    assert not np.isnan(trained.score([row.problem], [row.solution]).values()[0])
 
 
 def test_an_adapter_is_as_whole_as_its_base(folder: Path, tmp_path: Path) -> None:
