@@ -55,8 +55,9 @@ def rerank(
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
     without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each
     pool's scores as they are made into `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
-    one with a further scorer scores with this one only. `begun` is called when all has been checked and loaded. Raises BadInput for a source that holds no pools, for an
-    unknown way or reducer, and for a folder with other files in it, BlockingIOError where another process writes there.
+    one with a further scorer scores with this one only. `begun` is called when all has been checked and loaded.
+    Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a folder with other files
+    in it, BlockingIOError where another process writes there.
     """
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
