@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
     parser.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
-    parser.add_argument("--n", type=int, default=32, help="the curves' last point")
+    parser.add_argument("--n", type=int, help="the curves' last point; default: the largest pool, and at most 32")
     parser.add_argument(
         "--select",
         default="best_of_n,weighted_majority",
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     from bench.pools.rerank import rerank
     from bench.pools.sources import is_run_folder
 
-    if options.n < 1:
+    if options.n is not None and options.n < 1:
         raise BadInput(f"--n {options.n}: it must be 1 or more")
     first = Path(options.pools[0])
     beside = first / "rerank" if len(options.pools) == 1 and is_run_folder(options.pools[0]) else None
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         options.pools,
         named_scorers(options.scorer),
         out,
-        sizes=sizes_to(options.n),
+        sizes=None if options.n is None else sizes_to(options.n),
         columns=options.columns,
         separator=options.separator,
         reduce=options.reduce.split(",") if options.reduce else (),

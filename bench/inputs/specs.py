@@ -68,7 +68,7 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     >>> named_scorers(["prm:."])
     {'prm': 'prm:.'}
 
-    Raises BadInput where two have the same name.
+    Raises BadInput where two have the same name, or one is empty.
     """
     named: dict[str, str] = {}
     for option in options:
@@ -80,6 +80,8 @@ def named_scorers(options: list[str]) -> dict[str, str]:
                 option,
                 "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name or kind,
             )
+        if not spec.strip() or not name:
+            raise BadInput(f"--scorer {option!r}: it names no scorer; write SPEC or NAME=SPEC")
         if name in named:
             raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")
         named[name] = spec

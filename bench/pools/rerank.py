@@ -1,6 +1,7 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_
 from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.runs.outputs import write_problems, write_results
-from bench.runs.plan import SELECTORS
+from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.models.batches import greedy_batches
@@ -29,6 +30,7 @@ from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _OURS = ("pools", "scorers", "select", "sizes")  # settings that every rerank has
+_MOST = 32
 _CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
 
 
@@ -37,7 +39,7 @@ def rerank(
     scorers: Mapping[str, str],
     out: Path,
     *,
-    sizes: Sequence[int] = (1, 2, 4, 8, 16, 32),
+    sizes: Sequence[int] | None = None,
     columns: Mapping[str, str] | None = None,
     separator: str | None = None,
     reduce: Sequence[str] = (),
@@ -53,8 +55,9 @@ def rerank(
     The pools of all `sources` are read as `bench.pools.saved_pool.read_pools` says. A text is cut into steps at
     `separator`; where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
-    without it each scorer has its own. Writes a run's files into the folder `out` (no journal, no trees), and each
-    pool's scores as they are made into `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
+    without it each scorer has its own. Without `sizes` they are powers of two up to 32, or to the largest pool. Writes
+    a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
+    `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and
     one with a further scorer scores with this one only. `begun` is called when all has been checked and loaded.
     Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a folder with other files
     in it, BlockingIOError where another process writes there.
@@ -62,8 +65,9 @@ def rerank(
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
             raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
-    sizes = sorted(set(sizes))
     pools = read_pools(sources, columns=columns, limit=limit)
+    largest = max(len(pool.solutions) for pool in pools)
+    sizes = sizes_to(max(1, min(_MOST, largest))) if sizes is None else sorted(set(sizes))
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -100,7 +104,6 @@ def rerank(
         read = [pool.pool(curves) for pool in graded]
         outcomes = [outcome for pool in read for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
         values = [pool.values for pool in read]
-        again = sorted(kept.reused.items())
         formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
         notes = (
             *notes_on(outcomes, max(sizes)),
@@ -108,7 +111,6 @@ def rerank(
             *notes_on_reading(pools, answers),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
-            *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
             *notes_on_scorers(curves, values, graded),
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
@@ -118,7 +120,9 @@ def rerank(
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
         write_checksums(out)
-    return results
+    # Said and not written: a command that was killed and one that was not leave the same notes.
+    again = [f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in kept.reused.items()]
+    return replace(results, notes=(*notes, *sorted(again)))
 
 
 def _write_config(out: Path, config: Mapping[str, object]) -> None:

@@ -112,13 +112,13 @@ def _shown(pool: SavedPool) -> str:
 def notes_on_scorers(
     names: Iterable[str], values: Sequence[Mapping[str, npt.NDArray[np.float64]]], graded: Sequence[GradedSolutions]
 ) -> Iterator[str]:
-    """How each scorer's numbers agree with right and wrong, solution by solution."""
+    """How each scorer's numbers agree with right and wrong, over finished solutions, as the report has it."""
     for name in names:
         rows = [
             (value, float(right), pool.saved.problem.id)
             for pool, scores in zip(graded, values, strict=True)
-            for value, right in zip(scores[name].tolist(), pool.correct, strict=True)
-            if right is not None
+            for value, right, solution in zip(scores[name].tolist(), pool.correct, pool.saved.solutions, strict=True)
+            if right is not None and solution.finished
         ]
         yield f"{name}: {_quality(rows)}"
 

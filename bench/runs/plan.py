@@ -11,6 +11,8 @@ POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off 
 SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
 STRATEGIES = (*POOLED, "beam_search")
 
+_MOST = 1 << 16  # solutions of one problem: they are drawn, graded and held together
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
@@ -36,6 +38,8 @@ class RunPlan:
         for name in ("n", "expand", "max_steps", "chunk"):
             if getattr(self, name) < 1:
                 raise BadArgument(name, getattr(self, name), "it must be 1 or more")
+        if self.n > _MOST:
+            raise BadArgument("n", self.n, f"it must be {_MOST} or less; draw more in runs of other seeds")
 
     def config(self) -> dict[str, object]:
         """The settings as flat values for `config.toml`; what was left to its default is left out.

@@ -84,6 +84,8 @@ def _problems(name: str, kind: _RealTask, rows: Iterator[tuple[str, Row]], seen:
     for number, (where, row) in enumerate(rows):
         prompt = text_field(where, row, kind.prompt_fields)
         answer = kind.gold(text_field(where, row, ("answer",)))
+        if not answer:
+            raise BadInput(f"{where}: 'answer' is empty, so no solution could be right; give the gold answer")
         yield Problem(unique_id(where, row, f"{name}-{number:05d}", seen), prompt + kind.instruction, answer)
 
 

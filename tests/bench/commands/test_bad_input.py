@@ -203,3 +203,31 @@ def test_a_limit_that_leaves_nothing(capsys, limit: str) -> None:
 
 def test_a_separator_that_is_empty(capsys) -> None:
     assert "--separator: it is empty" in fails(capsys, "rerank", write("p.jsonl", POOL_ROW), "--separator=")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("--temperature=inf", "temperature is inf"),
+        ("--temperature=nan", "temperature is nan"),
+        ("--scorer=", "--scorer '': it names no scorer"),
+        ("--scorer=a=", "--scorer 'a=': it names no scorer"),
+        ("--n=100000000", "--n 100000000: it must be 65536 or less"),
+        ("--policy=tiny:none", "--policy tiny:none"),
+        ("--scorer=tiny:none", "--scorer tiny:none"),
+        ("--strategies=best_of_n", "it needs a scorer"),
+    ],
+)
+def test_what_can_be_known_is_said_before_anything_is_made(capsys, more: str, message: str) -> None:
+    assert main(["run", "--task=chain", "--policy=tiny:policy", "--n=2", "--limit=1", "--out=new/out", more]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert not Path("new").exists()
+
+
+def test_an_empty_gold_answer(capsys) -> None:
+    assert "t.jsonl:2: 'answer' is empty" in fails(
+        capsys, *run(write("t.jsonl", ROW, {**ROW, "id": "b", "answer": " "}))
+    )
+    assert not Path("out").exists()

@@ -63,9 +63,10 @@ def outcome(use: Callable[[Path], str], folder: Path) -> str | None:
     try:
         return use(folder)
     except (BadInput, OSError) as error:
-        assert "\n" not in str(error)
-        assert str(folder) in str(error)
-        return None
+        said = str(error)
+    assert "\n" not in said
+    assert str(folder) in said
+    return None
 
 
 @cache
