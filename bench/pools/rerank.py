@@ -25,7 +25,7 @@ from verifiers.grading.answers import ANSWERS, MATH, Answers
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
-from verifiers.interface.scoring import Scorer
+from verifiers.interface.scoring import ZERO, Scorer
 from verifiers.interface.solution import Problem, Solution
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
@@ -176,10 +176,12 @@ def _judged(
 
 
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:
-    """The recorded scores in the shape of others, silent where this pool has none; they cost nothing here."""
+    """The recorded scores in the shape of others, silent where this pool has none; their cost is known of runs only."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
     kept = {name: Kept.of(scores.steps) for name, scores in pool.recorded.items()}
-    kept |= {name: Kept(pool.recorded[name], values) for name, values in pool.values.items()}
+    kept |= {
+        name: Kept(pool.recorded[name], values, pool.spent.get(name, ZERO)) for name, values in pool.values.items()
+    }
     return {name: kept.get(name, silent) for name in names}
 
 

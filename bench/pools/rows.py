@@ -33,14 +33,14 @@ class GradedSolutions:
     said: Mapping[str, Kept]
 
     def pool(self, curves: Mapping[str, Curve]) -> GradedPool:
-        """What these curves are read off; what sampling cost is not known."""
+        """What these curves are read off; what sampling cost is known of runs only."""
         return GradedPool(
             self.saved.problem.id,
             correct=np.array([c is True for c in self.correct], dtype=np.float64),
             finished=np.array([s.finished for s in self.saved.solutions], dtype=np.bool_),
             classes=self.classes,
             values={name: _values(self.said[scorer], how) for name, (scorer, how) in curves.items()},
-            drawn=ZERO,
+            drawn=self.saved.spent.get(None, ZERO),
             judged={name: self.said[scorer].spend for name, (scorer, _) in curves.items()},
             kinds=[(tuple(step.text for step in s.steps), s.stop) for s in self.saved.solutions],
         )

@@ -19,7 +19,7 @@ from bench.pools.shapes.lm_eval import VIEW
 from bench.pools.shapes.stops import UNKNOWN, stop_of
 from bench.pools.sources import is_run_folder, source_rows
 from verifiers.interface.errors import BadArgument, BadInput
-from verifiers.interface.scoring import Scores
+from verifiers.interface.scoring import Scores, Spend
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "": None}
@@ -36,7 +36,8 @@ class SavedPool:
     not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from, and
     `where` where the first of them stands. A run's pool was graded by its task; it also has the answers that the task
     read, `extracted`, and in `values` each scorer's own value of each solution, under the scorer's own reducer, NaN
-    for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
+    for none. `values` is empty where the source is no run: there the last recorded score counts. `spent` is what its
+    samples (None) and each scorer cost, where all pools are those of runs. What a reader should
     know of how the file was read: `repeated` rows logged the same solutions once more, the row gave `golds` different
     gold answers, `unknown_stops` are words for a stop that are not known, `aside` has the fields that hold numbers but
     were not taken as scores, each with the reason, and `hint` what to do where there is no gold answer.
@@ -51,6 +52,7 @@ class SavedPool:
     rows: int = 1
     where: str = ""
     values: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    spent: Mapping[str | None, Spend] = field(default_factory=dict)
     repeated: int = 0
     golds: int = 1
     unknown_stops: tuple[str, ...] = ()
@@ -123,7 +125,8 @@ def read_pools(
     solutions = [tuple(_solution(e.where, e.fields) for e in group.entries) for group in groups.values()]
     entries = [group.entries for group in groups.values()]
     recorded, aside = recorded_scores(entries, set(names.values()))
-    return [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
+    pools = [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
+    return pools if all(pool.spent for pool in pools) else [replace(pool, spent={}) for pool in pools]
 
 
 def _each_once(sources: Sequence[str | Path]) -> list[str]:
@@ -216,6 +219,7 @@ def _pool(
         rows=group.rows,
         where=group.first,
         values={name: _values(name, group.entries, scores) for name, scores in recorded.items() if any(of_runs)},
+        spent=group.entries[0].fields["spent"] if all(of_runs) and group.rows == 1 and group.entries else {},
         repeated=group.repeated,
         golds=group.golds,
         unknown_stops=tuple(filter(None, (entry.fields.get(UNKNOWN) for entry in group.entries))),

@@ -11,6 +11,7 @@ from bench.inputs.rows import Row, named_rows, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.scoring import Spend
 
 _RUN = "samples.jsonl"
 _MENDS = "the command that writes this folder, given again, mends it"
@@ -42,7 +43,7 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     """A run's pools, one problem a row, with the scores that the run holds; beams are no pools and left out.
 
     A solution has, beside what those of files may have, the answer that the task read, "extracted", and the value
-    under each scorer's own reducer, "values".
+    under each scorer's own reducer, "values", and what its pool cost, by scorer, "spent": None is the sampling.
     """
     scores: dict[tuple[str, int], Row] = {}
     values: dict[tuple[str, int], dict[str, float]] = {}
@@ -52,6 +53,7 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
             silent = all(map(math.isnan, score.steps))
             scores.setdefault(place, {})[score.scorer] = score.value if silent else list(score.steps)
             values.setdefault(place, {})[score.scorer] = score.value
+    spent: dict[str, dict[str | None, Spend]] = {}
     pools: dict[str, list[Row]] = {}
     for sample in _of_pools(folder / _RUN, SampleRow):
         place = sample.problem, sample.index
@@ -62,24 +64,31 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
             "extracted": sample.answer,
             "scores": scores.get(place, {}),
             "values": values.get(place, {}),
+            "spent": spent.setdefault(sample.problem, {}),
         }
         pools.setdefault(sample.problem, []).append(entry)
-    _check(folder)  # at last, since what is no row at all is named with its line
+    # At last, since what is no row at all is named with its line.
+    for unit, record in _checked(folder).items():
+        _, kind, *named = unit.split("/", 2)
+        for name, cost in record["spend"].items() if kind in ("sample", "score") else ():
+            spent.setdefault(name, {})[named[0] if named else None] = Spend(**cost)
     for where, row in _rows_of(folder / "problems.jsonl"):
         name = from_row(ProblemRow, row, where=where).id
         if name in pools:
             yield where, {**row, "solutions": pools[name]}
 
 
-def _check(folder: Path) -> None:
-    """Raise BadInput for rows that are not as they were written, or that no line of a run's journal commits."""
+def _checked(folder: Path) -> dict[str, Row]:
+    """A run's units; BadInput for rows that are not as they were written, or that none of these commits."""
     if not (folder / JOURNAL).exists():
         check_checksums(folder)
-        return
+        return {}
     check_checksums(folder, among=("problems.jsonl",))  # the others grow
-    for name, end in ends_of(read_journal(folder)).items():
+    committed = read_journal(folder)
+    for name, end in ends_of(committed).items():
         if (folder / name).exists() and (folder / name).stat().st_size != end:
             raise BadInput(f"{folder / name}: rows of a run that did not end; {_MENDS}")
+    return committed
 
 
 def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
