@@ -59,9 +59,8 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write what the folder is for, before its first rows."""
-        if not self.committed:
-            write_config(self.path / "config.toml", self.config)
-            (self.path / JOURNAL).touch()
+        write_config(self.path / "config.toml", self.config)
+        (self.path / JOURNAL).touch()
 
     def commit(
         self,

@@ -72,7 +72,8 @@ def rerank(
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
     read = with_thinking(answers, thinking)
     pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
-    sizes = sorted(set(sizes or sizes_to(min(_MOST, max(len(pool.solutions) for pool in pools)))))
+    largest = max(len(pool.solutions) for pool in pools)
+    sizes = sorted(set(sizes or sizes_to(max(1, min(_MOST, largest)))))
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
     for name in scorers:
         if name in recorded:
@@ -111,7 +112,6 @@ def rerank(
         drawn = [pool.pool(curves) for pool in graded]
         outcomes = [outcome for pool in drawn for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
         values = [pool.values for pool in drawn]
-        again = sorted(kept.reused.items())
         formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
         notes = (
             *notes_on(outcomes, max(sizes)),
@@ -119,7 +119,6 @@ def rerank(
             *notes_on_reading(pools, read),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
-            *(f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in again),
             *notes_on_scorers(curves, values, graded),
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
@@ -129,7 +128,9 @@ def rerank(
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
         write_checksums(out)
-    return results
+    # Said and not written: a command that was killed and one that was not leave the same notes.
+    again = [f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in kept.reused.items()]
+    return replace(results, notes=(*notes, *sorted(again)))
 
 
 def _thinking_of(source: str | Path) -> Sequence[str]:

@@ -134,7 +134,9 @@ def read_pools(
     solutions = [tuple(solution_in(e.where, e.fields) for e in group.entries) for group in groups.values()]
     entries = [group.entries for group in groups.values()]
     recorded, aside = recorded_scores(entries, set(names.values()))
-    return [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
+    pools = [_pool(*parts, aside=aside) for parts in zip(groups.values(), problems, solutions, recorded, strict=True)]
+    known = all(pool.extracted is not None for pool in pools)  # else the mean problem's cost would be that of some
+    return pools if known else [replace(pool, drawn=ZERO, judged={}) for pool in pools]
 
 
 def _each_once(sources: Sequence[str | Path]) -> list[str]:

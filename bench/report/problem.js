@@ -7,9 +7,9 @@ const remembered = {
   tree: { tree: null, pruned: null },
 };
 
-function problemDetail(root, details, line, chances, { before, after, back }) {
+function problemDetail(root, details, line, chances, { go, back }) {
   const view = el("div", { class: "view" });
-  const step = (text, label, go) => el("button", { type: "button", disabled: !go, onclick: go, "aria-label": label }, text);
+  const step = (text, label, by) => el("button", { type: "button", "data-by": by, onclick: () => go(by), "aria-label": label }, text);
   const all = line.right + line.wrong + line.unknown;
 
   function draw() {
@@ -23,7 +23,7 @@ function problemDetail(root, details, line, chances, { before, after, back }) {
   root.replaceChildren(
     el(
       "div", { class: "detail-head" }, el("h3", null, line.id),
-      el("span", { class: "steps-nav" }, step("‹", "Problem before", before), step("›", "Next problem", after), el("button", { type: "button", class: "back", onclick: back }, "list")),
+      el("span", { class: "steps-nav" }, step("‹", "Problem before", -1), step("›", "Next problem", 1), el("button", { type: "button", class: "back", onclick: back }, "list")),
     ),
     details.prompt.length
       ? el("div", { class: "prompt-text" }, details.prompt.map(([role, text]) => [role ? el("span", { class: "role" }, role) : null, el("pre", null, text.replace(/\n+$/, ""))]))

@@ -98,6 +98,17 @@ function problemsSection(root, data, styles) {
     count.textContent = `${found.length} of ${plural(run.list.length, "problem")}. A square is a curve at its largest N, full where it is right.${state.sort.startsWith("gap:") ? " Wrong − right: the best wrong solution’s score less the best right one’s." : ""}`;
     list.replaceChildren(...found.map(item));
     if (!found.length) list.append(el("li", { class: "empty" }, "No problem is like that."));
+    steps();
+  }
+
+  // The neighbour of the open problem in the list as it is now, after any filter.
+  function near(by) {
+    const at = found.indexOf(state.open);
+    return at < 0 ? undefined : found[at + by];
+  }
+
+  function steps() {
+    for (const button of detail.querySelectorAll("[data-by]")) button.disabled = near(Number(button.dataset.by)) === undefined;
   }
 
   // Within the list alone: the page itself stays where the reader is.
@@ -108,6 +119,7 @@ function problemsSection(root, data, styles) {
   }
 
   async function open(place, jump = true) {
+    if (place === undefined) return; // past the end of the list
     state.open = place;
     for (const button of list.querySelectorAll("button")) {
       const mine = Number(button.dataset.problem) === place;
@@ -117,10 +129,9 @@ function problemsSection(root, data, styles) {
     const run = state.run;
     const details = await unpackedProblem(`p${run}-${place}`);
     if (state.open !== place || state.run !== run) return; // another was opened meanwhile
-    const at = found.indexOf(place);
-    const step = (by) => (at >= 0 && found[at + by] !== undefined ? () => open(found[at + by]) : null);
     const chances = ours(run).map(({ curve, place: c }, i) => ({ curve, look: styles[c], chance: data.runs[run].list[place].curves[i] }));
-    problemDetail(detail, details, data.runs[run].list[place], chances, { before: step(-1), after: step(1), back: () => list.querySelector("[aria-current]")?.focus() });
+    problemDetail(detail, details, data.runs[run].list[place], chances, { go: (by) => open(near(by)), back: () => list.querySelector("[aria-current]")?.focus() });
+    steps();
     // Beside the list it is in sight already; under it, on a phone, it is not.
     if (jump && detail.getBoundingClientRect().top > list.getBoundingClientRect().bottom - 1) detail.scrollIntoView({ block: "start" });
     if (jump) detail.focus({ preventScroll: true });

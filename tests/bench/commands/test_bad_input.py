@@ -245,3 +245,26 @@ def test_what_can_be_known_is_checked_before_anything_is_made(capsys, option: st
     said = capsys.readouterr()
     assert message in said.err
     assert (said.out, Path("out").exists()) == ("", False)
+
+
+def test_an_empty_gold_answer(capsys) -> None:
+    assert "t.jsonl:2: 'answer' holds no gold answer" in fails(
+        capsys, *run(write("t.jsonl", ROW, {**ROW, "id": "b", "answer": " "}))
+    )
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("--policy=tiny:none", "--policy tiny:none"),
+        ("--scorer=tiny:none", "--scorer tiny:none"),
+        ("--strategies=best_of_n", "it needs a scorer"),
+    ],
+)
+def test_no_folder_is_left_of_a_run_that_was_refused(capsys, more: str, message: str) -> None:
+    assert main(["run", "--task=chain", "--policy=tiny:policy", "--n=2", "--limit=1", "--out=new/out", more]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert not Path("new").exists()

@@ -120,3 +120,14 @@ def test_a_runs_torn_scores_are_whole_again_after_the_run() -> None:
     assert main([*command, "--strategies=best_of_n"]) == 0
     assert scores.read_bytes() == whole
     read_pools(["a"])
+
+
+def test_a_rerank_of_a_run_has_its_figures_and_its_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm", "--n=4", "--limit=4", "--out=a"]
+    assert main([*command, "--strategies=best_of_n,self_consistency,beam_search"]) == 0
+    assert main(["rerank", "a"]) == 0
+    kept = [json.loads(line) for line in Path("a/rerank/points.jsonl").read_text().splitlines()]
+    for point in map(json.loads, Path("a/points.jsonl").read_text().splitlines()):
+        if point["strategy"] != "beam_search":
+            assert point in kept
+    assert {point["n"] for point in kept} == {1, 2, 4}

@@ -263,3 +263,25 @@ CONTRAST = """(() => {
     probe.remove();
     return bad;
 })()"""
+
+
+def test_steps_to_the_neighbours_follow_the_list(opened):
+    page = opened({"problems": 6})
+    page.run("document.querySelector('[data-problem=\"3\"]').click()")
+    page.wait(
+        "document.querySelector('.detail h3').textContent === document.querySelectorAll('.list .id')[3].textContent"
+    )
+    step = "document.querySelector('[aria-label=\"{}\"]')"
+    before, after = step.format("Problem before"), step.format("Next problem")
+    for query, shown in (("no such problem", 0), ("", 6)):
+        choose(page, "Find", query)
+        assert page.run("document.querySelectorAll('.list button').length") == shown
+        assert page.run(f"[{before}.disabled, {after}.disabled]") == [shown == 0] * 2
+        page.run(f"{before}.click(), {after}.click()")
+    page.run(f"for (let i = 0; i < 9; i++) {after}.click()")  # faster than details are unpacked
+    choose(page, "Sort", "easy")
+    place = page.run("[...document.querySelectorAll('.list button')].findIndex((b) => b.ariaCurrent === 'true')")
+    ids = page.run("[...document.querySelectorAll('.list .id')].map((id) => id.textContent)")
+    if place < 5:
+        page.run(f"{after}.click()")
+        page.wait(f"document.querySelector('.detail h3').textContent === '{ids[place + 1]}'")
