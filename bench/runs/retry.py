@@ -73,6 +73,15 @@ def failed_problems(unit: UnitRows, pools: Mapping[str, Sequence[SampleRow]]) ->
     }
 
 
+def standing(unit: UnitRows, failed: Collection[str], samples: Sequence[SampleRow]) -> UnitRows:
+    """What of a unit may stay where the `failed` problems are done again.
+
+    Of a model's rows, which have log-probabilities, nothing: the last digits of its numbers depend on what is computed
+    beside them, and the rows would not be those of a run that never failed. Texts of a server stay.
+    """
+    return UnitRows() if failed and any(row.steps and not math.isnan(row.logprob) for row in samples) else unit
+
+
 def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
     """Whether two pools have the same rows."""
     return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself

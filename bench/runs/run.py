@@ -29,6 +29,7 @@ from bench.runs.retry import (
     has_failures,
     rows_of,
     same_pool,
+    standing,
 )
 from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
@@ -64,7 +65,8 @@ def run(
 
     A sample that cannot be drawn or scored is a row that says why, and counts as wrong. Where all of a unit's rows
     fail, or a larger share than `max_failed`, the run ends before that unit is kept. `retry_failed` draws and scores
-    what failed again; of a beam search, the whole search. What comes of it are the rows of a run that never failed.
+    what failed again; of a beam search, the whole search, and of a model with log-probabilities the whole unit, since
+    its last digits depend on what is computed together. What comes of it are the rows of a run that never failed.
     `begun` is called when all has been checked and loaded; before that nothing is left behind.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
@@ -181,6 +183,7 @@ class _Chunk:
     def sample(self, policy: Policy, _: None) -> None:
         unit, n, seed = pool_unit(self.number), self.plan.n, self.plan.seed
         before = rows_of(self.before, unit)
+        before = standing(before, failed_problems(before, {}), before.samples)
         kept = {(row.problem, row.index): row for row in before.samples if row.stop != "failed"}
         missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
         again = [p for p in self.problems if missing[p.id]]
@@ -206,8 +209,9 @@ class _Chunk:
         pools = by_problem(self.folder.samples(pool_unit(self.number)))
         before, old_pools = rows_of(self.before, unit), by_problem(rows_of(self.before, pool_unit(self.number)).samples)
         failed = failed_problems(before, old_pools)
-        changed = {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
-        again = [p for p in self.problems if p.id in failed | changed or p.id not in before.problems]
+        failed |= {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
+        before = standing(before, failed, self.folder.samples(pool_unit(self.number)))
+        again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
         scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
         check_scores(rows, pools, f"scoring with {name}", max_failed=self.max_failed)
@@ -217,6 +221,7 @@ class _Chunk:
         unit = beam_unit(self.number, name, n)
         before = rows_of(self.before, unit)
         failed = failed_problems(before, by_problem(before.samples))
+        before = standing(before, failed, before.samples)
         try:
             results = search.beam_search(
                 [p for p in self.problems if p.id in failed or p.id not in before.problems],

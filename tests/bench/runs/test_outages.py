@@ -253,3 +253,47 @@ def test_a_killed_retry_goes_on(down, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["report", "out"]) == 2
     assert main([*COMMAND, "--limit=40", "--out=out"]) == 0
     assert rows("out") == rows("whole")
+
+
+MODEL = """
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import policies
+from policies import Extended
+from verifiers import failed
+
+class Flaky:
+    def __init__(self):
+        self.plain = policies.load("tiny:policy")
+
+    def extend(self, problems, prefixes, *, until, sampling, seeds):
+        down = json.loads(Path("down.json").read_text())
+        if any(p.id in down.get("problems", ()) for p in problems):
+            raise ConnectionError("connection refused")
+        reply = self.plain.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+        bad = [seed % 7 in down.get("sevenths", ()) for seed in seeds]
+        solutions = [failed("HTTP 503") if b else s for b, s in zip(bad, reply.solutions)]
+        return Extended(tuple(solutions), reply.spend)
+
+flaky = Flaky()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "what", [{"problems": ["chain-test-0-00001", "chain-test-0-00006"]}, {"sevenths": [3, 4]}], ids=["raised", "rows"]
+)
+def test_a_models_rows_are_those_of_the_undisturbed_run_to_the_last_digit(down, what: dict[str, object]) -> None:
+    Path("outages/model.py").write_text(MODEL)
+    sys.modules.pop("outages.model", None)
+    command = ["run", "--task=chain", "--limit=9", "--policy=outages.model:flaky", "--scorer=tiny:prm", "--n=4"]
+    command += ["--strategies=best_of_n,beam_search", "--chunk=3"]
+    assert main([*command, "--out=whole"]) == 0
+    down(**what)
+    assert main([*command, "--out=out", "--max-failed=1"]) == 0
+    assert rows("out") != rows("whole")
+    down()
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
