@@ -264,10 +264,10 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, sealed: bool =
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             os.truncate(path, start)
-        raise
+        raise OSError(error.errno, f"{error.strerror}; make room and give the same command again", str(path)) from None
     return start, start + len(text)
 
 
