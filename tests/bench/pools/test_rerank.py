@@ -318,7 +318,7 @@ def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str,
     assert calls() == 10  # other steps
     Path("out/rerank-scores.jsonl").write_text('{"mine": 1}\n')
     assert main([*command, "--scorer=slow_scorers.parts:slow"]) == 2
-    assert "--out out: its rerank-scores.jsonl is not the scores of a rerank; choose another" in capsys.readouterr().err
+    assert "out/rerank-scores.jsonl:1: not a line that was written here" in capsys.readouterr().err
     assert Path("out/rerank-scores.jsonl").read_text() == '{"mine": 1}\n'
 
 
