@@ -74,6 +74,18 @@ def started(problems: Iterable[Problem], strategy: Callable[[Problem], Strategy]
     return [(problem, strategy(problem)) for problem in check_problems(problems)]
 
 
+def sample_seed(seed: int, problem_id: str, place: int) -> int:
+    """The seed of one place in a pool: of the rows that a search's first request draws from the empty prefix.
+
+    >>> import policies, search
+    >>> policy = policies.Scripted(lambda problem, prefix, seed: "4")
+    >>> _ = search.sample([Problem("p1", "2+2?")], policy, n=3, seed=7)
+    >>> policy.calls[0].seeds == tuple(sample_seed(7, "p1", place) for place in range(3))
+    True
+    """
+    return seed_at(seed, problem_id, 0, 0, place)
+
+
 def drive(
     searches: Iterable[tuple[Problem, Strategy]],
     policy: Policy | None,

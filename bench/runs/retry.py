@@ -1,19 +1,15 @@
 """What of a run has failed: when it is too much to be kept, and how that alone is done again."""
 
 import math
-import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bench.files.rows import SampleRow, ScoreRow, SolutionRow, TreeRow, by_problem, to_row
 from bench.files.run_folder import RunFolder
-from policies.policy import Extended, Policy, Sampling, Until
 from search import Fate, SearchResult
-from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.files import Row
-from verifiers.interface.scoring import ZERO, Spend
-from verifiers.interface.solution import Problem, Solution, Stop, failed
+from verifiers.interface.solution import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,8 @@ def failed_problems(unit: UnitRows, pools: Mapping[str, Sequence[SampleRow]]) ->
     }
 
 
-def standing(unit: UnitRows, failed: Collection[str], samples: Sequence[SampleRow]) -> UnitRows:
-    """What of a unit may stay where the `failed` problems are done again.
+def reusable(unit: UnitRows, failed: Collection[str], samples: Sequence[SampleRow]) -> UnitRows:
+    """What of a unit can be kept where the `failed` problems are done again.
 
     Of a model's rows, which have log-probabilities, nothing: the last digits of its numbers depend on what is computed
     beside them, and the rows would not be those of a run that never failed. Texts of a server stay.
@@ -135,54 +131,3 @@ def _check(bad: Sequence[tuple[str, str | None]], done: int, unit: int, what: st
             "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
             "such rows may count as wrong"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Drawer:
-    """A policy of which a row that raises is a failed one, so that a run can go on where all of a unit's do.
-
-    With `only`, seeds, it draws the rows of these alone; the others fail at no cost. `spent` has what each problem's
-    rows cost that did not fail.
-    """
-
-    policy: Policy
-    only: Collection[int] | None = None
-    spent: dict[str, Spend] = field(default_factory=dict)
-
-    def extend(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> Extended:
-        """One row a row, in order; of more rows than one what the policy raises, for the caller to ask for fewer."""
-        wanted = [i for i, seed in enumerate(seeds) if self.only is None or seed in self.only]
-        solutions, spend = [failed("kept from before", prefix.steps) for prefix in prefixes], [ZERO] * len(seeds)
-        if not wanted:
-            return Extended(tuple(solutions), tuple(spend))
-        started = time.perf_counter()
-        asked, begun = [problems[i] for i in wanted], [prefixes[i] for i in wanted]
-        try:
-            reply = self.policy.extend(asked, begun, until=until, sampling=sampling, seeds=[seeds[i] for i in wanted])
-        except EngineStoppedError:
-            raise
-        except Exception as error:
-            if len(seeds) > 1:
-                raise
-            return Extended((failed(f"{type(error).__name__}: {error}", prefixes[0].steps),), (Spend(policy_calls=1),))
-        if len(reply.solutions) != len(wanted):
-            return reply  # a mistake of the policy's, which its caller tells
-        seconds = (time.perf_counter() - started) / len(wanted)
-        for i, solution, cost in zip(wanted, reply.solutions, reply.spend, strict=True):
-            solutions[i], spend[i] = solution, cost
-            if solution.stop is not Stop.FAILED:
-                timed = replace(cost, policy_seconds=seconds)  # shared evenly, as the driver does
-                self.spent[problems[i].id] = self.spent.get(problems[i].id, ZERO) + timed
-        return Extended(tuple(solutions), tuple(spend))
-
-    def remembering(self) -> "Drawer":
-        """The same with a memory, where the policy can have one; for one search."""
-        return Drawer(remembering(self.policy), self.only, self.spent)

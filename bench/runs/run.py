@@ -15,11 +15,11 @@ from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
+from bench.runs.forgiving_policy import ForgivingPolicy
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.retry import (
-    Drawer,
     UnitRows,
     check_candidates,
     check_samples,
@@ -27,9 +27,9 @@ from bench.runs.retry import (
     failed_candidates,
     failed_problems,
     has_failures,
+    reusable,
     rows_of,
     same_pool,
-    standing,
 )
 from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
@@ -37,11 +37,11 @@ from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
+from search.driver import sample_seed
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.files import Row
 from verifiers.interface.scoring import Scorer, Spend
-from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
@@ -183,12 +183,12 @@ class _Chunk:
     def sample(self, policy: Policy, _: None) -> None:
         unit, n, seed = pool_unit(self.number), self.plan.n, self.plan.seed
         before = rows_of(self.before, unit)
-        before = standing(before, failed_problems(before, {}), before.samples)
+        before = reusable(before, failed_problems(before, {}), before.samples)
         kept = {(row.problem, row.index): row for row in before.samples if row.stop != "failed"}
         missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
         again = [p for p in self.problems if missing[p.id]]
-        seeds = {seed_at(seed, name, 0, 0, i) for name, places in missing.items() for i in places}
-        drawer = Drawer(policy, seeds if kept else None)
+        seeds = {sample_seed(seed, name, i) for name, places in missing.items() for i in places}
+        drawer = ForgivingPolicy(policy, seeds if kept else None)
         drawn = search.sample(again, drawer, n=n, sampling=self.sampling, seed=seed)
         pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
         new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
@@ -210,7 +210,7 @@ class _Chunk:
         before, old_pools = rows_of(self.before, unit), by_problem(rows_of(self.before, pool_unit(self.number)).samples)
         failed = failed_problems(before, old_pools)
         failed |= {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
-        before = standing(before, failed, self.folder.samples(pool_unit(self.number)))
+        before = reusable(before, failed, self.folder.samples(pool_unit(self.number)))
         again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
         scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
@@ -221,11 +221,11 @@ class _Chunk:
         unit = beam_unit(self.number, name, n)
         before = rows_of(self.before, unit)
         failed = failed_problems(before, by_problem(before.samples))
-        before = standing(before, failed, before.samples)
+        before = reusable(before, failed, before.samples)
         try:
             results = search.beam_search(
                 [p for p in self.problems if p.id in failed or p.id not in before.problems],
-                Drawer(policy),
+                ForgivingPolicy(policy),
                 scorer,
                 width=width,
                 expand=expand,

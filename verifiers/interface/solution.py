@@ -40,7 +40,8 @@ class Problem:
     answer: str | None = None
 
     def __post_init__(self) -> None:
-        name, prompt, answer = _untyped(self.id), _untyped(self.prompt), _untyped(self.answer)
+        given: tuple[Any, Any, Any] = (self.id, self.prompt, self.answer)  # which no type checker may have seen
+        name, prompt, answer = given
         if not isinstance(name, str):
             raise BadInput(f"problem {name!r}: its id is no text; write {str(name)!r}")
         if not isinstance(answer, str | None):
@@ -48,10 +49,6 @@ class Problem:
             raise BadInput(f"problem {name!r}: its answer {answer!r} is no text; write {write}")
         if not isinstance(prompt, str):
             object.__setattr__(self, "prompt", _messages(name, prompt))
-
-
-def _untyped(value: Any) -> Any:
-    return value
 
 
 def _messages(problem: str, turns: Any) -> tuple[Message, ...]:

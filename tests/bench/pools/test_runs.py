@@ -9,6 +9,8 @@ import pytest
 
 from bench.commands.cli import main
 from bench.pools.saved_pool import read_pools
+from bench.report.diagnostics import diagnostics
+from bench.report.folder import read_folder
 from verifiers.interface.errors import BadInput
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -123,11 +125,30 @@ def test_a_runs_torn_scores_are_whole_again_after_the_run() -> None:
 
 
 def test_a_rerank_of_a_run_has_its_figures_and_its_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its numbers of samples, what they cost problem by problem and on average, and one AUC in notes and report."""
     command = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm", "--n=4", "--limit=4", "--out=a"]
-    assert main([*command, "--strategies=best_of_n,self_consistency,beam_search"]) == 0
+    assert main([*command, "--strategies=best_of_n,self_consistency,beam_search", "--max-tokens=48"]) == 0
+    capsys.readouterr()
     assert main(["rerank", "a"]) == 0
-    kept = [json.loads(line) for line in Path("a/rerank/points.jsonl").read_text().splitlines()]
-    for point in map(json.loads, Path("a/points.jsonl").read_text().splitlines()):
+    printed = capsys.readouterr().out
+    kept = lines("a/rerank/points.jsonl")
+    for point in lines("a/points.jsonl"):
         if point["strategy"] != "beam_search":
             assert point in kept
     assert {point["n"] for point in kept} == {1, 2, 4}
+    again = {(r["problem"], r["strategy"], r["scorer"], r["n"]): r for r in lines("a/rerank/results.jsonl")}
+    assert max(row["flops"] for row in again.values()) > 0
+    for row in lines("a/results.jsonl"):
+        if row["strategy"] != "beam_search":
+            found = again[row["problem"], row["strategy"], row["scorer"], row["n"]]
+            for cost in ("sampled_tokens", "scored_tokens", "flops"):
+                assert found[cost] == pytest.approx(row[cost], rel=1e-9)
+    stops = [row["stop"] for row in lines("a/samples.jsonl") if row["strategy"] == "sample"]
+    assert 0 < stops.count("length") < len(stops)
+    [page] = diagnostics(read_folder(Path("a/rerank"), "rerank"), [])
+    assert f"prm: AUC {page['auc']:.3f}" in printed
+    assert f"on {page['labels']} finished solutions" in printed
+
+
+def lines(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]

@@ -12,8 +12,6 @@ from pyarrow import parquet
 
 from bench.commands.cli import main
 from bench.pools.saved_pool import read_pools
-from bench.report.diagnostics import diagnostics
-from bench.report.folder import read_folder
 from bench.tiny import load_task
 from verifiers import Message, Stop
 from verifiers.interface.errors import BadInput
@@ -139,30 +137,6 @@ def test_a_pool_of_nothing_but_empty_texts(capsys) -> None:
     assert "- orm: all 1 finished solutions with a score are wrong" in printed
     found = [json.loads(line)["correct"] for line in Path("out/results.jsonl").read_text().splitlines()]
     assert set(found) == {0.0}
-
-
-def test_a_rerank_of_a_run_has_its_figures(capsys) -> None:
-    """Its costs, its numbers of samples, and one AUC in the notes and on the page."""
-    assert main([*COMMAND, "--strategies=self_consistency,best_of_n", "--max-tokens=48", "--out=a"]) == 0
-    capsys.readouterr()
-    assert main(["rerank", "a"]) == 0
-    printed = capsys.readouterr().out
-    run, again = (
-        [json.loads(line) for line in Path(folder, "results.jsonl").read_text().splitlines()]
-        for folder in ("a", "a/rerank")
-    )
-    assert {row["n"] for row in again} == {1, 2, 4}
-    wanted = {(r["problem"], r["strategy"], r["scorer"], r["n"]): r for r in again}
-    for row in run:
-        found = wanted[row["problem"], row["strategy"], row["scorer"], row["n"]]
-        for cost in ("sampled_tokens", "scored_tokens", "flops"):
-            assert found[cost] == pytest.approx(row[cost], rel=1e-9)
-    assert max(row["flops"] for row in again) > 0
-    stops = [json.loads(line)["stop"] for line in Path("a/samples.jsonl").read_text().splitlines()]
-    assert 0 < stops.count("length") < len(stops)
-    [page] = diagnostics(read_folder(Path("a/rerank"), "rerank"), [])
-    assert f"prm: AUC {page['auc']:.3f}" in printed
-    assert f"on {page['labels']} finished solutions" in printed
 
 
 def test_a_runs_folder_is_a_pool_and_keeps_what_is_added(capsys) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 
@@ -22,18 +22,15 @@ def spell(text: str) -> str:
 
 
 _WORTH_IT: Final = re.compile(r"[A-Za-z^{<&*∞]|\.\.\.")
-_Table = tuple[tuple[str, re.Pattern[str], str], ...]
-
-
-def _table(rows: Iterable[tuple[str, str, str]]) -> _Table:
-    """Rows of: characters that must be there (a cheap test), a pattern, what takes its place."""
-    return tuple((needed, re.compile(pattern), replacement) for needed, pattern, replacement in rows)
+# Rows of: characters that must be there (a cheap test), a pattern, what takes its place.
+_Table = tuple[tuple[str, str, str], ...]
+_compiled = cache(re.compile)  # when a text first needs a row: all at once would take longer than all other imports
 
 
 def _rewrite(text: str, table: _Table) -> str:
     for needed, pattern, replacement in table:
         if needed in text:
-            text = pattern.sub(replacement, text)
+            text = _compiled(pattern).sub(replacement, text)
     return text
 
 
@@ -142,110 +139,104 @@ _CHARACTERS: Final = str.maketrans(
     }
 )
 _ROOT: Final = r"(?:\\sqrt(\[\d\]))?√ ?"
-_UNICODE: Final = _table(
-    [
-        ("⟧", "⟧⟦", ""),  # a run of raised characters is one exponent
-        ("⟧", "⟦([^⟦⟧]*)⟧", r"^{\1}"),
-        ("⟫", "⟫⟪", ""),
-        ("⟫", "⟪([^⟪⟫]*)⟫", r"_{\1}"),
-        ("√", r"(?<![\w)}\]])\^\{(\d)\}√", r"\\sqrt[\1]√"),
-        ("√", _ROOT + r"(?:\(([^()√]*)\)|\{([^{}√]*)\})", r"\\sqrt\1{\2\3}"),
-        ("√", _ROOT + r"(\d+(?:\.\d+)?|[A-Za-z])", r"\\sqrt\1{\2}"),
-        ("√", _ROOT + r"\(([^()√]*)\)", r"\\sqrt\1{\2}"),  # what stood round the inner ones
-    ]
+_UNICODE: Final[_Table] = (
+    ("⟧", "⟧⟦", ""),  # a run of raised characters is one exponent
+    ("⟧", "⟦([^⟦⟧]*)⟧", r"^{\1}"),
+    ("⟫", "⟫⟪", ""),
+    ("⟫", "⟪([^⟪⟫]*)⟫", r"_{\1}"),
+    ("√", r"(?<![\w)}\]])\^\{(\d)\}√", r"\\sqrt[\1]√"),
+    ("√", _ROOT + r"(?:\(([^()√]*)\)|\{([^{}√]*)\})", r"\\sqrt\1{\2\3}"),
+    ("√", _ROOT + r"(\d+(?:\.\d+)?|[A-Za-z])", r"\\sqrt\1{\2}"),
+    ("√", _ROOT + r"\(([^()√]*)\)", r"\\sqrt\1{\2}"),  # what stood round the inner ones
 )
 
 _FACES: Final = "text|textnormal|textrm|textbf|textit|textsf|mbox|mathrm|mathbf|bm|boldsymbol|mathit|mathsf|emph"
-_LATEX: Final = _table(
-    [
-        ("phantom", r"\\[hv]?phantom ?\{[^{}]*\}", ""),
-        ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
-        ("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
-        ("tag", r"\\tag\*? ?\{[^{}]*\}", ""),
-        ("label", r"\\label ?\{[^{}]*\}", ""),
-        ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
-        ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
-        ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
-        ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
-        ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
-        ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
-        # Other names of the same.
-        ("var", r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
-        ("var", r"\\var(?=(?:epsilon|theta|phi|rho|sigma)(?![a-zA-Z]))", r"\\"),
-        ("\\le", r"\\leq(?:slant|q)?(?![a-zA-Z])", r"\\le"),
-        ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
-        ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
-        ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
-        ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
-        ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
-        ("langle", r"\\langle(?![a-zA-Z])", "("),
-        ("rangle", r"\\rangle(?![a-zA-Z])", ")"),
-        ("brace", r"\\lbrace(?![a-zA-Z])", r"\\{"),
-        ("brace", r"\\rbrace(?![a-zA-Z])", r"\\}"),
-        ("vert", r"\\[lr]?vert(?![a-zA-Z])", "|"),
-        ("real", r"\\mathbf\{R\}|\\real(?:s)?(?![a-zA-Z])", r"\\mathbb{R}"),
-        ("mathbb", r"\\mathbb ([A-Z])", r"\\mathbb{\1}"),
-        ("circ", r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-zA-Z]) ?)", r"^\\circ "),
-        ("circ", r"(?<=\d) ?\\circ(?![a-zA-Z]) ?", r"^\\circ "),
-        ("degree", r"\\(?:text)?degrees?(?![a-zA-Z])", r"^\\circ "),
-        ("\\circ", r"(?<=\\circ )(?:\\(?:text|mathrm) ?)?\{? ?[CF]\}?(?![A-Za-z])", ""),
-        ("\\ast", r"\\ast(?![a-zA-Z])", "*"),
-        ("infin", r"\\infin(?![a-zA-Z])", r"\\infty"),
-        ("over", r"\{([^{}\\]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
-        # A fraction's, too.
-        ("frac", r"(\\[dtc]?frac) ?(\\[a-z]+|[A-Za-z])(?=[\\{ \w]) ?", r"\1{\2}"),
-        ("frac", r"(\\[dtc]?frac\{[^{}]*\}) ?(\\[a-z]+|\w)", r"\1{\2}"),
-        ("\\frac", r"\^\\frac(\{[^{}]*\}\{[^{}]*\})", r"^{\\frac\1}"),
-        ("binom", r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}"),
-        # A root's sign takes one letter or number where there are no braces.
-        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d+)", r"\\sqrt\1{\2}"),
-        ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
-        # Names of points, lines and angles.
-        ("line", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
-        ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
-        ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
-        # Words that say what an operator says.
-        ("(", r"\\(?:text|mbox|textrm) ?\{ ?(\([a-z][^(){}]{2,}\)) ?\}", r" \1"),
-        ("\\mu", rf"\\mu ?\\(?:{_FACES}) ?\{{ ?m ?\}}", r"\\mu m"),
-        ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
-        ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
-        ("text", r"\^ ?\{ ?\\text ?\{ ?(st|nd|rd|th) ?\} ?\}", r"\1"),
-    ]
+_LATEX: Final[_Table] = (
+    ("phantom", r"\\[hv]?phantom ?\{[^{}]*\}", ""),
+    ("space", r"\\[hv]space\*? ?\{[^{}]*\}", " "),
+    ("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
+    ("tag", r"\\tag\*? ?\{[^{}]*\}", ""),
+    ("label", r"\\label ?\{[^{}]*\}", ""),
+    ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
+    ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
+    ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+    ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
+    ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
+    ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
+    # Other names of the same.
+    ("var", r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+    ("var", r"\\var(?=(?:epsilon|theta|phi|rho|sigma)(?![a-zA-Z]))", r"\\"),
+    ("\\le", r"\\leq(?:slant|q)?(?![a-zA-Z])", r"\\le"),
+    ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
+    ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
+    ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
+    ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
+    ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
+    ("langle", r"\\langle(?![a-zA-Z])", "("),
+    ("rangle", r"\\rangle(?![a-zA-Z])", ")"),
+    ("brace", r"\\lbrace(?![a-zA-Z])", r"\\{"),
+    ("brace", r"\\rbrace(?![a-zA-Z])", r"\\}"),
+    ("vert", r"\\[lr]?vert(?![a-zA-Z])", "|"),
+    ("real", r"\\mathbf\{R\}|\\real(?:s)?(?![a-zA-Z])", r"\\mathbb{R}"),
+    ("mathbb", r"\\mathbb ([A-Z])", r"\\mathbb{\1}"),
+    ("circ", r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![a-zA-Z]) ?)", r"^\\circ "),
+    ("circ", r"(?<=\d) ?\\circ(?![a-zA-Z]) ?", r"^\\circ "),
+    ("degree", r"\\(?:text)?degrees?(?![a-zA-Z])", r"^\\circ "),
+    ("\\circ", r"(?<=\\circ )(?:\\(?:text|mathrm) ?)?\{? ?[CF]\}?(?![A-Za-z])", ""),
+    ("\\ast", r"\\ast(?![a-zA-Z])", "*"),
+    ("infin", r"\\infin(?![a-zA-Z])", r"\\infty"),
+    ("over", r"\{([^{}\\]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+    # A fraction's, too.
+    ("frac", r"(\\[dtc]?frac) ?(\\[a-z]+|[A-Za-z])(?=[\\{ \w]) ?", r"\1{\2}"),
+    ("frac", r"(\\[dtc]?frac\{[^{}]*\}) ?(\\[a-z]+|\w)", r"\1{\2}"),
+    ("\\frac", r"\^\\frac(\{[^{}]*\}\{[^{}]*\})", r"^{\\frac\1}"),
+    ("binom", r"\\[dt]?binom ?(\d) ?(\d)", r"\\binom{\1}{\2}"),
+    # A root's sign takes one letter or number where there are no braces.
+    ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?([A-Za-z]|\d+)", r"\\sqrt\1{\2}"),
+    ("sqrt", r"\\sqrt ?(\[[^\[\]]*\])? ?\(([^()]*)\)", r"\\sqrt\1{\2}"),
+    # Names of points, lines and angles.
+    ("line", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
+    ("angle", r"\\(?:measured)?angle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
+    ("triangle", r"\\triangle(?![a-zA-Z]) ?(?=\{?[A-Z])", ""),
+    # Words that say what an operator says.
+    ("(", r"\\(?:text|mbox|textrm) ?\{ ?(\([a-z][^(){}]{2,}\)) ?\}", r" \1"),
+    ("\\mu", rf"\\mu ?\\(?:{_FACES}) ?\{{ ?m ?\}}", r"\\mu m"),
+    ("text", rf"\\(?:{_FACES}) ?\{{ ?(and|or) ?\}}", r" \1 "),
+    ("text", rf"\\(?:{_FACES}) ?\{{ ?(?:per ?cents?|percentage|pct) ?\}}", r"\\%"),
+    ("text", r"\^ ?\{ ?\\text ?\{ ?(st|nd|rd|th) ?\} ?\}", r"\1"),
 )
 
 _MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit"
-_PLAIN: Final = _table(
-    [
-        ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
-        ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
-        ("<", r"<sup>([^<>]*)</sup>", r"^{\1}"),
-        ("&", r"&nbsp;", " "),
-        ("&", r"&lt;", "<"),
-        ("&", r"&gt;", ">"),
-        ("**", r"(?<=[\w)}])\*\*\(([^()]*)\)", r"^{\1}"),  # Python's power, and no emphasis
-        ("**", r"(?<=[\w)}])\*\*(-?\d+|[a-z])(?!\w)", r"^{\1}"),
-        ("**", r"\*\*(?=[\s.,:;)]|$)|(?:^|(?<=\s))\*\*", ""),  # and this is emphasis
-        ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
-        ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
-        ("^-", r"\^-(\d+|[A-Za-z])(?!\w)", r"^{-\1}"),
-        ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
-        ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
-        ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
-        ("...", r", ?\.{3}", r", \\ldots "),
-        (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
-        ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
-        ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
-        # An amount of money: K after a plain number is a letter.
-        ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),
-        ("$", r"((?:^|\\)\$\d[\d.,]*) ?[kK](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 thousand"),
-        ("$", r"((?:^|\\)\$\d[\d.,]*) ?[Mm](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 million"),
-        ("-", rf"(?<=\d)-(?=(?:{_MEASURES})(?![a-z]))", " "),
-        # Combinations.
-        ("C", r"(?<![\w.])(?:\{\})?[\^_]?\{?(\d+)\}? ?C_?\{?(\d+)\}?(?![\w{])", r"\\binom{\1}{\2}"),
-        ("{,}", r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),
-        ("{,}", r"(?<=\d)\{,\}(?=\d)", "."),  # a decimal comma, spaced as one
-        ("cbrt", r"(?<![A-Za-z\\])cbrt ?\(([^()]*)\)", r"\\sqrt[3]{\1}"),
-        ("sqrt", r"(?<![A-Za-z\\])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|[a-z](?![a-z])))", r"\\sqrt{\1\2\3}"),
-        ("inf", r"(?<![A-Za-z\\])(?:infinity|inf)(?![A-Za-z])", r"\\infty"),
-    ]
+_PLAIN: Final[_Table] = (
+    ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
+    ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
+    ("<", r"<sup>([^<>]*)</sup>", r"^{\1}"),
+    ("&", r"&nbsp;", " "),
+    ("&", r"&lt;", "<"),
+    ("&", r"&gt;", ">"),
+    ("**", r"(?<=[\w)}])\*\*\(([^()]*)\)", r"^{\1}"),  # Python's power, and no emphasis
+    ("**", r"(?<=[\w)}])\*\*(-?\d+|[a-z])(?!\w)", r"^{\1}"),
+    ("**", r"\*\*(?=[\s.,:;)]|$)|(?:^|(?<=\s))\*\*", ""),  # and this is emphasis
+    ("^", r"\^\((-?\d+(?:/\d+)?)\)", r"^{\1}"),
+    ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
+    ("^-", r"\^-(\d+|[A-Za-z])(?!\w)", r"^{-\1}"),
+    ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
+    ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
+    ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
+    ("...", r", ?\.{3}", r", \\ldots "),
+    (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
+    ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
+    ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
+    # An amount of money: K after a plain number is a letter.
+    ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),
+    ("$", r"((?:^|\\)\$\d[\d.,]*) ?[kK](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 thousand"),
+    ("$", r"((?:^|\\)\$\d[\d.,]*) ?[Mm](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 million"),
+    ("-", rf"(?<=\d)-(?=(?:{_MEASURES})(?![a-z]))", " "),
+    # Combinations.
+    ("C", r"(?<![\w.])(?:\{\})?[\^_]?\{?(\d+)\}? ?C_?\{?(\d+)\}?(?![\w{])", r"\\binom{\1}{\2}"),
+    ("{,}", r"(?<=\d)\{,\}(?=\d{3}(?!\d))", ","),
+    ("{,}", r"(?<=\d)\{,\}(?=\d)", "."),  # a decimal comma, spaced as one
+    ("cbrt", r"(?<![A-Za-z\\])cbrt ?\(([^()]*)\)", r"\\sqrt[3]{\1}"),
+    ("sqrt", r"(?<![A-Za-z\\])sqrt ?(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|[a-z](?![a-z])))", r"\\sqrt{\1\2\3}"),
+    ("inf", r"(?<![A-Za-z\\])(?:infinity|inf)(?![A-Za-z])", r"\\infty"),
 )

@@ -1,6 +1,7 @@
 """Currencies and units: what stands round a number and only says what was counted."""
 
 import re
+from functools import cache
 from typing import Final
 
 from verifiers.grading.notation.number_words import NUMBER_WORDS, SCALES
@@ -22,12 +23,20 @@ _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
 _ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
-_COMPOUND: Final = re.compile(
+_COMPOUND: Final = (
     rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
     rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
+
+
+@cache
+def _compound() -> re.Pattern[str]:
+    """Compiled when it is first needed: that takes longer than to import all else of this file."""
+    return re.compile(_COMPOUND)
+
+
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
     rf"(.*[\d.}})]) ?(?:{_FACE}\{{[^{{}}]*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
@@ -137,7 +146,7 @@ def without_unit(text: str) -> str:
         number, unit = faced[1] or faced[2], text[len(faced[1] or faced[2]) :]
         names = re.sub(r"\\[a-z]+|\d", " ", unit)
         return number if is_unit(names, short=True) else text
-    compound = _COMPOUND.fullmatch(text)
+    compound = _compound().fullmatch(text)
     return compound[1] if compound else text
 
 
