@@ -1,32 +1,13 @@
 """How a task writes its answers: where the final one stands in a text, and when two are the same."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
-from verifiers.grading.equivalence import EquivalencePool, default_pool
-from verifiers.grading.extraction import (
-    Extractor,
-    after_answer_is,
-    after_hashes,
-    boxed,
-    first_of,
-    in_json,
-    in_tags,
-    last_line,
-    last_option,
-    lone_option,
-)
-from verifiers.grading.final_text import final
-from verifiers.grading.last_value import first_number, last_value
-from verifiers.grading.notation.deciding import settle
-from verifiers.grading.notation.numerals import canonical, number
-from verifiers.grading.thinking import marks_in
+if TYPE_CHECKING:
+    from verifiers.grading.equivalence import EquivalencePool
 
-Pair = tuple[str, str]
-_LONGEST_NUMBER = 1_000  # characters
-_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-_TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
+Pair: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +18,13 @@ class Answers:
     (answer, gold) pairs: True, False, or None for unknown. `canonical` gives one spelling to answers
     that are the same at a glance; it must be an answer too, and equal to what it was made from.
 
+    >>> from verifiers.grading.extraction import last_line
     >>> shout = Answers(last_line, lambda pairs: [a == b for a, b in pairs], str.upper)
     >>> shout.extract("hm\\nYes"), shout.classes(["Yes", "YES", None, "no"])
     ('Yes', [0, 0, -1, 1])
     """
 
-    extract: Extractor
+    extract: Callable[[str], str | None]
     equal: Callable[[Sequence[Pair]], list[bool | None]]
     canonical: Callable[[str], str] = str.strip
 
@@ -81,7 +63,12 @@ def with_thinking(answers: Answers, thinking: Sequence[str]) -> Answers:
 
     Raises BadArgument for marks that are not written so.
     """
-    return replace(answers, extract=final(answers.extract, thinking=marks_in(thinking))) if thinking else answers
+    if not thinking:
+        return answers
+    from verifiers.grading.final_text import final
+    from verifiers.grading.thinking import marks_in
+
+    return replace(answers, extract=final(answers.extract, thinking=marks_in(thinking)))
 
 
 def _representatives(
@@ -115,7 +102,7 @@ def _representatives(
     return standing_for
 
 
-def equal_mathematics(pairs: Sequence[Pair], *, pool: EquivalencePool | None = None) -> list[bool | None]:
+def equal_mathematics(pairs: Sequence[Pair], *, pool: "EquivalencePool | None" = None) -> list[bool | None]:
     r"""Compare (answer, gold) pairs as mathematics; those that are not plain to see go to the pool.
 
     >>> equal_mathematics([("0.5", r"\frac{1}{2}"), ("x+x", "2x"), ("2", "3")])
@@ -124,71 +111,60 @@ def equal_mathematics(pairs: Sequence[Pair], *, pool: EquivalencePool | None = N
     For limits of your own: `Answers(MATH.extract, partial(equal_mathematics, pool=EquivalencePool(seconds=1)),
     MATH.canonical)`. By default all share one pool.
     """
-    settled = [settle(answer, gold) for answer, gold in pairs]
-    open_pairs = [pair for verdict in settled if not isinstance(verdict, bool) for pair in verdict]
-    found = iter((pool or default_pool()).equal(open_pairs) if open_pairs else [])
-    return [verdict if isinstance(verdict, bool) else _all([next(found) for _ in verdict]) for verdict in settled]
+    from verifiers.grading import mathematics
+
+    return mathematics.equal(pairs, pool=pool)
 
 
-def _all(verdicts: Sequence[bool | None]) -> bool | None:
-    """Whether all are true: one that is false decides, and then one that is unknown."""
-    return False if False in verdicts else None if None in verdicts else True
+# What reads answers is large, and is imported when the first is read: to import a search should cost little.
+def _extract_mathematics(text: str) -> str | None:
+    from verifiers.grading import mathematics
+
+    return mathematics.extract(text)
+
+
+def _canonical_mathematics(answer: str) -> str:
+    from verifiers.grading import mathematics
+
+    return mathematics.canonical(answer)
+
+
+def _extract_number(text: str) -> str | None:
+    from verifiers.grading import numbers
+
+    return numbers.extract(text)
 
 
 def _equal_numbers(pairs: Sequence[Pair]) -> list[bool | None]:
-    return [_equal_number(_plain(answer), _plain(gold)) for answer, gold in pairs]
+    from verifiers.grading import numbers
+
+    return numbers.equal(pairs)
 
 
-def _equal_number(answer: str, gold: str) -> bool | None:
-    if answer == gold:
-        return gold != ""
-    return None if number(gold) is None else False
+def _canonical_number(answer: str) -> str:
+    from verifiers.grading import numbers
+
+    return numbers.canonical(answer)
 
 
-def _plain(answer: str) -> str:
-    """One spelling for a number; there are no variables here, so that "12jars" is 12."""
-    return canonical(answer if number(answer) else re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST_NUMBER]))
+def _extract_last_line(text: str) -> str | None:
+    from verifiers.grading.extraction import last_line
+    from verifiers.grading.final_text import final_text
+
+    return last_line(final_text(text))
 
 
 def _equal_text(pairs: Sequence[Pair]) -> list[bool | None]:
     return [answer.strip() == gold.strip() != "" for answer, gold in pairs]
 
 
-def _number_in(extractor: Extractor) -> Extractor:
-    def extract(text: str) -> str | None:
-        found = extractor(text)
-        if found is None:
-            return None
-        stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
-        first = first_number(stated)
-        if first is not None and number(first) in (number(stated), number(boxed(stated) or "")):
-            return first
-        if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
-            return stated or None  # of a formula, or of "5 or 6", a part is not the answer
-        return first
-
-    return extract
-
-
-def _has_two_numbers(stated: str) -> bool:
-    two = _TWO_NUMBERS.match(stated)
-    return two is not None and canonical(two[1]) != canonical(two[2] + two[3])
-
-
-_STATED = first_of(in_tags, in_json, lone_option, after_answer_is)
-_WEAK = first_of(last_value, last_option)
-
-MATH = Answers(final(first_of(boxed, after_hashes, _STATED, _WEAK)), equal_mathematics, canonical)
+MATH = Answers(_extract_mathematics, equal_mathematics, _canonical_mathematics)
 r"""Mathematics: `\boxed{}`, else `####`, else a statement of the answer, else the last formula or number."""
 
-GSM8K = Answers(
-    final(first_of(*map(_number_in, (after_hashes, _STATED, boxed, _WEAK)))),
-    _equal_numbers,
-    _plain,
-)
+GSM8K = Answers(_extract_number, _equal_numbers, _canonical_number)
 """Numbers only: `####`, else "The answer is", else a box, else the last number; compared exactly, without units."""
 
-EXACT = Answers(final(last_line), _equal_text)
+EXACT = Answers(_extract_last_line, _equal_text)
 """The last line that is not blank, compared character by character."""
 
 ANSWERS = {"math": MATH, "gsm8k": GSM8K, "exact": EXACT}

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 Extractor: TypeAlias = Callable[[str], str | None]
@@ -226,9 +227,9 @@ def first_of(*extractors: Extractor) -> Extractor:
     >>> first_of(boxed, last_number)(r"5 apples in \boxed{3} boxes of 2")
     '3'
     """
+    return partial(_first_of, extractors)
 
-    def extract(text: str) -> str | None:
-        answers = (extractor(text) for extractor in extractors)
-        return next((answer for answer in answers if answer is not None), None)
 
-    return extract
+def _first_of(extractors: tuple[Extractor, ...], text: str) -> str | None:
+    answers = (extractor(text) for extractor in extractors)
+    return next((answer for answer in answers if answer is not None), None)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from verifiers.grading.extraction import LONGEST, Extractor, first_stated
@@ -77,11 +78,11 @@ def final(extract: Extractor, *, thinking: Sequence[Marks] = THINKING) -> Extrac
     >>> final(last_line)("<think>a\nb</think>\nc</s>"), final(last_line, thinking=[("(", ")")])("(hm) d")
     ('c', 'd')
     """
+    return partial(_extract_final, extract, tuple(thinking))
 
-    def extract_final(text: str) -> str | None:
-        return extract(final_text(text, thinking))
 
-    return extract_final
+def _extract_final(extract: Extractor, thinking: tuple[Marks, ...], text: str) -> str | None:
+    return extract(final_text(text, thinking))
 
 
 def _has_decimal_commas(text: str) -> bool:

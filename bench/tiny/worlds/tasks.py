@@ -1,11 +1,14 @@
 """The embedded tasks by name, ready to run."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bench.inputs.task import Task
 from bench.tiny.worlds.worlds import WORLDS, Split, draw_prompts
 from policies.policy import Sampling
 from verifiers.combinators.from_function import from_function
 from verifiers.grading.answers import Answers
-from verifiers.interface.solution import Problem
+from verifiers.interface.solution import Problem, Solution
 
 
 def load_task(
@@ -38,7 +41,22 @@ def load_task(
     return Task(
         name,
         problems,
-        Answers(world.extract, lambda pairs: [a == b for a, b in pairs]),
-        from_function(lambda problem, solution: float(world.is_right(str(problem.prompt), solution.text))),
+        Answers(world.extract, _same_text),
+        from_function(_RightIn(name)),
         Sampling(max_tokens=world.MAX_TOKENS),
     )
+
+
+# No closures: a task is sent to other processes.
+@dataclass(frozen=True, slots=True)
+class _RightIn:
+    """Whether a solution is right in a world, which is named and so can be sent."""
+
+    world: str
+
+    def __call__(self, problem: Problem, solution: Solution) -> float:
+        return float(WORLDS[self.world].is_right(str(problem.prompt), solution.text))
+
+
+def _same_text(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+    return [answer == gold for answer, gold in pairs]

@@ -1,6 +1,7 @@
 """Tasks by name and by file."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,12 @@ def test_parts_of_ones_own_by_module_and_name(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(BadInput, match=message):
             load_scorer(spec)
     assert named_scorers(["mine.things:scorer"]) == {"scorer": "mine.things:scorer"}
+
+
+@pytest.mark.parametrize("spec", ["chain", "countdown", "last_letter", "word_sort"])
+def test_an_embedded_task_can_be_sent_to_another_process(spec: str) -> None:
+    task = load_task(spec, limit=3)
+    sent = pickle.loads(pickle.dumps(task))
+    assert sent == task
+    rows = [Solution((Step("=?"),), Stop.EOS)] * 3
+    assert sent.verifier.score(sent.problems, rows).values().tolist() == [0.0] * 3

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pickle
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.shared_data import DATA, needs_data
 from verifiers import EXACT, GSM8K, MATH, Answers
-from verifiers.grading.answers import equal_mathematics
+from verifiers.grading.answers import equal_mathematics, with_thinking
 from verifiers.grading.equivalence import EquivalencePool, default_pool
 from verifiers.grading.notation.numerals import clean
 
@@ -263,3 +264,10 @@ def test_no_gold_of_math500_equals_a_wrong_answer(math500) -> None:
     golds = [row["answer"] for row in math500]
     pairs = [(f"{gold}+1", gold) for gold in golds] + [("7919", gold) for gold in golds]
     assert [pair for pair, verdict in zip(pairs, MATH.equal(pairs), strict=True) if verdict is not False] == []
+
+
+@pytest.mark.parametrize("answers", [MATH, GSM8K, EXACT, with_thinking(MATH, ["<cot>,</cot>"])])
+def test_ready_made_answers_can_be_sent_to_another_process(answers: Answers) -> None:
+    sent = pickle.loads(pickle.dumps(answers))
+    assert sent.extract("<cot>3</cot> #### 4") == answers.extract("<cot>3</cot> #### 4")
+    assert sent.classes(["4", "4.0", "5"]) == answers.classes(["4", "4.0", "5"])

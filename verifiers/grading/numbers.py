@@ -1,0 +1,53 @@
+"""Answers that are numbers, as GSM8K writes them: a number with its unit, compared exactly."""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from verifiers.grading.extraction import Extractor, after_hashes, boxed, first_of
+from verifiers.grading.final_text import final
+from verifiers.grading.last_value import first_number
+from verifiers.grading.mathematics import STATED, WEAK
+from verifiers.grading.notation.numerals import canonical as plain
+from verifiers.grading.notation.numerals import number
+
+_LONGEST = 1_000  # characters
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
+
+
+def equal(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+    """Whether each answer is its gold; None where the gold is no number and the answer is not the same text."""
+    return [_equal(canonical(answer), canonical(gold)) for answer, gold in pairs]
+
+
+def _equal(answer: str, gold: str) -> bool | None:
+    if answer == gold:
+        return gold != ""
+    return None if number(gold) is None else False
+
+
+def canonical(answer: str) -> str:
+    """One spelling for a number; there are no variables here, so that "12jars" is 12."""
+    return plain(answer if number(answer) else re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
+
+
+def _number_in(extractor: Extractor, text: str) -> str | None:
+    found = extractor(text)
+    if found is None:
+        return None
+    stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
+    first = first_number(stated)
+    if first is not None and number(first) in (number(stated), number(boxed(stated) or "")):
+        return first
+    if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
+        return stated or None  # of a formula, or of "5 or 6", a part is not the answer
+    return first
+
+
+def _has_two_numbers(stated: str) -> bool:
+    two = _TWO_NUMBERS.match(stated)
+    return two is not None and plain(two[1]) != plain(two[2] + two[3])
+
+
+extract = final(first_of(*(partial(_number_in, extractor) for extractor in (after_hashes, STATED, boxed, WEAK))))
