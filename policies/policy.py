@@ -1,6 +1,6 @@
 """What a policy is: something that extends prefixes by a step, or to the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -81,6 +81,45 @@ class Policy(Protocol):
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> Extended: ...
+
+
+class RowStream(Protocol):
+    """Rows under way in a policy: each is answered when it ends, whatever the others do. One thread uses it."""
+
+    def add(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[int]:
+        """Start a row each, as `Policy.extend` would; the numbers that they are known by."""
+        ...
+
+    def ended(self, *, seconds: float | None) -> list[tuple[int, Solution, Spend]]:
+        """The rows that have ended since the last call; where there is none it waits for one, at most so long."""
+        ...
+
+    def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
+        """Stop rows that have not been given out; what each had cost."""
+        ...
+
+    def close(self) -> None:
+        """Stop all rows."""
+        ...
+
+
+def stream_of(policy: object) -> RowStream | None:
+    """A stream of rows from a policy that can answer them one by one; None where it answers calls only.
+
+    >>> from policies import Scripted
+    >>> stream_of(Scripted(lambda problem, prefix, seed: "4")) is None
+    True
+    """
+    make: Callable[[], RowStream] | None = getattr(policy, "stream", None)
+    return None if make is None else make()
 
 
 @dataclass(frozen=True, slots=True)

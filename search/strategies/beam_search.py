@@ -57,16 +57,28 @@ def beam_search(
     Raises NoOpinionError where `scorer` says nothing of an unfinished solution (an outcome verifier:
     wrap it as `prms.RolloutValue`); ValueError for a width, expand or max_steps below 1.
     """
-    check_least(1, {"width": width, "expand": expand, "max_steps": max_steps}, who="beam_search")
+    check_beam(width, expand, max_steps)
     check_scorer_argument(scorer)
     judge = remembering(scorer)
     searches = started(
-        problems, lambda problem: _beam_search(problem, width, expand, max_steps, final is not None, answers)
+        problems, lambda problem: beam_search_strategy(problem, width, expand, max_steps, final is not None, answers)
     )
-    if final is not None and final is getattr(scorer, "base", None):
-        final = getattr(judge, "base", final)  # a PAV's base has read the beams already
-    scorers = {"search": judge} if final is None else {"search": judge, "final": final}
+    scorers = judges(scorer, judge, final)
     return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
+
+
+def check_beam(width: int, expand: int, max_steps: int) -> None:
+    """Raise ValueError for a beam of no size."""
+    check_least(1, {"width": width, "expand": expand, "max_steps": max_steps}, who="beam_search")
+
+
+def judges(scorer: Scorer, remembering: Scorer, final: Scorer | None) -> dict[str, Scorer]:
+    """Who judges a beam: the scorer with a memory, and `final` at the end, if anybody."""
+    if final is None:
+        return {"search": remembering}
+    # A PAV's base has read the beams already.
+    read_already: Scorer | None = getattr(remembering, "base", None) if final is getattr(scorer, "base", None) else None
+    return {"search": remembering, "final": read_already or final}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class _Candidate:
     reason: str | None
 
 
-def _beam_search(
+def beam_search_strategy(
     problem: Problem, width: int, expand: int, max_steps: int, judged_again: bool, answers: Answers
 ) -> Strategy:
     tree: list[Node] = []

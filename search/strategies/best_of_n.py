@@ -42,7 +42,7 @@ def best_of_n(
     and problem ids that occur twice.
     """
     chooser = selector(select, seed=seed)
-    searches = started(problems, lambda problem: _best_of_n(problem, n, chooser, answers))
+    searches = started(problems, lambda problem: best_of_n_strategy(problem, n, chooser, answers))
     scorers = {"search": scorer}
     return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
@@ -70,12 +70,12 @@ def weighted_majority(
 
     It is `best_of_n(select="weighted")` (Li et al. 2023, section 3.2).
     """
-    searches = started(problems, lambda problem: _best_of_n(problem, n, weighted, answers))
+    searches = started(problems, lambda problem: best_of_n_strategy(problem, n, weighted, answers))
     scorers = {"search": scorer}
     return drive(searches, policy, scorers, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
-def _best_of_n(problem: Problem, n: int, select: Selector, answers: Answers) -> Strategy:
+def best_of_n_strategy(problem: Problem, n: int, select: Selector, answers: Answers) -> Strategy:
     pool, out = yield from extend([Solution()], n, "end")
     scores = yield from score(pool)
     return pick(problem, pool, scores, select=select, answers=answers, reason=out)

@@ -36,10 +36,10 @@ def rerank(
     ids that occur twice.
     """
     chooser = selector(select, seed=seed)
-    searches = [(problem, _rerank(problem, pool, chooser, answers)) for problem, pool in check_pools(pools)]
+    searches = [(problem, rerank_strategy(problem, pool, chooser, answers)) for problem, pool in check_pools(pools)]
     return drive(searches, None, {"search": scorer}, seed=seed, progress=progress)
 
 
-def _rerank(problem: Problem, pool: tuple[Solution, ...], select: Selector, answers: Answers) -> Strategy:
+def rerank_strategy(problem: Problem, pool: tuple[Solution, ...], select: Selector, answers: Answers) -> Strategy:
     scores = yield from score(pool)
     return pick(problem, pool, scores, select=select, answers=answers)

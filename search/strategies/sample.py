@@ -36,10 +36,10 @@ def sample(
     `self_consistency` choose from, and the first 8 of 64 solutions are those of `n=8`. A sample that fails stays in
     the pool with its reason. Raises ValueError for `n` below 1 and problem ids that occur twice.
     """
-    searches = started(problems, lambda problem: _sample(problem, n))
+    searches = started(problems, lambda problem: sample_strategy(problem, n))
     return drive(searches, policy, {}, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
-def _sample(problem: Problem, n: int) -> Strategy:
+def sample_strategy(problem: Problem, n: int) -> Strategy:
     pool, out = yield from extend([Solution()], n, "end")
     return SearchResult(problem, None, None, pool, outcome_scores(pool, [np.nan] * len(pool)), reason=out)

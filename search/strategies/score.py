@@ -27,10 +27,10 @@ def score(
     solution that cannot be scored has NaN with its reason. Pools may differ in size and may be empty. Raises
     ValueError for problem ids that occur twice.
     """
-    searches = [(problem, _score(problem, pool)) for problem, pool in check_pools(pools)]
+    searches = [(problem, score_strategy(problem, pool)) for problem, pool in check_pools(pools)]
     return drive(searches, None, {"search": scorer}, progress=progress)
 
 
-def _score(problem: Problem, pool: tuple[Solution, ...]) -> requests.Strategy:
+def score_strategy(problem: Problem, pool: tuple[Solution, ...]) -> requests.Strategy:
     scores = yield from requests.score(pool)
     return SearchResult(problem, None, None, pool, scores)

@@ -37,11 +37,11 @@ def self_consistency(
     unfinished or states no answer does not vote against one that does. Each solution has the score 1.
     Raises ValueError for `n` below 1 and problem ids that occur twice.
     """
-    searches = started(problems, lambda problem: _self_consistency(problem, n, answers))
+    searches = started(problems, lambda problem: self_consistency_strategy(problem, n, answers))
     return drive(searches, policy, {}, sampling=sampling, budget=budget, seed=seed, progress=progress)
 
 
-def _self_consistency(problem: Problem, n: int, answers: Answers) -> Strategy:
+def self_consistency_strategy(problem: Problem, n: int, answers: Answers) -> Strategy:
     pool, out = yield from extend([Solution()], n, "end")
     one_vote_each = outcome_scores(pool, [1.0] * len(pool))
     return pick(problem, pool, one_vote_each, select=weighted, answers=answers, reason=out)

@@ -259,10 +259,10 @@ def test_no_problems_no_calls() -> None:
 
 def test_a_strategy_is_tested_by_sending_it_replies() -> None:
     from search.selection import best
-    from search.strategies.best_of_n import _best_of_n
+    from search.strategies.best_of_n import best_of_n_strategy
     from verifiers.grading.answers import MATH
 
-    strategy = _best_of_n(Problem("p", "?"), 2, best, MATH)
+    strategy = best_of_n_strategy(Problem("p", "?"), 2, best, MATH)
     assert next(strategy) == search.Extend((Solution(),), 2, "end")
     pool = tuple(Solution((Step(f"The answer is {i}."),), Stop.EOS) for i in (1, 2))
     assert strategy.send(pool) == search.Score(pool)

@@ -23,10 +23,15 @@ def check_problems(problems: Any) -> list[Problem]:
         raise BadArgument("problems", _shown(problems), 'give a list of verifiers.Problem("id", "prompt")')
     rows = list(problems)
     for i, row in enumerate(rows):
-        if not isinstance(row, Problem):
-            raise BadArgument(f"problems[{i}]", _shown(row), 'give a verifiers.Problem("id", "prompt")')
+        check_problem(row, name=f"problems[{i}]")
     check_unique_ids(row.id for row in rows)
     return rows
+
+
+def check_problem(problem: object, *, name: str = "problem") -> None:
+    """Raise BadArgument, with what to write, for what is no problem."""
+    if not isinstance(problem, Problem):
+        raise BadArgument(name, _shown(problem), 'give a verifiers.Problem("id", "prompt")')
 
 
 def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:

@@ -1,0 +1,155 @@
+"""One problem's search between the calls that it shares with others: what it asks, has been sent, and has spent."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from numbers import Integral
+from typing import Any
+
+from policies.policy import Sampling
+from search.budget import Budget
+from search.requests import Extend, OutOfBudget, Request, Score, Strategy
+from search.result import SearchResult
+from verifiers.interface.scoring import Scorer, Scores, Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """A strategy under way; it ends with a `result`, or with the `error` that the caller is to see."""
+
+    problem: Problem
+    strategy: Strategy
+    scorers: Mapping[str, Scorer]
+    sampling: Sampling
+    budget: Budget
+    seed: int
+    deadline: float | None = None  # of time.monotonic()
+    request: Request | None = None
+    result: SearchResult | None = None
+    error: BaseException | None = None
+    extensions: int = 0  # Extend requests so far: the first part of a row's place in the tree
+    answers: list[Solution | None] = field(default_factory=list)  # of the open Extend request; None is under way
+    under_way: int = 0
+    samples: int = 0
+    tokens: float = 0
+    spends: list[Spend] = field(default_factory=list)
+    policy_seconds: float = 0.0
+    scorer_seconds: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self.result is not None or self.error is not None
+
+    @property
+    def late(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def start_clock(self) -> None:
+        """Count the budget's seconds from now."""
+        if self.budget.seconds is not None:
+            self.deadline = time.monotonic() + self.budget.seconds
+
+    def start(self) -> None:
+        """Run the strategy to its first request."""
+        self._advance(lambda: next(self.strategy))
+
+    def fail(self, error: BaseException) -> None:
+        """End the search with an error."""
+        self.error, self.request = error, None
+        self.strategy.close()
+
+    def send(self, reply: tuple[Solution, ...] | Scores) -> None:
+        self._advance(lambda: self.strategy.send(reply))
+
+    def _advance(self, step: Callable[[], Request]) -> None:
+        if isinstance(self.request, Extend):
+            self.extensions += 1
+        self.answers = []
+        try:
+            self.request = step()
+        except StopIteration as stop:
+            self.request = None
+            spend = Spend.total(self.spends)
+            timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
+            self.result = replace(stop.value, spend=timed)
+        except Exception as error:  # noqa: BLE001  (a strategy's own, for whoever waits for the search)
+            self.error, self.request = error, None
+        else:
+            self._check_request()
+
+    def _check_request(self) -> None:
+        if isinstance(self.request, Extend):
+            n: Any = self.request.n
+            if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+                self.fail(ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more"))
+        elif isinstance(self.request, Score) and self.request.by not in self.scorers:
+            self.fail(ValueError(f"a strategy asked for the scorer {self.request!r}: there are {sorted(self.scorers)}"))
+
+    def grant(self) -> "list[Row]":
+        """The rows of the open Extend request that the budget covers; the strategy is told where it covers none."""
+        if not isinstance(self.request, Extend):
+            return []
+        late = self.late
+        count = 0 if late else self._affordable(self.request)
+        if not count:
+            self._out_of_budget("seconds" if late else "samples" if self.samples == self.budget.samples else "tokens")
+            return []
+        start, n = len(self.answers), self.request.n
+        self.answers += [None] * count
+        self.under_way += count
+        self.samples += count
+        return [
+            Row(
+                self,
+                place,
+                self.request.prefixes[place // n],
+                seed_at(self.seed, self.problem.id, self.extensions, *divmod(place, n)),
+            )
+            for place in range(start, start + count)
+        ]
+
+    def settle(self) -> None:
+        """Send the reply once it is whole; a request of which the budget has covered a part goes on."""
+        if not self.under_way and isinstance(self.request, Extend):
+            answered = tuple(s for s in self.answers if s is not None)
+            if len(answered) == self.request.n * len(self.request.prefixes):
+                self.send(answered)
+
+    def _out_of_budget(self, limit: str) -> None:
+        reason = f"the budget of {getattr(self.budget, limit)} {limit} ended the search"
+        cut = OutOfBudget(reason, tuple(s for s in self.answers if s is not None))
+        self._advance(lambda: self.strategy.throw(cut))
+
+    def _affordable(self, request: Extend) -> int:
+        """How many further rows of the request the budget covers, each at its worst case."""
+        start = len(self.answers)
+        rows = request.n * len(request.prefixes) - start
+        if self.budget.samples is not None:
+            rows = min(rows, self.budget.samples - self.samples)
+        if self.budget.tokens is None:
+            return rows
+        left = self.budget.tokens - self.tokens
+        for i in range(rows):
+            left -= max(1, self.sampling.max_tokens - request.prefixes[(start + i) // request.n].token_count)
+            if left < 0:
+                return i
+        return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One continuation that a search waits for."""
+
+    search: Search
+    place: int  # in the reply
+    prefix: Solution
+    seed: int
+
+    def answer(self, solution: Solution, spend: Spend) -> None:
+        search = self.search
+        search.answers[self.place] = solution
+        search.under_way -= 1
+        search.spends.append(spend)
+        search.tokens += spend.sampled_tokens

@@ -1,0 +1,305 @@
+"""Searches that join a running driver: results, joining, cancelling, limits, failures, and rows that stream."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import policies
+import search
+from search.session import Pending
+from tests.search.streaming_policy import Streaming
+from tests.search.test_driver import FailsOn, StepCounter, comparable, problems, reply
+from verifiers import EXACT, Problem, Scores, Solution, Step, Stop
+from verifiers.interface.errors import BadArgument
+
+BEAM = {"width": 2, "expand": 3, "max_steps": 5}
+
+
+def session_on(policy: Any = None, **options: Any) -> search.Session:
+    return search.Session(policy or policies.Scripted(reply), StepCounter(), **options)
+
+
+Plain = Callable[[Sequence[Problem], Any], list[search.SearchResult]]
+METHODS: dict[str, tuple[Plain, Callable[[search.Session, Problem], Pending]]] = {
+    "best_of_n": (
+        lambda ps, policy: search.best_of_n(ps, policy, StepCounter(), n=9, select="soft", seed=3),
+        lambda session, p: session.best_of_n(p, n=9, select="soft", seed=3),
+    ),
+    "weighted_majority": (
+        lambda ps, policy: search.weighted_majority(ps, policy, StepCounter(), n=9),
+        lambda session, p: session.weighted_majority(p, n=9),
+    ),
+    "self_consistency": (
+        lambda ps, policy: search.self_consistency(ps, policy, n=9, answers=EXACT),
+        lambda session, p: session.self_consistency(p, n=9, answers=EXACT),
+    ),
+    "sample": (
+        lambda ps, policy: search.sample(ps, policy, n=5, budget=search.Budget(samples=3)),
+        lambda session, p: session.sample(p, n=5, budget=search.Budget(samples=3)),
+    ),
+    "beam_search": (
+        lambda ps, policy: search.beam_search(ps, policy, StepCounter(), final=StepCounter(), **BEAM),
+        lambda session, p: session.beam_search(p, final=StepCounter(), **BEAM),
+    ),
+}
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_session_gives_what_the_plain_function_gives(name: str, streams: bool) -> None:
+    plain, method = METHODS[name]
+    expected = [comparable(r) for r in plain(problems(6), policies.Scripted(reply))]
+    with session_on(Streaming(policies.Scripted(reply)) if streams else None) as session:
+        pending = [method(session, problem) for problem in problems(6)]
+        assert [comparable(p.result(10)) for p in pending] == expected
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_plain_functions_stream_where_the_policy_does(name: str) -> None:
+    plain, _ = METHODS[name]
+    expected = [comparable(r) for r in plain(problems(6), policies.Scripted(reply))]
+    assert [comparable(r) for r in plain(problems(6), Streaming(policies.Scripted(reply)))] == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), tokens=st.integers(100, 2500), samples=st.integers(1, 40))
+def test_streamed_in_any_order_is_what_calls_give_within_any_budget(seed: int, tokens: int, samples: int) -> None:
+    options: dict[str, Any] = {
+        "budget": search.Budget(tokens=tokens, samples=samples),
+        "sampling": policies.Sampling(max_tokens=100),
+    }
+    calls, streamed = (
+        [comparable(r) for r in search.beam_search(problems(3), policy, StepCounter(), **BEAM, **options)]
+        for policy in (policies.Scripted(reply), Streaming(policies.Scripted(reply), seed=seed))
+    )
+    assert calls == streamed
+
+
+def test_saved_pools_are_scored_and_reranked() -> None:
+    saved = [Solution((Step(f"The answer is {i}."),), Stop.EOS) for i in (1, 2, 2)]
+    [judged] = search.score([(Problem("a", "?"), saved)], StepCounter())
+    [ranked] = search.rerank([(Problem("a", "?"), saved)], StepCounter(), select="weighted")
+    with search.Session(scorer=StepCounter()) as session:
+        assert comparable(session.score(Problem("a", "?"), saved).result(10)) == comparable(judged)
+        assert comparable(session.rerank(Problem("a", "?"), saved, select="weighted").result(10)) == comparable(ranked)
+
+
+def test_threads_and_coroutines_share_one_session() -> None:
+    expected = [comparable(r) for r in search.best_of_n(problems(40), policies.Scripted(reply), StepCounter(), n=4)]
+
+    async def gather(session: search.Session, part: Sequence[Problem]) -> list[search.SearchResult]:
+        return list(await asyncio.gather(*[session.best_of_n(p, n=4) for p in part]))
+
+    with session_on() as session, ThreadPoolExecutor(8) as pool:
+        by_threads = [pool.submit(lambda p=p: session.best_of_n(p, n=4).result(10)) for p in problems(40)[:20]]
+        by_coroutines = asyncio.run(gather(session, problems(40)[20:]))
+        results = [thread.result() for thread in by_threads] + by_coroutines
+    assert [comparable(r) for r in results] == expected
+
+
+def test_what_joins_meanwhile_shares_the_calls() -> None:
+    class Slow(policies.Scripted):
+        def extend(self, problems, prefixes, *, until, sampling, seeds):
+            time.sleep(0.05)
+            return super().extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+
+    policy = Slow(reply)
+    with session_on(policy) as session:
+        for pending in [session.beam_search(p, **BEAM) for p in problems(30)]:
+            pending.result(10)
+    assert len(policy.calls) <= 6  # three steps of the first alone, at most, and three of all others
+    assert sum(len(call) for call in policy.calls) == sum(
+        r.spend.policy_calls for r in search.beam_search(problems(30), policies.Scripted(reply), StepCounter(), **BEAM)
+    )
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+def test_options_are_a_search_s_own(streams: bool) -> None:
+    one, other = policies.Sampling(max_tokens=100), policies.Sampling(max_tokens=20)
+    [long] = search.sample(problems(1), policies.Scripted(reply), n=3, sampling=one, seed=1)
+    [short] = search.sample(problems(1), policies.Scripted(reply), n=3, sampling=other, seed=2)
+    assert long.pool != short.pool
+    with session_on(Streaming(policies.Scripted(reply)) if streams else None, sampling=one, seed=1) as session:
+        first = session.sample(problems(1)[0], n=3)
+        second = session.sample(problems(1)[0], n=3, sampling=other, seed=2)
+        assert (first.result(10).pool, second.result(10).pool) == (long.pool, short.pool)
+
+
+def test_a_time_limit_ends_a_search_with_its_best_so_far_and_stops_its_rows() -> None:
+    class Held(Streaming):
+        def stream(self):
+            rows = super().stream()
+            add = rows.add
+
+            def hold_the_last(problems, prefixes, *, until, sampling, seeds):
+                numbers = add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+                rows.held[numbers[-1]] = "held"
+                rows.ready = [row for row in rows.ready if row[0] != numbers[-1]]
+                return numbers
+
+            rows.add = hold_the_last
+            return rows
+
+    policy = Held(policies.Scripted(reply))
+    started = time.monotonic()
+    with session_on(policy) as session:
+        result = session.best_of_n(problems(1)[0], n=5, budget=search.Budget(seconds=0.3)).result(10)
+    assert 0.3 <= time.monotonic() - started < 5
+    assert result.reason == "the budget of 0.3 seconds ended the search"
+    assert result.answer is not None
+    assert [s.stop for s in result.pool] == [Stop.EOS] * 4 + [Stop.FAILED]
+    assert result.spend.policy_calls == 5
+    assert policy.cancelled == ["held"]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+def test_a_cancelled_search_ends_and_the_others_do_not_notice(streams: bool) -> None:
+    policy = Streaming(policies.Scripted(reply), holds=lambda p: p.id == "p0") if streams else Endless()
+    expected = search.best_of_n(problems(3)[1:], policies.Scripted(reply), StepCounter(), n=4)
+    with session_on(policy) as session:
+        held = session.submit(problems(1)[0], one_step_after_another(), sampling=policies.Sampling(max_tokens=10**9))
+        others = [session.best_of_n(p, n=4) for p in problems(3)[1:]]
+        assert [comparable(p.result(10)) for p in others] == [comparable(r) for r in expected]
+        assert not held.done()
+        assert held.cancel()
+        with pytest.raises(CancelledError):
+            held.result(1)
+    if isinstance(policy, Streaming):
+        assert policy.cancelled == ["p0"]
+
+
+class Endless(policies.Scripted):
+    """Steps without an end for p0, what `reply` says for the others."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda p, prefix, seed: "again\n" if p.id == "p0" else reply(p, prefix, seed))
+
+
+def one_step_after_another() -> search.Strategy:
+    prefix = Solution()
+    while True:
+        [prefix] = yield search.Extend((prefix,), 1, "step")
+
+
+def test_a_task_that_is_cancelled_cancels_its_search() -> None:
+    policy = Streaming(policies.Scripted(reply), holds=lambda p: True)
+
+    async def hang_up(session: search.Session) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(session.best_of_n(problems(1)[0], n=4), timeout=0.1)
+
+    with session_on(policy) as session:
+        asyncio.run(hang_up(session))
+        deadline = time.monotonic() + 1.0  # a hung-up client's search stops within a second
+        while len(policy.cancelled) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert policy.cancelled == ["p0"] * 4
+
+
+def test_an_error_is_that_of_its_search() -> None:
+    def broken() -> search.Strategy:
+        yield search.Extend((Solution(),), 1, "end")
+        raise LookupError("a mistake in a strategy")
+
+    with session_on(FailsOn("p3")) as session:
+        good = session.best_of_n(problems(1)[0], n=4)
+        assert good.result(10).answer is not None
+        bad, broke, after = (
+            session.best_of_n(problems(4)[3], n=4),
+            session.submit(problems(2)[1], broken()),
+            session.best_of_n(problems(3)[2], n=4),
+        )
+        assert "HTTP 500" in str(bad.result(10).reason)
+        with pytest.raises(LookupError, match="a mistake in a strategy"):
+            broke.result(10)
+        assert after.result(10).answer is not None
+        with pytest.raises(ValueError, match="ask for 1 or more"):
+            session.sample(problems(1)[0], n=0).result(10)
+
+
+def test_an_engine_that_stops_ends_the_searches_that_need_it_and_not_the_session() -> None:
+    class Dying(Streaming):
+        def stream(self):
+            rows = super().stream()
+
+            def die(*, seconds):
+                raise RuntimeError("the engine has stopped")
+
+            rows.ended = die
+            return rows
+
+    with session_on(Dying(policies.Scripted(reply))) as session:
+        lost = session.sample(problems(1)[0], n=2)
+        saved = session.score(problems(2)[1], [Solution((Step("a"),), Stop.EOS)])
+        with pytest.raises(RuntimeError, match="the engine has stopped"):
+            lost.result(10)
+        assert len(saved.result(10).pool) == 1
+
+
+def test_what_is_no_search_is_told_before_anything_is_spent() -> None:
+    with search.Session(policies.Scripted(reply)) as session:
+        with pytest.raises(BadArgument, match="this Session has none: give one to it or to the call"):
+            session.best_of_n(problems(1)[0], n=2)
+        with pytest.raises(BadArgument, match="give a verifiers"):
+            session.sample("1+1?", n=2)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="width"):
+            session.beam_search(problems(1)[0], scorer=StepCounter(), width=0, expand=1, max_steps=1)
+    with pytest.raises(RuntimeError, match="this Session is closed"):
+        session.sample(problems(1)[0], n=2)
+    with pytest.raises(BadArgument, match="policy"):
+        search.Session("tiny:policy")  # type: ignore[arg-type]
+
+
+def test_leaving_by_an_exception_cancels_what_is_under_way() -> None:
+    policy = Streaming(policies.Scripted(reply), holds=lambda p: True)
+    threads = threading.active_count()
+    started: list[Pending] = []
+
+    def leave() -> None:
+        with session_on(policy) as session:
+            started.append(session.sample(problems(1)[0], n=2))
+            raise KeyError("a mistake outside")
+
+    with pytest.raises(KeyError):
+        leave()
+    assert started[0].cancelled()
+    assert threading.active_count() == threads
+
+
+def test_what_is_remembered_is_forgotten_between_searches() -> None:
+    class Remembering(StepCounter):
+        made = 0
+
+        def remembering(self) -> "Remembering":
+            Remembering.made += 1
+            return Remembering()
+
+    scorer = Remembering()
+    with search.Session(policies.Scripted(reply), scorer) as session:
+        for _ in range(2):
+            both = [session.beam_search(p, **BEAM) for p in problems(2)]
+            for pending in both:
+                pending.result(10)
+            time.sleep(0.05)
+    assert Remembering.made == 2
+
+
+def test_scores_of_many_searches_are_one_call() -> None:
+    class Waiting(StepCounter):
+        def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+            time.sleep(0.05)
+            return super().score(problems, solutions)
+
+    scorer = Waiting()
+    with search.Session(policies.Scripted(reply), scorer) as session:
+        for pending in [session.best_of_n(p, n=2) for p in problems(50)]:
+            pending.result(10)
+    assert sum(scorer.calls) == 100
+    assert len(scorer.calls) <= 4
