@@ -17,10 +17,11 @@ class Sampling:
 
     `max_tokens` bounds the whole solution, prefix included, so that every strategy has the same
     room; a solution that reaches it has `Stop.LENGTH`. `temperature=0` is greedy. `separator` ends
-    a step.
+    a step. `logprobs` asks for each token's log-probability, which training and confidences read; a
+    policy that has them for nothing gives them unasked.
 
     >>> Sampling(temperature=0.8, separator="\n\n")
-    Sampling(temperature=0.8, top_p=1.0, top_k=0, max_tokens=512, separator='\n\n')
+    Sampling(temperature=0.8, top_p=1.0, top_k=0, max_tokens=512, separator='\n\n', logprobs=False)
 
     Raises ValueError for a value out of range.
     """
@@ -30,6 +31,7 @@ class Sampling:
     top_k: int = 0  # 0: off
     max_tokens: int = 512
     separator: str = "\n"
+    logprobs: bool = False
 
     def __post_init__(self) -> None:
         check_finite({"temperature": self.temperature, "top_p": self.top_p})

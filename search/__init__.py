@@ -1,17 +1,18 @@
 """Search: Best-of-N, self-consistency, weighted majority, beam search, and reranking of saved pools.
 
-Room: strategies (a file each, a generator for one problem). Beside it, `driver` runs the strategies of many problems,
-which `session` lets join at any time; `searching` is one of them under way, `calls` and `streaming` are how they share
-a policy and scorers; `requests` is what they ask for, `selection` picks from a pool, `budget` limits what is spent.
+Rooms: strategies (a file each, a generator for one problem), live (searches that join while others run). Beside
+them `driver` runs the strategies of many problems; `searching` is one of them under way, `calls` and `streaming` are
+how they share a policy and scorers; `requests` is what they ask for, `selection` picks from a pool, `budget` limits
+what is spent.
 """
 
 import policies.ownership  # noqa: F401
 from search.budget import Budget
 from search.driver import drive
+from search.live.session import Pending, Session
 from search.requests import Extend, OutOfBudget, Score, Strategy
 from search.result import Fate, Node, SearchResult
 from search.selection import Pool, Select, Selector, pessimistic, soft
-from search.session import Pending, Session
 from search.strategies.beam_search import beam_search
 from search.strategies.best_of_n import best_of_n, weighted_majority
 from search.strategies.rerank import rerank

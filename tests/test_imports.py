@@ -22,6 +22,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "verifiers/grading",
     "search",
     "search/strategies",
+    "search/live",
     "policies/models",
     "policies/decoding",
     "policies/training",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FORMS = (
     "transformers:FOLDER_OR_HUB_NAME or vllm:FOLDER_OR_HUB_NAME[,context=T][,rows=R][,gib=G][,share=S][,gpus=N]"
-    "[,eager=yes], each with ,dtype=bfloat16 or float32, ,chat=no or ,chat.ARGUMENT=VALUE, tiny:policy"
+    "[,eager=yes][,seeds=no], each with ,dtype=bfloat16 or float32, ,chat=no or ,chat.ARGUMENT=VALUE, tiny:policy"
 )
 
 
@@ -36,9 +36,9 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     `transformers:MODEL` decodes with this library's own loop, `vllm:MODEL` with vLLM's engine, which is to be closed
     (`policies.VLLM`): `context=4096` bounds a row's tokens, `rows=64` the rows computed side by side, `gib=3` the
     memory of keys and values, `share=0.45` the engine's part of a GPU, `gpus=2` splits the model over two, and
-    `eager=yes` starts in seconds without compiling. `chat=no` leaves a chat template out, and
-    `chat.enable_thinking=false` gives it an argument. `tiny:policy` is the embedded model, in float32 unless said, and
-    `package.module:name` an object of your own with a method `extend`.
+    `eager=yes` starts in seconds without compiling and `seeds=no` draws rows without seeds. `chat=no` leaves a chat
+    template out, and `chat.enable_thinking=false` gives it an argument. `tiny:policy` is the embedded model, in float32
+    unless said, and `package.module:name` an object of your own with a method `extend`.
 
     >>> load("vllm:model,rows=none")
     Traceback (most recent call last):

@@ -91,19 +91,24 @@ class ModelPolicy(ABC):
         spend = [Spend(policy_calls=1)] * len(problems)
         rows = [opening for opening in openings if isinstance(opening, Continuation)]
         for sampled, cost in self._sampled(rows, until, sampling) if rows else ():
-            row = sampled.row
-            solutions[row.index] = self.cutter.extended(
-                prefixes[row.index],
-                row.context,
-                row.past,
-                sampled.tokens,
-                sampled.logprobs,
-                stop=sampled.stop,
-                reason=sampled.reason and f"problem {row.problem!r}: {sampled.reason}",
-                separator=sampling.separator,
-            )
-            spend[row.index] = cost
+            at = sampled.row.index
+            solutions[at] = self.solution(prefixes[at], sampled, sampling)
+            spend[at] = cost
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
+
+    def solution(self, prefix: Solution, sampled: Sampled, sampling: Sampling) -> Solution:
+        """A prefix with what was sampled behind it."""
+        row = sampled.row
+        return self.cutter.extended(
+            prefix,
+            row.context,
+            row.past,
+            sampled.tokens,
+            sampled.logprobs,
+            stop=sampled.stop,
+            reason=sampled.reason and f"problem {row.problem!r}: {sampled.reason}",
+            separator=sampling.separator,
+        )
 
     def next_token_probs(
         self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]

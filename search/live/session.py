@@ -1,4 +1,4 @@
-"""Searches that join a running driver at any time, from any thread or coroutine."""
+"""A policy and a scorer at work for searches that come at any time."""
 
 import asyncio
 import threading

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import policies
 import search
-from search.session import Pending
+from search.live.session import Pending
 from tests.search.streaming_policy import Streaming
 from tests.search.test_driver import FailsOn, StepCounter, comparable, problems, reply
 from verifiers import EXACT, Problem, Scores, Solution, Step, Stop

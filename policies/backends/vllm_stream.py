@@ -1,0 +1,104 @@
+"""Rows under way in vLLM's engine, each given out when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policies.checks import check_rows
+from policies.models.prompts import Continuation
+from policies.policy import Sampling, Until
+from verifiers.interface.scoring import Spend
+from verifiers.interface.solution import Problem, Solution
+
+if TYPE_CHECKING:
+    from policies.backends.vllm import VLLM, Drawn
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    number: int
+    prefix: Solution
+    drawn: Drawn
+    until: Until
+    sampling: Sampling
+
+
+class VLLMStream:
+    """A `RowStream` of the engine, which computes while its caller waits in `ended`, and no longer."""
+
+    def __init__(self, policy: VLLM) -> None:
+        self._policy = policy
+        self._engine = policy.engine
+        self._rows: dict[str, _UnderWay] = {}  # by their names in the engine
+        self._settled: list[tuple[int, Solution, Spend]] = []
+        self._added = 0
+
+    def add(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[int]:
+        """Start a row each; the numbers that they are known by."""
+        check_rows(problems, prefixes, seeds, until)
+        first = self._added
+        self._added += len(problems)
+        rows = []
+        for i, opening in enumerate(self._policy.prompts.openings(problems, prefixes, sampling, seeds)):
+            if isinstance(opening, Continuation):
+                rows.append(_UnderWay(first + i, prefixes[i], self._policy.begun(opening), until, sampling))
+            else:
+                self._settled.append((first + i, opening, Spend(policy_calls=1)))
+        self._start(rows)
+        return list(range(first, self._added))
+
+    def _start(self, rows: Sequence[_UnderWay]) -> None:
+        requests = [self._policy.request(row.drawn, row.until, row.sampling) for row in rows]
+        self._rows.update(zip(self._engine.start(requests), rows, strict=True))
+
+    def ended(self, *, seconds: float | None) -> list[tuple[int, Solution, Spend]]:
+        """The rows that have ended; the engine goes on until there is one, for at most so long."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while True:
+            self._collect()
+            late = until is not None and time.monotonic() >= until
+            if self._settled or not self._rows or late:
+                break
+            self._engine.step()
+        settled, self._settled = self._settled, []
+        return settled
+
+    def _collect(self) -> None:
+        again = []
+        for name, output in self._engine.ended(self._rows.keys()).items():
+            row = self._rows.pop(name)
+            # One that another caller's error has swept out of the engine is drawn again: its seed is the same.
+            if output is None or self._policy.goes_on(row.drawn, output, row.until, row.sampling):
+                again.append(row)
+            else:
+                sampled, spend = self._policy.drawn(row.drawn, row.sampling)
+                self._settled.append((row.number, self._policy.solution(row.prefix, sampled, row.sampling), spend))
+        self._start(again)
+
+    def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
+        """Stop rows that have not been given out; of one under way, what it cost so far is not known."""
+        wanted = set(rows)
+        stopped = {row.number: (name, row) for name, row in self._rows.items() if row.number in wanted}
+        self._engine.abort([name for name, _ in stopped.values()])
+        for name, _ in stopped.values():
+            del self._rows[name]
+        ended = {number: spend for number, _, spend in self._settled if number in wanted}
+        self._settled = [row for row in self._settled if row[0] not in wanted]
+        return [(number, ended.get(number, Spend(policy_calls=1))) for number in rows]
+
+    def close(self) -> None:
+        """Stop all rows."""
+        self._engine.abort(list(self._rows))
+        self._rows.clear()
+        self._settled.clear()

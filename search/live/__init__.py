@@ -1,0 +1,1 @@
+"""Searches that join a running driver at any time, from any thread or coroutine."""
