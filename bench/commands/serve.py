@@ -1,0 +1,108 @@
+"""`stepbeam serve`: a server of OpenAI's chat protocol that answers each request by a search."""
+
+import argparse
+import os
+from contextlib import AbstractContextManager, ExitStack
+
+from bench.commands.options import add_thinking, positive
+from bench.inputs.specs import load_policy, load_scorer, named_scorers
+from bench.serve.limits import Limits
+from verifiers.interface.errors import BadArgument, BadInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam serve`."""
+    limits = Limits()
+    parser.add_argument("--policy", required=True, help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,...")
+    parser.add_argument(
+        "--scorer", action="append", default=[], metavar="[NAME=]SPEC", help="as `stepbeam run` has it; may be repeated"
+    )
+    parser.add_argument(
+        "--strategy",
+        default="self_consistency:n=16",
+        metavar="METHOD[:SCORER][,n=N]",
+        help="what answers a request that names none: best_of_n:SCORER,n=16, weighted_majority:SCORER,n=16, "
+        "self_consistency:n=16 or beam_search:SCORER,width=4,expand=4,max_steps=64",
+    )
+    parser.add_argument("--name", help="what requests call the model; default: the policy's spec")
+    parser.add_argument(
+        "--answers", default="math", choices=("math", "gsm8k", "exact"), help="how answers are compared"
+    )
+    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--max-tokens", type=positive, default=1024, help="of a solution, where a request says none")
+    parser.add_argument("--separator", default="\n\n", help="what ends a step")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--key-env",
+        default="STEPBEAM_API_KEY",
+        metavar="NAME",
+        help="the environment variable with the key that requests must have; without one there is no key",
+    )
+    parser.add_argument("--most-n", type=positive, default=limits.n, help="samples of a request")
+    parser.add_argument("--most-tokens", type=positive, default=limits.tokens, help="of a solution")
+    parser.add_argument("--most-body", type=positive, default=limits.body, metavar="BYTES", help="of a request")
+    parser.add_argument(
+        "--most-seconds", type=float, default=limits.seconds, help="of a search; its best so far is given"
+    )
+    parser.add_argument("--most-running", type=positive, default=limits.running, help="requests searched for at once")
+    parser.add_argument("--most-waiting", type=positive, default=limits.waiting, help="requests in line behind them")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
+    add_thinking(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until a signal ends it: then no request is taken, those under way have ten seconds to end."""
+    try:
+        import uvicorn
+
+        from bench.serve.app import Service, make_app
+    except ImportError as error:
+        raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
+    from bench.commands.options import separator
+    from bench.serve.strategies import read_strategy
+    from policies.policy import Sampling
+    from search import Session
+    from verifiers.grading.answers import ANSWERS, with_thinking
+
+    limits = Limits(
+        options.most_n,
+        options.most_tokens,
+        options.most_body,
+        options.most_seconds,
+        options.most_running,
+        options.most_waiting,
+    )
+    try:
+        sampling = Sampling(
+            temperature=options.temperature, max_tokens=options.max_tokens, separator=separator(options.separator)
+        )
+    except ValueError as error:
+        raise BadInput(f"serve: {error}") from None
+    specs = named_scorers(options.scorer)
+    # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
+    strategy = read_strategy(options.strategy, dict.fromkeys(specs), limits)  # type: ignore[arg-type]
+    answers = with_thinking(ANSWERS[options.answers], options.thinking)
+    with ExitStack() as stack:
+        policy = load_policy(options.policy, dtype=options.dtype)
+        if isinstance(policy, AbstractContextManager):
+            stack.enter_context(policy)
+        scorers = {name: load_scorer(spec) for name, spec in specs.items()}
+        session = stack.enter_context(Session(policy, answers=answers, sampling=sampling))
+        name = options.name or options.policy
+        key = os.environ.get(options.key_env) or None
+        service = Service(session, name, strategy, scorers, sampling, limits, key)
+        where = f"http://{options.host}:{options.port}/v1"
+        config = uvicorn.Config(
+            make_app(service),
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            timeout_graceful_shutdown=10,
+            lifespan="on",
+        )
+        print(f"{name} answers by {options.strategy} at {where} ({'with' if key else 'without'} a key)", flush=True)
+        try:
+            uvicorn.Server(config).run()
+        except SystemExit:
+            raise BadArgument("port", options.port, f"nothing can be served at {where}; is the port taken?") from None

@@ -1,0 +1,295 @@
+"""The server: answers, streams, limits, hung-up clients, and requests that are none."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+import uvicorn
+from openai import APIStatusError, AsyncOpenAI, OpenAI
+
+import policies
+import search
+import verifiers
+from bench.serve.app import Service, make_app
+from bench.serve.limits import Limits
+from bench.serve.strategies import read_strategy
+from tests.search.streaming_policy import Streaming
+from verifiers import EXACT, Problem, Solution, Step, Stop, failed
+from verifiers.interface.errors import BadArgument
+
+
+def answer(problem: Problem, prefix: Solution, seed: int) -> str:
+    """Two steps; the prompt is a part of the answer, so that a mixed-up one shows."""
+    return f"I am asked {problem.prompt}\nso it is {problem.prompt}/{seed % 3}"[len(prefix.text) :]
+
+
+SCORERS = {
+    "two": verifiers.from_function(lambda problem, solution: float(solution.text.endswith("2"))),
+    "steps": verifiers.from_steps(lambda problem, solution: [float(len(s.text)) for s in solution.steps]),
+}
+
+
+@contextmanager
+def served(policy: Any = None, **options: Any) -> Iterator[str]:
+    """A server on a port of its own; its address."""
+    session = search.Session(policy or policies.Scripted(answer), answers=EXACT)
+    options.setdefault("strategy", read_strategy("best_of_n:two,n=8", SCORERS, Limits()))
+    service = Service(session, "tiny", scorers=SCORERS, **options)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(make_app(service), port=port, log_level="error", timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.should_exit = True
+        thread.join()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.sample(Problem("late", "?"), n=1)
+
+
+def until(done: Callable[[], bool], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.01)
+
+
+def client(address: str, key: str = "none") -> OpenAI:
+    return OpenAI(base_url=address, api_key=key, max_retries=0)
+
+
+def asked(text: str = "A", **options: Any) -> dict[str, Any]:
+    return {"model": "tiny", "messages": [{"role": "user", "content": text}], **options}
+
+
+def test_an_answer_is_the_search_s_with_all_that_was_spent() -> None:
+    with served() as address:
+        reply = client(address).chat.completions.create(**asked(seed=1))
+        again = client(address).chat.completions.create(**asked(seed=1))
+        assert [m.id for m in client(address).models.list()] == ["tiny"]
+    assert reply.choices[0].message.content == "I am asked A\nso it is A/2"
+    assert (reply.choices[0].finish_reason, reply.choices[0].index, reply.model) == ("stop", 0, "tiny")
+    said = reply.model_extra["stepbeam"]
+    assert said["answer"] == "so it is A/2"
+    assert reply.usage.completion_tokens == said["spend"]["sampled_tokens"] > 8 * 20
+    assert said["spend"]["scorer_calls"] == said["spend"]["policy_calls"] == 8
+    assert again.choices == reply.choices
+    assert again.id != reply.id
+
+
+def test_a_request_chooses_its_strategy_and_sees_its_pool() -> None:
+    with served() as address:
+        create = client(address).chat.completions.create
+        voted = create(**asked(), extra_body={"strategy": "self_consistency:n=5", "pool": True})
+        beam = create(**asked(), extra_body={"strategy": "beam_search:steps,width=1,expand=2,max_steps=4"})
+        weighted = create(**asked(), extra_body={"strategy": "weighted_majority:two,n=8"})
+    pool = voted.model_extra["stepbeam"]["pool"]
+    assert [row["score"] for row in pool] == [1.0] * 5
+    assert {row["stop"] for row in pool} == {"eos"}
+    assert all(row["steps"] == [None, 1.0] for row in pool)
+    assert beam.model_extra["stepbeam"]["spend"]["policy_calls"] == 4
+    assert weighted.choices[0].message.content.endswith("A/2")
+
+
+def test_a_stream_gives_the_same_answer_step_by_step_behind_signs_of_life() -> None:
+    class Slow(policies.Scripted):
+        def extend(self, *rows: Any, **options: Any) -> policies.Extended:
+            time.sleep(0.3)
+            return super().extend(*rows, **options)
+
+    with served(Slow(answer), keep_alive=0.05) as address:
+        whole = client(address).chat.completions.create(**asked(seed=3))
+        events = list(
+            client(address).chat.completions.create(
+                **asked(seed=3, stream=True, stream_options={"include_usage": True})
+            )
+        )
+        raw = httpx.post(f"{address}/chat/completions", json=asked(stream=True)).text
+    parts = [event.choices[0].delta.content for event in events if event.choices]
+    assert [part for part in parts if part] == ["I am asked A\n", whole.choices[0].message.content.split("\n")[1]]
+    assert events[-2].choices[0].finish_reason == "stop"
+    assert events[-1].usage.completion_tokens == whole.usage.completion_tokens
+    assert raw.startswith(": searching\n\n: searching\n\n")
+    assert raw.endswith("data: [DONE]\n\n")
+
+
+def test_many_clients_at_once_each_get_their_own_answer() -> None:
+    async def ask_all(address: str) -> list[tuple[str, str]]:
+        async with AsyncOpenAI(base_url=address, api_key="none", max_retries=0) as many:
+
+            async def ask(i: int) -> tuple[str, str]:
+                reply = await many.chat.completions.create(**asked(f"Q{i}", stream=False))
+                return f"Q{i}", reply.choices[0].message.content or ""
+
+            return await asyncio.gather(*[ask(i) for i in range(100)])
+
+    with served() as address:
+        pairs = asyncio.run(ask_all(address))
+    assert all(said.startswith(f"I am asked {question}\nso it is {question}/") for question, said in pairs)
+
+
+BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
+    "no json": (b"{", 400, "the body is no JSON"),
+    "deep": (b"[" * 100_000, 400, "the body is no JSON"),
+    "no object": (b"[]", 400, "no JSON object"),
+    "no messages": ({"model": "tiny"}, 400, "messages null: give a list"),
+    "empty messages": ({"messages": []}, 400, "messages []: give a list"),
+    "no text": ({"messages": [{"role": "user", "content": 3}]}, 400, "messages"),
+    "an image": ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages"),
+    "another model": (asked() | {"model": "gpt"}, 404, "model \"gpt\": this server has 'tiny'"),
+    "many answers": (asked(n=2), 400, "n 2: one answer is given"),
+    "stop": (asked(stop=["\n"]), 400, 'stop ["\\n"]: this server does not do it'),
+    "tools": (asked(tools=[{}]), 400, "tools [{}]: this server does not do it"),
+    "temperature": (asked(temperature=-1), 400, "temperature is -1"),
+    "temperature text": (asked(temperature="hot"), 400, 'temperature "hot": it must be a number'),
+    "infinite": (b'{"messages":[{"role":"user","content":"A"}],"temperature":Infinity}', 400, "temperature"),
+    "tokens": (asked(max_tokens=10**6), 400, "max_tokens 1000000: this server allows 4096"),
+    "no tokens": (asked(max_tokens=0), 400, "max_tokens is 0"),
+    "seed": (asked(seed="x"), 400, 'seed "x": it must be a whole number'),
+    "stream": (asked(stream="yes"), 400, "stream"),
+    "strategy": (asked(strategy="best_of"), 400, "unknown method 'best_of'"),
+    "strategy number": (asked(strategy=3), 400, "strategy 3"),
+    "too many": (asked(strategy="best_of_n:two,n=65"), 400, "it draws 65 samples at a time; this server allows 64"),
+    "too wide": (asked(strategy="beam_search:steps,width=9,expand=9"), 400, "it draws 81 samples"),
+    "no scorer": (asked(strategy="best_of_n:orm"), 400, "no scorer 'orm' is loaded; there are two, steps"),
+    "option": (asked(strategy="best_of_n:two,m=3"), 400, "best_of_n has no m; it has n"),
+    "no count": (asked(strategy="best_of_n:two,n=x"), 400, "use a whole number"),
+    "two scorers": (asked(strategy="best_of_n:two,steps"), 400, "it names 2 scorers"),
+    "a vote with one": (asked(strategy="self_consistency:two"), 400, "votes without a scorer"),
+    "huge": (b" " * 200_000, 413, "the body is over 150000 bytes"),
+}
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[str]:
+    with served(limits=Limits(body=150_000)) as address:
+        yield address
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_request_that_is_none_is_told_why(small: str, name: str) -> None:
+    body, status, words = BAD[name]
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    reply = httpx.post(f"{small}/chat/completions", content=content)
+    assert reply.status_code == status
+    assert words in reply.json()["error"]["message"]
+    assert httpx.get(small.removesuffix("/v1") + "/health").json() == {"status": "ok"}
+
+
+def test_a_key_is_asked_for_and_shown_nowhere() -> None:
+    with served(key="sk-secret") as address:
+        for key in ("", "none", "sk-secret-and-more"):
+            reply = httpx.post(
+                f"{address}/chat/completions", json=asked(), headers={"Authorization": f"Bearer {key}"} if key else {}
+            )
+            assert reply.status_code == 401
+            assert "secret" not in reply.text.replace(key, "")
+        assert httpx.get(f"{address}/models").status_code == 401
+        assert client(address, "sk-secret").chat.completions.create(**asked()).choices
+        metrics = httpx.get(address.removesuffix("/v1") + "/metrics").text
+    assert 'stepbeam_requests_total{status="401"} 3.0' in metrics
+    assert 'stepbeam_requests_total{status="200"} 1.0' in metrics
+    assert "secret" not in metrics + repr(Service(search.Session(), "m", None, key="sk-secret"))  # type: ignore[arg-type]
+
+
+def test_beyond_the_limits_a_client_is_told_to_come_again() -> None:
+    held = Streaming(policies.Scripted(answer), holds=lambda problem: problem.prompt == "hold")
+    with served(held, limits=Limits(running=1, waiting=1)) as address:
+
+        async def crowd() -> tuple[int, str, str]:
+            async with httpx.AsyncClient(timeout=10) as http:
+                first, second = (
+                    asyncio.create_task(http.post(url, json=asked("hold"))) for url in [url_of(address)] * 2
+                )
+                await asyncio.sleep(0.3)
+                refused = await http.post(url_of(address), json=asked("B"))
+                for task in (first, second):
+                    task.cancel()
+                await asyncio.gather(first, second, return_exceptions=True)
+                await asyncio.sleep(0.3)
+                after = await http.post(url_of(address), json=asked("B"))
+                return (
+                    refused.status_code,
+                    refused.headers["retry-after"],
+                    after.json()["choices"][0]["message"]["content"],
+                )
+
+        status, seconds, text = asyncio.run(crowd())
+    assert (status, int(seconds) >= 1) == (429, True)
+    assert text.startswith("I am asked B")
+
+
+def url_of(address: str) -> str:
+    return f"{address}/chat/completions"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_hangs_up_ends_its_search_within_a_second(stream: bool) -> None:
+    held = Streaming(policies.Scripted(answer), holds=lambda problem: problem.prompt == "hold")
+    with served(held) as address:
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(url_of(address), json=asked("hold", stream=stream), timeout=0.3)
+        until(lambda: len(held.cancelled) == 8, seconds=1.0)
+        until(lambda: 'status="499"} 1.0' in httpx.get(address.removesuffix("/v1") + "/metrics").text)
+
+
+def test_a_time_limit_gives_the_best_so_far() -> None:
+    class HoldsHalf(Streaming):
+        def stream(self) -> Any:
+            rows = super().stream()
+            add = rows.add
+
+            def hold_half(*row: Any, **options: Any) -> list[int]:
+                numbers = add(*row, **options)
+                for number in numbers[4:]:
+                    rows.held[number] = "held"
+                rows.ready = [ready for ready in rows.ready if ready[0] not in numbers[4:]]
+                return numbers
+
+            rows.add = hold_half  # type: ignore[method-assign]
+            return rows
+
+    with served(HoldsHalf(policies.Scripted(answer)), limits=Limits(seconds=0.3)) as address:
+        reply = client(address).chat.completions.create(**asked())
+    assert reply.model_extra["stepbeam"]["reason"] == "the budget of 0.3 seconds ended the search"
+    assert reply.choices[0].message.content.startswith("I am asked A")
+
+
+def test_what_fails_is_an_error_with_its_reason() -> None:
+    broken = policies.Scripted(lambda problem, prefix, seed: failed("the engine is down"))
+    with served(broken) as address:
+        with pytest.raises(APIStatusError, match="the engine is down") as error:
+            client(address).chat.completions.create(**asked())
+        assert error.value.status_code == 502
+        raw = httpx.post(url_of(address), json=asked(stream=True)).text
+    assert "the engine is down" in raw
+    assert "[DONE]" not in raw
+
+
+def test_a_cut_solution_says_length() -> None:
+    cut = policies.Scripted(lambda problem, prefix, seed: Solution((Step("I am"),), Stop.LENGTH))
+    with served(cut) as address:
+        reply = client(address).chat.completions.create(**asked())
+    assert (reply.choices[0].message.content, reply.choices[0].finish_reason) == ("", "length")
+    assert "none of 8 solutions is finished" in reply.model_extra["stepbeam"]["reason"]
+
+
+def test_a_strategy_is_read_before_anything_is_loaded() -> None:
+    with pytest.raises(BadArgument, match="no scorer 'orm' is loaded; there are none: start the server with --scorer"):
+        read_strategy("best_of_n:orm", {}, Limits())
+    for wrong in ({"n": 0}, {"seconds": 0.0}, {"waiting": 1.5}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Limits(**wrong)  # type: ignore[arg-type]
