@@ -1,7 +1,9 @@
 """`stepbeam serve`: a server of OpenAI's chat protocol that answers each request by a search."""
 
 import argparse
+import contextlib
 import os
+import signal
 from contextlib import AbstractContextManager, ExitStack
 
 from bench.commands.options import add_thinking, positive
@@ -102,7 +104,11 @@ def run(options: argparse.Namespace) -> None:
             lifespan="on",
         )
         print(f"{name} answers by {options.strategy} at {where} ({'with' if key else 'without'} a key)", flush=True)
-        try:
-            uvicorn.Server(config).run()
-        except SystemExit:
-            raise BadArgument("port", options.port, f"nothing can be served at {where}; is the port taken?") from None
+        # uvicorn ends in good order, and then raises the signal again: for what is to be closed here.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            try:
+                uvicorn.Server(config).run()
+            except SystemExit:
+                told = f"nothing can be served at {where}; is the port taken?"
+                raise BadArgument("port", options.port, told) from None

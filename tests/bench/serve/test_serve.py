@@ -3,10 +3,13 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -17,6 +20,7 @@ from openai import APIStatusError, AsyncOpenAI, OpenAI
 import policies
 import search
 import verifiers
+from bench.commands.cli import main
 from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_strategy
@@ -293,3 +297,27 @@ def test_a_strategy_is_read_before_anything_is_loaded() -> None:
     for wrong in ({"n": 0}, {"seconds": 0.0}, {"waiting": 1.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Limits(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_command_serves_many_clients_and_ends_in_good_order() -> None:
+    script = str(Path(__file__).parents[3] / "benchmarks" / "serve_load.py")
+    done = subprocess.run(
+        [sys.executable, script, "--clients", "20", "--seconds", "9", "--n", "2"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert (told["errors"], told["mixed"], told["exit"]) == (0, 0, 0), done.stderr
+    assert told["answers"] > 20
+
+
+def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["serve", "--policy", "tiny:policy", "--scorer", "tiny:orm"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main([*common, "--port", str(port)]) == 2
+    assert "is the port taken?" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*common, "--strategy", "best_of_n:prm"]) == 2
+    assert "--strategy best_of_n:prm: no scorer 'prm' is loaded; there are orm" in capsys.readouterr().err
