@@ -163,6 +163,8 @@ def run_python(code: str) -> str:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
 def test_a_benchmark_finds_what_it_imports(path: Path) -> None:
+    if path.stem == "peers":
+        pytest.importorskip("its_hub", reason="the extra 'bench' is not installed")
     assert "main" in runpy.run_path(str(path), run_name="imported")
 
 

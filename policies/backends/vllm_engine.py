@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -121,6 +122,7 @@ class Engine:
         self.context: int = self.llm.llm_engine.model_config.max_model_len
         self._final, self._tokens_input = RequestOutputKind.FINAL_ONLY, tokens_input
         self._names = count()
+        self._random_state = torch.Generator().manual_seed(options.seed).get_state()
         self._running: set[str] = set()
         self._ended: dict[str, Any] = {}
         self._last_key: Any = None
@@ -246,8 +248,7 @@ class Engine:
             if self._ended_by:
                 raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
             try:
-                # Within this process its sampler also draws from torch's own numbers, and uses none of them.
-                with torch.random.fork_rng(devices=[], enabled=self._in_process):
+                with self._numbers_apart():
                     return call()
             except BaseException as error:
                 if self._emptied(error):
@@ -258,6 +259,19 @@ class Engine:
                 raise EngineStoppedError(
                     f"the vLLM engine has stopped ({self._ended_by}): its own log says why; load the model again"
                 ) from error
+
+    @contextmanager
+    def _numbers_apart(self) -> Iterator[None]:
+        """Within this process its sampler draws from torch's own numbers; those of the caller stay as they are.
+
+        Rows with seeds use none of them. For those without, each call goes on where the last one ended.
+        """
+        with torch.random.fork_rng(devices=[], enabled=self._in_process):
+            if self._in_process:
+                torch.random.set_rng_state(self._random_state)
+            yield
+            if self._in_process:
+                self._random_state = torch.random.get_rng_state()
 
     def _emptied(self, error: BaseException) -> bool:
         """Clear what a broken call has left in the engine; False where the engine is of no more use.
