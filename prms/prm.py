@@ -34,8 +34,8 @@ class PRM(RewardModel, StepReader):
     One forward a solution. The end-of-sequence token belongs to the last step of a finished
     solution. Scores are NaN, with a reason, on a solution over the model's context. `model` has a
     `score` head with one output, as `AutoModelForTokenClassification` with `num_labels=1`;
-    `batch_tokens` bounds the memory of a batch, `memory_bytes` that of `remembering`. Raises ValueError for
-    another head or a tokenizer without an end of sequence.
+    `batch_tokens` bounds a batch (None: as the device likes), `memory_bytes` that of `remembering`. Raises
+    ValueError for another head or a tokenizer without an end of sequence.
     """
 
     memory_bytes: int = 1 << 30

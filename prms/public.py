@@ -15,7 +15,7 @@ from prms.incremental import StepReader
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import Readout, context_of, no_error_yet, vocabulary_of
+from verifiers.reward_models.reward_model import Readout, batch_tokens_on, context_of, no_error_yet, vocabulary_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +31,7 @@ class PublicPRM(StepReader):
     One forward a solution, causal: later steps change no score. `backbone` gives hidden states of
     shape (N, L, d), `head` maps (n, d) to logits as `format.head` says. Scores are NaN, with a
     reason, where a row is over the context, a step is blank, or a text holds a token that the format
-    keeps for itself; nothing is truncated. `batch_tokens` bounds the memory of a batch, `memory_bytes`
+    keeps for itself; nothing is truncated. `batch_tokens` bounds a batch (None: as the device likes), `memory_bytes`
     that of `remembering`. Raises ValueError where the tokenizer is not one for the format.
     """
 
@@ -39,7 +39,7 @@ class PublicPRM(StepReader):
     head: Any
     tokenizer: Any
     format: PRMFormat
-    batch_tokens: int = 16_384
+    batch_tokens: int | None = None
     memory_bytes: int = 1 << 30
     _builder: RowBuilder = field(init=False, repr=False)
 
@@ -70,7 +70,8 @@ class PublicPRM(StepReader):
 
     @property
     def _readout(self) -> Readout:
-        return Readout(self.backbone, self.head, self._judge, self.batch_tokens, self.format.reduce)
+        tokens = self.batch_tokens or batch_tokens_on(self.backbone)
+        return Readout(self.backbone, self.head, self._judge, tokens, self.format.reduce)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
         limit, vocabulary = context_of(self.backbone), vocabulary_of(self.backbone)

@@ -40,6 +40,13 @@ def test_the_python_of_the_page_on_grading_runs() -> None:
         exec(compile(code, "grading.md", "exec"), {"__name__": "grading"})
 
 
+def test_the_python_of_the_page_on_live_searches_runs() -> None:
+    codes = blocks((ROOT / "docs" / "live.md").read_text(), "python")
+    assert codes
+    for code in codes:
+        exec(compile(code, "live.md", "exec"), {"__name__": "live"})
+
+
 def test_the_python_of_the_page_on_scorers_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     task = load_task("chain", count=8)

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
+    parser.add_argument(
+        "--logprobs", action="store_true", default=None, help="save log-probabilities, where the policy asks a price"
+    )
     parser.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
     parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
     parser.add_argument("--retry-failed", action="store_true", help="draw and score what failed again, and that alone")

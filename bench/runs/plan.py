@@ -31,6 +31,7 @@ class RunPlan:
     top_p: float | None = None
     top_k: int | None = None
     max_tokens: int | None = None
+    logprobs: bool | None = None  # of engines that ask a price for them
     dtype: DType = "auto"
     thinking: tuple[str, ...] = ()  # further marks of thoughts, each "BEGIN,END"
 
@@ -94,7 +95,7 @@ class RunPlan:
 
     def sampling(self, default: Sampling) -> Sampling:
         """The task's sampling with what the plan sets in its place; raises BadInput for a value out of range."""
-        names = ("temperature", "top_p", "top_k", "max_tokens")
+        names = ("temperature", "top_p", "top_k", "max_tokens", "logprobs")
         changes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         try:
             return replace(default, **changes)

@@ -28,8 +28,8 @@ class ORM(RewardModel):
 
     Scores are NaN on an unfinished solution, for which nothing is computed, and, with a reason, on
     one over the model's context. `model` has a `score` head with one output, as
-    `AutoModelForSequenceClassification` with `num_labels=1`; `batch_tokens` bounds the memory of a
-    batch. Raises ValueError for another head or a tokenizer without an end of sequence.
+    `AutoModelForSequenceClassification` with `num_labels=1`; `batch_tokens` bounds a batch (None: as
+    the device likes). Raises ValueError for another head or a tokenizer without an end of sequence.
     """
 
     _kind = "orm"

@@ -78,7 +78,7 @@ class RewardModel:
 
     model: Any
     tokenizer: Any
-    batch_tokens: int = 16_384
+    batch_tokens: int | None = None
     _kind: ClassVar[str]
     _auto_class: ClassVar[Any]
 
@@ -141,7 +141,8 @@ class RewardModel:
         def judge(hidden: torch.Tensor) -> torch.Tensor:
             return torch.sigmoid(model.score(hidden)[:, 0].float())
 
-        return Readout(model.base_model, model.score, judge, self.batch_tokens)
+        tokens = self.batch_tokens or batch_tokens_on(model.base_model)
+        return Readout(model.base_model, model.score, judge, tokens)
 
     def _rows(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> list[TokenRow | str]:
         limit, vocabulary = context_of(self.model), vocabulary_of(self.model)
@@ -166,6 +167,11 @@ def _on_vllm(source: str, kind: str, options: EngineOptions) -> tuple[EngineRewa
 def entry_of(model: Any) -> dict[str, Any]:
     """The `stepbeam` entry of a model's config: its kind, target and separator; empty for others' models."""
     return dict(getattr(model.config, "stepbeam", None) or {})
+
+
+def batch_tokens_on(backbone: Any) -> int:
+    """The tokens of a batch that suit a backbone's device: what a CPU's caches hold, or what fills a GPU."""
+    return 4_096 if str(getattr(backbone, "device", "")) == "cpu" else 16_384
 
 
 def context_of(model: Any) -> int | None:
