@@ -40,7 +40,7 @@ class Calls:
             return failed(reason, prefixes[i].steps), Spend(policy_calls=1)
 
         started = time.perf_counter()
-        answers = self._row_by_row(Policy, "policy", call, fail, problems)
+        answers = self.row_by_row(Policy, "policy", call, fail, problems)
         seconds = (time.perf_counter() - started) / len(rows)
         for row, (solution, spend) in zip(rows, answers, strict=True):
             row.answer(solution, spend)
@@ -66,7 +66,7 @@ class Calls:
             return silent_row(len(solutions[i].steps)), Spend(scorer_calls=1), reason
 
         started = time.perf_counter()
-        scored = iter(self._row_by_row(scorer, f"scorer {by!r}", call, fail, problems) if problems else [])
+        scored = iter(self.row_by_row(scorer, f"scorer {by!r}", call, fail, problems) if problems else [])
         seconds = (time.perf_counter() - started) / max(1, len(problems))
         for search in asking:
             assert isinstance(search.request, Score)
@@ -81,7 +81,7 @@ class Calls:
             search.spends.extend(spends)
             search.send(Scores(steps, spends, reasons, reduces[0] if reduces else "last"))
 
-    def _row_by_row(
+    def row_by_row(
         self,
         who: object,
         name: str,

@@ -64,7 +64,7 @@ class Driver:
         self.close()
         self._remembering = remembering(self._policy)
         stream = None if self._remembering is None else stream_of(self._remembering)
-        self._streamed = None if stream is None else Streamed(stream)
+        self._streamed = None if stream is None else Streamed(stream, self._calls)
 
     def close(self) -> None:
         """Stop what is under way."""

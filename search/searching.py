@@ -112,7 +112,7 @@ class Search:
 
     def settle(self) -> None:
         """Send the reply once it is whole; a request of which the budget has covered a part goes on."""
-        if not self.under_way and isinstance(self.request, Extend):
+        if not self.over and not self.under_way and isinstance(self.request, Extend):
             answered = tuple(s for s in self.answers if s is not None)
             if len(answered) == self.request.n * len(self.request.prefixes):
                 self.send(answered)

@@ -3,17 +3,21 @@
 import time
 from collections.abc import Sequence
 
-from policies.policy import RowStream, Sampling, Until
+from policies.policy import Policy, RowStream, Sampling, Until
+from search.calls import Calls
 from search.requests import Extend
 from search.searching import Row, Search
+from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import failed
 
 
 class Streamed:
     """A policy's stream, and whose each of its rows is."""
 
-    def __init__(self, stream: RowStream) -> None:
+    def __init__(self, stream: RowStream, calls: Calls) -> None:
         self._stream = stream
+        self._calls = calls
         self._rows: dict[int, Row] = {}
 
     def turn(self, asking: Sequence[Search], *, wait: float | None) -> None:
@@ -26,18 +30,14 @@ class Streamed:
             if search.late and search.under_way:
                 self.cancel(search)  # and is told so, as it is granted no more
         self._start([s for s in asking if not s.under_way])
-        if not self._rows:
-            return
-        answered: dict[Search, None] = {}
-        paying = [row.search for row in self._rows.values()]
-        for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
-            row = self._rows.pop(number)
-            row.answer(solution, spend)
-            answered[row.search] = None
-        seconds = (time.perf_counter() - started) / len(paying)
-        for search in paying:
-            search.policy_seconds += seconds
-        for search in answered:
+        if self._rows:
+            paying = [row.search for row in self._rows.values()]
+            for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
+                self._rows.pop(number).answer(solution, spend)
+            seconds = (time.perf_counter() - started) / len(paying)
+            for search in paying:
+                search.policy_seconds += seconds
+        for search in asking:
             search.settle()
 
     def _start(self, searches: Sequence[Search]) -> None:
@@ -48,14 +48,29 @@ class Streamed:
             if granted := search.grant():
                 alike.setdefault(kind, []).extend(granted)
         for (until, sampling), rows in alike.items():
-            numbers = self._stream.add(
-                [row.search.problem for row in rows],
-                [row.prefix for row in rows],
-                until=until,
-                sampling=sampling,
-                seeds=[row.seed for row in rows],
-            )
-            self._rows.update(zip(numbers, rows, strict=True))
+            try:
+                self._add(rows, until, sampling)
+            except EngineStoppedError:
+                raise
+            except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
+                for search in dict.fromkeys(row.search for row in rows):
+                    self.cancel(search)
+                    search.fail(error)
+
+    def _add(self, rows: Sequence[Row], until: Until, sampling: Sampling) -> None:
+        problems = [row.search.problem for row in rows]
+        prefixes = [row.prefix for row in rows]
+        seeds = [row.seed for row in rows]
+
+        def call(i: int, j: int) -> list[None]:
+            numbers = self._stream.add(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+            self._rows.update(zip(numbers, rows[i:j], strict=True))
+            return [None] * len(numbers)
+
+        def fail(i: int, reason: str) -> None:
+            rows[i].answer(failed(reason, rows[i].prefix.steps), Spend(policy_calls=1))
+
+        self._calls.row_by_row(Policy, "policy", call, fail, problems)
 
     def _patience(self, wait: float | None) -> float | None:
         """How long to wait for a row: until the first deadline, if need be."""

@@ -145,7 +145,8 @@ class Engine:
 
     def start(self, requests: Sequence[Request]) -> list[str]:
         """Begin rows that `ended` gives out one by one; the names that they are known by."""
-        return self._run(lambda: self._add([(r.ids, self._params(r)) for r in requests]))
+        rows = [(r.ids, self._params(r)) for r in requests]  # what vLLM refuses costs the other rows nothing
+        return self._run(lambda: self._add(rows))
 
     def step(self) -> None:
         """Take all rows a token on."""

@@ -303,3 +303,29 @@ def test_scores_of_many_searches_are_one_call() -> None:
             pending.result(10)
     assert sum(scorer.calls) == 100
     assert len(scorer.calls) <= 4
+
+
+def test_a_row_that_cannot_be_started_is_its_own_failure() -> None:
+    class Refusing(Streaming):
+        def stream(self):
+            rows = super().stream()
+            add = rows.add
+
+            def refuse(problems, prefixes, *, until, sampling, seeds):
+                if any(problem.id == "p1" for problem in problems):
+                    raise ValueError("temperature 3 is too hot")
+                return add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+
+            rows.add = refuse
+            return rows
+
+    expected = search.best_of_n(problems(4), policies.Scripted(reply), StepCounter(), n=4)
+    results = search.best_of_n(problems(4), Refusing(policies.Scripted(reply)), StepCounter(), n=4)
+    assert [comparable(r) for i, r in enumerate(results) if i != 1] == [
+        comparable(r) for i, r in enumerate(expected) if i != 1
+    ]
+    assert [s.reason for s in results[1].pool] == ["ValueError: temperature 3 is too hot"] * 4
+    with session_on(Refusing(policies.Scripted(reply))) as session:
+        with pytest.raises(ValueError, match="too hot"):  # on every row so far: a mistake
+            session.best_of_n(problems(2)[1], n=4).result(10)
+        assert comparable(session.best_of_n(problems(1)[0], n=4).result(10)) == comparable(expected[0])
