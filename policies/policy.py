@@ -118,3 +118,68 @@ class TokenPolicy(Policy, Protocol):
         A finished solution's last step includes its end of sequence.
         """
         ...
+
+
+class RowStream(Protocol):
+    """Rows in flight, all with one `sampling`: each is answered when it ends, whatever the others do."""
+
+    def add(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, until: Until, seeds: Sequence[int]
+    ) -> list[int]:
+        """Start a row each, as `Policy.extend` has them; their numbers."""
+        ...
+
+    def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
+        """The rows that have ended since the last call; where none has, wait for the first, at most so long.
+
+        Nothing where no row is in flight.
+        """
+        ...
+
+    def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
+        """Stop rows that are not needed any more, and say what they had spent: NaN where that is not known."""
+        ...
+
+    def close(self) -> None:
+        """Stop every row that is still in flight."""
+        ...
+
+
+class StreamingPolicy(Policy, Protocol):
+    """A policy whose rows need not wait for each other; `extend` gives the same rows."""
+
+    def stream(self, *, sampling: Sampling) -> RowStream:
+        """Rows in flight that are sampled like this, none at first."""
+        ...
+
+
+class TextVerdicts(Protocol):
+    """How likely texts are at a place of what is drawn: of a policy that knows texts and no token ids."""
+
+    def __call__(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        after: str,
+        texts: Sequence[str],
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> tuple[Extended, NextTokens]:
+        """Draw every row to its end, and read the probability of each text right behind the words `after`.
+
+        Without words it is read of what comes next, and no more than that is drawn. A row that comes to none of the
+        texts, or not to the words, is NaN with a reason.
+        """
+        ...
+
+
+def text_verdicts_of(policy: object) -> TextVerdicts | None:
+    """How to ask a policy for the probabilities of texts, None where it is to be asked for those of tokens.
+
+    >>> from policies.backends.scripted import Scripted
+    >>> text_verdicts_of(Scripted(lambda problem, prefix, seed: "4")) is None
+    True
+    """
+    verdicts: TextVerdicts | None = getattr(policy, "text_verdicts", None)
+    return verdicts

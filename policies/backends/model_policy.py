@@ -8,13 +8,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from transformers import GenerationConfig
 
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text, has_template
 from policies.models.engine_options import Chat
+from policies.models.pretrained import loading
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
+from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Extended, NextTokens, Sampling, Until
 from verifiers.interface.errors import BadInput
@@ -91,19 +94,23 @@ class ModelPolicy(ABC):
         spend = [Spend(policy_calls=1)] * len(problems)
         rows = [opening for opening in openings if isinstance(opening, Continuation)]
         for sampled, cost in self._sampled(rows, until, sampling) if rows else ():
-            row = sampled.row
-            solutions[row.index] = self.cutter.extended(
-                prefixes[row.index],
-                row.context,
-                row.past,
-                sampled.tokens,
-                sampled.logprobs,
-                stop=sampled.stop,
-                reason=sampled.reason and f"problem {row.problem!r}: {sampled.reason}",
-                separator=sampling.separator,
-            )
-            spend[row.index] = cost
+            index = sampled.row.index
+            solutions[index], spend[index] = self.extended(prefixes[index], sampled, sampling), cost
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
+
+    def extended(self, prefix: Solution, sampled: Sampled, sampling: Sampling) -> Solution:
+        """The solution that a prefix and what was sampled behind it make."""
+        row = sampled.row
+        return self.cutter.extended(
+            prefix,
+            row.context,
+            row.past,
+            sampled.tokens,
+            sampled.logprobs,
+            stop=sampled.stop,
+            reason=sampled.reason and f"problem {row.problem!r}: {sampled.reason}",
+            separator=sampling.separator,
+        )
 
     def next_token_probs(
         self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
@@ -174,3 +181,9 @@ class ModelPolicy(ABC):
     @abstractmethod
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray]:
         """The log-probability of each step of each row, whose first ids are the prompt's."""
+
+
+def generation_config(name: str) -> Any:
+    """A model's generation config, None where it has none."""
+    with loading(name, what="generation_config.json"):
+        return None if file_of(name, "generation_config.json") is None else GenerationConfig.from_pretrained(name)

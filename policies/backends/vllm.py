@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM
 
-from policies.backends.model_policy import ModelPolicy, Probs
-from policies.backends.vllm_engine import Engine, Reply, Request
+from policies.backends.drawn_row import DrawnRow
+from policies.backends.model_policy import ModelPolicy, Probs, generation_config
+from policies.backends.vllm_engine import Engine, Request
 from policies.decoding.loop import Sampled
 from policies.models.chat import check_template
 from policies.models.engine_options import Chat, EngineOptions, dtype_for
@@ -21,24 +22,9 @@ from policies.models.parameters import flop_parameters
 from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
-from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
 from verifiers.interface.scoring import FloatArray, Spend
-from verifiers.interface.seeds import seed_at
-from verifiers.interface.solution import Stop
-
-
-@dataclass(slots=True)
-class _Drawn:
-    """What a row has drawn in this call, and what that cost."""
-
-    row: Continuation
-    new: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    computed: int = 0
-    cached: int = 0
-    forwards: int = 0  # new ids that were run through the model
 
 
 class VLLM(ModelPolicy):
@@ -73,7 +59,7 @@ class VLLM(ModelPolicy):
         with loading(self.source), torch.device("meta"):
             parameters = flop_parameters(AutoModelForCausalLM.from_config(self.config))
         check_template(tokenizer, chat)
-        ends = eos_ids(_generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
+        ends = eos_ids(generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
         dtype = dtype_for(options.dtype, self.config, device_of("auto"))
         self.engine = Engine(self.source, replace(options, dtype=dtype), kind="sampling")
@@ -109,49 +95,28 @@ class VLLM(ModelPolicy):
     ) -> Iterator[tuple[Sampled, Spend]]:
         """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
         stop, ends = sampling.separator if until == "step" else None, tuple(sorted(self._ends))
-        drawn = [_Drawn(row) for row in rows]
+        drawn = [DrawnRow(row, self.cutter, ends, until, sampling) for row in rows]
         waiting = drawn
         while waiting:
             requests = [
                 Request(
-                    ids=(*d.row.prompt, *d.row.context, *d.new),
-                    room=d.row.room - len(d.new),
+                    ids=d.ids,
+                    room=d.room,
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
                     top_k=sampling.top_k,
-                    seed=_engine_seed(d.row.seed, len(d.new)),
+                    seed=d.seed,
                     stop=stop,
                     ends=ends,
                 )
                 for d in waiting
             ]
             replies = self.engine.sample(requests)
-            waiting = [d for d, reply in zip(waiting, replies, strict=True) if self._goes_on(d, reply, until, sampling)]
+            waiting = [d for d, r in zip(waiting, replies, strict=True) if d.goes_on(r.ids, r.logprobs, r.cached)]
         told = sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0)
         for d in drawn:
-            ended = Stop.EOS if d.new[-1] in self._ends else Stop.LENGTH if len(d.new) >= d.row.room else Stop.OPEN
             cost = self._spend(d.computed, d.computed + d.cached, len(d.new), d.forwards)
-            yield Sampled(d.row, d.new, d.logprobs if told else None, ended), cost
-
-    def _goes_on(self, drawn: _Drawn, reply: Reply, until: Until, sampling: Sampling) -> bool:
-        """Add what a row has sampled; whether it has more to sample."""
-        if not reply.ids:
-            raise RuntimeError("vLLM's engine gave up on a row without a token")
-        row, new = drawn.row, drawn.new
-        drawn.computed += len(row.prompt) + len(row.context) + len(new) - reply.cached
-        drawn.cached += reply.cached
-        drawn.forwards += len(reply.ids) - 1
-        new += reply.ids
-        drawn.logprobs += reply.logprobs
-        if until == "end":
-            return False
-        # An engine that draws several tokens at a time may stop behind the step.
-        while len(new) > 1 and self.cutter.ends_step(row.context, row.past, new[:-1], sampling.separator):
-            new.pop()
-            drawn.logprobs.pop()
-        if len(new) >= row.room or new[-1] in self._ends:
-            return False
-        return not self.cutter.ends_step(row.context, row.past, new, sampling.separator)
+            yield d.sampled(told=told), cost
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
@@ -168,13 +133,3 @@ class VLLM(ModelPolicy):
         logprobs = self.engine.prompt_logprobs([row.ids for row in rows])
         for row, prompt, of_row in zip(rows, prompts, logprobs, strict=True):
             yield np.array([sum(of_row[a:b]) for a, b in pairwise([prompt - 1, *row.ends])], dtype=np.float32)
-
-
-def _engine_seed(seed: int, drawn: int) -> int:
-    """A row's seed for the engine, whose seeds are signed; one that goes on must not draw the same numbers again."""
-    return seed % 2**63 if not drawn else seed_at(seed, "again", drawn)
-
-
-def _generation_config(name: str) -> Any:
-    with loading(name, what="generation_config.json"):
-        return None if file_of(name, "generation_config.json") is None else GenerationConfig.from_pretrained(name)
