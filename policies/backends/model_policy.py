@@ -13,7 +13,7 @@ from transformers import GenerationConfig
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text, has_template
-from policies.models.engine_options import Chat
+from policies.models.engine_options import Chat, with_chat
 from policies.models.pretrained import loading
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
@@ -55,9 +55,7 @@ class ModelPolicy(ABC):
     def name(self) -> str:
         """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
         chat = self.prompts.chat
-        left_out = chat is False and has_template(self.tokenizer)
-        given = ["chat=False"] * left_out if isinstance(chat, bool) else [f"{k}={value}" for k, value in chat.items()]
-        return model_name(self._model()) + (f"[{', '.join(given)}]" if given else "")
+        return with_chat(model_name(self._model()), chat if has_template(self.tokenizer) else True)
 
     @property
     def uses_chat_template(self) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from policies.backends.in_flight import Loop, RowsInFlight
+from policies.backends.in_flight import Answer, Loop, RowsInFlight
 from policies.backends.openai_client import OFFICIAL, Json, Servers
 from policies.backends.openai_ids import IdRows
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
 from policies.checks import check_rows
-from policies.models.engine_options import Chat
+from policies.models.engine_options import Chat, with_chat
 from policies.models.pretrained import checked_source, load_config, load_tokenizer
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
 from verifiers.interface.errors import BadInput, check_least
@@ -78,8 +78,8 @@ class OpenAI:
             loaded = load_tokenizer(source), load_config(source)
         except (ValueError, OSError) as error:
             raise BadInput(
-                f"{self._servers.urls[0]}: rows are sent as ids, and the tokenizer cannot be loaded ({error}): name its "
-                "folder or hub name with tokenizer=, or send texts with tokenizer=no"
+                f"{self._servers.urls[0]}: rows are sent as ids, and the tokenizer cannot be loaded ({error}): name "
+                "its folder or hub name with tokenizer=, or send texts with tokenizer=no"
             ) from error
         context = card.get("max_model_len")
         return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=context, others=others)
@@ -90,14 +90,7 @@ class OpenAI:
         rows = self._rows
         if isinstance(rows, IdRows):
             return rows.name
-        chat = (
-            ["chat=False"]
-            if rows.chat is False
-            else []
-            if rows.chat is True
-            else sorted(f"{k}={v}" for k, v in rows.chat.items())
-        )
-        return Path(self.model).name + (f"[{', '.join(chat)}]" if chat else "")
+        return with_chat(Path(self.model).name, rows.chat)
 
     @property
     def uses_chat_template(self) -> bool:
@@ -114,7 +107,8 @@ class OpenAI:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
-        rows, answers = self.stream(sampling=sampling), {}
+        rows = self.stream(sampling=sampling)
+        answers: dict[int, Answer] = {}
         try:
             numbers = rows.add(problems, prefixes, until=until, seeds=seeds)
             while len(answers) < len(numbers):

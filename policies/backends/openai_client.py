@@ -200,9 +200,7 @@ class Servers:
 
     def _advice(self, failure: _Failure) -> str:
         if failure.status in (401, 403):
-            return (
-                f": the key in {self.key_env} is not taken: set the right one" if self._key else f": set {self.key_env}"
-            )
+            return f": set {self.key_env} to a key that it takes"
         if failure.status == 404:
             return ": name a model that the server has, and an address that ends as its own does (often in /v1)"
         return ": start the server, or mend base_url"

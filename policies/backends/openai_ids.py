@@ -151,7 +151,7 @@ class IdRows(ModelPolicy):
             yield rows, probs, len(ids) - cached
 
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterator[FloatArray]:
-        def read(choice: Json, reply: Json) -> list[dict[str, Any]]:
+        def read(choice: Json, _: Json) -> list[dict[str, Any]]:
             return list(choice["prompt_logprobs"])
 
         asked = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}

@@ -81,15 +81,16 @@ class TextRows:
             return
         if until == "step" or any(_goes_on(p, prefix.text) for p, prefix in zip(problems, prefixes, strict=True)):
             raise BadInput(
-                f"{self.servers.urls[0]}: this server is not known to go on from a prefix: give continues=yes where its "
-                "chat takes continue_final_message, or chat=no for its /completions; or search whole solutions only"
+                f"{self.servers.urls[0]}: this server is not known to go on from a prefix: give continues=yes where "
+                "its chat takes continue_final_message, or chat=no for its /completions; or search whole solutions only"
             )
 
     async def _row(self, problem: Problem, prefix: Solution, until: Until, sampling: Sampling, seed: int) -> Answer:
         room = self.room(prefix, sampling)
         if room < 1:
             return Solution(prefix.steps, Stop.LENGTH), Spend(policy_calls=1)
-        drawn, spent = "", []
+        drawn = ""
+        spent: list[Spend] = []
         while True:
             stop = sampling.separator if until == "step" and self.says_what_stopped else None
             row_seed = seed_at(seed, "again", len(drawn)) if drawn else seed
@@ -167,16 +168,11 @@ class TextRows:
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
             raise BadReplyError("it has no choices")
-        message = choice.get("message") if self.chat is not False else None
-        text = (
-            choice.get("text")
-            if self.chat is False
-            else message.get("content")
-            if isinstance(message, dict)
-            else _UNTOLD
-        )
-        if text is None and self.chat is not False:
-            text = ""  # so says a chat of a message that has none
+        if self.chat is False:
+            text = choice.get("text")
+        else:
+            message = choice.get("message")
+            text = (message.get("content") or "") if isinstance(message, dict) else None
         reason = choice.get("finish_reason")
         if not isinstance(text, str):
             raise BadReplyError("its choice has no text")

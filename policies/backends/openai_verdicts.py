@@ -50,8 +50,8 @@ async def verdict(
         return Verdict((failed(str(error), prefix.steps), Spend(policy_calls=1)), None, str(error))
     stop = Stop.LENGTH if said.cut else Stop.EOS
     solution = extended_by_text(prefix, said.text, stop=stop, separator=sampling.separator)
-    probs, reason = read_verdict(said.text, said.choice, after, texts, most=rows.most_likely)
-    return Verdict((solution, said.spend), probs, reason)
+    probs, why = read_verdict(said.text, said.choice, after, texts, most=rows.most_likely)
+    return Verdict((solution, said.spend), probs, why)
 
 
 def gathered(verdicts: Sequence[Verdict], texts: int) -> tuple[Extended, NextTokens]:

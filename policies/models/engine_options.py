@@ -144,6 +144,16 @@ def chat_of(spec: Spec) -> Chat:
     return given or used
 
 
+def with_chat(name: str, chat: Chat) -> str:
+    """A model's name with what its chat template is given, or that it is left out.
+
+    >>> with_chat("model", {"effort": "low"}), with_chat("model", False), with_chat("model", True)
+    ('model[effort=low]', 'model[chat=False]', 'model')
+    """
+    given = ["chat=False"] * (chat is False) if isinstance(chat, bool) else [f"{k}={v}" for k, v in chat.items()]
+    return name + (f"[{', '.join(given)}]" if given else "")
+
+
 def _value(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

@@ -208,7 +208,7 @@ def extended_by_text(prefix: Solution, text: str, *, stop: Stop, separator: str)
 
 
 def step_end(text: str, separator: str, start: int = 0) -> int:
-    r"""Where the step that begins at `start` ends, behind the first separator that follows other text; -1 if it is open.
+    r"""Where the step that begins at `start` ends, behind the first separator after other text; -1 if it is open.
 
     >>> step_end("\na\nb", "\n"), step_end("\n\n", "\n")
     (3, -1)
