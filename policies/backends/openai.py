@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from policies.backends.in_flight import Answer, Loop, RowsInFlight
 from policies.backends.openai_client import OFFICIAL, Json, Servers
-from policies.backends.openai_ids import IdRows
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
 from policies.checks import check_rows
 from policies.models.engine_options import Chat, with_chat
-from policies.models.pretrained import checked_source, load_config, load_tokenizer
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
 from verifiers.interface.errors import BadInput, check_least
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
+
+if TYPE_CHECKING:
+    from policies.backends.openai_ids import IdRows
 
 # Whose chats go on from an assistant's message, by what their lists of models say of the owner.
 _CONTINUING = ("vllm", "sglang", "llamacpp")
@@ -70,6 +71,9 @@ class OpenAI:
             goes_on = bool(owners) and owners <= set(_CONTINUING) if continues is None else continues
             known = chat is not False or (bool(owners) and owners <= set(_CONTINUING))  # /completions had five
             return TextRows(self._servers, self.model, chat, goes_on, others, most_likely=20 if known else 5)
+        from policies.backends.openai_ids import IdRows
+        from policies.models.pretrained import checked_source, load_config, load_tokenizer
+
         by_name = {card["id"]: card for card in cards}
         card: Any = by_name.get(self.model, {})
         card = by_name.get(card.get("parent"), card)  # an adapter's base, of which its tokenizer is
@@ -88,9 +92,7 @@ class OpenAI:
     def name(self) -> str:
         """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
         rows = self._rows
-        if isinstance(rows, IdRows):
-            return rows.name
-        return with_chat(Path(self.model).name, rows.chat)
+        return with_chat(Path(self.model).name, rows.chat) if isinstance(rows, TextRows) else rows.name
 
     @property
     def uses_chat_template(self) -> bool:

@@ -20,7 +20,7 @@ Json: TypeAlias = Mapping[str, Any]
 OFFICIAL = "https://api.openai.com/v1"
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: what another try may mend
 _NEVER = (401, 403, 404)  # what every request will be answered with, if one is
-_LONGEST_WAIT = 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_ASKED_WAIT = 300.0  # that a server may ask for with Retry-After
 
 
@@ -68,7 +68,6 @@ class Servers:
     connections: int = 64
     seconds: float = 600.0
     tries: int = 6
-    first_wait: float = 0.5
     answered: bool = False  # whether any request ever was
     _never: str | None = None  # why none will be
     _addresses: list[_Address] = field(default_factory=list)
@@ -167,7 +166,7 @@ class Servers:
     def _wait(self, failure: _Failure, tried: int) -> float:
         if failure.wait > 0:
             return min(failure.wait, _LONGEST_ASKED_WAIT) * random.uniform(1.0, 1.1)
-        return min(self.first_wait * 2.0**tried, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+        return min(_FIRST_WAIT * 2.0**tried, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
     def _failure(self, error: Exception) -> _Failure:
         openai = self._openai

@@ -13,6 +13,9 @@ DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" i
 # Whether prompts go through a tokenizer's chat template, or the arguments that the template is given.
 Chat: TypeAlias = bool | Mapping[str, Any]
 ENGINE_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager"})
+# Where a model is served and how it is asked: of these, the ones that change no result, and those that may.
+_REACHED_BY = frozenset({"base_url", "key_env", "connections", "seconds", "tries"})
+SERVER_OPTIONS = _REACHED_BY | {"tokenizer", "continues"}
 
 _WORDS = {"yes": True, "no": False, "true": True, "false": False, "none": None, "null": None}
 
@@ -105,10 +108,13 @@ def engine_options(spec: Spec) -> EngineOptions:
 def without_resources(spec: str) -> str:
     """A spec without what a machine gives an engine, which changes no result: so that a run can go on with less.
 
+    Nor does the address of a server: a model that is served elsewhere by now is the same.
+
     >>> without_resources("vllm:model,context=512,share=0.4,eager=yes")
     'vllm:model,context=512'
     """
-    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in ENGINE_OPTIONS - {"context"})
+    left_out = ENGINE_OPTIONS - {"context"} | _REACHED_BY
+    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in left_out)
 
 
 def engine_of(spec: Spec) -> EngineChoice:
