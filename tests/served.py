@@ -8,8 +8,8 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -33,7 +33,8 @@ class Served:
         seconds: float = 0.0,
         likely: Callable[[str], dict[str, float]] | None = None,
     ) -> None:
-        self.reply, self.like, self.fault, self.key, self.seconds, self.likely = reply, like, fault, key, seconds, likely
+        self.reply, self.like, self.fault, self.key = reply, like, fault, key
+        self.seconds, self.likely = seconds, likely
         self.bodies: list[dict[str, Any]] = []
         self.closed = 0  # requests whose client went away
         self.at_once = self.most_at_once = 0
@@ -94,16 +95,23 @@ def _logprobs(begun: str, text: str, likely: Callable[[str], dict[str, float]], 
 def serving(served: Served) -> Iterator[Served]:
     """The server on a free port, as long as this lasts; its address is `served.url`."""
 
+    connections: list[socket.socket] = []
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            connections.append(self.connection)
 
         def log_message(self, *_: object) -> None: ...
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             owner = {"vllm": "vllm"}.get(served.like, "someone")
             self.answer(200, {"data": [{"id": name, "owned_by": owner} for name in ("toy", "other")]})
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with served.turn:
                 served.bodies.append(body)
@@ -156,12 +164,13 @@ def serving(served: Served) -> Iterator[Served]:
                     said["model"] = "other"
                 self.answer(200, said, half=fault == "half")
 
-        def answer(self, status: int, said: object, headers: dict[str, str] | None = None, *, half: bool = False) -> None:
+        def answer(self, status: int, said: object, more: Mapping[str, str] | None = None, half: bool = False) -> None:
             data = json.dumps(said).encode()
             data = data[: len(data) // 2] if half else data
             self.send_response(status)
-            for name, value in {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}.items():
+            for name, value in {"content-type": "application/json", **(more or {})}.items():
                 self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
@@ -175,4 +184,7 @@ def serving(served: Served) -> Iterator[Served]:
     finally:
         server.shutdown()
         server.server_close()
+        for connection in connections:  # which clients keep open
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         thread.join()

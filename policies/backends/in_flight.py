@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from functools import partial
 from math import nan
@@ -41,24 +41,29 @@ class Rows(Protocol):
 
 
 class Loop:
-    """An event loop in a thread, which ends with `close`, or with the object or the program that it belongs to."""
+    """An event loop in a thread, which ends with `close`, or with the object or the program that it belongs to.
+
+    `at_end` lists what is then awaited on it, and must not name that object.
+    """
 
     def __init__(self) -> None:
+        self.at_end: list[Callable[[], Awaitable[None]]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stepbeam requests", daemon=True)
         self._thread.start()
-        self._stop = weakref.finalize(self, _stop, self._loop, self._thread)
+        self._stop = weakref.finalize(self, _stop, self._loop, self._thread, self.at_end)
 
-    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def start(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[Future[T]]:
         """Begin some work on the loop. Raises EngineStoppedError where the loop was closed."""
         if not self._stop.alive:
-            work.close()
+            for one in work:
+                one.close()
             raise EngineStoppedError("the policy was closed: make it again")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        return [asyncio.run_coroutine_threadsafe(one, self._loop) for one in work]
 
     def run(self, *work: Coroutine[Any, Any, T]) -> list[T]:
         """What all of the work comes to; where one raises or the program is interrupted, the others are stopped."""
-        futures = [self.start(one) for one in work]
+        futures = self.start(work)
         try:
             return [future.result() for future in futures]
         finally:
@@ -70,17 +75,21 @@ class Loop:
         self._stop()
 
 
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    async def cancel() -> None:
+def _stop(
+    loop: asyncio.AbstractEventLoop, thread: threading.Thread, at_end: Sequence[Callable[[], Awaitable[None]]]
+) -> None:
+    async def end() -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for close in at_end:
+            await close()
 
     if thread is threading.current_thread():  # the last reference went with a row of its own
         loop.stop()
         return
-    asyncio.run_coroutine_threadsafe(cancel(), loop).result()
+    asyncio.run_coroutine_threadsafe(end(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -106,8 +115,8 @@ class RowsInFlight:
         rows = self._source.rows(problems, prefixes, until=until, sampling=self._sampling, seeds=seeds)
         numbers = list(range(self._count, self._count + len(rows)))
         self._count += len(rows)
-        for number, row in zip(numbers, rows, strict=True):
-            self._futures[number] = future = self._loop.start(row)
+        for number, future in zip(numbers, self._loop.start(rows), strict=True):
+            self._futures[number] = future
             future.add_done_callback(partial(self._note, number))
         return numbers
 

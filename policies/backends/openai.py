@@ -50,6 +50,7 @@ class OpenAI:
         self._loop = Loop()
         try:
             self._servers = Servers(urls, key_env, connections, seconds, tries)
+            self._loop.at_end.append(self._servers.close)
             [cards] = self._loop.run(self._servers.listed())
             self._rows = self._speaking(cards, chat, tokenizer, continues)
         except BaseException:
