@@ -20,7 +20,8 @@ class Served:
     """What is served: `reply(prompt, seed)` is the whole text behind a prompt, of which a token is a character.
 
     `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. `like` says as
-    which server it speaks: "vllm" tells what stopped a text and goes on from an assistant's message, "plain" neither.
+    which server it speaks: "vllm" tells what stopped a text and goes on from an assistant's message, "plain" neither. What
+    stands in a prompt behind the first `mark` is taken for what was said already.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class Served:
         key: str | None = None,
         seconds: float = 0.0,
         likely: Callable[[str], dict[str, float]] | None = None,
+        mark: str = "?",
     ) -> None:
         self.reply, self.like, self.fault, self.key = reply, like, fault, key
-        self.seconds, self.likely = seconds, likely
+        self.seconds, self.likely, self.mark = seconds, likely, mark
         self.bodies: list[dict[str, Any]] = []
         self.closed = 0  # requests whose client went away
         self.at_once = self.most_at_once = 0
@@ -52,10 +54,12 @@ class Served:
             prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in shown)
             begun = last["content"] if goes_on else ""
         else:
-            prompt, _, begun = body["prompt"].partition("?")
-            prompt += "?"
+            prompt, begun = body["prompt"], ""
+            if self.mark:
+                problem, mark, begun = prompt.partition(self.mark)
+                prompt = problem + mark
         whole = self.reply(prompt, body.get("seed", 0))
-        text = whole[len(begun) :] if whole.startswith(begun) else ""
+        text = whole.removeprefix(begun)
         stopped = None
         for stop in body.get("stop") or ():
             if stop in text:
@@ -155,7 +159,10 @@ def serving(served: Served) -> Iterator[Served]:
                 self.connection.close()
                 self.close_connection = True
             else:
-                said = served.said(body)
+                try:
+                    said = served.said(body)
+                except Exception as error:  # noqa: BLE001  (a test's own mistake, which is not tried again)
+                    return self.answer(400, {"error": {"message": f"{type(error).__name__}: {error}"}})
                 if fault == "usage":
                     del said["usage"]
                 elif fault == "empty":
@@ -163,6 +170,7 @@ def serving(served: Served) -> Iterator[Served]:
                 elif fault == "model":
                     said["model"] = "other"
                 self.answer(200, said, half=fault == "half")
+            return None
 
         def answer(self, status: int, said: object, more: Mapping[str, str] | None = None, half: bool = False) -> None:
             data = json.dumps(said).encode()
