@@ -19,6 +19,7 @@ from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
+    from policies.backends.openai import OpenAI
     from policies.backends.transformers import Transformers
     from policies.backends.vllm import VLLM
     from policies.grpo.train import TrainResult, grpo_train
@@ -30,6 +31,7 @@ __all__ = [
     "GRPOConfig",
     "GroupInfo",
     "NextTokens",
+    "OpenAI",
     "Policy",
     "Replay",
     "Sampling",
@@ -49,6 +51,7 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "TrainResult": "policies.grpo.train",
+        "OpenAI": "policies.backends.openai",
         "Transformers": "policies.backends.transformers",
         "VLLM": "policies.backends.vllm",
         "grpo_train": "policies.grpo.train",

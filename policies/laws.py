@@ -103,7 +103,7 @@ def _check_row(row: Draw, reply: Extended, i: int, until: Until, sampling: Sampl
 
     if spend.policy_calls != 1:
         raise broken("one row a row", f"a spend of {spend.policy_calls:g} policy calls")
-    if not all(getattr(spend, field.name) >= 0 for field in fields(spend)):
+    if any(getattr(spend, field.name) < 0 for field in fields(spend)):  # NaN is an amount that is not known
         raise broken("no amount of a spend is below 0", spend)
     if solution.stop is Stop.FAILED:
         return

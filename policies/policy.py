@@ -100,12 +100,12 @@ class RowStream(Protocol):
         """Start a row each, as `Policy.extend` would; the numbers that they are known by."""
         ...
 
-    def ended(self, *, seconds: float | None) -> list[tuple[int, Solution, Spend]]:
+    def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
         """The rows that have ended since the last call; where there is none it waits for one, at most so long."""
         ...
 
     def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
-        """Stop rows that have not been given out; what each had cost."""
+        """Stop rows that have not been given out; what each had cost, NaN where that is not known."""
         ...
 
     def close(self) -> None:
@@ -159,3 +159,35 @@ class TokenPolicy(Policy, Protocol):
         A finished solution's last step includes its end of sequence.
         """
         ...
+
+
+class TextVerdicts(Protocol):
+    """How likely texts are at a place of what is drawn: of a policy that knows texts and no token ids."""
+
+    def __call__(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        after: str,
+        texts: Sequence[str],
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> tuple[Extended, NextTokens]:
+        """Draw every row to its end, and read the probability of each text right behind the words `after`.
+
+        Without words it is read of what comes next, and no more than that is drawn. A row that comes to none of the
+        texts, or not to the words, is NaN with a reason.
+        """
+        ...
+
+
+def text_verdicts_of(policy: object) -> TextVerdicts | None:
+    """How to ask a policy for the probabilities of texts, None where it is to be asked for those of tokens.
+
+    >>> from policies.backends.scripted import Scripted
+    >>> text_verdicts_of(Scripted(lambda problem, prefix, seed: "4")) is None
+    True
+    """
+    verdicts: TextVerdicts | None = getattr(policy, "text_verdicts", None)
+    return verdicts

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policies.models.embedded import read_spec
 from policies.models.engine_options import (
     ENGINE_OPTIONS,
+    SERVER_OPTIONS,
     Chat,
     DType,
     EngineChoice,
@@ -18,15 +19,18 @@ from policies.models.engine_options import (
     vllm_options,
 )
 from policies.policy import Policy
-from verifiers.interface.spec_parts import object_named
+from verifiers.interface.spec_parts import Spec, object_named
 
 if TYPE_CHECKING:
+    from policies.backends.openai import OpenAI
     from policies.backends.transformers import Transformers
     from policies.backends.vllm import VLLM
 
 _FORMS = (
     "transformers:FOLDER_OR_HUB_NAME or vllm:FOLDER_OR_HUB_NAME[,context=T][,rows=R][,gib=G][,share=S][,gpus=N]"
-    "[,eager=yes][,seeds=no], each with ,dtype=bfloat16 or float32, ,chat=no or ,chat.ARGUMENT=VALUE, tiny:policy"
+    "[,eager=yes][,seeds=no], each with ,dtype=bfloat16 or float32, ,chat=no or ,chat.ARGUMENT=VALUE, "
+    "openai:MODEL,base_url=ADDRESS[,connections=C][,seconds=S][,tries=T][,key_env=NAME][,tokenizer=FOLDER or no]"
+    "[,continues=yes], tiny:policy"
 )
 
 
@@ -36,9 +40,11 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     `transformers:MODEL` decodes with this library's own loop, `vllm:MODEL` with vLLM's engine, which is to be closed
     (`policies.VLLM`): `context=4096` bounds a row's tokens, `rows=64` the rows computed side by side, `gib=3` the
     memory of keys and values, `share=0.45` the engine's part of a GPU, `gpus=2` splits the model over two, and
-    `eager=yes` starts in seconds without compiling and `seeds=no` draws rows without seeds. `chat=no` leaves a chat
-    template out, and `chat.enable_thinking=false` gives it an argument. `tiny:policy` is the embedded model, in float32
-    unless said, and `package.module:name` an object of your own with a method `extend`.
+    `eager=yes` starts in seconds without compiling and `seeds=no` draws rows without seeds.
+    `openai:MODEL,base_url=http://localhost:8000/v1` asks a server (`policies.OpenAI` has the options; `+` joins several
+    addresses). `chat=no` leaves a chat template out, and `chat.enable_thinking=false` gives it an argument.
+    `tiny:policy` is the embedded model, in float32 unless said, and `package.module:name` an object of your own with a
+    method `extend`.
 
     >>> load("vllm:model,rows=none")
     Traceback (most recent call last):
@@ -57,7 +63,27 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     if parts.kind == "vllm" and parts.has(1, *on, *ENGINE_OPTIONS):
         engine = engine_options(parts)
         return load_policy(parts.names[0], dtype=parts.dtype() or dtype, engine=engine, chat=chat_of(parts))
+    if parts.kind == "openai" and parts.has(1, *chat_options(parts), *SERVER_OPTIONS):
+        return load_served(parts)
     raise parts.refused("policies.load", "policy", _FORMS)
+
+
+def load_served(spec: Spec) -> OpenAI:
+    """The model of a server that a spec names, by the options that say where it is and how it is asked."""
+    from policies.backends.openai import OpenAI
+
+    base_url, tokenizer = spec.options.get("base_url"), spec.options.get("tokenizer")
+    continues = spec.word("continues", "yes", "no")
+    given: dict[str, Any] = {
+        "base_url": base_url.split("+") if base_url else None,
+        "key_env": spec.options.get("key_env"),
+        "tokenizer": {"yes": True, "no": False}.get(tokenizer, tokenizer) if tokenizer else None,
+        "continues": None if continues is None else continues == "yes",
+        "connections": spec.count("connections"),
+        "seconds": spec.number("seconds"),
+        "tries": spec.count("tries"),
+    }
+    return OpenAI(spec.names[0], chat=chat_of(spec), **{k: value for k, value in given.items() if value is not None})
 
 
 def load_policy(

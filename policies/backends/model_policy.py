@@ -8,13 +8,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from transformers import GenerationConfig
 
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text, has_template
-from policies.models.engine_options import Chat
+from policies.models.engine_options import Chat, with_chat
+from policies.models.pretrained import loading
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
+from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Extended, NextTokens, Sampling, Until
 from verifiers.interface.errors import BadInput
@@ -52,9 +55,7 @@ class ModelPolicy(ABC):
     def name(self) -> str:
         """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
         chat = self.prompts.chat
-        left_out = chat is False and has_template(self.tokenizer)
-        given = ["chat=False"] * left_out if isinstance(chat, bool) else [f"{k}={value}" for k, value in chat.items()]
-        return model_name(self._model()) + (f"[{', '.join(given)}]" if given else "")
+        return with_chat(model_name(self._model()), chat if has_template(self.tokenizer) else True)
 
     @property
     def uses_chat_template(self) -> bool:
@@ -91,13 +92,12 @@ class ModelPolicy(ABC):
         spend = [Spend(policy_calls=1)] * len(problems)
         rows = [opening for opening in openings if isinstance(opening, Continuation)]
         for sampled, cost in self._sampled(rows, until, sampling) if rows else ():
-            at = sampled.row.index
-            solutions[at] = self.solution(prefixes[at], sampled, sampling)
-            spend[at] = cost
+            index = sampled.row.index
+            solutions[index], spend[index] = self.extended(prefixes[index], sampled, sampling), cost
         return Extended(tuple(s for s in solutions if s is not None), tuple(spend))
 
-    def solution(self, prefix: Solution, sampled: Sampled, sampling: Sampling) -> Solution:
-        """A prefix with what was sampled behind it."""
+    def extended(self, prefix: Solution, sampled: Sampled, sampling: Sampling) -> Solution:
+        """The solution that a prefix and what was sampled behind it make."""
         row = sampled.row
         return self.cutter.extended(
             prefix,
@@ -179,3 +179,9 @@ class ModelPolicy(ABC):
     @abstractmethod
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray]:
         """The log-probability of each step of each row, whose first ids are the prompt's."""
+
+
+def generation_config(name: str) -> Any:
+    """A model's generation config, None where it has none."""
+    with loading(name, what="generation_config.json"):
+        return None if file_of(name, "generation_config.json") is None else GenerationConfig.from_pretrained(name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM
 
-from policies.backends.model_policy import ModelPolicy, Probs
-from policies.backends.vllm_engine import Engine, Reply, Request, reply_of
+from policies.backends.drawn_row import DrawnRow
+from policies.backends.model_policy import ModelPolicy, Probs, generation_config
+from policies.backends.vllm_engine import Engine, Request
 from policies.backends.vllm_stream import VLLMStream
 from policies.decoding.loop import Sampled
 from policies.models.chat import check_template
@@ -22,24 +23,10 @@ from policies.models.parameters import flop_parameters
 from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
-from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
 from verifiers.interface.scoring import FloatArray, Spend
-from verifiers.interface.seeds import seed_at
-from verifiers.interface.solution import Stop
-
-
-@dataclass(slots=True)
-class Drawn:
-    """What a row has drawn in this call, and what that cost."""
-
-    row: Continuation
-    new: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    computed: int = 0
-    cached: int = 0
-    forwards: int = 0  # new ids that were run through the model
+from verifiers.interface.solution import Solution
 
 
 class VLLM(ModelPolicy):
@@ -75,7 +62,7 @@ class VLLM(ModelPolicy):
         with loading(self.source), torch.device("meta"):
             parameters = flop_parameters(AutoModelForCausalLM.from_config(self.config))
         check_template(tokenizer, chat)
-        ends = eos_ids(_generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
+        ends = eos_ids(generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
         dtype = dtype_for(options.dtype, self.config, device_of("auto"))
         self.seeded = options.seeded
@@ -116,68 +103,45 @@ class VLLM(ModelPolicy):
     def _sampled(
         self, rows: Sequence[Continuation], until: Until, sampling: Sampling
     ) -> Iterator[tuple[Sampled, Spend]]:
-        """Sample every row to its end."""
-        rows_drawn = [self.begun(row) for row in rows]
-        waiting = rows_drawn
+        """Sample every row to its end. A stop of the engine that is no step (a blank line at the start) goes on."""
+        drawn = [self.begun(row, until, sampling) for row in rows]
+        waiting = drawn
         while waiting:
-            replies = self.engine.sample([self.request(d, until, sampling) for d in waiting])
-            waiting = [d for d, reply in zip(waiting, replies, strict=True) if self._adds(d, reply, until, sampling)]
-        for d in rows_drawn:
-            yield self.drawn(d, sampling)
+            replies = self.engine.sample([self.request(d) for d in waiting])
+            waiting = [d for d, r in zip(waiting, replies, strict=True) if d.goes_on(r.ids, r.logprobs, r.cached)]
+        for d in drawn:
+            yield d.sampled(told=_told(sampling)), self.cost(d)
 
     def stream(self) -> VLLMStream:
         """Rows of the engine one by one, for searches that do not wait for each other (`policies.policy.RowStream`)."""
         return VLLMStream(self)
 
-    def begun(self, row: Continuation) -> Drawn:
+    def begun(self, row: Continuation, until: Until, sampling: Sampling) -> DrawnRow:
         """A row of which nothing is drawn."""
-        return Drawn(row)
+        return DrawnRow(row, self.cutter, self._sorted_ends, until, sampling)
 
-    def request(self, drawn: Drawn, until: Until, sampling: Sampling) -> Request:
+    def request(self, drawn: DrawnRow) -> Request:
         """What the engine is to draw of a row next."""
-        row, new = drawn.row, drawn.new
+        sampling = drawn.sampling
         return Request(
-            ids=(*row.prompt, *row.context, *new),
-            room=row.room - len(new),
+            ids=drawn.ids,
+            room=drawn.room,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            seed=_engine_seed(row.seed, len(new)) if self.seeded else None,
-            stop=sampling.separator if until == "step" else None,
+            seed=drawn.seed if self.seeded else None,
+            stop=sampling.separator if drawn.until == "step" else None,
             ends=self._sorted_ends,
             logprobs=_told(sampling),
         )
 
-    def goes_on(self, drawn: Drawn, output: Any, until: Until, sampling: Sampling) -> bool:
-        """Add what the engine has drawn of a row; whether it has more to draw."""
-        return self._adds(drawn, reply_of(output), until, sampling)
+    def solution(self, prefix: Solution, drawn: DrawnRow) -> Solution:
+        """A prefix with what a row has drawn behind it."""
+        return self.extended(prefix, drawn.sampled(told=_told(drawn.sampling)), drawn.sampling)
 
-    def drawn(self, drawn: Drawn, sampling: Sampling) -> tuple[Sampled, Spend]:
-        """A row that has ended, and its cost."""
-        new = drawn.new
-        ended = Stop.EOS if new[-1] in self._ends else Stop.LENGTH if len(new) >= drawn.row.room else Stop.OPEN
-        cost = self._spend(drawn.computed, drawn.computed + drawn.cached, len(new), drawn.forwards)
-        return Sampled(drawn.row, new, drawn.logprobs if _told(sampling) else None, ended), cost
-
-    def _adds(self, drawn: Drawn, reply: Reply, until: Until, sampling: Sampling) -> bool:
-        """Add what a row has sampled; whether it goes on, as behind a stop that is no step (a blank line at first)."""
-        if not reply.ids:
-            raise RuntimeError("vLLM's engine gave up on a row without a token")
-        row, new = drawn.row, drawn.new
-        drawn.computed += len(row.prompt) + len(row.context) + len(new) - reply.cached
-        drawn.cached += reply.cached
-        drawn.forwards += len(reply.ids) - 1
-        new += reply.ids
-        drawn.logprobs += reply.logprobs
-        if until == "end":
-            return False
-        # An engine that draws several tokens at a time may stop behind the step.
-        while len(new) > 1 and self.cutter.ends_step(row.context, row.past, new[:-1], sampling.separator):
-            new.pop()
-            del drawn.logprobs[len(new) :]
-        if len(new) >= row.room or new[-1] in self._ends:
-            return False
-        return not self.cutter.ends_step(row.context, row.past, new, sampling.separator)
+    def cost(self, drawn: DrawnRow) -> Spend:
+        """What a row has cost so far."""
+        return self._spend(drawn.computed, drawn.computed + drawn.cached, len(drawn.new), drawn.forwards)
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
@@ -199,13 +163,3 @@ class VLLM(ModelPolicy):
 def _told(sampling: Sampling) -> bool:
     """Whether log-probabilities are wanted, and can be known: vLLM has them after `top_p` and `top_k` only."""
     return sampling.logprobs and (sampling.temperature == 0 or (sampling.top_p == 1 and sampling.top_k == 0))
-
-
-def _engine_seed(seed: int, drawn: int) -> int:
-    """A row's seed for the engine, whose seeds are signed; one that goes on must not draw the same numbers again."""
-    return seed % 2**63 if not drawn else seed_at(seed, "again", drawn)
-
-
-def _generation_config(name: str) -> Any:
-    with loading(name, what="generation_config.json"):
-        return None if file_of(name, "generation_config.json") is None else GenerationConfig.from_pretrained(name)

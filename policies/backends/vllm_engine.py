@@ -157,15 +157,24 @@ class Engine:
         with self._turn:
             return {name: self._ended.pop(name) for name in [n for n in self._ended if n in names]}
 
-    def abort(self, names: Sequence[str]) -> None:
-        """Stop rows and forget them."""
+    def abort(self, names: Sequence[str]) -> dict[str, Reply]:
+        """Stop rows and forget them; what those had drawn that were running."""
         with self._turn:
             running = [name for name in names if name in self._running]
             self._running.difference_update(running)
             for name in names:
                 self._ended.pop(name, None)
-            if running and self._is_open and not self._ended_by:
-                self.llm.llm_engine.abort_request(running)
+            if not running or not self._is_open or self._ended_by:
+                return {}
+            engine = self.llm.llm_engine
+            states = {s.external_req_id: s for s in engine.output_processor.request_states.values()}
+            drawn = {
+                name: Reply(list(states[name].detokenizer.output_token_ids), [], states[name].num_cached_tokens)
+                for name in running
+                if name in states
+            }
+            engine.abort_request(running)
+            return drawn
 
     def _params(self, request: Request) -> Any:
         """What vLLM calls a request's options; rows that differ in their seeds alone are many, and it copies them."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policies.backends.drawn_row import DrawnRow
+from policies.backends.vllm_engine import Reply, reply_of
 from policies.checks import check_rows
 from policies.models.prompts import Continuation
 from policies.policy import Sampling, Until
@@ -14,16 +16,14 @@ from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution
 
 if TYPE_CHECKING:
-    from policies.backends.vllm import VLLM, Drawn
+    from policies.backends.vllm import VLLM
 
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
     number: int
     prefix: Solution
-    drawn: Drawn
-    until: Until
-    sampling: Sampling
+    drawn: DrawnRow
 
 
 class VLLMStream:
@@ -52,17 +52,17 @@ class VLLMStream:
         rows = []
         for i, opening in enumerate(self._policy.prompts.openings(problems, prefixes, sampling, seeds)):
             if isinstance(opening, Continuation):
-                rows.append(_UnderWay(first + i, prefixes[i], self._policy.begun(opening), until, sampling))
+                rows.append(_UnderWay(first + i, prefixes[i], self._policy.begun(opening, until, sampling)))
             else:
                 self._settled.append((first + i, opening, Spend(policy_calls=1)))
         self._start(rows)
         return list(range(first, self._added))
 
     def _start(self, rows: Sequence[_UnderWay]) -> None:
-        requests = [self._policy.request(row.drawn, row.until, row.sampling) for row in rows]
+        requests = [self._policy.request(row.drawn) for row in rows]
         self._rows.update(zip(self._engine.start(requests), rows, strict=True))
 
-    def ended(self, *, seconds: float | None) -> list[tuple[int, Solution, Spend]]:
+    def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
         """The rows that have ended; the engine goes on until there is one, for at most so long."""
         until = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -79,26 +79,33 @@ class VLLMStream:
         for name, output in self._engine.ended(self._rows.keys()).items():
             row = self._rows.pop(name)
             # One that another caller's error has swept out of the engine is drawn again: its seed is the same.
-            if output is None or self._policy.goes_on(row.drawn, output, row.until, row.sampling):
+            if output is None or _goes_on(row.drawn, reply_of(output)):
                 again.append(row)
             else:
-                sampled, spend = self._policy.drawn(row.drawn, row.sampling)
-                self._settled.append((row.number, self._policy.solution(row.prefix, sampled, row.sampling), spend))
+                solution = self._policy.solution(row.prefix, row.drawn)
+                self._settled.append((row.number, solution, self._policy.cost(row.drawn)))
         self._start(again)
 
     def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
-        """Stop rows that have not been given out; of one under way, what it cost so far is not known."""
+        """Stop rows that have not been given out; what each had cost."""
         wanted = set(rows)
-        stopped = {row.number: (name, row) for name, row in self._rows.items() if row.number in wanted}
-        self._engine.abort([name for name, _ in stopped.values()])
-        for name, _ in stopped.values():
-            del self._rows[name]
-        ended = {number: spend for number, _, spend in self._settled if number in wanted}
+        spend = {number: spend for number, _, spend in self._settled if number in wanted}
         self._settled = [row for row in self._settled if row[0] not in wanted]
-        return [(number, ended.get(number, Spend(policy_calls=1))) for number in rows]
+        stopped = {name: row for name, row in self._rows.items() if row.number in wanted}
+        drawn = self._engine.abort(list(stopped))
+        for name, row in stopped.items():
+            del self._rows[name]
+            if name in drawn and drawn[name].ids:
+                _goes_on(row.drawn, drawn[name])
+            spend[row.number] = self._policy.cost(row.drawn)
+        return [(number, spend[number]) for number in rows]
 
     def close(self) -> None:
         """Stop all rows."""
         self._engine.abort(list(self._rows))
         self._rows.clear()
         self._settled.clear()
+
+
+def _goes_on(drawn: DrawnRow, reply: Reply) -> bool:
+    return drawn.goes_on(reply.ids, reply.logprobs, reply.cached)

@@ -13,6 +13,9 @@ DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" i
 # Whether prompts go through a tokenizer's chat template, or the arguments that the template is given.
 Chat: TypeAlias = bool | Mapping[str, Any]
 ENGINE_OPTIONS = frozenset({"context", "rows", "gib", "share", "gpus", "eager", "seeds"})
+# Where a model is served and how it is asked: of these, the ones that change no result, and those that may.
+_REACHED_BY = frozenset({"base_url", "key_env", "connections", "seconds", "tries"})
+SERVER_OPTIONS = _REACHED_BY | {"tokenizer", "continues"}
 
 _WORDS = {"yes": True, "no": False, "true": True, "false": False, "none": None, "null": None}
 
@@ -108,12 +111,13 @@ def engine_options(spec: Spec) -> EngineOptions:
 def without_resources(spec: str) -> str:
     """A spec without what a machine gives an engine, which changes no result: so that a run can go on with less.
 
+    Nor does the address of a server: a model that is served elsewhere by now is the same.
+
     >>> without_resources("vllm:model,context=512,share=0.4,eager=yes")
     'vllm:model,context=512'
     """
-    return ",".join(
-        part for part in spec.split(",") if part.partition("=")[0] not in ENGINE_OPTIONS - {"context", "seeds"}
-    )
+    left_out = ENGINE_OPTIONS - {"context", "seeds"} | _REACHED_BY
+    return ",".join(part for part in spec.split(",") if part.partition("=")[0] not in left_out)
 
 
 def engine_of(spec: Spec) -> EngineChoice:
@@ -147,6 +151,16 @@ def chat_of(spec: Spec) -> Chat:
     if given and not used:
         raise ValueError(f"{spec.text!r}: chat=no leaves out the chat template, which {', '.join(given)} is for")
     return given or used
+
+
+def with_chat(name: str, chat: Chat) -> str:
+    """A model's name with what its chat template is given, or that it is left out.
+
+    >>> with_chat("model", {"effort": "low"}), with_chat("model", False), with_chat("model", True)
+    ('model[effort=low]', 'model[chat=False]', 'model')
+    """
+    given = ["chat=False"] * (chat is False) if isinstance(chat, bool) else [f"{k}={v}" for k, v in chat.items()]
+    return name + (f"[{', '.join(given)}]" if given else "")
 
 
 def _value(text: str) -> Any:

@@ -189,11 +189,38 @@ class StepCutter:
         return [(end, len(self.stable([*context, *shown[:end]]))) for end in ends]
 
 
-def _is_step(text: str, separator: str) -> bool:
-    start = 0
+def extended_by_text(prefix: Solution, text: str, *, stop: Stop, separator: str) -> Solution:
+    r"""The prefix and the steps that a text makes: as `StepCutter.extended`, were each separator one token.
+
+    >>> [step.text for step in extended_by_text(Solution(), "\n2+2\n\n=4", stop=Stop.EOS, separator="\n").steps]
+    ['\n2+2\n', '\n=4']
+    """
+    steps, at = list(prefix.steps), 0
+    while (end := step_end(text, separator, at)) >= 0:
+        steps.append(Step(text[at:end]))
+        at = end
+    tail = text[at:]
+    if steps and not tail.replace(separator, ""):
+        steps[-1] = Step(steps[-1].text + tail) if tail else steps[-1]
+    elif tail or stop is Stop.EOS:
+        steps.append(Step(tail))
+    return Solution(tuple(steps), stop)
+
+
+def step_end(text: str, separator: str, start: int = 0) -> int:
+    r"""Where the step that begins at `start` ends, behind the first separator after other text; -1 if it is open.
+
+    >>> step_end("\na\nb", "\n"), step_end("\n\n", "\n")
+    (3, -1)
+    """
     while text.startswith(separator, start):
         start += len(separator)
-    return text.find(separator, start) >= 0
+    at = text.find(separator, start)
+    return at if at < 0 else at + len(separator)
+
+
+def _is_step(text: str, separator: str) -> bool:
+    return step_end(text, separator) >= 0
 
 
 def _joined(step: Step, tail: Step) -> Step:

@@ -61,7 +61,7 @@ class Rows:
                 self.ready.append((number, solution, spend))
         return numbers
 
-    def ended(self, *, seconds: float | None) -> list[tuple[int, Solution, Spend]]:
+    def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
         if not self.ready:
             assert seconds is not None, "these rows never end"
             time.sleep(min(seconds, 0.01))

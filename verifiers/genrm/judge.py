@@ -12,14 +12,15 @@ import numpy as np
 from policies.backends.load import load_policy
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import DType, EngineChoice
-from policies.policy import NextTokens, Sampling, TokenPolicy
+from policies.policy import Sampling, TokenPolicy, text_verdicts_of
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
+from verifiers.genrm.votes import draw_votes, verdicts
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import BadInput, check_least, first_line
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.interface.seeds import seed_at
-from verifiers.interface.solution import Problem, Solution, Step, Stop
+from verifiers.interface.solution import Problem, Solution, Step
 
 Mode: TypeAlias = Literal["direct", "cot"]
 
@@ -94,7 +95,8 @@ class GenRM:
                 "the policy puts prompts into a chat template, and this format is no chat message: load the policy "
                 "with chat=False, or use a format with chat=True"
             )
-        verdict_ids(self.policy.encode, self.format)
+        if text_verdicts_of(self.policy) is None:
+            verdict_ids(self.policy.encode, self.format)
 
     @classmethod
     def load(
@@ -178,7 +180,7 @@ class GenRM:
         self, policy: TokenPolicy, problems: Sequence[Problem], solutions: Sequence[Solution]
     ) -> list[Judgement]:
         rows = [_row(p, self.format.direct_parts(p, s)) for p, s in zip(problems, solutions, strict=True)]
-        read = self._verdicts(policy, rows)
+        read = verdicts(policy, rows, self.format)
         return [
             Judgement(read.probs[i, :1], read.probs[i, 1:], ("",), read.spend[i].as_scorer(), read.reasons[i])
             for i in range(len(rows))
@@ -198,32 +200,13 @@ class GenRM:
                     break
                 places = [batch[r] for r in open_rows]
                 seeds = [seed_at(self.seed, problems[i].id, solutions[i].text, vote, attempt) for i, vote in places]
-                drawn = policy.extend(
-                    [rows[r][0] for r in open_rows],
-                    [rows[r][1] for r in open_rows],
-                    until="step",
-                    # The rationale is one step, which the verdict words end.
-                    sampling=replace(self.sampling, separator=self.format.verdict),
-                    seeds=seeds,
-                )
-                closed: list[tuple[int, Solution]] = []
-                for r, (i, vote), grown, spend in zip(open_rows, places, drawn.solutions, drawn.spend, strict=True):
-                    spends[i].append(spend)
-                    texts[i][vote], judged = self._rationale(rows[r][1], grown)
-                    if judged is not None:
-                        closed.append((r, judged))
-                    else:
-                        reasons[i][vote] = (
-                            grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
-                        )
-                read = self._verdicts(policy, [(rows[r][0], grown) for r, grown in closed])
-                for k, (r, _) in enumerate(closed):
-                    i, vote = batch[r]
-                    yes[i, vote], no[i, vote] = read.probs[k]
-                    reasons[i][vote] = read.reasons[k] or ""
-                    spends[i].append(read.spend[k])
-                done = {r for r, _ in closed}
-                open_rows = [r for r in open_rows if r not in done]
+                asked = [rows[r] for r in open_rows]
+                drawn = draw_votes(policy, asked, self.format, sampling=self.sampling, seeds=seeds)
+                for (i, vote), said in zip(places, drawn, strict=True):
+                    spends[i].append(said.spend)
+                    texts[i][vote], reasons[i][vote] = said.rationale, said.reason
+                    yes[i, vote], no[i, vote] = said.probs
+                open_rows = [r for r, said in zip(open_rows, drawn, strict=True) if not said.closed]
         return [
             Judgement(
                 yes[i],
@@ -234,24 +217,6 @@ class GenRM:
             )
             for i in range(len(solutions))
         ]
-
-    def _rationale(self, row: Solution, grown: Solution) -> tuple[str, Solution | None]:
-        """What was drawn behind `row`, and the solution at whose end the verdict is read, None where it has none."""
-        said = grown.text.removeprefix(row.text)
-        if grown.stop is Stop.OPEN and said.endswith(self.format.verdict):
-            return said, grown
-        before, verdict, _ = said.partition(self.format.verdict)
-        if not verdict or grown.stop is Stop.FAILED:
-            return said, None
-        # The words stand first, where they end no step, or share their last token with what comes behind them.
-        cut = before + verdict
-        return cut, Solution((*row.steps, Step(cut, self.policy.encode(cut))))
-
-    def _verdicts(self, policy: TokenPolicy, rows: Sequence[tuple[Problem, Solution]]) -> NextTokens:
-        if not rows:
-            return NextTokens(np.empty((0, 2), np.float32), (), ())
-        tokens = verdict_ids(policy.encode, self.format)
-        return policy.next_token_probs([p for p, _ in rows], [s for _, s in rows], tokens=tokens)
 
     def _why_none(self, reasons: Sequence[str]) -> str:
         first = next((reason for reason in reasons if reason), "no reason given")

@@ -30,7 +30,8 @@ class Spend:
 
     A token is either *computed* (it went through the model) or *cached* (its keys and values
     were at hand). FLOPs are 2 x parameters x computed tokens (Kaplan et al. 2020, section 2.1).
-    Counts are whole numbers, except in an expectation (a random half of a pool).
+    Counts are whole numbers, except in an expectation (a random half of a pool). What is not known is NaN, and so is
+    every sum that it is part of: a server may not say what it computed.
 
     >>> Spend(sampled_tokens=3) + Spend(sampled_tokens=4, policy_calls=1)
     Spend(policy_calls=1, sampled_tokens=7)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 Word = TypeVar("Word", bound=str)
 
 LOADED_BY = {
-    **dict.fromkeys(("transformers", "vllm"), "policies.load"),
+    **dict.fromkeys(("transformers", "vllm", "openai"), "policies.load"),
     **dict.fromkeys(("orm", "genrm", "judge", "implicit"), "verifiers.load"),
     **dict.fromkeys(("prm", "pav"), "prms.load"),
 }

@@ -1,0 +1,73 @@
+"""What a row draws of an engine that is asked for one continuation after another, as ids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from policies.decoding.loop import Sampled
+from policies.models.prompts import Continuation
+from policies.models.steps import StepCutter
+from policies.policy import Sampling, Until
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Stop
+
+
+@dataclass(slots=True)
+class DrawnRow:
+    """A row, and what it has drawn in this call at what cost. A stop that is no step (a blank line first) goes on."""
+
+    row: Continuation
+    cutter: StepCutter
+    ends: Collection[int]
+    until: Until
+    sampling: Sampling
+    new: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    computed: int = 0
+    cached: int = 0
+    forwards: int = 0  # new ids that were run through the model
+
+    @property
+    def ids(self) -> list[int]:
+        """All that the engine is to go on from."""
+        return [*self.row.prompt, *self.row.context, *self.new]
+
+    @property
+    def room(self) -> int:
+        """The tokens that it may still draw."""
+        return self.row.room - len(self.new)
+
+    @property
+    def seed(self) -> int:
+        """Its seed for the engine, whose seeds are signed; a row that goes on must not draw the same numbers again."""
+        drawn = len(self.new)
+        return self.row.seed % 2**63 if not drawn else seed_at(self.row.seed, "again", drawn)
+
+    def goes_on(self, ids: Sequence[int], logprobs: Sequence[float], cached: int) -> bool:
+        """Take what the engine has drawn, `cached` of the ids before it found in its memory; whether to ask again."""
+        if not ids:
+            raise RuntimeError("vLLM's engine gave up on a row without a token")
+        row, new = self.row, self.new
+        self.computed += len(row.prompt) + len(row.context) + len(new) - cached
+        self.cached += cached
+        self.forwards += len(ids) - 1
+        new += ids
+        self.logprobs += logprobs
+        if self.until == "end":
+            return False
+        # An engine that draws several tokens at a time may stop behind the step.
+        while len(new) > 1 and self._ends_step(new[:-1]):
+            new.pop()
+            del self.logprobs[len(new) :]
+        if self.room < 1 or new[-1] in self.ends:
+            return False
+        return not self._ends_step(new)
+
+    def sampled(self, *, told: bool) -> Sampled:
+        """What it has drawn, with log-probabilities where they are `told`."""
+        ended = Stop.EOS if self.new[-1] in self.ends else Stop.LENGTH if self.room < 1 else Stop.OPEN
+        return Sampled(self.row, self.new, self.logprobs if told else None, ended)
+
+    def _ends_step(self, new: Sequence[int]) -> bool:
+        return self.cutter.ends_step(self.row.context, self.row.past, new, self.sampling.separator)

@@ -1,0 +1,155 @@
+"""Rows that wait for others' answers beside each other, on an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from functools import partial
+from math import nan
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from policies.policy import Sampling, Until
+from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.scoring import Spend
+from verifiers.interface.solution import Problem, Solution
+
+T = TypeVar("T")
+Answer: TypeAlias = tuple[Solution, Spend]
+Row: TypeAlias = Coroutine[Any, Any, Answer]
+
+# What a server computed is not known where it does not say so.
+UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan)
+
+
+class Rows(Protocol):
+    """Makes the work of rows, each to be run on the loop."""
+
+    def rows(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[Row]: ...
+
+
+class Loop:
+    """An event loop in a thread, which ends with `close`, or with the object or the program that it belongs to.
+
+    `at_end` lists what is then awaited on it, and must not name that object.
+    """
+
+    def __init__(self) -> None:
+        self.at_end: list[Callable[[], Awaitable[None]]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="stepbeam requests", daemon=True)
+        self._thread.start()
+        self._stop = weakref.finalize(self, _stop, self._loop, self._thread, self.at_end)
+
+    def start(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[Future[T]]:
+        """Begin some work on the loop. Raises EngineStoppedError where the loop was closed."""
+        if not self._stop.alive:
+            for one in work:
+                one.close()
+            raise EngineStoppedError("the policy was closed: make it again")
+        return [asyncio.run_coroutine_threadsafe(one, self._loop) for one in work]
+
+    def run(self, *work: Coroutine[Any, Any, T]) -> list[T]:
+        """What all of the work comes to; where one raises or the program is interrupted, the others are stopped."""
+        futures = self.start(work)
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def close(self) -> None:
+        """Stop all work; a second call does nothing."""
+        self._stop()
+
+
+def _stop(
+    loop: asyncio.AbstractEventLoop, thread: threading.Thread, at_end: Sequence[Callable[[], Awaitable[None]]]
+) -> None:
+    async def end() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for close in at_end:
+            await close()
+
+    if thread is threading.current_thread():  # the last reference went with a row of its own
+        loop.stop()
+        return
+    asyncio.run_coroutine_threadsafe(end(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+class RowsInFlight:
+    """Rows as `policies.policy.RowStream` has them, of one thread; `lost` says why no row can be answered, if so.
+
+    A row that fails is an answer as well. Where every row has ended and `lost` says why none will ever be answered,
+    `ended` raises that as an EngineStoppedError: a server that is not there fails a search, and not each of its rows.
+    """
+
+    def __init__(self, loop: Loop, source: Rows, lost: Callable[[], str | None]) -> None:
+        self._loop, self._source, self._lost = loop, source, lost
+        self._futures: dict[int, Future[Answer]] = {}
+        self._done: SimpleQueue[int] = SimpleQueue()
+        self._count = 0
+
+    def add(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[int]:
+        """Start a row each; their numbers, counted from 0."""
+        rows = self._source.rows(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+        numbers = list(range(self._count, self._count + len(rows)))
+        self._count += len(rows)
+        for number, future in zip(numbers, self._loop.start(rows), strict=True):
+            self._futures[number] = future
+            future.add_done_callback(partial(self._note, number))
+        return numbers
+
+    def _note(self, number: int, _: Future[Answer]) -> None:
+        self._done.put(number)
+
+    def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
+        """The rows that have ended since the last call; where none has, wait for the first, at most so long."""
+        until = None if seconds is None else time.monotonic() + seconds
+        answers: list[tuple[int, Solution, Spend]] = []
+        while self._futures or not self._done.empty():
+            try:
+                left = None if until is None else max(0.0, until - time.monotonic())
+                number = self._done.get_nowait() if answers else self._done.get(timeout=left)
+            except Empty:
+                break
+            if (future := self._futures.pop(number, None)) is not None:  # else it was cancelled
+                answers.append((number, *future.result()))
+        if answers and not self._futures and (why := self._lost()) is not None:
+            raise EngineStoppedError(why)
+        return answers
+
+    def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
+        """Stop rows, whose requests are closed; what those had spent that had ended, NaN of the others."""
+        futures = [(number, self._futures.pop(number)) for number in rows if number in self._futures]
+        return [(number, UNKNOWN if future.cancel() else future.result()[1]) for number, future in futures]
+
+    def close(self) -> None:
+        """Stop every row that is still in flight."""
+        self.cancel(list(self._futures))

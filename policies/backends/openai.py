@@ -1,0 +1,182 @@
+"""A policy on any server that speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from policies.backends.in_flight import Answer, Loop, RowsInFlight
+from policies.backends.openai_client import OFFICIAL, Json, Servers
+from policies.backends.openai_text import TextRows
+from policies.backends.openai_verdicts import gathered, verdict
+from policies.checks import check_rows
+from policies.models.engine_options import Chat, with_chat
+from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
+from verifiers.interface.errors import BadInput, check_least
+from verifiers.interface.scoring import Scores
+from verifiers.interface.solution import Problem, Solution
+
+if TYPE_CHECKING:
+    from policies.backends.openai_ids import IdRows
+
+# Whose chats go on from an assistant's message, by what their lists of models say of the owner.
+_CONTINUING = ("vllm", "sglang", "llamacpp")
+
+
+class OpenAI:
+    """..."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | Sequence[str] | None = None,
+        key_env: str = "OPENAI_API_KEY",
+        chat: Chat = True,
+        tokenizer: str | Path | bool = True,
+        continues: bool | None = None,
+        connections: int = 64,
+        seconds: float = 600.0,
+        tries: int = 6,
+    ) -> None:
+        check_least(1, {"connections": connections, "tries": tries}, who="OpenAI")
+        if not 0 < seconds < float("inf"):
+            raise BadInput(f"OpenAI(seconds={seconds!r}): it must be a number of seconds above 0")
+        given = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
+        urls = [url.rstrip("/") for url in ([given] if isinstance(given, str) else given)]
+        self.model = model
+        self._loop = Loop()
+        try:
+            self._servers = Servers(urls, key_env, connections, seconds, tries)
+            self._loop.at_end.append(self._servers.close)
+            [cards] = self._loop.run(self._servers.listed())
+            self._rows = self._speaking(cards, chat, tokenizer, continues)
+        except BaseException:
+            self.close()
+            raise
+
+    def _speaking(
+        self, cards: Sequence[Json], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
+    ) -> IdRows | TextRows:
+        """How the servers are spoken to: in ids where all are vLLM's, else in texts."""
+        names = {card["id"] for card in cards}
+        owners = {card.get("owned_by") for card in cards}
+        others = frozenset(names - {self.model})
+        if "vllm" in owners and self.model not in names:
+            raise BadInput(f"{self._servers.urls[0]} has no model {self.model!r}: it has {', '.join(sorted(names))}")
+        if tokenizer is True and owners != {"vllm"}:
+            tokenizer = False
+        if tokenizer is False:
+            goes_on = bool(owners) and owners <= set(_CONTINUING) if continues is None else continues
+            known = chat is not False or (bool(owners) and owners <= set(_CONTINUING))  # /completions had five
+            return TextRows(self._servers, self.model, chat, goes_on, others, most_likely=20 if known else 5)
+        from policies.backends.openai_ids import IdRows
+        from policies.models.pretrained import checked_source, load_config, load_tokenizer
+
+        by_name = {card["id"]: card for card in cards}
+        card: Any = by_name.get(self.model, {})
+        card = by_name.get(card.get("parent"), card)  # an adapter's base, of which its tokenizer is
+        try:
+            source = checked_source(str(card.get("root") or self.model) if tokenizer is True else tokenizer)
+            loaded = load_tokenizer(source), load_config(source)
+        except (ValueError, OSError) as error:
+            raise BadInput(
+                f"{self._servers.urls[0]}: rows are sent as ids, and the tokenizer cannot be loaded ({error}): name "
+                "its folder or hub name with tokenizer=, or send texts with tokenizer=no"
+            ) from error
+        context = card.get("max_model_len")
+        return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=context, others=others)
+
+    @property
+    def name(self) -> str:
+        """What a run writes down: the model's name, and what its chat template is given, or that it is left out."""
+        rows = self._rows
+        return with_chat(Path(self.model).name, rows.chat) if isinstance(rows, TextRows) else rows.name
+
+    @property
+    def uses_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self._rows.uses_chat_template
+
+    def extend(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> Extended:
+        """Extend every prefix by a step or to its end; see `policies.Policy`."""
+        rows = self.stream()
+        answers: dict[int, Answer] = {}
+        try:
+            numbers = rows.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+            while len(answers) < len(numbers):
+                answers.update({number: (solution, spend) for number, solution, spend in rows.ended()})
+        finally:
+            rows.close()
+        return Extended(*zip(*(answers[number] for number in numbers), strict=True)) if numbers else Extended(())
+
+    def stream(self) -> RowsInFlight:
+        """Rows that are answered one by one as they end; see `policies.policy.RowStream`."""
+        return RowsInFlight(self._loop, self._rows, self._servers.lost)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another; of a vLLM server's model alone."""
+        return self._ids("token ids").encode(text)
+
+    def next_token_probs(
+        self, problems: Sequence[Problem], prefixes: Sequence[Solution], *, tokens: Sequence[int]
+    ) -> NextTokens:
+        """The probability of each of `tokens` as the next one after each prefix; of a vLLM server's model alone."""
+        return self._ids("probabilities of tokens").next_token_probs(problems, prefixes, tokens=tokens)
+
+    def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """The log-probability of each step given all before it, in nats; of a vLLM server's model alone."""
+        return self._ids("log-probabilities of a text").logprobs(problems, solutions)
+
+    @property
+    def text_verdicts(self) -> TextVerdicts | None:
+        """How likely texts are at a place of what is drawn, None where token ids say it better."""
+        return self._verdicts if isinstance(self._rows, TextRows) else None
+
+    def _verdicts(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        after: str,
+        texts: Sequence[str],
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> tuple[Extended, NextTokens]:
+        check_rows(problems, prefixes, seeds, "end")
+        rows = self._rows
+        assert isinstance(rows, TextRows)
+        rows.check_continues(problems, prefixes)
+        work = [
+            verdict(rows, problem, prefix, after=after, texts=texts, sampling=sampling, seed=seed)
+            for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True)
+        ]
+        return gathered(self._loop.run(*work), len(texts))
+
+    def _ids(self, what: str) -> IdRows:
+        if isinstance(self._rows, TextRows):
+            raise BadInput(
+                f"{self._servers.urls[0]}: a server that is spoken to in texts gives no {what}: take vLLM's, with "
+                "its tokenizer"
+            )
+        return self._rows
+
+    def close(self) -> None:
+        """Close every connection and stop what is in flight; a second call does nothing."""
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

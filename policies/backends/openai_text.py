@@ -1,0 +1,229 @@
+"""Rows in texts: what any server of OpenAI's protocol is asked, and how its replies become steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import nan
+from typing import Any
+
+from policies.backends.in_flight import Answer, Row
+from policies.backends.openai_client import OFFICIAL, BadReplyError, Json, NoAnswerError, Servers
+from policies.checks import check_rows
+from policies.models.chat import plain_text
+from policies.models.engine_options import Chat
+from policies.models.steps import extended_by_text, step_end
+from policies.policy import Sampling, Until
+from verifiers.interface.errors import BadInput
+from verifiers.interface.scoring import Spend
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
+
+_ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
+_BYTES_A_TOKEN = 4
+_UNTOLD = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A reply: its text and its choice as it came; `ended_by` is the text that stopped it, None where the model did."""
+
+    text: str
+    cut: bool  # at its length
+    ended_by: Any
+    spend: Spend
+    choice: Json
+
+
+@dataclass(eq=False)
+class TextRows:
+    """Rows of one model, each a request: a chat message, or with `chat=False` a text to complete.
+
+    `continues` says whether the server goes on from an assistant's message that is sent with
+    `continue_final_message`. A server that does not say which text stopped a reply is asked for whole solutions, of
+    which a step is then cut: that it ended, and did not come to a separator, could not be told else.
+    """
+
+    servers: Servers
+    model: str
+    chat: Chat
+    continues: bool
+    others: frozenset[str] = frozenset()  # the server's other models
+    most_likely: int = 20  # how many log-probabilities it may be asked for
+    says_what_stopped: bool = True  # until it is seen that it does not
+    gives_logprobs: bool = True
+
+    def rows(
+        self,
+        problems: Sequence[Problem],
+        prefixes: Sequence[Solution],
+        *,
+        until: Until,
+        sampling: Sampling,
+        seeds: Sequence[int],
+    ) -> list[Row]:
+        """The work of each row. Raises BadInput where the server cannot go on from a prefix and has to."""
+        check_rows(problems, prefixes, seeds, until)
+        self.check_continues(problems, prefixes, until)
+        return [
+            self._row(problem, prefix, until, sampling, seed)
+            for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True)
+        ]
+
+    @property
+    def uses_chat_template(self) -> bool:
+        """Whether prompts go through a chat template."""
+        return self.chat is not False
+
+    def check_continues(self, problems: Sequence[Problem], prefixes: Sequence[Solution], until: Until = "end") -> None:
+        """Raise BadInput where rows go on from a prefix, or will after a step, and the server is not known to."""
+        if self.continues or self.chat is False:
+            return
+        if until == "step" or any(_goes_on(p, prefix.text) for p, prefix in zip(problems, prefixes, strict=True)):
+            raise BadInput(
+                f"{self.servers.urls[0]}: this server is not known to go on from a prefix: give continues=yes where "
+                "its chat takes continue_final_message, or chat=no for its /completions; or search whole solutions only"
+            )
+
+    async def _row(self, problem: Problem, prefix: Solution, until: Until, sampling: Sampling, seed: int) -> Answer:
+        room = self.room(prefix, sampling)
+        if room < 1:
+            return Solution(prefix.steps, Stop.LENGTH), Spend(policy_calls=1)
+        drawn = ""
+        spent: list[Spend] = []
+        while True:
+            stop = sampling.separator if until == "step" and self.says_what_stopped else None
+            row_seed = seed_at(seed, "again", len(drawn)) if drawn else seed
+            try:
+                said = await self.ask(problem, prefix.text + drawn, room, sampling, row_seed, stop=stop)
+            except NoAnswerError as error:
+                return failed(str(error), prefix.steps), _one_row([*spent, Spend(policy_calls=1)])
+            spent.append(said.spend)
+            if stop is not None and said.ended_by is _UNTOLD and not said.cut:
+                self.says_what_stopped = False
+                continue
+            stopped = stop is not None and said.ended_by == stop
+            drawn += said.text + (stop if stopped and stop is not None else "")
+            end = step_end(drawn, sampling.separator) if until == "step" else -1
+            if end >= 0 and (stopped or end < len(drawn) or said.cut):
+                drawn, ended = drawn[:end], Stop.OPEN
+            elif stopped:  # at separators before anything else
+                room -= tokens_of(said)
+                if room >= 1:
+                    continue
+                ended = Stop.LENGTH
+            else:
+                ended = Stop.LENGTH if said.cut else Stop.EOS
+            solution = extended_by_text(prefix, drawn, stop=ended, separator=sampling.separator)
+            return solution, _one_row(spent)
+
+    def room(self, prefix: Solution, sampling: Sampling) -> int:
+        """The tokens that a row may draw: a prefix in texts has about one for four bytes, as far as can be told."""
+        bytes_ = sum(len(step.text.encode("utf-8", "replace")) for step in prefix.steps)
+        return sampling.max_tokens - -(-bytes_ // _BYTES_A_TOKEN)
+
+    async def ask(
+        self,
+        problem: Problem,
+        begun: str,
+        room: int,
+        sampling: Sampling,
+        seed: int,
+        *,
+        stop: str | None = None,
+        logprobs: bool = False,
+    ) -> Said:
+        """What the server says behind a problem and what has `begun`. Raises NoAnswerError where it does not answer."""
+        asked: dict[str, Any] = {
+            "model": self.model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": seed % 2**31,  # some servers know no larger ones
+        }
+        if sampling.top_k:
+            asked["top_k"] = sampling.top_k
+        if stop is not None:
+            asked["stop"] = [stop]
+        if self.chat is False:
+            path = "/completions"
+            asked |= {"prompt": plain_text(problem.prompt) + begun, "max_tokens": room}
+            if logprobs:
+                asked["logprobs"] = min(self.most_likely, 20)
+        else:
+            path = "/chat/completions"
+            asked["messages"] = _messages(problem, begun)
+            asked["max_completion_tokens" if self.servers.urls[0] == OFFICIAL else "max_tokens"] = room
+            if _goes_on(problem, begun):
+                asked |= {"continue_final_message": True, "add_generation_prompt": False}
+            if not isinstance(self.chat, bool):
+                asked["chat_template_kwargs"] = dict(self.chat)
+            if logprobs:
+                asked |= {"logprobs": True, "top_logprobs": self.most_likely}
+        return await self.servers.post(path, asked, self._read, who=f"problem {problem.id!r}")
+
+    def _read(self, reply: Json) -> Said:
+        if (model := reply.get("model")) != self.model and model in self.others:
+            raise BadReplyError(f"it is of the model {model!r}")
+        choices = reply.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            raise BadReplyError("it has no choices")
+        if self.chat is False:
+            text = choice.get("text")
+        else:
+            message = choice.get("message")
+            text = (message.get("content") or "") if isinstance(message, dict) else None
+        reason = choice.get("finish_reason")
+        if not isinstance(text, str):
+            raise BadReplyError("its choice has no text")
+        if reason != "length" and reason not in _ENDED:
+            raise BadReplyError(f"its finish_reason is {reason!r}")
+        ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)
+        return Said(text, reason == "length", ended_by, spend_of(reply), choice)
+
+
+def _goes_on(problem: Problem, begun: str) -> bool:
+    """Whether the last message is to go on, and not to be answered."""
+    return bool(begun) or (not isinstance(problem.prompt, str) and problem.prompt[-1].role == "assistant")
+
+
+def _messages(problem: Problem, begun: str) -> list[dict[str, str]]:
+    turns = (Message("user", problem.prompt),) if isinstance(problem.prompt, str) else problem.prompt
+    if turns[-1].role == "assistant":
+        turns, begun = turns[:-1], turns[-1].content + begun
+    said = [{"role": turn.role, "content": turn.content} for turn in turns]
+    return [*said, {"role": "assistant", "content": begun}] if begun else said
+
+
+def _one_row(requests: Sequence[Spend]) -> Spend:
+    return replace(Spend.total(requests), policy_calls=1)
+
+
+def _count(usage: Json, key: str, missing: float) -> float:
+    value = usage.get(key)
+    return value if isinstance(value, int) and value >= 0 else missing
+
+
+def spend_of(reply: Json) -> Spend:
+    """What a reply cost by its `usage`: NaN where it does not say.
+
+    >>> spend_of({"usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}}})
+    Spend(policy_calls=1, prompt_tokens=1, cached_prompt_tokens=8, sampled_tokens=4, policy_flops=nan)
+    """
+    usage = reply.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details if isinstance(details, dict) else {}, "cached_tokens", 0)
+    return Spend(
+        policy_calls=1,
+        prompt_tokens=_count(usage, "prompt_tokens", nan) - cached,
+        cached_prompt_tokens=cached,
+        sampled_tokens=_count(usage, "completion_tokens", nan),
+        policy_flops=nan,
+    )
+
+
+def tokens_of(said: Said) -> int:
+    """The tokens of a reply, at least one: as the server says, else about one for four bytes."""
+    told = said.spend.sampled_tokens
+    return max(1, len(said.text) // _BYTES_A_TOKEN if told != told else int(told))
