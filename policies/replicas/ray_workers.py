@@ -212,11 +212,13 @@ def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:
         )
     cores = [node["CPU"] for node in have if node.get("CPU") and (not gpus or node.get("GPU"))]
     side_by_side = -(-wanted.count // max(1, len(cores)))  # on one machine
-    threads = max(1, int(min(cores, default=1) // side_by_side))
-    variables = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    share = max(1, int(min(cores, default=1) // side_by_side))
+    # Two processes with all threads each are slower than one. Who sets the number sets it for all: a CPU's last digits
+    # depend on it.
+    variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share))}
     if wanted.ray == "local":
         variables["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
-    return {"num_gpus": gpus, "num_cpus": 1 if gpus else threads, "runtime_env": {"env_vars": variables}}
+    return {"num_gpus": gpus, "num_cpus": 1 if gpus else share, "runtime_env": {"env_vars": variables}}
 
 
 def _cores() -> int:
