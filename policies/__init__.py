@@ -15,6 +15,7 @@ from policies.grpo.config import GRPOConfig
 from policies.laws import check_policy
 from policies.models.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from policies.replicas.workers import Replicas
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
 
@@ -32,6 +33,7 @@ __all__ = [
     "NextTokens",
     "Policy",
     "Replay",
+    "Replicas",
     "Sampling",
     "Scripted",
     "TokenPolicy",

@@ -1,9 +1,11 @@
-"""What tests put in the place of something: scorers that look at letters, a call that is interrupted."""
+"""What tests put in the place of something: scorers that look at letters, an interrupted call, workers in any order."""
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
+from policies.replicas.workers import Failure
 from verifiers import from_steps
 
 
@@ -31,3 +33,28 @@ class InterruptedOnce:
         if self.calls == self.at:
             raise KeyboardInterrupt
         return self.function(*args, **options)
+
+
+class OutOfOrder:
+    """Workers that are done in any order, as a generator of random numbers says."""
+
+    def __init__(self, parts: object, count: int, rng: random.Random) -> None:
+        self.parts, self.count, self.rng = parts, count, rng
+        self.running: dict[str, Callable[[Any], Any]] = {}
+        self.begun: list[str] = []
+
+    @property
+    def free(self) -> bool:
+        return len(self.running) < self.count
+
+    def give(self, name: str, work: Callable[[Any], Any]) -> None:
+        assert self.free
+        self.running[name] = work
+        self.begun.append(name)
+
+    def take(self) -> tuple[str, Any]:
+        name = self.rng.choice(sorted(self.running))
+        try:
+            return name, self.running.pop(name)(self.parts)
+        except ValueError as error:
+            return name, Failure(error)

@@ -7,33 +7,9 @@ from typing import Any
 
 import pytest
 
-from policies.replicas.workers import Failure, Here, Job, Replicas, work_off, workers
+from policies.replicas.workers import Here, Job, Replicas, work_off, workers
+from tests.stand_ins import OutOfOrder
 from verifiers.interface.errors import BadArgument
-
-
-class OutOfOrder:
-    """Workers that are done in any order, as a generator of random numbers says."""
-
-    def __init__(self, parts: object, count: int, rng: random.Random) -> None:
-        self.parts, self.count, self.rng = parts, count, rng
-        self.running: dict[str, Callable[[Any], Any]] = {}
-        self.begun: list[str] = []
-
-    @property
-    def free(self) -> bool:
-        return len(self.running) < self.count
-
-    def give(self, name: str, work: Callable[[Any], Any]) -> None:
-        assert self.free
-        self.running[name] = work
-        self.begun.append(name)
-
-    def take(self) -> tuple[str, Any]:
-        name = self.rng.choice(sorted(self.running))
-        try:
-            return name, self.running.pop(name)(self.parts)
-        except ValueError as error:
-            return name, Failure(error)
 
 
 def jobs_of(chunks: int, kept: list[str], bad: str | None = None) -> list[Job[str, str]]:
