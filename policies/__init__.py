@@ -1,7 +1,8 @@
 """Policies, which sample solutions: the protocol, engines, saved and scripted solutions, and gated GRPO.
 
 Rooms: backends (where samples come from), models (from a folder to tokens and tensors), decoding (our own engine),
-training (from examples to weights, for all that is trained), grpo. `policy` is the protocol that the others speak.
+training (from examples to weights, for all that is trained), grpo, replicas (who works jobs off). `policy` is the
+protocol that the others speak.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,7 @@
 """What tests put in the place of something: scorers that look at letters, an interrupted call, workers in any order."""
 
 import math
+import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -36,10 +37,10 @@ class InterruptedOnce:
 
 
 class OutOfOrder:
-    """Workers that are done in any order, as a generator of random numbers says."""
+    """Workers that are done in an order that a random generator says; jobs may be sent to them as pickles."""
 
-    def __init__(self, parts: object, count: int, rng: random.Random) -> None:
-        self.parts, self.count, self.rng = parts, count, rng
+    def __init__(self, parts: object, count: int, rng: random.Random, *, pickled: bool = False) -> None:
+        self.parts, self.count, self.rng, self.pickled = parts, count, rng, pickled
         self.running: dict[str, Callable[[Any], Any]] = {}
         self.begun: list[str] = []
 
@@ -49,12 +50,13 @@ class OutOfOrder:
 
     def give(self, name: str, work: Callable[[Any], Any]) -> None:
         assert self.free
-        self.running[name] = work
+        self.running[name] = pickle.loads(pickle.dumps(work)) if self.pickled else work
         self.begun.append(name)
 
     def take(self) -> tuple[str, Any]:
         name = self.rng.choice(sorted(self.running))
         try:
-            return name, self.running.pop(name)(self.parts)
-        except ValueError as error:
-            return name, Failure(error)
+            made = self.running.pop(name)(self.parts)
+        except (ValueError, RuntimeError) as error:
+            made = Failure(error)
+        return name, pickle.loads(pickle.dumps(made)) if self.pickled else made

@@ -216,6 +216,8 @@ def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:
     # Two processes with all threads each are slower than one. Who sets the number sets it for all: a CPU's last digits
     # depend on it.
     variables = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(share))}
+    if not gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = ""  # the GPUs of others
     if wanted.ray == "local":
         variables["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
     return {"num_gpus": gpus, "num_cpus": 1 if gpus else share, "runtime_env": {"env_vars": variables}}
