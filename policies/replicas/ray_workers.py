@@ -1,6 +1,7 @@
 """Replicas as actors of a Ray cluster; one that dies is made anew, and its job done again."""
 
 import os
+import socket
 import sys
 import warnings
 from collections import Counter
@@ -77,9 +78,12 @@ def _cluster(ray: Any, wanted: Replicas) -> Iterator[None]:
     own: dict[str, Any] = {}
     if wanted.ray == "local":
         own = {"num_cpus": max(_cores(), wanted.count), "include_dashboard": False, "object_store_memory": _STORE}
+    host, _, port = wanted.ray.rpartition(":")
     try:
+        if port.isdecimal() and "/" not in host:  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), _PATIENCE).close()
         ray.init(address=wanted.ray, log_to_driver=False, logging_level="ERROR", **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OverflowError, OSError) as error:
         raise BadArgument(
             "ray", wanted.ray, f"no cluster answers there ({first_line(error)}); use local, auto or HOST:PORT"
         ) from None
@@ -99,6 +103,7 @@ class RayWorkers(Generic[P, R]):
         self.running: dict[Any, tuple[Any, str, Any]] = {}  # reference -> actor, job's name, job
         self.again: list[tuple[str, Callable[[P], R]]] = []  # jobs whose replica died
         self.deaths: Counter[str] = Counter()
+        self.loaded = False  # whether any replica ever had its parts
 
     @property
     def count(self) -> int:
@@ -152,8 +157,11 @@ class RayWorkers(Generic[P, R]):
             return self._died(name, work, error)
         if name == _LOADING and isinstance(made, Failure):
             self.ray.kill(actor)
+            if not self.loaded:  # so it will be with all of them
+                raise made.error
             self._do_without(made.error)
             return None
+        self.loaded = True
         self.deaths[name] = 0
         self.idle.append(actor)
         if self.again:
@@ -167,7 +175,7 @@ class RayWorkers(Generic[P, R]):
             f"{name or 'loading the models'}: {_TRIES} replicas died at it, one after another "
             f"({type(error).__name__}); look whether memory suffices, and run the same command again"
         )
-        if name == _LOADING and self.deaths[name] == _TRIES:
+        if name == _LOADING and self.deaths[name] >= _TRIES:
             self._do_without(said)
             return None
         self._begin()
@@ -182,9 +190,8 @@ class RayWorkers(Generic[P, R]):
         return None
 
     def _do_without(self, error: Exception) -> None:
-        """Go on with the other replicas; raises the error where there is none that has its parts."""
-        others = [name for _, name, _ in self.running.values() if name != _LOADING]
-        if not (self.idle or others):
+        """Go on with the other replicas; raises the error where there is none."""
+        if not (self.idle or self.running):
             raise error
         self.wanted -= 1
         warnings.warn(f"a replica could not be made, and {self.wanted} go on: {first_line(error)}", stacklevel=2)

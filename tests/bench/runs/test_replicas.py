@@ -161,7 +161,7 @@ def test_options_that_cannot_be_are_refused(
     assert not Path("none").exists()
 
 
-TINY = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm", "--n=8", "--limit=24", "--chunk=4"]
+TINY = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm", "--n=4", "--limit=16", "--chunk=2"]
 TINY += ["--strategies=self_consistency,best_of_n,beam_search"]
 
 

@@ -37,6 +37,16 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         kept_by([], Replicas(2))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "127.0.0.1:99999", "no.such.host.example:6379"])
+def test_where_no_cluster_answers_it_is_said_at_once(address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(
+        BadArgument, match=f"^ray {address}: no cluster answers there .*; use local, auto or HOST:PORT$"
+    ):
+        kept_by([], Replicas(2, ray=address))
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     ray = pytest.importorskip("ray")
@@ -101,6 +111,33 @@ def test_a_job_that_kills_whoever_does_it_ends_the_work_with_its_name(cluster: A
     assert [i for i, _ in kept] == [0, 1]
 
 
+@pytest.mark.slow
+def test_what_kills_replicas_while_they_load_ends_the_work_or_leaves_the_others(cluster: Any, tmp_path: Path) -> None:
+    @contextmanager
+    def deadly() -> Iterator[None]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+    with (
+        pytest.warns(UserWarning, match="a replica could not be made, and 1 go on"),
+        pytest.raises(EngineStoppedError, match="loading the models: 3 replicas died at it"),
+    ):
+        kept_by(jobs_of(napping(0)), Replicas(2), deadly)
+
+    @contextmanager
+    def only_once() -> Iterator[dict[str, int]]:
+        (tmp_path / str(os.getpid())).touch()
+        if len(list(tmp_path.iterdir())) > 1:
+            time.sleep(2.0)  # until the first is there
+            raise OSError("no room for another model")
+        yield {"pid": os.getpid()}
+
+    with pytest.warns(UserWarning, match="a replica could not be made, and 1 go on: no room for another model"):
+        kept = kept_by(jobs_of(*map(napping, range(20))), Replicas(2), only_once)
+    assert [i for i, _ in kept] == list(range(20))
+    assert len({pid for _, pid in kept}) == 1
+
+
 def raises(parts: Any) -> None:
     error = BadArgument("strategies", "beam_search:orm", "it has no opinion")
     error.add_note("a note")
@@ -136,7 +173,7 @@ def test_parts_that_cannot_be_made_or_sent_are_refused_at_once(cluster: Any, tmp
 
 
 @pytest.mark.slow
-def test_more_gpus_than_there_are_and_no_cluster_are_said(cluster: Any) -> None:
+def test_more_gpus_than_there_are_is_said(cluster: Any) -> None:
     with pytest.raises(BadArgument, match="replicas 3: with gpus_per_replica 2 they need 6 GPUs, and the cluster has"):
         kept_by([], Replicas(3, gpus=2))
 
