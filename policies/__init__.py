@@ -1,7 +1,8 @@
 """Policies, which sample solutions: the protocol, engines, saved and scripted solutions, and gated GRPO.
 
 Rooms: backends (where samples come from), models (from a folder to tokens and tensors), decoding (our own engine),
-training (from examples to weights, for all that is trained), grpo. `policy` is the protocol that the others speak.
+training (from examples to weights, for all that is trained), grpo, replicas (who works jobs off). `policy` is the
+protocol that the others speak.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from policies.grpo.config import GRPOConfig
 from policies.laws import check_policy
 from policies.models.engine_options import EngineOptions
 from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from policies.replicas.workers import Replicas
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
 
@@ -34,6 +36,7 @@ __all__ = [
     "OpenAI",
     "Policy",
     "Replay",
+    "Replicas",
     "Sampling",
     "Scripted",
     "TokenPolicy",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policies.backends.load import load
 from policies.policy import Policy, Sampling
+from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.capabilities import remembering
@@ -37,7 +41,7 @@ _KIND = "prms.collect_values"
 
 
 def collect_values(
-    policy: Policy,
+    policy: Policy | str,
     problems: Sequence[Problem],
     verifier: Scorer,
     *,
@@ -48,6 +52,7 @@ def collect_values(
     sampling: Sampling | None = None,
     seed: int = 0,
     chunk: int = 16,
+    replicas: Replicas | None = None,
     progress: bool = False,
 ) -> Dataset:
     r"""Sample `coverage` solutions of each problem, then `rollouts` completions of each of their prefixes.
@@ -75,6 +80,9 @@ def collect_values(
     A rollout that failed counts as wrong, one of unknown grade not at all; where no outcome is known the
     value is None. A sampled solution that failed has no rows of its own.
 
+    `policy` may be a text that `policies.load` takes; so it must be, with `replicas` that work side by side on a chunk
+    each, where it cannot be sent to other processes, as no engine can.
+
     `out` is a folder: `dataset/` as `Dataset.save_to_disk` writes it, `summary.json` with what was done,
     what failed and the whole spend, and `journal.jsonl`, one line a chunk of problems. A collection that was
     killed at any point and is started again with the same arguments (and policy, which is not checked)
@@ -89,26 +97,27 @@ def collect_values(
         raise ValueError("collect_values was given no problems")
     check_unique_ids(problem.id for problem in problems)
     sampling = sampling or Sampling()
-    plan = _Plan(policy, verifier, coverage, rollouts, first_pit, sampling, seed)
+    plan = _Plan(coverage, rollouts, first_pit, sampling, seed)
     folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):
-        return _finish(
-            folder, _work_off(plan, chunks, folder / "journal.jsonl", plan.config(problems, chunk), progress)
-        )
+        config = plan.config(verifier, problems, chunk)
+        records = _records(folder / "journal.jsonl", config)
+        if todo := chunks[len(records) :]:
+            with workers(partial(_models, policy, verifier), replicas) as them:
+                records += _work_off(plan, todo, them, folder / "journal.jsonl", len(problems), progress)
+        return _finish(folder, records)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    policy: Policy
-    verifier: Scorer
     coverage: int
     rollouts: int
     first_pit: bool
     sampling: Sampling
     seed: int
 
-    def config(self, problems: Sequence[Problem], chunk: int) -> Row:
+    def config(self, verifier: Scorer, problems: Sequence[Problem], chunk: int) -> Row:
         """What must be equal for a collection to be gone on with."""
         return {
             "kind": _KIND,
@@ -118,18 +127,31 @@ class _Plan:
             "seed": self.seed,
             "chunk": chunk,
             "sampling": asdict(self.sampling),
-            "verifier": name_of(self.verifier),
+            "verifier": name_of(verifier),
             "problems": len(problems),
             "content": digest_of(problems),
         }
 
 
-def _work_off(
-    plan: _Plan, chunks: Sequence[Sequence[Problem]], journal: Path, config: Row, progress: bool
-) -> list[Row]:
-    """The record of each chunk, from a journal whose first line is the `config` and each further line a record."""
-    from tqdm import tqdm
+@dataclass(frozen=True, slots=True)
+class _Models:
+    policy: Policy
+    verifier: Scorer
 
+
+@contextmanager
+def _models(policy: Policy | str, verifier: Scorer) -> Iterator[_Models]:
+    """Both; a policy that is loaded here is closed in the end, where it has an engine."""
+    with ExitStack() as stack:
+        if isinstance(policy, str):
+            policy = load(policy)
+            if isinstance(policy, AbstractContextManager):
+                stack.enter_context(policy)
+        yield _Models(policy, verifier)
+
+
+def _records(journal: Path, config: Row) -> list[Row]:
+    """The records in a journal, whose first line is the `config`; it is begun where there is none."""
     rows = whole_rows(journal, mend=True)
     if rows and rows[0].get("kind") != _KIND:
         raise ValueError(f"{journal}: not the journal of collected values; choose another folder")
@@ -137,36 +159,56 @@ def _work_off(
         check_identity(journal, rows[0], config, kind="collected values")
     else:
         append_rows(journal, [config])
-    records = rows[1:]
-    done = sum(map(len, chunks[: len(records)]))
-    total = sum(map(len, chunks))
+    return rows[1:]
+
+
+def _work_off(
+    plan: _Plan,
+    chunks: Sequence[Sequence[Problem]],
+    them: Workers[_Models, Row],
+    journal: Path,
+    total: int,
+    progress: bool,
+) -> list[Row]:
+    """The record of each chunk, appended to the journal as it is made."""
+    from tqdm import tqdm
+
+    def prepared(problems: Sequence[Problem], _: object) -> Callable[[_Models], Row]:
+        return partial(_collect, plan, problems)
+
+    records: list[Row] = []
+    jobs = [Job(f"the values of {problems[0].id!r} and on", partial(prepared, problems)) for problems in chunks]
+    done = total - sum(map(len, chunks))
     with tqdm(total=total, initial=done, unit="problem", desc="values", disable=not progress) as bar:
-        for problems in chunks[len(records) :]:
-            records.append(_collect(plan, problems))
-            append_rows(journal, records[-1:])
-            bar.update(len(problems))
+
+        def commit(_: object, record: Row) -> None:
+            append_rows(journal, [record])
+            bar.update(len(chunks[len(records)]))
+            records.append(record)
+
+        work_off(jobs, them, commit)
     return records
 
 
-def _collect(plan: _Plan, problems: Sequence[Problem]) -> Row:
+def _collect(plan: _Plan, problems: Sequence[Problem], models: _Models) -> Row:
     """Sampled solutions, rollouts and rows of one chunk."""
     started = time.perf_counter()
     asked = [problem for problem in problems for _ in range(plan.coverage)]
     seeds = [seed_at(plan.seed, problem.id, "seed", i % plan.coverage) for i, problem in enumerate(asked)]
     solutions, spend = sample(
-        plan.policy, [(State(p), s) for p, s in zip(asked, seeds, strict=True)], sampling=plan.sampling
+        models.policy, [(State(p), s) for p, s in zip(asked, seeds, strict=True)], sampling=plan.sampling
     )
-    outcomes, reasons, grading = grade(plan.verifier, asked, solutions)
+    outcomes, reasons, grading = grade(models.verifier, asked, solutions)
     spend += grading
     branches = [
         _branch(problem, solution, settled(outcome, plan.rollouts, reason))
         for problem, solution, outcome, reason in zip(asked, solutions, outcomes, reasons, strict=True)
     ]
     tallies: dict[State, Tally] = {}
-    policy = remembering(plan.policy)
+    policy = remembering(models.policy)
     for states in _rounds(branches, [State(problem) for problem in problems], tallies, plan.first_pit):
         new, policy_spend, verifier_spend = roll_out(
-            policy, plan.verifier, states, n=plan.rollouts, sampling=plan.sampling, seed=plan.seed
+            policy, models.verifier, states, n=plan.rollouts, sampling=plan.sampling, seed=plan.seed
         )
         tallies.update(zip(states, new, strict=True))
         spend += [*policy_spend, *verifier_spend]
@@ -174,12 +216,12 @@ def _collect(plan: _Plan, problems: Sequence[Problem]) -> Row:
     rows: list[Row] = []
     for i, problem in enumerate(problems):
         root = tallies[State(problem)]
-        check_counts(problem, plan.verifier, [root])
+        check_counts(problem, models.verifier, [root])
         rows.append(root_row(problem, root))
         for number in range(plan.coverage):
             j = i * plan.coverage + number
             kept = _kept(branches[j], tallies, plan.first_pit)
-            check_counts(problem, plan.verifier, kept)
+            check_counts(problem, models.verifier, kept)
             rows += solution_rows(problem, number, solutions[j], outcomes[j], kept)
     done = _figures(solutions, outcomes, reasons, list(tallies.values()))
     return {"rows": rows, "done": done, "spend": asdict(Spend.total(spend)), "seconds": time.perf_counter() - started}

@@ -1,9 +1,12 @@
-"""What tests put in the place of something: scorers that look at letters, a call that is interrupted."""
+"""What tests put in the place of something: scorers that look at letters, an interrupted call, workers in any order."""
 
 import math
+import pickle
+import random
 from collections.abc import Callable
 from typing import Any
 
+from policies.replicas.workers import Failure
 from verifiers import from_steps
 
 
@@ -31,3 +34,29 @@ class InterruptedOnce:
         if self.calls == self.at:
             raise KeyboardInterrupt
         return self.function(*args, **options)
+
+
+class OutOfOrder:
+    """Workers that are done in an order that a random generator says; jobs may be sent to them as pickles."""
+
+    def __init__(self, parts: object, count: int, rng: random.Random, *, pickled: bool = False) -> None:
+        self.parts, self.count, self.rng, self.pickled = parts, count, rng, pickled
+        self.running: dict[str, Callable[[Any], Any]] = {}
+        self.begun: list[str] = []
+
+    @property
+    def free(self) -> bool:
+        return len(self.running) < self.count
+
+    def give(self, name: str, work: Callable[[Any], Any]) -> None:
+        assert self.free
+        self.running[name] = pickle.loads(pickle.dumps(work)) if self.pickled else work
+        self.begun.append(name)
+
+    def take(self) -> tuple[str, Any]:
+        name = self.rng.choice(sorted(self.running))
+        try:
+            made = self.running.pop(name)(self.parts)
+        except (ValueError, RuntimeError) as error:
+            made = Failure(error)
+        return name, pickle.loads(pickle.dumps(made)) if self.pickled else made

@@ -18,6 +18,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "verifiers/interface",
     "bench/stats",
     "policies",
+    "policies/replicas",
     "verifiers/grading/notation",
     "verifiers/grading",
     "search",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from policies.training.config import TrainConfig
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators.from_function import from_function, from_steps
+from verifiers.combinators.replicated import replicated
 from verifiers.combinators.weighted import weighted
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
@@ -78,6 +79,7 @@ __all__ = [
     "outcome_scores",
     "preference_pairs",
     "remembering",
+    "replicated",
     "split_steps",
     "train_dpo",
     "train_genrm",

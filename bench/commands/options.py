@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from policies.replicas.workers import Replicas
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 
@@ -43,6 +44,31 @@ def add_thinking(parser: argparse.ArgumentParser) -> None:
         metavar="BEGIN,END",
         help="further marks round a model's thoughts, where no answer is read, such as '<cot>,</cot>'; may be repeated",
     )
+
+
+def add_replicas(parser: argparse.ArgumentParser) -> None:
+    """`--ray`, `--replicas` and `--gpus-per-replica`, of what can be done by several processes."""
+    parser.add_argument(
+        "--ray",
+        metavar="local|auto|ADDRESS",
+        help="work by replicas, each with its own models: on this machine, in the Ray cluster it is part of, or in one "
+        "elsewhere; the folder is the same",
+    )
+    parser.add_argument("--replicas", type=int, metavar="R", help=f"how many; default {Replicas().count}")
+    parser.add_argument(
+        "--gpus-per-replica", type=float, metavar="G", help="default: 1 where the cluster has any; 0.5 shares one"
+    )
+
+
+def replicas_in(options: argparse.Namespace) -> Replicas | None:
+    """What `add_replicas` was given, None for work in this process."""
+    if options.ray is None:
+        for name in ("replicas", "gpus_per_replica"):
+            if (value := getattr(options, name)) is not None:
+                raise BadArgument(name, value, "it is for work by Ray; add --ray local, auto or HOST:PORT")
+        return None
+    count = Replicas().count if options.replicas is None else options.replicas
+    return Replicas(count, ray=options.ray, gpus=options.gpus_per_replica)
 
 
 def fields_in(options: argparse.Namespace, kind: type[Any]) -> dict[str, Any]:

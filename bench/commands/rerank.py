@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, columns, positive, separator
+from bench.commands.options import (
+    add_limit_and_scorers,
+    add_out_and_seed,
+    add_replicas,
+    add_thinking,
+    columns,
+    positive,
+    replicas_in,
+    separator,
+)
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 from verifiers.grading.answers import ANSWERS
@@ -51,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=separator,
         help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
     )
+    add_replicas(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -77,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         answers=ANSWERS[options.answers],
         thinking=options.thinking,
+        replicas=replicas_in(options),
         begun=lambda: print(what),
     )
     show(results, out, title=first.name)

@@ -9,14 +9,24 @@ from bench.runs.plot import plot
 from bench.runs.run import run
 from bench.runs.table import table
 from bench.stats.curves import Results
+from policies.replicas.workers import Replicas
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
 
-def carry_out(plan: RunPlan, out: Path, *, max_failed: float | None = None, retry_failed: bool = False) -> None:
+def carry_out(
+    plan: RunPlan,
+    out: Path,
+    *,
+    max_failed: float | None = None,
+    retry_failed: bool = False,
+    replicas: Replicas | None = None,
+) -> None:
     """Run a plan into a folder, or go on in it, and show the curves."""
     what = f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}"
-    results = run(plan, out, max_failed=max_failed, retry_failed=retry_failed, begun=lambda: print(what))
+    results = run(
+        plan, out, max_failed=max_failed, retry_failed=retry_failed, replicas=replicas, begun=lambda: print(what)
+    )
     show(results, out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 

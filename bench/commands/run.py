@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_limit_and_scorers, add_out_and_seed, add_thinking, fields_in
+from bench.commands.options import (
+    add_limit_and_scorers,
+    add_out_and_seed,
+    add_replicas,
+    add_thinking,
+    fields_in,
+    replicas_in,
+)
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, RunPlan
 
@@ -36,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry-failed", action="store_true", help="draw and score what failed again, and that alone")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
     add_thinking(parser)
+    add_replicas(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,4 +58,10 @@ def run(options: argparse.Namespace) -> None:
     if not plan.strategies:
         plan = plan.with_default_strategies()
     out = options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}")
-    carry_out(plan, out, max_failed=options.max_failed, retry_failed=options.retry_failed)
+    carry_out(
+        plan,
+        out,
+        max_failed=options.max_failed,
+        retry_failed=options.retry_failed,
+        replicas=replicas_in(options),
+    )

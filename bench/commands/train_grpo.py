@@ -1,10 +1,13 @@
 """`stepbeam train grpo`: a policy trained by its own samples, and what its folder shows."""
 
 import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from bench.commands.options import fields_in, separator, training_errors
+from bench.commands.options import add_replicas, fields_in, replicas_in, separator, training_errors
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
@@ -12,7 +15,9 @@ from bench.tasks.tasks import TINY, load_task
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Sampling
+from verifiers.combinators.replicated import replicated
 from verifiers.interface.errors import BadInput
+from verifiers.interface.scoring import Scorer
 
 _DEFAULT = GRPOConfig()
 _PROBLEMS = 500  # of an embedded task's train split
@@ -67,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")
     parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
+    add_replicas(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -87,29 +93,41 @@ def run(options: argparse.Namespace) -> None:
     policy = load_policy(options.policy, dtype="auto" if config.lora_rank else "float32")
     if not isinstance(policy, Transformers):
         raise BadInput(f"--policy {options.policy}: it has no weights to train; use transformers:FOLDER_OR_NAME")
-    specs = (options.verifier, options.prm, options.held_out)
-    verifier, prm, held_out = (None if spec is None else load_scorer(spec) for spec in specs)
-    print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
-    check_folder(options.out)
-    evaluate = None
-    if judged is not None:
-        evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
-    with training_errors("grpo"):
-        grpo_train(
-            policy,
-            task.problems,
-            verifier or task.verifier,
-            prm,
-            out=options.out,
-            config=config,
-            evaluate=evaluate,
-            held_out=held_out,
-        )
+    with _scorers(options) as scorers:
+        print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
+        check_folder(options.out)
+        evaluate = None
+        if judged is not None:
+            evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
+        with training_errors("grpo"):
+            grpo_train(
+                policy,
+                task.problems,
+                scorers.get("verifier", task.verifier),
+                scorers.get("prm"),
+                out=options.out,
+                config=config,
+                evaluate=evaluate,
+                held_out=scorers.get("held_out"),
+            )
     files = write_report(options.out)
     print()
     for line in summary(read_metrics(options.out)):
         print(line)
     print(f"- files: {', '.join(str(p) for p in [options.out / 'model', options.out / 'metrics.jsonl', *files])}")
+
+
+@contextmanager
+def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
+    """Those of the options that are given."""
+    replicas = replicas_in(options)
+    given = {name: getattr(options, name) for name in ("verifier", "prm", "held_out")}
+    load = {name: partial(load_scorer, spec) for name, spec in given.items() if spec is not None}
+    if load and replicas is not None:
+        with replicated(load, replicas) as scorers:
+            yield scorers
+    else:
+        yield {name: make() for name, make in load.items()}
 
 
 def _held_out(options: argparse.Namespace, task: Task) -> Task | None:

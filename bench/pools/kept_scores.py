@@ -1,10 +1,10 @@
 """Scores of saved pools, kept as they are made, so that a long scoring that was killed goes on where it stopped."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,12 @@ import numpy.typing as npt
 import search
 from bench.files.rows import json_number, read_number
 from verifiers.interface.errors import BadArgument
-from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
+from verifiers.interface.files import Row, append_rows, whole_rows
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
 Key = tuple[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +46,46 @@ class KeptScores:
 
     path: Path
     known: dict[Key, Row]
+    asked: set[Key] = field(default_factory=set)
     reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
 
-    def score(self, version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]]) -> list[Kept]:
-        """For each pool what was said of its solutions: as kept, or scored now and kept.
-
-        What is not kept yet is scored in one call, and then written.
-        """
-        keys = [(version, digest_of([problem, *solutions])) for problem, solutions in pools]
-        todo = [i for i, key in enumerate(keys) if key not in self.known]
+    def unscored(self, version: str, pools: Mapping[str, T]) -> dict[str, T]:
+        """Those of the pools, by their digests, that are neither kept nor asked for yet; others are used again."""
+        todo = {digest: pool for digest, pool in pools.items() if not self._is_known(version, digest)}
         if len(todo) < len(pools):
             self.reused[version] += len(pools) - len(todo)
-        results = search.score([pools[i] for i in todo], scorer)
-        rows: list[Row] = [
-            {
-                "scorer": version,
-                "problem": result.problem.id,
-                "digest": keys[i][1],
-                "steps": [[json_number(value) for value in row.tolist()] for row in result.scores.steps],
-                "values": [json_number(value) for value in result.scores.values().tolist()],
-                "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
-            }
-            for i, result in zip(todo, results, strict=True)
-        ]
+        self.asked.update((version, digest) for digest in todo)
+        return todo
+
+    def _is_known(self, version: str, digest: str) -> bool:
+        return (version, digest) in self.known or (version, digest) in self.asked
+
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Append what `scored` made."""
         append_rows(self.path, rows, sealed=True)
-        self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
-        kept = [self.known[key] for key in keys]
-        return [Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"])) for row in kept]
+        self.known.update({(row["scorer"], row["digest"]): row for row in rows})
+
+    def kept(self, version: str, digest: str) -> Kept:
+        """What was said of a pool's solutions, kept before or scored now."""
+        row = self.known[version, digest]
+        return Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"]))
+
+
+def scored(
+    version: str, scorer: Scorer, pools: Sequence[tuple[Problem, Sequence[Solution]]], digests: Sequence[str]
+) -> list[Row]:
+    """A row a pool of what a scorer says of its solutions, asked in one call."""
+    return [
+        {
+            "scorer": version,
+            "problem": result.problem.id,
+            "digest": digest,
+            "steps": [[json_number(value) for value in row.tolist()] for row in result.scores.steps],
+            "values": [json_number(value) for value in result.scores.values().tolist()],
+            "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
+        }
+        for digest, result in zip(digests, search.score(pools, scorer), strict=True)
+    ]
 
 
 def open_scores(path: Path) -> KeptScores:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from bench.files.checksums import write_checksums
 from bench.files.run_folder import read_config, write_config
-from bench.inputs.specs import load_scorer, separator_note, version_of
-from bench.pools.kept_scores import Kept, KeptScores, open_scores
+from bench.inputs.specs import separator_note
+from bench.pools.judged import judged, known_of, loaded
+from bench.pools.kept_scores import Kept, open_scores
 from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
 from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
@@ -20,10 +21,9 @@ from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
-from policies.models.batches import greedy_batches
+from policies.replicas.workers import Replicas, workers
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
-from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
 from verifiers.interface.scoring import ZERO, Scorer
@@ -32,7 +32,6 @@ from verifiers.interface.solution import Problem, Solution
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _MOST = 32  # samples a problem that curves go to where nobody says how far
 _OURS = ("pools", "scorers", "select", "sizes")  # settings that every rerank has
-_CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
 
 
 def rerank(
@@ -50,6 +49,7 @@ def rerank(
     seed: int = 0,
     answers: Answers = MATH,
     thinking: Sequence[str] = (),
+    replicas: Replicas | None = None,
     progress: bool = True,
     begun: Callable[[], None] = lambda: None,
 ) -> Results:
@@ -62,9 +62,9 @@ def rerank(
     and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
-    this one only. `begun` is called when all has been checked and loaded. Raises BadInput for a source that holds no
-    pools, for an unknown way or reducer, and for a folder with other files in it, BlockingIOError where another
-    process writes there.
+    this one only. `replicas` are asked side by side, each with its own scorers. `begun` is called when all has been
+    checked and loaded. Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a
+    folder with other files in it, BlockingIOError where another process writes there.
     """
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
@@ -79,7 +79,6 @@ def rerank(
         if name in recorded:
             raise BadArgument("scorer", name, f"the pools record scores of that name; write OTHER={scorers[name]}")
     _check_out(out, sources)
-    loaded = {name: load_scorer(spec) for name, spec in scorers.items()}
     config: dict[str, object] = {
         "pools": [str(source) for source in sources],
         "scorers": [f"{name}={spec}" for name, spec in scorers.items()],
@@ -94,25 +93,26 @@ def rerank(
     }
     lists = {"prompts": list(map(str, prompts)), "thinking": thinking}
     config |= {name: values for name, values in lists.items() if values}
-    with held(out, owner="config.toml"):
+    with workers(partial(loaded, scorers), replicas if scorers else None) as them, held(out, owner="config.toml"):
         _check_rerank(out, sources)
         kept = open_scores(out / "rerank-scores.jsonl")
         begun()
         if not (out / "config.toml").exists():
             _write_config(out, config)  # a killed command's folder says whose it is
-        versions = {name: version_of(spec) for name, spec in scorers.items()}
-        cuts = {name: separator or separator_of(scorer) or "\n" for name, scorer in loaded.items()}
+        about = known_of(scorers, them)
+        versions = {name: version for name, (version, _) in about.items()}
+        cuts = {name: separator or own or "\n" for name, (_, own) in about.items()}
         grades = _grades(pools, AnswerVerifier(read))
-        judged = _judged(pools, loaded, versions, cuts, kept, progress=progress)
-        said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, judged, strict=True)]
+        scores = judged(pools, versions, cuts, kept, them, progress=progress)
+        said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, scores, strict=True)]
         graded = _graded(pools, grades, said, read)
-        curves = _curves([*loaded, *recorded], graded, reduce)
+        curves = _curves([*scorers, *recorded], graded, reduce)
         ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
         contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
         drawn = [pool.pool(curves) for pool in graded]
         outcomes = [outcome for pool in drawn for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
         values = [pool.values for pool in drawn]
-        formats = [separator_note(name, separator_of(scorer), cuts[name]) for name, scorer in loaded.items()]
+        formats = [separator_note(name, own, cuts[name]) for name, (_, own) in about.items()]
         notes = (
             *notes_on(outcomes, max(sizes)),
             *notes_on_pools(pools, grades, sizes),
@@ -162,31 +162,6 @@ def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
     if set(map(str, before["pools"])) != set(map(str, sources)):
         held = ", ".join(map(str, before["pools"]))
         raise BadArgument("out", out, f"this folder holds a rerank of {held}; choose another, or remove it")
-
-
-def _judged(
-    pools: Sequence[SavedPool],
-    scorers: Mapping[str, Scorer],
-    versions: Mapping[str, str],
-    cuts: Mapping[str, str],
-    kept: KeptScores,
-    *,
-    progress: bool,
-) -> Iterator[dict[str, Kept]]:
-    """Pool by pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
-    with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
-        # Pools in their order, in parts of some `_CALL` solutions.
-        for part in greedy_batches(pools, lambda part: sum(len(pool.solutions) for pool in part[:-1]) < _CALL):
-            judged = {}
-            for name, scorer in scorers.items():
-                try:
-                    judged[name] = kept.score(
-                        versions[name], scorer, [(pool.problem, pool.cut(cuts[name])) for pool in part]
-                    )
-                except ValueError as error:  # such as a prompt that its tokenizer has no template for
-                    raise BadArgument("scorer", name, str(error)) from error
-            yield from ({name: rows[i] for name, rows in judged.items()} for i in range(len(part)))
-            bar.update(len(part))
 
 
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:

@@ -3,11 +3,14 @@
 import json
 import math
 import os
+import pickle
+import random
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,7 @@ from prms.best_of_k import best_of_k_value
 from prms.rollout_value import RolloutValue
 from prms.value_rows import labelled
 from prms.values import collect_values
+from tests.stand_ins import OutOfOrder
 from verifiers import Message, Problem, Solution, Step, Stop, failed, from_function, outcome_scores
 from verifiers.interface.files import held
 
@@ -95,6 +99,24 @@ def test_the_size_of_a_chunk_changes_no_row(tmp_path):
     whole = rows_of(collect(tmp_path, "whole"))
     for chunk in (1, 2, 5):
         assert rows_of(collect(tmp_path, f"by {chunk}", chunk=chunk)) == whole
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_replicas_give_the_same_rows_in_whatever_order_they_are_done(tmp_path, monkeypatch, seed):
+    @contextmanager
+    def open_replicas(make, replicas):
+        assert replicas == policies.Replicas(3)
+        with pickle.loads(pickle.dumps(make))() as parts:
+            yield OutOfOrder(parts, 3, random.Random(seed), pickled=True)
+
+    monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", open_replicas)
+    task = load_task("chain", count=8)
+    given = {"problems": task.problems, "verifier": task.verifier, "sampling": task.sampling, "chunk": 2}
+    one = collect(tmp_path, "one", "tiny:policy", **given)
+    many = collect(tmp_path, "many", "tiny:policy", replicas=policies.Replicas(3), **given)
+    assert rows_of(many) == rows_of(one)
+    lines = [(tmp_path / name / "journal.jsonl").read_text().splitlines() for name in ("one", "many")]
+    assert [json.loads(line).get("rows") for line in lines[0]] == [json.loads(line).get("rows") for line in lines[1]]
 
 
 def test_the_first_pit_ends_a_wrong_solution_and_nothing_is_rolled_out_beyond_it(tmp_path):

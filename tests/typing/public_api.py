@@ -97,6 +97,14 @@ def trains(problems: Sequence[Problem], policy: policies.Transformers, scorer: v
     assert_type(advantages[1], policies.GroupInfo)
 
 
+def replicas(problems: Sequence[Problem], policy: policies.Policy, scorer: verifiers.Scorer) -> None:
+    many = policies.Replicas(8, ray="auto", gpus=1)
+    prms.collect_values(policy, problems, scorer, coverage=2, rollouts=4, out="values")
+    prms.collect_values("vllm:model", problems, scorer, coverage=2, rollouts=4, out="values", replicas=many)
+    with verifiers.replicated({"prm": lambda: prms.load("tiny:prm")}, many) as scorers:
+        assert_type(scorers, dict[str, verifiers.Scorer])
+
+
 def wrong_uses(problems: Sequence[Problem], policy: policies.Policy, scorer: verifiers.Scorer) -> None:
     """Each `ignore` is needed: mypy fails on one that is not, as where a wrong use were accepted."""
     search.best_of_n(problems, policy, scorer, 8)  # type: ignore[call-arg]

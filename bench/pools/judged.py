@@ -1,0 +1,121 @@
+"""What scorers say of saved pools: asked part by part, here or by replicas, and kept as it is made."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from tqdm import tqdm
+
+from bench.files.memory import keep_freed_memory
+from bench.inputs.specs import load_scorer, version_of
+from bench.pools.kept_scores import Kept, KeptScores, scored
+from bench.pools.saved_pool import SavedPool
+from policies.models.batches import greedy_batches
+from policies.replicas.workers import Job, Workers, work_off
+from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadArgument
+from verifiers.interface.files import Row, digest_of
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem, Solution
+
+Scorers: TypeAlias = Mapping[str, Scorer]
+About: TypeAlias = dict[str, tuple[str, str | None]]
+
+_CALL = 256  # solutions scored in a call, or a little more; a kill loses a call's scores
+
+
+@contextmanager
+def loaded(specs: Mapping[str, str]) -> Iterator[Scorers]:
+    """The scorers that specs name: the parts of who asks them."""
+    keep_freed_memory()
+    yield {name: load_scorer(spec) for name, spec in specs.items()}
+
+
+def known_of(specs: Mapping[str, str], them: Workers[Scorers, About]) -> About:
+    """The version of each scorer, and what ended the steps that it was trained on; who has loaded them knows."""
+    said: About = {}
+
+    def prepare(_: object) -> Callable[[Scorers], About]:
+        return partial(_known_of, specs)
+
+    work_off([Job("loading the scorers", prepare)], them, lambda _, about: said.update(about))
+    return said
+
+
+def judged(
+    pools: Sequence[SavedPool],
+    versions: Mapping[str, str],
+    cuts: Mapping[str, str],
+    kept: KeptScores,
+    them: Workers[Scorers, list[Row]],
+    *,
+    progress: bool,
+) -> list[dict[str, Kept]]:
+    """For each pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
+    digests = {cut: [digest_of([pool.problem, *pool.cut(cut)]) for pool in pools] for cut in set(cuts.values())}
+    jobs = _jobs(pools, versions, cuts, digests, kept)
+    with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
+        bar.update(len(pools) - sum(job.ends for job in jobs))
+
+        def keep(job: _Call, rows: list[Row]) -> None:
+            kept.keep(rows)
+            bar.update(job.ends)
+
+        work_off(jobs, them, keep)
+    of = {name: digests[cut] for name, cut in cuts.items()}
+    return [{name: kept.kept(versions[name], of[name][i]) for name in cuts} for i in range(len(pools))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call(Job[Scorers, list[Row]]):
+    """A scorer's call for a part of the pools."""
+
+    ends: int  # so many pools are through with it
+
+
+def _jobs(
+    pools: Sequence[SavedPool],
+    versions: Mapping[str, str],
+    cuts: Mapping[str, str],
+    digests: Mapping[str, Sequence[str]],
+    kept: KeptScores,
+) -> list[_Call]:
+    """The calls for what is not kept yet."""
+    jobs: list[_Call] = []
+    # Pools in their order, in parts of some `_CALL` solutions.
+    for part in greedy_batches(range(len(pools)), lambda part: sum(len(pools[i].solutions) for i in part[:-1]) < _CALL):
+        todo = {
+            name: kept.unscored(versions[name], {digests[cut][i]: pools[i] for i in part}) for name, cut in cuts.items()
+        }
+        asked = [name for name in cuts if todo[name]]
+        for name in asked:
+            called = f"scoring with {name} from {next(iter(todo[name].values())).problem.id!r} on"
+            prepare = partial(_sent, name, versions[name], todo[name], cuts[name])
+            jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0))
+    return jobs
+
+
+def _sent(
+    name: str, version: str, pools: Mapping[str, SavedPool], cut: str, _: Mapping[str, list[Row]]
+) -> Callable[[Scorers], list[Row]]:
+    asked = [(pool.problem, pool.cut(cut)) for pool in pools.values()]
+    return partial(_scored, name, version, asked, list(pools))
+
+
+def _scored(
+    name: str,
+    version: str,
+    pools: Sequence[tuple[Problem, Sequence[Solution]]],
+    digests: Sequence[str],
+    scorers: Scorers,
+) -> list[Row]:
+    try:
+        return scored(version, scorers[name], pools, digests)
+    except ValueError as error:  # such as a prompt that its tokenizer has no template for
+        raise BadArgument("scorer", name, str(error)) from error
+
+
+def _known_of(specs: Mapping[str, str], scorers: Scorers) -> About:
+    return {name: (version_of(spec), separator_of(scorers[name])) for name, spec in specs.items()}

@@ -1,0 +1,137 @@
+"""The work of a run's units: from problems, models and what other units left to rows; nothing is written here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import search
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
+from bench.inputs.task import Task
+from bench.runs.forgiving_policy import ForgivingPolicy
+from bench.runs.plan import RunPlan
+from bench.runs.retry import (
+    UnitRows,
+    check_candidates,
+    check_samples,
+    check_scores,
+    failed_candidates,
+    failed_problems,
+    reusable,
+    same_pool,
+)
+from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
+from policies.policy import Policy, Sampling
+from prms.pav import PAV
+from search.driver import sample_seed
+from verifiers.interface.capabilities import separator_of
+from verifiers.interface.errors import BadArgument
+from verifiers.interface.files import Row
+from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.solution import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The policy and the scorers, where units need them."""
+
+    policy: Policy | None
+    scorers: Mapping[str, Scorer]
+
+    def drawer(self) -> Policy:
+        """The policy of a unit that needs one."""
+        assert self.policy is not None
+        return self.policy
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some problems that are worked on together, and what can be done with them, in this process or another.
+
+    `before` is what a unit left of which only what failed is done again.
+    """
+
+    plan: RunPlan
+    task: Task
+    sampling: Sampling
+    max_failed: float | None
+    problems: Sequence[Problem]
+
+    def sample(self, before: UnitRows, parts: Parts) -> UnitRows:
+        """The pool of each problem, graded."""
+        n, seed = self.plan.n, self.plan.seed
+        before = reusable(before, failed_problems(before, {}), before.samples)
+        kept = {(row.problem, row.index): row for row in before.samples if row.stop != "failed"}
+        missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
+        again = [p for p in self.problems if missing[p.id]]
+        seeds = {sample_seed(seed, name, i) for name, places in missing.items() for i in places}
+        drawer = ForgivingPolicy(parts.drawer(), seeds if kept else None)
+        drawn = search.sample(again, drawer, n=n, sampling=self.sampling, seed=seed)
+        pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
+        new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
+        check_samples(new, "sampling", unit=n * len(self.problems), max_failed=self.max_failed)
+        pools = [[kept.get((row.problem, row.index), row) for row in pool] for pool in pools]
+        # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
+        classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
+        rows = [row for pool in zip(pools, classes, strict=True) for row in most_voted(*pool)]
+        earlier = {name: Spend(**spend) for name, spend in before.record.get("kept", {}).items()}
+        record = spend_record(drawn, earlier)
+        if failed_again := {row.problem for row in rows if row.stop == "failed"}:
+            record["kept"] = kept_record(failed_again, drawer.spent, earlier)
+        record["classes"] = dict(zip((p.id for p in again), classes, strict=True))
+        return before.with_new(self.problems, UnitRows(record, samples=rows))
+
+    def score(
+        self, name: str, pool: Sequence[SampleRow], before: UnitRows, old_pool: Sequence[SampleRow], parts: Parts
+    ) -> UnitRows:
+        """What a scorer says of each problem's pool; `old_pool` is what it said `before` of."""
+        scorer, pools, old_pools = parts.scorers[name], by_problem(pool), by_problem(old_pool)
+        failed = failed_problems(before, old_pools)
+        failed |= {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
+        before = reusable(before, failed, pool)
+        again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
+        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
+        rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
+        check_scores(rows, pools, f"scoring with {name}", max_failed=self.max_failed)
+        return before.with_new(self.problems, UnitRows(_record(name, scorer, scored), scores=rows))
+
+    def beam(self, name: str, shape: tuple[int, int, int], before: UnitRows, parts: Parts) -> UnitRows:
+        """The beam search of each problem; its shape is candidates a step, width and expand."""
+        (n, width, expand), scorer = shape, parts.scorers[name]
+        failed = failed_problems(before, by_problem(before.samples))
+        before = reusable(before, failed, before.samples)
+        try:
+            results = search.beam_search(
+                [p for p in self.problems if p.id in failed or p.id not in before.problems],
+                ForgivingPolicy(parts.drawer()),
+                scorer,
+                width=width,
+                expand=expand,
+                max_steps=self.plan.max_steps,
+                # Progress steers a search; what was reached is compared by value alone.
+                final=scorer.base if isinstance(scorer, PAV) else None,
+                answers=self.task.answers,
+                sampling=self.sampling,
+                seed=self.plan.seed,
+            )
+        except search.NoOpinionError as error:
+            raise BadArgument("strategies", f"beam_search:{name}", str(error)) from None
+        samples: list[SampleRow] = []
+        scores: list[ScoreRow] = []
+        trees: list[TreeRow] = []
+        for result in results:
+            rows = sample_rows(self.task, result, "beam_search", name, n)
+            samples += rows
+            scores += score_rows(result, rows, name)
+            trees += tree_rows(result, name, n)
+        record = _record(name, scorer, results)
+        if reasons := {result.problem.id: bad[0][1] for result in results if (bad := failed_candidates(result))}:
+            record["failed"] = reasons  # rows of trees have none
+        whole = before.with_new(self.problems, UnitRows(record, samples, scores, trees))
+        what = f"beam search ({name})"
+        check_candidates(results, what, unit=len(whole.trees), max_failed=self.max_failed)
+        check_scores(scores, by_problem(whole.samples), what, max_failed=self.max_failed)
+        return whole
+
+
+def _record(name: str, scorer: Scorer, results: Sequence[search.SearchResult]) -> Row:
+    """What the journal keeps of a scorer's work; a finished run is shown again without its models."""
+    return {"scorer": name, "separator": separator_of(scorer), **spend_record(results)}

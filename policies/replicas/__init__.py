@@ -1,0 +1,1 @@
+"""Who works a list of jobs off: this process alone, or replicas of its models side by side, by Ray."""

@@ -1,0 +1,156 @@
+"""Jobs that are worked off here or by replicas, and kept in their order whoever was done first."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from verifiers.interface.errors import BadArgument
+
+P = TypeVar("P")
+R = TypeVar("R")
+P_co = TypeVar("P_co", covariant=True)
+J = TypeVar("J", bound="Job[Any, Any]")
+Make: TypeAlias = Callable[[], AbstractContextManager[P]]
+
+_AHEAD = 8  # jobs a worker may be ahead of the one that is to be kept next: what a kill loses, and memory
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """So many processes that work side by side in a Ray cluster, each with models and `gpus` of its own.
+
+    >>> Replicas(8, ray="auto", gpus=1)
+    Replicas(count=8, ray='auto', gpus=1)
+
+    `ray` is "local" for a cluster that is started on this machine and ends with the work, "auto" for the one that
+    `ray start` has begun here, or an address. `gpus` may be a share below 1; None is one each where the cluster has
+    any, else none. Raises BadArgument for a count below 1 and for a number of GPUs that no process can have.
+    """
+
+    count: int = 2
+    ray: str = "local"
+    gpus: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise BadArgument("replicas", self.count, "it must be 1 or more")
+        if self.gpus is not None and (self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus))):
+            raise BadArgument("gpus_per_replica", self.gpus, "give a whole number, or a share below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[P, R]):
+    """What is done as a whole and known by its `name`.
+
+    `prepare` is called by who owns the results once a worker is free: given what is done and not committed yet, by
+    name, it returns what a worker is to do with its parts; all of that may be sent to another process. A job that
+    `needs` another one's result comes after it.
+    """
+
+    name: str
+    prepare: Callable[[Mapping[str, R]], Callable[[P], R]]
+    needs: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a job raised."""
+
+    error: Exception
+
+
+class Workers(Protocol[P_co, R]):
+    """Who does jobs, up to `count` at once."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def free(self) -> bool:
+        """Whether a job would be begun at once."""
+        ...
+
+    def give(self, name: str, work: Callable[[P_co], R]) -> None:
+        """Begin a job; only where a worker is free."""
+        ...
+
+    def take(self) -> tuple[str, R | Failure]:
+        """Wait for a job that was begun, whichever is done first, and return its name with what came of it."""
+        ...
+
+
+@dataclass(slots=True)
+class Here(Generic[P, R]):
+    """This process, with the parts that its jobs use; what a job raises comes through as it is."""
+
+    parts: P
+    given: list[tuple[str, Callable[[P], R]]] = field(default_factory=list)
+    count: int = 1
+
+    @property
+    def free(self) -> bool:
+        return not self.given
+
+    def give(self, name: str, work: Callable[[P], R]) -> None:
+        self.given.append((name, work))
+
+    def take(self) -> tuple[str, R | Failure]:
+        name, work = self.given.pop()
+        return name, work(self.parts)
+
+
+@contextmanager
+def workers(make: Make[P], replicas: Replicas | None) -> Iterator[Workers[P, Any]]:
+    """This process, or replicas of it, each with the parts that `make` opens; they are closed in the end.
+
+    Returns when the parts of a first worker are there, and raises what `make` raises; BadArgument where there is no
+    cluster, or one without the GPUs that are asked for, and without the extra `ray`.
+    """
+    if replicas is None:
+        with make() as parts:
+            yield Here(parts)
+    else:
+        from policies.replicas.ray_workers import open_replicas
+
+        with open_replicas(make, replicas) as them:
+            yield them
+
+
+def work_off(jobs: Sequence[J], workers: Workers[Any, R], commit: Callable[[J, R], object]) -> None:
+    """Have the jobs done, and commit what comes of each in the order of the jobs.
+
+    >>> jobs = [Job(name, lambda done, name=name: lambda greeting: f"{greeting} {name}") for name in ("a", "b")]
+    >>> work_off(jobs, Here("hello"), lambda job, made: print(made))
+    hello a
+    hello b
+
+    What a job raises is raised when its turn to be committed comes, so that whatever comes before it is kept, and
+    nothing behind: as where they are done one after another.
+    """
+    waiting, opened = list(jobs), {job.name for job in jobs}
+    done: dict[str, R] = {}
+    failed: dict[str, Exception] = {}
+    for job in jobs:
+        while job.name in opened:
+            while workers.free and (ready := _next(job, waiting, opened, len(done) < _AHEAD * workers.count)):
+                waiting.remove(ready)
+                workers.give(ready.name, ready.prepare(done))
+            name, made = workers.take()
+            opened.discard(name)
+            if isinstance(made, Failure):
+                failed[name] = made.error
+                before = {other.name for other in takewhile(lambda other: other.name not in failed, jobs)}
+                waiting = [other for other in waiting if other.name in before]
+            else:
+                done[name] = made
+        if job.name in failed:
+            raise failed[job.name]
+        commit(job, done.pop(job.name))
+
+
+def _next(due: J, waiting: Sequence[J], opened: Collection[str], more: bool) -> J | None:
+    """The first job that can be begun; `more` says whether others than the one that is due may."""
+    can = (job for job in waiting if job.needs not in opened and (more or job is due))
+    return next(can, None)
