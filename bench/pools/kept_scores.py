@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import search
-from bench.files.rows import json_number, read_number
+from bench.files.rows import json_number, read_number, read_spend, spend_row
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, append_rows, digest_of, whole_rows
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
@@ -64,14 +64,14 @@ class KeptScores:
                 "digest": keys[i][1],
                 "steps": [[json_number(value) for value in row.tolist()] for row in result.scores.steps],
                 "values": [json_number(value) for value in result.scores.values().tolist()],
-                "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
+                "spend": spend_row(result.spend),
             }
             for i, result in zip(todo, results, strict=True)
         ]
         append_rows(self.path, rows, sealed=True)
         self.known.update({keys[i]: row for i, row in zip(todo, rows, strict=True)})
         kept = [self.known[key] for key in keys]
-        return [Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"])) for row in kept]
+        return [Kept(_scores(row["steps"]), _read(row["values"]), read_spend(row["spend"])) for row in kept]
 
 
 def open_scores(path: Path) -> KeptScores:

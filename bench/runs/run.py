@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import search
 from bench.files.checksums import write_checksums
-from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem, read_spend
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.inputs.task import Task
@@ -31,7 +31,15 @@ from bench.runs.retry import (
     rows_of,
     same_pool,
 )
-from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
+from bench.runs.samples import (
+    kept_record,
+    most_voted,
+    sample_rows,
+    score_rows,
+    solution_of,
+    spend_record,
+    tree_rows,
+)
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
@@ -41,7 +49,7 @@ from search.driver import sample_seed
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.files import Row
-from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
@@ -197,7 +205,7 @@ class _Chunk:
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
         rows = [row for pool in zip(pools, classes, strict=True) for row in most_voted(*pool)]
-        earlier = {name: Spend(**spend) for name, spend in before.record.get("kept", {}).items()}
+        earlier = {name: read_spend(spend) for name, spend in before.record.get("kept", {}).items()}
         record = spend_record(drawn, earlier)
         if failed_again := {row.problem for row in rows if row.stop == "failed"}:
             record["kept"] = kept_record(failed_again, drawer.spent, earlier)

@@ -15,7 +15,9 @@ from verifiers.interface.solution import Problem, Solution, Step, Stop
 PROBLEMS = [Problem(f"p{i}", f"{i}+{i}") for i in range(3)]
 SOLUTIONS = [Solution((Step(text),), Stop.EOS) for text in ("It is 0.", "It is 2.", "It is 5.")]
 RIGHT = [True, True, False]
-CHAT = GenRMFormat(direct="{problem} = {solution} Right?", cot="", solver="", verdict="?", yes="Yes", no="No", chat=True)
+CHAT = GenRMFormat(
+    direct="{problem} = {solution} Right?", cot="", solver="", verdict="?", yes="Yes", no="No", chat=True
+)
 
 
 def is_right(prompt: str) -> bool:
@@ -33,7 +35,8 @@ def likely(begun: str) -> dict[str, float]:
     """Of the place behind a verdict's words, and of the first token."""
     if begun and not begun.endswith("(Yes/No)?"):
         return {}
-    return {" Yes": math.log(0.75), " Maybe": math.log(0.2)} if not begun else {" Yes": math.log(0.6), " No": math.log(0.3)}
+    probs = {" Yes": 0.6, " No": 0.3} if begun else {" Yes": 0.75, " Maybe": 0.2}
+    return {token: math.log(prob) for token, prob in probs.items()}
 
 
 def served(**options: object) -> Served:
