@@ -14,7 +14,7 @@ from policies.grpo.advantages import GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.laws import check_policy
 from policies.models.engine_options import EngineOptions
-from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from policies.policy import Extended, NextTokens, Policy, RowStream, Sampling, StreamingPolicy, TokenPolicy, Until
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
 
@@ -34,8 +34,10 @@ __all__ = [
     "OpenAI",
     "Policy",
     "Replay",
+    "RowStream",
     "Sampling",
     "Scripted",
+    "StreamingPolicy",
     "TokenPolicy",
     "TrainResult",
     "Transformers",

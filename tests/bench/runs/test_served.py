@@ -73,8 +73,9 @@ def test_no_problem_is_lost_or_doubled_and_what_failed_is_mended(command, capsys
     )
     assert mended == whole
     assert main(["report", "out", "--out=report.html"]) == 0
-    written = [path.read_text() for path in Path().rglob("*") if path.is_file()]
-    assert not any(key in text for text in [*written, *capsys.readouterr()])
+    written = [path.read_bytes() for path in Path().rglob("*") if path.is_file()]
+    written += [text.encode() for text in capsys.readouterr()]
+    assert not any(key.encode() in text for text in written)
 
 
 def test_a_server_that_is_not_there_or_knows_no_such_model_is_one_line(command, capsys) -> None:
