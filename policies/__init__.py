@@ -15,7 +15,7 @@ from policies.grpo.advantages import GroupInfo, gated_advantages
 from policies.grpo.config import GRPOConfig
 from policies.laws import check_policy
 from policies.models.engine_options import EngineOptions
-from policies.policy import Extended, NextTokens, Policy, Sampling, TokenPolicy, Until
+from policies.policy import Extended, NextTokens, Policy, RowStream, Sampling, StreamingPolicy, TokenPolicy, Until
 from policies.replicas.workers import Replicas
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.lazy_exports import lazy_exports
@@ -37,8 +37,10 @@ __all__ = [
     "Policy",
     "Replay",
     "Replicas",
+    "RowStream",
     "Sampling",
     "Scripted",
+    "StreamingPolicy",
     "TokenPolicy",
     "TrainResult",
     "Transformers",

@@ -113,6 +113,14 @@ class RowStream(Protocol):
         ...
 
 
+class StreamingPolicy(Policy, Protocol):
+    """A policy whose rows need not wait for each other; `extend` gives the same rows."""
+
+    def stream(self) -> RowStream:
+        """Rows under way, none at first."""
+        ...
+
+
 def stream_of(policy: object) -> RowStream | None:
     """A stream of rows from a policy that can answer them one by one; None where it answers calls only.
 

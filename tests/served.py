@@ -19,9 +19,9 @@ Said = tuple[str, bool]  # a text, and whether it is whole: else it is cut at it
 class Served:
     """What is served: `reply(prompt, seed)` is the whole text behind a prompt, of which a token is a character.
 
-    `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. `like` says as
-    which server it speaks: "vllm" tells what stopped a text and goes on from an assistant's message, "plain" neither.
-    What stands in a prompt behind the first `mark` is taken for what was said already.
+    `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
+    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither. What stands in a
+    prompt behind the first `mark` is taken for what was said already.
     """
 
     def __init__(
@@ -184,6 +184,7 @@ def serving(served: Served) -> Iterator[Served]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients that went away
     served.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

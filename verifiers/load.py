@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from policies.models.engine_options import ENGINE_OPTIONS, engine_of
-from policies.policy import Sampling
+from policies.models.engine_options import ENGINE_OPTIONS, SERVER_OPTIONS, engine_of
+from policies.policy import Sampling, TokenPolicy
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import object_named
 
 FORMS = (
     "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
     "implicit:MODEL,REFERENCE,beta=B, each with ,dtype=bfloat16 or float32, and all but implicit: with ,engine=vllm, "
-    "tiny:orm"
+    "a judge on a server with ,base_url=ADDRESS, tiny:orm"
 )
 
 
@@ -25,7 +25,8 @@ def load(spec: str) -> Scorer:
     room that the model was trained for (a judge: 1024). `dtype=bfloat16` or `dtype=float32` says how to compute;
     an ORM is float32 without it, and the others are as the model was saved. `engine=vllm` computes an ORM, a
     GenRM or a judge on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`), and a
-    judge's chat template is given `chat.enable_thinking=false`.
+    judge's chat template is given `chat.enable_thinking=false`. `judge:MODEL,base_url=http://localhost:8000/v1` asks a
+    server, with the options that `policies.load` knows of `openai:`.
     `tiny:NAME` is an embedded verifier, and `package.module:name` an object of your own with a method `score`.
 
     >>> type(load("tiny:orm")).__name__
@@ -34,7 +35,7 @@ def load(spec: str) -> Scorer:
     Raises ValueError for an unknown kind or option, FileNotFoundError where there is no such model.
     """
     # `policies` stands on the interface, and importing that imports this file.
-    from policies.backends.load import load_policy
+    from policies.backends.load import load_policy, load_served
     from policies.models.embedded import read_spec
     from policies.models.engine_options import chat_of, chat_options
 
@@ -47,7 +48,7 @@ def load(spec: str) -> Scorer:
         from verifiers.reward_models.orm import ORM
 
         return ORM.load(parts.names[0], dtype=parts.dtype() or "float32", engine=engine_of(parts))
-    for_judge = chat_options(parts) if parts.kind == "judge" else ()
+    for_judge = [*chat_options(parts), *SERVER_OPTIONS] if parts.kind == "judge" else ()
     if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *for_judge, *on):
         votes, room = parts.count("votes"), parts.count("max_tokens")
         dtype, engine = parts.dtype() or "auto", engine_of(parts)
@@ -58,7 +59,12 @@ def load(spec: str) -> Scorer:
             return GenRM.load(parts.names[0], votes=votes, sampling=sampling, dtype=dtype, engine=engine)
         from verifiers.genrm.llm_judge import LLMJudge
 
-        policy = load_policy(parts.names[0], dtype=dtype, engine=engine, chat=chat_of(parts))
+        if served := sorted(SERVER_OPTIONS & parts.options.keys()):
+            if "base_url" not in served or set(on) & parts.options.keys():
+                raise ValueError(f"{spec!r}: {', '.join(served)} is for a server: give its base_url, and no engine")
+            policy: TokenPolicy = load_served(parts)
+        else:
+            policy = load_policy(parts.names[0], dtype=dtype, engine=engine, chat=chat_of(parts))
         judge = LLMJudge(policy, votes=votes or 32)
         return judge if room is None else replace(judge, sampling=replace(judge.sampling, max_tokens=room))
     beta = parts.number("beta")

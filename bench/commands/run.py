@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         required=True,
-        help="tiny:policy, transformers:MODEL, vllm:MODEL or package.module:name; MODEL is a folder or a hub name",
+        help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,base_url=ADDRESS or package.module:name; "
+        "MODEL is a folder or a hub name",
     )
     parser.add_argument("--n", type=int, default=16, help="samples a problem; the curves' last point")
     parser.add_argument(

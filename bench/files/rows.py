@@ -3,11 +3,12 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row
+from verifiers.interface.scoring import Spend
 
 
 def json_number(value: float) -> float | str | None:
@@ -66,7 +67,7 @@ Texts = Annotated[tuple[str, ...], _Kind("a list of texts", lambda value: _liste
 Count = Annotated[int, _Kind("a whole number from 1", lambda value: _whole(value) and value >= 1)]
 Place = Annotated[int, _Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)]
 Parent = Annotated[int, _Kind("a whole number", _whole)]
-Cost = Annotated[float, _Kind("a number from 0", lambda value: _number(value) and value >= 0)]
+Cost = Annotated[float, _Kind("a number from 0 or null", lambda v: v is None or (_number(v) and v >= 0), read_number)]
 Share = Annotated[float, _Kind("a number from 0 to 1", lambda value: _number(value) and -1e-9 <= value <= 1 + 1e-9)]
 Flag = Annotated[bool, _Kind("true or false", lambda value: isinstance(value, bool))]
 Grade = Annotated[bool | None, _Kind("true, false or null", lambda value: value is None or isinstance(value, bool))]
@@ -138,7 +139,7 @@ class TreeRow:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """A row of `results.jsonl`: one problem at one point of a curve; costs are 0 where they are not known."""
+    """A row of `results.jsonl`: one problem at one point of a curve; costs are 0 or NaN where they are not known."""
 
     problem: Text
     strategy: Text
@@ -152,7 +153,7 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class PointRow:
-    """A row of `points.jsonl`: one point of a curve; costs are a mean problem's, 0 where they are not known."""
+    """A row of `points.jsonl`: one point of a curve; costs are a mean problem's, 0 or NaN where not known."""
 
     strategy: Text
     scorer: Name
@@ -208,7 +209,30 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    return {column.name: _written(getattr(row, column.name)) for column in fields(row)}
+    return strict({column.name: getattr(row, column.name) for column in fields(row)})
+
+
+def strict(row: Mapping[str, Any]) -> Row:
+    """A row with its numbers as strict JSON has them.
+
+    >>> strict({"flops": math.nan, "n": 4})
+    {'flops': None, 'n': 4}
+    """
+    return {name: _written(value) for name, value in row.items()}
+
+
+def spend_row(spend: Spend) -> Row:
+    """A spend as a JSON object, without what is nought; null is what is not known."""
+    return strict({name: cost for name, cost in asdict(spend).items() if cost})
+
+
+def read_spend(row: Row) -> Spend:
+    """The spend that `spend_row` wrote.
+
+    >>> read_spend(spend_row(Spend(policy_calls=2, sampled_tokens=math.nan)))
+    Spend(policy_calls=2, sampled_tokens=nan)
+    """
+    return Spend(**{name: math.nan if cost is None else cost for name, cost in row.items()})
 
 
 def _written(value: Any) -> Any:

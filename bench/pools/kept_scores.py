@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import search
-from bench.files.rows import json_number, read_number
+from bench.files.rows import json_number, read_number, read_spend, spend_row
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, append_rows, whole_rows
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
@@ -68,7 +68,7 @@ class KeptScores:
     def kept(self, version: str, digest: str) -> Kept:
         """What was said of a pool's solutions, kept before or scored now."""
         row = self.known[version, digest]
-        return Kept(_scores(row["steps"]), _read(row["values"]), Spend(**row["spend"]))
+        return Kept(_scores(row["steps"]), _read(row["values"]), read_spend(row["spend"]))
 
 
 def scored(
@@ -82,7 +82,7 @@ def scored(
             "digest": digest,
             "steps": [[json_number(value) for value in row.tolist()] for row in result.scores.steps],
             "values": [json_number(value) for value in result.scores.values().tolist()],
-            "spend": {name: cost for name, cost in asdict(result.spend).items() if cost},
+            "spend": spend_row(result.spend),
         }
         for digest, result in zip(digests, search.score(pools, scorer), strict=True)
     ]

@@ -93,7 +93,8 @@ def _turned(record: Row) -> Row:
 def _flops_are_known(tables: dict[Key, Table]) -> bool:
     """Whether FLOPs are a cost of this run: of a reranked pool only the scorer's are known, which compares nothing."""
     points = [point for table in tables.values() for point in table.values()]
-    return all(any(cost > 0 for _, cost in point.values()) for point in points)
+    costs = [[cost for _, cost in point.values()] for point in points]
+    return all(any(cost > 0 for cost in of_point) and not np.isnan(of_point).any() for of_point in costs)
 
 
 def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve, *, flops: bool) -> Row:

@@ -1,5 +1,6 @@
 """The curves of a report: the points of `points.jsonl`, named and in order."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,8 @@ def axes_of(curves: Sequence[Curve], run: int) -> list[str]:
 def cost_of(point: PointRow, axis: str) -> float:
     """A point's place on an axis, 0 where it is unknown; tokens are all that went through a model."""
     names = _TOKENS if axis == "tokens" else (axis,)
-    return float(sum(getattr(point, name) for name in names))
+    cost = float(sum(getattr(point, name) for name in names))
+    return 0.0 if math.isnan(cost) else cost
 
 
 def _points_of(results: Sequence[ResultRow]) -> list[PointRow]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import search
-from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem, read_spend
 from bench.inputs.task import Task
 from bench.runs.forgiving_policy import ForgivingPolicy
 from bench.runs.plan import RunPlan
@@ -25,7 +25,7 @@ from search.driver import sample_seed
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row
-from verifiers.interface.scoring import Scorer, Spend
+from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
 
@@ -72,7 +72,7 @@ class Chunk:
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
         rows = [row for pool in zip(pools, classes, strict=True) for row in most_voted(*pool)]
-        earlier = {name: Spend(**spend) for name, spend in before.record.get("kept", {}).items()}
+        earlier = {name: read_spend(spend) for name, spend in before.record.get("kept", {}).items()}
         record = spend_record(drawn, earlier)
         if failed_again := {row.problem for row in rows if row.stop == "failed"}:
             record["kept"] = kept_record(failed_again, drawer.spent, earlier)

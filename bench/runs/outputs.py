@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.files.rows import strict
 from bench.stats.curves import Results
 from verifiers.interface.files import json_line, replace_text
 from verifiers.interface.solution import Problem
@@ -20,5 +21,5 @@ def write_results(out: Path, results: Results) -> None:
     `points.jsonl`: the table, a row a point, with seconds. `notes.txt`: what a reader should know, a line each.
     """
     replace_text(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
-    replace_text(out / "results.jsonl", "".join(json_line(o.row()) for o in results.outcomes))
-    replace_text(out / "points.jsonl", "".join(json_line(point.row()) for point in results.points()))
+    replace_text(out / "results.jsonl", "".join(json_line(strict(o.row())) for o in results.outcomes))
+    replace_text(out / "points.jsonl", "".join(json_line(strict(point.row())) for point in results.points()))

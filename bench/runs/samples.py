@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
-from bench.files.rows import SampleRow, ScoreRow, TreeRow
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, read_spend, spend_row
 from bench.inputs.task import Task
 from search import Pool, SearchResult
 from search.selection import weighted
@@ -91,21 +91,17 @@ def tree_rows(result: SearchResult, scorer: str, n: int) -> list[TreeRow]:
 def spend_record(results: Sequence[SearchResult], earlier: Mapping[str, Spend] | None = None) -> Row:
     """What a unit of work spent, problem by problem, for the journal; `earlier` is added to its problems'."""
     spends = {r.problem.id: r.spend + (earlier or {}).get(r.problem.id, ZERO) for r in results}
-    return {"spend": {name: _written(spend) for name, spend in spends.items()}}
+    return {"spend": {name: spend_row(spend) for name, spend in spends.items()}}
 
 
 def kept_record(problems: Iterable[str], spent: Mapping[str, Spend], earlier: Mapping[str, Spend]) -> Row:
     """What the rows cost that stand, of problems with others that failed: these are drawn again without them."""
-    return {name: _written(spent.get(name, ZERO) + earlier.get(name, ZERO)) for name in sorted(problems)}
-
-
-def _written(spend: Spend) -> Row:
-    return {key: value for key, value in asdict(spend).items() if value}
+    return {name: spend_row(spent.get(name, ZERO) + earlier.get(name, ZERO)) for name in sorted(problems)}
 
 
 def spend_of(record: Row, problem_id: str) -> Spend:
     """One problem's spend from a journal record."""
-    return Spend(**record["spend"][problem_id])
+    return read_spend(record["spend"][problem_id])
 
 
 def _tokens(solution: Solution) -> tuple[tuple[int, ...], ...] | None:

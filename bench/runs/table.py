@@ -1,5 +1,6 @@
 """The table of a run, for a terminal."""
 
+import math
 from collections.abc import Sequence
 
 from bench.stats.curves import Point
@@ -8,12 +9,12 @@ _HEADER = ("strategy", "N", "accuracy", "95% interval", "sampled tok", "scored t
 
 
 def table(points: Sequence[Point]) -> str:
-    """A row a point; costs are the mean a problem. A cost that is nought everywhere has no column.
+    """A row a point; costs are the mean a problem. A cost that is nought or unknown everywhere has no column.
 
     A blank line parts the curves.
     """
     rows = [_cells(point) for point in points]
-    shown = [i for i in range(len(_HEADER)) if i < 4 or any(_costs(p)[i - 4] for p in points)]
+    shown = [i for i in range(len(_HEADER)) if i < 4 or any(_costs(p)[i - 4] > 0 for p in points)]
     header = [_HEADER[i] for i in shown]
     rows = [[row[i] for i in shown] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -28,9 +29,11 @@ def table(points: Sequence[Point]) -> str:
 def short(number: float) -> str:
     """A number in at most five characters.
 
-    >>> [short(x) for x in (0, 7, 999.4, 1234, 5.6e7, 1.2e12)]
-    ['0', '7', '999', '1.2k', '56M', '1.2T']
+    >>> [short(x) for x in (0, 7, 999.4, 1234, 5.6e7, 1.2e12, math.nan)]
+    ['0', '7', '999', '1.2k', '56M', '1.2T', '?']
     """
+    if math.isnan(number):
+        return "?"
     for suffix, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             scaled = number / size

@@ -26,7 +26,33 @@ _CONTINUING = ("vllm", "sglang", "llamacpp")
 
 
 class OpenAI:
-    """..."""
+    """A policy from the model of one or more servers that speak OpenAI's protocol.
+
+    Each row is one HTTP request with its own seed; up to `connections` are in flight, and of several addresses the one
+    with the fewest is asked. A request that takes longer than `seconds`, or that another try may mend (429, 5xx, a
+    broken connection, a reply that is no answer), is sent again up to `tries` times in all, after a growing wait of
+    random length or the one that the server asks for. A row without an answer is a failed row with its reason. Where
+    every row of a call fails and none was ever answered because the server is not there, takes no key or has no such
+    model, EngineStoppedError is raised.
+
+    A server of vLLM's is spoken to in token ids, by the `tokenizer` that it names itself or that is named here: prompts
+    and steps are then those of `policies.VLLM`, log-probabilities are told at temperature 0 and 1 (without `top_p` and
+    `top_k`), and `encode`, `next_token_probs` and `logprobs` work. Any other, or any with `tokenizer=False`, is spoken
+    to in texts: chat messages, or with `chat=False` texts to complete. Steps are then cut in the text, tokens and
+    log-probabilities are None, and what a prefix takes of `max_tokens` is reckoned: a token for four bytes. A chat can
+    only go on from a prefix where the server takes `continue_final_message`: vLLM's, SGLang's and llama.cpp's are known
+    to, of others `continues=True` says so. What it cannot do is refused by name.
+
+    Spend is what the server's `usage` says, NaN where it does not say; FLOPs are never known. The key is read from the
+    environment, out of `key_env`, and is written nowhere. Threads may share a policy. Use it as a context manager, or
+    call `close`.
+
+        with policies.OpenAI("Qwen/Qwen2.5-7B-Instruct", base_url="http://localhost:8000/v1") as policy:
+            results = search.best_of_n(problems, policy, scorer, n=64)
+
+    Raises ImportError where the client `openai` is not installed, and BadInput where no address can be asked, a key is
+    missing or refused, and for a model that a vLLM server does not have.
+    """
 
     def __init__(
         self,

@@ -35,15 +35,23 @@ class OnesOwnPolicy:
         return policies.Extended(tuple(prefixes))
 
 
-def are_accepted(prm: prms.PRM, orm: verifiers.ORM, transformers: policies.Transformers, vllm: policies.VLLM) -> None:
+def are_accepted(
+    prm: prms.PRM,
+    orm: verifiers.ORM,
+    transformers: policies.Transformers,
+    vllm: policies.VLLM,
+    served: policies.OpenAI,
+) -> None:
     scorers: list[verifiers.Scorer] = [OnesOwnScorer(), verifiers.AnswerVerifier(), orm, prm]
     scorers.append(prms.PAV.best_of_k(prm, k=4))
     scorers.append(verifiers.weighted({prm: 0.7, orm: 0.3}))
     scorers.append(verifiers.cached(orm, Path("scores.sqlite"), name="orm"))
     scorers.append(verifiers.from_function(lambda problem, solution: 1.0))
     scorers.append(verifiers.from_steps(lambda problem, solution: [1.0 for _ in solution.steps]))
-    sources: list[policies.Policy] = [OnesOwnPolicy(), transformers, vllm]
-    token_sources: list[policies.TokenPolicy] = [transformers, vllm]
+    sources: list[policies.Policy] = [OnesOwnPolicy(), transformers, vllm, served]
+    token_sources: list[policies.TokenPolicy] = [transformers, vllm, served]
+    streaming: policies.StreamingPolicy = served
+    assert_type(streaming.stream(), policies.RowStream)
     scorers.extend(verifiers.GenRM(source, mode="direct") for source in token_sources)
     scorers.extend(prms.RolloutValue(verifiers.AnswerVerifier(), source, k=4) for source in sources)
 

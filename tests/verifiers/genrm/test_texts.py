@@ -35,11 +35,8 @@ def likely(begun: str) -> dict[str, float]:
     """Of the place behind a verdict's words, and of the first token."""
     if begun and not begun.endswith("(Yes/No)?"):
         return {}
-    return (
-        {" Yes": math.log(0.75), " Maybe": math.log(0.2)}
-        if not begun
-        else {" Yes": math.log(0.6), " No": math.log(0.3)}
-    )
+    probs = {" Yes": 0.6, " No": 0.3} if begun else {" Yes": 0.75, " Maybe": 0.2}
+    return {token: math.log(prob) for token, prob in probs.items()}
 
 
 def served(**options: object) -> Served:
