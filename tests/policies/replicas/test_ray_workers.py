@@ -156,6 +156,22 @@ def test_what_a_job_raises_comes_through_as_it_was(cluster: Any) -> None:
     assert "in raises" in str(caught.value.__cause__)  # where that was, in the other process
 
 
+class OfTwoPartsError(Exception):
+    """Cannot be made again from its text alone, as pickle tries."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one}, {other}")
+
+
+@pytest.mark.slow
+def test_an_error_that_cannot_be_sent_comes_as_its_text(cluster: Any) -> None:
+    def fails(parts: Any) -> None:
+        raise OfTwoPartsError("no", "such luck")
+
+    with pytest.raises(RuntimeError, match=r"^OfTwoPartsError: no, such luck$"):
+        kept_by(jobs_of(fails), Replicas(1))
+
+
 @pytest.mark.slow
 def test_parts_that_cannot_be_made_or_sent_are_refused_at_once(cluster: Any, tmp_path: Path) -> None:
     @contextmanager
