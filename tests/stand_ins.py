@@ -3,10 +3,11 @@
 import math
 import pickle
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from policies.replicas.workers import Failure
+from policies.replicas.workers import Failure, Replicas
 from verifiers import from_steps
 
 
@@ -60,3 +61,14 @@ class OutOfOrder:
         except (ValueError, RuntimeError) as error:
             made = Failure(error)
         return name, pickle.loads(pickle.dumps(made)) if self.pickled else made
+
+
+def opens_out_of_order(seed: int) -> Callable[[Any, Any], AbstractContextManager[OutOfOrder]]:
+    """What stands for `policies.replicas.ray_workers.open_replicas`: as many workers, and all that is sent a pickle."""
+
+    @contextmanager
+    def open_replicas(make: Any, replicas: Replicas) -> Iterator[OutOfOrder]:
+        with pickle.loads(pickle.dumps(make))() as parts:
+            yield OutOfOrder(parts, replicas.count, random.Random(seed), pickled=True)
+
+    return open_replicas

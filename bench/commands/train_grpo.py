@@ -16,7 +16,7 @@ from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Sampling
 from verifiers.combinators.replicated import replicated
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scorer
 
 _DEFAULT = GRPOConfig()
@@ -123,7 +123,9 @@ def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
     replicas = replicas_in(options)
     given = {name: getattr(options, name) for name in ("verifier", "prm", "held_out")}
     load = {name: partial(load_scorer, spec) for name, spec in given.items() if spec is not None}
-    if load and replicas is not None:
+    if replicas is not None:
+        if not load:
+            raise BadArgument("ray", options.ray, "it is for --verifier, --prm and --held-out, and none is given")
         with replicated(load, replicas) as scorers:
             yield scorers
     else:

@@ -1,6 +1,7 @@
 """Replicas as actors of a Ray cluster; one that dies is made anew, and its job done again."""
 
 import os
+import pickle
 import socket
 import sys
 import warnings
@@ -30,13 +31,28 @@ class _Replica(Generic[P]):
         self.make, self.stack = make, ExitStack()
 
     def load(self) -> None:
-        self.parts = self.stack.enter_context(self.make())
+        with _sendable_errors():
+            self.parts = self.stack.enter_context(self.make())
 
     def work(self, call: Callable[[P], R]) -> R:
-        return call(self.parts)
+        with _sendable_errors():
+            return call(self.parts)
 
     def close(self) -> None:
         self.stack.close()
+
+
+@contextmanager
+def _sendable_errors() -> Iterator[None]:
+    """An error that cannot be made again in another process goes there as its text."""
+    try:
+        yield
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
+        except Exception:  # noqa: BLE001  (whatever its class does there)
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 @contextmanager

@@ -3,14 +3,11 @@
 import json
 import math
 import os
-import pickle
-import random
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +21,7 @@ from prms.best_of_k import best_of_k_value
 from prms.rollout_value import RolloutValue
 from prms.value_rows import labelled
 from prms.values import collect_values
-from tests.stand_ins import OutOfOrder
+from tests.stand_ins import opens_out_of_order
 from verifiers import Message, Problem, Solution, Step, Stop, failed, from_function, outcome_scores
 from verifiers.interface.files import held
 
@@ -41,6 +38,13 @@ def walk(problem, prefix, seed):
     lucky = (seed // 4) % 4
     right = lucky < 3 if text.startswith("x\nu\n") else lucky < 1 if text.startswith("x\n") else False
     return "".join(rest) + ("=4" if right else "=5")
+
+
+SMALLEST = {"coverage": 1, "rollouts": 1}
+
+
+def ends_right(problem, solution):
+    return float(solution.text.endswith(f"={problem.answer}"))
 
 
 def collect(tmp_path, name="out", policy=None, **options):
@@ -103,20 +107,22 @@ def test_the_size_of_a_chunk_changes_no_row(tmp_path):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_replicas_give_the_same_rows_in_whatever_order_they_are_done(tmp_path, monkeypatch, seed):
-    @contextmanager
-    def open_replicas(make, replicas):
-        assert replicas == policies.Replicas(3)
-        with pickle.loads(pickle.dumps(make))() as parts:
-            yield OutOfOrder(parts, 3, random.Random(seed), pickled=True)
-
-    monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", open_replicas)
-    task = load_task("chain", count=8)
-    given = {"problems": task.problems, "verifier": task.verifier, "sampling": task.sampling, "chunk": 2}
-    one = collect(tmp_path, "one", "tiny:policy", **given)
-    many = collect(tmp_path, "many", "tiny:policy", replicas=policies.Replicas(3), **given)
+    monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", opens_out_of_order(seed))
+    given = {"policy": policies.Scripted(walk), "verifier": from_function(ends_right), "chunk": 1}
+    one = collect(tmp_path, "one", **given)
+    many = collect(tmp_path, "many", replicas=policies.Replicas(3), **given)
     assert rows_of(many) == rows_of(one)
     lines = [(tmp_path / name / "journal.jsonl").read_text().splitlines() for name in ("one", "many")]
     assert [json.loads(line).get("rows") for line in lines[0]] == [json.loads(line).get("rows") for line in lines[1]]
+
+
+def test_a_policy_may_be_a_spec(tmp_path):
+    task = load_task("chain", count=1)
+    given = {"problems": task.problems, "verifier": task.verifier, "sampling": task.sampling} | SMALLEST
+    loaded = collect(tmp_path, "loaded", policies.load("tiny:policy"), **given)
+    assert rows_of(collect(tmp_path, "named", "tiny:policy", **given)) == rows_of(loaded)
+    with pytest.raises(ValueError, match="unknown policy 'nothing:at all'"):
+        collect(tmp_path, "none", "nothing:at all", **given)
 
 
 def test_the_first_pit_ends_a_wrong_solution_and_nothing_is_rolled_out_beyond_it(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from bench.commands.cli import _parser, main
 from bench.training.audit import read_metrics
 from policies import GRPOConfig
+from tests.stand_ins import opens_out_of_order
 
 SMALL = ("--steps=2", "--groups=2", "--group-size=4", "--limit=20", "--eval-limit=5", "--eval-samples=2")
 
@@ -41,6 +42,24 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
 
 
+def test_its_scorers_may_be_asked_in_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", opens_out_of_order(0))
+    options = (
+        "countdown",
+        "--policy=tiny:policy",
+        *SMALL,
+        "--prm=tiny:prm",
+        "--held-out=tiny:prm_error",
+        "--gate=always",
+    )
+    options += ("--evaluate-every=0",)
+    assert trained(*options, "--out=here") == trained(*options, "--out=there", "--ray=local", "--replicas=3") == 0
+    assert Path("here/training.json").read_bytes() == Path("there/training.json").read_bytes()
+    for here, there in zip(read_metrics(Path("here")), read_metrics(Path("there")), strict=True):
+        assert here["reward"] == there["reward"]
+        assert here["held_out"] == pytest.approx(there["held_out"], abs=1e-5)
+
+
 def test_every_number_of_the_settings_can_be_given() -> None:
     command = ["train", "grpo", "chain", "--policy=p", "--out=o"]
     known = vars(_parser().parse_args(command))
@@ -61,6 +80,10 @@ def test_every_number_of_the_settings_can_be_given() -> None:
             "PRM has an opinion of every",
         ),
         (("countdown", "--policy=nowhere"), "--policy nowhere"),
+        (
+            ("countdown", "--policy=tiny:policy", "--ray=local"),
+            "--ray local: it is for --verifier, --prm and --held-out",
+        ),
         (("countdown", "--policy=tiny:policy", "--gate=open"), "invalid choice: 'open'"),
         (
             ("mine.jsonl", "--policy=tiny:policy", "--eval=mine.jsonl", "--evaluate-every=1"),
