@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, check_least
 
 T = TypeVar("T")
 Json: TypeAlias = Mapping[str, Any]
@@ -20,6 +20,7 @@ Json: TypeAlias = Mapping[str, Any]
 OFFICIAL = "https://api.openai.com/v1"
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: what another try may mend
 _NEVER = (401, 403, 404)  # what every request will be answered with, if one is
+_BESIDE = ("/pooling",)  # what vLLM's server has beside /v1
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_ASKED_WAIT = 300.0  # that a server may ask for with Retry-After
 
@@ -73,6 +74,9 @@ class Servers:
     _addresses: list[_Address] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        check_least(1, {"connections": self.connections, "tries": self.tries}, who="OpenAI")
+        if not 0 < self.seconds < float("inf"):
+            raise BadInput(f"OpenAI(seconds={self.seconds!r}): it must be a number of seconds above 0")
         try:
             import openai
         except ImportError as error:
@@ -87,6 +91,12 @@ class Servers:
         for url in self.urls:
             client = openai.AsyncOpenAI(api_key=self._key or "EMPTY", base_url=url, max_retries=0, timeout=self.seconds)
             self._addresses.append(_Address(url, client))
+
+    @classmethod
+    def at(cls, base_url: str | Sequence[str] | None = None, **options: Any) -> Servers:
+        """The servers of one address or several; without one that of OPENAI_BASE_URL, else OpenAI's own."""
+        given = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
+        return cls([url.rstrip("/") for url in ([given] if isinstance(given, str) else given)], **options)
 
     def lost(self) -> str | None:
         """Why no request will ever be answered, None as long as one was or may be."""
@@ -129,7 +139,8 @@ class Servers:
                 address.in_flight += 1
                 try:
                     async with asyncio.timeout(self.seconds):
-                        reply = await address.client.post(path, body=body, cast_to=object)
+                        url = address.url.removesuffix("/v1") + path if path in _BESIDE else path
+                        reply = await address.client.post(url, body=body, cast_to=object)
                     if not isinstance(reply, dict):
                         raise BadReplyError(f"it is {str(reply)[:60]!r}, and no JSON object")
                     answer = read(reply)
