@@ -1,12 +1,5 @@
 """A policy on vLLM's own server, beside vLLM in this process and transformers on the same weights."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +9,7 @@ import pytest
 
 from bench.tiny import load_task, weights_folder
 from policies import EngineOptions, OpenAI, Transformers, check_policy
+from tests.vllm_server import KEY, vllm_serving
 from verifiers import GenRM, GenRMFormat, Solution, Stop
 from verifiers.interface.errors import BadInput
 
@@ -26,43 +20,19 @@ pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()
 TASK = load_task("chain", count=50)
 GREEDY = replace(TASK.sampling, temperature=0.0)
-KEY = "sk-of-a-tiny-model"
 # What a message says, and nothing round it: a chat then is what a text to complete is.
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
-LONGEST_START = 300.0
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of the embedded policy, stopped in the end; prompts are read whole, as a CPU's engine needs it."""
+    """A server of the embedded policy; prompts are read whole, as a CPU's engine needs it."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "template.jinja").write_text(TEMPLATE)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(weights_folder("policy"))]
-    command += ["--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32"]
-    command += ["--enforce-eager", "--block-size", "32", "--no-enable-chunked-prefill", "--max-num-seqs", "64"]
-    command += ["--enable-prompt-tokens-details", "--chat-template", str(folder / "template.jinja")]
-    settings = {**os.environ, "VLLM_API_KEY": KEY}
-    settings.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)
-    log = folder / "log.txt"
-    with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env=settings, start_new_session=True)
-    try:
-        until = time.monotonic() + LONGEST_START
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                    break
-            except OSError:
-                assert server.poll() is None, log.read_text()[-2000:]
-                assert time.monotonic() < until, log.read_text()[-2000:]
-                time.sleep(1)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
+    more = ["--served-model-name", "tiny", "--no-enable-chunked-prefill", "--max-num-seqs", "64"]
+    more += ["--enable-prompt-tokens-details", "--chat-template", str(folder / "template.jinja")]
+    with vllm_serving(weights_folder("policy"), folder, *more) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
