@@ -108,9 +108,10 @@ class Servers:
         Raises BadInput where no address can be asked.
         """
         said = await asyncio.gather(*map(self._listed, self._addresses), return_exceptions=True)
-        if all(isinstance(cards, BaseException) for cards in said):
-            raise said[0] if isinstance(said[0], BaseException) else AssertionError
-        return [card for cards in said if not isinstance(cards, BaseException) for card in cards]
+        answers = [cards for cards in said if not isinstance(cards, BaseException)]
+        if not answers:
+            raise next(error for error in said if isinstance(error, BaseException))
+        return [card for cards in answers for card in cards]
 
     async def _listed(self, address: _Address) -> list[Json]:
         for tried in range(3):
@@ -153,10 +154,11 @@ class Servers:
                 finally:
                     address.in_flight -= 1
             wait = self._wait(failure, tried)
-            if failure.again:
-                # Another address is asked first; where all rest, the one that has rested longest.
+            if failure.again and (now := time.monotonic()) >= address.rests_until:
+                # Others are asked meanwhile; where all rest, the one that is through first. What was in flight
+                # beside this request and fails too is the same failure.
                 address.failures += 1
-                address.rests_until = time.monotonic() + self._wait(failure, address.failures)
+                address.rests_until = now + self._wait(failure, address.failures)
             if failure.never:
                 self._never = f"{address.url}: {failure.said}{self._advice(failure)}"
             if not failure.again or tried + 1 == self.tries:
@@ -177,7 +179,7 @@ class Servers:
     def _wait(self, failure: _Failure, tried: int) -> float:
         if failure.wait > 0:
             return min(failure.wait, _LONGEST_ASKED_WAIT) * random.uniform(1.0, 1.1)
-        return min(_FIRST_WAIT * 2.0**tried, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+        return min(_FIRST_WAIT * 2.0 ** min(tried, 30), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
     def _failure(self, error: Exception) -> _Failure:
         openai = self._openai
