@@ -8,11 +8,15 @@ import pytest
 
 import policies
 import search
-from policies import OpenAI, Sampling, check_policy
-from policies.backends import openai_client
+from policies import Sampling, check_policy
 from tests.served import Served, serving
 from verifiers import Problem, Solution, Spend, Step, Stop
 from verifiers.interface.errors import BadInput, EngineStoppedError
+
+pytest.importorskip("openai", reason="the extra 'openai' is not installed")
+pytest.importorskip("jinja2", reason="what prompts need is not installed")
+from policies import OpenAI
+from policies.backends import openai_client
 
 PROBLEMS = [Problem(f"p{i}", f"{i:02}+{i:02}?") for i in range(6)]
 SAMPLING = Sampling(max_tokens=200)
