@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from policies.models.embedded import read_spec
-from policies.models.engine_options import ENGINE_OPTIONS, DType, EngineChoice, engine_of
+from policies.models.engine_options import ENGINE_OPTIONS, SERVER_OPTIONS, DType, EngineChoice, engine_of
 from prms.formats import PRMFormat, format_named, format_of, known_formats
 from prms.pav import PAV
 from verifiers import load as load_verifier
@@ -16,7 +16,8 @@ from verifiers.interface.spec_parts import LOADED_BY, Spec, object_named
 from verifiers.load import FORMS
 
 _FORMS = (
-    "prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, pav:BASE,PROVER,alpha=A, pav:BASE,k=K,alpha=A, "
+    "prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, or with ,base_url=ADDRESS, "
+    "pav:BASE,PROVER,alpha=A, pav:BASE,k=K,alpha=A, "
     f"a model's folder or hub name, {FORMS}"
 )
 
@@ -36,6 +37,7 @@ def load(
     `PRMFormat`, or the name in front: `math-shepherd:FOLDER`.
 
     A spec is `prm:MODEL` with, where they are wanted, `,dtype=bfloat16` and `,engine=vllm` with its options;
+    or `prm:MODEL,base_url=http://localhost:8000/v1` for one that vLLM serves (`prms.served`);
     `pav:BASE,PROVER,alpha=0.5` or `pav:BASE,k=4,alpha=0.5`, PAVs of scorers that have specs themselves; `tiny:prm`;
     or what `verifiers.load` takes.
 
@@ -57,9 +59,20 @@ def load(
     scorer: Scorer | None = object_named(text, "score")
     if scorer is not None:
         return scorer
+    if spec.kind == "prm" and "base_url" in spec.options and spec.has(1, *SERVER_OPTIONS - {"continues"}):
+        from policies.backends.load import server_arguments
+        from policies.backends.openai_client import Servers
+        from prms.served import ServedPRM
+
+        return ServedPRM.of(
+            spec.names[0], Servers.at(**server_arguments(spec)), tokenizer=spec.options.get("tokenizer")
+        )
     if spec.kind == "prm":
         if not spec.has(1, "dtype", "engine", *ENGINE_OPTIONS):
-            raise ValueError(f"{text!r}: a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm")
+            raise ValueError(
+                f"{text!r}: a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, or with "
+                ",base_url=ADDRESS"
+            )
         return _load_prm(spec.names[0], None, spec.dtype() or "auto", "auto", engine_of(spec))
     if spec.kind == "pav":
         return _load_pav(spec)

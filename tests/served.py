@@ -44,6 +44,11 @@ class Served:
         self.times: Counter[str] = Counter()
         self.url = ""
 
+    def pooled(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What a PRM says of ids: as many tags as `likely` names, with its probabilities of good."""
+        good = list((self.likely or (lambda ids: {}))(str(body["input"])).values())
+        return {"model": body["model"], "data": [{"index": 0, "data": [[1 - p, p] for p in good]}]}
+
     def said(self, body: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request, as JSON."""
         chat = "messages" in body
@@ -160,7 +165,7 @@ def serving(served: Served) -> Iterator[Served]:
                 self.close_connection = True
             else:
                 try:
-                    said = served.said(body)
+                    said = served.pooled(body) if self.path == "/pooling" else served.said(body)
                 except Exception as error:  # noqa: BLE001  (a test's own mistake, which is not tried again)
                     return self.answer(400, {"error": {"message": f"{type(error).__name__}: {error}"}})
                 if fault == "usage":

@@ -72,18 +72,24 @@ def load_served(spec: Spec) -> OpenAI:
     """The model of a server that a spec names, by the options that say where it is and how it is asked."""
     from policies.backends.openai import OpenAI
 
-    base_url, tokenizer = spec.options.get("base_url"), spec.options.get("tokenizer")
     continues = spec.word("continues", "yes", "no")
-    given: dict[str, Any] = {
+    given: dict[str, Any] = {"continues": None if continues is None else continues == "yes", **server_arguments(spec)}
+    if tokenizer := spec.options.get("tokenizer"):
+        given["tokenizer"] = {"yes": True, "no": False}.get(tokenizer, tokenizer)
+    return OpenAI(spec.names[0], chat=chat_of(spec), **given)
+
+
+def server_arguments(spec: Spec) -> dict[str, Any]:
+    """What a spec says of how servers are reached, where it does."""
+    base_url = spec.options.get("base_url")
+    given = {
         "base_url": base_url.split("+") if base_url else None,
         "key_env": spec.options.get("key_env"),
-        "tokenizer": {"yes": True, "no": False}.get(tokenizer, tokenizer) if tokenizer else None,
-        "continues": None if continues is None else continues == "yes",
         "connections": spec.count("connections"),
         "seconds": spec.number("seconds"),
         "tries": spec.count("tries"),
     }
-    return OpenAI(spec.names[0], chat=chat_of(spec), **{k: value for k, value in given.items() if value is not None})
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def load_policy(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from policies.backends.in_flight import Answer, Loop, RowsInFlight
-from policies.backends.openai_client import OFFICIAL, Json, Servers
+from policies.backends.openai_client import Json, Servers
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
 from policies.checks import check_rows
 from policies.models.engine_options import Chat, with_chat
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
-from verifiers.interface.errors import BadInput, check_least
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -67,15 +66,10 @@ class OpenAI:
         seconds: float = 600.0,
         tries: int = 6,
     ) -> None:
-        check_least(1, {"connections": connections, "tries": tries}, who="OpenAI")
-        if not 0 < seconds < float("inf"):
-            raise BadInput(f"OpenAI(seconds={seconds!r}): it must be a number of seconds above 0")
-        given = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
-        urls = [url.rstrip("/") for url in ([given] if isinstance(given, str) else given)]
         self.model = model
         self._loop = Loop()
         try:
-            self._servers = Servers(urls, key_env, connections, seconds, tries)
+            self._servers = Servers.at(base_url, key_env=key_env, connections=connections, seconds=seconds, tries=tries)
             self._loop.at_end.append(self._servers.close)
             [cards] = self._loop.run(self._servers.listed())
             self._rows = self._speaking(cards, chat, tokenizer, continues)

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, check_least
 
 T = TypeVar("T")
 Json: TypeAlias = Mapping[str, Any]
@@ -20,6 +20,7 @@ Json: TypeAlias = Mapping[str, Any]
 OFFICIAL = "https://api.openai.com/v1"
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: what another try may mend
 _NEVER = (401, 403, 404)  # what every request will be answered with, if one is
+_BESIDE = ("/pooling",)  # what vLLM's server has beside /v1
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_ASKED_WAIT = 300.0  # that a server may ask for with Retry-After
 
@@ -73,6 +74,9 @@ class Servers:
     _addresses: list[_Address] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        check_least(1, {"connections": self.connections, "tries": self.tries}, who="OpenAI")
+        if not 0 < self.seconds < float("inf"):
+            raise BadInput(f"OpenAI(seconds={self.seconds!r}): it must be a number of seconds above 0")
         try:
             import openai
         except ImportError as error:
@@ -88,6 +92,12 @@ class Servers:
             client = openai.AsyncOpenAI(api_key=self._key or "EMPTY", base_url=url, max_retries=0, timeout=self.seconds)
             self._addresses.append(_Address(url, client))
 
+    @classmethod
+    def at(cls, base_url: str | Sequence[str] | None = None, **options: Any) -> Servers:
+        """The servers of one address or several; without one that of OPENAI_BASE_URL, else OpenAI's own."""
+        given = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
+        return cls([url.rstrip("/") for url in ([given] if isinstance(given, str) else given)], **options)
+
     def lost(self) -> str | None:
         """Why no request will ever be answered, None as long as one was or may be."""
         return None if self.answered else self._never
@@ -98,9 +108,10 @@ class Servers:
         Raises BadInput where no address can be asked.
         """
         said = await asyncio.gather(*map(self._listed, self._addresses), return_exceptions=True)
-        if all(isinstance(cards, BaseException) for cards in said):
-            raise said[0] if isinstance(said[0], BaseException) else AssertionError
-        return [card for cards in said if not isinstance(cards, BaseException) for card in cards]
+        answers = [cards for cards in said if not isinstance(cards, BaseException)]
+        if not answers:
+            raise next(error for error in said if isinstance(error, BaseException))
+        return [card for cards in answers for card in cards]
 
     async def _listed(self, address: _Address) -> list[Json]:
         for tried in range(3):
@@ -129,7 +140,8 @@ class Servers:
                 address.in_flight += 1
                 try:
                     async with asyncio.timeout(self.seconds):
-                        reply = await address.client.post(path, body=body, cast_to=object)
+                        url = address.url.removesuffix("/v1") + path if path in _BESIDE else path
+                        reply = await address.client.post(url, body=body, cast_to=object)
                     if not isinstance(reply, dict):
                         raise BadReplyError(f"it is {str(reply)[:60]!r}, and no JSON object")
                     answer = read(reply)
@@ -142,10 +154,11 @@ class Servers:
                 finally:
                     address.in_flight -= 1
             wait = self._wait(failure, tried)
-            if failure.again:
-                # Another address is asked first; where all rest, the one that has rested longest.
+            if failure.again and (now := time.monotonic()) >= address.rests_until:
+                # Others are asked meanwhile; where all rest, the one that is through first. What was in flight
+                # beside this request and fails too is the same failure.
                 address.failures += 1
-                address.rests_until = time.monotonic() + self._wait(failure, address.failures)
+                address.rests_until = now + self._wait(failure, address.failures)
             if failure.never:
                 self._never = f"{address.url}: {failure.said}{self._advice(failure)}"
             if not failure.again or tried + 1 == self.tries:
@@ -166,7 +179,7 @@ class Servers:
     def _wait(self, failure: _Failure, tried: int) -> float:
         if failure.wait > 0:
             return min(failure.wait, _LONGEST_ASKED_WAIT) * random.uniform(1.0, 1.1)
-        return min(_FIRST_WAIT * 2.0**tried, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+        return min(_FIRST_WAIT * 2.0 ** min(tried, 30), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
     def _failure(self, error: Exception) -> _Failure:
         openai = self._openai

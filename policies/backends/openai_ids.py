@@ -91,7 +91,8 @@ class IdRows(ModelPolicy):
     async def _drawn(self, row: Continuation, until: Until, sampling: Sampling) -> tuple[Sampled, Spend]:
         drawn = DrawnRow(row, self.cutter, sorted(self._ends), until, sampling)
         # The server's log-probabilities are the model's own, at temperature 1.
-        told = sampling.temperature == 0 or (sampling.temperature == 1 and sampling.top_p == 1 and not sampling.top_k)
+        own = sampling.temperature == 0 or (sampling.temperature == 1 and sampling.top_p == 1 and not sampling.top_k)
+        told = sampling.logprobs and own
         waiting = True
         while waiting:
             asked = {
@@ -104,7 +105,7 @@ class IdRows(ModelPolicy):
                 "stop": [sampling.separator] if until == "step" else [],
                 "include_stop_str_in_output": True,
                 "stop_token_ids": drawn.ends,
-                "logprobs": 0,
+                "logprobs": 0 if told else None,
                 **_PLAIN,
             }
             ids, logprobs, cached = await self._ask(row.problem, asked, _drawn_of)
@@ -164,8 +165,8 @@ class IdRows(ModelPolicy):
 def _drawn_of(choice: Json, reply: Json) -> tuple[list[int], list[float], int]:
     """The ids that a row drew, their log-probabilities, and how many of the ids before them were cached."""
     ids = list(choice["token_ids"])
-    logprobs = [float(p) for p in choice["logprobs"]["token_logprobs"]]
-    if choice["finish_reason"] not in ("stop", "length") or not ids or len(ids) != len(logprobs):
+    logprobs = [float(p) for p in (choice["logprobs"] or {"token_logprobs": ()})["token_logprobs"]]
+    if choice["finish_reason"] not in ("stop", "length") or not ids or len(logprobs) not in (0, len(ids)):
         raise BadReplyError(f"{len(ids)} tokens and the finish_reason {choice['finish_reason']!r}")
     return ids, logprobs, _cached(reply)
 

@@ -10,7 +10,7 @@ from bench.commands.cli import main
 from policies.backends import openai_client
 from tests.served import Served, serving
 
-PROBLEMS, N = 200, 2
+N = 2
 FAULTS = ("429", "later", "500", "reset", "half", "model", "empty", "usage")
 
 
@@ -19,27 +19,28 @@ def reply(prompt: str, seed: int) -> str:
 
 
 def fault(body: dict[str, object], time: int) -> str | None:
-    """Two in five requests break, most of them once; a few hang, and one in fifty breaks for good."""
+    """Two in five requests break, most of them once; a few hang, and one in 25 breaks for good."""
     seed = int(str(body["seed"]))
-    if seed % 50 == 0:
-        return "503" if seed % 100 else "400"
+    if seed % 25 == 0:
+        return "503" if seed % 50 else "400"
     if seed % 97 == 0 and time == 0:
         return "hang"
-    return FAULTS[seed % 8] if seed % 5 < 2 and time <= seed % 2 else None
+    return FAULTS[seed // 5 % 8] if seed % 5 < 2 and time <= seed % 2 else None
 
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A command for a server, into a folder."""
+    """A command for a server, into a folder, with so many problems."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOY_KEY", "sk-secret-of-a-run")
     monkeypatch.setattr(openai_client, "_FIRST_WAIT", 0.01)
-    rows = [{"id": f"q{i}", "prompt": f"what is {i}?", "answer": str(i % 4)} for i in range(PROBLEMS)]
+    rows = [{"id": f"q{i}", "prompt": f"what is {i}?", "answer": str(i % 4)} for i in range(200)]
     Path("task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def run(served: Served, out: str, *more: str) -> int:
-        policy = f"--policy=openai:toy,base_url={served.url},tokenizer=no,key_env=TOY_KEY,tries=4,seconds=0.5"
-        return main(["run", "--task=task.jsonl", policy, f"--n={N}", "--chunk=100", f"--out={out}", *more])
+    def run(served: Served, out: str, *more: str, problems: int = 10) -> int:
+        policy = f"--policy=openai:toy,base_url={served.url},tokenizer=no,key_env=TOY_KEY,tries=4,seconds=3"
+        size = [f"--limit={problems}", f"--n={N}", f"--chunk={problems // 2}"]
+        return main(["run", "--task=task.jsonl", policy, *size, f"--out={out}", *more])
 
     return run
 
@@ -48,23 +49,24 @@ def rows_of(out: str, name: str = "samples.jsonl") -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(out, name).read_text().splitlines()]
 
 
-def test_no_problem_is_lost_or_doubled_and_what_failed_is_mended(command, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("problems", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_no_problem_is_lost_or_doubled_and_what_failed_is_mended(command, capsys, problems: int) -> None:
     key = "sk-secret-of-a-run"
     with serving(Served(reply, key=key)) as sound:
-        assert command(sound, "whole") == 0
+        assert command(sound, "whole", problems=problems) == 0
     with serving(Served(reply, key=key, fault=fault)) as broken:
-        assert command(broken, "out") == 0
+        assert command(broken, "out", problems=problems) == 0
         rows = rows_of("out")
-        assert Counter(row["problem"] for row in rows) == {f"q{i}": N for i in range(PROBLEMS)}
+        assert Counter(row["problem"] for row in rows) == {f"q{i}": N for i in range(problems)}
         bad = [row for row in rows if row["stop"] == "failed"]
-        assert 2 <= len(bad) <= 30
+        assert problems / 40 <= len(bad) <= problems / 5
         assert all("HTTP 503" in str(row["reason"]) or "HTTP 400" in str(row["reason"]) for row in bad)
-        assert f"{len(bad)} of {N * PROBLEMS} samples could not be sampled" in Path("out/notes.txt").read_text()
+        assert f"{len(bad)} of {N * problems} samples could not be sampled" in Path("out/notes.txt").read_text()
         costs = [row["sampled_tokens"] for row in rows_of("out", "results.jsonl")]
         assert None in costs  # of replies without usage
         assert any(costs)
     with serving(Served(reply, key=key)) as sound:
-        assert command(sound, "out", "--retry-failed") == 0  # at another address
+        assert command(sound, "out", "--retry-failed", problems=problems) == 0  # at another address
         assert len(sound.bodies) == len(bad)
     assert Path("out/samples.jsonl").read_bytes() == Path("whole/samples.jsonl").read_bytes()
     whole, mended = (

@@ -8,11 +8,15 @@ import pytest
 
 import policies
 import search
-from policies import OpenAI, Sampling, check_policy
-from policies.backends import openai_client
+from policies import Sampling, check_policy
 from tests.served import Served, serving
 from verifiers import Problem, Solution, Spend, Step, Stop
 from verifiers.interface.errors import BadInput, EngineStoppedError
+
+pytest.importorskip("openai", reason="the extra 'openai' is not installed")
+pytest.importorskip("jinja2", reason="what prompts need is not installed")
+from policies import OpenAI
+from policies.backends import openai_client
 
 PROBLEMS = [Problem(f"p{i}", f"{i:02}+{i:02}?") for i in range(6)]
 SAMPLING = Sampling(max_tokens=200)
@@ -299,3 +303,32 @@ def test_a_spec_says_all_that_a_server_needs(monkeypatch: pytest.MonkeyPatch) ->
         policies.load("openai:toy,speed=9")
     with pytest.raises(BadInput, match="seconds"):
         policies.load("openai:toy,base_url=http://localhost,seconds=0")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "9", "retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "soon"}, 0.0),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "inf"}, 0.0),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_a_server_says_how_long_it_wants_to_be_left_alone(headers: dict[str, str], seconds: float) -> None:
+    assert openai_client._asked_wait(headers) == seconds
+    later = {"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT"}
+    assert openai_client._asked_wait(later) > 1e9
+
+
+def test_a_wait_doubles_is_of_random_length_and_ends_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "_FIRST_WAIT", 0.5)
+    servers = openai_client.Servers.at("http://localhost:1/v1")
+    failure = openai_client._Failure("busy", again=True)
+    waits = [[servers._wait(failure, tried) for _ in range(20)] for tried in (0, 3, 5000)]
+    for some, longest in zip(waits, (0.5, 4.0, 30.0), strict=True):
+        assert longest / 2 <= min(some) < max(some) <= longest
+    asked = [servers._wait(openai_client._Failure("busy", again=True, wait=7.0), 0) for _ in range(20)]
+    assert 7.0 <= min(asked) < max(asked) <= 7.8
