@@ -203,14 +203,20 @@ def test_alpha_is_a_half_where_a_spec_does_not_say() -> None:
         assert load_scorer(f"{spec},alpha=0.25").alpha == 0.25  # type: ignore[attr-defined]
 
 
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def killed_and_resumed(command: list[str], rng: random.Random, capsys: pytest.CaptureFixture[str]) -> int:
     """Run to `whole`; run to `killed` with SIGKILLs until it gets through; compare. Returns the kills."""
-    begun, kills = time.monotonic(), 0
+    journal, kills = Path("killed/journal.jsonl"), 0
     assert main([*command, "--out=whole"]) == 0
-    took, whole = time.monotonic() - begun, capsys.readouterr().out
+    whole = capsys.readouterr().out
     for _ in range(12):
-        process = start_command([*command, "--out=killed"])
-        process.join(rng.uniform(0.1, 0.6) * took)
+        process, wanted = start_command([*command, "--out=killed"]), lines(journal) + rng.randint(0, 3)
+        while process.is_alive() and lines(journal) < wanted:
+            time.sleep(0.005)
+        process.join(rng.uniform(0.0, 0.3))
         if not process.is_alive():
             break
         process.kill()
