@@ -17,19 +17,12 @@ from math_verify import parse, verify
 
 from tests.shared_data import DATA
 from tests.verifiers.grading import test_answers, test_texts
-from tests.verifiers.grading.notation import test_numerals, test_pairs
+from tests.verifiers.grading.notation import test_pairs, test_verdicts
 from verifiers import MATH
 
 Row = tuple[str, str, bool]
 # What its readers wrap an answer in; the best of them counts on each source.
 WRAPPINGS = ("${}$", "{}", r"\boxed{{{}}}")
-
-
-def parametrized(*tests: object) -> Iterable[Row]:
-    for test in tests:
-        for answer, gold, equal in test.pytestmark[0].args[1]:  # type: ignore[attr-defined]
-            if equal is not None:
-                yield answer, gold, equal
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -59,8 +52,10 @@ SOURCES: dict[str, Callable[[], list[Row]]] = {
     "answers found in texts": lambda: in_texts(
         (row["text"], row["gold"], row["equal"]) for row in test_texts.ROWS if row["reader"] == "math"
     ),
-    "plain numbers": lambda: list(parametrized(test_numerals.test_what_is_plain_to_see_is_decided)),
-    "from text to verdict": lambda: in_texts(parametrized(test_answers.test_math_from_text_to_verdict)),
+    "plain numbers": lambda: [
+        (answer, gold, equal) for answer, gold, equal in test_verdicts.rows_of("decide") if equal is not None
+    ],
+    "from text to verdict": lambda: in_texts(test_answers.test_math_from_text_to_verdict.pytestmark[0].args[1]),
 }
 if CASES.exists():
     SOURCES["shared cases"] = shared_cases
