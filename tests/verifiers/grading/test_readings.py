@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from verifiers import GSM8K, MATH
 from verifiers.grading.extraction import after_answer_is, after_hashes, boxed, in_json, in_tags, last_option
-from verifiers.grading.last_value import last_number, last_value
+from verifiers.grading.last_value import first_number, last_number, last_value
 from verifiers.grading.notation.choices import choice, letters
 from verifiers.grading.notation.clock import clock, date
 from verifiers.grading.notation.intervals import as_intervals, named_set
@@ -37,12 +38,15 @@ READERS: dict[str, Callable[[str], object]] = {
     "clock": clock,
     "date": date,
     "digits_for_words": digits_for_words,
+    "first_number": first_number,
+    "gsm8k": GSM8K.extract,
     "in_json": in_json,
     "in_tags": in_tags,
     "last_number": last_number,
     "last_option": last_option,
     "last_value": last_value,
     "letters": sorted_letters,
+    "math": MATH.extract,
     "named_set": named_set,
     "without_currency": without_currency,
     "without_unit": without_unit,
