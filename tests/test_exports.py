@@ -11,8 +11,9 @@ import pytest
 
 PACKAGES = ["policies", "prms", "search", "verifiers"]
 ROOT = Path(__file__).parents[1]
-# Run with the orders, each as a package and the module or late name that comes first. What is not ours is imported
-# once; then a fork for each order begins without any module of ours.
+# Run with a folder and the orders, each as a package and the module or late name that comes first. What is not ours is
+# imported once; then a fork for each order begins without any module of ours. What the first forks compile is kept in
+# the folder for the others.
 ORDERS = """
 import importlib, os, sys, types
 
@@ -25,11 +26,12 @@ def names_are_there(package, first):
     hidden = [name for name in module.__all__ if isinstance(vars(module).get(name), types.ModuleType)]
     assert not hidden, f"after {first}, {package} has a module in the place of {hidden}"
 
-orders = [order.split(":") for order in sys.argv[1:]]
+orders = [order.split(":") for order in sys.argv[2:]]
 for order in orders:
     names_are_there(*order)
 for name in [name for name in sys.modules if name.split(".")[0] in ("policies", "prms", "search", "verifiers")]:
     del sys.modules[name]
+sys.pycache_prefix, sys.dont_write_bytecode = sys.argv[1], False
 for order in orders:
     child = os.fork()
     if child == 0:
@@ -93,10 +95,10 @@ def late_names(package: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_no_order_of_imports_hides_a_public_name() -> None:
+def test_no_order_of_imports_hides_a_public_name(tmp_path: Path) -> None:
     orders = [f"{package}:{first}" for package in PACKAGES for first in [*submodules(package), *late_names(package)]]
     done = subprocess.run(
-        [sys.executable, "-c", ORDERS, *orders], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-c", ORDERS, str(tmp_path), *orders], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["orders:", str(len(orders))]

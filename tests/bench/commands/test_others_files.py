@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,11 +90,19 @@ def test_a_name_of_ours_that_is_no_file(capsys: pytest.CaptureFixture[str], kind
     assert "mine" in refused(capsys, *COMMANDS[kind], "--out=mine")
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that is copied, since a run takes a second."""
+    folder = tmp_path_factory.mktemp("finished") / "ours"
+    assert main([*COMMANDS["run"], f"--out={folder}"]) == 0
+    return folder
+
+
 @pytest.mark.parametrize("what", PLACES)
 @pytest.mark.parametrize("name", ["samples.jsonl", "results.jsonl", "report.html", "curve.png", ".retry", ".retried"])
-def test_a_name_in_a_folder_of_ours(capsys: pytest.CaptureFixture[str], what: str, name: str) -> None:
+def test_a_name_in_a_folder_of_ours(capsys: pytest.CaptureFixture[str], finished: Path, what: str, name: str) -> None:
     command = [*COMMANDS["run"], "--out=ours"]
-    assert main(command) == 0
+    shutil.copytree(finished, "ours")
     if Path("ours", name).exists():
         Path("ours", name).unlink()
     PLACES[what](Path("ours", name))
@@ -110,8 +119,8 @@ def test_a_name_in_a_folder_of_ours(capsys: pytest.CaptureFixture[str], what: st
     assert Path("precious").read_bytes() == MINE
 
 
-def test_a_run_that_another_begun_may_not_have_foreign_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*COMMANDS["run"], "--out=ours"]) == 0
+def test_a_run_that_another_begun_may_not_have_foreign_rows(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
+    shutil.copytree(finished, "ours")
     Path("ours/journal.jsonl").unlink()
     Path("ours/samples.jsonl").write_bytes(MINE)
     assert "ours: it has samples.jsonl and no journal.jsonl" in refused(capsys, *COMMANDS["run"], "--out=ours")
@@ -119,8 +128,8 @@ def test_a_run_that_another_begun_may_not_have_foreign_rows(capsys: pytest.Captu
     assert "samples.jsonl, behind the rows that" in refused(capsys, *COMMANDS["run"], "--out=ours")
 
 
-def test_a_report_replaces_reports_only(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*COMMANDS["run"], "--out=ours"]) == 0
+def test_a_report_replaces_reports_only(capsys: pytest.CaptureFixture[str], finished: Path) -> None:
+    shutil.copytree(finished, "ours")
     assert main(["report", "ours", "--out=page.html"]) == main(["report", "ours", "--out=page.html"]) == 0
     assert "--out precious: a file that is no report is there" in refused(capsys, "report", "ours", "--out=precious")
     Path("link.html").symlink_to("page.html")

@@ -2,11 +2,7 @@
 
 import gzip
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +14,7 @@ from bench.commands.options import separator
 from bench.inputs.specs import version_of
 from bench.pools.saved_pool import read_pools
 from bench.tiny import weights_folder
+from tests.processes import start_command
 from tests.shared_data import DATA, needs_data
 from verifiers import Stop
 from verifiers.interface.capabilities import separator_of
@@ -258,26 +255,17 @@ def calls() -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "bench.commands.cli",
-        "rerank",
-        slow_pools,
-        "--scorer=slow_scorers.parts:slow",
-        "--n=4",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, check=True)
+def test_a_killed_rerank_goes_on_and_ends_the_same(slow_pools: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["rerank", slow_pools, "--scorer=slow_scorers.parts:slow", "--n=4"]
+    assert main([*command, "--out=whole"]) == 0
     assert calls() == 10
-    process = subprocess.Popen([*command, "--out=killed"], env=environment | {"SLOW": "0.2"}, stdout=subprocess.DEVNULL)
+    process = start_command([*command, "--out=killed"], SLOW="0.2")
     kept = Path("killed/rerank-scores.jsonl")
     deadline = time.monotonic() + 60
     while not (kept.exists() and kept.read_bytes().count(b"\n") >= 3) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not Path("killed/results.jsonl").exists()
     done = kept.read_bytes().count(b"\n")
     assert 3 <= done < 20
@@ -285,12 +273,13 @@ def test_a_killed_rerank_goes_on_and_ends_the_same(tmp_path: Path, slow_pools: s
     with open(kept, "ab") as file:
         file.write(b'{"scorer": "torn')
     calls()
-    last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
+    capsys.readouterr()
+    assert main([*command, "--out=killed"]) == 0
     assert calls() == 10 - done // 2
     assert Path("killed/results.jsonl").read_bytes() == Path("whole/results.jsonl").read_bytes()
     lines = [[json.loads(line) for line in Path(f, kept.name).read_text().splitlines()] for f in ("killed", "whole")]
     assert [(row["problem"], row["values"]) for row in lines[0]] == [(r["problem"], r["values"]) for r in lines[1]]
-    assert f"- slow_scorers.parts:slow: {done} pools as scored before in rerank-scores.jsonl" in last.stdout
+    assert f"- slow_scorers.parts:slow: {done} pools as scored before in rerank-scores.jsonl" in capsys.readouterr().out
 
 
 def test_a_model_trained_anew_is_another_scorer(tmp_path: Path) -> None:

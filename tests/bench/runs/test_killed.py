@@ -3,17 +3,17 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from bench.commands.cli import main
 from bench.tiny import load_task
+from tests.processes import start_command
 
 RUN = [
     "run",
@@ -35,21 +35,16 @@ class Pass:
     end: float
 
 
-def started(command: list[str], out: str) -> subprocess.Popen[bytes]:
-    whole = [sys.executable, "-m", "bench.commands.cli", *command, f"--out={out}"]
-    return subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def watched(command: list[str], journal: str) -> Pass:
-    begun, process, written = time.monotonic(), started(command, "whole"), []
-    while process.poll() is None:
+    process, begun, written = start_command([*command, "--out=whole"]), time.monotonic(), []
+    while process.is_alive():
         written += [time.monotonic() - begun] * (lines(Path("whole", journal)) - len(written))
         time.sleep(0.002)
-    assert process.returncode == 0
+    assert process.exitcode == 0
     return Pass(written, time.monotonic() - begun)
 
 
@@ -77,24 +72,25 @@ def kill_ten_times(
     """
     path, reached = Path("killed", journal), []
     for turn, (wanted, delay) in enumerate(at):
-        before, process = lines(path), started(command, "killed")
+        before, process = lines(path), start_command([*command, "--out=killed"])
         try:
             if turn == 4:
                 wait_for(process, path, before + 1)
                 beside()
             wait_for(process, path, wanted)
             time.sleep(delay)
-            assert process.poll() is None, "it ended before it was killed"
+            assert process.is_alive(), "it ended before it was killed"
         finally:
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
+            process.kill()
+            process.join()
+        assert process.exitcode == -signal.SIGKILL
         reached.append(lines(path))
     return reached
 
 
-def wait_for(process: subprocess.Popen[bytes], journal: Path, wanted: int) -> None:
+def wait_for(process: BaseProcess, journal: Path, wanted: int) -> None:
     while lines(journal) < wanted:
-        assert process.poll() is None, f"it ended at {lines(journal)} lines of {wanted}"
+        assert process.is_alive(), f"it ended at {lines(journal)} lines of {wanted}"
         time.sleep(0.002)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from bench.commands.cli import main
 from bench.files.rows import SampleRow, from_row
 from bench.inputs.specs import load_scorer
 from bench.runs.samples import solution_of
+from tests.processes import start_command
 from verifiers import Problem
 
 PARTS = '''
@@ -203,49 +203,49 @@ def test_alpha_is_a_half_where_a_spec_does_not_say() -> None:
         assert load_scorer(f"{spec},alpha=0.25").alpha == 0.25  # type: ignore[attr-defined]
 
 
-def killed_and_resumed(command: list[str], environment: dict[str, str], rng: random.Random) -> int:
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def killed_and_resumed(command: list[str], rng: random.Random, capsys: pytest.CaptureFixture[str]) -> int:
     """Run to `whole`; run to `killed` with SIGKILLs until it gets through; compare. Returns the kills."""
-    whole = subprocess.run([*command, "--out=whole"], env=environment, capture_output=True, text=True, check=True)
-    kills = 0
+    journal, kills = Path("killed/journal.jsonl"), 0
+    assert main([*command, "--out=whole"]) == 0
+    whole = capsys.readouterr().out
     for _ in range(12):
-        process = subprocess.Popen(
-            [*command, "--out=killed"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(timeout=rng.uniform(0.8, 2.5) + (4.0 if kills % 2 else 0.0))
+        process, wanted = start_command([*command, "--out=killed"]), lines(journal) + rng.randint(0, 3)
+        while process.is_alive() and lines(journal) < wanted:
+            time.sleep(0.005)
+        process.join(rng.uniform(0.0, 0.3))
+        if not process.is_alive():
             break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    last = subprocess.run([*command, "--out=killed"], env=environment, capture_output=True, text=True, check=True)
+        process.kill()
+        process.join()
+        kills += 1
+    assert main([*command, "--out=killed"]) == 0
     for name in ("samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl"):
         assert Path("killed", name).read_bytes() == Path("whole", name).read_bytes()
-    assert table_of(last.stdout) == table_of(whole.stdout)
+    assert table_of(capsys.readouterr().out) == table_of(whole)
     return kills
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_killed_anywhere_and_started_again_it_ends_the_same(place: Path, seed: int) -> None:
-    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.01"}
-    assert killed_and_resumed([sys.executable, "-m", "bench.commands.cli", *COMMAND], environment, random.Random(seed))
+def test_killed_anywhere_and_started_again_it_ends_the_same(
+    place: Path, seed: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLOW", "0.01")
+    assert killed_and_resumed(COMMAND, random.Random(seed), capsys)
 
 
 @pytest.mark.slow
-def test_killed_anywhere_with_real_models_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_anywhere_with_real_models_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "bench.commands.cli",
-        "run",
-        "--task=chain",
-        "--policy=tiny:policy",
-        "--scorer=tiny:prm",
-    ]
+    command = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm"]
     command += ["--strategies=self_consistency,best_of_n,beam_search", "--n=16", "--limit=12", "--chunk=3"]
-    assert killed_and_resumed(command, dict(os.environ), random.Random(0))
+    assert killed_and_resumed(command, random.Random(0), capsys)
 
 
 @pytest.mark.parametrize("cut", [1, 40, 400, 4000])

@@ -59,19 +59,19 @@ def test_a_conversation_is_its_messages():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("field", "text", "message"),
     [
-        ({"direct": "{problem}"}, "the direct template needs"),
-        ({"cot": "{solution}"}, "the cot template needs"),
-        ({"direct": "{problem}{solution}{solution}"}, "the direct template needs .* once each"),
-        ({"cot": "{problem}{solution}{problem}"}, "the cot template needs .* once each"),
-        ({"solver": "{problem}{solution}"}, "the solver template needs"),
-        ({"no": "Y"}, "yes must differ from no"),
-        ({"verdict": ""}, "must be texts"),
+        ("direct", "{problem}", "the direct template needs"),
+        ("cot", "{solution}", "the cot template needs"),
+        ("direct", "{problem}{solution}{solution}", "the direct template needs .* once each"),
+        ("cot", "{problem}{solution}{problem}", "the cot template needs .* once each"),
+        ("solver", "{problem}{solution}", "the solver template needs"),
+        ("no", "Y", "yes must differ from no"),
+        ("verdict", "", "must be texts"),
     ],
 )
-def test_a_format_that_cannot_work_is_refused(change, message):
+def test_a_format_that_cannot_work_is_refused(field, text, message):
     good = {"direct": "{problem}{solution}?", "cot": "", "solver": "", "verdict": "?", "yes": "Y", "no": "N"}
     GenRMFormat(**good)
     with pytest.raises(ValueError, match=message):
-        GenRMFormat(**{**good, **change})
+        GenRMFormat(**{**good, field: text})

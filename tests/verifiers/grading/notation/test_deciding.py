@@ -4,48 +4,12 @@ import string
 from fractions import Fraction
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifiers import MATH
 from verifiers.grading.notation.deciding import decide
 from verifiers.grading.notation.numerals import canonical
-
-
-@pytest.mark.parametrize(
-    ("answer", "gold", "equal"),
-    [
-        ("10 L", "10", True),
-        ("10 x", "10", False),
-        ("2x=6", "6", False),
-        (r"\log x=2", "2", False),
-        ("|x|=3", "3", False),
-        ("f(2)=5", "5", True),
-        ("f^{-1}(2)=5", "5", True),
-        ("|z|=5", "5", True),
-        ("P(A|B)=1/3", "1/3", True),
-        ("5=k", "5", True),
-        ("NaCl", "ClNa", False),
-        ("Amy", "May", False),
-        ("Amy Lee", "Lee Amy", False),
-        (r"180^\circ", r"\pi", True),
-        (r"\frac{\pi}{6}", r"30^\circ", True),
-        ("30", r"\frac{\pi}{6}", False),
-        ("ABC", "C, A, B", True),
-        ("CBA", "A, B, C", False),
-        ("ABC", "CBA", False),
-        ("y=4, x=3", "(3,4)", True),
-        ("m=2, b=1", "(2,1)", True),
-        ("(1,2)", "3", False),
-    ],
-)
-def test_a_verdict(answer: str, gold: str, equal: bool) -> None:
-    verdicts = [decide(answer, gold), decide(gold, answer)]
-    if None in verdicts:
-        verdicts = list(MATH.equal([(answer, gold), (gold, answer)]))
-    assert verdicts == [equal, equal]
-
 
 _PARTS = st.lists(st.sampled_from(["1", "-2", "1/2", "x", "(1,2)", "30^\\circ", "5\\%", "2y"]), min_size=2, max_size=5)
 

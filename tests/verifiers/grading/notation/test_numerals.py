@@ -105,47 +105,6 @@ def test_what_is_not_plainly_a_number_is_left_alone(answer: str) -> None:
     assert number(answer) is None
 
 
-@pytest.mark.parametrize(
-    ("answer", "gold", "verdict"),
-    [
-        ("1.5", "1.5.", True),
-        ("12", "12.0", True),
-        ("0.5", r"\frac{1}{2}", True),
-        ("0.333333", "1/3", False),
-        ("50%", "50", True),
-        ("50%", "0.5", True),
-        ("50%", "1/2", True),
-        ("50%", "5", False),
-        ("50%", "49%", False),
-        ("52_8", "52", True),
-        ("52_8", "52_9", False),
-        ("52_8", "42", False),
-        ("101_2", "5_{10}", True),
-        ("x=5", "5", True),
-        ("5", "x = 6", False),
-        ("2 + 3 = 5", "5", True),
-        ("2x + z = 1", "1", None),
-        ("x \\neq 5", "5", None),
-        ("14 or 15", "15", False),
-        ("not calculable", "5", False),
-        ("sqrt(25)", "5", None),
-        (r"\text{Evelyn}", "Evelyn", True),
-        ("evelyn.", r"\text{Evelyn}", True),
-        ("(C)", r"\text{(C)}", True),
-        ("C", "(C)", True),
-        ("C", "D", False),
-        ("42x + 7", "77", False),
-        ("x+1", "1+x", None),
-        ("", "", False),
-        ("", "5", False),
-        ("5", "", False),
-        ("$$", "$$", False),
-    ],
-)
-def test_what_is_plain_to_see_is_decided(answer: str, gold: str, verdict: bool | None) -> None:
-    assert decide(answer, gold) is verdict
-
-
 SPELLINGS = st.sampled_from(
     [
         lambda n, d: f"{n}/{d}",
@@ -213,31 +172,6 @@ def test_no_string_takes_long(text: str) -> None:
     decide(text, "5")
     decide("x+1", text)
     assert time.perf_counter() - start < 1.0
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "verdict"),
-    [
-        ("2x+1", "2x", True),
-        ("(a+5)(b+2)", "ab+2a+5b+10", False),
-        (r"\frac{x}{2}", "0.5x", False),
-        (r"x^{-2} \cdot x", "1/x", False),
-        ("-x^2", "(-x)^2", True),
-        ("2^{10}", "1024", False),
-        ("1/2x", "7", False),  # two readings
-        ("x2", "7", False),
-        ("f(x)", "7", False),
-        ("x^10", "7", False),
-        ("2e", "7", False),
-        ("i", "7", False),
-        (r"\pi", "7", False),
-        ("1/0", "7", False),
-        (r"1\frac{1}{2}", "7", False),
-        ("x,y", "7", False),
-    ],
-)
-def test_a_differing_value_proves_that_two_expressions_differ(left: str, right: str, verdict: bool) -> None:
-    assert differ(left, right) is differ(right, left) is verdict
 
 
 Polynomial = tuple[str, Callable[[int, int, int], int]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from verifiers import GSM8K, MATH
+from verifiers import MATH
 from verifiers.grading.notation.numerals import canonical
 
 ROWS = [json.loads(line) for line in Path(__file__).with_name("pairs.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -44,24 +44,5 @@ def test_a_canonical_form_stays_as_it_is_and_equals_its_answer(kind: str) -> Non
 
 def test_a_kind_has_the_same_classes_in_any_order() -> None:
     votes = [row["answer"] for row in rows_of("signs", "choices")]
-    together = {frozenset(i for i, c in enumerate(MATH.classes(votes)) if c == n) for n in range(len(votes))}
-    backwards = MATH.classes(votes[::-1])[::-1]
-    assert {frozenset(i for i, c in enumerate(backwards) if c == n) for n in range(len(votes))} == together
-
-
-@pytest.mark.parametrize(
-    ("answer", "gold", "equal"),
-    [
-        ("−18", "-18", True),
-        ("eighteen", "18", True),
-        ("2 1/2", "2.5", True),
-        ("$1.2 million", "1200000", True),
-        ("1\\,234", "1234", True),
-        ("2:30", "2", False),
-        ("18 (3 a day)", "18", True),
-        ("18 (3 per day for 6 days)", "18", True),
-        ("twenty", "18", False),
-    ],
-)
-def test_gsm8k_reads_numbers_as_people_write_them(answer: str, gold: str, equal: bool) -> None:
-    assert (GSM8K.equal([(answer, gold)]) == [True]) is equal
+    forwards, backwards = MATH.classes(votes), MATH.classes(votes[::-1])[::-1]
+    assert len(set(zip(forwards, backwards, strict=True))) == len(set(forwards)) == len(set(backwards))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verifiers.grading.notation.shapes import compare, shape
+from verifiers.grading.notation.shapes import shape
 
 
 @pytest.mark.parametrize(
@@ -25,26 +25,3 @@ def test_a_shape(text: str, opening: str, parts: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("text", ["5", "(5)", "f(1,2)+3", "(1,2", r"\{5\}", "1,,2"])
 def test_what_has_one_part_or_none(text: str) -> None:
     assert shape(text) is None
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "equal"),
-    [
-        ("1,2", "2,1", True),
-        (r"\{1,2\}", "2,1", True),
-        ("(1,2)", "(2,1)", False),
-        ("(1,2)", "2,1", False),
-        ("(1,2]", "(1,2)", False),
-        (r"\{1,2\}", "(1,2)", False),
-        (r"\{1\},\{2\}", r"\{1,2\}", False),
-        ("1,1,2", "1,2", False),
-        (r"\{1,1,2\}", r"\{1,2\}", True),
-        ("x=1,y=2", "(x=1,y=2)", True),
-        ("y=2,x=1", "(x=1,y=2)", True),
-    ],
-)
-def test_parts_are_compared_in_order_where_they_have_one(left: str, right: str, equal: bool) -> None:
-    one, other = shape(left), shape(right)
-    assert one is not None
-    assert other is not None
-    assert compare(one, other, lambda a, b: a == b) is compare(other, one, lambda a, b: a == b) is equal
