@@ -19,7 +19,7 @@ from policies.backends.vllm import VLLM
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 ROOT = Solution()
 TASK = load_task("chain", count=50)
-GREEDY = replace(TASK.sampling, temperature=0.0)
+GREEDY = replace(TASK.sampling, temperature=0.0, logprobs=True)
 # What a message says, and nothing round it: a chat then is what a text to complete is.
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
@@ -133,8 +133,9 @@ def test_a_direct_verdict_in_texts_is_that_in_ids(address: str, served: OpenAI, 
 
 
 def test_rows_that_are_cancelled_leave_the_server_free(served: OpenAI) -> None:
-    rows = served.stream(sampling=replace(GREEDY, max_tokens=200))
-    numbers = rows.add(TASK.problems[:8], [ROOT] * 8, until="end", seeds=range(8))
+    rows = served.stream()
+    long = replace(GREEDY, max_tokens=200)
+    numbers = rows.add(TASK.problems[:8], [ROOT] * 8, until="end", sampling=long, seeds=range(8))
     assert len(rows.cancel(numbers)) == 8
     assert extend(served, [ROOT] * 2, sampling=GREEDY).solutions[0].finished
     rows.close()
