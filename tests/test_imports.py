@@ -56,7 +56,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "bench/commands",
 )
 MOST_LINES, MOST_FILES = 350, 16
-HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets", "matplotlib", "sympy", "math_verify", "tqdm")
+HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets", "matplotlib", "sympy", "math_verify", "tqdm", "openai")
 
 
 def imports_that_run_up(root: Path, floors: Sequence[str]) -> list[str]:

@@ -103,7 +103,7 @@ class TextRows:
                 self.says_what_stopped = False
                 continue
             stopped = stop is not None and said.ended_by == stop
-            drawn += said.text + (stop if stopped and stop is not None else "")
+            drawn += said.text + (sampling.separator if stopped else "")
             end = step_end(drawn, sampling.separator) if until == "step" else -1
             if end >= 0 and (stopped or end < len(drawn) or said.cut):
                 drawn, ended = drawn[:end], Stop.OPEN

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import verifiers
 from policies import OpenAI, Sampling
 from tests.served import Served, serving
 from verifiers import GENRM, JUDGE, GenRM, LLMJudge, check_scorer
@@ -96,3 +97,18 @@ def test_a_row_that_the_server_does_not_answer_has_its_reason() -> None:
         scores = LLMJudge(policy, votes=1, redraws=0, sampling=Sampling()).score(PROBLEMS, SOLUTIONS)
     assert np.isnan(scores.values()).all()
     assert all("HTTP 400" in (reason or "") for reason in scores.reasons)
+
+
+def test_a_spec_names_a_judge_on_a_server() -> None:
+    with serving(served()) as server:
+        judge_ = verifiers.load(f"judge:toy,base_url={server.url},tokenizer=no,votes=2,max_tokens=300")
+        assert isinstance(judge_, LLMJudge)
+        assert judge_.name == "judge(toy, votes=2)"
+        assert judge_.score(PROBLEMS, SOLUTIONS).values().tolist() == [float(right) for right in RIGHT]
+        assert {body["max_tokens"] for body in server.bodies} == {300}
+        judge_.policy.close()
+    for spec in ("judge:toy,tries=3", "judge:toy,base_url=http://localhost,engine=vllm"):
+        with pytest.raises(ValueError, match="is for a server: give its base_url, and no engine"):
+            verifiers.load(spec)
+    with pytest.raises(ValueError, match="unknown verifier"):
+        verifiers.load("genrm:toy,base_url=http://localhost")
