@@ -1,5 +1,6 @@
 """One problem's search between the calls that it shares with others: what it asks, has been sent, and has spent."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -132,7 +133,7 @@ class Search:
             return rows
         left = self.budget.tokens - self.tokens
         for i in range(rows):
-            left -= max(1, self.sampling.max_tokens - request.prefixes[(start + i) // request.n].token_count)
+            left -= _worst(self, request.prefixes[(start + i) // request.n])
             if left < 0:
                 return i
         return rows
@@ -152,4 +153,9 @@ class Row:
         search.answers[self.place] = solution
         search.under_way -= 1
         search.spends.append(spend)
-        search.tokens += spend.sampled_tokens
+        search.tokens += _worst(search, self.prefix) if math.isnan(spend.sampled_tokens) else spend.sampled_tokens
+
+
+def _worst(search: Search, prefix: Solution) -> int:
+    """The most tokens that a row may sample: what it is held to have, where nobody says."""
+    return max(1, search.sampling.max_tokens - prefix.token_count)

@@ -23,9 +23,12 @@ def vllm_serving(model: Path, folder: Path, *arguments: str) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
-    command += ["--block-size", "32", *arguments]
+    # By itself it would take nine tenths of the machine, or refuse to start.
+    command += ["--block-size", "32", "--kv-cache-memory-bytes", str(1 << 28), "--gpu-memory-utilization", "0.1"]
+    command += arguments
     settings = {**os.environ, "VLLM_API_KEY": KEY}
-    settings.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)  # which its server needs
+    for theirs in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_CPU_KVCACHE_SPACE"):  # which would override what is said
+        settings.pop(theirs, None)
     log = folder / "log.txt"
     with log.open("wb") as out:
         server = subprocess.Popen(command, stdout=out, stderr=out, env=settings, start_new_session=True)

@@ -217,6 +217,27 @@ def test_token_budget_is_never_exceeded_and_is_used(tokens: int) -> None:
         assert "tokens ended the search" in str(result.reason)
 
 
+def test_what_a_policy_does_not_say_counts_as_the_most_that_it_may_have_sampled() -> None:
+    class Silent(policies.Scripted):
+        def extend(self, problems, prefixes, *, until, sampling, seeds):
+            reply = super().extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+            return policies.Extended(
+                reply.solutions, (Spend(policy_calls=1, sampled_tokens=float("nan")),) * len(seeds)
+            )
+
+    [result] = search.best_of_n(
+        problems(1),
+        Silent(reply),
+        StepCounter(),
+        n=64,
+        sampling=Sampling(max_tokens=100),
+        budget=search.Budget(tokens=350),
+    )
+    assert len(result.pool) == 3
+    assert "350 tokens ended the search" in str(result.reason)
+    assert np.isnan(result.spend.sampled_tokens)
+
+
 def test_an_ample_budget_changes_nothing() -> None:
     ample = search.Budget(samples=10_000, tokens=10_000_000, seconds=1000)
     assert [comparable(r) for r in run_beam(problems(3), budget=ample)] == [
