@@ -12,8 +12,9 @@ class Budget:
     `samples` counts continuations asked of the policy (a beam step of 16 candidates is 16), `tokens`
     counts sampled tokens. Both hold for every problem by itself, so a problem's result does not
     depend on its neighbours, and are never exceeded: a row is asked for only while its worst case,
-    `Sampling.max_tokens` less its prefix, is covered. `seconds` is wall-clock time of the call: once
-    it is over, no further call to the policy starts.
+    `Sampling.max_tokens` less its prefix, is covered; a row whose tokens a policy does not tell counts as
+    that. `seconds` is wall-clock time of the call: once it is over, no further call to the policy starts,
+    and rows that stream are stopped.
 
     >>> Budget(samples=64, tokens=10_000)
     Budget(samples=64, tokens=10000, seconds=None)

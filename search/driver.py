@@ -6,13 +6,14 @@ search is sent depends on its own requests alone, so the results for problems P 
 for Q, in any company, and whether rows stream or not.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from policies.policy import Policy, Sampling, Until, stream_of
+from search import calls
 from search.budget import Budget
-from search.calls import Calls
 from search.requests import Extend, Score, Strategy
 from search.result import SearchResult
 from search.searching import Row, Search
@@ -55,7 +56,6 @@ class Driver:
     def __init__(self, policy: Policy | None) -> None:
         self.active: list[Search] = []
         self._policy = policy
-        self._calls = Calls()
         self._streamed: Streamed | None = None
         self.forget()
 
@@ -64,7 +64,7 @@ class Driver:
         self.close()
         self._remembering = remembering(self._policy)
         stream = None if self._remembering is None else stream_of(self._remembering)
-        self._streamed = None if stream is None else Streamed(stream, self._calls)
+        self._streamed = None if stream is None else Streamed(stream)
 
     def close(self) -> None:
         """Stop what is under way."""
@@ -81,8 +81,9 @@ class Driver:
         """Give a search up, and with it what the policy does for it."""
         self.active.remove(search)
         if self._streamed is not None:
-            self._streamed.cancel(search)
-        search.strategy.close()
+            with contextlib.suppress(Exception):  # nobody waits for it any more
+                self._streamed.cancel(search)
+        search.close()
 
     def turn(self, *, wait: float | None = None) -> list[Search]:
         """Answer what the searches ask for; those that ended.
@@ -109,7 +110,8 @@ class Driver:
             streamed.turn(asking, wait=0.0 if scoring else wait)
         except Exception as error:  # noqa: BLE001  (the engine's end is that of all that wait for it)
             for search in asking:
-                streamed.cancel(search)
+                with contextlib.suppress(Exception):  # of an engine that is at its end already
+                    streamed.cancel(search)
                 search.fail(error)
 
     def _extend(self, until: Until) -> None:
@@ -123,7 +125,7 @@ class Driver:
         for sampling, alike in rows.items():
             assert self._remembering is not None
             searches = list(dict.fromkeys(row.search for row in alike))
-            self._guarded(searches, partial(self._calls.extend, self._remembering, alike, until, sampling))
+            self._guarded(searches, partial(calls.extend, self._remembering, alike, until, sampling))
             for search in searches:
                 search.settle()
 
@@ -133,7 +135,7 @@ class Driver:
             if isinstance(search.request, Score) and search.request.by == by:
                 asking.setdefault(id(search.scorers[by]), []).append(search)
         for alike in asking.values():
-            self._guarded(alike, partial(self._calls.score, alike[0].scorers[by], alike, by))
+            self._guarded(alike, partial(calls.score, alike[0].scorers[by], alike, by))
 
     @staticmethod
     def _guarded(searches: Sequence[Search], call: Callable[[], None]) -> None:
@@ -170,7 +172,9 @@ def drive(
     check_whole({"seed": seed})
     runs = [Search(problem, strategy, scorers, sampling, budget, seed) for problem, strategy in searches]
     check_unique_ids(run.problem.id for run in runs)
+    company: set[int] = set()
     for run in runs:
+        run.company = company
         run.start_clock()
     driver = Driver(policy)
     bar = _progress_bar(len(runs)) if progress else None

@@ -1,5 +1,6 @@
 """One problem's search between the calls that it shares with others: what it asks, has been sent, and has spent."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ class Search:
     budget: Budget
     seed: int
     deadline: float | None = None  # of time.monotonic()
+    company: set[int] = field(default_factory=set)  # who has answered a row, of it or of those started with it
     request: Request | None = None
     result: SearchResult | None = None
     error: BaseException | None = None
@@ -59,7 +61,12 @@ class Search:
     def fail(self, error: BaseException) -> None:
         """End the search with an error."""
         self.error, self.request = error, None
-        self.strategy.close()
+        self.close()
+
+    def close(self) -> None:
+        """End the strategy; one that does not end in good order concerns nobody any more."""
+        with contextlib.suppress(Exception):
+            self.strategy.close()
 
     def send(self, reply: tuple[Solution, ...] | Scores) -> None:
         self._advance(lambda: self.strategy.send(reply))
@@ -69,24 +76,30 @@ class Search:
             self.extensions += 1
         self.answers = []
         try:
-            self.request = step()
-        except StopIteration as stop:
-            self.request = None
-            spend = Spend.total(self.spends)
-            timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
-            self.result = replace(stop.value, spend=timed)
+            try:
+                self.request = step()
+                self._check(self.request)
+            except StopIteration as stop:
+                self.request, self.result = None, self._charged(stop.value)
         except Exception as error:  # noqa: BLE001  (a strategy's own, for whoever waits for the search)
-            self.error, self.request = error, None
-        else:
-            self._check_request()
+            self.fail(error)
 
-    def _check_request(self) -> None:
-        if isinstance(self.request, Extend):
-            n: Any = self.request.n
+    def _charged(self, result: Any) -> SearchResult:
+        if not isinstance(result, SearchResult):
+            raise TypeError(f"problem {self.problem.id!r}: a strategy returned {result!r}; return a SearchResult")
+        spend = Spend.total(self.spends)
+        timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
+        return replace(result, spend=timed)
+
+    def _check(self, request: Any) -> None:
+        if isinstance(request, Extend):
+            n: Any = request.n
             if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-                self.fail(ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more"))
-        elif isinstance(self.request, Score) and self.request.by not in self.scorers:
-            self.fail(ValueError(f"a strategy asked for the scorer {self.request!r}: there are {sorted(self.scorers)}"))
+                raise ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more")
+        elif not isinstance(request, Score):
+            raise TypeError(f"problem {self.problem.id!r}: a strategy yielded {request!r}; yield an Extend or a Score")
+        elif request.by not in self.scorers:
+            raise ValueError(f"a strategy asked for the scorer {request!r}: there are {sorted(self.scorers)}")
 
     def grant(self) -> "list[Row]":
         """The rows of the open Extend request that the budget covers; the strategy is told where it covers none."""

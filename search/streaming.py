@@ -1,24 +1,27 @@
 """Rows that a streaming policy has under way for many searches."""
 
+import math
 import time
 from collections.abc import Sequence
 
-from policies.policy import Policy, RowStream, Sampling, Until
-from search.calls import Calls
+from policies.policy import RowStream, Sampling, Until
+from search.calls import POLICY, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import failed
 
+_UNKNOWN = Spend(policy_calls=1, prompt_tokens=math.nan, sampled_tokens=math.nan, policy_flops=math.nan)
+
 
 class Streamed:
     """A policy's stream, and whose each of its rows is."""
 
-    def __init__(self, stream: RowStream, calls: Calls) -> None:
+    def __init__(self, stream: RowStream) -> None:
         self._stream = stream
-        self._calls = calls
         self._rows: dict[int, Row] = {}
+        self._of: dict[Search, set[int]] = {}  # the rows of each search that are under way
 
     def turn(self, asking: Sequence[Search], *, wait: float | None) -> None:
         """Start the rows that searches ask for, take those that have ended, and answer whoever has all.
@@ -27,17 +30,24 @@ class Streamed:
         """
         started = time.perf_counter()
         for search in asking:
-            if search.late and search.under_way:
+            if search.under_way and search.late:
                 self.cancel(search)  # and is told so, as it is granted no more
-        self._start([s for s in asking if not s.under_way])
+        beginning = [s for s in asking if not s.under_way]
+        self._start(beginning)
+        answered = dict.fromkeys(beginning)
         if self._rows:
-            paying = [row.search for row in self._rows.values()]
+            shares = {search: len(numbers) for search, numbers in self._of.items()}
             for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
-                self._rows.pop(number).answer(solution, spend)
-            seconds = (time.perf_counter() - started) / len(paying)
-            for search in paying:
-                search.policy_seconds += seconds
-        for search in asking:
+                row = self._rows.pop(number)
+                self._of[row.search].discard(number)
+                row.answer(solution, spend)
+                answered[row.search] = None
+            seconds = (time.perf_counter() - started) / sum(shares.values())
+            for search, share in shares.items():
+                search.policy_seconds += share * seconds
+        for search in answered:
+            if not self._of.get(search):
+                self._of.pop(search, None)
             search.settle()
 
     def _start(self, searches: Sequence[Search]) -> None:
@@ -64,29 +74,36 @@ class Streamed:
 
         def call(i: int, j: int) -> list[None]:
             numbers = self._stream.add(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
-            self._rows.update(zip(numbers, rows[i:j], strict=True))
+            for number, row in zip(numbers, rows[i:j], strict=True):
+                self._rows[number] = row
+                self._of.setdefault(row.search, set()).add(number)
             return [None] * len(numbers)
 
         def fail(i: int, reason: str) -> None:
             rows[i].answer(failed(reason, rows[i].prefix.steps), Spend(policy_calls=1))
 
-        self._calls.row_by_row(Policy, "policy", call, fail, problems)
+        row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
 
     def _patience(self, wait: float | None) -> float | None:
         """How long to wait for a row: until the first deadline, if need be."""
-        deadlines = [row.search.deadline for row in self._rows.values() if row.search.deadline is not None]
+        deadlines = [search.deadline for search in self._of if search.deadline is not None]
         if not deadlines:
             return wait
         left = max(0.0, min(deadlines) - time.monotonic())
         return left if wait is None else min(wait, left)
 
     def cancel(self, search: Search) -> None:
-        """Stop a search's rows; each is one that failed, at the cost that it had."""
-        numbers = {number: row for number, row in self._rows.items() if row.search is search}
-        for number, spend in self._stream.cancel(list(numbers)):
-            row = self._rows.pop(number)
-            row.answer(failed("it was stopped before its end", row.prefix.steps), spend)
+        """Stop a search's rows; each is one that failed, at the cost that it had, as far as the policy tells."""
+        rows = {number: self._rows.pop(number) for number in self._of.pop(search, ())}
+        spent: dict[int, Spend] = {}
+        try:
+            spent = dict(self._stream.cancel(list(rows)))
+        finally:  # whatever the policy makes of it, the search has these rows no more
+            for number, row in rows.items():
+                row.answer(failed("it was stopped before its end", row.prefix.steps), spent.get(number, _UNKNOWN))
 
     def close(self) -> None:
+        """Stop all rows."""
         self._rows.clear()
+        self._of.clear()
         self._stream.close()

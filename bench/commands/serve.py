@@ -37,9 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument(
         "--key-env",
-        default="STEPBEAM_API_KEY",
         metavar="NAME",
-        help="the environment variable with the key that requests must have; without one there is no key",
+        help="the environment variable with the key that requests must have (STEPBEAM_API_KEY, where it is set)",
     )
     parser.add_argument("--most-n", type=positive, default=limits.n, help="samples of a request")
     parser.add_argument("--most-tokens", type=positive, default=limits.tokens, help="of a solution")
@@ -81,6 +80,9 @@ def run(options: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise BadInput(f"serve: {error}") from None
+    key = os.environ.get(options.key_env or "STEPBEAM_API_KEY", "").strip() or None
+    if options.key_env and not key:
+        raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")
     specs = named_scorers(options.scorer)
     # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
     strategy = read_strategy(options.strategy, dict.fromkeys(specs), limits)  # type: ignore[arg-type]
@@ -92,7 +94,6 @@ def run(options: argparse.Namespace) -> None:
         scorers = {name: load_scorer(spec) for name, spec in specs.items()}
         session = stack.enter_context(Session(policy, answers=answers, sampling=sampling))
         name = options.name or options.policy
-        key = os.environ.get(options.key_env) or None
         service = Service(session, name, strategy, scorers, sampling, limits, key)
         where = f"http://{options.host}:{options.port}/v1"
         config = uvicorn.Config(
@@ -107,8 +108,11 @@ def run(options: argparse.Namespace) -> None:
         # uvicorn ends in good order, and then raises the signal again: for what is to be closed here.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
+            server = uvicorn.Server(config)
             try:
-                uvicorn.Server(config).run()
+                server.run()
             except SystemExit:
+                if server.started:
+                    raise
                 told = f"nothing can be served at {where}; is the port taken?"
                 raise BadArgument("port", options.port, told) from None

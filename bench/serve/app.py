@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hmac
+import json
 import math
 import secrets
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from bench.serve.limits import Limits
 from bench.serve.metrics import Metrics
@@ -65,8 +67,15 @@ class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
         self.status, self.headers = status, headers
         self.content = error(message, kind=kind, param=param)
 
-    def reply(self) -> JSONResponse:
-        return JSONResponse(self.content, self.status, {name.replace("_", "-"): v for name, v in self.headers.items()})
+    def reply(self) -> "Reply":
+        return Reply(self.content, self.status, {name.replace("_", "-"): v for name, v in self.headers.items()})
+
+
+class Reply(JSONResponse):
+    """JSON in ASCII: an answer may hold half a character, which no other encoding takes."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False).encode("ascii")
 
 
 def make_app(service: Service) -> FastAPI:
@@ -86,15 +95,17 @@ def make_app(service: Service) -> FastAPI:
         try:
             _check_key(request, service.key)
             asked = await _asked(request, service)
-            turns.check_room()
+            searching = turns.begin(asked)
+        except ClientDisconnect:
+            service.metrics.answered(_HUNG_UP, time.monotonic() - began)
+            return Response(status_code=_HUNG_UP)
         except _Refused as refused:
             service.metrics.answered(refused.status, time.monotonic() - began)
             return refused.reply()
         name = f"chatcmpl-{secrets.token_hex(12)}"
         if asked.stream:
-            events = _events(turns, asked, name, began)
-            return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-        return await _whole(request, turns, asked, name, began)
+            return _Events(_events(service, searching, asked, name, began), searching)
+        return await _whole(request, service, searching, asked, name, began)
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
@@ -103,11 +114,11 @@ def make_app(service: Service) -> FastAPI:
         except _Refused as refused:
             return refused.reply()
         about = {"id": service.model, "object": "model", "created": 0, "owned_by": "stepbeam"}
-        return JSONResponse({"object": "list", "data": [about]})
+        return Reply({"object": "list", "data": [about]})
 
     @app.get("/health")
     async def health() -> Response:
-        return JSONResponse({"status": "ok"})
+        return Reply({"status": "ok"})
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -122,52 +133,74 @@ class _Turns:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._free = asyncio.Semaphore(service.limits.running)
-        self._running = self._waiting = 0
+        self._taken = self._running = 0
         self._seconds = 1.0  # of a search, as a running mean
 
-    def check_room(self) -> None:
-        """Refuse a request where too many wait."""
-        if self._running >= self.service.limits.running and self._waiting >= self.service.limits.waiting:
-            after = max(1, math.ceil(self._seconds * self._waiting / self.service.limits.running))
+    def begin(self, asked: Asked) -> "asyncio.Task[SearchResult]":
+        """Take a place for a request's search, which ends with its task; raises _Refused where none is left."""
+        limits = self.service.limits
+        if self._taken >= limits.running + limits.waiting:
+            after = max(1, math.ceil(self._seconds * limits.waiting / limits.running))
             raise _Refused(429, "too many requests are waiting; try again later", Retry_After=str(after))
+        self._taken += 1
+        searching = asyncio.ensure_future(_guarded(self._search(asked)))
+        searching.add_done_callback(self._leave)  # which comes, even where the task never ran
+        self._note()
+        return searching
 
-    async def search(self, asked: Asked) -> SearchResult:
-        """The result of a request's search, once it is its turn; cancelling the task cancels the search."""
-        metrics = self.service.metrics
-        self._waiting += 1
-        metrics.waiting.set(self._waiting)
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-            metrics.waiting.set(self._waiting)
-        began = time.monotonic()
-        self._running += 1
-        metrics.running.set(self._running)
-        try:
-            result = await self.service.begin(asked)
-        finally:
-            self._running -= 1
-            metrics.running.set(self._running)
-            self._free.release()
+    def _leave(self, _: object) -> None:
+        self._taken -= 1
+        self._note()
+
+    def _note(self) -> None:
+        self.service.metrics.running.set(self._running)
+        self.service.metrics.waiting.set(self._taken - self._running)
+
+    async def _search(self, asked: Asked) -> SearchResult:
+        async with self._free:
+            began = time.monotonic()
+            self._running += 1
+            self._note()
+            try:
+                result = await self.service.begin(asked)
+            finally:
+                self._running -= 1
         self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
-        metrics.spent(result.spend)
-        if result.pool and all(solution.stop is Stop.FAILED for solution in result.pool):
+        self.service.metrics.spent(result.spend)
+        if all(solution.stop is Stop.FAILED for solution in result.pool):  # or there is none
             raise _Refused(502, f"no solution could be sampled: {result.reason}")
         return result
 
 
-async def _whole(request: Request, turns: _Turns, asked: Asked, name: str, began: float) -> Response:
-    service = turns.service
-    searching = asyncio.ensure_future(_guarded(turns.search(asked)))
+class _Events(StreamingResponse):
+    """Events whose search ends with them, also where their client goes before the first."""
+
+    def __init__(self, events: AsyncIterator[str], searching: "asyncio.Task[SearchResult]") -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        self._searching = searching
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._searching.cancel()
+
+
+async def _whole(
+    request: Request,
+    service: Service,
+    searching: "asyncio.Task[SearchResult]",
+    asked: Asked,
+    name: str,
+    began: float,
+) -> Response:
     gone = asyncio.ensure_future(request.receive())  # behind the body comes nothing but the end of the connection
     try:
         await asyncio.wait({searching, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not searching.done():
             service.metrics.answered(_HUNG_UP, time.monotonic() - began)
             return Response(status_code=_HUNG_UP)
-        result = searching.result()
-        reply = JSONResponse(completion(name, service.model, result, pool=asked.pool))
+        reply = Reply(completion(name, service.model, searching.result(), pool=asked.pool))
     except _Refused as refused:
         reply = refused.reply()
     finally:
@@ -177,10 +210,10 @@ async def _whole(request: Request, turns: _Turns, asked: Asked, name: str, began
     return reply
 
 
-async def _events(turns: _Turns, asked: Asked, name: str, began: float) -> AsyncIterator[str]:
+async def _events(
+    service: Service, searching: "asyncio.Task[SearchResult]", asked: Asked, name: str, began: float
+) -> AsyncIterator[str]:
     """The answer's events, behind signs of life; closing it, as a client's hanging up does, cancels the search."""
-    service = turns.service
-    searching = asyncio.ensure_future(_guarded(turns.search(asked)))
     status = _HUNG_UP
     try:
         while not (await asyncio.wait({searching}, timeout=service.keep_alive))[0]:
@@ -209,7 +242,8 @@ async def _guarded(search: Any) -> SearchResult:
 
 
 def _check_key(request: Request, key: str | None) -> None:
-    given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    given = given.strip() if scheme.lower() == "bearer" else ""
     if key is not None and not hmac.compare_digest(given.encode(), key.encode()):
         raise _Refused(401, "the API key is missing or wrong", WWW_Authenticate="Bearer")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from search import SearchResult
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import Stop
 
 
 def completion(name: str, model: str, result: SearchResult, *, pool: bool) -> dict[str, Any]:
@@ -92,8 +91,7 @@ def _text(result: SearchResult) -> str:
 
 
 def _finish(result: SearchResult) -> str:
-    cut = result.solution is None and any(s.stop is Stop.LENGTH for s in result.pool)
-    return "length" if cut else "stop"
+    return "length" if result.solution is None else "stop"  # none came to its end
 
 
 def _number(value: float) -> float | None:

@@ -24,7 +24,14 @@ _NOT_DONE: dict[str, tuple[object, ...]] = {
     "presence_penalty": (None, 0),
     "frequency_penalty": (None, 0),
     "logit_bias": (None, {}),
+    "min_p": (None, 0),
+    "repetition_penalty": (None, 1),
 }
+# What is read, and what changes no answer; anything else is refused, as a slip of the pen would change one in silence.
+_READ = {"model", "messages", "n", "stream", "stream_options", "max_tokens", "max_completion_tokens"}
+_READ |= {"temperature", "top_p", "top_k", "seed", "strategy", "pool"}
+_HARMLESS = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+_HARMLESS |= {"parallel_tool_calls", "tool_choice", "top_logprobs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ def read_request(
     for name, nothing in _NOT_DONE.items():
         if fields.get(name) not in nothing:
             raise BadArgument(name, _shown(fields[name]), "this server does not do it; leave it out")
+    if unknown := sorted(fields.keys() - _READ - _HARMLESS - _NOT_DONE.keys()):
+        raise BadArgument(unknown[0], _shown(fields[unknown[0]]), "this server does not know it; leave it out")
     if fields.get("n") not in (None, 1):
         raise BadArgument("n", _shown(fields["n"]), "one answer is given; samples are set with strategy")
     if fields.get("model") not in (None, "", model):
@@ -115,13 +124,14 @@ def _name_of(prompt: str | tuple[Message, ...]) -> str:
 
 def _sampling(fields: Mapping[str, Any], sampling: Sampling, limits: Limits) -> Sampling:
     temperature = sampling.temperature if fields.get("temperature") is None else _number(fields, "temperature")
+    top_k = sampling.top_k if fields.get("top_k") is None else _whole(fields, "top_k")
     top_p = sampling.top_p if fields.get("top_p") is None else _number(fields, "top_p")
     room = "max_completion_tokens" if fields.get("max_completion_tokens") is not None else "max_tokens"
     tokens = min(sampling.max_tokens, limits.tokens) if fields.get(room) is None else _whole(fields, room)
     if tokens > limits.tokens:
         raise BadArgument(room, tokens, f"this server allows {limits.tokens}")
     try:
-        return replace(sampling, max_tokens=tokens, temperature=temperature, top_p=top_p)
+        return replace(sampling, max_tokens=tokens, temperature=temperature, top_p=top_p, top_k=top_k)
     except ValueError as error:
         raise BadInput(str(error)) from None
 
@@ -130,7 +140,10 @@ def _number(fields: Mapping[str, Any], name: str) -> float:
     value = fields[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadArgument(name, _shown(value), "it must be a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadArgument(name, _shown(value), "it must be a number of a usual size") from None
 
 
 def _whole(fields: Mapping[str, Any], name: str) -> int:
@@ -142,7 +155,7 @@ def _whole(fields: Mapping[str, Any], name: str) -> int:
 
 def _flag(fields: Mapping[str, Any], name: str) -> bool:
     value = fields.get(name)
-    if value not in (None, True, False):
+    if not (value is None or isinstance(value, bool)):
         raise BadArgument(name, _shown(value), "it must be true or false")
     return value is True
 

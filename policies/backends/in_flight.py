@@ -7,16 +7,16 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from math import nan
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from policies.policy import Sampling, Until
-from verifiers.interface.errors import EngineStoppedError
+from verifiers.interface.errors import BadInput, EngineStoppedError
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution, failed
 
 T = TypeVar("T")
 Answer: TypeAlias = tuple[Solution, Spend]
@@ -140,7 +140,7 @@ class RowsInFlight:
             except Empty:
                 break
             if (future := self._futures.pop(number, None)) is not None:  # else it was cancelled
-                answers.append((number, *future.result()))
+                answers.append((number, *_answer(future)))
         if answers and not self._futures and (why := self._lost()) is not None:
             raise EngineStoppedError(why)
         return answers
@@ -148,8 +148,25 @@ class RowsInFlight:
     def cancel(self, rows: Sequence[int]) -> list[tuple[int, Spend]]:
         """Stop rows, whose requests are closed; what those had spent that had ended, NaN of the others."""
         futures = [(number, self._futures.pop(number)) for number in rows if number in self._futures]
-        return [(number, UNKNOWN if future.cancel() else future.result()[1]) for number, future in futures]
+        return [(number, UNKNOWN if future.cancel() else _cost(future)) for number, future in futures]
 
     def close(self) -> None:
         """Stop every row that is still in flight."""
         self.cancel(list(self._futures))
+
+
+def _answer(future: Future[Answer]) -> Answer:
+    """What a row came to; a fault of ours is its reason."""
+    try:
+        return future.result()
+    except CancelledError:
+        raise EngineStoppedError("the policy was closed while rows were under way: make it again") from None
+    except (BadInput, EngineStoppedError):
+        raise
+    except Exception as error:  # noqa: BLE001  (one row's, which leaves the others alone)
+        return failed(f"{type(error).__name__}: {error}"), UNKNOWN
+
+
+def _cost(future: Future[Answer]) -> Spend:
+    """What a row cost that has ended, if it came to an answer."""
+    return UNKNOWN if future.cancelled() or future.exception() else future.result()[1]

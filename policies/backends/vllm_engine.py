@@ -149,8 +149,8 @@ class Engine:
         return self._run(lambda: self._add(rows))
 
     def step(self) -> None:
-        """Take all rows a token on."""
-        self._run(self._step)
+        """Take all rows a token on; none may be left, as another thread may have had the last."""
+        self._run(lambda: self._step() if self._running else None)
 
     def ended(self, names: Collection[str]) -> dict[str, Any]:
         """Those of some rows that have ended; None for one that was lost as the engine was cleared."""
@@ -202,14 +202,20 @@ class Engine:
     def _all(self, rows: Sequence[tuple[Sequence[int], Any]]) -> list[Any]:
         """The outputs of rows, in their order, once the last has ended."""
 
+        names: list[str] = []
+
         def run() -> list[Any]:
-            names = self._add(rows)
+            names.extend(self._add(rows))
             waiting = set(names)
             while waiting := {name for name in waiting if name not in self._ended}:
                 self._step()
             return [self._ended.pop(name) for name in names]
 
-        return self._run(run) if rows else []
+        try:
+            return self._run(run) if rows else []
+        finally:
+            for name in names:  # of a call that broke they are nobody's
+                self._ended.pop(name, None)
 
     def _add(self, rows: Sequence[tuple[Sequence[int], Any]]) -> list[str]:
         names = []

@@ -13,7 +13,7 @@ from policies.checks import check_rows
 from policies.models.prompts import Continuation
 from policies.policy import Sampling, Until
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution, failed
 
 if TYPE_CHECKING:
     from policies.backends.vllm import VLLM
@@ -49,13 +49,14 @@ class VLLMStream:
         check_rows(problems, prefixes, seeds, until)
         first = self._added
         self._added += len(problems)
-        rows = []
+        rows, settled = [], []
         for i, opening in enumerate(self._policy.prompts.openings(problems, prefixes, sampling, seeds)):
             if isinstance(opening, Continuation):
                 rows.append(_UnderWay(first + i, prefixes[i], self._policy.begun(opening, until, sampling)))
             else:
-                self._settled.append((first + i, opening, Spend(policy_calls=1)))
+                settled.append((first + i, opening, Spend(policy_calls=1)))
         self._start(rows)
+        self._settled += settled  # a call that is refused has left nothing behind
         return list(range(first, self._added))
 
     def _start(self, rows: Sequence[_UnderWay]) -> None:
@@ -67,10 +68,12 @@ class VLLMStream:
         until = None if seconds is None else time.monotonic() + seconds
         while True:
             self._collect()
-            late = until is not None and time.monotonic() >= until
-            if self._settled or not self._rows or late:
+            if self._settled or not self._rows:
                 break
-            self._engine.step()
+            self._engine.step()  # one at the least, so that rows go on however short the waits are
+            if until is not None and time.monotonic() >= until:
+                self._collect()
+                break
         settled, self._settled = self._settled, []
         return settled
 
@@ -79,7 +82,14 @@ class VLLMStream:
         for name, output in self._engine.ended(self._rows.keys()).items():
             row = self._rows.pop(name)
             # One that another caller's error has swept out of the engine is drawn again: its seed is the same.
-            if output is None or _goes_on(row.drawn, reply_of(output)):
+            if output is None:
+                again.append(row)
+                continue
+            reply = reply_of(output)
+            if not reply.ids:
+                told = failed("vLLM's engine gave up on it without a token", row.prefix.steps)
+                self._settled.append((row.number, told, self._policy.cost(row.drawn)))
+            elif _goes_on(row.drawn, reply):
                 again.append(row)
             else:
                 solution = self._policy.solution(row.prefix, row.drawn)
@@ -98,7 +108,7 @@ class VLLMStream:
             if name in drawn and drawn[name].ids:
                 _goes_on(row.drawn, drawn[name])
             spend[row.number] = self._policy.cost(row.drawn)
-        return [(number, spend[number]) for number in rows]
+        return [(number, spend[number]) for number in rows if number in spend]
 
     def close(self) -> None:
         """Stop all rows."""

@@ -276,8 +276,8 @@ class Session:
                 self._changed.wait()
             joining, self._joining = self._joining, []
             cancel = self._cancel
-        for search, waiting in joining:
-            pending[search] = waiting
+        pending.update(joining)
+        for search, _ in joining:
             self._driver.join(search)
         if cancel:
             for waiting in pending.values():

@@ -173,6 +173,15 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
     "no count": (asked(strategy="best_of_n:two,n=x"), 400, "use a whole number"),
     "two scorers": (asked(strategy="best_of_n:two,steps"), 400, "it names 2 scorers"),
     "a vote with one": (asked(strategy="self_consistency:two"), 400, "votes without a scorer"),
+    "half a character": (asked(strategy="\ud800"), 400, "unknown method"),
+    "a long number": (
+        b'{"messages":[{"role":"user","content":"A"}],"temperature":1' + b"0" * 400 + b"}",
+        400,
+        "usual size",
+    ),
+    "a slip": (asked(stratgy="self_consistency"), 400, 'stratgy "self_consistency": this server does not know it'),
+    "a penalty": (asked(repetition_penalty=1.1), 400, "repetition_penalty 1.1: this server does not do it"),
+    "stream as a number": (asked(stream=1), 400, "stream 1: it must be true or false"),
     "huge": (b" " * 200_000, 413, "the body is over 150000 bytes"),
 }
 
@@ -321,3 +330,47 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
     assert "is the port taken?" in capsys.readouterr().err.splitlines()[-1]
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
     assert "--strategy best_of_n:prm: no scorer 'prm' is loaded; there are orm" in capsys.readouterr().err
+
+
+def test_no_more_wait_than_may() -> None:
+    held = Streaming(policies.Scripted(answer), holds=lambda problem: True)
+    with served(held, limits=Limits(running=1, waiting=2, seconds=1.0)) as address:
+
+        async def crowd() -> list[int]:
+            async with httpx.AsyncClient(timeout=20) as http:
+                replies = await asyncio.gather(*[http.post(url_of(address), json=asked()) for _ in range(20)])
+                return [reply.status_code for reply in replies]
+
+        statuses = asyncio.run(crowd())
+    assert sorted(statuses) == [429] * 17 + [502] * 3
+
+
+def test_half_a_character_in_an_answer_is_sent_as_it_is() -> None:
+    odd = policies.Scripted(lambda problem, prefix, seed: "so it is \ud83d")
+    with served(odd) as address:
+        reply = httpx.post(url_of(address), json=asked(pool=True))
+    assert reply.json()["choices"][0]["message"]["content"] == "so it is \ud83d"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "text", "status", "finish"),
+    [
+        ("beam_search:steps,width=1,expand=2,max_steps=1", None, 200, "length"),
+        ("beam_search:steps,width=1,expand=2,max_steps=4", "the engine is down", 502, None),
+    ],
+)
+def test_what_is_no_answer_says_so(strategy: str, text: str | None, status: int, finish: str | None) -> None:
+    policy = policies.Scripted(answer if text is None else lambda problem, prefix, seed: failed(text))
+    with served(policy) as address:
+        reply = httpx.post(url_of(address), json=asked(strategy=strategy))
+    assert reply.status_code == status
+    if finish:
+        assert reply.json()["choices"][0]["finish_reason"] == finish
+    else:
+        assert text in reply.json()["error"]["message"]
+
+
+def test_a_key_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    assert main(["serve", "--policy", "tiny:policy", "--key-env", "NO_SUCH_KEY"]) == 2
+    assert "--key-env NO_SUCH_KEY: this environment variable holds no key" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 """Searches that join a running driver: results, joining, cancelling, limits, failures, and rows that stream."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
@@ -216,7 +218,8 @@ def test_an_error_is_that_of_its_search() -> None:
             session.submit(problems(2)[1], broken()),
             session.best_of_n(problems(3)[2], n=4),
         )
-        assert "HTTP 500" in str(bad.result(10).reason)
+        with pytest.raises(ConnectionError, match="HTTP 500"):
+            bad.result(10)
         with pytest.raises(LookupError, match="a mistake in a strategy"):
             broke.result(10)
         assert after.result(10).answer is not None
@@ -329,3 +332,113 @@ def test_a_row_that_cannot_be_started_is_its_own_failure() -> None:
         with pytest.raises(ValueError, match="too hot"):  # on every row so far: a mistake
             session.best_of_n(problems(2)[1], n=4).result(10)
         assert comparable(session.best_of_n(problems(1)[0], n=4).result(10)) == comparable(expected[0])
+
+
+class Stubborn:
+    """A strategy that does not end in good order."""
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return search.Extend((Solution(),), 1, "end")
+
+    send = throw = lambda self, *_: next(self)
+
+    def close(self):
+        raise RuntimeError("it will not close")
+
+
+def returns_nothing(asks: bool) -> search.Strategy:
+    if asks:
+        yield search.Extend((Solution(),), 1, "end")
+    return None  # type: ignore[return-value]
+
+
+def yields_anything() -> search.Strategy:
+    yield "a step, please"  # type: ignore[misc]
+    raise AssertionError
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+def test_a_slip_in_a_strategy_is_its_search_s_alone(streams: bool) -> None:
+    with session_on(Streaming(policies.Scripted(reply)) if streams else None) as session:
+        slips = [
+            session.submit(problems(1)[0], strategy)
+            for strategy in (returns_nothing(True), returns_nothing(False), yields_anything())
+        ]
+        stubborn = session.submit(problems(1)[0], Stubborn())  # type: ignore[arg-type]
+        after = session.best_of_n(problems(2)[1], n=4)
+        for slip, words in zip(slips, ["returned None", "returned None", "yielded 'a step, please'"], strict=True):
+            with pytest.raises(TypeError, match=words):
+                slip.result(10)
+        assert after.result(10).answer is not None
+        stubborn.cancel()
+        assert session.best_of_n(problems(3)[2], n=4).result(10).answer is not None
+
+
+def test_a_search_whose_rows_all_fail_raises_whatever_worked_before() -> None:
+    with session_on(FailsOn("p3")) as session:
+        for _ in range(2):
+            with pytest.raises(ConnectionError, match="HTTP 500"):
+                session.best_of_n(problems(4)[3], n=4).result(10)
+            assert session.best_of_n(problems(1)[0], n=4).result(10).answer is not None
+
+
+def test_a_policy_that_cannot_even_cancel_ends_the_searches_with_its_first_error() -> None:
+    class Broken(Streaming):
+        def stream(self):
+            rows = super().stream()
+
+            def die(*, seconds):
+                raise RuntimeError("the engine has stopped")
+
+            def lost(numbers):
+                raise KeyError(3)
+
+            rows.ended, rows.cancel = die, lost
+            rows.close = lambda: None
+            return rows
+
+    with session_on(Broken(policies.Scripted(reply))) as session:
+        both = [session.sample(p, n=2) for p in problems(2)]
+        for pending in both:
+            with pytest.raises(RuntimeError, match="the engine has stopped"):
+                pending.result(10)
+        assert session.score(problems(1)[0], []).result(10).pool == ()
+
+
+def test_a_session_holds_no_scorer_of_searches_that_are_over() -> None:
+    class Remembering(StepCounter):
+        def remembering(self) -> "Remembering":
+            made = Remembering()
+            alive.add(made)
+            return made
+
+    alive: weakref.WeakSet[Remembering] = weakref.WeakSet()
+    with search.Session(policies.Scripted(reply), Remembering()) as session:
+        for p in problems(6):
+            session.beam_search(p, **BEAM).result(10)
+            time.sleep(0.02)
+        gc.collect()
+        assert len(alive) <= 1
+
+
+def test_rows_go_on_however_many_scores_are_asked_for() -> None:
+    class Lazy(Streaming):
+        """Computes only while it is waited for, a tick a call at the least."""
+
+        def stream(self):
+            rows = super().stream()
+            ended, ticks = rows.ended, iter(range(10**9))
+            rows.ended = lambda *, seconds: ended(seconds=0) if next(ticks) % 5 == 4 else []
+            return rows
+
+    with session_on(Lazy(policies.Scripted(reply))) as session:
+        drawn = session.sample(problems(1)[0], n=6)
+        done = Solution((Step("a"),), Stop.EOS)
+        deadline = time.monotonic() + 10
+        while not drawn.done() and time.monotonic() < deadline:
+            session.score(problems(2)[1], [done])
+            time.sleep(0.001)
+        assert len(drawn.result(1).pool) == 6
