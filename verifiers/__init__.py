@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from policies.training.config import TrainConfig
 from verifiers.combinators.calibration import Calibrated, Isotonic, Platt, calibrated
 from verifiers.combinators.from_function import from_function, from_steps
-from verifiers.combinators.replicated import replicated
 from verifiers.combinators.weighted import weighted
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, JUDGE, GenRMFormat
@@ -26,6 +25,7 @@ from verifiers.reward_models.labelled import Labelled, with_outcome
 
 if TYPE_CHECKING:
     from verifiers.combinators.cached import cached
+    from verifiers.combinators.replicated import replicated
     from verifiers.genrm.judge import GenRM, Judgement
     from verifiers.genrm.llm_judge import LLMJudge
     from verifiers.genrm.train import train_genrm
@@ -98,6 +98,7 @@ __getattr__ = lazy_exports(
         "ORM": "verifiers.reward_models.orm",
         "Preference": "verifiers.reward_models.train_dpo",
         "cached": "verifiers.combinators.cached",
+        "replicated": "verifiers.combinators.replicated",
         "preference_pairs": "verifiers.reward_models.train_dpo",
         "train_dpo": "verifiers.reward_models.train_dpo",
         "train_genrm": "verifiers.genrm.train",

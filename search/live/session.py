@@ -1,6 +1,5 @@
 """A policy and a scorer at work for searches that come at any time."""
 
-import asyncio
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
@@ -34,6 +33,8 @@ class Pending(Future[SearchResult]):
     """A search under way: a thread asks for its `result()`, a coroutine awaits it, either may `cancel()` it."""
 
     def __await__(self) -> Generator[Any, None, SearchResult]:
+        import asyncio  # which takes long to import, and is there where anybody awaits
+
         return asyncio.wrap_future(self).__await__()
 
 
