@@ -5,7 +5,8 @@
         --beam-problems 32 --dtype bfloat16
 
 Best-of-N from problems to answers (prompts, requests, steps, grading, choice) and the engine's own `generate` with the
-same prompts and sampling, one after the other in one process, caches emptied before each; the ratio of their times.
+same prompts and sampling, without seeds, and without log-probabilities unless `--logprobs` asks both for them, one
+after the other in one process, caches emptied before each; the ratio of their times.
 Then one beam search of width 4 and expand 4: its engine calls, and the share of prefix tokens found in the cache.
 Needs vLLM (the extra `vllm`).
 """
@@ -67,12 +68,17 @@ def main() -> None:
     parser.add_argument("--beam-problems", type=int, default=32, help="0: no beam search")
     parser.add_argument("--max-steps", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seeds", choices=("yes", "no"), default="yes", help="whether our rows have seeds")
+    parser.add_argument("--logprobs", action="store_true", help="asked for on both sides")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     options = parser.parse_args()
     count = max(options.problems, options.beam_problems)
     task = load_task(options.task, limit=count, seed=0)
-    sampling = replace(task.sampling, max_tokens=options.max_tokens or task.sampling.max_tokens)
-    engine = EngineOptions(dtype=options.dtype, eager=True, memory_bytes=2 << 30, max_rows=128)
+    tokens = options.max_tokens or task.sampling.max_tokens
+    sampling = replace(task.sampling, max_tokens=tokens, logprobs=options.logprobs)
+    engine = EngineOptions(
+        dtype=options.dtype, eager=True, memory_bytes=2 << 30, max_rows=128, seeded=options.seeds == "yes"
+    )
     with VLLM(options.model, options=engine) as policy:
         problems = task.problems[: options.problems]
         prompts = [{"prompt_token_ids": list(policy.prompt_ids(p))} for p in problems]
@@ -82,7 +88,7 @@ def main() -> None:
             n=options.n,
             temperature=sampling.temperature,
             max_tokens=sampling.max_tokens,
-            logprobs=0,
+            logprobs=0 if options.logprobs else None,
             stop_token_ids=sorted(policy._ends),
         )
         raw, ours, ratios = [], [], []
@@ -135,7 +141,7 @@ def beam(policy: VLLM, task: Task, sampling: Sampling, problems: int, max_steps:
         expand=4,
         max_steps=max_steps,
         answers=task.answers,
-        sampling=sampling,
+        sampling=replace(sampling, logprobs=True),
     )
     seconds = time.perf_counter() - started
     spend = Spend.total(r.spend for r in found)
