@@ -11,7 +11,7 @@ while anybody searched), and whether both found the same trees. Needs vLLM (the 
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import mean, median
 from typing import Any
 
@@ -46,23 +46,18 @@ class LockStep:
         return self._policy.extend(*args, **options)
 
 
-@dataclass
-class Watched:
-    """How many rows the engine holds at each of its steps."""
+def watched_rows(policy: VLLM) -> list[int]:
+    """A list that grows by how many rows the engine holds, at each of its steps."""
+    rows: list[int] = []
+    engine = policy.engine.llm.llm_engine
+    step = engine.step
 
-    engine: Any
-    rows: list[int]
+    def watched() -> Any:
+        rows.append(engine.get_num_unfinished_requests())
+        return step()
 
-    def __init__(self, policy: VLLM) -> None:
-        self.rows = []
-        engine = policy.engine.llm.llm_engine
-        step = engine.step
-
-        def watched() -> Any:
-            self.rows.append(engine.get_num_unfinished_requests())
-            return step()
-
-        engine.step = watched
+    engine.step = watched
+    return rows
 
 
 def main() -> None:
@@ -83,19 +78,19 @@ def main() -> None:
     sampling = replace(task.sampling, max_tokens=options.max_tokens or task.sampling.max_tokens)
     engine = EngineOptions(dtype=options.dtype, eager=True, memory_bytes=3 << 30, max_rows=options.rows)
     with VLLM(options.model, options=engine) as policy:
-        watched = Watched(policy)
+        held = watched_rows(policy)
         ratios, same = [], True
         for repeat in range(options.repeats):
             seconds, trees, full = {}, {}, {}
             order = ("streaming", "lock-step") if repeat % 2 else ("lock-step", "streaming")
             for way in order:
                 policy.engine.llm.reset_prefix_cache()
-                watched.rows.clear()
+                held.clear()
                 started = time.perf_counter()
                 found = searched(policy if way == "streaming" else LockStep(policy), task, sampling, options, repeat)
                 seconds[way] = time.perf_counter() - started
                 trees[way] = [[(n.solution.text, n.fate) for n in r.tree] for r in found]
-                full[way] = mean(min(1.0, rows / options.rows) for rows in watched.rows), len(watched.rows)
+                full[way] = mean(min(1.0, rows / options.rows) for rows in held), len(held)
                 tokens = sum(r.spend.sampled_tokens for r in found)
                 print(
                     f"{way}: {seconds[way]:.1f} s, {tokens:.0f} tokens, {full[way][1]} engine steps, "

@@ -99,10 +99,9 @@ def row_by_row(
         except (EngineStoppedError, ScoresShapeError):
             raise
         except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
-            errors[i] = error
             if j - i == 1:
+                errors[i] = error
                 return [fail(i, f"{type(error).__name__}: {error}")]
-            del errors[i]
             middle = (i + j) // 2
             return attempt(i, middle) + attempt(middle, j)
         if len(rows) != j - i:

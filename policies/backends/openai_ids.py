@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -108,7 +109,7 @@ class IdRows(ModelPolicy):
                 "logprobs": 0 if told else None,
                 **_PLAIN,
             }
-            ids, logprobs, cached = await self._ask(row.problem, asked, _drawn_of)
+            ids, logprobs, cached = await self._ask(row.problem, asked, partial(_drawn_of, told))
             waiting = drawn.goes_on(ids, logprobs, cached)
         return drawn.sampled(told=told), self._spend(drawn.computed, drawn.computed + drawn.cached, len(drawn.new))
 
@@ -162,11 +163,11 @@ class IdRows(ModelPolicy):
             yield np.array([sum(of_row[a:b]) for a, b in pairwise([prompt - 1, *row.ends])], dtype=np.float32)
 
 
-def _drawn_of(choice: Json, reply: Json) -> tuple[list[int], list[float], int]:
-    """The ids that a row drew, their log-probabilities, and how many of the ids before them were cached."""
+def _drawn_of(told: bool, choice: Json, reply: Json) -> tuple[list[int], list[float], int]:
+    """The ids that a row drew, their log-probabilities if `told`, and how many of the ids before them were cached."""
     ids = list(choice["token_ids"])
-    logprobs = [float(p) for p in (choice["logprobs"] or {"token_logprobs": ()})["token_logprobs"]]
-    if choice["finish_reason"] not in ("stop", "length") or not ids or len(logprobs) not in (0, len(ids)):
+    logprobs = [float(p) for p in choice["logprobs"]["token_logprobs"]] if told else []
+    if choice["finish_reason"] not in ("stop", "length") or not ids or (told and len(ids) != len(logprobs)):
         raise BadReplyError(f"{len(ids)} tokens and the finish_reason {choice['finish_reason']!r}")
     return ids, logprobs, _cached(reply)
 

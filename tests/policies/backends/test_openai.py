@@ -131,7 +131,7 @@ def test_what_another_try_may_mend_is_tried_again(fault: str) -> None:
     # A machine that is busy may need most of a second for any request.
     with serving(served), opened(served, seconds=2.0 if fault == "hang" else 60.0) as policy:
         assert extend(policy) == undisturbed
-    assert len(served.bodies) == 9 or (fault == "hang" and len(served.bodies) > 9)  # a machine may be slower than that
+    assert len(served.bodies) == 9
 
 
 def test_a_row_that_fails_has_its_reason_and_leaves_the_others_alone() -> None:
@@ -333,3 +333,12 @@ def test_a_wait_doubles_is_of_random_length_and_ends_at_a_limit(monkeypatch: pyt
         assert longest / 2 <= min(some) < max(some) <= longest
     asked = [servers._wait(openai_client._Failure("busy", again=True, wait=7.0), 0) for _ in range(20)]
     assert 7.0 <= min(asked) < max(asked) <= 7.8
+
+
+def test_log_probabilities_that_were_asked_for_are_all_there() -> None:
+    from policies.backends.openai_ids import _drawn_of
+
+    choice = {"token_ids": [5, 6], "finish_reason": "stop", "logprobs": {"token_logprobs": [-0.5]}}
+    assert _drawn_of(False, {**choice, "logprobs": None}, {}) == ([5, 6], [], 0)
+    with pytest.raises(openai_client.BadReplyError, match="2 tokens"):
+        _drawn_of(True, choice, {})
