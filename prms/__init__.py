@@ -24,6 +24,7 @@ from prms.pav import PAV
 from prms.rollout_value import RolloutValue
 from prms.value_rows import labelled
 from prms.values import collect_values
+from verifiers.combinators.sharp import FirstErrorCut, Hazards
 from verifiers.interface.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ __all__ = [
     "VERSA_PRM",
     "VERSA_PRM_QWEN",
     "BestOfK",
+    "FirstErrorCut",
+    "Hazards",
     "PRMFormat",
     "PublicErrorPRM",
     "PublicPRM",

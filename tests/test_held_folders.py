@@ -14,8 +14,8 @@ from bench.reproduce.genrm.work import GenRMPlan
 from bench.reproduce.pav.reproduce import reproduce_pav
 from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
 from bench.reproduce.pav.work import PAVPlan
+from bench.reproduce.verigate.arms import VeriGatePlan
 from bench.reproduce.verigate.reproduce import reproduce_verigate
-from bench.reproduce.verigate.work import VeriGatePlan
 from bench.tiny import weights_folder
 from verifiers import Critiqued, Labelled, Preference, Problem, Solution, Step, Stop
 from verifiers.interface.files import held

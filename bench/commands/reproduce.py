@@ -67,8 +67,8 @@ def _reproduce(options: argparse.Namespace) -> None:
 
         claims_by_task = reproduce_pav_rl(PAVRLPlan(out, **given), processes=options.processes)
     else:
+        from bench.reproduce.verigate.arms import VeriGatePlan
         from bench.reproduce.verigate.reproduce import reproduce_verigate
-        from bench.reproduce.verigate.work import VeriGatePlan
 
         if "problems" in given:
             given["held_out"] = given.pop("problems")

@@ -1,40 +1,69 @@
-"""A paper's claim beside what was measured."""
+"""The one rule by which a paper's claim is judged: a quantity, its margin, its interval, and one of three words."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from bench.stats.intervals import Estimate
+
+Unit: TypeAlias = Literal["points", "%", "times", ""]
+Verdict: TypeAlias = Literal["holds", "holds not", "open"]
+_SCALE = {"points": 100.0, "%": 100.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the paper's claim says here, what was measured with its interval, and whether it holds."""
+    """What a paper claims, as a quantity that is above its margin (or below it, `sense`), and what was measured.
+
+    >>> gain = Claim("it is better by 8 points or more", Estimate(0.1, 0.05, 0.15), margin=0.08, unit="points")
+    >>> gain.verdict, gain.measured, gain.interval
+    ('open', '+10.0 points', '+5.0 to +15.0')
+
+    It holds where the whole 95% interval is beyond the margin, holds not where the whole interval falls short of it,
+    and is open where the interval contains it. A quantity that could not be measured is NaN, and open.
+    """
 
     text: str
-    measured: str
-    interval: str
-    holds: bool
+    estimate: Estimate
+    margin: float = 0.0
+    sense: Literal["above", "below"] = "above"
+    unit: Unit = ""
 
+    @property
+    def verdict(self) -> Verdict:
+        """By the interval alone, never by the figure."""
+        e, sign = self.estimate, 1 if self.sense == "above" else -1
+        if math.isnan(e.value) or math.isnan(e.low) or math.isnan(e.high):
+            return "open"
+        near, far = sorted((sign * (e.low - self.margin), sign * (e.high - self.margin)))
+        return "holds" if near > 0 else "holds not" if far < 0 else "open"
 
-def in_points(text: str, gain: Estimate, *, holds: bool) -> Claim:
-    """A claim about a gain in accuracy.
+    @property
+    def measured(self) -> str:
+        """The figure with its unit."""
+        return self._shown(self.estimate.value) + (self.unit if self.unit == "%" else f" {self.unit}" * bool(self.unit))
 
-    >>> in_points("it is better", Estimate(0.01, -0.02, 0.04), holds=False)
-    Claim(text='it is better', measured='+1.0 points', interval='-2.0 to +4.0', holds=False)
-    """
-    return Claim(text, f"{100 * gain.value:+.1f} points", f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}", holds)
+    @property
+    def interval(self) -> str:
+        """Its 95% interval."""
+        return f"{self._shown(self.estimate.low)} to {self._shown(self.estimate.high)}"
+
+    def _shown(self, value: float) -> str:
+        scaled = _SCALE.get(self.unit, 1.0) * value
+        return f"{scaled:+.1f}" if self.unit in _SCALE else f"{scaled:.2f}" if self.unit else f"{scaled:+.3f}"
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
     """Claims as a Markdown table.
 
-    >>> print(claims_table([Claim("it is better", "+1.0 points", "-2.0 to 4.0", False)]))
-    | claim | measured | 95% interval | holds |
+    >>> print(claims_table([Claim("it is better", Estimate(0.01, -0.02, 0.04), unit="points")]))
+    | claim | measured | 95% interval | verdict |
     |---|---|---|---|
-    | it is better | +1.0 points | -2.0 to 4.0 | **no** |
+    | it is better | +1.0 points | -2.0 to +4.0 | open |
     """
-    rows = ((c.text, c.measured, c.interval, "yes" if c.holds else "**no**") for c in claims)
-    return markdown_table(("claim", "measured", "95% interval", "holds"), rows)
+    rows = ((c.text, c.measured, c.interval, c.verdict if c.verdict == "open" else f"**{c.verdict}**") for c in claims)
+    return markdown_table(("claim", "measured", "95% interval", "verdict"), rows)
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,52 +1,148 @@
-"""Means over training seeds and problems, their differences and ratios, with intervals that draw both."""
+"""Means over training seeds and problems, their differences and ratios, with intervals that cover both.
+
+A table has shape (S, P): a value a training seed and problem, the same problems for every seed. Both were drawn, so
+both make an interval wider; a bootstrap over few seeds makes it too short (with 3 seeds whose accuracies differ by 0.2
+it covers 73%).
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.stats.arrays import Floats
-from bench.stats.intervals import Estimate
+from bench.stats.intervals import Estimate, mean_interval
 
 REPLICATES = 2000
+_LEVEL = 0.95
 
 
-def estimate(per_problem: npt.ArrayLike) -> Estimate:
-    """The mean of shape (S, P), over training seeds and problems; the bootstrap draws both.
+def estimate(per_problem: npt.ArrayLike, *, bounds: tuple[float, float] = (0.0, 1.0)) -> Estimate:
+    """The mean of a table (S, P) of values within `bounds`, and its interval.
 
     >>> e = estimate(np.tile([0.0, 1.0], (3, 50)))
     >>> e.value, 0.38 < e.low < 0.45 and 0.55 < e.high < 0.62
     (0.5, True)
+
+    A t-interval. The variance of the mean is that of a table whose rows and columns both have effects of their own
+    (crossed random effects, Searle, Casella and McCulloch 1992, chapter 5), with Satterthwaite's degrees of freedom.
+    Where all values stand at one bound, the exact binomial interval over problems stands in. It covers 93% and more
+    where seeds differ by chance alone, a little or by 0.2, and 94% where half of 8 seeds fail (0.1 and 0.9); of seeds
+    of which every fourth fails 89%, every tenth 58%: what 8 trainings have not shown, no interval knows.
     """
-    return _estimate(lambda means: means, per_problem)
+    table = _table(per_problem)
+    mean = float(table.mean())
+    if table.min() == table.max() and mean in bounds:
+        return Estimate(*mean_interval(table.mean(axis=0), bounds=bounds))
+    spread = _spread(table)
+    reach = spread.quantile * spread.error
+    return Estimate(mean, max(mean - reach, bounds[0]), min(mean + reach, bounds[1]))
 
 
 def difference(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
-    """The mean of one minus the other, paired by problem (and by training seed, where both have several)."""
-    a, b = (np.atleast_2d(np.asarray(x, dtype=np.float64)) for x in (one, other))
-    return estimate(a - b)
+    """The mean of one table minus the other, paired by problem (and by training seed, where both have several)."""
+    return estimate(_table(one) - _table(other), bounds=(-1.0, 1.0))
 
 
 def relative_gain(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
-    """mean(one) / mean(other) - 1, shapes (S, P), paired by problem and by training seed.
+    """mean(one) / mean(other) - 1 of tables (S, P), paired by problem and by training seed; Fieller's interval (1954).
 
-    NaN where the other may be 0: more than nothing is no percentage.
+    A ratio lies within it where mean(one) - ratio * mean(other) does not differ from 0. NaN where the other may be 0:
+    more than nothing is no percentage.
 
-    >>> a, b = np.full((3, 20), 0.6), np.full((3, 20), 0.5)
-    >>> round(relative_gain(a, b).value, 6)
-    0.2
+    >>> rng = np.random.default_rng(0)
+    >>> a, b = 0.6 + 0.1 * rng.standard_normal((8, 20)), 0.5 + 0.1 * rng.standard_normal((8, 20))
+    >>> gain = relative_gain(a, b)
+    >>> 0.1 < gain.low < gain.value < gain.high < 0.35
+    True
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _estimate(lambda a, b: np.where(b > 0, a / b - 1.0, np.nan), one, other)
+    a, b = np.broadcast_arrays(_table(one), _table(other))
+    centre, base = float(a.mean()), float(b.mean())
+    if estimate(b, bounds=(-np.inf, np.inf)).low <= 0:
+        return Estimate(centre / base - 1 if base else np.nan, np.nan, np.nan)
+    ratio = centre / base
+
+    def differs(at: float) -> bool:
+        gap = a - at * b
+        spread = _spread(gap)
+        return abs(float(gap.mean())) > spread.quantile * spread.error
+
+    return Estimate(ratio - 1, _edge(differs, ratio, -1.0) - 1, _edge(differs, ratio, 1.0) - 1)
 
 
-def _estimate(statistic: Callable[..., Floats], *tables: npt.ArrayLike) -> Estimate:
-    """A statistic of the means of tables (S, P), of the same problems and seeds in every replicate."""
-    values = [np.atleast_2d(np.asarray(table, dtype=np.float64)) for table in tables]
-    seeds, problems = values[0].shape
+def draws(seeds: int, problems: int, *, replicates: int = REPLICATES) -> tuple[Floats, Floats]:
+    """Bootstrap shares of seeds (R, S) and of problems (R, P), to draw both in what is no plain mean.
+
+    The deviations of the seeds' shares are enlarged: over few seeds a percentile interval is too short, and so it
+    becomes as wide as a t-interval (a share may come out below 0).
+
+    >>> by_seed, _ = draws(8, 50)
+    >>> means = by_seed @ np.arange(8.0)
+    >>> low, high = np.quantile(means, [0.025, 0.975])
+    >>> t_interval = 2 * 2.365 * np.arange(8.0).std(ddof=1) / 8**0.5
+    >>> bool(abs((high - low) / t_interval - 1) < 0.03)
+    True
+    """
+    from scipy.special import ndtri, stdtrit
+
     rng = np.random.default_rng(0)
-    by_problem = rng.multinomial(problems, np.full(problems, 1 / problems), size=REPLICATES) / problems
-    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=REPLICATES) / seeds
-    drawn = statistic(*(np.einsum("rs,sp,rp->r", by_seed, table, by_problem) for table in values))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(float(statistic(*(np.array([table.mean()]) for table in values))[0]), float(low), float(high))
+    by_problem = rng.multinomial(problems, np.full(problems, 1 / problems), size=replicates) / problems
+    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates) / seeds
+    if seeds > 1:
+        tail = (1 + _LEVEL) / 2
+        wider = np.sqrt(seeds / (seeds - 1)) * stdtrit(seeds - 1, tail) / ndtri(tail)
+        by_seed = 1 / seeds + wider * (by_seed - 1 / seeds)
+    return by_seed, by_problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """The standard error of a table's mean, and how many of it the interval reaches to either side."""
+
+    error: float
+    quantile: float
+
+
+def _spread(table: Floats) -> _Spread:
+    from scipy.special import stdtrit
+
+    seeds, problems = table.shape
+    rows, columns, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
+    by_seed = problems * _mean_square(rows - mean, seeds - 1)
+    by_problem = seeds * _mean_square(columns - mean, problems - 1)
+    rest = _mean_square(table - rows[:, None] - columns + mean, (seeds - 1) * (problems - 1))
+    # No effect is below none.
+    terms = [
+        (max(by_seed, rest), seeds - 1),
+        (max(by_problem, rest), problems - 1),
+        (-rest, (seeds - 1) * (problems - 1)),
+    ]
+    terms = [(square, freedom) for square, freedom in terms if freedom]
+    total = sum(square for square, _ in terms)
+    if total <= 0:
+        return _Spread(0.0, 0.0)
+    freedom = total**2 / sum(square**2 / freedom for square, freedom in terms)
+    return _Spread(float(np.sqrt(total / (seeds * problems))), float(stdtrit(freedom, (1 + _LEVEL) / 2)))
+
+
+def _mean_square(deviations: Floats, freedom: int) -> float:
+    return float((deviations**2).sum() / freedom) if freedom else 0.0
+
+
+def _edge(differs: Callable[[float], bool], ratio: float, side: float) -> float:
+    """The furthest ratio on one side that does not differ; infinite where all do not."""
+    step = 0.01
+    while not differs(ratio + side * step):
+        step *= 2
+        if step > 1e6:
+            return side * np.inf
+    inside, outside = 0.0, step
+    while outside - inside > 1e-7:
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if differs(ratio + side * middle) else (middle, outside)
+    return ratio + side * inside
+
+
+def _table(values: npt.ArrayLike) -> Floats:
+    return np.atleast_2d(np.asarray(values, dtype=np.float64))

@@ -27,7 +27,8 @@ class GRPOConfig:
 
     A checkpoint is written every `save_every` steps (0: at the end alone), the policy evaluated every
     `evaluate_every` (0: never), and every `attribute_every` steps (0: never) each step of each solution is written
-    down with its score and its advantage.
+    down with its score and its advantage. After every `refresh_every` steps (0: never) the PRM is made anew, where
+    `grpo_train` was told how.
 
     >>> GRPOConfig(steps=50, group_size=4, gate="all_wrong", credit="min").updates
     1
@@ -67,13 +68,14 @@ class GRPOConfig:
     save_every: int = 25
     evaluate_every: int = 0
     attribute_every: int = 1
+    refresh_every: int = 0
 
     def __post_init__(self) -> None:
         if self.group_size < 2:
             raise ValueError(
                 f"group_size is {self.group_size}: an advantage compares solutions of one problem, so give 2 or more"
             )
-        often = ("save_every", "evaluate_every", "attribute_every")
+        often = ("save_every", "evaluate_every", "attribute_every", "refresh_every")
         check_ranges(
             self,
             positive=("steps", "groups", "updates", "clip_high", "learning_rate", "max_grad_norm"),

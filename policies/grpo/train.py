@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +30,7 @@ from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
+RefreshPRM: TypeAlias = Callable[[Transformers, Path], Scorer]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
 # Options that change no weight: a resumed training may have others.
 _FREE = ("save_every", "evaluate_every", "attribute_every", "part_tokens")
@@ -54,6 +55,7 @@ def grpo_train(
     config: GRPOConfig | None = None,
     evaluate: Evaluate | None = None,
     held_out: Scorer | None = None,
+    refresh_prm: RefreshPRM | None = None,
 ) -> TrainResult:
     """Train a policy by its own samples; the PRM speaks where the verifier's rewards tell nothing (VeriGate).
 
@@ -65,6 +67,12 @@ def grpo_train(
     `evaluate(policy)` gives named numbers, such as the accuracy of a search on held-out problems; they go into the
     metrics, before the first step and every `config.evaluate_every`. A `held_out` scorer, which is not trained
     against, shows whether the PRM is being hacked; with it both are asked about every solution.
+
+    After every `config.refresh_every` steps `refresh_prm(policy, folder)` makes the PRM of the next ones, for one that
+    has learnt from the policy at the start knows less and less of its errors: it may sample the policy, label the
+    samples and train (`prms.collect_values`, `prms.train_prm`), and keeps what it trained in the folder that it is
+    given, `out/prms/STEP`. Called again with a folder that it finished, as after a kill, it loads what is there. Of
+    several processes all call it.
 
     >>> import tempfile, verifiers
     >>> from policies import GRPOConfig, Sampling, Transformers, grpo_train
@@ -97,6 +105,10 @@ def grpo_train(
     for name, scorer in (("verifier", verifier), ("prm", prm), ("held_out", held_out)):
         if scorer is not None or name == "verifier":
             check_scorer_argument(scorer, name=name)
+    if refresh_prm is not None and not (config.refresh_every and prm is not None):
+        raise ValueError(
+            "refresh_prm needs a prm for the first steps" if prm is None else "refresh_prm needs config.refresh_every"
+        )
     scorers = _Scorers(verifier, prm, held_out)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
@@ -128,9 +140,13 @@ def grpo_train(
             title="grpo",
             state={"cursor": 0},  # groups sampled so far
         )
+        refreshed = 0  # the step after which the PRM was made; 0: the one that was given
         for step in loop:
             if step == 1 and evaluate is not None and config.evaluate_every:
                 loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
+            if refresh_prm is not None and (last := _last_refresh(step, config)) != refreshed:
+                refreshed = last
+                scorers = replace(scorers, prm=_refreshed(refresh_prm, policy, folder / "prms" / str(last)))
             clock = _Clock()
             groups = _rollout(loop, policy, problems, scorers, config, clock)
             policy.forget()
@@ -211,6 +227,20 @@ def _rollout(
         if not wanted:
             break
     return groups
+
+
+def _last_refresh(step: int, config: GRPOConfig) -> int:
+    """The last step before this one after which the PRM was made anew."""
+    return (step - 1) // config.refresh_every * config.refresh_every
+
+
+def _refreshed(refresh_prm: RefreshPRM, policy: Transformers, folder: Path) -> Scorer:
+    """The PRM of the next steps, made without a trace in random states, so that a resumed training goes on alike."""
+    with seeded(0):
+        scorer = refresh_prm(policy, folder)
+    policy.forget()
+    check_scorer_argument(scorer, name="refresh_prm(policy, folder)")
+    return scorer
 
 
 def _update(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.reproduce.claim import Claim, in_points
+from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, stays_above
 from bench.reproduce.genrm.report import ComputeCurve, TaskReport, write_report
@@ -21,6 +21,7 @@ from bench.runs.table import short
 from bench.stats.compute_to_reach import costs_to_reach
 
 MARGIN = 0.10
+NOT_WORSE = -0.05
 
 
 def reproduce_genrm(plan: GenRMPlan, *, processes: int = 2) -> list[TaskReport]:
@@ -70,12 +71,12 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     table["one sample"] = estimate([[float(np.mean(row)) for row in right]])
     votes = _vote_curve(plan, suite, right)
     curves = _curves(plan, suite, right)
-    claims = [*_claims(picked, consistent, votes), _compute_claim(curves)]
+    claims = _claims(picked, consistent, votes)
     per_seed = {labels[name]: values.mean(axis=1).tolist() for name, values in picked.items()}
     few = next(iter(votes.values())).shape[1]
     rivals = {"discriminative": picked["orm"], "direct GenRM": picked["genrm"], "self-consistency": consistent}
     beside = {name: estimate(values[:, :few]) for name, values in rivals.items()}
-    notes = _notes(plan, suite, curves)
+    notes = [_compute_note(curves), *_notes(plan, suite, curves)]
     return TaskReport(suite.name, len(right), table, per_seed, notes, votes, beside, curves, claims)
 
 
@@ -85,20 +86,14 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
     direct = difference(picked["genrm"], picked["orm"])
     most = max(votes)
     claims = [
-        in_points(
-            "GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, holds=over_orm.value >= MARGIN
-        ),
+        Claim("GenRM-CoT beats the discriminative verifier by 10 points or more", over_orm, MARGIN, unit="points"),
         _better("GenRM-CoT beats self-consistency", cot, consistent),
     ]
     if (few := votes[most].shape[1]) < cot.shape[1]:
         text = f"GenRM-CoT with {most} rationales beats self-consistency (first {few} problems)"
         claims.append(_better(text, votes[most], consistent[:, :few]))
     claims += [
-        in_points(
-            "direct GenRM is not worse than the discriminative one by more than its interval",
-            direct,
-            holds=direct.high >= 0,
-        ),
+        Claim("direct GenRM is not worse than the discriminative one by 5 points", direct, NOT_WORSE, unit="points"),
         _better(f"accuracy rises with the number of rationales (K = {most} against 1)", votes[most], votes[1]),
     ]
     for name, text in (
@@ -112,19 +107,18 @@ def _claims(picked: dict[str, np.ndarray], consistent: np.ndarray, votes: dict[i
 
 
 def _better(text: str, one: np.ndarray, other: np.ndarray) -> Claim:
-    gain = difference(one, other)
-    return in_points(text, gain, holds=gain.low > 0)
+    return Claim(text, difference(one, other), unit="points")
 
 
-def _compute_claim(curves: dict[str, ComputeCurve]) -> Claim:
+def _compute_note(curves: dict[str, ComputeCurve]) -> str:
     majority_curve = curves["self-consistency"]
     best = int(np.argmax(majority_curve.values))
     goal, price = majority_curve.values[best], majority_curve.flops[best]
     cot = _cot_curves(curves).values()
     costs = [costs_to_reach(np.array([c.values]), np.array([c.flops]), np.array([goal]))[0] for c in cot]
     ratio = float(min(costs)) / price
-    text = f"GenRM-CoT comes to self-consistency's best ({goal:.3f}): at this many times its compute"
-    return Claim(text, "never" if np.isinf(ratio) else f"{ratio:.2f}", "", bool(np.isfinite(ratio)))
+    when = "never" if np.isinf(ratio) else f"at {ratio:.2f} times its compute"
+    return f"GenRM-CoT comes to self-consistency's best ({goal:.3f}) {when}"
 
 
 def _cot_curves(curves: dict[str, ComputeCurve]) -> dict[str, ComputeCurve]:

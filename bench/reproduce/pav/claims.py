@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.reproduce.over_seeds import REPLICATES, draws
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
 from bench.stats.intervals import Estimate
 
-REPLICATES = 2000
 PLATEAU = 0.005  # the best of a curve is reached where it comes within this of its maximum
 
 
@@ -34,19 +34,16 @@ def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -
     if len({p for _, p in shapes}) != 1:
         raise ValueError(f"curves of different problems cannot be paired: {sorted(shapes)}")
     problems = next(iter(shapes))[1]
-    drawn = np.random.default_rng(0).multinomial(problems, np.full(problems, 1 / problems), size=replicates)
-    weights = np.vstack([np.ones(problems), drawn]) / problems
-    chosen: dict[int, Floats] = {}
     out = {}
     for name, curve in curves.items():
         seeds, _, sizes = curve.correct.shape
-        if seeds not in chosen:
-            shares = np.random.default_rng((0, seeds)).multinomial(seeds, np.full(seeds, 1 / seeds), size=replicates)
-            chosen[seeds] = np.vstack([np.ones(seeds), shares]) / seeds
+        by_seed, by_problem = draws(seeds, problems, replicates=replicates)
+        weights = np.vstack([np.full(problems, 1 / problems), by_problem])
+        chosen = np.vstack([np.full(seeds, 1 / seeds), by_seed])
         means = []
         for values in (curve.correct, curve.flops):
-            by_problem = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
-            means.append(np.einsum("rs,rsk->rk", chosen[seeds], by_problem.reshape(-1, seeds, sizes)))
+            of_problems = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
+            means.append(np.einsum("rs,rsk->rk", chosen, of_problems.reshape(-1, seeds, sizes)))
         out[name] = (means[0], means[1])
     return out
 
@@ -88,10 +85,8 @@ def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[
     """How many times the beam's compute its rival needs for the rival's own best accuracy, and that accuracy.
 
     The rival is charged the least compute that comes within `PLATEAU` of its best, and the beam has to
-    reach that very accuracy. NaN, and 0 in the interval, where the beam never does.
+    reach that very accuracy; 0 where it never does, also in the interval.
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    spent = costs_to_reach(*beam, goal)
-    spent[np.isinf(spent)] = np.nan
-    return estimate(costs_to_reach(accuracy, flops, goal) / spent), float(goal[0])
+    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*beam, goal)), float(goal[0])

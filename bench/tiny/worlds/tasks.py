@@ -12,17 +12,29 @@ from verifiers.interface.solution import Problem, Solution
 
 
 def load_task(
-    name: str, *, count: int = 100, seed: int = 0, split: Split = "test", difficulty: int | None = None
+    name: str,
+    *,
+    count: int = 100,
+    seed: int = 0,
+    split: Split = "test",
+    difficulty: int | None = None,
+    working: bool = False,
 ) -> Task:
     r"""`count` problems of an embedded task, the same ones for the same arguments.
 
     `difficulty` is the number of operations (`chain`), of numbers (`countdown`) or of words
     (`last_letter`, `word_sort`); None mixes the split's own. No prompt is in both splits, because a
-    hash of the prompt decides which one it belongs to.
+    hash of the prompt decides which one it belongs to. With `working` a solution is right only if all its lines
+    are: one digit of `chain` can be guessed, and a policy that makes errors in most lines is right on every tenth.
 
     >>> task = load_task("chain", count=3, difficulty=6)
     >>> task.problems[0].prompt
     'C 4-7-8+4*7-9*7\n'
+    >>> from verifiers import split_steps
+    >>> lucky = Solution(split_steps("4-7=3\n3-8=5\n5+4=9\n9*7=3\n3-9=4\n4*7=2\n=2"))
+    >>> verifier = load_task("chain", count=3, difficulty=6, working=True).verifier
+    >>> verifier.score(task.problems[:1], [lucky]).values().tolist()
+    [0.0]
 
     Raises ValueError for a name, split or count that does not exist, or where the task has fewer
     problems of that difficulty.
@@ -42,7 +54,7 @@ def load_task(
         name,
         problems,
         Answers(world.extract, _same_text),
-        from_function(_RightIn(name)),
+        from_function(_RightWorking(name) if working else _RightIn(name)),
         Sampling(max_tokens=world.MAX_TOKENS),
     )
 
@@ -56,6 +68,17 @@ class _RightIn:
 
     def __call__(self, problem: Problem, solution: Solution) -> float:
         return float(WORLDS[self.world].is_right(str(problem.prompt), solution.text))
+
+
+@dataclass(frozen=True, slots=True)
+class _RightWorking:
+    """Whether every line of a solution is right in a world."""
+
+    world: str
+
+    def __call__(self, problem: Problem, solution: Solution) -> float:
+        steps = [step.text for step in solution.steps]
+        return float(bool(steps) and all(WORLDS[self.world].labels(str(problem.prompt), steps, finished=True)))
 
 
 def _same_text(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from bench.reproduce.claim import Claim
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
+from bench.stats.intervals import Estimate
 
 
 def test_the_interval_is_that_of_a_mean_over_problems():
@@ -36,3 +38,57 @@ def test_a_gain_is_relative_and_paired():
 def test_a_gain_on_nothing_is_no_number():
     found = relative_gain(np.full((2, 4), 0.5), np.zeros((2, 4)))
     assert np.isnan([found.value, found.low, found.high]).all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("seeds", [3, 8])
+def test_it_covers_over_seeds_and_problems_that_are_both_drawn(seeds, spread):
+    """400 studies of 60 problems, 16 samples each: 95% but for what chance and a few seeds take."""
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(400):
+        seed, problem = rng.normal(0, spread, (seeds, 1)), rng.uniform(-0.3, 0.3, 60)
+        chances = np.clip(0.5 + seed + problem, 0, 1)
+        e = estimate(rng.binomial(16, chances) / 16)
+        hits += e.low <= 0.5 <= e.high
+    assert 0.92 <= hits / 400 <= 0.985
+
+
+def test_it_covers_where_half_of_the_seeds_fail():
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(400):
+        chances = np.where(rng.random((8, 1)) < 0.5, 0.1, 0.9) * np.ones(60)
+        e = estimate(rng.binomial(16, chances) / 16)
+        hits += e.low <= 0.5 <= e.high
+    assert hits / 400 >= 0.92
+
+
+def test_a_gain_covers_the_ratio_of_means():
+    rng, hits = np.random.default_rng(2), 0
+    for _ in range(300):
+        problem = rng.uniform(-0.2, 0.2, 60)
+        one, other = (
+            rng.binomial(16, np.clip(mean + rng.normal(0, 0.1, (8, 1)) + problem, 0, 1)) / 16 for mean in (0.6, 0.5)
+        )
+        gain = relative_gain(one, other)
+        hits += gain.low <= 0.2 <= gain.high
+    assert 0.92 <= hits / 300 <= 0.985
+
+
+def test_an_accuracy_of_all_is_not_sure():
+    assert estimate(np.ones((8, 50))).low == pytest.approx(0.929, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sense", "verdict"),
+    [
+        (0.13, 0.2, "above", "holds"),
+        (0.12, 0.2, "above", "open"),
+        (-0.1, 0.2, "above", "open"),
+        (-0.1, 0.1, "above", "holds not"),
+        (-0.1, 0.1, "below", "holds"),
+        (0.13, 0.2, "below", "holds not"),
+        (float("nan"), 0.2, "above", "open"),
+    ],
+)
+def test_a_verdict_is_the_intervals(low, high, sense, verdict):
+    assert Claim("", Estimate(0.15, low, high), margin=0.12, sense=sense).verdict == verdict

@@ -52,16 +52,14 @@ def curves(**rights):
 def test_claims_say_what_curves_show():
     slow = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.0]
     end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
-    assert (end.measured, end.holds) == ("+0.0 points", False)
-    assert (there.measured, there.holds) == ("+100.0 points", True)
+    assert (end.measured, end.verdict) == ("+0.0 points", "holds not")
+    assert (there.measured, there.verdict) == ("+100.0 points", "holds")
     assert "after 200 rollouts" in there.text
-    assert saved.holds
-    assert saved.measured == "5.0 times"
+    assert (saved.measured, saved.verdict) == ("5.01 times", "holds not")
     end, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
-    assert not end.holds
-    assert not saved.holds
+    assert (end.verdict, saved.verdict) == ("holds not", "holds not")
     [end] = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
-    assert (end.measured, end.holds) == ("+100.0 points", True)
+    assert (end.measured, end.verdict) == ("+100.0 points", "holds")
 
 
 def test_arms():

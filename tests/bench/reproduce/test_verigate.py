@@ -3,39 +3,39 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from bench.commands.cli import main
 from bench.reproduce.folder import slug
-from bench.reproduce.verigate import work as verigate_work
+from bench.reproduce.verigate import training as verigate_training
+from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, VeriGatePlan
+from bench.reproduce.verigate.claims import AS_OUTCOME
 from bench.reproduce.verigate.reproduce import reproduce_verigate
-from bench.reproduce.verigate.work import (
-    ARMS,
-    FAITHFUL,
-    GATES,
-    LONGER,
-    OURS,
-    SETTINGS,
-    VeriGatePlan,
-    config_of,
-    held_out,
-    policy,
-)
+from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of, start_policy
+from bench.reproduce.verigate.training import accuracy, config_of
 from bench.tiny import load_task
-from policies.grpo.advantages import CREDITS
+from bench.tiny.worlds.exact import ExactSteps
+from tests.worked import worked
 from verifiers.interface.errors import BadInput
 
-# Of the gated arms, which differ in two options, two stand for all.
-GATED = {f"{gate}, {credit}" for gate in GATES for credit in CREDITS}
-SMALL = tuple(replace(s, arms=tuple(a for a in s.arms if a not in GATED - {FAITHFUL, OURS})) for s in SETTINGS)
+# Of the gated arms, which differ in their PRM and two options, a few stand for all.
+KEPT = {
+    OUTCOME,
+    "sharp, all_wrong, future_sum",
+    "sharp, degenerate, future_sum",
+    "refreshed, all_wrong, future_sum",
+    AS_OUTCOME,
+}
+SMALL = tuple(replace(s, arms=tuple(arm for arm in s.arms if arm in KEPT)) for s in SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
     plan = VeriGatePlan(
         tmp_path_factory.mktemp("verigate"), seeds=(0,), settings=SMALL, problems=6, held_out=4, samples=1,
-        final_samples=8, steps=2, groups=2, evaluations=1, labelled=6, prm_steps=2,
+        final_samples=8, transferred=2, steps=2, groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2,
     )  # fmt: skip
     return plan, reproduce_verigate(plan, processes=1)
 
@@ -50,7 +50,6 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
         for arm in setting.arms:
             assert page.count(f"| {arm} |") == sum(arm in s.arms for s in SMALL)
         assert all(claim.text in page for claim in found)
-    assert set(SETTINGS[0].arms) >= GATED
     assert (plan.out / "verigate.png").stat().st_size > 10_000
 
 
@@ -63,13 +62,14 @@ def test_each_arm_was_trained_with_what_it_says(miniature):
         assert record["config"]["gate"] == chosen.changes["gate"]
         assert ("weighted" in json.dumps(record["verifier"])) == chosen.as_outcome
         assert (record["prm"] is None) == (not chosen.prm)
-        assert ("pav(" in json.dumps(record["prm"])) == chosen.pav
+        assert ("cut(" in json.dumps(record["prm"])) == (chosen.prm == "sharp")
+        assert (record["config"]["refresh_every"] == 1) == chosen.refresh
 
 
 @pytest.mark.slow
 def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
     plan, claims = miniature
-    monkeypatch.setattr(verigate_work, "grpo_train", work_again)
+    monkeypatch.setattr(verigate_training, "grpo_train", work_again)
     again = reproduce_verigate(plan, processes=1)
     assert [repr(claim) for claim in again] == [repr(claim) for claim in claims]
     with pytest.raises(BadInput, match="holds a run with steps = "):
@@ -78,24 +78,37 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
 
 def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
     plan, setting = VeriGatePlan(tmp_path), SETTINGS[0]
-    plain = config_of(plan, setting, "outcome", 0)
+    plain = config_of(plan, setting, OUTCOME, 0)
     for arm, chosen in ARMS.items():
         steps = plan.steps * (3 if arm == LONGER else 1)
         assert replace(config_of(plan, setting, arm, 0), gate="never", credit=plain.credit, scale=plain.scale,
-                       resample=0, prm_coef=1.0) == replace(plain, steps=steps)  # fmt: skip
+                       resample=0, refresh_every=0) == replace(plain, steps=steps)  # fmt: skip
         assert {"gate"} <= set(chosen.changes)
+    assert config_of(plan, setting, "refreshed, all_wrong, future_sum", 0).refresh_every == 16
     trained_on = {p.prompt for p in load_task("chain", count=50, seed=plan.data_seed, split="train").problems}
-    assert not trained_on & {p.prompt for p in held_out(plan, setting)}
+    assert not trained_on & {p.prompt for p in accuracy(plan, setting).problems}
+    assert learned_kinds(setting) == ["held_out", "padded", "soft"]
 
 
 def test_the_policy_of_a_setting_is_the_same_every_time():
-    shipped, weak, again = (policy(replace(SETTINGS[0], noise=noise)).model for noise in (0.0, 0.2, 0.2))
+    shipped, weak, again = (start_policy(replace(SETTINGS[0], noise=noise)).model for noise in (0.0, 0.2, 0.2))
     for a, b, c in zip(shipped.parameters(), weak.parameters(), again.parameters(), strict=True):
         assert torch.equal(b, c)
         if a.ndim == 2:
             assert float((b - a).detach().std() / a.detach().std()) == pytest.approx(0.2, rel=0.1)
         else:
             assert torch.equal(a, b)
+
+
+def test_noise_replaces_its_share_of_labels_and_always_the_same(tmp_path):
+    problems, solutions = zip(*worked("chain", 60), strict=True)
+    exact = np.concatenate(ExactSteps("chain").score(problems, solutions).steps)
+    for share in (0.0, 0.3, 1.0):
+        scorer = Noised(ExactSteps("chain"), share)
+        one, again = (np.concatenate(scorer.score(problems, solutions).steps) for _ in range(2))
+        assert np.array_equal(one, again)
+        assert np.mean(one != exact) == pytest.approx(share, abs=0.08)
+    assert scorer_of(VeriGatePlan(tmp_path), SETTINGS[0], "noise 0.3") == Noised(ExactSteps("chain"), 0.3)
 
 
 def test_options_that_are_for_another_claim(capsys):

@@ -335,6 +335,45 @@ def test_dead_groups_are_drawn_again_and_counted(tmp_path):
     assert with_.metrics[0]["dead"] > 0
 
 
+def test_a_refreshed_prm_scores_the_steps_after_it(tmp_path):
+    """After steps 2 and 4 of 5; killed behind step 4 it loads what was made, and ends alike."""
+    config = replace(CONFIG, steps=5, gate="always", refresh_every=2, save_every=1)
+    made = []
+
+    def refresh(policy, folder):
+        if not (folder / "prm.txt").exists():
+            torch.rand(1)  # what it draws is no part of the training's randomness
+            folder.mkdir(parents=True)
+            (folder / "prm.txt").write_text(f"{float(weights(policy).sum()):.4f}")
+            made.append(folder.name)
+        low = float((folder / "prm.txt").read_text()) % 1
+        return from_steps(lambda problem, solution: [low, *[1.0] * (len(solution.steps) - 1)])
+
+    def train(out, stop=None):
+        def evaluate(policy):
+            if stop and (out / "prms" / "4").exists():
+                raise KeyboardInterrupt
+            return {}
+
+        changes = replace(config, evaluate_every=1)
+        grpo_train(policy := tiny(), PROBLEMS, vowels, all_right, out=out, config=changes, evaluate=evaluate,
+                   refresh_prm=refresh)  # fmt: skip
+        return weights(policy)
+
+    whole = train(tmp_path / "a")
+    assert made == ["2", "4"]
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "b", stop=True)
+    assert made == ["2", "4"] * 2
+    assert torch.equal(train(tmp_path / "b"), whole)
+    assert made == ["2", "4"] * 2
+    plain = tiny()
+    grpo_train(plain, PROBLEMS, vowels, all_right, out=tmp_path / "c", config=replace(config, refresh_every=0))
+    assert not torch.equal(weights(plain), whole)
+    with pytest.raises(ValueError, match=r"refresh_prm needs config\.refresh_every"):
+        grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path / "d", config=CONFIG, refresh_prm=refresh)
+
+
 def test_evaluation_is_of_the_policy_as_it_is_and_before_it_is_trained(tmp_path):
     seen = []
 

@@ -1,0 +1,110 @@
+"""The settings, arms and sizes of `stepbeam reproduce verigate`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench.inputs.task import Task
+from bench.tiny import load_task
+from bench.tiny.worlds.worlds import Split
+from policies.grpo.advantages import Credit
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to train: the PRM ("" for none; see `prms.scorer_of`), and the options that make it so."""
+
+    prm: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    as_outcome: bool = False  # its value of the whole solution is added to the reward
+    refresh: bool = False  # it is trained again on the policy's own samples
+    longer: int = 1  # times the steps
+
+
+READINGS = ("all_wrong", "degenerate")  # the two accounts of when the paper's gate opens
+NOISES = (0.1, 0.3, 1.0)  # of the exact PRM's labels, the share that is replaced by chance
+
+
+def _gated(prms: tuple[str, ...], *, gates: tuple[str, ...] = ("all_wrong",), rules: tuple[str, ...]) -> dict[str, Arm]:
+    return {
+        f"{prm}, {gate}, {credit}": Arm(prm, {"gate": gate, "credit": credit})
+        for credit in rules
+        for prm in prms
+        for gate in gates
+    }
+
+
+OUTCOME, LONGER = "outcome", "outcome, 3 times the steps"
+PUBLISHED: Credit = "future_sum"
+ARMS: dict[str, Arm] = {
+    OUTCOME: Arm("", {"gate": "never"}),
+    **_gated(("exact", "soft", "sharp"), gates=READINGS, rules=(PUBLISHED, "advantage")),
+    **{
+        arm.replace("sharp", "refreshed"): replace(options, refresh=True)
+        for arm, options in _gated(("sharp",), gates=READINGS, rules=(PUBLISHED, "advantage")).items()
+    },
+    **_gated(tuple(f"noise {noise:g}" for noise in NOISES), rules=(PUBLISHED,)),
+    **_gated(("hazards", "padded", "padded sharp"), rules=(PUBLISHED,)),
+    **_gated(("soft",), rules=("zscore_sum", "progress", "min", "first_error")),
+    "soft as outcome": Arm("soft", {"gate": "never"}, as_outcome=True),
+    "soft, ungated, future_sum": Arm("soft", {"gate": "always", "credit": PUBLISHED}),
+    "dynamic sampling": Arm("", {"gate": "never", "resample": 3}),
+    **_gated(("foreign",), rules=("advantage",)),
+    "foreign as outcome": Arm("foreign", {"gate": "never"}, as_outcome=True),
+    LONGER: Arm("", {"gate": "never"}, longer=3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A task, the policy that learns it, and the arms in which it does."""
+
+    task: str
+    arms: tuple[str, ...]
+    noise: float = 0.0  # added to every matrix of the shipped policy, in units of its own standard deviation
+    difficulty: int | None = None  # of the problems; None mixes those of the split
+
+    def load(self, *, count: int = 1, seed: int = 0, split: Split = "test") -> Task:
+        """Problems of a split; a solution is right only with its working, since answers of one digit can be guessed."""
+        return load_task(self.task, count=count, seed=seed, split=split, difficulty=self.difficulty, working=True)
+
+
+SETTINGS = (
+    Setting("chain", tuple(ARMS), noise=0.18),
+    Setting(
+        "word_sort",
+        (
+            OUTCOME,
+            *(f"{prm}, {gate}, future_sum" for prm in ("exact", "soft", "sharp", "refreshed") for gate in READINGS),
+            *(f"{prm}, all_wrong, advantage" for prm in ("exact", "soft")),
+            "soft as outcome",
+            "dynamic sampling",
+        ),
+        difficulty=6,
+    ),
+)
+TRANSFER = (("chain", 10), ("word_sort", 4), ("countdown", None), ("last_letter", None))
+
+
+@dataclass(frozen=True, slots=True)
+class VeriGatePlan:
+    """Where a reproduction works and how large it is; equal sizes give equal results."""
+
+    out: Path
+    seeds: tuple[int, ...] = tuple(range(8))
+    settings: tuple[Setting, ...] = SETTINGS
+    problems: int = 400  # to train on
+    held_out: int = 100  # problems to measure accuracy on
+    samples: int = 4  # of each of these during training
+    final_samples: int = 16  # and after it
+    transferred: int = 40  # problems of each task that was not trained on, four samples each
+    steps: int = 48
+    groups: int = 24
+    group_size: int = 4
+    learning_rate: float = 1e-4
+    evaluations: int = 6
+    refreshes: int = 2
+    data_seed: int = 51
+    labelled: int = 1500  # problems whose solutions a PRM's labels are of; a refresh takes a third of it
+    prm_steps: int = 300  # of a PRM's training; a refresh takes a third of it

@@ -1,0 +1,223 @@
+"""The PRMs of `stepbeam reproduce verigate`: exact, noised, learned, made sharp, and refreshed."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.diagnostics.label_quality import auc
+from bench.diagnostics.processbench import Case, fit_threshold
+from bench.reproduce.folder import Unit, slug, unit
+from bench.reproduce.scorer_training import scorer_training
+from bench.reproduce.verigate.arms import ARMS, Setting, VeriGatePlan
+from bench.tiny import weights_folder
+from bench.tiny.making.examples.made_up import label, make_up_text
+from bench.tiny.worlds.exact import ExactSteps
+from bench.tiny.worlds.worlds import WORLDS
+from policies.backends.transformers import Transformers
+from policies.policy import Policy
+from prms.prm import PRM
+from prms.training import train_prm
+from search.strategies.sample import sample
+from verifiers.combinators.sharp import FirstErrorCut, Hazards
+from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.solution import Problem, Solution
+from verifiers.reward_models.labelled import Labelled
+
+_SEEDS = {"soft": 100, "padded": 100, "held_out": 200}
+_CUT_SEED, _REFRESH_SEED = 300, 400
+
+
+def start_policy(setting: Setting) -> Transformers:
+    """The policy as every training of a setting begins with it."""
+    start = Transformers.load(weights_folder("policy"), dtype="float32", device="cpu")
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for matrix in start.model.parameters():
+            if setting.noise and matrix.ndim == 2:
+                matrix.add_(setting.noise * matrix.std() * torch.randn(matrix.shape, generator=draw))
+    return start
+
+
+def scorer_of(plan: VeriGatePlan, setting: Setting, kind: str) -> Scorer:
+    """A PRM, ready to be asked.
+
+    "exact" is the task's own program, "noise X" the same with a share X of its labels replaced by chance. "soft" has
+    learnt where the first error is from the starting policy's solutions and made up ones, "padded" from as many
+    structural errors besides; "sharp" and "padded sharp" are these, cut at the first score below a threshold that was
+    fitted on other rows; "hazards" each step's own chance. "held_out" is as "soft", of other problems, and "foreign"
+    the shipped one, which has learnt the values of the shipped policy.
+    """
+    if kind == "exact":
+        return ExactSteps(setting.task)
+    if kind.startswith("noise "):
+        return Noised(ExactSteps(setting.task), float(kind.removeprefix("noise ")))
+    if kind == "hazards":
+        return Hazards(scorer_of(plan, setting, "soft"))
+    learned = PRM.load(trained_prm(plan, setting, kind.removesuffix(" sharp").replace("sharp", "soft")), device="cpu")
+    return FirstErrorCut(learned, _cut(plan, setting, kind, learned)) if kind.endswith("sharp") else learned
+
+
+def learned_kinds(setting: Setting) -> list[str]:
+    """The PRMs that have to be trained before a setting's arms."""
+    asked = {"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact", "foreign"}
+    return sorted(
+        {"padded" if "padded" in k else "held_out" if k == "held_out" else "soft" for k in asked if "noise" not in k}
+    )
+
+
+def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
+    """The folder of a learned PRM; it is trained where it is not there yet."""
+    if kind == "foreign":
+        return weights_folder("prm")
+    out = plan.out / "models" / f"{setting.task}_{kind}"
+    if not (out / "config.json").exists():
+        rows = _rows(setting, start_policy(setting), count=plan.labelled, seed=_SEEDS[kind], padded=kind == "padded")
+        _train(weights_folder("prm_error"), rows, out, steps=plan.prm_steps, seed=_SEEDS[kind])
+    return out
+
+
+def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers, folder: Path) -> Scorer:
+    """A sharp PRM of the policy as it is, which goes on from the one of the starting policy."""
+    count = max(1, plan.labelled // 3)
+    if not (folder / "config.json").exists():
+        rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
+        _train(trained_prm(plan, setting, "soft"), rows, folder, steps=max(1, plan.prm_steps // 3), seed=_REFRESH_SEED)
+    learned = PRM.load(folder, device="cpu")
+    compute = partial(_fitted, _rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED), learned)
+    return FirstErrorCut(learned, unit(folder, "cut", compute)["below"])
+
+
+def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
+    """What each PRM knows of the starting policy's solutions of held-out problems.
+
+    Per kind the AUC of its steps' scores up to the first error ("first_error"), of all steps' ("step"), and of its
+    values of whole solutions ("outcome"), all against the task's own program.
+    """
+
+    def compute() -> Unit:
+        task = setting.load(count=plan.held_out, seed=plan.data_seed)
+        pools = sample(task.problems, start_policy(setting), n=4, sampling=task.sampling, seed=9)
+        rows = [label(WORLDS[setting.task], str(r.problem.prompt), s.text) for r in pools for s in r.pool if s.finished]
+        kinds = sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact"})
+        return {kind: _agreement(scorer_of(plan, setting, kind), rows) for kind in kinds}
+
+    return unit(plan.out, f"prms/{setting.task}", compute)
+
+
+def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
+    scores = scorer.score([row.problem for row in rows], [row.solution for row in rows]).steps
+    labels = [np.array(row.labels) for row in rows]
+    upto = [int(np.argmin(y)) + 1 if not y.all() else len(y) for y in labels]
+    pairs = {
+        "first_error": [(s[:k], y[:k]) for s, y, k in zip(scores, labels, upto, strict=True)],
+        "step": list(zip(scores, labels, strict=True)),
+        "outcome": [(s[-1:], y[-1:]) for s, y in zip(scores, labels, strict=True)],
+    }
+    return {name: auc(*(np.concatenate(part) for part in zip(*of, strict=True))) for name, of in pairs.items()}
+
+
+def _cut(plan: VeriGatePlan, setting: Setting, kind: str, learned: Scorer) -> float:
+    def compute() -> Unit:
+        rows = _rows(setting, start_policy(setting), count=max(1, plan.labelled // 5), seed=_CUT_SEED)
+        return _fitted(rows, learned)
+
+    return float(unit(plan.out, f"cuts/{setting.task}_{slug(kind)}", compute)["below"])
+
+
+def _fitted(rows: Sequence[Labelled], learned: Scorer) -> Unit:
+    """The threshold that finds the first errors of these rows best, by ProcessBench's F1."""
+    scores = learned.score([row.problem for row in rows], [row.solution for row in rows])
+    cases = [
+        Case(
+            row.problem,
+            tuple(step.text for step in row.solution.steps),
+            -1 if all(row.labels) else row.labels.index(0.0),
+        )
+        for row in rows
+    ]
+    return {"below": fit_threshold(cases, scores)}
+
+
+def _rows(setting: Setting, policy: Policy, *, count: int, seed: int, padded: bool = False) -> list[Labelled]:
+    """Different solutions of train problems, of each four by the policy and two made up ones, labelled by program."""
+    task, rng = setting.load(count=count, seed=seed, split="train"), random.Random(seed)
+    pools = sample(task.problems, policy, n=4, sampling=task.sampling, seed=seed)
+    texts: dict[tuple[str, str], None] = {}
+    for result in pools:
+        prompt = str(result.problem.prompt)
+        drawn = [s.text for s in result.pool if s.finished and s.text]
+        drawn += [make_up_text(setting.task, prompt, rng) for _ in range(2)]
+        drawn += [misbuilt(setting.task, prompt, rng) for _ in range(len(drawn) if padded else 0)]
+        texts |= dict.fromkeys((prompt, text) for text in drawn)
+    # Before the first step there is no error yet.
+    return [replace(label(WORLDS[setting.task], prompt, text), root=1.0) for prompt, text in texts]
+
+
+def misbuilt(task: str, prompt: str, rng: random.Random) -> str:
+    r"""A solution whose lines are all true, but one is repeated, left out or beside the point, or the end is missing.
+
+    >>> misbuilt("chain", "C 7-9*3\n", random.Random(1))
+    '7-9=8\n7-9=8\n8*3=4\n=4'
+    """
+    world = WORLDS[task]
+    lines = world.demonstrate(prompt, rng, slips=False).splitlines(keepends=True)
+    at = rng.randrange(len(lines) - 1)
+    other = world.draw_prompt(rng, rng.choice(world.TRAIN_DIFFICULTY))
+    beside = world.demonstrate(other, rng, slips=False).splitlines(keepends=True)[:-1]
+    lines = rng.choice((
+        [*lines[: at + 1], *lines[at:]],
+        [*lines[:at], *lines[at + 1 :]],
+        [*lines[:at], rng.choice(beside), *lines[at:]],
+        lines[: at + 1],
+    ))  # fmt: skip
+    return "".join(lines)
+
+
+def _train(start: Path, rows: Sequence[Labelled], out: Path, *, steps: int, seed: int) -> None:
+    train_prm(start, rows, target="error", out=out, config=scorer_training(steps, seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Noised:
+    """A PRM of which a share of the scores, the same ones for the same steps, is replaced by a number by chance."""
+
+    of: Scorer
+    share: float
+
+    @property
+    def name(self) -> str:
+        """What a run writes down."""
+        return f"noised({self.share:g})"
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """N rows."""
+        rows = []
+        for problem, solution, row in zip(problems, solutions, self.of.score(problems, solutions).steps, strict=True):
+            chances = [_chances(f"{problem.prompt}{text}") for text in _prefixes(solution)]
+            noise = np.array(
+                [by_chance if drawn < self.share else s for (drawn, by_chance), s in zip(chances, row, strict=True)]
+            )
+            rows.append(noise.astype(np.float32))
+        return Scores(tuple(rows))
+
+    def root_values(self, problems: Sequence[Problem]) -> Scores:
+        """Before the first step there is no error."""
+        return Scores((np.ones(1, dtype=np.float32),) * len(problems))
+
+
+def _prefixes(solution: Solution) -> list[str]:
+    texts = [""]
+    for step in solution.steps:
+        texts.append(texts[-1] + step.text)
+    return texts[1:]
+
+
+def _chances(text: str) -> tuple[float, float]:
+    drawn = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(drawn[:8], "big") / 2**64, int.from_bytes(drawn[8:16], "big") / 2**64
