@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=positive, help="genrm: steps of training GenRM-CoT; verigate, pav-rl: of every training"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="the smallest sizes: all stages in minutes, figures that mean nothing"
+    )
     parser.add_argument("--processes", type=positive, default=2, help="pieces of work done side by side")
 
 
@@ -39,40 +42,46 @@ def run(options: argparse.Namespace) -> None:
 def _reproduce(options: argparse.Namespace) -> None:
     from bench.reproduce.claim import claims_table
 
-    out = options.out or Path("runs") / f"reproduce-{options.claims}"
+    out = options.out or Path("runs") / f"reproduce-{options.claims}{'-quick' if options.quick else ''}"
     given = {name: value for name in _SIZES["genrm"] if (value := getattr(options, name))}
     for name in given:
         if name not in _SIZES[options.claims]:
             raise BadInput(f"--{name}: it is not for '{options.claims}'")
+    if options.quick and given:
+        raise BadInput(f"--{next(iter(given))} beside --quick, whose sizes are what they are: leave one of the two out")
     base = given.pop("base", None)
     if "seeds" in given:
         given["seeds"] = tuple(range(given["seeds"]))
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
         from bench.reproduce.genrm.reproduce import reproduce_genrm
-        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan
+        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan, quick_plan
 
-        plain = pretrained_plan(out, base) if base else GenRMPlan(out)
+        plain = quick_plan(out) if options.quick else pretrained_plan(out, base) if base else GenRMPlan(out)
         longer = {"longer": given["problems"]} if "problems" in given else {}
         reports = reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in reports]
     elif options.claims == "pav":
         from bench.reproduce.pav.reproduce import reproduce_pav
         from bench.reproduce.pav.work import PAVPlan
+        from bench.reproduce.pav.work import quick_plan as quick_pav
 
-        pav_reports = reproduce_pav(PAVPlan(out), processes=options.processes)
-        claims_by_task = [(report.task, report.claims) for report in pav_reports]
+        claims_by_task = reproduce_pav(quick_pav(out) if options.quick else PAVPlan(out), processes=options.processes)
     elif options.claims == "pav-rl":
         from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
+        from bench.reproduce.pav.rl import quick_plan as quick_rl
 
-        claims_by_task = reproduce_pav_rl(PAVRLPlan(out, **given), processes=options.processes)
+        rl_plan = quick_rl(out) if options.quick else PAVRLPlan(out, **given)
+        claims_by_task = reproduce_pav_rl(rl_plan, processes=options.processes)
     else:
         from bench.reproduce.verigate.arms import VeriGatePlan
+        from bench.reproduce.verigate.arms import quick_plan as quick_verigate
         from bench.reproduce.verigate.reproduce import reproduce_verigate
 
         if "problems" in given:
             given["held_out"] = given.pop("problems")
-        claims_by_task = reproduce_verigate(VeriGatePlan(out, **given), processes=options.processes)
+        gate_plan = quick_verigate(out) if options.quick else VeriGatePlan(out, **given)
+        claims_by_task = reproduce_verigate(gate_plan, processes=options.processes)
     for task, claims in claims_by_task:
         print(f"\n{task}\n\n{claims_table(claims)}")
     print(f"\n- files: {', '.join(str(p) for p in sorted(out.iterdir()) if p.suffix in ('.md', '.png'))}")

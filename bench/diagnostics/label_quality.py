@@ -97,7 +97,7 @@ def quality_of(judgements: Judged) -> Quality:
 
 
 def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
-    """The chance that a good one scores above a bad one, ties counting half (Mann-Whitney).
+    """The chance that a good one scores above a bad one, ties counting half (Mann-Whitney); NaN without one of the two.
 
     >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
     0.875
@@ -106,6 +106,8 @@ def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
 
     good = labels.astype(bool)
     positives, negatives = int(good.sum()), int((~good).sum())
+    if not positives or not negatives:
+        return math.nan
     ranks = rankdata(scores)
     return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 

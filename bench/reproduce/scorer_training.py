@@ -10,7 +10,6 @@ def scorer_training(steps: int, seed: int) -> TrainConfig:
         batch_size=128,
         learning_rate=2e-4,
         weight_decay=0.05,
-        bf16=True,
         seed=seed,
         device="cpu",
         save_every=0,

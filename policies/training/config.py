@@ -18,8 +18,9 @@ class TrainConfig:
     `max_steps` overrides `epochs`. `warmup` is a share of the steps. `lora_rank=0` trains all weights; above
     it, low-rank updates of the modules that `lora_targets` names (all linear layers by default), which are
     merged into the saved weights. `max_length` bounds an example's tokens, by default by the model's
-    context. `bf16` computes in bfloat16 and, under LoRA, holds the frozen weights in it. `balance` gives the
-    labels below 0.5 and those from 0.5 on the same weight. A checkpoint is written every `save_every` steps
+    context. `bf16` computes in bfloat16 (slower by far on a CPU that has no instructions for it) and, under
+    LoRA, holds the frozen weights in it. `balance` gives the labels
+    below 0.5 and those from 0.5 on the same weight. A checkpoint is written every `save_every` steps
     (0: never). `device` is "auto" (CUDA where there is one), "cuda" or "cpu"; which GPU is chosen with
     CUDA_VISIBLE_DEVICES.
 

@@ -103,6 +103,14 @@ class GenRMPlan:
         return words.FORMAT if self.base else FORMAT
 
 
+def quick_plan(out: Path) -> GenRMPlan:
+    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+    return GenRMPlan(
+        out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2, longer_votes=1,
+        compared=2,
+    )  # fmt: skip
+
+
 def pretrained_plan(out: Path, base: str) -> GenRMPlan:
     """The length test for verifiers that start from a pretrained LM: minutes of a GPU, or days of a CPU."""
     return GenRMPlan(

@@ -51,9 +51,9 @@ class TaskReport:
     alpha: float
 
 
-def write_report(reports: Sequence[TaskReport], plan: PAVPlan) -> None:
-    """Write the page and its plots."""
-    text = "\n".join(_section(report, plan) for report in reports)
+def write_report(reports: Sequence[TaskReport], planted: str, plan: PAVPlan) -> None:
+    """Write the page, which begins with the part of the planted subsequence, and its plots."""
+    text = "\n".join([planted, *(_section(report, plan) for report in reports)])
     replace_text(plan.out / "pav.md", text)
     _plot_curves(reports, plan.out / "pav.png")
     _plot_sweeps(reports, plan.out / "pav_sweeps.png")

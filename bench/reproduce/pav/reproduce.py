@@ -13,6 +13,7 @@ import numpy as np
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
 from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, margins, replicate, savings
+from bench.reproduce.pav.planted import reproduce_planted
 from bench.reproduce.pav.report import Sweep, TaskReport, write_report
 from bench.reproduce.pav.work import (
     PROVER,
@@ -37,8 +38,8 @@ SAVINGS = (1.5, 5.0, 10.0)  # "1.5 to 5 times", and 10 for the paper's small mod
 SWEEP_WIDTHS = (2, 4)  # by task: 16 candidates a round
 
 
-def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[TaskReport]:
-    """Do what is not done yet, and write `pav.md`, `pav.png` and `pav_sweeps.png` into the folder.
+def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
+    """Do what is not done yet, and write `pav.md`, `pav.png` and `pav_sweeps.png` into the folder; each task's claims.
 
     Several processes make the values, then the trainings, and then work on a task each.
 
@@ -51,8 +52,9 @@ def reproduce_pav(plan: PAVPlan, *, processes: int = 2) -> list[TaskReport]:
         carry_out(valued, processes=processes, title="values")
         carry_out([partial(trained, plan, *job) for job in jobs], processes=processes, title="trainings")
         reports = carry_out([partial(_task, plan, task) for task in TASKS], processes=processes, title="searches")
-        write_report(reports, plan)
-        return reports
+        claims, section = reproduce_planted(plan.out, plan.planted, processes=processes)
+        write_report(reports, section, plan)
+        return [("a planted subsequence", claims), *((report.task, report.claims) for report in reports)]
 
 
 def _task(plan: PAVPlan, task: str) -> TaskReport:

@@ -17,10 +17,11 @@ from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
 from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, replicate, savings
-from bench.reproduce.pav.didactic import LETTERS, PROBLEM, ROOM, SAMPLING, Planted, Prover, imitator
+from bench.reproduce.pav.didactic import SAMPLING, imitator, problem_of
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
+from bench.tiny.worlds.planted import LETTERS, ROOM, ExactValue, Planted
 from bench.training.audit import read_metrics
 from policies.grpo.config import GRPOConfig
 from policies.grpo.train import grpo_train
@@ -68,6 +69,11 @@ class PAVRLPlan:
     learning_rate: float = 1e-3
 
 
+def quick_plan(out: Path) -> PAVRLPlan:
+    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+    return PAVRLPlan(out, seeds=(0, 1), steps=4, rollouts=8, block=2)
+
+
 def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
     """Do what is not done yet, and write `pav_rl.md` and `pav_rl.png` into the folder; the claims for each word.
 
@@ -110,9 +116,9 @@ def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
         folder = plan.out / "trainings" / name
         grpo_train(
             imitator(seed=seed, planted=word),
-            [PROBLEM],
-            Planted(word),
-            None if chosen.gamma is None else Prover(chosen.gamma, word),
+            [problem_of(word)],
+            Planted(),
+            None if chosen.gamma is None else ExactValue(chosen.gamma),
             out=folder,
             config=replace(plain, **chosen.changes),
         )

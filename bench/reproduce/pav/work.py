@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.reproduce.folder import Unit, unit
+from bench.reproduce.pav.planted import PlantedPlan
 from bench.reproduce.scorer_training import scorer_training
 from bench.runs.units import chunks
 from bench.stats.estimators import best_at_k, distinct_curve, pass_at_k
@@ -57,7 +58,7 @@ class PAVPlan:
     out: Path
     problems: int = 200  # held-out problems a task
     tuning: int = 100  # problems a task of the train split, on which alpha and the prover are chosen
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = tuple(range(8))
     pool: int = 128
     widths: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 2, 4, 8))  # of the beams, for each task
     # Next steps drawn from each beam element, by task: chosen on the tuning problems, among 4 and 8.
@@ -68,6 +69,16 @@ class PAVPlan:
     steps: int = 300  # of each training
     sweep_seeds: int = 1  # training seeds that the sweeps over alpha and provers take
     chunk: int = 50
+    planted: PlantedPlan = field(default_factory=PlantedPlan)
+
+
+def quick_plan(out: Path) -> PAVPlan:
+    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+    return PAVPlan(
+        out, problems=3, tuning=2, seeds=(0, 1), pool=4, widths=((1, 2), (1, 2)), expand=(2, 2), data=(3, 4),
+        rollouts=(2, 2), made_up={"chain": 4, "countdown": 4}, steps=2, chunk=2,
+        planted=PlantedPlan(problems=3, seeds=(0, 1)),
+    )  # fmt: skip
 
 
 def test_problems(plan: PAVPlan, task: str) -> tuple[Problem, ...]:

@@ -108,3 +108,21 @@ class VeriGatePlan:
     data_seed: int = 51
     labelled: int = 1500  # problems whose solutions a PRM's labels are of; a refresh takes a third of it
     prm_steps: int = 300  # of a PRM's training; a refresh takes a third of it
+
+
+_FEW = {
+    OUTCOME,
+    "soft as outcome",
+    "sharp, all_wrong, future_sum",
+    "sharp, degenerate, future_sum",
+    "refreshed, all_wrong, future_sum",
+}
+
+
+def quick_plan(out: Path) -> VeriGatePlan:
+    """The smallest sizes and a few arms: all stages in minutes, and figures that mean nothing."""
+    few = tuple(replace(setting, arms=tuple(arm for arm in setting.arms if arm in _FEW)) for setting in SETTINGS)
+    return VeriGatePlan(
+        out, seeds=(0, 1), settings=few, problems=6, held_out=4, samples=1, final_samples=8, transferred=2, steps=2,
+        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2,
+    )  # fmt: skip

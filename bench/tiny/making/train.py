@@ -276,7 +276,6 @@ def _train_from_values(out: Path, log: Log, name: str, of: str) -> None:
         batch_size=128,
         learning_rate=1.5e-4 if name == "orm" else 2e-4,
         weight_decay=0.05,
-        bf16=True,
         save_dtype="bfloat16",
         save_every=0,
         log_every=100,

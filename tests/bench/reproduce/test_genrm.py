@@ -9,7 +9,7 @@ import pytest
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.report import ComputeCurve
 from bench.reproduce.genrm.reproduce import _compute_note, reproduce_genrm
-from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
+from bench.reproduce.genrm.work import RIVALS, SUITES, pretrained_plan, quick_plan, scores
 from bench.stats.intervals import Estimate
 from tests.tiny_models import byte_pairs, random_llama
 from verifiers.interface.errors import BadInput
@@ -53,10 +53,7 @@ def test_compute_to_a_goal():
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = GenRMPlan(
-        tmp_path_factory.mktemp("genrm"), problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2,
-        many=4, few=2, longer_votes=1, compared=2,
-    )  # fmt: skip
+    plan = quick_plan(tmp_path_factory.mktemp("genrm"))
     return plan, reproduce_genrm(plan, processes=1)
 
 
@@ -68,7 +65,7 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
         rivals = {n for n, r in RIVALS.items() if not r.variant}
         variants = set() if suite.longer else {f"{n} (first 2 problems)" for n in set(RIVALS) - rivals}
         assert rivals | variants <= set(report.table)
-        assert len(report.claims) == (5 if suite.longer else 9)
+        assert len(report.claims) == (4 if suite.longer else 8)
         assert list(report.votes) == ([1] if suite.longer else [1, 2, 4])
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())

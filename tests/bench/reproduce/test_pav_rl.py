@@ -8,13 +8,13 @@ import pytest
 from bench.commands.cli import main
 from bench.reproduce.pav import rl as pav_rl
 from bench.reproduce.pav.claims import SeededCurve, replicate
-from bench.reproduce.pav.rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, PAVRLPlan, arms_of, reproduce_pav_rl
+from bench.reproduce.pav.rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, arms_of, quick_plan, reproduce_pav_rl
 from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = PAVRLPlan(tmp_path_factory.mktemp("pav_rl"), seeds=(0, 1), steps=4, rollouts=8, block=2)
+    plan = quick_plan(tmp_path_factory.mktemp("pav_rl"))
     return plan, reproduce_pav_rl(plan, processes=1)
 
 
@@ -71,3 +71,8 @@ def test_arms():
 def test_options_that_are_for_another_claim(capsys):
     assert main(["reproduce", "pav-rl", "--problems=3"]) == 2
     assert "--problems: it is not for 'pav-rl'" in capsys.readouterr().err
+
+
+def test_quick_sizes_are_not_changed(capsys):
+    assert main(["reproduce", "pav-rl", "--quick", "--steps=3"]) == 2
+    assert "--steps beside --quick, whose sizes are what they are" in capsys.readouterr().err

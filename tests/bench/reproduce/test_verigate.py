@@ -10,8 +10,7 @@ import torch
 from bench.commands.cli import main
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
-from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, VeriGatePlan
-from bench.reproduce.verigate.claims import AS_OUTCOME
+from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, VeriGatePlan, quick_plan
 from bench.reproduce.verigate.reproduce import reproduce_verigate
 from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of, start_policy
 from bench.reproduce.verigate.training import accuracy, config_of
@@ -20,23 +19,10 @@ from bench.tiny.worlds.exact import ExactSteps
 from tests.worked import worked
 from verifiers.interface.errors import BadInput
 
-# Of the gated arms, which differ in their PRM and two options, a few stand for all.
-KEPT = {
-    OUTCOME,
-    "sharp, all_wrong, future_sum",
-    "sharp, degenerate, future_sum",
-    "refreshed, all_wrong, future_sum",
-    AS_OUTCOME,
-}
-SMALL = tuple(replace(s, arms=tuple(arm for arm in s.arms if arm in KEPT)) for s in SETTINGS)
-
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = VeriGatePlan(
-        tmp_path_factory.mktemp("verigate"), seeds=(0,), settings=SMALL, problems=6, held_out=4, samples=1,
-        final_samples=8, transferred=2, steps=2, groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2,
-    )  # fmt: skip
+    plan = quick_plan(tmp_path_factory.mktemp("verigate"))
     return plan, reproduce_verigate(plan, processes=1)
 
 
@@ -45,10 +31,10 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
     plan, claims = miniature
     page = (plan.out / "verigate.md").read_text()
     assert [task for task, _ in claims] == ["chain", "word_sort"]
-    for setting, (_, found) in zip(SMALL, claims, strict=True):
+    for setting, (_, found) in zip(plan.settings, claims, strict=True):
         assert f"## {setting.task}" in page
         for arm in setting.arms:
-            assert page.count(f"| {arm} |") == sum(arm in s.arms for s in SMALL)
+            assert page.count(f"| {arm} |") == sum(arm in s.arms for s in plan.settings)
         assert all(claim.text in page for claim in found)
     assert (plan.out / "verigate.png").stat().st_size > 10_000
 
@@ -56,7 +42,7 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
 @pytest.mark.slow
 def test_each_arm_was_trained_with_what_it_says(miniature):
     plan, _ = miniature
-    for arm in SMALL[0].arms:
+    for arm in plan.settings[0].arms:
         chosen = ARMS[arm]
         record = json.loads((plan.out / "trainings" / f"chain_{slug(arm)}_0" / "training.json").read_text())
         assert record["config"]["gate"] == chosen.changes["gate"]

@@ -16,7 +16,6 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.05,
     "balance": True,
-    "bf16": True,
     "device": "cpu",
     "save_every": 0,
 }
