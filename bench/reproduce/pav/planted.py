@@ -230,7 +230,8 @@ def _progress(result: SearchResult) -> Floats:
 
 
 def _shares(part: Floats, whole: Floats) -> Floats:
-    return part / np.maximum(whole, 1)
+    shares: Floats = part / np.maximum(whole, 1)
+    return shares
 
 
 def _independent(beam: Beam) -> float:
