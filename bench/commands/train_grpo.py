@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--credit", choices=CREDITS, default=_DEFAULT.credit)
     parser.add_argument("--scale", choices=("std", "none"), default=_DEFAULT.scale)
     parser.add_argument("--weight", choices=("step", "token"), default=_DEFAULT.weight)
+    parser.add_argument("--baseline", choices=("none", "step"), default=_DEFAULT.baseline)
     parser.add_argument("--loss", choices=("grpo", "dr_grpo", "dapo"), default=_DEFAULT.loss)
     parser.add_argument("--schedule", choices=("constant", "linear", "cosine"), default=_DEFAULT.schedule)
     for name, what in (

@@ -41,6 +41,7 @@ def gated_advantages(
     credit: Credit = "advantage",
     scale: Literal["std", "none"] = "std",
     weight: Literal["step", "token"] = "step",
+    baseline: Literal["none", "step"] = "none",
     prm_coef: float = 1.0,
     roots: Sequence[float] | None = None,
     right_above: float = 0.5,
@@ -79,6 +80,9 @@ def gated_advantages(
     - "first_error": 1 up to the first step below `error_below` and 0 from there on, less the mean of the
       solutions' means, never scaled (VPPO).
 
+    With `baseline="step"` each step's credit is less the mean of the group's credits at the same place, the first
+    steps' among themselves and so on: a gain that all solutions make is no merit of one.
+
     Means and stds are over steps, each counted once or, with `weight="token"`, by its tokens. All but "future_sum"
     give exactly 0 for a constant PRM; the two sums also pay for more steps of a score above
     the mean. A group without a reward has advantages 0, unless the gate is "always".
@@ -86,7 +90,7 @@ def gated_advantages(
     Raises ValueError for shapes that do not fit, unknown options, and scores that are silent inside a solution:
     those of an outcome verifier, which is no PRM.
     """
-    _check_options(gate, credit, scale, weight)
+    _check_options(gate, credit, scale, weight, baseline)
     r = np.asarray(rewards, dtype=np.float64)
     ends = [np.asarray(e, dtype=np.int64) for e in step_ends]
     _check_shapes(r, ends)
@@ -110,6 +114,8 @@ def gated_advantages(
         weights = counts if weight == "token" else [np.ones(len(c)) for c in counts]
         starts = None if roots is None else [float(roots[i]) for i in known]
         steps = _credits([scores[i] for i in known], weights, credit, scale, starts, error_below)
+        if baseline == "step":
+            steps = _less_the_mean_of_each_place(steps)
         for i, row, count in zip(known, steps, counts, strict=True):
             by_prm[i] = prm_coef * np.repeat(row, count)
     return tuple(a + b for a, b in zip(by_outcome, by_prm, strict=True)), GroupInfo(
@@ -183,6 +189,12 @@ def _scaled(rows: Sequence[Floats], weights: Sequence[Floats], scale: str) -> li
     return [row / (np.sqrt(np.average(values**2, weights=shares)) if scale == "std" else 1.0) for row in rows]
 
 
+def _less_the_mean_of_each_place(rows: Sequence[Floats]) -> list[Floats]:
+    places = range(max(map(len, rows), default=0))
+    means = np.array([np.mean([row[k] for row in rows if len(row) > k]) for k in places])
+    return [row - means[: len(row)] for row in rows]
+
+
 def _signal(
     by_outcome: Sequence[Floats], by_prm: Sequence[Floats]
 ) -> tuple[Literal["outcome", "prm", "both", "none"], float]:
@@ -209,12 +221,13 @@ def _scores(step_scores: Sequence[npt.ArrayLike], ends: Sequence[npt.NDArray[np.
     return rows
 
 
-def _check_options(gate: str, credit: str, scale: str, weight: str) -> None:
+def _check_options(gate: str, credit: str, scale: str, weight: str, baseline: str) -> None:
     for name, value, known in (
         ("gate", gate, _GATES),
         ("credit", credit, CREDITS),
         ("scale", scale, ("std", "none")),
         ("weight", weight, ("step", "token")),
+        ("baseline", baseline, ("none", "step")),
     ):
         if value not in known:
             raise ValueError(f"{name}={value!r}: use one of {', '.join(known)}")

@@ -18,7 +18,7 @@ class GRPOConfig:
     of the whole batch from them. With `resample=k` (DAPO's dynamic sampling) dead groups, which have no
     signal, are replaced by other problems' up to k times a step; all that is sampled is counted.
 
-    `gate`, `credit`, `scale`, `weight`, `prm_coef`, `right_above` and `error_below` are those of
+    `gate`, `credit`, `scale`, `weight`, `baseline`, `prm_coef`, `right_above` and `error_below` are those of
     `gated_advantages` (VeriGate as published is `credit="future_sum"`); `loss` that of `token_weights`. `beta`
     weighs the KL to the policy as it was at the start (k3); at 0 there is no such copy. `part_tokens` bounds the
     tokens that go through the model at once in an update (None: 2,048 on a CPU, whose caches are small, and 16,384
@@ -46,6 +46,7 @@ class GRPOConfig:
     credit: Credit = "advantage"
     scale: Literal["std", "none"] = "std"
     weight: Literal["step", "token"] = "step"
+    baseline: Literal["none", "step"] = "none"
     prm_coef: float = 1.0
     right_above: float = 0.5
     error_below: float = 0.5

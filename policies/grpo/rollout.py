@@ -135,6 +135,7 @@ def _advantages(
         credit=config.credit,
         scale=config.scale,
         weight=config.weight,
+        baseline=config.baseline,
         prm_coef=config.prm_coef,
         roots=roots,
         right_above=config.right_above,

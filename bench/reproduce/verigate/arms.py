@@ -50,6 +50,15 @@ ARMS: dict[str, Arm] = {
     "soft as outcome": Arm("soft", {"gate": "never"}, as_outcome=True),
     "soft, ungated, future_sum": Arm("soft", {"gate": "always", "credit": PUBLISHED}),
     "dynamic sampling": Arm("", {"gate": "never", "resample": 3}),
+    **{
+        f"PAV-RL, {prover}, alpha {alpha:g}{', less step means' if baseline == 'step' else ''}": Arm(
+            prover,
+            {"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": alpha, "baseline": baseline},
+        )
+        for baseline, alphas in (("none", (0.1, 0.5, 1.0, 5.0)), ("step", (0.5, 5.0)))
+        for prover in ("exact", "soft", "best of 4")
+        for alpha in alphas
+    },
     **_gated(("foreign",), rules=("advantage",)),
     "foreign as outcome": Arm("foreign", {"gate": "never"}, as_outcome=True),
     LONGER: Arm("", {"gate": "never"}, longer=3),
@@ -108,11 +117,14 @@ class VeriGatePlan:
     data_seed: int = 51
     labelled: int = 1500  # problems whose solutions a PRM's labels are of; a refresh takes a third of it
     prm_steps: int = 300  # of a PRM's training; a refresh takes a third of it
+    valued: int = 300  # problems whose solutions' prefixes are completed, for the value PRM
+    rollouts: int = 8  # completions of each
 
 
 _FEW = {
     OUTCOME,
     "soft as outcome",
+    "PAV-RL, best of 4, alpha 0.5",
     "sharp, all_wrong, future_sum",
     "sharp, degenerate, future_sum",
     "refreshed, all_wrong, future_sum",
@@ -124,5 +136,5 @@ def quick_plan(out: Path) -> VeriGatePlan:
     few = tuple(replace(setting, arms=tuple(arm for arm in setting.arms if arm in _FEW)) for setting in SETTINGS)
     return VeriGatePlan(
         out, seeds=(0, 1), settings=few, problems=6, held_out=4, samples=1, final_samples=8, transferred=2, steps=2,
-        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2,
+        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2, valued=3, rollouts=2,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from bench.training.audit import audit
 
 Trainings: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
 RELATIVE = 0.12
+POINTS = 0.07  # PAV-RL's, of another paper
 STALLS = -0.5
 QUIET = 0.25  # the share of trainings in which the audit may fire
 AS_OUTCOME = "soft as outcome"
@@ -32,6 +33,11 @@ def all_claims(trainings: Trainings) -> list[Claim]:
                     text = f"'{arm}' is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
                     gain = relative_gain(right(trainings[arm]), right(trainings[OUTCOME]))
                     claims.append(Claim(text, gain, RELATIVE, unit="%"))
+    for arm in trainings:
+        if arm.startswith("PAV-RL"):
+            gain = difference(right(trainings[arm]), right(trainings[OUTCOME]))
+            text = f"'{arm}' is 7 points or more above outcome-only GRPO at equal rollouts"
+            claims.append(Claim(text, gain, POINTS, unit="points"))
     for arm in ("sharp, all_wrong, future_sum", "sharp, degenerate, future_sum"):
         claims += _of_gated(trainings, arm)
     if f"noise {NOISES[-1]:g}, all_wrong, future_sum" in trainings:

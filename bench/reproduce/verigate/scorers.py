@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -21,15 +22,19 @@ from bench.tiny.worlds.exact import ExactSteps
 from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
 from policies.policy import Policy
+from prms.best_of_k import BestOfK
 from prms.prm import PRM
 from prms.training import train_prm
+from prms.value_rows import labelled
+from prms.values import collect_values
 from search.strategies.sample import sample
 from verifiers.combinators.sharp import FirstErrorCut, Hazards
 from verifiers.interface.scoring import Scorer, Scores
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
-_SEEDS = {"soft": 100, "padded": 100, "held_out": 200}
+Target: TypeAlias = Literal["error", "value"]
+_SEEDS = {"soft": 100, "padded": 100, "held_out": 200, "value": 500}
 _CUT_SEED, _REFRESH_SEED = 300, 400
 
 
@@ -51,7 +56,8 @@ def scorer_of(plan: VeriGatePlan, setting: Setting, kind: str) -> Scorer:
     learnt where the first error is from the starting policy's solutions and made up ones, "padded" from as many
     structural errors besides; "sharp" and "padded sharp" are these, cut at the first score below a threshold that was
     fitted on other rows; "hazards" each step's own chance. "held_out" is as "soft", of other problems, and "foreign"
-    the shipped one, which has learnt the values of the shipped policy.
+    the shipped one, which has learnt the values of the shipped policy. "best of 4" is that of the starting policy, from
+    a PRM of its values, which knows the value of a problem too.
     """
     if kind == "exact":
         return ExactSteps(setting.task)
@@ -59,16 +65,17 @@ def scorer_of(plan: VeriGatePlan, setting: Setting, kind: str) -> Scorer:
         return Noised(ExactSteps(setting.task), float(kind.removeprefix("noise ")))
     if kind == "hazards":
         return Hazards(scorer_of(plan, setting, "soft"))
+    if kind == "best of 4":
+        return BestOfK(PRM.load(trained_prm(plan, setting, "value"), device="cpu"), 4)
     learned = PRM.load(trained_prm(plan, setting, kind.removesuffix(" sharp").replace("sharp", "soft")), device="cpu")
     return FirstErrorCut(learned, _cut(plan, setting, kind, learned)) if kind.endswith("sharp") else learned
 
 
 def learned_kinds(setting: Setting) -> list[str]:
     """The PRMs that have to be trained before a setting's arms."""
-    asked = {"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact", "foreign"}
-    return sorted(
-        {"padded" if "padded" in k else "held_out" if k == "held_out" else "soft" for k in asked if "noise" not in k}
-    )
+    of = {"best of 4": "value", "sharp": "soft", "padded sharp": "padded", "hazards": "soft"}
+    asked = {"held_out", *(of.get(kind := ARMS[arm].prm, kind) for arm in setting.arms)}
+    return sorted(asked & set(_SEEDS))
 
 
 def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
@@ -77,8 +84,13 @@ def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
         return weights_folder("prm")
     out = plan.out / "models" / f"{setting.task}_{kind}"
     if not (out / "config.json").exists():
-        rows = _rows(setting, start_policy(setting), count=plan.labelled, seed=_SEEDS[kind], padded=kind == "padded")
-        _train(weights_folder("prm_error"), rows, out, steps=plan.prm_steps, seed=_SEEDS[kind])
+        seed, start = _SEEDS[kind], start_policy(setting)
+        if kind == "value":
+            rows = _valued(plan, setting, start, seed)
+        else:
+            rows = _rows(setting, start, count=plan.labelled, seed=seed, padded=kind == "padded")
+        target: Target = "value" if kind == "value" else "error"
+        _train(weights_folder("prm_error"), rows, out, target=target, steps=plan.prm_steps, seed=seed)
     return out
 
 
@@ -87,7 +99,8 @@ def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers, folder
     count = max(1, plan.labelled // 3)
     if not (folder / "config.json").exists():
         rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
-        _train(trained_prm(plan, setting, "soft"), rows, folder, steps=max(1, plan.prm_steps // 3), seed=_REFRESH_SEED)
+        steps = max(1, plan.prm_steps // 3)
+        _train(trained_prm(plan, setting, "soft"), rows, folder, target="error", steps=steps, seed=_REFRESH_SEED)
     learned = PRM.load(folder, device="cpu")
     compute = partial(_fitted, _rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED), learned)
     return FirstErrorCut(learned, unit(folder, "cut", compute)["below"])
@@ -179,8 +192,18 @@ def misbuilt(task: str, prompt: str, rng: random.Random) -> str:
     return "".join(lines)
 
 
-def _train(start: Path, rows: Sequence[Labelled], out: Path, *, steps: int, seed: int) -> None:
-    train_prm(start, rows, target="error", out=out, config=scorer_training(steps, seed))
+def _valued(plan: VeriGatePlan, setting: Setting, policy: Policy, seed: int) -> list[Labelled]:
+    """The policy's chance to end right from the problem and from every prefix of its solutions."""
+    task = setting.load(count=plan.valued, seed=seed, split="train")
+    values = collect_values(
+        policy, task.problems, task.verifier, coverage=3, rollouts=plan.rollouts, sampling=task.sampling, seed=seed,
+        out=plan.out / "values" / setting.task,
+    )  # fmt: skip
+    return labelled(values)
+
+
+def _train(start: Path, rows: Sequence[Labelled], out: Path, *, target: Target, steps: int, seed: int) -> None:
+    train_prm(start, rows, target=target, out=out, config=scorer_training(steps, seed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,13 +67,14 @@ def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
     plain = config_of(plan, setting, OUTCOME, 0)
     for arm, chosen in ARMS.items():
         steps = plan.steps * (3 if arm == LONGER else 1)
-        assert replace(config_of(plan, setting, arm, 0), gate="never", credit=plain.credit, scale=plain.scale,
-                       resample=0, refresh_every=0) == replace(plain, steps=steps)  # fmt: skip
+        same = {"gate": "never", "credit": plain.credit, "scale": plain.scale, "resample": 0, "refresh_every": 0,
+                "prm_coef": 1.0, "baseline": "none"}  # fmt: skip
+        assert replace(config_of(plan, setting, arm, 0), **same) == replace(plain, steps=steps)
         assert {"gate"} <= set(chosen.changes)
     assert config_of(plan, setting, "refreshed, all_wrong, future_sum", 0).refresh_every == 16
     trained_on = {p.prompt for p in load_task("chain", count=50, seed=plan.data_seed, split="train").problems}
     assert not trained_on & {p.prompt for p in accuracy(plan, setting).problems}
-    assert learned_kinds(setting) == ["held_out", "padded", "soft"]
+    assert learned_kinds(setting) == ["held_out", "padded", "soft", "value"]
 
 
 def test_the_policy_of_a_setting_is_the_same_every_time():

@@ -255,3 +255,16 @@ def test_what_does_not_fit_is_named(options, message):
         gated_advantages(
             arguments.pop("rewards"), arguments.pop("step_scores"), arguments.pop("step_ends"), **arguments
         )
+
+
+def test_less_the_mean_of_each_place_a_common_gain_is_no_merit():
+    scores, ends = [[0.2, 0.6, 0.6], [0.4, 0.8]], [[0, 1, 2], [1, 2]]
+    options = {"credit": "advantage", "scale": "none", "gate": "always", "roots": [0.0, 0.0]}
+    plain, _ = gated_advantages([0.0, 0.0], scores, ends, **options)
+    less, info = gated_advantages([0.0, 0.0], scores, ends, baseline="step", **options)
+    assert plain[0].tolist() == pytest.approx([0.2, 0.4, 0.0])
+    assert less[0].tolist() == pytest.approx([-0.1, 0.0, 0.0])
+    assert less[1].tolist() == pytest.approx([0.1, 0.1, 0.0])
+    assert info.signal == "prm"
+    with pytest.raises(ValueError, match="baseline='mean': use one of none, step"):
+        gated_advantages([0.0, 0.0], scores, ends, baseline="mean")
