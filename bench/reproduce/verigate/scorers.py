@@ -4,7 +4,6 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -102,7 +101,10 @@ def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers, folder
         steps = max(1, plan.prm_steps // 3)
         _train(trained_prm(plan, setting, "soft"), rows, folder, target="error", steps=steps, seed=_REFRESH_SEED)
     learned = PRM.load(folder, device="cpu")
-    compute = partial(_fitted, _rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED), learned)
+
+    def compute() -> Unit:
+        return _fitted(_rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED), learned)
+
     return FirstErrorCut(learned, unit(folder, "cut", compute)["below"])
 
 
