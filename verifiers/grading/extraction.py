@@ -42,10 +42,14 @@ _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
-_OPTION = re.compile(r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)))([A-J])\b")
+_OPTION = re.compile(
+    r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\))"
+    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|right|best|answer)\b))([A-J])\b"
+)
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-J][.)] [^\n]{1,150})$"  # with its text, in bold or alone
+    r"|^\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
@@ -59,6 +63,12 @@ _ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
 _LISTED = re.compile(
     rf"^[#*_ \t]*(?:the )?(?:answers|solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
     re.IGNORECASE | re.MULTILINE,
+)
+_SAYS_SO = re.compile(
+    r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
+    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
+    r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$",
+    re.IGNORECASE,
 )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
@@ -201,8 +211,19 @@ def lone_option(text: str) -> str | None:
     return found and next(filter(None, found.groups()))
 
 
+def last_word(text: str) -> str | None:
+    r"""The Yes, No, True or False that is all that the last line says, or says of a statement; or the B of "it's B".
+
+    >>> last_word("7 is a prime.\n\n**True**"), last_word("No"), last_word("2 + 2 = 4 is true"), last_word("I pick C")
+    ('True', 'No', None, 'C')
+    """
+    text = text[-LONGEST:].rstrip()
+    found = _SAYS_SO.search(text, max(0, len(text) - 60))
+    return found and (found["word"] or found["letter"])
+
+
 def last_option(text: str) -> str | None:
-    """The letter of the last "option" or "choice" that is named, or of the last "(C)".
+    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is right".
 
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'

@@ -7,14 +7,15 @@ from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import ONE_FOR_ONE
 
 _VALUE = (
-    r"(?:\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
+    r"(?:\d+ and (?:a|one) (?:half|quarter)\b|\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
     r"|\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
     rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
     r"|\.\d+)"
 )
+_SCALE = r"\s(?:thousand|million|billion|trillion|lakhs?|crores?)\b"
 # A sign belongs to the number only where nothing stands before it that could be subtracted from.
 _SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
-_NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%)?", re.ASCII)
+_NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%|{_SCALE})?", re.ASCII)
 # None holds the beginning of another, so that many beginnings without an end take no longer.
 _FORMULA = re.compile(
     r"\$\$(?P<display>[^$]+)\$\$"

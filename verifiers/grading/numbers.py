@@ -9,7 +9,8 @@ from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number
 from verifiers.grading.mathematics import STATED, WEAK
 from verifiers.grading.notation.numerals import canonical as plain
-from verifiers.grading.notation.numerals import number
+from verifiers.grading.notation.numerals import clean, number
+from verifiers.grading.notation.units import MEASURED
 
 _LONGEST = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -28,8 +29,11 @@ def _equal(answer: str, gold: str) -> bool | None:
 
 
 def canonical(answer: str) -> str:
-    """One spelling for a number; there are no variables here, so that "12jars" is 12."""
-    return plain(answer if number(answer) else re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
+    """One spelling for a number; there are no variables here, so that "12jars" and "250 g" are 12 and 250."""
+    if number(answer):
+        return plain(answer)
+    spaced = clean(re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
+    return plain(measured[1] if (measured := MEASURED.fullmatch(spaced)) else spaced)
 
 
 def _number_in(extractor: Extractor, text: str) -> str | None:

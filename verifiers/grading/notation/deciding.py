@@ -11,6 +11,7 @@ from verifiers.grading.notation.choices import Choice, choice, letter, letters, 
 from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
 from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
+from verifiers.grading.notation.units import MEASURED
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
 _DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one
@@ -29,14 +30,15 @@ _UNSOLVED = re.compile(
     r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])"
     r"|[a-z](?![a-z'(]|\^\{-1\}\())+"
 )
+# What one asks for the value of, and does not solve: an angle's sine.
+_OF_AN_ANGLE = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc) ?\(?\{?[a-z]\}?\)?")
 _LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
-_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([^()=]*\))?"
+_OF_NAMES = r"\\(?:det|deg|dim|gcd|lcm|max|min|Delta|angle)(?: ?[A-Za-z]{1,3}(?![A-Za-z]))?"
+_NAMED = rf"(?:(?:[A-Za-z]{{1,3}}|{_OF_NAMES})'*(?:\^\{{-1\}}(?=\())?(?:_\{{?\w+\}}?)?(?:\([^()=]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 _TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
-# A capital behind a number is a unit where a number stands beside it (10 L); a small letter may be a variable (3 m).
-_MEASURED = re.compile(r"(.*\d) [LNJWVKCFAMT]")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
 # Beside a number this is no point.
@@ -153,7 +155,12 @@ def _as_equations(two: _Two) -> bool | None:
     """The verdict where one is an equation that is still to be solved: 2x = 6 says of no value that it is 6."""
     for one, other in (two.plain, two.plain[::-1]):
         left, sign, right = one.partition("=")
-        if sign and not _RELATION.search(right + other) and _UNSOLVED.fullmatch(left):
+        if (
+            sign
+            and not _RELATION.search(right + other)
+            and _UNSOLVED.fullmatch(left)
+            and not _OF_AN_ANGLE.fullmatch(left)
+        ):
             unknown = set(_LETTERS.findall(left)) - {"e", "i"}
             if len(unknown) == 1 and left not in unknown and unknown.isdisjoint(_LETTERS.findall(right)):
                 return False
@@ -217,7 +224,7 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
-    if dressed := (_TOLD.fullmatch(text) or _MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
+    if dressed := (_TOLD.fullmatch(text) or MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
         return decide(dressed[1], plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)

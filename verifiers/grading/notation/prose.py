@@ -20,6 +20,7 @@ _SOON_WORDS: Final = _any_of(
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
     is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
+    an? (?:loss|profit|gain|discount|speed|rate|distance|height|length|width|cost|price|raise|tip|balance|saving) of,
     the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(
@@ -42,7 +43,7 @@ _OPPOSITE: Final = frozenset(
     re.findall(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
-    neither without except minus negative wrong false incorrect base mod modulo one first second other another each
+    neither without except minus negative wrong false incorrect base mod modulo one first second other another
     every twice double triple over under sin cos tan log ln""",
     )
 )
@@ -61,7 +62,8 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
+    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?: [a-z ]+)?"
+    r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
 )
 _BY_CASES: Final = r"(?:at|when|where|if|for|or)"
 _AT_A_POINT: Final = re.compile(

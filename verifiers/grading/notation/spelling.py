@@ -160,6 +160,7 @@ _LATEX: Final[_Table] = (
     ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
     ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
     ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+    ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ide]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
     ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
     ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
@@ -210,6 +211,8 @@ _MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|
 _PLAIN: Final[_Table] = (
     ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
     ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
+    ("<=", r"<=(?![=>])", r"\\le "),
+    (">=", r"(?<![=<])>=(?!=)", r"\\ge "),
     ("<", r"<sup>([^<>]*)</sup>", r"^{\1}"),
     ("&", r"&nbsp;", " "),
     ("&", r"&lt;", "<"),

@@ -20,6 +20,8 @@ _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
+# Alone, and spaced, it is a unit beside a bare number only: 250 g, 3 m, 10 L. No other small letter is one (3 t, 5 x).
+MEASURED: Final = re.compile(r"(.*[\d}]) (?:[ghlsLNJWVKCFAMT]|m(?:\^\{?[23]\}?)?)")
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
 _ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
@@ -39,7 +41,7 @@ def _compound() -> re.Pattern[str]:
 
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
-    rf"(.*[\d.}})]) ?(?:{_FACE}\{{[^{{}}]*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
+    rf"(.*[\d.}})]) ?(?:{_FACE}\{{(?:[^{{}}]|\^\{{-?\d\}})*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
     rf"|(.*[\d.}})]) ?\\frac\{{{_FACE}\{{[^{{}}]*\}}\}}\{{{_FACE}\{{[^{{}}]*\}}{_POWER}\}}"
 )
 
@@ -58,6 +60,7 @@ _COMMA_MONEY: Final = re.compile(
     rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
+_AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
 # Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
@@ -129,7 +132,11 @@ def without_currency(text: str) -> str:
 
     >>> without_currency("-€20"), without_currency("Rs. 500"), without_currency("12,50 €"), without_currency("1.234,5")
     ('-20', '500', '12.50', '1234.5')
+    >>> without_currency("25 dollars and 5 cents")
+    '25.05'
     """
+    if coins := _AND_CENTS.fullmatch(text):
+        return f"{coins[1]}.{int(coins[2]):02}"
     if money := _COMMA_MONEY.fullmatch(text):
         return money[1].replace(".", "") + "." + (money[2] or "0")
     text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
