@@ -11,7 +11,7 @@ from verifiers.grading.notation.choices import Choice, choice, letter, letters, 
 from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
 from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
-from verifiers.grading.notation.units import MEASURED
+from verifiers.grading.notation.units import without_letter
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
 _DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one
@@ -82,6 +82,8 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         return [(answer, gold)]
     plain = (clean(answer), clean(gold))
     two = _Two((a, b), plain, depth)
+    if "\\partial" in plain[0] + plain[1]:
+        return plain[0].replace(" ", "") == plain[1].replace(" ", "")  # the algebra drops it
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
     for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
@@ -224,8 +226,10 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
-    if dressed := (_TOLD.fullmatch(text) or MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
+    if dressed := (_TOLD.fullmatch(text) or _CONGRUENT.fullmatch(text)):
         return decide(dressed[1], plain)
+    if (measured := without_letter(text)) != text:
+        return decide(measured, plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
     if chosen := _COMBINATIONS.fullmatch(text):

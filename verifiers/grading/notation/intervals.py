@@ -86,7 +86,7 @@ def as_intervals(text: str) -> str:
     # Two points in brackets are no intervals: something must say that these are.
     if len(names) > 1 or not all(interval for _, interval in found):
         return text
-    if not names and not any(mark in text for mark in ("\\infty", "[", "]")):
+    if not names and not any(mark in text for mark in ("\\infty", "[", "]", "U")):
         return text
     return "\\cup".join(interval for _, interval in found)
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import is_unit, without_unit
+from verifiers.grading.notation.units import UNITS, is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -49,7 +49,10 @@ _OPPOSITE: Final = frozenset(
 )
 # A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
 _LABEL: Final = re.compile(r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text))")
-_YES_OR_NO: Final = re.compile(r"(yes|no|true|false)[,.;:] [A-Za-z]", re.IGNORECASE)
+_YES_OR_NO: Final = re.compile(
+    r"(yes|no|true|false)[,.;:] [A-Za-z]|(?:it is|it's|that is|this is|the (?:statement|claim) is) (true|false)$",
+    re.IGNORECASE,
+)
 _IN_TEXT: Final = re.compile(
     r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?([A-Za-z][^{}]*(?:is|are|be|equals|about|approximately|=|:) ?)\} ?(?=.)"
 )
@@ -62,8 +65,9 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?: [a-z ]+)?"
-    r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
+    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not) )[a-z ])*"
+    r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
+    r"\b.*)"
 )
 _BY_CASES: Final = r"(?:at|when|where|if|for|or)"
 _AT_A_POINT: Final = re.compile(
@@ -77,6 +81,10 @@ _CHANGES: Final = frozenset(
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
     cubed cent half am pm""",
     )
+)
+# 3 hours (180 minutes)
+_CONVERTED: Final = re.compile(
+    rf"(.*\d ?({UNITS}))(?: ?\(|,? or )(?:about |approximately )?\d[\d.,/]* ?(?!\2\b)(?:{UNITS})\)?"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
@@ -101,8 +109,10 @@ def bare(text: str) -> str:
         )
     ):
         text = remark[1].strip()
+    if "(" in text or " or " in text:
+        text = converted[1] if (converted := _CONVERTED.fullmatch(text)) else text
     if said := _YES_OR_NO.match(text):
-        return said[1]
+        return said[1] or said[2]
     if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
         return bare(after[1].strip())
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text

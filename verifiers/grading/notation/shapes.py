@@ -51,6 +51,7 @@ def shape(text: str) -> Shape | None:
     for opening, closing in (("\\{", "\\}"), ("(", ")"), ("(", "]"), ("[", ")"), ("[", "]")):
         if text.startswith(opening) and text.endswith(closing):
             inner = text[len(opening) : len(text) - len(closing)]
+            inner = inner if "," in inner else inner.replace(";", ",")
             if (parts := _split(inner)) and len(parts) > 1:
                 return Shape(opening, closing, parts)
             if parts and opening == "\\{":

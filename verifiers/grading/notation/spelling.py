@@ -163,6 +163,8 @@ _LATEX: Final[_Table] = (
     ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ide]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
     ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
+    ("{", r"\\(?:text|mathrm) ?\{ ?((?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp|gcd|lcm) ?\}", r"\\\1 "),
+    ("\\lg", r"\\lg(?![a-zA-Z]) ?", r"\\log_{10} "),
     ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
     # Other names of the same.
     ("var", r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),

@@ -15,19 +15,19 @@ _WORDS: Final = (
     "|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?|years?|dollars?|cents?|euros?|people|persons?"
     "|units?|revolutions?|rotations?|radians?"
 )
-_NAMES: Final = f"{_SYMBOLS}|{_WORDS}"
+UNITS: Final = f"{_SYMBOLS}|{_WORDS}"
 _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
 # Alone, and spaced, it is a unit beside a bare number only: 250 g, 3 m, 10 L. No other small letter is one (3 t, 5 x).
-MEASURED: Final = re.compile(r"(.*[\d}]) (?:[ghlsLNJWVKCFAMT]|m(?:\^\{?[23]\}?)?)")
+_MEASURED: Final = re.compile(r"(.*[\d}]) ([ghlsLNJWVKCFAMT]|m(?:\^\{?[23]\}?)?)")
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
-_ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
+_ATOM: Final = rf"(?:{UNITS}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = (
     rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
-    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
+    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{UNITS})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
@@ -86,7 +86,7 @@ _SHORT_UNITS: Final = frozenset(
     re.findall(
         r"\w+",
         """a am an as cm cu dm each fl ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq
-        the yd г кг км м мл мм см ч""",
+        the us yd г кг км м мл мм см ч""",
     )
 )
 # Letters of the words for what was counted; those of East Asia are counters.
@@ -116,6 +116,8 @@ def is_unit(words: str, *, short: bool = False) -> bool:
         if len(names) > 1 and names[1] not in _REPEATED:
             return False
         names = names[1:]
+    if len(names) > 1 and names[-1] in ("squared", "cubed"):
+        names.pop()
     if names and names[0] in ("less", "fewer") and len(names) == 1:
         return False
     return not any(
@@ -155,6 +157,16 @@ def without_unit(text: str) -> str:
         return number if is_unit(names, short=True) else text
     compound = _compound().fullmatch(text)
     return compound[1] if compound else text
+
+
+def without_letter(text: str) -> str:
+    """The text without one letter behind its number that may be a unit; beside a bare number it is one.
+
+    >>> without_letter("250 g"), without_letter("3 m^2"), without_letter("3m"), without_letter("m=3 m")
+    ('250', '3', '3m', 'm=3 m')
+    """
+    measured = _MEASURED.fullmatch(text)
+    return measured[1] if measured and measured[2][0] not in measured[1] else text
 
 
 def without_counter(text: str) -> tuple[str, int]:
