@@ -50,7 +50,7 @@ _OPTION = re.compile(
 )
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
-    r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-J][.)] (?!is )[^\n]{1,150})$"  # with its text
+    r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
     r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
 )
 CITATION: Final = re.compile(

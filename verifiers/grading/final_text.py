@@ -22,6 +22,7 @@ _NEXT = re.compile(
     r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)",
     re.IGNORECASE,
 )
+_CHEERS: Final = str.maketrans(dict.fromkeys("✅✔✓☑🎉🎯\ufe0f"))
 _ANSWERED = re.compile(r"\s*A: ?\S")
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
@@ -62,7 +63,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
     '#### 18'
     """
-    text = text[-LONGEST:]
+    text = text[-LONGEST:].translate(_CHEERS)
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()

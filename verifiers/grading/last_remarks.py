@@ -22,6 +22,14 @@ _REJECTED = re.compile(
     r"(?:,? \(?(?:rejecting|discarding|excluding|ignoring)|, (?:since|because)|,? \((?:since|because|not))\b"
     r"(?![^.\n]*\b(?:so|thus|therefore|hence|instead)\b)[^\n]{0,150}?\)?[.!]?$"
 )
+# There are 12 ways to choose 3 people.
+_THERE_ARE = re.compile(
+    r"\bthere (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
+    r"(\$[^$\n]+\$|\\\((?:(?!\\\)).)+\\\)|\d[\d,]*)\** "
+    r"(?:[a-z]+ ){0,2}(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes|possible)\b"
+    r"(?! each)[^.\n=,;]{0,120}\.?$",
+    re.IGNORECASE,
+)
 _BOLD = re.compile(r"\*\*\s*([-−$€£(\\]{0,4}\d[^*\n]{0,60}?)\*\*(?!\s*[:×*+/=-])")
 
 
@@ -39,6 +47,8 @@ def without_remarks(text: str) -> str:
     end = _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
     if (rejected := _REJECTED.search(end)) and re.search(r"\d[^.\n]*\Z", end[: rejected.start()]):
         end = end[: rejected.start()]
+    if counted := _THERE_ARE.search(end):
+        return counted[1]
     return _in_bold(end) or text[:-300] + end
 
 

@@ -16,7 +16,11 @@ from verifiers.grading.notation.units import without_letter
 _LONGEST = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 # What makes another number of the one before it: 5 squared, 3 dozen eggs and 2 more.
-_CHANGED = re.compile(rf"[\s-]*(?:squared|cubed|factorial|percent of|{'|'.join([*SCALES, *PARTS])})\b", re.IGNORECASE)
+_CHANGED = re.compile(
+    rf"[\s-]*(?:squared|cubed|factorial|percent of|{'|'.join([*SCALES, *PARTS])})\b"
+    r"|:\d|\s*(?:[a-z](?![a-z])\s*)?[-+*/^]\s*[\d(\\]",
+    re.IGNORECASE,
+)
 _TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
 
 

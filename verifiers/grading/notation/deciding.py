@@ -45,6 +45,7 @@ _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
 _ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
+_IN_RADIANS = re.compile(r"\\pi|\\arc(?:sin|cos|tan)|\\(?:sin|cos|tan)\^\{-1\}")
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
@@ -193,7 +194,7 @@ def _as_ratios(two: _Two) -> bool | None:
 def _as_angles(two: _Two) -> Settled | None:
     """The verdict where one counts degrees and the other multiples of pi."""
     for one, other in (two.plain, two.plain[::-1]):
-        if (angle := _ANGLE.fullmatch(one)) and "\\pi" in other and "\\circ" not in other:
+        if (angle := _ANGLE.fullmatch(one)) and _IN_RADIANS.search(other) and "\\circ" not in other:
             return settle(rf"\frac{{{angle[1]}\pi}}{{180}}", other, two.depth + 1)
     return None
 

@@ -54,7 +54,8 @@ _YES_OR_NO: Final = re.compile(
     re.IGNORECASE,
 )
 _IN_TEXT: Final = re.compile(
-    r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?([A-Za-z][^{}]*(?:is|are|be|equals|about|approximately|=|:) ?)\} ?(?=.)"
+    r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?((?:[A-Za-z][^{}]*)?(?:\b(?:is|are|be|equals|about|around|approximately"
+    r"|roughly)|(?<=\w)[=:]) ?)\} ?(?=.)"
 )
 _REMARK: Final = re.compile(
     r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ |\d+ ?(?:d\.?p|s\.?f))([^()]*(?:\([^()]*\)[^()]*)*)(?:\)|$)"

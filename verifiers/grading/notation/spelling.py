@@ -164,6 +164,11 @@ _LATEX: Final[_Table] = (
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
     ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
     ("{", r"\\(?:text|mathrm) ?\{ ?((?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp|gcd|lcm) ?\}", r"\\\1 "),
+    ("mod", r"\\(?:text|mbox) ?\{ ?(\(?) ?mod ?\}", r" \1mod "),
+    ("cis", r"\\(?:text|operatorname|mathrm) ?\{ ?cis ?\}|\\cis(?![a-z])", "cis"),
+    ("cis", r"(?<![A-Za-z\\])cis ?(?:\\left)?\(([^()]*?)(?:\\right)?\)", r"(\\cos(\1)+i\\sin(\1))"),
+    ("cis", r"(?<![A-Za-z\\])cis ?(\d+(?:\^\{?\\circ\}?)?)", r"(\\cos(\1)+i\\sin(\1))"),
+    ("{", r"\\(?:hat|vec|mathbf|bm|boldsymbol) ?\{ ?\\?([ijk])(?:math)? ?\}", r"\\mathbf{\1}"),
     ("\\lg", r"\\lg(?![a-zA-Z]) ?", r"\\log_{10} "),
     ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
     # Other names of the same.
