@@ -52,6 +52,7 @@ _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
     r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
+    r"|(?:^|\n)[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
@@ -70,7 +71,8 @@ _LISTED = re.compile(
 _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
     r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
-    r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$",
+    r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
+    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)\b[^\n]*$",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\n[-•] ")
@@ -221,8 +223,8 @@ def last_word(text: str) -> str | None:
     ('True', 'No', None, 'C')
     """
     text = text[-LONGEST:].rstrip()
-    found = _SAYS_SO.search(text, max(0, len(text) - 60))
-    return found and (found["word"] or found["letter"])
+    found = _SAYS_SO.search(text, max(0, len(text) - 160))
+    return found and (found["word"] or found["letter"] or found["right"])
 
 
 def last_option(text: str) -> str | None:

@@ -55,7 +55,7 @@ def without_remarks(text: str) -> str:
 def _in_bold(end: str) -> str | None:
     line = next((line for line in reversed(end.split("\n")) if re.search(r"\d", line)), "")
     found = _BOLD.findall(line)
-    if len(found) != 1 or "=" in line.partition(found[0])[2]:
+    if len(found) != 1 or re.search(r"=|\b(?:so|thus|therefore|hence|gives?|means)\b", line.partition(found[0])[2]):
         return None
     beside = line.replace(found[0], "")
     return found[0].strip() if not re.search(r"\$[^$]*\d[^$]*\$|\\[(\[]", beside) else None

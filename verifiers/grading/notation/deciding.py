@@ -10,7 +10,7 @@ from verifiers.grading.notation.arithmetic import differ
 from verifiers.grading.notation.choices import Choice, choice, letter, letters, same_letter
 from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
-from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
+from verifiers.grading.notation.shapes import Pair, Settled, both_signs, compare, shape, vector
 from verifiers.grading.notation.units import without_letter
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
@@ -206,6 +206,10 @@ def _as_parts(two: _Two) -> Settled | None:
         right = right or vector(two.plain[1])
     elif right and right.has_order:
         left = left or vector(two.plain[0])
+    if left and not left.has_order:
+        right = right or both_signs(two.plain[1])
+    elif right and not right.has_order:
+        left = left or both_signs(two.plain[0])
     if left and right:
         return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
     for one, point, other in ((left, *two.plain), (right, *two.plain[::-1])):
