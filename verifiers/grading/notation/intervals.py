@@ -68,7 +68,7 @@ def as_intervals(text: str) -> str:
     if (builder := _BUILDER.fullmatch(text)) and re.search(r"[<>]|\\[lg]e(?![a-z])", builder[2]):
         union = as_intervals(builder[2])
         return union if union != builder[2] else _interval(builder[2].strip())[1] or text
-    if ("\\mathbb{Z}" in text or "integer" in text) and (whole := _WHOLE.fullmatch(text)):
+    if len(text) < 200 and ("\\mathbb{Z}" in text or "integer" in text) and (whole := _WHOLE.fullmatch(text)):
         return whole[1]
     if outside := _EXCEPT.fullmatch(text):
         return rf"(-\infty,{outside[1]})\cup({outside[1]},\infty)"

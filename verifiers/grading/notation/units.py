@@ -61,9 +61,7 @@ _COMMA_MONEY: Final = re.compile(
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
 _AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
-_MANY_DOTS: Final = re.compile(
-    r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+"
-)
+_MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
 # Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
 _EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
