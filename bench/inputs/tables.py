@@ -17,7 +17,7 @@ from verifiers.interface.errors import BadInput, first_line
 SUFFIXES = (".jsonl", ".json", ".gz", ".csv", ".tsv", ".parquet", ".eval")  # what a path is known by as a file's
 _MARK = b"\xef\xbb\xbf"  # what some editors begin a UTF-8 file with
 # Where a document keeps its rows, if it is no row itself.
-_ROOMS = ("samples", "data", "rows", "results", "examples", "instances", "records", "items")
+_ROOMS = ("samples", "data", "rows", "results", "examples", "instances", "records", "items", "request_states")
 _OF_A_ROW = ("prompt", "question", "problem", "input", "query", "messages", "solutions", "text")
 
 
@@ -87,20 +87,41 @@ def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
         yield from ((f"{path}[{i}]", {name: values[i] for name, values in columns.items()}) for i in range(count))
         return
     if isinstance(found, dict) and found:
-        if all(isinstance(row, dict) and row for row in found.values()) and set.intersection(*map(set, found.values())):
+        rooms = [] if _is_row(found) else _rooms(found)
+        if (
+            not rooms
+            and all(isinstance(row, dict) and row for row in found.values())
+            and set.intersection(*map(set, found.values()))
+        ):
             yield from ((f"{path}: {name!r}", {"id": name, **row}) for name, row in found.items())
             return
-        room = next((name for name in _ROOMS if _is_list_of_rows(found.get(name)) and not _is_row(found)), None)
-        if room is None:
+        if not rooms:
             yield str(path), found
-            return
-        # The hub's server of rows wraps each.
-        rows = [row["row"] if isinstance(row.get("row"), dict) else row for row in found[room]]
-        yield from ((f"{path}: {room}[{i}]", row) for i, row in enumerate(rows))
+        for room, rows in rooms:
+            # The hub's server of rows wraps each.
+            each = [row["row"] if isinstance(row.get("row"), dict) else row for row in rows]
+            yield from ((f"{path}: {room}[{i}]", row) for i, row in enumerate(each))
         return
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise BadInput(f"{path}: a list of objects was expected")
     yield from ((f"{path}[{i}]", row) for i, row in enumerate(found))
+
+
+def _rooms(found: Row, path: str = "", depth: int = 0) -> list[tuple[str, list[Row]]]:
+    """The lists of rows in a document, with their paths: in one of its rooms, or in what a room has for each task."""
+    for name in (name for name in _ROOMS if name in found):
+        if _is_list_of_rows(found[name]):
+            return [(f"{path}{name}", found[name])]
+        if isinstance(inner := found[name], dict) and depth < 2:
+            if rooms := _rooms(inner, f"{path}{name}.", depth + 1):
+                return rooms
+            tasks = {task: value for task, value in inner.items() if isinstance(value, dict)}
+            rooms = [
+                room for task, value in tasks.items() for room in _rooms(value, f"{path}{name}.{task}.", depth + 1)
+            ]
+            if rooms:
+                return rooms
+    return []
 
 
 def _columns_in(found: Row) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.inputs.rows import Row
 from bench.pools.shapes.known import own_form
 from bench.pools.shapes.names import IDS
-from bench.pools.shapes.openai import request_of
+from bench.pools.shapes.openai import KEYS, request_of
 from bench.pools.sources import source_rows
 from verifiers.interface.errors import BadInput
 
@@ -42,4 +42,4 @@ def with_prompt(where: str, row: Row, prompts: Mapping[str, Row]) -> Row:
 
 
 def _ids(row: Row) -> Iterator[str]:
-    return (str(row[name]) for name in ("custom_id", "id", *IDS) if isinstance(row.get(name), str | int))
+    return (str(row[name]) for name in (*KEYS, "id", *IDS) if isinstance(row.get(name), str | int))

@@ -17,15 +17,17 @@ _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{([^\n]*)|([^\s{}$\\]+))")
 _LAMED = re.compile(r"(?:\x08|(?<![\\A-Za-z])b)oxed(?=\s*\{)")
 _ESCAPED = re.compile(r"(?<!\\)\\\\(?=boxed|fbox)")
 # Between boxes that are one answer, as in "2 and 5".
-_JOINED = re.compile(r"[\s$*,;]*(?:(?:and|or|und|oder|et|ou|y|o)\b)?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?")
+_JOINED = re.compile(
+    r"[\s$*,;]*(?:(?:and|or|und|oder|et|ou|y|o)\b|\\text\{,? ?(?:and|or) ?\})?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?"
+)
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
 _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Result|Solution|Summary)\W*")
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
 _ANSWER_IS = re.compile(
-    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter)|\bfinal result"
-    r"|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
-    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
+    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter|one|statement)"
+    r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)(?:\b|(?=n't))\s*:?"
     r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
     r"(?:(?:选项|選項)(?=[A-J]))?"
@@ -42,14 +44,20 @@ _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
-_OPTION = re.compile(r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)))([A-J])\b")
+_OPTION = re.compile(
+    r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)(?! is (?:wrong|incorrect|false|not)))"
+    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|right|best|answer)\b))([A-J])\b"
+)
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
-    r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-J][.)] [^\n]{1,150})$"  # with its text, in bold or alone
+    r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
+    r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
+    r"|(?:^|\n)[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
-    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\^?\]|【[^【】]*】))+(?=[\s.,;:]|$)"
+    r"(?:\s*(?:\[\^?\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\^?\]|【[^【】]*】|\((?:see|cf\.?|from) \[\d{1,3}\]\)))+"
+    r"(?=[\s.,;:]|$)"
 )
 # Solutions one below the other.
 _ROW = re.compile(
@@ -59,6 +67,13 @@ _ROWS = re.compile(rf"\s*(?:{_ROW.pattern}){{2,12}}(?!\S)")
 _LISTED = re.compile(
     rf"^[#*_ \t]*(?:the )?(?:answers|solutions|roots|zeros|values)(?: are)?:[*_ \t]*\n(?P<rows>{_ROWS.pattern})\s*\Z",
     re.IGNORECASE | re.MULTILINE,
+)
+_SAYS_SO = re.compile(
+    r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
+    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
+    r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
+    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)\b[^\n]*$",
+    re.IGNORECASE,
 )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
@@ -179,7 +194,7 @@ def after_answer_is(text: str) -> str | None:
             return formula[0]
         line = text[start:].partition("\n")[0]
         line = CITATION.sub("", line)
-        if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*"):
+        if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*_"):
             return stated
     return None
 
@@ -201,8 +216,19 @@ def lone_option(text: str) -> str | None:
     return found and next(filter(None, found.groups()))
 
 
+def last_word(text: str) -> str | None:
+    r"""The Yes, No, True or False that is all that the last line says, or says of a statement; or the B of "it's B".
+
+    >>> last_word("7 is a prime.\n\n**True**"), last_word("No"), last_word("2 + 2 = 4 is true"), last_word("I pick C")
+    ('True', 'No', None, 'C')
+    """
+    text = text[-LONGEST:].rstrip()
+    found = _SAYS_SO.search(text, max(0, len(text) - 160))
+    return found and (found["word"] or found["letter"] or found["right"])
+
+
 def last_option(text: str) -> str | None:
-    """The letter of the last "option" or "choice" that is named, or of the last "(C)".
+    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is right".
 
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'

@@ -18,9 +18,12 @@ _LEADING = re.compile(rf"(?:\s|{_END})+")
 _AN_END = re.compile(_END)
 # A base model goes on with the next example of its prompt.
 _NEXT = re.compile(
-    r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:",
+    r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:"
+    r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)",
     re.IGNORECASE,
 )
+_CHEERS: Final = str.maketrans(dict.fromkeys("✅✔✓☑🎉🎯\ufe0f"))
+_ANSWERED = re.compile(r"\s*A: ?\S")
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
@@ -60,7 +63,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
     '#### 18'
     """
-    text = text[-LONGEST:]
+    text = text[-LONGEST:].translate(_CHEERS)
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()
@@ -99,6 +102,8 @@ def _with_points(text: str) -> str:
 def _before_the_next_question(text: str) -> str:
     """Up to the first question behind a stated answer; before one it may be the text's own."""
     stated = first_stated(text)
+    if stated is None and (answered := _ANSWERED.match(text)):
+        stated = answered.end()
     following = None if stated is None else _NEXT.search(text, stated)
     return text[: following.start()].rstrip() if following else text
 

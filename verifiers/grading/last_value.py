@@ -3,18 +3,23 @@
 import re
 
 from verifiers.grading.extraction import CITATION, LONGEST
+from verifiers.grading.last_remarks import without_remarks
 from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import ONE_FOR_ONE
 
 _VALUE = (
-    r"(?:\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
+    r"(?:\d+ and (?:a|one) (?:half|quarter)\b|\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
     r"|\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
     rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
     r"|\.\d+)"
 )
+_SCALE = r"\s(?:thousand|million|billion|trillion|lakhs?|crores?)\b"
 # A sign belongs to the number only where nothing stands before it that could be subtracted from.
 _SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
-_NUMBER = re.compile(rf"{_SIGN}(?:\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%)?", re.ASCII)
+_NUMBER = re.compile(
+    rf"{_SIGN}(?P<coin>\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%|{_SCALE}|(?(coin)[kKM](?!\w)|(?!)))?",
+    re.ASCII,
+)
 # None holds the beginning of another, so that many beginnings without an end take no longer.
 _FORMULA = re.compile(
     r"\$\$(?P<display>[^$]+)\$\$"
@@ -27,13 +32,8 @@ _FORMULA = re.compile(
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
 _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
-# The minimum is -4 at x = 2. But "f is 0 when x = 3" may tell of x.
-_AT_A_POINT = re.compile(
-    r"(\b(?:(?:min|max)(?:imum)?|value|least|greatest|largest|smallest)\b[^.\n]{0,80}? "
-    r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
-    r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
-)
 _JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
+_INEQUALITY = re.compile(r"[<>]|\\(?:le|ge)(?:q|qslant|slant)?(?![a-z])")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
 _GLUED = re.compile(r"[\w.,^√π²³×·*/+=±\\{}()\[\]|!∞:'-]*")
@@ -46,7 +46,8 @@ _BOTH = re.compile(
     r"(?<![\w.,/])\d[\d.,]*(?:,\s\d[\d.,]*)*,? (?:and|or|out of|:) $"
     r"|(?<!\w)([A-Za-z])\w? ?= ?-?\d[\d./]*(?:,| (?:and|or)) \1\w? ?= ?$"
 )
-_ONE_TUPLE = r"[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]"
+_HALF_OF_THE_DAY = re.compile(r" ?[ap]\.?m\b\.?", re.IGNORECASE)
+_ONE_TUPLE = r"(?:[(\[][-+\d.,;/^\sA-Za-z√π∞\\{}]{1,80}[)\]]|\{[-+\d.,/^\s√π]{1,80}\})"
 _TUPLE = re.compile(rf"{_ONE_TUPLE}(?:,? (?:and |or )?{_ONE_TUPLE}){{0,5}}")
 
 
@@ -84,7 +85,7 @@ def last_value(text: str) -> str | None:
     """
     whole = text[-LONGEST:]
     text = CITATION.sub("", whole)
-    text = text[:-300] + _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
+    text = without_remarks(text)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]
     if not formulas:
         return _last_expression(text) or last_number(whole)
@@ -114,6 +115,8 @@ def _last_expression(text: str) -> str | None:
     while start > max(line, at - 100) and _GLUED.fullmatch(plain[start - 1]):
         start -= 1
     end = _GLUED.match(plain, at, at + 100)
+    if ":" in plain[start:at] and (half := _HALF_OF_THE_DAY.match(plain, at + len(number))):
+        return plain[start : half.end()].strip()
     whole = plain[start : end.end() if end else at].strip("*_'.,:").rpartition("=")[2]
     balanced = all(whole.count(a) == whole.count(b) for a, b in ("()", "[]", "{}"))
     return whole if balanced and _OPERATORS.search(whole) and not _PROSE.search(whole) else number
@@ -128,6 +131,9 @@ def _joined(text: str, formulas: list[re.Match[str]]) -> str:
         parts.append(_content(before).strip())
     if len(parts) == 1:
         return parts[0]
+    if any(_INEQUALITY.search(part) for part in parts):
+        between = text[formulas[-2].end() : formulas[-1].start()]
+        return (" or " if "or" in between else ", ").join(reversed(parts))
     return ", ".join(_UNKNOWN.sub("", part, count=1) for part in reversed(parts))
 
 

@@ -11,6 +11,7 @@ from verifiers.grading.extraction import (
     in_json,
     in_tags,
     last_option,
+    last_word,
     lone_option,
 )
 from verifiers.grading.final_text import final
@@ -23,7 +24,7 @@ __all__ = ["STATED", "WEAK", "canonical", "equal", "extract"]
 STATED = first_of(in_tags, in_json, lone_option, after_answer_is)
 WEAK = first_of(last_value, last_option)
 
-extract = final(first_of(boxed, after_hashes, STATED, WEAK))
+extract = final(first_of(boxed, after_hashes, STATED, last_word, WEAK))
 
 
 def equal(pairs: Sequence[tuple[str, str]], *, pool: EquivalencePool | None = None) -> list[bool | None]:

@@ -8,11 +8,19 @@ from verifiers.grading.extraction import Extractor, after_hashes, boxed, first_o
 from verifiers.grading.final_text import final
 from verifiers.grading.last_value import first_number
 from verifiers.grading.mathematics import STATED, WEAK
+from verifiers.grading.notation.number_words import PARTS, SCALES
 from verifiers.grading.notation.numerals import canonical as plain
-from verifiers.grading.notation.numerals import number
+from verifiers.grading.notation.numerals import clean, number
+from verifiers.grading.notation.units import without_letter
 
 _LONGEST = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+# What makes another number of the one before it: 5 squared, 3 dozen eggs and 2 more.
+_CHANGED = re.compile(
+    rf"[\s-]*(?:squared|cubed|factorial|percent of|{'|'.join([*SCALES, *PARTS])})\b"
+    r"|:\d|\s*(?:[a-z](?![a-z])\s*)?[-+*/^]\s*[\d(\\]",
+    re.IGNORECASE,
+)
 _TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
 
 
@@ -28,8 +36,11 @@ def _equal(answer: str, gold: str) -> bool | None:
 
 
 def canonical(answer: str) -> str:
-    """One spelling for a number; there are no variables here, so that "12jars" is 12."""
-    return plain(answer if number(answer) else re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
+    """One spelling for a number; there are no variables here, so that "12jars" and "250 g" are 12 and 250."""
+    if number(answer):
+        return plain(answer)
+    spaced = clean(re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
+    return plain(without_letter(spaced))
 
 
 def _number_in(extractor: Extractor, text: str) -> str | None:
@@ -40,7 +51,8 @@ def _number_in(extractor: Extractor, text: str) -> str | None:
     first = first_number(stated)
     if first is not None and number(first) in (number(stated), number(boxed(stated) or "")):
         return first
-    if number(stated) or not _PROSE.search(stated) or _has_two_numbers(stated):
+    changed = first is not None and _CHANGED.match(stated.partition(first)[2])
+    if number(stated) or changed or not _PROSE.search(stated) or _has_two_numbers(stated):
         return stated or None  # of a formula, or of "5 or 6", a part is not the answer
     return first
 

@@ -41,9 +41,11 @@ def fitting(given: Row, missing: Collection[str]) -> str:
     >>> fitting({"question": "2+2?", "response": "4", "is_ok": "4", "acc": 1.0}, ["answer"])
     '; try --columns correct=acc'
     """
-    if "custom_id" in given and "prompt" in missing and {"response", "result", "error"} & given.keys():
+    of_gemini = "key" in given and isinstance(given.get("response"), dict)
+    if ("custom_id" in given or of_gemini) and "prompt" in missing and {"response", "result", "error"} & given.keys():
         return (
-            "; a batch's output holds no prompts: add 'prompt' and 'answer' to each line, by its 'custom_id', or give "
+            f"; a batch's output holds no prompts: add 'prompt' and 'answer' to each line, by its "
+            f"'{'key' if of_gemini else 'custom_id'}', or give "
             "the file of its requests with --prompts"
         )
     if "custom_id" in given and "answer" in missing:

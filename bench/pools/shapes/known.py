@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from bench.inputs.rows import Row
+from bench.pools.shapes.helm import helm
 from bench.pools.shapes.inspect import inspect
 from bench.pools.shapes.lighteval import lighteval
 from bench.pools.shapes.lm_eval import lm_eval
@@ -15,7 +16,7 @@ from bench.pools.shapes.trainers import verl
 from bench.pools.shapes.vllm import vllm
 
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
-SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, lm_eval, lighteval, vllm, openai, verl, math_eval)
+SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, helm, lm_eval, lighteval, vllm, openai, verl, math_eval)
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")  # where a word of a name begins
 _OURS = ("id", "prompt", "answer")
 _USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}

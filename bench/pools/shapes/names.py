@@ -9,6 +9,7 @@ PROMPTS = (
     "instruction",
     "problem_statement",
     "user_prompt",
+    "user_input",
     "full_prompt",
     "inputs",
     "conversation",
@@ -18,6 +19,7 @@ PROMPTS = (
     "prompts",
     "questions",
     "problems",
+    "turns",
 )
 SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "generations",
@@ -34,6 +36,7 @@ SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "llm_responses",
     "generated_solutions",
     "rollouts",
+    "trajectories",
     "sampled",
 )
 ONE_SOLUTION = (
@@ -54,6 +57,8 @@ ONE_SOLUTION = (
     "raw_response",
     "raw_output",
     "output_text",
+    "predict",
+    "predicted_text",
     "sample",
 )
 OPTIONS = ("candidates", "choices")  # which may also be those of a question: taken where nothing else is there
@@ -103,7 +108,7 @@ ANSWERS = (
     "ground_truth_solution",
     "gold_solution",
 )
-VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
+VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc", "accuracy")
 STOPS = (
     "finish_reason",
     "finish_reasons",

@@ -4,7 +4,13 @@ from bench.inputs.rows import Row
 from bench.pools.shapes.names import ANSWERS, ONE_SOLUTION, PROMPTS, STOPS
 from bench.pools.shapes.texts import decoded, is_of_the_model, text_of
 
-_REQUESTS = ("request", "body", "params")  # where a request stands, beside its answer or in a batch's line
+_REQUESTS = (
+    "request",
+    "body",
+    "params",
+    "modelInput",
+)  # where a request stands, beside its answer or in a batch's line
+KEYS = ("custom_id", "key")  # of a line of a batch
 _NOT_MADE: Row = {"text": None, "stop": "error"}
 _OF_ANSWERS = ("id", "object", "model", "created", "usage", "system_fingerprint", "service_tier", "choices", "index")
 
@@ -19,7 +25,9 @@ def openai(row: Row) -> Row | None:
     {'prompt': '2+2?', 'named': 'q1', 'solutions': [{'text': None, 'stop': 'error'}]}
     """
     if "custom_id" in row and {"response", "result", "error"} & row.keys():
-        return _batch_line(row)
+        return _batch_line(row, "custom_id")
+    if "key" in row and any(isinstance(decoded(row.get(name)), dict) for name in ("response", "error")):
+        return _batch_line(row, "key")  # Gemini's; else a key may be the gold answer
     row = request_of(row) | row
     found = _answers(row)
     if found is not None:
@@ -45,13 +53,19 @@ def request_of(row: Row) -> Row:
         if isinstance(inner := decoded(row.get(name)), dict):
             inner = decoded(inner.get("body", inner))
             about = {**inner, **metadata} if isinstance(metadata := inner.get("metadata"), dict) else inner
+            if _is_contents(inner.get("contents")):  # Gemini's
+                inner = {"messages": [{"role": "user", **turn, "content": text_of(turn)} for turn in inner["contents"]]}
             asked = {key: inner[key] for key in ("prompt", *PROMPTS) if key in inner}
             found = asked | {key: about[key] for key in ("answer", *ANSWERS) if key in about} | found
     return found
 
 
-def _batch_line(row: Row) -> Row:
-    """Of OpenAI and those who speak like it, and Anthropic's, which has a `result` with a message."""
+def _is_contents(found: object) -> bool:
+    return isinstance(found, list) and bool(found) and all(isinstance(turn, dict) and "parts" in turn for turn in found)
+
+
+def _batch_line(row: Row, key: str) -> Row:
+    """Of OpenAI and those who speak like it, Anthropic's, which has a `result` with a message, and Gemini's."""
     response, result = decoded(row.get("response")), decoded(row.get("result"))
     found = None
     if isinstance(response, dict):
@@ -59,8 +73,8 @@ def _batch_line(row: Row) -> Row:
         found = _answers(body) if isinstance(body, dict) else None
     elif isinstance(result, dict) and isinstance(result.get("message"), dict):
         found = _answers(result["message"])
-    beside = {k: v for k, v in row.items() if k not in ("id", "custom_id", "response", "result", "error", *_REQUESTS)}
-    return request_of(row) | beside | {"named": str(row["custom_id"]), "solutions": found or [_NOT_MADE]}
+    beside = {k: v for k, v in row.items() if k not in ("id", key, "response", "result", "error", *_REQUESTS)}
+    return request_of(row) | beside | {"named": str(row[key]), "solutions": found or [_NOT_MADE]}
 
 
 def _answers(body: Row) -> list[Row] | None:
@@ -92,7 +106,9 @@ def _message(body: Row) -> Row | None:
 
 
 def _choice(choice: Row) -> Row:
-    return {name: value for name, value in choice.items() if name not in ("index", "logprobs", "token_ids")}
+    if isinstance(turns := choice.get("turns"), list) and len(turns) == 1:  # FastChat's and LiveBench's
+        choice = {"text": turns[0], **choice}
+    return {name: value for name, value in choice.items() if name not in ("index", "logprobs", "token_ids", "turns")}
 
 
 def _has_types(output: list[object]) -> bool:

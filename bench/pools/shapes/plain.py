@@ -4,7 +4,7 @@ from typing import Any
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.golds import golds_of
-from bench.pools.shapes.names import ANSWERS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
+from bench.pools.shapes.names import ANSWERS, GOLDS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
 from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
 from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
@@ -21,6 +21,7 @@ def plain(row: Row) -> Row:
     """
     row = _with_solutions(with_verdict(with_stop(row)))
     if row.get("prompt") is None or row["prompt"] == "":
+        row = row | {name: _asked(row[name]) for name in PROMPTS if isinstance(row.get(name), dict | list)}
         row = _moved(row, "prompt", next((name for name in PROMPTS if _is_prompt(row.get(name))), None))
     row = _with_talk(row)
     if "text" in row and isinstance(row.get(UNKNOWN), list) and len(row[UNKNOWN]) == 1:  # a list of reasons of one
@@ -55,12 +56,19 @@ def _with_solutions(row: Row) -> Row:
     for name, several in names:
         if row.get(name) is not None and (found := _as_solutions(row, name, several=several)) is not None:
             return found
+    if _is_generation(row):
+        return _moved(row, "text", "answer")
     empty: list[str] = [name for name in ("solutions", "text", "steps") if name in row]
     empty += [name for name, _ in names if name in row and row[name] is None]
     if empty and not any(is_talk(turns := decoded(row.get(n))) and is_of_the_model(turns[-1]) for n in PROMPTS):
         # Nothing was made: a failed solution, which stays in the denominator.
         return {name: value for name, value in row.items() if name not in empty} | {"text": None}
     return row
+
+
+def _is_generation(row: Row) -> bool:
+    """Whether "answer" is what a model said, as where another column can be nothing but the gold answer."""
+    return isinstance(row.get("answer"), str) and any(_is_gold(name, row.get(name)) for name in GOLDS)
 
 
 def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
@@ -103,11 +111,26 @@ def _with_talk(row: Row) -> Row:
         return row
     turns = talk_of(turns)
     if len(turns) > 1 and is_of_the_model(turns[-1]):
-        if not has_solutions(row) and "text" not in row:
-            return row | {"prompt": turns[:-1], "text": turns[-1]["content"]}
-        if row.get("text") == turns[-1].get("content"):
+        if has_solutions(row) and turns[-1].get("content") in ("", *_said(row)):  # to be filled in, or once more
             turns = turns[:-1]
+        elif not has_solutions(row) and "text" not in row:
+            return row | {"prompt": turns[:-1], "text": turns[-1]["content"]}
     return row | {"prompt": turns}
+
+
+def _said(row: Row) -> list[object]:
+    """The texts of a row's solutions."""
+    solutions = row.get("solutions")
+    texts = [own_solution(s).get("text") if isinstance(s, dict) else s for s in solutions or ()]
+    return [row.get("text"), *texts]
+
+
+def _asked(found: Any) -> Any:
+    """The question in an object of inputs, or in a list of one; else what was given."""
+    if isinstance(found, dict):
+        names = [name for name in ("text", "prompt", *PROMPTS) if isinstance(found.get(name), str) and found[name]]
+        return found[names[0]] if names and "role" not in found else found
+    return found[0] if len(found) == 1 and isinstance(found[0], str) else found
 
 
 def _is_prompt(found: object) -> bool:

@@ -202,7 +202,7 @@ def test_golds_that_nothing_can_be_equal_to() -> None:
             {"doc": {"question": Q}, "doc_id": 0, "resps": [[[-1.0, False]], [[-2.0, True]]]},
             "; its 'resps' are log-likel",
         ),
-        ({"question": Q, "answer": "It is 4", "gold": "4"}, "; try --columns text=answer,answer=gold$"),
+        ({"question": Q, "answer": "It is 4", "reference": "4"}, "; try --columns text=answer,answer=reference$"),
         ({"problem": Q, "solution": "It is 4", "answer": "4"}, "; try --columns text=solution$"),
         (
             {"prompt": Q, "answer": {"wert": "4"}, "response": "4"},

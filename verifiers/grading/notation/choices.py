@@ -50,6 +50,8 @@ def choice(text: str) -> Choice | None:
         return None
     letter = next(found for found in match.groups()[:5] if found)
     rest = match[6].strip()
+    if re.match(r"is (?:wrong|incorrect|false|not)\b", rest):
+        return None
     # (a)b and (a)^2 are products; a capital in brackets names a choice where a text follows, and not an operator.
     if rest and (re.match(r"[-+*/^=_!,(]", rest) or (letter.islower() and match[1] and not re.match(r".+? ", rest))):
         return None

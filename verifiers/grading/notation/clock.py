@@ -13,7 +13,7 @@ _CLOCK: Final = re.compile(
 _PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
 _SAID: Final = re.compile(r"(?:at )?(\d{1,2}) ?o'clock")
 _PAST: Final = re.compile(r"(?:at )?(half|(?:a )?quarter) (past|to) (\w+)")
-_NAMED: Final = re.compile(r"(?:at |12 |around |about )?(noon|midnight)", re.IGNORECASE)
+_NAMED: Final = re.compile(r"(?:at |12 |12:00 |around |about )?(noon|midnight)", re.IGNORECASE)
 _MONTHS: Final = re.findall(
     r"\w+", "January February March April May June July August September October November December"
 )

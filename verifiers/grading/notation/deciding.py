@@ -10,7 +10,8 @@ from verifiers.grading.notation.arithmetic import differ
 from verifiers.grading.notation.choices import Choice, choice, letter, letters, same_letter
 from verifiers.grading.notation.clock import clock, hour, is_no_ratio
 from verifiers.grading.notation.numerals import POINTS, Number, canonical, clean, number
-from verifiers.grading.notation.shapes import Pair, Settled, compare, shape, vector
+from verifiers.grading.notation.shapes import Pair, Settled, both_signs, compare, shape, vector
+from verifiers.grading.notation.units import without_letter
 
 _LONGEST: Final = 1_000  # characters; longer texts are left to algebra
 _DEEPEST: Final = 3  # brackets in brackets whose parts are compared one by one
@@ -29,20 +30,22 @@ _UNSOLVED = re.compile(
     r"(?!\|[a-wz]\|$)(?:[-+*/^{}()|!\d. ]|\\?(?:log|ln|lg|sin|cos|tan|sqrt|frac|exp|cdot|times)(?![a-z])"
     r"|[a-z](?![a-z'(]|\^\{-1\}\())+"
 )
+# What one asks for the value of, and does not solve: an angle's sine.
+_OF_AN_ANGLE = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc) ?\(?\{?[a-z]\}?\)?")
 _LETTERS = re.compile(r"(?<![\\A-Za-z])[a-z](?![a-z])")
 # x = 5, f(2) = 5, AB = 5, or 2 + 3 = 5 and 17 mod 5 = 2: the value is what follows the last sign.
-_NAMED = r"(?:[A-Za-z]{1,3}'*(?:\^\{-1\}(?=\())?(?:_\{?\w+\}?)?(?:\([^()=]*\))?"
+_OF_NAMES = r"\\(?:det|deg|dim|gcd|lcm|max|min|Delta|angle)(?: ?[A-Za-z]{1,3}(?![A-Za-z]))?"
+_NAMED = rf"(?:(?:[A-Za-z]{{1,3}}|{_OF_NAMES})'*(?:\^\{{-1\}}(?=\())?(?:_\{{?\w+\}}?)?(?:\([^()=]*\))?"
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 _TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
-# A capital behind a number is a unit where a number stands beside it (10 L); a small letter may be a variable (3 m).
-_MEASURED = re.compile(r"(.*\d) [LNJWVKCFAMT]")
 # 2 (mod 5): the modulus is compared only where both name one.
 _CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
 # Beside a number this is no point.
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
 _ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
+_IN_RADIANS = re.compile(r"\\pi|\\arc(?:sin|cos|tan)|\\(?:sin|cos|tan)\^\{-1\}")
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
@@ -80,6 +83,8 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         return [(answer, gold)]
     plain = (clean(answer), clean(gold))
     two = _Two((a, b), plain, depth)
+    if "\\partial" in plain[0] + plain[1]:
+        return plain[0].replace(" ", "") == plain[1].replace(" ", "")  # the algebra drops it
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
     for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
@@ -153,7 +158,12 @@ def _as_equations(two: _Two) -> bool | None:
     """The verdict where one is an equation that is still to be solved: 2x = 6 says of no value that it is 6."""
     for one, other in (two.plain, two.plain[::-1]):
         left, sign, right = one.partition("=")
-        if sign and not _RELATION.search(right + other) and _UNSOLVED.fullmatch(left):
+        if (
+            sign
+            and not _RELATION.search(right + other)
+            and _UNSOLVED.fullmatch(left)
+            and not _OF_AN_ANGLE.fullmatch(left)
+        ):
             unknown = set(_LETTERS.findall(left)) - {"e", "i"}
             if len(unknown) == 1 and left not in unknown and unknown.isdisjoint(_LETTERS.findall(right)):
                 return False
@@ -184,7 +194,7 @@ def _as_ratios(two: _Two) -> bool | None:
 def _as_angles(two: _Two) -> Settled | None:
     """The verdict where one counts degrees and the other multiples of pi."""
     for one, other in (two.plain, two.plain[::-1]):
-        if (angle := _ANGLE.fullmatch(one)) and "\\pi" in other and "\\circ" not in other:
+        if (angle := _ANGLE.fullmatch(one)) and _IN_RADIANS.search(other) and "\\circ" not in other:
             return settle(rf"\frac{{{angle[1]}\pi}}{{180}}", other, two.depth + 1)
     return None
 
@@ -196,6 +206,10 @@ def _as_parts(two: _Two) -> Settled | None:
         right = right or vector(two.plain[1])
     elif right and right.has_order:
         left = left or vector(two.plain[0])
+    if left and not left.has_order:
+        right = right or both_signs(two.plain[1])
+    elif right and not right.has_order:
+        left = left or both_signs(two.plain[0])
     if left and right:
         return compare(left, right, lambda one, other: settle(one, other, two.depth + 1))
     for one, point, other in ((left, *two.plain), (right, *two.plain[::-1])):
@@ -217,8 +231,10 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
-    if dressed := (_TOLD.fullmatch(text) or _MEASURED.fullmatch(text) or _CONGRUENT.fullmatch(text)):
+    if dressed := (_TOLD.fullmatch(text) or _CONGRUENT.fullmatch(text)):
         return decide(dressed[1], plain)
+    if (measured := without_letter(text)) != text:
+        return decide(measured, plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):
         return decide(equation[1], plain)
     if chosen := _COMBINATIONS.fullmatch(text):

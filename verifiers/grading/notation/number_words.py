@@ -49,6 +49,7 @@ NUMBER_WORDS: Final = frozenset([*SMALL, *_TENS, *SCALES, *PARTS])
 _WORD: Final = re.compile(r"[\s-]*([A-Za-z]+|\d+(?![\d.,/^]))")
 _LETTERS: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 _SUM: Final = re.compile(r" (?:plus|minus|times(?! ?$)|less|over|by|to|or|and|squared|cubed)\b")
+_SHARE: Final = re.compile(r"(?:an? )?([a-z-]{3,20}) (?:chance )?(?:in|out of) (?:every )?([a-z -]{3,30})")
 _LONGEST: Final = 200  # characters that are looked at
 
 
@@ -59,7 +60,12 @@ def digits_for_words(text: str) -> str:
     ('21 apples', '1/2', '-1/2')
     >>> digits_for_words("two and a half cups"), digits_for_words("one of them"), digits_for_words("half of 10")
     ('5/2 cups', 'one of them', 'half of 10')
+    >>> digits_for_words("one in four"), digits_for_words("two out of every five")
+    ('1/4', '2/5')
     """
+    if share := _SHARE.fullmatch(text.lower()):
+        parts = [digits_for_words(part) for part in share.groups()]
+        return "/".join(parts) if all(map(str.isdecimal, parts)) and int(parts[0]) < int(parts[1]) else text
     sign, rest = "", text
     if opening := re.match(r"(?:minus|negative) ", text, re.IGNORECASE):
         sign, rest = "-", text[opening.end() :]

@@ -39,7 +39,9 @@ _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(
     r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
+_QUOTED = re.compile(r"'([^']+)'")
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)
+_ARTICLE = re.compile(r"^(?:an?|the|on(?= [a-z]+day$)) (?=[a-z]{3,}(?:[ '-][a-z]+)*\.?$)", re.IGNORECASE)
 _WORDS = re.compile(r"[Nn][Oo]|[A-Za-z]{3,}(?:[ '-][A-Za-z]+)*\.?", re.ASCII)
 
 # 3 \times 10^4
@@ -95,6 +97,8 @@ def clean(answer: str) -> str:
             text = text.rstrip(".")
         if _PLAIN.fullmatch(text):
             break
+        if quoted := _QUOTED.fullmatch(text):
+            text = quoted[1]
         if (whole := _WRAPPED.fullmatch(text)) and whole[1].strip():
             text = whole[1]
         elif clock(text) or date(text):
@@ -119,7 +123,7 @@ _REWRITES: Final = tuple(
         (r"\\(?:left|right)\s*(?=[()\[\]|]|\\[{}])", ""),
         (r"\\[()\[\]]", " "),
         (r"\s+", " "),
-        (r" ?([+\-=/<>^_(){}\[\]]) ?", r"\1"),
+        (r" ?([+\-=/<>^_(){\[\]]|\}(?! [A-Za-z])|(?<!\d)\}) ?", r"\1"),  # \frac{1}{2} h is no product
         (r" ?,(?=[^\d ]) ?|, ", ", "),
         (r"^\((\d{1,3}(?:,0\d\d)+)\)$", r"\1"),  # no coordinate begins with a 0
     )
@@ -256,5 +260,6 @@ def _canonical(answer: str) -> str:
         return chosen.letter
     if letter := re.fullmatch(r"\(([A-Za-z])\)", text):
         return letter[1]
+    text = _ARTICLE.sub("", text)
     # Capitals may be the names of points.
     return text.lower() if _WORDS.fullmatch(text) and not POINTS.fullmatch(text) else text

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import is_unit, without_unit
+from verifiers.grading.notation.units import UNITS, is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -20,6 +20,7 @@ _SOON_WORDS: Final = _any_of(
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
     is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
+    an? (?:loss|profit|gain|discount|speed|rate|distance|height|length|width|cost|price|raise|tip|balance|saving) of,
     the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(
@@ -42,15 +43,19 @@ _OPPOSITE: Final = frozenset(
     re.findall(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
-    neither without except minus negative wrong false incorrect base mod modulo one first second other another each
+    neither without except minus negative wrong false incorrect base mod modulo one first second other another
     every twice double triple over under sin cos tan log ln""",
     )
 )
 # A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
 _LABEL: Final = re.compile(r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text))")
-_YES_OR_NO: Final = re.compile(r"(yes|no|true|false)[,.;:] [A-Za-z]", re.IGNORECASE)
+_YES_OR_NO: Final = re.compile(
+    r"(yes|no|true|false)[,.;:] [A-Za-z]|(?:it is|it's|that is|this is|the (?:statement|claim) is) (true|false)$",
+    re.IGNORECASE,
+)
 _IN_TEXT: Final = re.compile(
-    r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?([A-Za-z][^{}]*(?:is|are|be|equals|about|approximately|=|:) ?)\} ?(?=.)"
+    r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?((?:[A-Za-z][^{}]*)?(?:\b(?:is|are|be|equals|about|around|approximately"
+    r"|roughly)|(?<=\w)[=:]) ?)\} ?(?=.)"
 )
 _REMARK: Final = re.compile(
     r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ |\d+ ?(?:d\.?p|s\.?f))([^()]*(?:\([^()]*\)[^()]*)*)(?:\)|$)"
@@ -61,7 +66,9 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"|, ?(?:i\.e|that is|namely|attained|achieved|reached|which|because|since|not|where|assuming)\b.*)"
+    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not) )[a-z ])*"
+    r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
+    r"\b.*)"
 )
 _BY_CASES: Final = r"(?:at|when|where|if|for|or)"
 _AT_A_POINT: Final = re.compile(
@@ -75,6 +82,10 @@ _CHANGES: Final = frozenset(
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
     cubed cent half am pm""",
     )
+)
+# 3 hours (180 minutes)
+_CONVERTED: Final = re.compile(
+    rf"(.*\d ?({UNITS}))(?: ?\(|,? or )(?:about |approximately )?\d[\d.,/]* ?(?!\2\b)(?:{UNITS})\)?"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
@@ -99,8 +110,10 @@ def bare(text: str) -> str:
         )
     ):
         text = remark[1].strip()
+    if "(" in text or " or " in text:
+        text = converted[1] if (converted := _CONVERTED.fullmatch(text)) else text
     if said := _YES_OR_NO.match(text):
-        return said[1]
+        return said[1] or said[2]
     if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
         return bare(after[1].strip())
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text

@@ -51,12 +51,25 @@ def shape(text: str) -> Shape | None:
     for opening, closing in (("\\{", "\\}"), ("(", ")"), ("(", "]"), ("[", ")"), ("[", "]")):
         if text.startswith(opening) and text.endswith(closing):
             inner = text[len(opening) : len(text) - len(closing)]
+            inner = inner if "," in inner else inner.replace(";", ",")
             if (parts := _split(inner)) and len(parts) > 1:
                 return Shape(opening, closing, parts)
             if parts and opening == "\\{":
                 return shape(inner)  # the set of one point
     parts = _split(_AND.sub(",", text))
     return Shape("", "", parts) if parts and len(parts) > 1 else None
+
+
+def both_signs(text: str) -> Shape | None:
+    r"""The two values of an answer with one plus-minus sign, as a list; None for all else.
+
+    >>> both_signs(r"x=\frac{3\pm\sqrt{5}}{2}").parts, both_signs(r"\pm 1\pm 2")
+    (('\\frac{3+\\sqrt{5}}{2}', '\\frac{3-\\sqrt{5}}{2}'), None)
+    """
+    text = re.sub(r"^[a-z] ?= ?", "", text)
+    if text.count("\\pm") != 1 or "," in text or text.startswith("\\pm"):
+        return None
+    return Shape("", "", tuple(re.sub(r" ?\\pm ?", sign, text) for sign in "+-"))
 
 
 def vector(text: str) -> Shape | None:
@@ -144,6 +157,8 @@ def _in_any_order(left: Shape, right: Shape, settle: Callable[[str, str], Settle
     if any("\\pm" in part for part in (*left.parts, *right.parts)) or max(len(left.parts), len(right.parts)) > _LARGEST:
         return None
     verdicts = [[settle(one, other) for other in right.parts] for one in left.parts]
+    if len(left.parts) == len(right.parts) and _pairs_off([[v is True for v in row] for row in verdicts]):
+        return True
     if any(isinstance(verdict, list) for row in verdicts for verdict in row):
         may_pair = all(any(row) for row in verdicts) and all(any(column) for column in zip(*verdicts, strict=True))
         return None if may_pair else False

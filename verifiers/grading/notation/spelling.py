@@ -160,8 +160,16 @@ _LATEX: Final[_Table] = (
     ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
     ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
     ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+    ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ide]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
     ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
+    ("{", r"\\(?:text|mathrm) ?\{ ?((?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp|gcd|lcm) ?\}", r"\\\1 "),
+    ("mod", r"\\(?:text|mbox) ?\{ ?(\(?) ?mod ?\}", r" \1mod "),
+    ("cis", r"\\(?:text|operatorname|mathrm) ?\{ ?cis ?\}|\\cis(?![a-z])", "cis"),
+    ("cis", r"(?<![A-Za-z\\])cis ?(?:\\left)?\(([^()]*?)(?:\\right)?\)", r"(\\cos(\1)+i\\sin(\1))"),
+    ("cis", r"(?<![A-Za-z\\])cis ?(\d+(?:\^\{?\\circ\}?)?)", r"(\\cos(\1)+i\\sin(\1))"),
+    ("{", r"\\(?:hat|vec|mathbf|bm|boldsymbol) ?\{ ?\\?([ijk])(?:math)? ?\}", r"\\mathbf{\1}"),
+    ("\\lg", r"\\lg(?![a-zA-Z]) ?", r"\\log_{10} "),
     ("textnormal", r"\\text(?:normal|sf)(?= ?\{)", r"\\text"),
     # Other names of the same.
     ("var", r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
@@ -210,6 +218,8 @@ _MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|
 _PLAIN: Final[_Table] = (
     ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
     ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
+    ("<=", r"<=(?![=>])", r"\\le "),
+    (">=", r"(?<![=<])>=(?!=)", r"\\ge "),
     ("<", r"<sup>([^<>]*)</sup>", r"^{\1}"),
     ("&", r"&nbsp;", " "),
     ("&", r"&lt;", "<"),
@@ -225,6 +235,9 @@ _PLAIN: Final[_Table] = (
     ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
     ("...", r", ?\.{3}", r", \\ldots "),
     (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
+    # A choice with its text behind a dash or in brackets; "A - B" and "A - 2x" are differences.
+    ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]+)*\$? *$)", r"\1: "),
+    ("(", r"^ *([A-J]) +\((\d[\d.,/]*)\) *$", r"\1: \2"),
     ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
     ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
     # An amount of money: K after a plain number is a letter.

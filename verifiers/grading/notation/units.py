@@ -15,17 +15,19 @@ _WORDS: Final = (
     "|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?|years?|dollars?|cents?|euros?|people|persons?"
     "|units?|revolutions?|rotations?|radians?"
 )
-_NAMES: Final = f"{_SYMBOLS}|{_WORDS}"
+UNITS: Final = f"{_SYMBOLS}|{_WORDS}"
 _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
+# Alone, and spaced, it is a unit beside a bare number only: 250 g, 3 m, 10 L. No other small letter is one (3 t, 5 x).
+_MEASURED: Final = re.compile(r"(.*[\d}]) ([ghlsLNJWVKCFAMT]|m(?:\^\{?[23]\}?)?)")
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
-_ATOM: Final = rf"(?:{_NAMES}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
+_ATOM: Final = rf"(?:{UNITS}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = (
     rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
-    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_NAMES})|{_QUOTIENTS}){_POWER}"
+    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{UNITS})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
@@ -39,7 +41,7 @@ def _compound() -> re.Pattern[str]:
 
 _FACE: Final = r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathit)"
 _FACED: Final = re.compile(
-    rf"(.*[\d.}})]) ?(?:{_FACE}\{{[^{{}}]*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
+    rf"(.*[\d.}})]) ?(?:{_FACE}\{{(?:[^{{}}]|\^\{{-?\d\}})*\}}{_POWER} ?(?:/|\\cdot)? ?)+"
     rf"|(.*[\d.}})]) ?\\frac\{{{_FACE}\{{[^{{}}]*\}}\}}\{{{_FACE}\{{[^{{}}]*\}}{_POWER}\}}"
 )
 
@@ -58,6 +60,7 @@ _COMMA_MONEY: Final = re.compile(
     rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
+_AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
 # Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
@@ -83,7 +86,7 @@ _SHORT_UNITS: Final = frozenset(
     re.findall(
         r"\w+",
         """a am an as cm cu dm each fl ft hr hrs in kg km kmh kph lb lbs mg mi min ml mm mph ms of oz per pt qt sec sq
-        the yd г кг км м мл мм см ч""",
+        the us yd г кг км м мл мм см ч""",
     )
 )
 # Letters of the words for what was counted; those of East Asia are counters.
@@ -113,6 +116,8 @@ def is_unit(words: str, *, short: bool = False) -> bool:
         if len(names) > 1 and names[1] not in _REPEATED:
             return False
         names = names[1:]
+    if len(names) > 1 and names[-1] in ("squared", "cubed"):
+        names.pop()
     if names and names[0] in ("less", "fewer") and len(names) == 1:
         return False
     return not any(
@@ -129,7 +134,11 @@ def without_currency(text: str) -> str:
 
     >>> without_currency("-€20"), without_currency("Rs. 500"), without_currency("12,50 €"), without_currency("1.234,5")
     ('-20', '500', '12.50', '1234.5')
+    >>> without_currency("25 dollars and 5 cents")
+    '25.05'
     """
+    if coins := _AND_CENTS.fullmatch(text):
+        return f"{coins[1]}.{int(coins[2]):02}"
     if money := _COMMA_MONEY.fullmatch(text):
         return money[1].replace(".", "") + "." + (money[2] or "0")
     text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
@@ -148,6 +157,16 @@ def without_unit(text: str) -> str:
         return number if is_unit(names, short=True) else text
     compound = _compound().fullmatch(text)
     return compound[1] if compound else text
+
+
+def without_letter(text: str) -> str:
+    """The text without one letter behind its number that may be a unit; beside a bare number it is one.
+
+    >>> without_letter("250 g"), without_letter("3 m^2"), without_letter("3m"), without_letter("m=3 m")
+    ('250', '3', '3m', 'm=3 m')
+    """
+    measured = _MEASURED.fullmatch(text)
+    return measured[1] if measured and measured[2][0] not in measured[1] else text
 
 
 def without_counter(text: str) -> tuple[str, int]:

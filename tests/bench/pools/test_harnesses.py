@@ -1,0 +1,144 @@
+"""Files of further harnesses and servers, of two problems each: what is read of every solution."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.pools.rerank import _grades
+from bench.pools.saved_pool import SavedPool, read_pools
+from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q
+from verifiers import MATH, AnswerVerifier, Stop
+
+Json = dict[str, object]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def user(text: str) -> list[Json]:
+    return [{"role": "user", "content": text}]
+
+
+def model(text: str) -> list[Json]:
+    return [{"role": "assistant", "content": text}]
+
+
+def gemini(text: str, stop: str = "STOP") -> Json:
+    return {"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": stop}]}
+
+
+def lines(name: str, *rows: Json) -> str:
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return name
+
+
+def said(pools: list[SavedPool]) -> str:
+    """A letter a solution: right, wrong, cut, or failed ("x")."""
+    graded = zip(pools, _grades(pools, AnswerVerifier(MATH)), strict=True)
+    kinds = {Stop.EOS: "", Stop.LENGTH: "c", Stop.FAILED: "x"}
+    return " ".join(
+        "".join(kinds[s.stop] or "wr"[right is True] for s, right in zip(pool.solutions, grades, strict=True))
+        for pool, grades in graded
+    )
+
+
+def asked(pool: SavedPool) -> object:
+    return pool.problem.prompt if isinstance(pool.problem.prompt, str) else pool.problem.prompt[-1].content
+
+
+ROWS: dict[str, tuple[Json, str]] = {
+    "RAGAS": ({"question": Q, "answer": RIGHT, "contexts": ["x"], "ground_truth": GOLD}, "r"),
+    "RAGAS, since 0.2": ({"user_input": Q, "response": RIGHT, "reference": GOLD}, "r"),
+    "an answer beside a gold one": ({"question": Q, "gold": GOLD, "answer": WRONG}, "w"),
+    "LLaMA-Factory": ({"prompt": Q, "predict": RIGHT, "label": GOLD}, "r"),
+    "ms-swift": ({"response": RIGHT, "labels": GOLD, "messages": user(Q) + model(RIGHT)}, "r"),
+    "Braintrust": ({"input": {"question": Q}, "output": RIGHT, "expected": GOLD, "scores": {"exact": 1}}, "r"),
+    "DeepSeekMath": (
+        {"messages": user(Q) + model(""), "answer": GOLD, "model_output": [RIGHT, WRONG], "accuracy": [1.0, 0.0]},
+        "rw",
+    ),
+    "EvalScope": (
+        {
+            "model_output": {"choices": [{"message": model(RIGHT)[0], "stop_reason": "stop"}]},
+            "messages": user(Q) + model(RIGHT),
+            "target": GOLD,
+        },
+        "r",
+    ),
+    "rStar": ({"question": Q, "answer": GOLD, "trajectories": [RIGHT, WRONG]}, "rw"),
+    "Vertex": ({"request": {"contents": [{"parts": [{"text": Q}]}]}, "response": gemini(RIGHT), "answer": GOLD}, "r"),
+    "Bedrock": (
+        {
+            "recordId": "1",
+            "modelInput": {"messages": user(Q)},
+            "modelOutput": {**model(RIGHT)[0], "stop_reason": "max_tokens"},
+            "answer": GOLD,
+        },
+        "c",
+    ),
+    "a gold answer named key": ({"question": Q, "key": GOLD, "answer": GOLD, "response": RIGHT}, "r"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_read_without_columns(name: str) -> None:
+    row, expected = ROWS[name]
+    [pool] = read_pools([lines("rows.jsonl", row)])
+    assert (said([pool]), asked(pool), pool.golds) == (expected, Q, (GOLD,))
+
+
+def test_a_batch_of_gemini_and_its_requests() -> None:
+    requests = lines(
+        "requests.jsonl", {"key": "a", "request": {"contents": [{"parts": [{"text": Q}], "role": "user"}]}}
+    )
+    golds = lines("golds.jsonl", {"key": "a", "answer": GOLD})
+    [pool] = read_pools([lines("out.jsonl", {"key": "a", "response": gemini(RIGHT)})], prompts=[requests, golds])
+    assert (said([pool]), asked(pool), pool.problem.id) == ("r", Q, "a")
+    [pool] = read_pools([lines("bad.jsonl", {"key": "a", "error": {"code": 13}})], prompts=[requests, golds])
+    assert said([pool]) == "x"
+
+
+def test_turns_of_questions_and_of_choices() -> None:
+    questions = lines("questions.jsonl", {"question_id": "a", "turns": [Q], "ground_truth": GOLD})
+    answers = {"question_id": "a", "choices": [{"index": 0, "turns": [RIGHT]}, {"index": 1, "turns": [WRONG]}]}
+    [pool] = read_pools([lines("answers.jsonl", answers)], prompts=[questions])
+    assert (said([pool]), asked(pool)) == ("rw", Q)
+
+
+@pytest.mark.parametrize("room", ["results.MATH500.examples", "results.AIME24.examples", "results.results"])
+def test_rows_within_the_results_of_a_task(room: str) -> None:
+    found: object = [{"problem": Q, "answer": GOLD, "model_outputs": [RIGHT, WRONG]}]
+    for name in reversed(room.split(".")):
+        found = {name: found, "total": 1}
+    Path("results.json").write_text(json.dumps(found))
+    [pool] = read_pools(["results.json"])
+    assert (said([pool]), pool.where) == ("rw", f"results.json: {room}[0]")
+
+
+def test_several_tasks_in_one_document() -> None:
+    tasks = {name: {"examples": [{"problem": name, "answer": GOLD, "output": RIGHT}]} for name in ("one", "two")}
+    Path("results.json").write_text(json.dumps({"results": tasks}))
+    assert [asked(pool) for pool in read_pools(["results.json"])] == ["one", "two"]
+
+
+def test_a_scenario_of_helm_with_choices_and_failures() -> None:
+    def state(text: str, completions: list[Json], **more: object) -> Json:
+        references = [{"output": {"text": GOLD}, "tags": ["correct"]}, {"output": {"text": "5"}, "tags": []}]
+        instance = {"id": "id1", "input": {"text": text}, "references": references}
+        return {"instance": instance, "result": {"success": bool(completions), "completions": completions}, **more}
+
+    cut = {"text": RIGHT, "logprob": -3.0, "tokens": [], "finish_reason": {"reason": "length"}}
+    states = [
+        state(Q, [{"text": RIGHT, "finish_reason": {"reason": "stop"}}, cut]),
+        state("a?", []),
+        state("b?", [{"text": "B"}], output_mapping={"A": "5", "B": GOLD}),
+    ]
+    Path("scenario_state.json").write_text(
+        json.dumps({"adapter_spec": {"method": "generation"}, "request_states": states})
+    )
+    pools = read_pools(["scenario_state.json"])
+    assert said(pools) == "rc x r"
+    assert [pool.recorded for pool in pools] == [{}] * 3

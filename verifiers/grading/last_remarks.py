@@ -1,0 +1,61 @@
+"""What stands round the last value of a text and is not it: checks, rejected values, where a minimum lies."""
+
+import re
+
+# The minimum is -4 at x = 2. But "f is 0 when x = 3" may tell of x.
+_AT_A_POINT = re.compile(
+    r"(\b(?:(?:min|max)(?:imum)?|value|least|greatest|largest|smallest)\b[^.\n]{0,80}? "
+    r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
+    r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
+)
+_GOES_ON = r"\b(?:so|thus|therefore|hence|instead|wait|but|not)\b|≠|\\ne"
+# A last remark that only tries the value out.
+_CHECK = re.compile(
+    r"(?:(?<=[.!?\n])|(?<=[.!?$]\s))[\s*_#✓✅]*"
+    r"(?:(?:to |let's |let us |we )?(?:double[- ]?check|check|verify)|checking|verification)\b"
+    rf"[^\n:]{{0,40}}:(?!.*(?:{_GOES_ON})).{{0,400}}\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+# x = 5, since x = -5 is extraneous
+_REJECTED = re.compile(
+    r"(?<=[\w$)}*])"
+    r"(?:,? \(?(?:rejecting|discarding|excluding|ignoring)|, (?:since|because)|,? \((?:since|because|not))\b"
+    r"(?![^.\n]*\b(?:so|thus|therefore|hence|instead)\b)[^\n]{0,150}?\)?[.!]?$"
+)
+# There are 12 ways to choose 3 people.
+_THERE_ARE = re.compile(
+    r"\bthere (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
+    r"(\$[^$\n]+\$|\\\((?:(?!\\\)).)+\\\)|\d[\d,]*)\** "
+    r"(?:[a-z]+ ){0,2}(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes|possible)\b"
+    r"(?! each)[^.\n=,;]{0,120}\.?$",
+    re.IGNORECASE,
+)
+_BOLD = re.compile(r"\*\*\s*([-−$€£(\\]{0,4}\d[^*\n]{0,60}?)\*\*(?!\s*[:×*+/=-])")
+
+
+def without_remarks(text: str) -> str:
+    r"""The text up to what its end only remarks on the value before; or the one value that its last line has in bold.
+
+    >>> without_remarks("So x = 5. Check: 2 + 5 = 7."), without_remarks("So $x=5$ (rejecting $x=-5$).")
+    ('So x = 5.', 'So $x=5$')
+    >>> without_remarks("The minimum is -4 at x = 2."), without_remarks("There are **12** ways to choose 3 people.")
+    ('The minimum is -4', '12')
+    """
+    checked = _CHECK.search(text, max(0, len(text) - 500))
+    if checked and re.search(r"\d", text[: checked.start()]):
+        text = text[: checked.start()]
+    end = _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
+    if (rejected := _REJECTED.search(end)) and re.search(r"\d[^.\n]*\Z", end[: rejected.start()]):
+        end = end[: rejected.start()]
+    if counted := _THERE_ARE.search(end):
+        return counted[1]
+    return _in_bold(end) or text[:-300] + end
+
+
+def _in_bold(end: str) -> str | None:
+    line = next((line for line in reversed(end.split("\n")) if re.search(r"\d", line)), "")
+    found = _BOLD.findall(line)
+    if len(found) != 1 or re.search(r"=|\b(?:so|thus|therefore|hence|gives?|means)\b", line.partition(found[0])[2]):
+        return None
+    beside = line.replace(found[0], "")
+    return found[0].strip() if not re.search(r"\$[^$]*\d[^$]*\$|\\[(\[]", beside) else None
