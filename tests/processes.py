@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -20,13 +21,13 @@ _CONTEXT.set_forkserver_preload(["tests.warm"])
 def start_command(
     command: Sequence[str],
     *,
-    said: str = os.devnull,
+    said: Connection | None = None,
     touch: int | None = None,
     room: int | None = None,
     pictures: bool = True,
     **environment: str,
 ) -> BaseProcess:
-    """A process that runs `stepbeam` with these arguments; what it says goes into the file `said`.
+    """A process that runs `stepbeam` with these arguments; what it says goes into the pipe `said`.
 
     It is killed when it touches a file for the `touch`-th time; with 0 it ends, and the file `touches` says how often
     it did. No file can grow beyond `room` bytes. Pictures, which are slow to draw, may be left out.
@@ -38,13 +39,18 @@ def start_command(
 
 
 def _run(
-    command: list[str], said: str, touch: int | None, room: int | None, pictures: bool, environment: dict[str, str]
+    command: list[str],
+    said: Connection | None,
+    touch: int | None,
+    room: int | None,
+    pictures: bool,
+    environment: dict[str, str],
 ) -> None:
     import torch
 
     os.environ.update(environment)
     torch.set_num_threads(1)
-    place = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    place = os.open(os.devnull, os.O_WRONLY) if said is None else said.fileno()
     os.dup2(place, 1)
     os.dup2(place, 2)
     if not pictures:
