@@ -14,6 +14,7 @@ from bench.files.memory import keep_freed_memory
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.runs.chunk import Chunk, Parts
+from bench.runs.limit import check_share
 from bench.runs.outputs import write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
@@ -24,7 +25,7 @@ from bench.tasks.tasks import load_task
 from policies.models.engine_options import DType
 from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
-from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
+from verifiers.interface.errors import BadInput, EngineStoppedError, first_line
 
 Done: TypeAlias = Mapping[str, UnitRows]
 Work: TypeAlias = Callable[[Parts], UnitRows]
@@ -57,8 +58,7 @@ def run(
     `begun` is called when all has been checked and loaded; before that nothing is left behind.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
-    if max_failed is not None and not 0 <= max_failed <= 1:
-        raise BadArgument("max_failed", max_failed, "it is a share of rows, from 0 to 1")
+    check_share(max_failed)
     contests = plan.contests()
     task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
     sampling = plan.sampling(task.sampling)

@@ -250,7 +250,7 @@ def room_for(path: Path) -> Iterator[None]:
         # Libraries written in Rust, such as safetensors, say the number in an exception of their own.
         told = re.search(r"\(os error (\d+)\)", str(error))
         number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
-        if number not in _FULL:
+        if number is None or number not in _FULL:
             raise
         said = f"{os.strerror(number)}; make room and give the same command again"
         raise OSError(number, said, str(path)) from None

@@ -195,10 +195,32 @@ def test_a_scorer_that_is_down(down, capsys: pytest.CaptureFixture[str]) -> None
     down(judged=[f"q{i}" for i in range(16)])
     capsys.readouterr()
     assert main([*COMMAND, "--limit=32", "--out=other"]) == 2
-    assert "scoring with judge: RuntimeError: judge overloaded" in capsys.readouterr().err
+    told = "scoring with judge: 64 of 64 rows failed, the first with 'RuntimeError: judge overloaded' (problem 'q0')"
+    assert told in capsys.readouterr().err
     down()
     assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
     assert rows("out") == rows("whole")
+
+
+def test_a_scorer_that_is_down_for_a_whole_unit_which_may_fail(down, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--limit=32", "--out=whole"]) == 0
+    down(judged=[f"q{i}" for i in range(16)])
+    assert main([*COMMAND, "--limit=32", "--out=out", "--max-failed=0.9"]) == 2
+    assert main([*COMMAND, "--limit=32", "--out=out", "--max-failed=1"]) == 0
+    notes = Path("out/notes.txt").read_text()
+    assert "64 of 128 samples have no score of judge (first, of problem 'q0': RuntimeError: judge overloaded)" in notes
+    assert "candidates of beam_search (judge) failed (first, of problem 'q0': " in notes
+    down()
+    assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+def test_what_fails_again_stays_failed(down, capsys: pytest.CaptureFixture[str]) -> None:
+    down(problems=["q3"], judged=["q7"])
+    assert main([*COMMAND, "--limit=16", "--out=out"]) == 0
+    before = rows("out")
+    assert main([*COMMAND, "--limit=16", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == before
 
 
 def test_a_policy_that_is_down_in_beam_search(down, capsys: pytest.CaptureFixture[str]) -> None:
@@ -293,7 +315,11 @@ def test_a_models_rows_are_those_of_the_undisturbed_run_to_the_last_digit(down, 
     assert main([*command, "--out=whole"]) == 0
     down(**what)
     assert main([*command, "--out=out", "--max-failed=1"]) == 0
-    assert rows("out") != rows("whole")
+    before = rows("out")
+    assert before != rows("whole")
+    down(problems=["chain-test-0-00000", *what.get("problems", [])], sevenths=[3, 4, *what.get("sevenths", [])])
+    assert main([*command, "--out=out", "--max-failed=1", "--retry-failed"]) == 2  # what stood is not lost
+    assert rows("out") == before
     down()
     assert main([*command, "--out=out", "--retry-failed"]) == 0
     assert rows("out") == rows("whole")
