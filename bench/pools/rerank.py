@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from bench.files.checksums import write_checksums
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import separator_note
 from bench.pools.judged import judged, known_of, loaded
@@ -24,13 +23,14 @@ from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.pools.sources import is_run_folder
 from bench.runs.limit import check_share
-from bench.runs.outputs import write_problems, write_results
+from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.replicas.workers import Replicas, workers
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
+from verifiers.interface.checksums import write_checksums
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
 from verifiers.interface.scoring import ZERO, Scorer
@@ -141,7 +141,7 @@ def rerank(
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
-        write_checksums(out)
+        write_checksums(out, RUN_FILES)
     # Said and not written: a command that was killed and one that was not leave the same notes.
     again = [f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in kept.reused.items()]
     return replace(results, notes=(*notes, *sorted(again)))

@@ -9,13 +9,12 @@ from typing import NoReturn, TypeAlias
 
 from tqdm import tqdm
 
-from bench.files.checksums import write_checksums
 from bench.files.memory import keep_freed_memory
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.runs.chunk import Chunk, Parts
 from bench.runs.limit import check_share
-from bench.runs.outputs import write_problems, write_results
+from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.retry import UnitRows, has_failures, rows_of
@@ -25,6 +24,7 @@ from bench.tasks.tasks import load_task
 from policies.models.engine_options import DType
 from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
+from verifiers.interface.checksums import write_checksums
 from verifiers.interface.errors import BadInput, EngineStoppedError, first_line
 
 Done: TypeAlias = Mapping[str, UnitRows]
@@ -76,7 +76,7 @@ def run(
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
-        write_checksums(out)
+        write_checksums(out, RUN_FILES)
     return results
 
 

@@ -281,7 +281,8 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, sealed: bool =
 
     `sealed` lines end with a checksum, "crc". Raises OSError where the disk is full; the file is then as it was.
     """
-    text = "".join(map(_sealed if sealed else json_line, rows)).encode()
+    lines = map(json_line, rows)
+    text = "".join(map(sealed_line, lines) if sealed else lines).encode()
     start = path.stat().st_size if path.exists() else 0
     if not text:
         return start, start  # a file without a row is none: what reads rows stumbles over empty ones
@@ -324,8 +325,9 @@ def whole_rows(path: Path, *, mend: bool = False, sealed: bool = False) -> list[
 _SEAL = b', "crc": '
 
 
-def _sealed(row: Mapping[str, Any]) -> str:
-    body = json_line(row).removesuffix("}\n")
+def sealed_line(line: str) -> str:
+    """A line that holds an object, with its checksum at the end."""
+    body = line.removesuffix("}\n")
     return f"{body}{_SEAL.decode()}{zlib.crc32(body.encode())}}}\n"
 
 
