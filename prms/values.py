@@ -18,7 +18,8 @@ from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import check_least
+from verifiers.interface.checksums import CHECKSUMS, check_checksums, write_checksums
+from verifiers.interface.errors import BadInput, check_least
 from verifiers.interface.files import (
     Row,
     append_rows,
@@ -152,13 +153,13 @@ def _models(policy: Policy | str, verifier: Scorer) -> Iterator[_Models]:
 
 def _records(journal: Path, config: Row) -> list[Row]:
     """The records in a journal, whose first line is the `config`; it is begun where there is none."""
-    rows = whole_rows(journal, mend=True)
+    rows = whole_rows(journal, mend=True, sealed=True)
     if rows and rows[0].get("kind") != _KIND:
         raise ValueError(f"{journal}: not the journal of collected values; choose another folder")
     if rows:
         check_identity(journal, rows[0], config, kind="collected values")
     else:
-        append_rows(journal, [config])
+        append_rows(journal, [config], sealed=True)
     return rows[1:]
 
 
@@ -182,7 +183,7 @@ def _work_off(
     with tqdm(total=total, initial=done, unit="problem", desc="values", disable=not progress) as bar:
 
         def commit(_: object, record: Row) -> None:
-            append_rows(journal, [record])
+            append_rows(journal, [record], sealed=True)
             bar.update(len(chunks[len(records)]))
             records.append(record)
 
@@ -293,12 +294,12 @@ def _figures(
 
 
 def _finish(folder: Path, records: Sequence[Row]) -> Dataset:
-    """Write the data set and the summary from the journal's records."""
+    """Write the data set and the summary from the journal's records, where they are not there as they were written."""
     from datasets import Dataset, load_from_disk
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     ready = folder / "dataset"
-    if not ready.exists():
+    if not _is_whole(folder):
         bars = not are_progress_bars_disabled()
         disable_progress_bars()  # theirs would be drawn whatever `progress` says
         try:
@@ -307,10 +308,20 @@ def _finish(folder: Path, records: Sequence[Row]) -> Dataset:
         finally:
             if bars:
                 enable_progress_bars()
-    replace_text(folder / "summary.json", json.dumps(_summary(records), indent=2) + "\n")
+        replace_text(folder / "summary.json", json.dumps(_summary(records), indent=2) + "\n")
+        files = sorted(str(path.relative_to(folder)) for path in ready.rglob("*") if path.is_file())
+        write_checksums(folder, ["summary.json", *files])
     loaded = load_from_disk(ready)
     assert isinstance(loaded, Dataset)
     return loaded
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        check_checksums(folder)
+    except BadInput:
+        return False
+    return (folder / CHECKSUMS).exists()
 
 
 def _summary(records: Sequence[Row]) -> Row:

@@ -53,11 +53,11 @@ def score(scorer: Scorer, asking: Sequence[Search], by: str) -> None:
         problems.extend([search.problem] * len(alive))
         searches.extend([search] * len(alive))
         solutions.extend(alive)
-    reduces: list[Reduce] = []
+    reduces: list[Reduce] = []  # of calls with a score, then of the others
 
     def call(i: int, j: int) -> list[tuple[FloatArray, Spend, str | None]]:
         scores = ask(scorer, problems[i:j], solutions[i:j])
-        reduces.append(scores.reduce)
+        reduces.insert(0 if not all(scores.reasons) else len(reduces), scores.reduce)
         return list(zip(scores.steps, scores.spend, scores.reasons, strict=True))
 
     def fail(i: int, reason: str) -> tuple[FloatArray, Spend, str | None]:

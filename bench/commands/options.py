@@ -34,6 +34,12 @@ def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_failures(parser: argparse.ArgumentParser, done: str) -> None:
+    """`--max-failed` and `--retry-failed`, of what is `done` by models and servers that may be down."""
+    parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
+    parser.add_argument("--retry-failed", action="store_true", help=f"{done} what failed again, and that alone")
+
+
 def add_thinking(parser: argparse.ArgumentParser) -> None:
     """`--thinking`, of what grades texts."""
     parser.add_argument(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import (
+    add_failures,
     add_limit_and_scorers,
     add_out_and_seed,
     add_replicas,
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=separator,
         help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
     )
+    add_failures(parser, "score")
     add_replicas(parser)
 
 
@@ -87,6 +89,8 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         answers=ANSWERS[options.answers],
         thinking=options.thinking,
+        max_failed=options.max_failed,
+        retry_failed=options.retry_failed,
         replicas=replicas_in(options),
         begun=lambda: print(what),
     )

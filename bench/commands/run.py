@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import (
+    add_failures,
     add_limit_and_scorers,
     add_out_and_seed,
     add_replicas,
@@ -40,8 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--logprobs", action="store_true", default=None, help="save log-probabilities, where the policy asks a price"
     )
     parser.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
-    parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
-    parser.add_argument("--retry-failed", action="store_true", help="draw and score what failed again, and that alone")
+    add_failures(parser, "draw and score")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
     add_thinking(parser)
     add_replicas(parser)

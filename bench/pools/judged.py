@@ -10,15 +10,17 @@ from tqdm import tqdm
 
 from bench.files.memory import keep_freed_memory
 from bench.inputs.specs import load_scorer, version_of
-from bench.pools.kept_scores import Kept, KeptScores, scored
+from bench.pools.kept_scores import Asked, Kept, KeptScores, failures, scored
 from bench.pools.saved_pool import SavedPool
+from bench.runs.forgiving_scorer import ForgivingScorer
+from bench.runs.limit import Limit
 from policies.models.batches import greedy_batches
 from policies.replicas.workers import Job, Workers, work_off
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, digest_of
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.solution import Stop
 
 Scorers: TypeAlias = Mapping[str, Scorer]
 About: TypeAlias = dict[str, tuple[str, str | None]]
@@ -51,6 +53,7 @@ def judged(
     kept: KeptScores,
     them: Workers[Scorers, list[Row]],
     *,
+    max_failed: float | None,
     progress: bool,
 ) -> list[dict[str, Kept]]:
     """For each pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
@@ -60,6 +63,9 @@ def judged(
         bar.update(len(pools) - sum(job.ends for job in jobs))
 
         def keep(job: _Call, rows: list[Row]) -> None:
+            stood = {place for row in rows for place in kept.stood(row)}
+            limit = Limit(max_failed, job.rows, kept_before=kept.are_again(rows))
+            limit.check({place: why for row in rows for place, why in failures(row)}, stood, f"--scorer {job.scorer}")
             kept.keep(rows)
             bar.update(job.ends)
 
@@ -73,6 +79,8 @@ class _Call(Job[Scorers, list[Row]]):
     """A scorer's call for a part of the pools."""
 
     ends: int  # so many pools are through with it
+    rows: int  # solutions that it is about
+    scorer: str
 
 
 def _jobs(
@@ -92,28 +100,23 @@ def _jobs(
         asked = [name for name in cuts if todo[name]]
         for name in asked:
             called = f"scoring with {name} from {next(iter(todo[name].values())).problem.id!r} on"
-            prepare = partial(_sent, name, versions[name], todo[name], cuts[name])
-            jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0))
+            prepare = partial(_sent, name, versions[name], todo[name], cuts[name], kept)
+            rows = sum(s.stop is not Stop.FAILED for pool in todo[name].values() for s in pool.solutions)
+            jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0, rows, name))
     return jobs
 
 
 def _sent(
-    name: str, version: str, pools: Mapping[str, SavedPool], cut: str, _: Mapping[str, list[Row]]
+    name: str, version: str, pools: Mapping[str, SavedPool], cut: str, kept: KeptScores, _: Mapping[str, list[Row]]
 ) -> Callable[[Scorers], list[Row]]:
-    asked = [(pool.problem, pool.cut(cut)) for pool in pools.values()]
-    return partial(_scored, name, version, asked, list(pools))
+    asked = [Asked(digest, pool.problem, pool.cut(cut), kept.part(version, digest)) for digest, pool in pools.items()]
+    return partial(_scored, name, version, asked)
 
 
-def _scored(
-    name: str,
-    version: str,
-    pools: Sequence[tuple[Problem, Sequence[Solution]]],
-    digests: Sequence[str],
-    scorers: Scorers,
-) -> list[Row]:
+def _scored(name: str, version: str, asked: Sequence[Asked], scorers: Scorers) -> list[Row]:
     try:
-        return scored(version, scorers[name], pools, digests)
-    except ValueError as error:  # such as a prompt that its tokenizer has no template for
+        return scored(version, ForgivingScorer(scorers[name]), asked)
+    except ValueError as error:  # such as scores of the wrong shape
         raise BadArgument("scorer", name, str(error)) from error
 
 

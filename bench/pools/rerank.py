@@ -8,22 +8,29 @@ from typing import Literal
 
 import numpy as np
 
-from bench.files.checksums import write_checksums
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.specs import separator_note
 from bench.pools.judged import judged, known_of, loaded
 from bench.pools.kept_scores import Kept, open_scores
-from bench.pools.rerank_notes import notes_on_pools, notes_on_reading, notes_on_scorers, notes_on_votes
+from bench.pools.rerank_notes import (
+    notes_on_failures,
+    notes_on_pools,
+    notes_on_reading,
+    notes_on_scorers,
+    notes_on_votes,
+)
 from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.pools.sources import is_run_folder
-from bench.runs.outputs import write_problems, write_results
+from bench.runs.limit import check_share
+from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from policies.replicas.workers import Replicas, workers
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
+from verifiers.interface.checksums import write_checksums
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
 from verifiers.interface.scoring import ZERO, Scorer
@@ -49,6 +56,8 @@ def rerank(
     seed: int = 0,
     answers: Answers = MATH,
     thinking: Sequence[str] = (),
+    max_failed: float | None = None,
+    retry_failed: bool = False,
     replicas: Replicas | None = None,
     progress: bool = True,
     begun: Callable[[], None] = lambda: None,
@@ -62,10 +71,14 @@ def rerank(
     and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
-    this one only. `replicas` are asked side by side, each with its own scorers. `begun` is called when all has been
-    checked and loaded. Raises BadInput for a source that holds no pools, for an unknown way or reducer, and for a
-    folder with other files in it, BlockingIOError where another process writes there.
+    this one only. A solution that cannot be scored has a reason; where all of a call do (some 256 solutions), or a
+    larger share than `max_failed`, none of them is kept. `retry_failed` scores again what failed, and of a model that
+    computes here the whole call, on which its last digits depend. `replicas` are asked side by side, each with its own
+    scorers. `begun` is called when all has been checked and loaded. Raises BadInput for a source that holds no pools,
+    for an unknown way or reducer, and for a folder with other files in it, EngineStoppedError where too much failed,
+    BlockingIOError where another process writes there.
     """
+    check_share(max_failed)
     for option, given, known in (("select", select, SELECTORS), ("reduce", reduce, REDUCERS)):
         if unknown := [word for word in given if word not in known]:
             raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
@@ -95,7 +108,7 @@ def rerank(
     config |= {name: values for name, values in lists.items() if values}
     with workers(partial(loaded, scorers), replicas if scorers else None) as them, held(out, owner="config.toml"):
         _check_rerank(out, sources)
-        kept = open_scores(out / "rerank-scores.jsonl")
+        kept = open_scores(out / "rerank-scores.jsonl", retry_failed=retry_failed)
         begun()
         if not (out / "config.toml").exists():
             _write_config(out, config)  # a killed command's folder says whose it is
@@ -103,7 +116,7 @@ def rerank(
         versions = {name: version for name, (version, _) in about.items()}
         cuts = {name: separator or own or "\n" for name, (_, own) in about.items()}
         grades = _grades(pools, AnswerVerifier(read))
-        scores = judged(pools, versions, cuts, kept, them, progress=progress)
+        scores = judged(pools, versions, cuts, kept, them, max_failed=max_failed, progress=progress)
         said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, scores, strict=True)]
         graded = _graded(pools, grades, said, read)
         curves = _curves([*scorers, *recorded], graded, reduce)
@@ -119,6 +132,7 @@ def rerank(
             *notes_on_reading(pools, read),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
+            *notes_on_failures(graded),
             *notes_on_scorers(curves, values, graded),
             *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
         )
@@ -127,7 +141,7 @@ def rerank(
         write_problems(out, [pool.problem for pool in pools])
         write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
         write_results(out, results)
-        write_checksums(out)
+        write_checksums(out, RUN_FILES)
     # Said and not written: a command that was killed and one that was not leave the same notes.
     again = [f"{spec.split()[0]}: {n} pools as scored before in {kept.path.name}" for spec, n in kept.reused.items()]
     return replace(results, notes=(*notes, *sorted(again)))

@@ -122,6 +122,16 @@ def _shown(pool: SavedPool) -> str:
     return f"{gold if len(gold) <= 60 else gold[:57] + '...'} (problem {pool.problem.id!r})"
 
 
+def notes_on_failures(graded: Sequence[GradedSolutions]) -> Iterator[str]:
+    """Of scores that are missing, with the first reason."""
+    total = sum(len(pool.saved.solutions) for pool in graded)
+    for name in dict.fromkeys(name for pool in graded for name in pool.said):
+        failed = [(pool.saved.problem.id, why) for pool in graded for why in pool.said[name].failed().values()]
+        if failed:
+            first = f"first, of problem {failed[0][0]!r}: {failed[0][1]}"
+            yield f"{len(failed)} of {total} samples have no score of {name} ({first})"
+
+
 def notes_on_scorers(
     names: Iterable[str], values: Sequence[Mapping[str, npt.NDArray[np.float64]]], graded: Sequence[GradedSolutions]
 ) -> Iterator[str]:

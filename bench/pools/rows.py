@@ -84,7 +84,7 @@ def _scores(pool: GradedSolutions, solutions: Sequence[Solution]) -> Iterator[Sc
         for i, solution in enumerate(solutions):
             value = float(kept.values[i])
             steps = _shown(kept.scores.steps[i], len(solution.steps), value)
-            yield ScoreRow(problem, "sample", n, i, name, steps, value)
+            yield ScoreRow(problem, "sample", n, i, name, steps, value, kept.scores.reasons[i])
 
 
 def _shown(steps: FloatArray, count: int, value: float) -> tuple[float, ...]:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.files.checksums import check_checksums
 from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, named_rows, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
 from bench.runs.samples import costs_of
 from policies.models.sources import is_hub_name
+from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 
 _RUN = "samples.jsonl"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.files.checksums import check_checksums
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place
+from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import whole_rows
 

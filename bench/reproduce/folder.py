@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from verifiers.interface.files import claim, held, read_record, replace_text
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import claim, held, replace_text, sealed_line, whole_rows
 
 Unit: TypeAlias = dict[str, Any]
 
@@ -27,12 +28,18 @@ def plan_folder(plan: Any) -> Iterator[None]:
 
 
 def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
-    """What a unit of work came to; it is done once, and its file appears whole or not at all."""
+    """What a unit of work came to; it is done once, and its file appears whole or not at all.
+
+    Raises BadInput for a file that is not as it was written.
+    """
     path = out / f"{name}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, json.dumps(compute()) + "\n")
-    return read_record(path)
+        replace_text(path, sealed_line(json.dumps(compute()) + "\n"))
+    rows = whole_rows(path, sealed=True)
+    if len(rows) != 1:
+        raise BadInput(f"{path}: damaged, or not a file that was written here; remove it, and run the same again")
+    return rows[0]
 
 
 def slug(name: str) -> str:

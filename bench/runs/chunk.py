@@ -7,6 +7,8 @@ import search
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, by_problem, read_spend
 from bench.inputs.task import Task
 from bench.runs.forgiving_policy import ForgivingPolicy
+from bench.runs.forgiving_scorer import ForgivingScorer
+from bench.runs.limit import Limit
 from bench.runs.plan import RunPlan
 from bench.runs.retry import (
     UnitRows,
@@ -57,7 +59,7 @@ class Chunk:
 
     def sample(self, before: UnitRows, parts: Parts) -> UnitRows:
         """The pool of each problem, graded."""
-        n, seed = self.plan.n, self.plan.seed
+        n, seed, was = self.plan.n, self.plan.seed, before.samples
         before = reusable(before, failed_problems(before, {}), before.samples)
         kept = {(row.problem, row.index): row for row in before.samples if row.stop != "failed"}
         missing = {p.id: [i for i in range(n) if (p.id, i) not in kept] for p in self.problems}
@@ -67,7 +69,7 @@ class Chunk:
         drawn = search.sample(again, drawer, n=n, sampling=self.sampling, seed=seed)
         pools = [sample_rows(self.task, result, "sample", None, n) for result in drawn]
         new = [row for pool in pools for row in pool if row.index in missing[row.problem]]
-        check_samples(new, "sampling", unit=n * len(self.problems), max_failed=self.max_failed)
+        check_samples(new, was, "sampling", self._limit(n * len(self.problems), was))
         pools = [[kept.get((row.problem, row.index), row) for row in pool] for pool in pools]
         # Comparing answers takes time: it is done once, here, and the journal keeps what came of it.
         classes = self.task.answers.classes_of([[row.answer for row in pool] for pool in pools])
@@ -85,24 +87,27 @@ class Chunk:
         """What a scorer says of each problem's pool; `old_pool` is what it said `before` of."""
         scorer, pools, old_pools = parts.scorers[name], by_problem(pool), by_problem(old_pool)
         failed = failed_problems(before, old_pools)
-        failed |= {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
+        changed = {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
+        was, failed = [row for row in before.scores if row.problem not in changed], failed | changed
         before = reusable(before, failed, pool)
         again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
-        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], scorer)
+        scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], ForgivingScorer(scorer))
         rows = [row for result in scored for row in score_rows(result, pools[result.problem.id], name)]
-        check_scores(rows, pools, f"scoring with {name}", max_failed=self.max_failed)
+        alive = sum(row.stop != "failed" for row in pool)
+        check_scores(rows, pools, was, f"scoring with {name}", self._limit(alive, was))
         return before.with_new(self.problems, UnitRows(_record(name, scorer, scored), scores=rows))
 
     def beam(self, name: str, shape: tuple[int, int, int], before: UnitRows, parts: Parts) -> UnitRows:
         """The beam search of each problem; its shape is candidates a step, width and expand."""
         (n, width, expand), scorer = shape, parts.scorers[name]
-        failed = failed_problems(before, by_problem(before.samples))
+        was, failed = before, failed_problems(before, by_problem(before.samples))
         before = reusable(before, failed, before.samples)
+        again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
         try:
             results = search.beam_search(
-                [p for p in self.problems if p.id in failed or p.id not in before.problems],
+                again,
                 ForgivingPolicy(parts.drawer()),
-                scorer,
+                ForgivingScorer(scorer),
                 width=width,
                 expand=expand,
                 max_steps=self.plan.max_steps,
@@ -123,13 +128,17 @@ class Chunk:
             scores += score_rows(result, rows, name)
             trees += tree_rows(result, name, n)
         record = _record(name, scorer, results)
-        if reasons := {result.problem.id: bad[0][1] for result in results if (bad := failed_candidates(result))}:
+        if reasons := {result.problem.id: bad[0][2] for result in results if (bad := failed_candidates(result))}:
             record["failed"] = reasons  # rows of trees have none
         whole = before.with_new(self.problems, UnitRows(record, samples, scores, trees))
         what = f"beam search ({name})"
-        check_candidates(results, what, unit=len(whole.trees), max_failed=self.max_failed)
-        check_scores(scores, by_problem(whole.samples), what, max_failed=self.max_failed)
+        unit = len(self.problems) if self.max_failed is None else len(whole.trees)
+        check_candidates(results, was, failed, what, self._limit(unit, was.trees))
+        check_scores(scores, by_problem(whole.samples), (), what, self._limit(len(whole.samples), was.trees))
         return whole
+
+    def _limit(self, rows: int, before: Sequence[object]) -> Limit:
+        return Limit(self.max_failed, rows, kept_before=bool(before))
 
 
 def _record(name: str, scorer: Scorer, results: Sequence[search.SearchResult]) -> Row:

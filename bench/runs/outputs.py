@@ -9,6 +9,12 @@ from bench.stats.curves import Results
 from verifiers.interface.files import json_line, replace_text
 from verifiers.interface.solution import Problem
 
+# What a finished folder has checksums of.
+RUN_FILES = (
+    "config.toml", "problems.jsonl", "samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl", "points.jsonl",
+    "notes.txt",
+)  # fmt: skip
+
 
 def write_problems(out: Path, problems: Sequence[Problem]) -> None:
     """`problems.jsonl`: a row a problem, so that a folder can be read without the task it came from."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from bench.files.rows import SampleRow, ScoreRow, SolutionRow, TreeRow, by_problem, to_row
 from bench.files.run_folder import RunFolder
+from bench.runs.limit import Limit, Place
 from search import Fate, SearchResult
-from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.files import Row
 from verifiers.interface.solution import Problem
 
@@ -83,32 +83,41 @@ def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
     return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself
 
 
-def check_samples(rows: Sequence[SampleRow], what: str, *, unit: int, max_failed: float | None) -> None:
-    """Raise EngineStoppedError where all these samples failed, or with `max_failed` a larger share of a unit's."""
-    _check([(row.problem, row.reason) for row in rows if row.stop == "failed"], len(rows), unit, what, max_failed)
+def check_samples(rows: Sequence[SampleRow], before: Sequence[SampleRow], what: str, limit: Limit) -> None:
+    """Raise EngineStoppedError where more of a unit's samples failed than may; `before` is what they were."""
+    bad = {(row.problem, row.index): row.reason for row in rows if row.stop == "failed"}
+    limit.check(bad, {(row.problem, row.index) for row in before if row.stop != "failed"}, what)
 
 
 def check_scores(
-    rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]], what: str, *, max_failed: float | None
+    rows: Sequence[ScoreRow],
+    pools: Mapping[str, Sequence[SampleRow]],
+    before: Sequence[ScoreRow],
+    what: str,
+    limit: Limit,
 ) -> None:
-    """The same of scores, for the pools of a unit; a sample that failed has none, and is not counted here."""
-    scored = {row.problem for row in rows}
-    alive = [row.problem in scored for pool in pools.values() for row in pool if row.stop != "failed"]
-    bad = [(row.problem, row.reason) for row in failed_scores(rows, pools)]
-    _check(bad, sum(alive), len(alive), what, max_failed)
+    """The same of scores; a sample that failed has none, and is not counted here."""
+    bad = {(row.problem, row.index): row.reason for row in failed_scores(rows, pools)}
+    limit.check(bad, {(row.problem, row.index) for row in before if not math.isnan(row.value)}, what)
 
 
-def check_candidates(results: Sequence[SearchResult], what: str, *, unit: int, max_failed: float | None) -> None:
-    """The same of tree searches: where all came to nothing, or a larger share of a unit's candidates failed."""
-    fruitless = [(result.problem.id, result.reason) for result in results if result.reason and not result.pool]
-    bad = [pair for result in results for pair in failed_candidates(result)]
-    _check(fruitless if max_failed is None else bad, len(results), unit, what, max_failed)
+def check_candidates(
+    results: Sequence[SearchResult], before: UnitRows, failed: Collection[str], what: str, limit: Limit
+) -> None:
+    """The same of tree searches, of which without a share all must have come to nothing."""
+    bad: dict[Place, str | None] = {
+        (name, place): why for result in results for name, place, why in failed_candidates(result)
+    }
+    if limit.share is None:
+        bad = {(r.problem.id, 0): r.reason for r in results if r.reason and not r.pool}
+    limit.check(bad, {(name, 0) for name in before.problems if name not in failed}, what)
 
 
-def failed_candidates(result: SearchResult) -> list[tuple[str, str]]:
-    """The problem and the reason of each candidate that could not be drawn or scored."""
-    nodes = [node for node in result.tree if node.fate is Fate.FAILED]
-    return [(result.problem.id, node.solution.reason or result.reason or "it has no score") for node in nodes]
+def failed_candidates(result: SearchResult) -> list[tuple[str, int, str]]:
+    """The problem, the place and the reason of each candidate that could not be drawn or scored."""
+    places = [place for place, node in enumerate(result.tree) if node.fate is Fate.FAILED]
+    said = {place: result.tree[place].solution.reason for place in places}
+    return [(result.problem.id, place, said[place] or result.reason or "it has no score") for place in places]
 
 
 def failed_scores(rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleRow]]) -> list[ScoreRow]:
@@ -119,15 +128,3 @@ def failed_scores(rows: Sequence[ScoreRow], pools: Mapping[str, Sequence[SampleR
 
 def _unscored(row: ScoreRow) -> bool:
     return math.isnan(row.value) and row.reason is not None
-
-
-def _check(bad: Sequence[tuple[str, str | None]], done: int, unit: int, what: str, max_failed: float | None) -> None:
-    """`bad` are the problems and reasons of those that failed of `done` rows; a unit has more where some are kept."""
-    of = done if max_failed is None else unit
-    if bad and (len(bad) == of if max_failed is None else len(bad) > max_failed * of):
-        problem, reason = bad[0]
-        raise EngineStoppedError(
-            f"{what}: {len(bad)} of {of} rows failed, the first with {reason!r} (problem {problem!r}); "
-            "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
-            "such rows may count as wrong"
-        )

@@ -9,12 +9,12 @@ from typing import NoReturn, TypeAlias
 
 from tqdm import tqdm
 
-from bench.files.checksums import write_checksums
 from bench.files.memory import keep_freed_memory
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
 from bench.runs.chunk import Chunk, Parts
-from bench.runs.outputs import write_problems, write_results
+from bench.runs.limit import check_share
+from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import RunPlan
 from bench.runs.results import results_of
 from bench.runs.retry import UnitRows, has_failures, rows_of
@@ -24,7 +24,8 @@ from bench.tasks.tasks import load_task
 from policies.models.engine_options import DType
 from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
-from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
+from verifiers.interface.checksums import write_checksums
+from verifiers.interface.errors import BadInput, EngineStoppedError, first_line
 
 Done: TypeAlias = Mapping[str, UnitRows]
 Work: TypeAlias = Callable[[Parts], UnitRows]
@@ -57,8 +58,7 @@ def run(
     `begun` is called when all has been checked and loaded; before that nothing is left behind.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
-    if max_failed is not None and not 0 <= max_failed <= 1:
-        raise BadArgument("max_failed", max_failed, "it is a share of rows, from 0 to 1")
+    check_share(max_failed)
     contests = plan.contests()
     task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
     sampling = plan.sampling(task.sampling)
@@ -76,7 +76,7 @@ def run(
         results = results_of(plan, task, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
-        write_checksums(out)
+        write_checksums(out, RUN_FILES)
     return results
 
 

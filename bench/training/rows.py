@@ -21,6 +21,7 @@ from pathlib import Path
 from bench.inputs.rows import Row, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
+from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
@@ -131,6 +132,7 @@ def _collected(folder: Path, limit: int | None) -> list[Labelled]:
 
     from prms.value_rows import labelled
 
+    check_checksums(folder)
     place = folder / "dataset" if (folder / "dataset").is_dir() else folder
     try:
         rows = labelled(load_from_disk(str(place)))

@@ -19,6 +19,7 @@ from policies.models.tensors import json_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 
 # What a causal model's head is called in transformers' classes: most say the first, GPT-NeoX (Pythia) the second.
+_VALUE_HEAD = "v_head."
 LM_HEADS = ("lm_head.", "embed_out.")
 
 
@@ -189,6 +190,12 @@ def _check_weights(
         raise BadInput(
             f"{source!r}: its weight {key} has the shape {tuple(seen)}, and its config.json describes {tuple(wanted)}: "
             "save the model again"
+        )
+    if others and all(key.startswith(_VALUE_HEAD) for key in others):
+        # A policy in training with TRL and a reward model are saved alike: nothing says which of them it is.
+        raise BadInput(
+            f"{source!r} is a {kind} with a value head ({_some(others)}): of a policy save the part without it "
+            "(model.pretrained_model.save_pretrained), a reward model load as what it is, such as prm:FOLDER"
         )
     if others:
         raise BadInput(

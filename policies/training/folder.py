@@ -18,7 +18,7 @@ from policies.training.config import TrainConfig
 from policies.training.loop import seeded
 from policies.training.planned import device_of
 from policies.training.resume import latest_checkpoint
-from verifiers.interface.files import claim, digest_of, held, read_record, replace_text
+from verifiers.interface.files import claim, digest_of, held, read_record, replace_text, room_for
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
@@ -68,7 +68,9 @@ def finish_folder(
     draft = out / ".model"
     shutil.rmtree(draft, ignore_errors=True)
     model.config.stepbeam = dict(entry)
-    for file in save_model(model.to(getattr(torch, config.save_dtype)), tokenizer, draft):
+    with room_for(out):
+        files = save_model(model.to(getattr(torch, config.save_dtype)), tokenizer, draft)
+    for file in files:
         place = out / file.relative_to(draft)
         place.parent.mkdir(exist_ok=True)
         os.replace(file, place)

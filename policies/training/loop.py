@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from policies.training.resume import latest_checkpoint, restore_checkpoint, write_checkpoint
-from verifiers.interface.files import replace_text, whole_rows
+from verifiers.interface.files import replace_text, room_for, whole_rows
 
 T = TypeVar("T")
 Values: TypeAlias = Mapping[str, torch.Tensor]
@@ -118,7 +118,7 @@ class Loop:
     def write(self, rows: Iterable[Mapping[str, object]], log: str) -> None:
         """Append rows, each with its step, to one of the logs."""
         if self.out is not None and self.processes.is_main_process:
-            with open(self.out / log, "a", encoding="utf-8") as file:
+            with room_for(self.out / log), open(self.out / log, "a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows))
 
     def save(self) -> None:

@@ -16,6 +16,7 @@ from datasets import load_from_disk
 
 import policies
 from bench.tiny import load_task, weights_folder
+from bench.training.rows import read_step_labels
 from policies import Sampling
 from prms.best_of_k import best_of_k_value
 from prms.rollout_value import RolloutValue
@@ -23,7 +24,8 @@ from prms.value_rows import labelled
 from prms.values import collect_values
 from tests.stand_ins import opens_out_of_order
 from verifiers import Message, Problem, Solution, Step, Stop, failed, from_function, outcome_scores
-from verifiers.interface.files import held
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import held, sealed_line
 
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))
 PROBLEMS = [Problem(f"p{i}", f"question {i}", "4") for i in range(6)]
@@ -390,7 +392,8 @@ def test_a_journal_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "out").mkdir()
     journal = tmp_path / "out" / "journal.jsonl"
     for content, said in (
-        ('{"unit": "pool/0"}\n', r"journal\.jsonl: not the journal of collected values"),
+        (sealed_line('{"unit": "pool/0"}\n'), r"journal\.jsonl: not the journal of collected values"),
+        ('{"unit": "pool/0"}\n', r"journal\.jsonl:1: not a line that was written here"),
         ("dear diary", r"journal\.jsonl:1: not a line that was written here"),
         ("dear diary\n", r"journal\.jsonl:1: not a line that was written here"),
     ):
@@ -408,6 +411,29 @@ def test_a_damaged_journal_is_named_and_kept(tmp_path):
     with pytest.raises(ValueError, match=r"journal\.jsonl:2: not a line that was written here"):
         collect(tmp_path)
     assert journal.read_text() == damaged
+
+
+def test_a_count_that_is_another_is_found_in_the_journal(tmp_path):
+    collect(tmp_path)
+    journal = tmp_path / "out" / "journal.jsonl"
+    whole = journal.read_text()
+    place = whole.index('"successes": ') + len('"successes": ')
+    journal.write_text(f"{whole[:place]}{(int(whole[place]) + 1) % 10}{whole[place + 1 :]}")
+    with pytest.raises(ValueError, match=r"journal\.jsonl:2: not a line that was written here"):
+        collect(tmp_path)
+
+
+def test_a_damaged_data_set_is_refused_by_who_reads_it_and_made_again_from_the_journal(tmp_path):
+    whole, out = rows_of(collect(tmp_path)), tmp_path / "out"
+    labels = read_step_labels(out)
+    [arrow] = (out / "dataset").glob("*.arrow")
+    content = arrow.read_bytes()
+    place = content.index(PROBLEMS[0].prompt.encode())
+    arrow.write_bytes(content[:place] + b"?" + content[place + 1 :])
+    with pytest.raises(BadInput, match=r"\.arrow: not as it was written; the command that wrote this folder"):
+        read_step_labels(out)
+    assert rows_of(collect(tmp_path)) == whole
+    assert read_step_labels(out) == labels
 
 
 def test_no_problems_are_refused(tmp_path):

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import zlib
@@ -22,6 +23,7 @@ from verifiers.interface.errors import BadInput
 
 Row = dict[str, Any]
 
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FILES = {".jsonl", ".json", ".toml", ".txt", ".md", ".html", ".png", ".safetensors"}  # never a folder of ours
 
 if sys.platform == "win32":
@@ -225,14 +227,38 @@ def replacing(path: Path) -> Iterator[Path]:
     elif linked or (path.exists() and not path.is_dir() and not path.is_file()):
         raise FileExistsError(errno.EEXIST, "a link or a device stands there", str(path))
     draft = _draft_of(path)
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.unlink(missing_ok=True)
-    yield draft
+    _clear(draft)
+    try:
+        with room_for(path):
+            yield draft
+    except BaseException:
+        _clear(draft)  # it may be what has filled the disk
+        raise
     if draft.is_dir() and path.is_dir():
         if linked and (others := set(os.listdir(path)) - set(os.listdir(draft))):
             raise FileExistsError(errno.EEXIST, f"other files are there, such as {min(others)}", str(path))
         shutil.rmtree(path)
     os.replace(draft, path)
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Inside, a disk that is full is an OSError that names the file which has no room, and says what to do."""
+    try:
+        yield
+    except Exception as error:
+        # Libraries written in Rust, such as safetensors, say the number in an exception of their own.
+        told = re.search(r"\(os error (\d+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+        if number is None or number not in _FULL:
+            raise
+        said = f"{os.strerror(number)}; make room and give the same command again"
+        raise OSError(number, said, str(path)) from None
+
+
+def _clear(draft: Path) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.unlink(missing_ok=True)
 
 
 def _draft_of(path: Path) -> Path:
@@ -255,19 +281,20 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, sealed: bool =
 
     `sealed` lines end with a checksum, "crc". Raises OSError where the disk is full; the file is then as it was.
     """
-    text = "".join(map(_sealed if sealed else json_line, rows)).encode()
+    lines = map(json_line, rows)
+    text = "".join(map(sealed_line, lines) if sealed else lines).encode()
     start = path.stat().st_size if path.exists() else 0
     if not text:
         return start, start  # a file without a row is none: what reads rows stumbles over empty ones
     try:
-        with open(path, "ab") as file:
+        with room_for(path), open(path, "ab") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             os.truncate(path, start)
-        raise OSError(error.errno, f"{error.strerror}; make room and give the same command again", str(path)) from None
+        raise
     return start, start + len(text)
 
 
@@ -298,8 +325,9 @@ def whole_rows(path: Path, *, mend: bool = False, sealed: bool = False) -> list[
 _SEAL = b', "crc": '
 
 
-def _sealed(row: Mapping[str, Any]) -> str:
-    body = json_line(row).removesuffix("}\n")
+def sealed_line(line: str) -> str:
+    """A line that holds an object, with its checksum at the end."""
+    body = line.removesuffix("}\n")
     return f"{body}{_SEAL.decode()}{zlib.crc32(body.encode())}}}\n"
 
 

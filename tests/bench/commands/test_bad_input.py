@@ -134,6 +134,8 @@ def test_a_prompt_longer_than_the_context(capsys) -> None:
     assert "context" in rows[2]["reason"]
     assert "2 problems" in output
     assert "2 of 4 samples could not be sampled (first, of problem " in output
+    assert main([*run(task), "--retry-failed"]) == 0
+    assert [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()] == rows
 
 
 def test_an_outcome_verifier_in_beam_search(capsys) -> None:

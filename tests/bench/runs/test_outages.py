@@ -44,10 +44,13 @@ class Server:
         return Extended(tuple(solutions), reply.spend)
 
 class Judge:
+    rows = 0
+
     def score(self, problems, solutions):
         down = json.loads(Path("down.json").read_text())
         if any(p.id in down.get("judged", ()) for p in problems):
             raise RuntimeError("judge overloaded")
+        self.rows += len(solutions)
         return Scores(tuple(np.array([len(set(step.text)) / 40 for step in s.steps]) for s in solutions))
 
 server, judge = Server(), Judge()
@@ -92,6 +95,12 @@ def server():
     from outages.parts import server
 
     return server
+
+
+def judge():
+    from outages.parts import judge
+
+    return judge
 
 
 def test_a_third_of_a_run_is_down_and_drawn_again(down, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,10 +204,80 @@ def test_a_scorer_that_is_down(down, capsys: pytest.CaptureFixture[str]) -> None
     down(judged=[f"q{i}" for i in range(16)])
     capsys.readouterr()
     assert main([*COMMAND, "--limit=32", "--out=other"]) == 2
-    assert "scoring with judge: RuntimeError: judge overloaded" in capsys.readouterr().err
+    told = "scoring with judge: 64 of 64 rows failed, the first with 'RuntimeError: judge overloaded' (problem 'q0')"
+    assert told in capsys.readouterr().err
     down()
     assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
     assert rows("out") == rows("whole")
+
+
+def test_a_scorer_that_is_down_for_a_whole_unit_which_may_fail(down, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--limit=32", "--out=whole"]) == 0
+    down(judged=[f"q{i}" for i in range(16)])
+    assert main([*COMMAND, "--limit=32", "--out=out", "--max-failed=0.9"]) == 2
+    assert main([*COMMAND, "--limit=32", "--out=out", "--max-failed=1"]) == 0
+    notes = Path("out/notes.txt").read_text()
+    assert "64 of 128 samples have no score of judge (first, of problem 'q0': RuntimeError: judge overloaded)" in notes
+    assert "candidates of beam_search (judge) failed (first, of problem 'q0': " in notes
+    down()
+    assert main([*COMMAND, "--limit=32", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+def test_a_rerank_whose_judge_is_down(down, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = [{"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": ["1", "22", "321"]} for i in range(200)]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
+    command = ["rerank", "pool.jsonl", "--scorer=outages.parts:judge", "--n=3"]
+    assert main([*command, "--out=whole"]) == 0
+    down(judged=["q5", "q150"])
+    assert main([*command, "--out=out"]) == 0
+    told = "6 of 600 samples have no score of judge (first, of problem 'q5': RuntimeError: judge overloaded)"
+    assert told in Path("out/notes.txt").read_text()
+    assert '"reason": "RuntimeError: judge overloaded"' in Path("out/scores.jsonl").read_text()
+    down(judged=["q5"])
+    judge().rows = 0
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert "3 of 600 samples have no score" in Path("out/notes.txt").read_text()
+    down()
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert judge().rows == 6
+    assert rows("out") == rows("whole")
+    down(judged=[f"q{i}" for i in range(100)])
+    capsys.readouterr()
+    assert main([*command, "--out=late"]) == 2
+    assert "--scorer judge: 258 of 258 rows failed, the first with 'RuntimeError: judge" in capsys.readouterr().err
+    assert main([*command, "--out=late", "--max-failed=1"]) == 0
+    down()
+    assert main([*command, "--out=late", "--retry-failed"]) == 0
+    assert rows("late") == rows("whole")
+
+
+def test_a_model_scores_the_whole_call_again(down) -> None:
+    Path("outages/model.py").write_text(PRM)
+    sys.modules.pop("outages.model", None)
+    texts = ["1+1=2\n=2", "1+1=3\n=3", "=2", "1+"]
+    pool = [{"id": f"q{i}", "prompt": f"C 1+{i}\n", "answer": "1", "solutions": texts} for i in range(9)]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
+    command = ["rerank", "pool.jsonl", "--scorer=outages.model:flaky", "--n=4"]
+    assert main([*command, "--out=whole"]) == 0
+    down(judged=["q5"])
+    assert main([*command, "--out=out"]) == 0
+    before = rows("out")
+    down(judged=["q6"])
+    assert main([*command, "--out=out", "--retry-failed"]) == 2  # what stood is not lost
+    assert main([*command, "--out=out"]) == 0
+    assert rows("out") == before
+    down()
+    assert main([*command, "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == rows("whole")
+
+
+def test_what_fails_again_stays_failed(down, capsys: pytest.CaptureFixture[str]) -> None:
+    down(problems=["q3"], judged=["q7"])
+    assert main([*COMMAND, "--limit=16", "--out=out"]) == 0
+    before = rows("out")
+    assert main([*COMMAND, "--limit=16", "--out=out", "--retry-failed"]) == 0
+    assert rows("out") == before
 
 
 def test_a_policy_that_is_down_in_beam_search(down, capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,6 +334,24 @@ def test_a_killed_retry_goes_on(down, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows("out") == rows("whole")
 
 
+PRM = """
+import json
+from pathlib import Path
+
+import prms
+
+class Flaky:
+    def __init__(self):
+        self.plain = prms.load("tiny:prm")
+
+    def score(self, problems, solutions):
+        down = json.loads(Path("down.json").read_text())
+        if any(p.id in down.get("judged", ()) for p in problems):
+            raise RuntimeError("out of memory")
+        return self.plain.score(problems, solutions)
+
+flaky = Flaky()
+"""
 MODEL = """
 import json
 from dataclasses import replace
@@ -293,7 +390,11 @@ def test_a_models_rows_are_those_of_the_undisturbed_run_to_the_last_digit(down, 
     assert main([*command, "--out=whole"]) == 0
     down(**what)
     assert main([*command, "--out=out", "--max-failed=1"]) == 0
-    assert rows("out") != rows("whole")
+    before = rows("out")
+    assert before != rows("whole")
+    down(problems=["chain-test-0-00000", *what.get("problems", [])], sevenths=[3, 4, *what.get("sevenths", [])])
+    assert main([*command, "--out=out", "--max-failed=1", "--retry-failed"]) == 2  # what stood is not lost
+    assert rows("out") == before
     down()
     assert main([*command, "--out=out", "--retry-failed"]) == 0
     assert rows("out") == rows("whole")

@@ -119,6 +119,10 @@ BROKEN: dict[str, tuple[Break, str]] = {
     # what it holds
     "a tensor is missing": (weights(lambda w: {k: t for k, t in w.items() if "0.mlp.up" not in k}), "its weights lack"),
     "a tensor too many": (weights(lambda w: w | {"model.extra.weight": torch.ones(3)}), "has no place for model.extra"),
+    "a value head": (
+        weights(lambda w: w | {"v_head.summary.weight": torch.ones(1, 128), "v_head.summary.bias": torch.ones(1)}),
+        r"a value head \(v_head.summary.bias, v_head.summary.weight\): of a policy save the part without it",
+    ),
     "other names": (weights(lambda w: {f"x.{k}": t for k, t in w.items()}), "its weights lack"),
     "no lm_head": (settings(tie_word_embeddings=False), "lack lm_head.weight"),
     "more layers": (settings(num_hidden_layers=6), "and 15 more"),
