@@ -8,6 +8,7 @@ the paper has an MLP) are our own.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -119,6 +120,12 @@ def samples(gamma: float, count: int, *, seed: int, planted: str = PLANTED) -> l
 
 def imitator(*, seed: int, planted: str = PLANTED) -> Transformers:
     """A policy that has learnt from samples of the prover for a little while: batches of 64, Adam at 1e-3."""
+    model, tokenizer = _imitation(seed, planted)
+    return Transformers(deepcopy(model), tokenizer)  # a training changes its weights
+
+
+@cache
+def _imitation(seed: int, planted: str) -> tuple[LlamaForCausalLM, Any]:
     with seeded(seed):
         model, tokenizer = _model()
         words = samples(5.0, 3200, seed=seed, planted=planted)
@@ -137,7 +144,7 @@ def imitator(*, seed: int, planted: str = PLANTED) -> Transformers:
         loop = Loop(model=model, optimizer=optimizer, steps=50, rate=lambda _: 1e-3, max_grad_norm=0.0)
         for _ in loop:
             loop.update([[words[i] for i in rng.integers(0, len(words), 64)]], loss)
-    return Transformers(model.eval(), tokenizer)
+    return model.eval(), tokenizer
 
 
 def _id(tokenizer: Any, letter: int) -> int:

@@ -55,7 +55,7 @@ def test_compute_to_a_goal():
 def miniature(tmp_path_factory):
     plan = GenRMPlan(
         tmp_path_factory.mktemp("genrm"), problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2,
-        many=4, few=2, longer_votes=1, compared=2,
+        many=4, few=2, longer_votes=1, compared=2, batch_size=4,
     )  # fmt: skip
     return plan, reproduce_genrm(plan, processes=1)
 

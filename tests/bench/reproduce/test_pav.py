@@ -33,7 +33,7 @@ def plan(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def reports(plan):
+def reports(plan, small_batches):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
         patch.setattr(pav, "KS", (2,))

@@ -32,7 +32,7 @@ SMALL = tuple(replace(s, arms=tuple(a for a in s.arms if a not in GATED - {FAITH
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
+def miniature(tmp_path_factory, small_batches):
     plan = VeriGatePlan(
         tmp_path_factory.mktemp("verigate"), seeds=(0,), settings=SMALL, problems=6, held_out=4, samples=1,
         final_samples=8, steps=2, groups=2, evaluations=1, labelled=6, prm_steps=2,
