@@ -55,6 +55,9 @@ class Runner:
     def inference(self) -> Iterator[None]:
         """Evaluation mode without gradients for one thread at a time, and the training mode back afterwards."""
         with running(self.model), torch.inference_mode(), any_length(), grouped_attention(self.model):
+            if not any(module.training for module in self.model.modules()):
+                yield  # as nearly always; to set the mode of every part takes as long as a token
+                return
             training = self.model.training
             self.model.eval()
             try:

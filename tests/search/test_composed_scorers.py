@@ -20,26 +20,22 @@ BEAM = {"width": 2, "expand": 2, "max_steps": 8, **COMMON}
 PROCESS = ["rollout_value", "pav", "pav_best_of_k", "pav_of_rollouts", "weighted", "cached", "calibrated"]
 
 
-def fresh_policy():
+@pytest.fixture(scope="module")
+def policy():
     return policies.load(f"transformers:{weights_folder('policy')}", dtype="float32")
 
 
 @pytest.fixture(scope="module")
-def policy():
-    return fresh_policy()
-
-
-@pytest.fixture(scope="module")
-def scorers(tmp_path_factory):
+def scorers(tmp_path_factory, policy):
     prm = prms.load(str(weights_folder("prm")))
     orm = verifiers.load(f"orm:{weights_folder('orm')}")
-    rollouts = RolloutValue(orm, fresh_policy(), 2, sampling=TASK.sampling)
+    rollouts = RolloutValue(orm, policy, 2, sampling=TASK.sampling)
     path = tmp_path_factory.mktemp("kept") / "scores.sqlite"
     return {
         "rollout_value": rollouts,
-        "pav": PAV(prm, RolloutValue(TASK.verifier, fresh_policy(), 2, sampling=TASK.sampling)),
+        "pav": PAV(prm, RolloutValue(TASK.verifier, policy, 2, sampling=TASK.sampling)),
         "pav_best_of_k": PAV.best_of_k(prm),
-        "pav_of_rollouts": PAV.best_of_k(RolloutValue(TASK.verifier, fresh_policy(), 4, sampling=TASK.sampling), k=2),
+        "pav_of_rollouts": PAV.best_of_k(RolloutValue(TASK.verifier, policy, 4, sampling=TASK.sampling), k=2),
         "weighted": weighted({prm: 0.7, orm: 0.3}),
         "cached": cached(prm, path, name="prm", causal=True),
         "calibrated": Calibrated(prm, Platt(2.0, -1.0)),
@@ -61,12 +57,12 @@ def test_it_reranks_and_votes(scorers, policy, name):
 
 
 @pytest.mark.parametrize("name", PROCESS)
-def test_it_guides_a_beam_and_together_is_as_alone(scorers, name):
+def test_it_guides_a_beam_and_together_is_as_alone(scorers, policy, name):
     scorer = scorers[name]
-    together = search.beam_search(TASK.problems[:3], fresh_policy(), scorer, **BEAM)
+    together = search.beam_search(TASK.problems[:3], policy, scorer, **BEAM)
     assert all(result.answer is not None for result in together)
     for result in together:
-        [alone] = search.beam_search([result.problem], fresh_policy(), scorer, **BEAM)
+        [alone] = search.beam_search([result.problem], policy, scorer, **BEAM)
         assert [s.text for s in alone.pool] == [s.text for s in result.pool]
         assert alone.answer == result.answer
         np.testing.assert_allclose(alone.scores.values(), result.scores.values(), atol=1e-5)

@@ -107,7 +107,7 @@ def quick_plan(out: Path) -> GenRMPlan:
     """The smallest sizes: all stages in minutes, and figures that mean nothing."""
     return GenRMPlan(
         out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2, longer_votes=1,
-        compared=2,
+        compared=2, batch_size=4,
     )  # fmt: skip
 
 

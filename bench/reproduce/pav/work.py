@@ -67,6 +67,7 @@ class PAVPlan:
     rollouts: tuple[int, ...] = (8, 12)
     made_up: dict[str, int] = field(default_factory=lambda: {"chain": 3000, "chain_one_error": 3000, "countdown": 3000})
     steps: int = 300  # of each training
+    batch_size: int = 128
     sweep_seeds: int = 1  # training seeds that the sweeps over alpha and provers take
     chunk: int = 50
     planted: PlantedPlan = field(default_factory=PlantedPlan)
@@ -76,7 +77,7 @@ def quick_plan(out: Path) -> PAVPlan:
     """The smallest sizes: all stages in minutes, and figures that mean nothing."""
     return PAVPlan(
         out, problems=3, tuning=2, seeds=(0, 1), pool=4, widths=((1, 2), (1, 2)), expand=(2, 2), data=(3, 4),
-        rollouts=(2, 2), made_up={"chain": 4, "countdown": 4}, steps=2, chunk=2,
+        rollouts=(2, 2), made_up={"chain": 4, "countdown": 4}, steps=2, batch_size=8, chunk=2,
         planted=PlantedPlan(problems=3, seeds=(0, 1)),
     )  # fmt: skip
 
@@ -147,7 +148,7 @@ def trained(plan: PAVPlan, kind: str, seed: int) -> Path:
     names = sorted({row.problem.id for row in rows})
     kept = set(random.Random(seed).sample(names, 4 * len(names) // 5))
     rows = [row for row in rows if row.problem.id in kept] + make_up_outcomes(plan.made_up, seed)
-    start, config = weights_folder("prm_error"), scorer_training(plan.steps, seed)
+    start, config = weights_folder("prm_error"), scorer_training(plan.steps, seed, plan.batch_size)
     print(f"{kind}_{seed} ...", flush=True)
     if kind == "orm":  # its start is nearly there
         shorter = replace(config, max_steps=2 * plan.steps // 3, learning_rate=1.5e-4)

@@ -117,6 +117,7 @@ class VeriGatePlan:
     data_seed: int = 51
     labelled: int = 1500  # problems whose solutions a PRM's labels are of; a refresh takes a third of it
     prm_steps: int = 300  # of a PRM's training; a refresh takes a third of it
+    prm_batch: int = 128
     valued: int = 300  # problems whose solutions' prefixes are completed, for the value PRM
     rollouts: int = 8  # completions of each
 
@@ -136,5 +137,5 @@ def quick_plan(out: Path) -> VeriGatePlan:
     few = tuple(replace(setting, arms=tuple(arm for arm in setting.arms if arm in _FEW)) for setting in SETTINGS)
     return VeriGatePlan(
         out, seeds=(0, 1), settings=few, problems=6, held_out=4, samples=1, final_samples=8, transferred=2, steps=2,
-        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2, valued=3, rollouts=2,
+        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2, prm_batch=8, valued=3, rollouts=2,
     )  # fmt: skip

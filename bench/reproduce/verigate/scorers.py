@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import torch
@@ -32,7 +32,6 @@ from verifiers.interface.scoring import Scorer, Scores
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
-Target: TypeAlias = Literal["error", "value"]
 _SEEDS = {"soft": 100, "padded": 100, "held_out": 200, "value": 500}
 _CUT_SEED, _REFRESH_SEED = 300, 400
 
@@ -88,8 +87,9 @@ def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
             rows = _valued(plan, setting, start, seed)
         else:
             rows = _rows(setting, start, count=plan.labelled, seed=seed, padded=kind == "padded")
-        target: Target = "value" if kind == "value" else "error"
-        _train(weights_folder("prm_error"), rows, out, target=target, steps=plan.prm_steps, seed=seed)
+        target: Literal["error", "value"] = "value" if kind == "value" else "error"
+        config = scorer_training(plan.prm_steps, seed, plan.prm_batch)
+        train_prm(weights_folder("prm_error"), rows, target=target, out=out, config=config)
     return out
 
 
@@ -98,8 +98,8 @@ def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers, folder
     count = max(1, plan.labelled // 3)
     if not (folder / "config.json").exists():
         rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
-        steps = max(1, plan.prm_steps // 3)
-        _train(trained_prm(plan, setting, "soft"), rows, folder, target="error", steps=steps, seed=_REFRESH_SEED)
+        config = scorer_training(max(1, plan.prm_steps // 3), _REFRESH_SEED, plan.prm_batch)
+        train_prm(trained_prm(plan, setting, "soft"), rows, target="error", out=folder, config=config)
     learned = PRM.load(folder, device="cpu")
 
     def compute() -> Unit:
@@ -202,10 +202,6 @@ def _valued(plan: VeriGatePlan, setting: Setting, policy: Policy, seed: int) -> 
         out=plan.out / "values" / setting.task,
     )  # fmt: skip
     return labelled(values)
-
-
-def _train(start: Path, rows: Sequence[Labelled], out: Path, *, target: Target, steps: int, seed: int) -> None:
-    train_prm(start, rows, target=target, out=out, config=scorer_training(steps, seed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from bench.reproduce.pav.didactic import PLANTED, SAMPLING, imitator, problem_of, samples
 from bench.tiny.worlds.planted import LETTERS, ROOM, ExactValue, Planted, letters_found
@@ -31,6 +32,14 @@ def test_the_imitator_is_weak_and_its_steps_are_letters():
     for solution in reply.solutions:
         assert all(len(step.text) == 2 for step in solution.steps if step.text)
         assert solution.token_count <= ROOM
+
+
+def test_a_training_of_one_imitator_leaves_the_next_as_it_was():
+    changed, kept = imitator(seed=0), [weight.clone() for weight in imitator(seed=0).model.parameters()]
+    with torch.no_grad():
+        for weight in changed.model.parameters():
+            weight.add_(1.0)
+    assert all(torch.equal(a, b) for a, b in zip(imitator(seed=0).model.parameters(), kept, strict=True))
 
 
 @pytest.mark.slow

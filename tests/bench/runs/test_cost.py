@@ -15,13 +15,13 @@ from verifiers.interface.scoring import Spend
 COMMAND = [
     "run",
     "--task=chain",
-    "--limit=6",
+    "--limit=3",
     "--policy=tiny:policy",
     "--scorer=tiny:orm",
     "--scorer=pav:tiny:prm,tiny:prover",
     "--strategies=self_consistency,best_of_n,weighted_majority,beam_search:pav",
     "--n=8",
-    "--chunk=4",
+    "--chunk=2",
     "--out=a",
 ]
 COSTS = [field.name for field in fields(Spend)]

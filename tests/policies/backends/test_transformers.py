@@ -125,7 +125,7 @@ def test_the_laws(policy):
 
 
 def test_a_row_does_not_depend_on_how_many_are_decoded_at_once(policy):
-    sampling = {"temperature": 0.9, "top_p": 0.95, "top_k": 40, "max_tokens": 50}
+    sampling = {"temperature": 0.9, "top_p": 0.95, "top_k": 40, "max_tokens": 30}
     together = extend(policy, ROWS, **sampling).solutions
     assert len({s.text for s in together}) > 5
     assert len({s.token_count for s in together}) > 3

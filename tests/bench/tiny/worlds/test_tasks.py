@@ -160,7 +160,7 @@ def test_difficulty_is_the_number_of_operations_and_words():
         ({"name": "chian"}, ["chian", "chain, countdown"]),
         ({"name": "chain", "split": "dev"}, ["dev", "'test' or 'train'"]),
         ({"name": "chain", "count": 0}, ["count is 0"]),
-        ({"name": "countdown", "count": 500, "difficulty": 3}, ["countdown", "difficulty 3", "500"]),
+        ({"name": "chain", "count": 50, "difficulty": 1}, ["chain", "difficulty 1", "50"]),
     ],
 )
 def test_bad_options_are_named(options, words):
