@@ -62,6 +62,9 @@ class OutOfOrder:
             made = Failure(error)
         return name, pickle.loads(pickle.dumps(made)) if self.pickled else made
 
+    def drop(self) -> None:
+        self.running.clear()
+
 
 def opens_out_of_order(seed: int) -> Callable[[Any, Any], AbstractContextManager[OutOfOrder]]:
     """What stands for `policies.replicas.ray_workers.open_replicas`: as many workers, and all that is sent a pickle."""

@@ -17,7 +17,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 _TRIES = 3  # replicas that may die at one job, before it is held to be the cause
-_LOADING = ""  # stands for a job's name while a replica makes its parts
+_QUIET = 60.0  # seconds without a replica, after which a word is said
 _PATIENCE = 10.0  # seconds for idle replicas to close their engines
 _STORE = 1 << 29  # bytes for what is sent to and fro in a cluster of our own; rows are small
 
@@ -116,9 +116,11 @@ class RayWorkers(Generic[P, R]):
         self.ray, self.make = ray, make
         self.options, self.wanted = _options(ray.nodes(), wanted), wanted.count
         self.idle: list[Any] = []
-        self.running: dict[Any, tuple[Any, str, Any]] = {}  # reference -> actor, job's name, job
+        self.running: dict[Any, tuple[Any, str, Any]] = {}  # reference -> actor, job's name, job; None: it is loading
+        self.dropped: set[Any] = set()  # references of jobs that nobody waits for any more
         self.again: list[tuple[str, Callable[[P], R]]] = []  # jobs whose replica died
         self.deaths: Counter[str] = Counter()
+        self.unloaded = 0  # replicas that died while they made their parts, one after another
         self.loaded = False  # whether any replica ever had its parts
 
     @property
@@ -133,6 +135,11 @@ class RayWorkers(Generic[P, R]):
         """Begin all replicas, and wait until one has its parts."""
         for _ in range(self.wanted):
             self._begin()
+        if not self.ray.wait(list(self.running), num_returns=1, timeout=_QUIET)[0]:
+            warnings.warn(
+                f"no replica has its parts after {_QUIET:g} s: they load, or wait for a place in the cluster",
+                stacklevel=2,
+            )
         while not self.idle:
             self._next()
 
@@ -141,11 +148,18 @@ class RayWorkers(Generic[P, R]):
         actor = self.idle.pop()
         self.running[actor.work.remote(work)] = actor, name, work
 
-    def take(self) -> tuple[str, R | Failure]:
-        """The next job that is done."""
+    def take(self) -> tuple[str, R | Failure] | None:
+        """The next job that is done; None where none is begun and a replica has become free."""
         while (made := self._next()) is None:
-            pass
+            begun = any(work is not None and ref not in self.dropped for ref, (_, _, work) in self.running.items())
+            if self.idle and not begun:
+                return None
         return made
+
+    def drop(self) -> None:
+        """Forget the jobs under way; their replicas are free when they have done them."""
+        self.dropped.update(ref for ref, (_, _, work) in self.running.items() if work is not None)
+        self.again.clear()
 
     def end(self) -> None:
         """Close what is idle, and end all."""
@@ -157,47 +171,51 @@ class RayWorkers(Generic[P, R]):
 
     def _begin(self) -> None:
         actor = self.ray.remote(_Replica).options(**self.options).remote(self.make, os.getcwd())
-        self.running[actor.load.remote()] = actor, _LOADING, None
+        self.running[actor.load.remote()] = actor, "loading the models", None
 
     def _next(self) -> tuple[str, R | Failure] | None:
-        """What comes of the first that is done; None where a replica has its parts now, or died."""
+        """What comes of the first that is done; None where a replica has its parts, died, or did what was dropped."""
         [reference], _ = self.ray.wait(list(self.running), num_returns=1)
         actor, name, work = self.running.pop(reference)
+        wanted = reference not in self.dropped
+        self.dropped.discard(reference)
         made: R | Failure
         try:
             made = self.ray.get(reference)
-        except self.ray.exceptions.RayTaskError as error:
+        except (self.ray.exceptions.RayTaskError, self.ray.exceptions.UnserializableException) as error:
             made = Failure(_cause_of(error))
         except self.ray.exceptions.RayError as error:  # it was killed, its node was lost, or what it made was
             self.ray.kill(actor)
-            return self._died(name, work, error)
-        if name == _LOADING and isinstance(made, Failure):
+            return self._died(name, work if wanted else None, error, loading=work is None)
+        if work is None and isinstance(made, Failure):
             self.ray.kill(actor)
             if not self.loaded:  # so it will be with all of them
                 raise made.error
             self._do_without(made.error)
             return None
-        self.loaded = True
-        self.deaths[name] = 0
+        self.loaded, self.unloaded = True, 0
+        self.deaths.pop(name, None)
         self.idle.append(actor)
         if self.again:
             self.give(*self.again.pop(0))
-        return None if name == _LOADING else (name, made)
+        return (name, made) if work is not None and wanted else None
 
-    def _died(self, name: str, work: Any, error: Exception) -> tuple[str, Failure] | None:
+    def _died(self, name: str, work: Any, error: Exception, *, loading: bool) -> tuple[str, Failure] | None:
         """Begin another replica and do its job again; or not, where one after another has died of it."""
-        self.deaths[name] += 1
         said = EngineStoppedError(
-            f"{name or 'loading the models'}: {_TRIES} replicas died at it, one after another "
+            f"{name}: {_TRIES} replicas died at it, one after another "
             f"({type(error).__name__}); look whether memory suffices, and run the same command again"
         )
-        if name == _LOADING and self.deaths[name] >= _TRIES:
+        self.unloaded += loading
+        if loading and self.unloaded >= _TRIES:
             self._do_without(said)
             return None
         self._begin()
-        if name == _LOADING:
+        if work is None:
             return None
+        self.deaths[name] += 1
         if self.deaths[name] == _TRIES:
+            del self.deaths[name]
             return name, Failure(said)
         if self.idle:
             self.give(name, work)
@@ -215,7 +233,7 @@ class RayWorkers(Generic[P, R]):
 
 def _cause_of(error: Any) -> Exception:
     """What a job raised; where that was, Ray's error behind it says."""
-    if not isinstance(error.cause, Exception):
+    if not isinstance(getattr(error, "cause", None), Exception):
         return cast(Exception, error)
     error.cause.__cause__ = error
     return error.cause
@@ -226,11 +244,12 @@ def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:
     have = [node["Resources"] for node in nodes if node["Alive"]]
     total = sum(node.get("GPU", 0.0) for node in have)
     gpus = wanted.gpus if wanted.gpus is not None else float(total > 0)
-    if gpus * wanted.count > total:
+    places = sum(_places(int(node.get("GPU", 0)), gpus) for node in have) if gpus else wanted.count
+    if places < wanted.count:
         raise BadArgument(
             "replicas",
             wanted.count,
-            f"with gpus_per_replica {gpus:g} they need {gpus * wanted.count:g} GPUs, and the cluster has {total:g}; "
+            f"with gpus_per_replica {gpus:g} the cluster, which has {total:g} GPUs, has room for {places}; "
             "give fewer, or a smaller share",
         )
     cores = [node["CPU"] for node in have if node.get("CPU") and (not gpus or node.get("GPU"))]
@@ -244,6 +263,11 @@ def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:
     if wanted.ray == "local":
         variables["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
     return {"num_gpus": gpus, "num_cpus": 1 if gpus else share, "runtime_env": {"env_vars": variables}}
+
+
+def _places(have: int, gpus: float) -> int:
+    """How many replicas find room on a machine: a share is of one GPU, and none has GPUs of two machines."""
+    return have * int(1 / gpus + 1e-9) if gpus < 1 else have // int(gpus)
 
 
 def _cores() -> int:

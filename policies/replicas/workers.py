@@ -36,7 +36,7 @@ class Replicas:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise BadArgument("replicas", self.count, "it must be 1 or more")
-        if self.gpus is not None and (self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus))):
+        if self.gpus is not None and not (0 <= self.gpus <= 1 or (self.gpus > 1 and self.gpus % 1 == 0)):
             raise BadArgument("gpus_per_replica", self.gpus, "give a whole number, or a share below 1")
 
 
@@ -76,8 +76,15 @@ class Workers(Protocol[P_co, R]):
         """Begin a job; only where a worker is free."""
         ...
 
-    def take(self) -> tuple[str, R | Failure]:
-        """Wait for a job that was begun, whichever is done first, and return its name with what came of it."""
+    def take(self) -> tuple[str, R | Failure] | None:
+        """Wait for a job that was begun, whichever is done first, and return its name with what came of it.
+
+        None where no job is begun, and a worker has become free.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Forget the jobs that were begun: nothing that comes of them is taken."""
         ...
 
 
@@ -99,6 +106,9 @@ class Here(Generic[P, R]):
     def take(self) -> tuple[str, R | Failure]:
         name, work = self.given.pop()
         return name, work(self.parts)
+
+    def drop(self) -> None:
+        self.given.clear()
 
 
 @contextmanager
@@ -129,6 +139,14 @@ def work_off(jobs: Sequence[J], workers: Workers[Any, R], commit: Callable[[J, R
     What a job raises is raised when its turn to be committed comes, so that whatever comes before it is kept, and
     nothing behind: as where they are done one after another.
     """
+    try:
+        _work_off(jobs, workers, commit)
+    except BaseException:
+        workers.drop()  # or the next jobs of these names would be given what comes of these
+        raise
+
+
+def _work_off(jobs: Sequence[J], workers: Workers[Any, R], commit: Callable[[J, R], object]) -> None:
     waiting, opened = list(jobs), {job.name for job in jobs}
     done: dict[str, R] = {}
     failed: dict[str, Exception] = {}
@@ -137,7 +155,9 @@ def work_off(jobs: Sequence[J], workers: Workers[Any, R], commit: Callable[[J, R
             while workers.free and (ready := _next(job, waiting, opened, len(done) < _AHEAD * workers.count)):
                 waiting.remove(ready)
                 workers.give(ready.name, ready.prepare(done))
-            name, made = workers.take()
+            if (taken := workers.take()) is None:
+                continue
+            name, made = taken
             opened.discard(name)
             if isinstance(made, Failure):
                 failed[name] = made.error

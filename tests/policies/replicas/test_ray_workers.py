@@ -193,7 +193,9 @@ def test_parts_that_cannot_be_made_or_sent_are_refused_at_once(cluster: Any, tmp
 
 @pytest.mark.slow
 def test_more_gpus_than_there_are_is_said(cluster: Any) -> None:
-    with pytest.raises(BadArgument, match="replicas 3: with gpus_per_replica 2 they need 6 GPUs, and the cluster has"):
+    with pytest.raises(
+        BadArgument, match="replicas 3: with gpus_per_replica 2 the cluster, which has 0 GPUs, has room for 0"
+    ):
         kept_by([], Replicas(3, gpus=2))
 
 

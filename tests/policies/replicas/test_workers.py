@@ -77,6 +77,19 @@ def test_no_worker_runs_far_ahead_of_what_is_kept() -> None:
     assert max(ahead) == 2 * 8 + 2 - 1
 
 
+@pytest.mark.parametrize("bad", ["0/pool", "3/score/b"])
+def test_what_was_under_way_at_a_failure_is_not_taken_for_the_next_jobs(bad: str) -> None:
+    _, said, them = kept_by(lambda: OutOfOrder("m", 8, random.Random(0)), bad)
+    assert said == f"{bad} is bad"
+    kept: list[str] = []
+    work_off(
+        [Job(f"{i}/pool", lambda done: lambda parts: "new") for i in range(12)],
+        them,
+        lambda job, made: kept.append(made),
+    )
+    assert kept == ["new"] * 12
+
+
 def test_parts_are_made_before_the_first_job_and_closed_after_the_last() -> None:
     from contextlib import contextmanager
 
