@@ -72,7 +72,8 @@ _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
     r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
-    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)\b[^\n]*$",
+    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)"
+    r"(?: answer| option| choice)?(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"\n[-•] ")

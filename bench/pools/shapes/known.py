@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.helm import helm
+from bench.pools.shapes.evaluations import helm, math_eval
 from bench.pools.shapes.inspect import inspect
 from bench.pools.shapes.lighteval import lighteval
 from bench.pools.shapes.lm_eval import lm_eval
-from bench.pools.shapes.math_eval import math_eval
 from bench.pools.shapes.names import ANSWERS, EQUAL, IDS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS, VERDICTS
 from bench.pools.shapes.openai import openai
 from bench.pools.shapes.plain import has_solutions, plain
