@@ -134,9 +134,7 @@ def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
 
 def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
     if options.eval is not None and not options.evaluate_every:
-        raise BadArgument(
-            "eval", options.eval, "it is judged every so many steps: add --evaluate-every, or leave it out"
-        )
+        raise BadArgument("eval", options.eval, "it is judged every so many steps; add --evaluate-every")
     spec = options.eval or (options.task if options.task in TINY else None)
     if spec is None or not options.evaluate_every:
         return None

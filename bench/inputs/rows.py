@@ -126,6 +126,14 @@ def id_in(where: str, row: Row) -> str | None:
     return None if given is None else check_text(where, "'id'", str(given))
 
 
+def real_path(path: str | Path) -> Path:
+    """Where a path leads; raises BadInput for a link that leads to itself."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # by Python's version
+        raise BadInput(f"{path}: a link that leads to itself; remove it") from None
+
+
 def check_limit(limit: int | None) -> None:
     """Raise BadArgument for a limit that leaves nothing."""
     if limit is not None and limit < 1:

@@ -275,6 +275,9 @@ def test_parts_of_ones_own_that_are_none(capsys, tmp_path, monkeypatch, option: 
     for name in [name for name in sys.modules if name.partition(".")[0] == "ownparts"]:
         del sys.modules[name]
     assert message in fails(capsys, *run(write("t.jsonl", ROW), "--max-tokens=8", option))
+    if "ScoresShapeError" in message:
+        rows = write("r.jsonl", {"problem": "?", "steps": ["a"], "label": -1})
+        assert f"{option.replace('=', ' ')}: ScoresShapeError: " in fails(capsys, "processbench", rows, option)
 
 
 LABELLED = {"prompt": "1+1?", "steps": ["2"], "labels": [1.0], "correct": True}
@@ -309,7 +312,7 @@ def test_a_training_that_cannot_be_leaves_nothing(capsys, row, option: str, mess
         ("--seed=-1", "seed is -1: out of range"),
         ("--eval-samples=0", "--eval-samples: '0' is not a whole number of 1 or more"),
         ("--eval-limit=0", "--eval-limit: '0' is not a whole number of 1 or more"),
-        ("--eval=chain", "--eval chain: it is judged every so many steps: add --evaluate-every"),
+        ("--eval=chain", "--eval chain: it is judged every so many steps; add --evaluate-every"),
     ],
 )
 def test_a_policy_cannot_be_trained_so(capsys, option: str, message: str) -> None:
@@ -325,6 +328,33 @@ def test_a_format_that_is_none(capsys, what: str) -> None:
     rows = write("rows.jsonl", LABELLED)
     command = ["train", "genrm", rows, "--mode=direct", "--base=tiny:policy", "--out=out", "--format=format.json"]
     assert "--format format.json: not a format (" in fails(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--most-seconds=nan", "seconds=nan): it must be a finite number"),
+        ("--most-seconds=-1", "seconds"),
+        ("--separator=", "--separator: it is empty"),
+        ("--port=-1", "--port -1: it must be from 1 to 65535"),
+        ("--port=65536", "--port 65536: it must be"),
+        ("--host=", "--host '': it names no address"),
+    ],
+)
+def test_a_server_cannot_be_so(capsys, option: str, message: str) -> None:
+    assert message in fails(capsys, "serve", "--policy=tiny:policy", option)
+
+
+def test_a_link_that_leads_to_itself(capsys) -> None:
+    Path("loop").symlink_to("loop")
+    for command in (["report", "loop"], ["rerank", "loop"], ["rerank", write("p.jsonl", POOL_ROW), "--out=loop"]):
+        assert "loop: a link that leads to itself" in fails(capsys, *command)
+    assert "--base '': it names no model" in fails(capsys, "reproduce", "genrm", "--base=", "--out=out")
+
+
+def test_half_a_character_in_a_case_of_processbench(capsys) -> None:
+    rows = write("r.jsonl", {"problem": "?", "steps": ["a\ud800"], "label": -1})
+    assert "r.jsonl:1: 'steps' holds a lone surrogate" in fails(capsys, "processbench", rows, "--scorer=tiny:prm")
 
 
 def test_what_is_said_is_one_line_however_long_the_argument_is(capsys) -> None:
