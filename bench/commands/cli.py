@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = sys.argv[1:] if argv is None else argv
         if odd := next((part for part in given if "\0" in part), None):
             raise BadInput(f"{odd[:40]!r}: this argument holds a null byte, which no name of a file can")
+        if odd := next((part for part in given if not _is_text(part)), None):
+            raise BadInput(f"{odd[:40]!r}: this argument is not UTF-8, as what is written here is; rename the file")
         options = _parser().parse_args(given)
         command, _ = _COMMANDS[options.command]
         command.run(options)
@@ -47,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # a name in bytes of another encoding
+        return False
+    return True
 
 
 def shorten(text: str, most: int = 1000) -> str:

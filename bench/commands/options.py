@@ -91,6 +91,11 @@ def training_errors(kind: str) -> Iterator[None]:
         raise
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         raise BadInput(f"train {kind}: {first_line(error)}") from None
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or "allocate" in str(error)):  # torch's words for it
+            raise
+        todo = "make --group-size, --part-tokens" if kind == "grpo" else "make --batch-size, --max-length"
+        raise BadInput(f"train {kind}: out of memory ({first_line(error)}); {todo} or --lora-rank smaller") from error
 
 
 def separator(text: str) -> str:

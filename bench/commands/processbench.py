@@ -9,7 +9,7 @@ from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import json_line, replace_text, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
 
@@ -95,7 +95,12 @@ def _check_ours(path: Path) -> None:
 
 
 def _scores(cases: Sequence[Case], judge: Scorer, name: str, progress: bool) -> Scores:
-    scores = score_cases(cases, judge, progress=progress)
+    try:
+        scores = score_cases(cases, judge, progress=progress)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever a scorer of one's own raises
+        raise BadInput(f"--scorer {name}: {type(error).__name__}: {first_line(error)}") from error
     if not any(len(row) and not math.isnan(row[0]) for row in scores.steps):
         reason = next((r for r in scores.reasons if r), "it speaks at the end of a solution only")
         raise BadInput(f"--scorer {name}: it judges no first step, so it cannot find the first error ({reason})")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.commands.options import positive
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadArgument, BadInput
 
 _SIZES = {
     "genrm": ("base", "problems", "seeds", "steps"),
@@ -43,13 +43,15 @@ def _reproduce(options: argparse.Namespace) -> None:
     from bench.reproduce.claim import claims_table
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}{'-quick' if options.quick else ''}"
-    given = {name: value for name in _SIZES["genrm"] if (value := getattr(options, name))}
+    given = {name: value for name in _SIZES["genrm"] if (value := getattr(options, name)) is not None}
     for name in given:
         if name not in _SIZES[options.claims]:
             raise BadInput(f"--{name}: it is not for '{options.claims}'")
     if options.quick and given:
         raise BadInput(f"--{next(iter(given))} beside --quick, whose sizes are what they are: leave one of the two out")
     base = given.pop("base", None)
+    if base == "":
+        raise BadArgument("base", "''", "it names no model; give one, or leave it out")
     if "seeds" in given:
         given["seeds"] = tuple(range(given["seeds"]))
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import AbstractContextManager, ExitStack
 
-from bench.commands.options import add_thinking, positive
+from bench.commands.options import add_thinking, positive, separator
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
 from verifiers.interface.errors import BadArgument, BadInput
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--max-tokens", type=positive, default=1024, help="of a solution, where a request says none")
-    parser.add_argument("--separator", default="\n\n", help="what ends a step")
+    parser.add_argument("--separator", type=separator, default="\n\n", help="what ends a step")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument(
@@ -60,26 +60,27 @@ def run(options: argparse.Namespace) -> None:
         from bench.serve.app import Service, make_app
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
-    from bench.commands.options import separator
     from bench.serve.strategies import read_strategy
     from policies.policy import Sampling
     from search import Session
     from verifiers.grading.answers import ANSWERS, with_thinking
 
-    limits = Limits(
-        options.most_n,
-        options.most_tokens,
-        options.most_body,
-        options.most_seconds,
-        options.most_running,
-        options.most_waiting,
-    )
     try:
-        sampling = Sampling(
-            temperature=options.temperature, max_tokens=options.max_tokens, separator=separator(options.separator)
+        limits = Limits(
+            options.most_n,
+            options.most_tokens,
+            options.most_body,
+            options.most_seconds,
+            options.most_running,
+            options.most_waiting,
         )
+        sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens, separator=options.separator)
     except ValueError as error:
         raise BadInput(f"serve: {error}") from None
+    if not 0 < options.port < 1 << 16:
+        raise BadArgument("port", options.port, "it must be from 1 to 65535")
+    if not options.host:
+        raise BadArgument("host", "''", "it names no address; 0.0.0.0 is every one of this machine")
     key = os.environ.get(options.key_env or "STEPBEAM_API_KEY", "").strip() or None
     if options.key_env and not key:
         raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.commands.options import add_replicas, fields_in, replicas_in, separator, training_errors
+from bench.commands.options import add_replicas, fields_in, positive, replicas_in, separator, training_errors
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", metavar="SPEC", help="a scorer that is not trained against, to audit --prm by")
     parser.add_argument("--limit", type=int, help=f"only the first so many problems; of an embedded task {_PROBLEMS}")
     parser.add_argument("--eval", metavar="TASK", help="held-out problems; an embedded task's test split by default")
-    parser.add_argument("--eval-limit", type=int, default=_EVALUATED, help="only the first so many of them")
-    parser.add_argument("--eval-samples", type=int, default=4, help="solutions of each")
+    parser.add_argument("--eval-limit", type=positive, default=_EVALUATED, help="only the first so many of them")
+    parser.add_argument("--eval-samples", type=positive, default=4, help="solutions of each")
     parser.add_argument("--gate", choices=("degenerate", "all_wrong", "always", "never"), default=_DEFAULT.gate)
     parser.add_argument("--credit", choices=CREDITS, default=_DEFAULT.credit)
     parser.add_argument("--scale", choices=("std", "none"), default=_DEFAULT.scale)
@@ -134,6 +134,8 @@ def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
 
 
 def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
+    if options.eval is not None and not options.evaluate_every:
+        raise BadArgument("eval", options.eval, "it is judged every so many steps; add --evaluate-every")
     spec = options.eval or (options.task if options.task in TINY else None)
     if spec is None or not options.evaluate_every:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.rows import check_limit, named_rows, text_field, unique_id
+from bench.inputs.rows import check_limit, check_text, named_rows, text_field, unique_id
 from bench.inputs.tables import file_rows
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval
@@ -68,6 +68,7 @@ def read_cases(spec: str, *, limit: int | None = None) -> list[Case]:
             raise BadInput(f"{where}: 'steps' must be a list of texts, one at least; got {_brief(steps)}")
         if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < len(steps):
             raise BadInput(f"{where}: 'label' must be a whole number from -1 to {len(steps) - 1}; got {_brief(label)}")
+        steps = [check_text(where, "'steps'", step) for step in steps]
         name = unique_id(where, row, f"row-{len(cases):05d}", seen)
         cases.append(Case(Problem(name, text_field(where, row, ("problem",))), tuple(steps), label))
     if not cases:

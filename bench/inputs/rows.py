@@ -110,14 +110,28 @@ def after_hashes(answer: str) -> str:
 
 def unique_id(where: str, row: Row, default: str, seen: dict[str, str]) -> str:
     """The row's "id", or `default` where it has none; raises BadInput where an earlier row has it."""
-    given = row.get("id")
-    if isinstance(given, bool | list | dict) or given != given:  # NaN
-        raise BadInput(f"{where}: 'id' is {json.dumps(given)[:40]}; a text or a number was expected")
-    name = default if given is None else check_text(where, "'id'", str(given))
+    given = id_in(where, row)
+    name = default if given is None else given
     if name in seen:
         raise BadInput(f"{where}: id {name!r} was used by {seen[name]}; ids must be unique")
     seen[name] = where
     return name
+
+
+def id_in(where: str, row: Row) -> str | None:
+    """The row's "id" as a text, None where it has none; raises BadInput for what is no text and no number."""
+    given = row.get("id")
+    if isinstance(given, bool | list | dict) or given != given:  # NaN
+        raise BadInput(f"{where}: 'id' is {json.dumps(given)[:40]}; a text or a number was expected")
+    return None if given is None else check_text(where, "'id'", str(given))
+
+
+def real_path(path: str | Path) -> Path:
+    """Where a path leads; raises BadInput for a link that leads to itself."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # by Python's version
+        raise BadInput(f"{path}: a link that leads to itself; remove it") from None
 
 
 def check_limit(limit: int | None) -> None:

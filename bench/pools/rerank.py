@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.files.run_folder import read_config, write_config
+from bench.inputs.rows import real_path
 from bench.inputs.specs import separator_note
 from bench.pools.judged import judged, known_of, loaded
 from bench.pools.kept_scores import Kept, open_scores
@@ -160,7 +161,8 @@ def _write_config(out: Path, config: Mapping[str, object]) -> None:
 def _check_out(out: Path, sources: Sequence[str | Path]) -> None:
     """Refuse a folder where results would replace what is read."""
     for source in sources:
-        if out.resolve() in (Path(source).resolve(), Path(source).resolve().parent):
+        read = real_path(source)
+        if real_path(out) in (read, read.parent):
             raise BadArgument("out", out, f"{source} is read from there, and results could replace it; choose another")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.inputs.rows import Row, check_limit, check_text
+from bench.inputs.rows import Row, check_limit, check_text, real_path
 from bench.pools.columnar import unfolded
 from bench.pools.columns import COLUMNS, Columns, missing
 from bench.pools.fields import golds_in, is_other, prompt_in, solution_in, verdict_in
@@ -141,7 +141,7 @@ def read_pools(
 
 def _each_once(sources: Sequence[str | Path]) -> list[str]:
     given = [str(source) for source in sources]
-    resolved = [Path(source).resolve() for source in given]
+    resolved = [real_path(source) for source in given]
     if twice := [source for source, real in zip(given, resolved, strict=True) if resolved.count(real) > 1]:
         raise BadInput(f"{twice[0]}: given twice; name each source once")
     return given

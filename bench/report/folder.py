@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place
+from bench.inputs.rows import real_path
 from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import whole_rows
@@ -30,7 +31,7 @@ class Folder:
 
 def read_folders(paths: Sequence[Path]) -> list[Folder]:
     """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
-    resolved = [path.resolve() for path in paths]
+    resolved = [real_path(path) for path in paths]
     if twice := [path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]:
         raise BadInput(f"{twice[0]}: given twice; name each run folder once")
     return [read_folder(path, name) for path, name in zip(paths, _names(resolved), strict=True)]

@@ -3,11 +3,13 @@
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from tqdm import tqdm
 
 from bench.files.memory import keep_freed_memory
+from verifiers.interface.errors import EngineStoppedError
 
 T = TypeVar("T")
 
@@ -23,8 +25,14 @@ def carry_out(jobs: Sequence[Callable[[], T]], *, processes: int, title: str) ->
         return [job() for job in tqdm(jobs, desc=title)]
     with workers(processes) as executor:
         futures = [executor.submit(job) for job in jobs]
-        for future in tqdm(as_completed(futures), total=len(jobs), desc=title):
-            future.result()
+        try:
+            for future in tqdm(as_completed(futures), total=len(jobs), desc=title):
+                future.result()
+        except BrokenProcessPool:
+            raise EngineStoppedError(
+                f"{title}: a process of it was ended, perhaps for want of memory; the same command goes on from there, "
+                "with --processes 1 in less memory"
+            ) from None
         return [future.result() for future in futures]
 
 

@@ -72,6 +72,8 @@ class RunPlan:
             if strategy not in STRATEGIES:
                 raise BadArgument("strategies", text, f"unknown strategy; use {', '.join(STRATEGIES)}")
             if strategy == "self_consistency":
+                if colon:
+                    raise BadArgument("strategies", text, "self_consistency asks no scorer; leave out what follows it")
                 contests.append(Contest(strategy, None))
                 continue
             if colon and scorer not in self.scorers:

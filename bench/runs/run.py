@@ -123,10 +123,13 @@ def _named(label: str, work: Work, parts: Parts) -> UnitRows:
     try:
         return work(parts)
     except Exception as error:
-        if isinstance(error, BadInput | EngineStoppedError) or not hasattr(error, "__notes__"):
+        if isinstance(error, BadInput | EngineStoppedError) or not (
+            isinstance(error, ValueError) or hasattr(error, "__notes__")
+        ):
             raise
-        # a scorer that has failed on every row: the driver notes so
-        said = f"{type(error).__name__}: {first_line(error)} ({error.__notes__[0]})"
+        # A reply of the wrong shape; or who has failed on every row, as the driver notes.
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        said = f"{type(error).__name__}: {first_line(error)}{notes}"
         raise EngineStoppedError(f"{label}: {said}; mend that and run the same command again") from error
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.rows import Row, read_rows, text_field
+from bench.inputs.rows import Row, check_text, id_in, read_rows, text_field
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.interface.checksums import check_checksums
@@ -77,9 +77,11 @@ def read_critiques(path: Path, *, rationales: bool, limit: int | None = None) ->
 def read_format(path: Path) -> GenRMFormat:
     """A generative verifier's format from a JSON file with its fields."""
     try:
+        if not path.is_file():
+            raise OSError("no such file")
         fields = json.loads(path.read_text(encoding="utf-8"))
         return GenRMFormat(**fields)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise BadArgument(
             "format", path, f"not a format ({error}); it is an object with GenRMFormat's fields"
         ) from None
@@ -90,7 +92,8 @@ def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[
     problems: dict[str, tuple[Problem, str]] = {}
     for where, row in islice(read_rows(path), limit):
         prompt = text_field(where, row, ("prompt", "question", "problem"))
-        name = str(row["id"]) if row.get("id") is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
+        given = id_in(where, row)
+        name = given if given is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
         problem, first = problems.setdefault(name, (Problem(name, prompt), where))
         if problem.prompt != prompt:
             raise BadInput(f"{where}: id {name!r} has another prompt at {first}; an id names one problem")
@@ -108,7 +111,7 @@ def _solution(where: str, row: Row, separator: str) -> Solution:
         return Solution(split_steps(text_field(where, row, ("solution", "steps")), separator), Stop(stop))
     if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
         raise BadInput(f"{where}: 'steps' must be a list of texts")
-    return Solution(tuple(map(Step, steps)), Stop(stop))
+    return Solution(tuple(Step(check_text(where, "'steps'", step)) for step in steps), Stop(stop))
 
 
 def _label(where: str, name: str, value: object) -> float:
@@ -124,7 +127,7 @@ def _rationales(where: str, row: Row) -> tuple[str, ...]:
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise BadInput(f"{where}: no text 'rationale' and no list of texts 'rationales', which mode 'cot' learns from")
-    return tuple(texts)
+    return tuple(check_text(where, "a rationale", text) for text in texts)
 
 
 def _collected(folder: Path, limit: int | None) -> list[Labelled]:

@@ -1,5 +1,6 @@
 """The options of a GRPO training."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -79,10 +80,13 @@ class GRPOConfig:
         often = ("save_every", "evaluate_every", "attribute_every", "refresh_every")
         check_ranges(
             self,
-            positive=("steps", "groups", "updates", "clip_high", "learning_rate", "max_grad_norm"),
+            positive=("steps", "groups", "updates", "clip_high", "lora_alpha", "max_grad_norm"),
             not_negative=("resample", "beta", "warmup", "weight_decay", "lora_rank", *often),
             limits=("part_tokens",),
             others={
+                "learning_rate": 0 < self.learning_rate < math.inf,
+                "prm_coef": math.isfinite(self.prm_coef),
+                "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "clip_low": 0 < self.clip_low < 1,
                 "schedule": self.schedule in ("constant", "linear", "cosine"),
             },

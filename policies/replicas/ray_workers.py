@@ -233,10 +233,11 @@ class RayWorkers(Generic[P, R]):
 
 def _cause_of(error: Any) -> Exception:
     """What a job raised; where that was, Ray's error behind it says."""
-    if not isinstance(getattr(error, "cause", None), Exception):
+    cause = getattr(error, "cause", None)
+    if not isinstance(cause, Exception):
         return cast(Exception, error)
-    error.cause.__cause__ = error
-    return error.cause
+    cause.__cause__ = error
+    return cause
 
 
 def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:

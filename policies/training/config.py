@@ -1,5 +1,6 @@
 """The options of a training."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,10 +57,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_ranges(
             self,
-            positive=("epochs", "batch_size", "accumulate", "learning_rate", "log_every"),
+            positive=("batch_size", "accumulate", "lora_alpha", "log_every"),
             not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
             limits=("max_steps", "max_length"),
             others={
+                "epochs": 0 < self.epochs < math.inf,
+                "learning_rate": 0 < self.learning_rate < math.inf,
+                "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "warmup": 0 <= self.warmup < 1,
                 "schedule": self.schedule in ("cosine", "linear", "constant"),
                 "lora_dropout": 0 <= self.lora_dropout < 1,

@@ -43,8 +43,8 @@ else:
 def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     """Make the folder where there is none and keep every other process, and thread, out of it meanwhile.
 
-    With an `owner`, a file's name, a folder is taken that has this file, or is empty. A folder that was made here and
-    holds nothing at an error is gone again.
+    With an `owner`, a file's name, a folder is taken that has this file, or is empty. At an error this file is gone
+    again where it was made here and nothing else was, and so is a folder that was made here and holds nothing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, held(Path(place) / "out") as out:
@@ -60,6 +60,7 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     try:
         made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        owned = owner is not None and (folder / owner).exists()
         check_ours(folder, owner=owner)
         file = _open_lock(folder / ".lock")
     except OSError as error:
@@ -75,6 +76,8 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
         try:
             yield folder
         except BaseException:
+            if owner is not None and not owned and set(os.listdir(folder)) == {".lock", owner}:
+                (folder / owner).unlink()
             if made and os.listdir(folder) == [".lock"]:
                 (folder / ".lock").unlink()
                 _remove(made)

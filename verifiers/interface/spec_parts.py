@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from verifiers.interface.errors import first_line
+
 Word = TypeVar("Word", bound=str)
 
 LOADED_BY = {
@@ -106,7 +108,10 @@ def object_named(spec: str, method: str) -> Any:
     try:
         value = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{spec!r}: cannot import it ({error})") from None
+        raise ValueError(f"{spec!r}: cannot import it ({first_line(error)})") from None
+    except (Exception, SystemExit) as error:  # whatever the module does as it is imported
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise ValueError(f"{spec!r}: cannot import it ({said})") from error
     if isinstance(value, type):
         raise ValueError(f"{spec!r} is a class; name an object made of it, with the method .{method}()")
     if not hasattr(value, method):

@@ -1,6 +1,8 @@
 """Bad input: one line that names the place, exit code 2, and nothing lost."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,6 +226,135 @@ def test_a_separator_that_is_empty(capsys) -> None:
 )
 def test_a_null_byte_in_an_argument(capsys, command: list[str]) -> None:
     assert "this argument holds a null byte" in fails(capsys, *command)
+
+
+def test_an_argument_that_is_no_text(capsys) -> None:
+    assert "this argument is not UTF-8" in fails(capsys, *run("chain", "--out=a\udcff"))
+
+
+OWN = """
+import numpy as np
+import policies
+from verifiers import Scores
+
+class Long:
+    def score(self, problems, solutions):
+        return Scores(tuple(np.zeros(len(s.steps) + 1) for s in solutions))
+
+class Text:
+    def score(self, problems, solutions):
+        return "abc"
+
+class Silent:
+    def extend(self, problems, prefixes, *, until, sampling, seeds):
+        return policies.Extended(())
+
+long, text, silent = Long(), Text(), Silent()
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--scorer=ownparts.bad:x", "--scorer ownparts.bad:x: 'ownparts.bad:x': cannot import it (ZeroDivisionError: "),
+        ("--scorer=ownparts.syntax:x", "cannot import it (SyntaxError: "),
+        ("--scorer=ownparts.exits:x", "cannot import it (SystemExit: 5)"),
+        ("--policy=ownparts.exits:x", "--policy ownparts.exits:x: "),
+        ("--scorer=ownparts.parts:long", "scoring with long: ScoresShapeError: problem 'q1': Long gave "),
+        ("--scorer=ownparts.parts:text", "scoring with text: ScoresShapeError: Text answered 3 rows where 2 were"),
+        ("--policy=ownparts.parts:silent", "the policy answered 0 rows where 2 were asked for"),
+        ("--strategies=self_consistency:orm", "self_consistency asks no scorer"),
+    ],
+)
+def test_parts_of_ones_own_that_are_none(capsys, tmp_path, monkeypatch, option: str, message: str) -> None:
+    Path("ownparts").mkdir()
+    modules = {"__init__": "", "parts": OWN, "bad": "1 / 0\n", "syntax": "def (\n", "exits": "raise SystemExit(5)\n"}
+    for name, text in modules.items():
+        Path("ownparts", f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ownparts"]:
+        del sys.modules[name]
+    assert message in fails(capsys, *run(write("t.jsonl", ROW), "--max-tokens=8", option))
+    if "ScoresShapeError" in message:
+        rows = write("r.jsonl", {"problem": "?", "steps": ["a"], "label": -1})
+        assert f"{option.replace('=', ' ')}: ScoresShapeError: " in fails(capsys, "processbench", rows, option)
+
+
+LABELLED = {"prompt": "1+1?", "steps": ["2"], "labels": [1.0], "correct": True}
+
+
+@pytest.mark.parametrize(
+    ("row", "option", "message"),
+    [
+        ({"id": [1]}, "--steps=1", "rows.jsonl:1: 'id' is [1]; a text or a number was expected"),
+        ({"steps": ["2\ud800"]}, "--steps=1", "rows.jsonl:1: 'steps' holds a lone surrogate at character 1"),
+        ({}, "--seed=-1", "seed is -1: out of range"),
+        ({}, f"--seed={1 << 63}", f"seed is {1 << 63}: out of range"),
+        ({}, "--epochs=inf", "epochs is inf: out of range"),
+        ({}, "--learning-rate=inf", "learning_rate is inf: out of range"),
+        ({}, "--lora-alpha=0", "lora_alpha is 0: out of range"),
+        ({}, "--lora-rank=99999999999", "train orm: out of memory ("),
+        ({}, "--base=.", ".: no config.json, so this is not a transformers model folder"),
+        ({}, "--max-length=1", "none of the 1 rows can be trained on"),
+    ],
+)
+def test_a_training_that_cannot_be_leaves_nothing(capsys, row, option: str, message: str) -> None:
+    rows = write("rows.jsonl", {**LABELLED, **row})
+    told = fails(capsys, "train", "orm", rows, "--base=tiny:policy", "--steps=1", "--out=new/out", option)
+    assert message in told
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--prm-coef=nan", "prm_coef is nan: out of range"),
+        ("--seed=-1", "seed is -1: out of range"),
+        ("--eval-samples=0", "--eval-samples: '0' is not a whole number of 1 or more"),
+        ("--eval-limit=0", "--eval-limit: '0' is not a whole number of 1 or more"),
+        ("--eval=chain", "--eval chain: it is judged every so many steps; add --evaluate-every"),
+    ],
+)
+def test_a_policy_cannot_be_trained_so(capsys, option: str, message: str) -> None:
+    command = ["train", "grpo", "chain", "--policy=tiny:policy", "--steps=1", "--limit=2", "--out=new/out", option]
+    assert message in fails(capsys, *command)
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("what", ["deep", "folder", "pipe"])
+def test_a_format_that_is_none(capsys, what: str) -> None:
+    place = Path("format.json")
+    {"deep": lambda: place.write_text("[" * 100_000), "folder": place.mkdir, "pipe": lambda: os.mkfifo(place)}[what]()
+    rows = write("rows.jsonl", LABELLED)
+    command = ["train", "genrm", rows, "--mode=direct", "--base=tiny:policy", "--out=out", "--format=format.json"]
+    assert "--format format.json: not a format (" in fails(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--most-seconds=nan", "seconds=nan): it must be a finite number"),
+        ("--most-seconds=-1", "seconds"),
+        ("--separator=", "--separator: it is empty"),
+        ("--port=-1", "--port -1: it must be from 1 to 65535"),
+        ("--port=65536", "--port 65536: it must be"),
+        ("--host=", "--host '': it names no address"),
+    ],
+)
+def test_a_server_cannot_be_so(capsys, option: str, message: str) -> None:
+    assert message in fails(capsys, "serve", "--policy=tiny:policy", option)
+
+
+def test_a_link_that_leads_to_itself(capsys) -> None:
+    Path("loop").symlink_to("loop")
+    for command in (["report", "loop"], ["rerank", "loop"], ["rerank", write("p.jsonl", POOL_ROW), "--out=loop"]):
+        assert "loop: a link that leads to itself" in fails(capsys, *command)
+    assert "--base '': it names no model" in fails(capsys, "reproduce", "genrm", "--base=", "--out=out")
+
+
+def test_half_a_character_in_a_case_of_processbench(capsys) -> None:
+    rows = write("r.jsonl", {"problem": "?", "steps": ["a\ud800"], "label": -1})
+    assert "r.jsonl:1: 'steps' holds a lone surrogate" in fails(capsys, "processbench", rows, "--scorer=tiny:prm")
 
 
 def test_what_is_said_is_one_line_however_long_the_argument_is(capsys) -> None:
