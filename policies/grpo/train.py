@@ -1,5 +1,6 @@
 """`grpo_train`: group-relative policy optimisation on the scorers that search uses, gated by the verifier."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -30,7 +31,7 @@ from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
-RefreshPRM: TypeAlias = Callable[[Transformers, Path], Scorer]
+RefreshPRM: TypeAlias = Callable[[Transformers | None, Path], Scorer]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
 # Options that change no weight: a resumed training may have others.
 _FREE = ("save_every", "evaluate_every", "attribute_every", "part_tokens")
@@ -70,9 +71,8 @@ def grpo_train(
 
     After every `config.refresh_every` steps `refresh_prm(policy, folder)` makes the PRM of the next ones, for one that
     has learnt from the policy at the start knows less and less of its errors: it may sample the policy, label the
-    samples and train (`prms.collect_values`, `prms.train_prm`), and keeps what it trained in the folder that it is
-    given, `out/prms/STEP`. Called again with a folder that it finished, as after a kill, it loads what is there. Of
-    several processes all call it.
+    samples and train (`prms.collect_values`, `prms.train_prm`), and keeps in the folder, `out/prms/STEP`, what it needs
+    to load the PRM again: where `policy` is None, as after a kill, it is to do that.
 
     >>> import tempfile, verifiers
     >>> from policies import GRPOConfig, Sampling, Transformers, grpo_train
@@ -105,10 +105,7 @@ def grpo_train(
     for name, scorer in (("verifier", verifier), ("prm", prm), ("held_out", held_out)):
         if scorer is not None or name == "verifier":
             check_scorer_argument(scorer, name=name)
-    if refresh_prm is not None and not (config.refresh_every and prm is not None):
-        raise ValueError(
-            "refresh_prm needs a prm for the first steps" if prm is None else "refresh_prm needs config.refresh_every"
-        )
+    _check_refresh(refresh_prm, prm, config, state)
     scorers = _Scorers(verifier, prm, held_out)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
@@ -142,6 +139,8 @@ def grpo_train(
         )
         refreshed = 0  # the step after which the PRM was made; 0: the one that was given
         for step in loop:
+            if step == 1 and first and (folder / "prms").exists():
+                shutil.rmtree(folder / "prms")  # of a training that was begun and has no checkpoint
             if step == 1 and evaluate is not None and config.evaluate_every:
                 loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
             if refresh_prm is not None and (last := _last_refresh(step, config)) != refreshed:
@@ -234,12 +233,27 @@ def _last_refresh(step: int, config: GRPOConfig) -> int:
     return (step - 1) // config.refresh_every * config.refresh_every
 
 
+def _check_refresh(refresh_prm: RefreshPRM | None, prm: Scorer | None, config: GRPOConfig, state: Any) -> None:
+    if (refresh_prm is None) != (not config.refresh_every):
+        given, missing = (
+            ("refresh_prm", "config.refresh_every") if refresh_prm else ("config.refresh_every", "refresh_prm")
+        )
+        raise ValueError(f"{given} is given and {missing} is not: give both, or none")
+    if refresh_prm is not None and prm is None:
+        raise ValueError("refresh_prm needs a prm for the first steps")
+    if refresh_prm is not None and state.num_processes > 1:
+        raise ValueError(f"refresh_prm in {state.num_processes} processes: scorers are trained in one")
+
+
 def _refreshed(refresh_prm: RefreshPRM, policy: Transformers, folder: Path) -> Scorer:
     """The PRM of the next steps, made without a trace in random states, so that a resumed training goes on alike."""
+    mark = folder.with_suffix(".made")
     with seeded(0):
-        scorer = refresh_prm(policy, folder)
+        scorer = refresh_prm(None if mark.exists() else policy, folder)
     policy.forget()
     check_scorer_argument(scorer, name="refresh_prm(policy, folder)")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
     return scorer
 
 

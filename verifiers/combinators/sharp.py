@@ -50,7 +50,9 @@ class FirstErrorCut:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """1 or 0 at every step; N rows."""
         scores = ask(self.of, problems, solutions)
-        return _with_steps(scores, [_whole(row, np.cumprod(row >= self.below)) for row in scores.steps])
+        return _with_steps(
+            scores, [_whole(row, np.cumprod(row.astype(np.float64) >= self.below)) for row in scores.steps]
+        )
 
     def remembering(self) -> FirstErrorCut:
         """The cut of a scorer with a memory, where it can have one."""
@@ -67,8 +69,10 @@ class Hazards:
     >>> rows[0].tolist()
     [1.0, 0.75, 0.5]
 
-    For scores that are chances of no error so far, which multiply: `values()` is the product, the last chance. After
-    a score of 0 every step has 0. From a NaN on, all is NaN, with the scorer's reason.
+    For scores that are chances of no error so far, which fall and multiply: `values()` is the product, the last chance.
+    These are no values of prefixes, so there is none before the first step either, and a credit that takes gains
+    ("advantage", "progress") or a PAV is not for them. After a score of 0 every step has 0. From a NaN on, all is NaN,
+    with the scorer's reason.
     """
 
     of: Scorer
@@ -81,10 +85,6 @@ class Hazards:
     def name(self) -> str:
         """What a run writes down."""
         return f"hazards({name_of(self.of)})"
-
-    def root_values(self, problems: Sequence[Problem]) -> Scores:
-        """1: before the first step there is no error."""
-        return _ones(problems)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """A ratio at every step; N rows."""

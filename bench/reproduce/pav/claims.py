@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.reproduce.over_seeds import REPLICATES, draws
+from bench.reproduce.over_seeds import REPLICATES, draws, enlarged
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
 from bench.stats.intervals import Estimate
@@ -39,12 +39,13 @@ def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -
         seeds, _, sizes = curve.correct.shape
         by_seed, by_problem = draws(seeds, problems, replicates=replicates)
         weights = np.vstack([np.full(problems, 1 / problems), by_problem])
-        chosen = np.vstack([np.full(seeds, 1 / seeds), by_seed])
         means = []
-        for values in (curve.correct, curve.flops):
+        # Costs differ little between seeds, and must stay above 0.
+        for values, shares in ((curve.correct, enlarged(by_seed)), (curve.flops, by_seed)):
+            chosen = np.vstack([np.full(seeds, 1 / seeds), shares])
             of_problems = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
             means.append(np.einsum("rs,rsk->rk", chosen, of_problems.reshape(-1, seeds, sizes)))
-        out[name] = (means[0], means[1])
+        out[name] = (means[0].clip(0.0, 1.0), means[1])
     return out
 
 

@@ -18,12 +18,12 @@ Trainings: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a see
 RELATIVE = 0.12
 POINTS = 0.07  # PAV-RL's, of another paper
 STALLS = -0.5
-QUIET = 0.25  # the share of trainings in which the audit may fire
+QUIET = 0.5  # the share of trainings in which the audit may fire: less than 8 can tell
 AS_OUTCOME = "soft as outcome"
 
 
-def all_claims(trainings: Trainings) -> list[Claim]:
-    """Every claim whose arms were trained."""
+def all_claims(trainings: Trainings, task: str) -> list[Claim]:
+    """Every claim whose arms were trained on a task."""
     claims = []
     for prm in ("exact", "soft", "sharp", "refreshed"):
         for credit in ("future_sum", "advantage"):
@@ -39,7 +39,7 @@ def all_claims(trainings: Trainings) -> list[Claim]:
             text = f"'{arm}' is 7 points or more above outcome-only GRPO at equal rollouts"
             claims.append(Claim(text, gain, POINTS, unit="points"))
     for arm in ("sharp, all_wrong, future_sum", "sharp, degenerate, future_sum"):
-        claims += _of_gated(trainings, arm)
+        claims += _of_gated(trainings, arm, task)
     if f"noise {NOISES[-1]:g}, all_wrong, future_sum" in trainings:
         claims.append(
             Claim(
@@ -52,7 +52,7 @@ def all_claims(trainings: Trainings) -> list[Claim]:
     return claims
 
 
-def _of_gated(trainings: Trainings, arm: str) -> list[Claim]:
+def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
     gated, plain = trainings[arm], trainings[OUTCOME]
     claims = [
         Claim(
@@ -70,15 +70,15 @@ def _of_gated(trainings: Trainings, arm: str) -> list[Claim]:
         ),
         Claim(
             f"of its right answers more are reached by right steps ('{arm}')",
-            difference(_sound(gated), _sound(plain)),
+            _difference_of_known(_sound(gated), _sound(plain)),
             unit="points",
         ),
         Claim(
             f"it is better on tasks that were not trained on ('{arm}')",
-            difference(_transfer(gated), _transfer(plain)),
+            difference(_transfer(gated, task), _transfer(plain, task)),
             unit="points",
         ),
-        Claim(f"the audit fires in a quarter of its trainings at most ('{arm}')", _fired(gated), QUIET, sense="below"),
+        Claim(f"the audit fires in less than half of its trainings ('{arm}')", _fired(gated), QUIET, sense="below"),
     ]
     if AS_OUTCOME in trainings:
         gap = difference(*(np.array([[u["held_out"]] for u in trainings[a]]) for a in (arm, AS_OUTCOME)))
@@ -121,12 +121,19 @@ def _means(units: Sequence[Unit], name: str, share: float = 1.0) -> Floats:
 
 
 def _sound(units: Sequence[Unit]) -> Floats:
-    """Of the right answers the share with right steps; 1 where there is no right answer."""
-    return _by_seed(units, lambda unit: sum(unit["right"]) / sum(unit["answer"]) if sum(unit["answer"]) else 1.0)
+    """Of the right answers the share with right steps; NaN where there is no right answer."""
+    return _by_seed(units, lambda unit: sum(unit["right"]) / sum(unit["answer"]) if sum(unit["answer"]) else np.nan)
 
 
-def _transfer(units: Sequence[Unit]) -> Floats:
-    return _by_seed(units, lambda unit: float(np.mean(list(unit["transfer"].values()))))
+def _transfer(units: Sequence[Unit], task: str) -> Floats:
+    """The mean accuracy on the tasks that were not trained on."""
+    return _by_seed(units, lambda u: float(np.mean([v for k, v in u["transfer"].items() if k.split()[0] != task])))
+
+
+def _difference_of_known(one: Floats, other: Floats) -> Estimate:
+    """Of the seeds where both are known; NaN where there are fewer than two."""
+    known = ~np.isnan(one + other)[:, 0]
+    return difference(one[known], other[known]) if known.sum() > 1 else Estimate(np.nan, np.nan, np.nan)
 
 
 def _by_seed(units: Sequence[Unit], figure: Callable[[Unit], float]) -> Floats:

@@ -53,7 +53,7 @@ def reproduce_verigate(plan: VeriGatePlan, *, processes: int = 2) -> list[tuple[
         pages, claims, curves = [], [], {}
         for setting in plan.settings:
             trainings = {arm: [trained(plan, setting, arm, seed) for seed in plan.seeds] for arm in setting.arms}
-            claims.append((setting.task, all_claims(trainings)))
+            claims.append((setting.task, all_claims(trainings, setting.task)))
             pages.append(_section(plan, setting, trainings, claims[-1][1]))
             curves[setting.task] = {
                 arm: [_curve(unit, plan) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
@@ -71,7 +71,9 @@ def _preamble(plan: VeriGatePlan) -> str:
         f"after the last step (half-way: of {plan.samples} samples after half of them); its interval is over problems "
         "and seeds. Dead groups are those without a gradient. The held-out PRM has learnt from other problems and is "
         "not trained against: the column is its mean value of the final samples. Scoring is the share of the seconds "
-        "of a step.\n"
+        "of a step, in which the held-out PRM and, for the audit, the PRM are asked about all groups. Solutions are "
+        f"those of the groups: a learned PRM has {4 * plan.labelled:,} labelled ones of the start besides, a refreshed "
+        f"one {plan.refreshes * 6 * (plan.labelled // 3):,} more.\n"
     )
 
 

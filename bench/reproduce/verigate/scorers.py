@@ -80,8 +80,9 @@ def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
     """The folder of a learned PRM; it is trained where it is not there yet."""
     if kind == "foreign":
         return weights_folder("prm")
-    out = plan.out / "models" / f"{setting.task}_{kind}"
-    if not (out / "config.json").exists():
+    name = f"models/{setting.task}_{kind}"
+
+    def compute() -> Unit:
         seed, start = _SEEDS[kind], start_policy(setting)
         if kind == "value":
             rows = _valued(plan, setting, start, seed)
@@ -89,23 +90,27 @@ def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
             rows = _rows(setting, start, count=plan.labelled, seed=seed, padded=kind == "padded")
         target: Literal["error", "value"] = "value" if kind == "value" else "error"
         config = scorer_training(plan.prm_steps, seed, plan.prm_batch)
-        train_prm(weights_folder("prm_error"), rows, target=target, out=out, config=config)
-    return out
+        train_prm(weights_folder("prm_error"), rows, target=target, out=plan.out / name, config=config)
+        return {"rows": len(rows)}
+
+    unit(plan.out, name, compute)
+    return plan.out / name
 
 
-def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers, folder: Path) -> Scorer:
-    """A sharp PRM of the policy as it is, which goes on from the one of the starting policy."""
-    count = max(1, plan.labelled // 3)
-    if not (folder / "config.json").exists():
-        rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
-        config = scorer_training(max(1, plan.prm_steps // 3), _REFRESH_SEED, plan.prm_batch)
-        train_prm(trained_prm(plan, setting, "soft"), rows, target="error", out=folder, config=config)
-    learned = PRM.load(folder, device="cpu")
+def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers | None, folder: Path) -> Scorer:
+    """A sharp PRM of the policy as it is, which goes on from the one of the starting policy; None: load it."""
 
     def compute() -> Unit:
-        return _fitted(_rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED), learned)
+        assert policy is not None  # what was made has its unit
+        count = max(1, plan.labelled // 3)
+        config = scorer_training(max(1, plan.prm_steps // 3), _REFRESH_SEED, plan.prm_batch)
+        rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
+        train_prm(trained_prm(plan, setting, "soft"), rows, target="error", out=folder / "prm", config=config)
+        held_out = _rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED)
+        return {"rows": len(rows), **_fitted(held_out, PRM.load(folder / "prm", device="cpu"))}
 
-    return FirstErrorCut(learned, unit(folder, "cut", compute)["below"])
+    below = float(unit(folder, "refreshed", compute)["below"])
+    return FirstErrorCut(PRM.load(folder / "prm", device="cpu"), below)
 
 
 def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
@@ -126,13 +131,14 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
 
 
 def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
-    scores = scorer.score([row.problem for row in rows], [row.solution for row in rows]).steps
+    said = scorer.score([row.problem for row in rows], [row.solution for row in rows])
+    scores, values = said.steps, said.values()
     labels = [np.array(row.labels) for row in rows]
     upto = [int(np.argmin(y)) + 1 if not y.all() else len(y) for y in labels]
     pairs = {
         "first_error": [(s[:k], y[:k]) for s, y, k in zip(scores, labels, upto, strict=True)],
         "step": list(zip(scores, labels, strict=True)),
-        "outcome": [(s[-1:], y[-1:]) for s, y in zip(scores, labels, strict=True)],
+        "outcome": [(values, np.array([y[-1] for y in labels]))],
     }
     return {name: auc(*(np.concatenate(part) for part in zip(*of, strict=True))) for name, of in pairs.items()}
 
@@ -178,7 +184,7 @@ def misbuilt(task: str, prompt: str, rng: random.Random) -> str:
     r"""A solution whose lines are all true, but one is repeated, left out or beside the point, or the end is missing.
 
     >>> misbuilt("chain", "C 7-9*3\n", random.Random(1))
-    '7-9=8\n7-9=8\n8*3=4\n=4'
+    '8*3=4\n=4'
     """
     world = WORLDS[task]
     lines = world.demonstrate(prompt, rng, slips=False).splitlines(keepends=True)

@@ -1,7 +1,7 @@
 """The trainings of `stepbeam reproduce verigate`, each kept in a file of its own."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,9 @@ from policies.grpo.train import grpo_train
 from policies.policy import Policy
 from search.result import SearchResult
 from search.strategies.sample import sample
-from verifiers.combinators.weighted import weighted
-from verifiers.interface.scoring import Scorer
+from verifiers.interface.naming import name_of
+from verifiers.interface.scoring import Scorer, Scores, ask
+from verifiers.interface.solution import Problem, Solution
 
 _SEED = 9  # of what is sampled to measure
 
@@ -38,7 +39,7 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
         guide = scorer_of(plan, setting, chosen.prm) if chosen.prm else None
         verifier: Scorer = task.verifier
         if chosen.as_outcome and guide is not None:
-            verifier = weighted([(task.verifier, 1.0), (guide, 1.0)])
+            verifier = _MeanOfFinished(task.verifier, guide)
         other = scorer_of(plan, setting, "held_out")
         result = grpo_train(
             start_policy(setting),
@@ -64,6 +65,26 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
     return unit(plan.out, f"arms/{name}", compute)
 
 
+@dataclass(frozen=True, slots=True)
+class _MeanOfFinished:
+    """The mean of what two scorers give to a whole solution, where the first has an opinion: not of one cut off."""
+
+    verifier: Scorer
+    prm: Scorer
+
+    @property
+    def name(self) -> str:
+        return f"mean({name_of(self.verifier)}, {name_of(self.prm)})"
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """One number a solution, at its last step."""
+        means = (ask(self.verifier, problems, solutions).values() + ask(self.prm, problems, solutions).values()) / 2
+        rows = [np.full(len(solution.steps), np.nan, dtype=np.float32) for solution in solutions]
+        for row, mean in zip(rows, means, strict=True):
+            row[-1:] = mean
+        return Scores(tuple(rows))
+
+
 def config_of(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> GRPOConfig:
     """The options of an arm's training; all but what the arm is about are the same."""
     chosen = ARMS[arm]
@@ -76,7 +97,7 @@ def config_of(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> GRPO
         evaluate_every=max(1, plan.steps // plan.evaluations),
         attribute_every=0,
         save_every=0,
-        refresh_every=max(1, plan.steps // (plan.refreshes + 1)) if chosen.refresh else 0,
+        refresh_every=-(-plan.steps // (plan.refreshes + 1)) if chosen.refresh else 0,
         seed=seed,
     )
     return replace(plain, **chosen.changes)

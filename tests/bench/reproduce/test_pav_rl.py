@@ -54,10 +54,10 @@ def test_claims_say_what_curves_show():
     end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
     assert (end.measured, end.verdict) == ("+0.0 points", "holds not")
     assert (there.measured, there.verdict) == ("+100.0 points", "holds")
-    assert "after 200 rollouts" in there.text
+    assert "after 300 rollouts" in there.text
     assert (saved.measured, saved.verdict) == ("5.01 times", "holds not")
-    end, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
-    assert (end.verdict, saved.verdict) == ("holds not", "holds not")
+    end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
+    assert (end.verdict, there.verdict, saved.verdict) == ("holds not", "holds not", "holds not")
     [end] = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
     assert (end.measured, end.verdict) == ("+100.0 points", "holds")
 

@@ -341,7 +341,7 @@ def test_a_refreshed_prm_scores_the_steps_after_it(tmp_path):
     made = []
 
     def refresh(policy, folder):
-        if not (folder / "prm.txt").exists():
+        if policy is not None:
             torch.rand(1)  # what it draws is no part of the training's randomness
             folder.mkdir(parents=True)
             (folder / "prm.txt").write_text(f"{float(weights(policy).sum()):.4f}")
@@ -370,8 +370,26 @@ def test_a_refreshed_prm_scores_the_steps_after_it(tmp_path):
     plain = tiny()
     grpo_train(plain, PROBLEMS, vowels, all_right, out=tmp_path / "c", config=replace(config, refresh_every=0))
     assert not torch.equal(weights(plain), whole)
-    with pytest.raises(ValueError, match=r"refresh_prm needs config\.refresh_every"):
+    with pytest.raises(ValueError, match=r"refresh_prm is given and config\.refresh_every is not"):
         grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path / "d", config=CONFIG, refresh_prm=refresh)
+    with pytest.raises(ValueError, match=r"config\.refresh_every is given and refresh_prm is not"):
+        grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path / "d", config=config)
+
+
+def test_a_prm_of_a_training_that_left_no_checkpoint_is_made_anew(tmp_path):
+    config = replace(CONFIG, steps=3, gate="always", refresh_every=1, save_every=0)
+    asked = []
+
+    def refresh(policy, folder):
+        asked.append((policy is not None, folder.name))
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return all_right
+
+    with pytest.raises(KeyboardInterrupt):
+        grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path, config=config, refresh_prm=refresh)
+    grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path, config=config, refresh_prm=refresh)
+    assert asked == [(True, "1"), (True, "2"), (True, "1"), (True, "2")]
 
 
 def test_evaluation_is_of_the_policy_as_it_is_and_before_it_is_trained(tmp_path):

@@ -22,7 +22,7 @@ def scored(make, row):
 @given(chances, st.floats(0, 1))
 def test_a_cut_is_one_up_to_the_first_low_score_and_zero_from_there_on(row, below):
     cut = scored(lambda scorer: FirstErrorCut(scorer, below), row).steps[0].tolist()
-    first = next((k for k, score in enumerate(row) if score < np.float32(below)), len(row))
+    first = next((k for k, score in enumerate(row) if score < below), len(row))
     assert cut == [1.0] * first + [0.0] * (len(row) - first)
 
 
@@ -57,8 +57,7 @@ def test_silence_spend_and_reasons_are_the_scorers(make):
     with_memory = remembering(make(Half())).score([PROBLEM], [Solution((Step("a"),))]).steps[0].tolist()
     assert with_memory == [0.0 if make is FirstErrorCut else 0.25]
     roots = root_values_of(make(Half()))
-    assert roots is not None
-    assert roots([PROBLEM]).values().tolist() == [1.0]
+    assert (None if roots is None else roots([PROBLEM]).values().tolist()) == ([1.0] if make is FirstErrorCut else None)
 
 
 def test_a_threshold_that_is_no_number():
