@@ -14,6 +14,7 @@ from policies.models.engine_options import DType, without_resources
 from policies.policy import Policy
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.scoring import Scorer
+from verifiers.interface.spec_parts import shown
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
@@ -22,7 +23,7 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
     try:
         return policies.load(spec, dtype=dtype)
     except (ValueError, OSError, ImportError) as error:
-        raise BadArgument("policy", spec, first_line(error)) from None
+        raise BadArgument("policy", shown(spec), first_line(error)) from None
 
 
 def load_scorer(spec: str) -> Scorer:
@@ -31,7 +32,7 @@ def load_scorer(spec: str) -> Scorer:
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise BadArgument("scorer", spec, first_line(error)) from None
+        raise BadArgument("scorer", shown(spec), first_line(error)) from None
 
 
 def separator_note(name: str, trained: str | None, given: str) -> str | None:
@@ -67,6 +68,8 @@ def named_scorers(options: list[str]) -> dict[str, str]:
     {'orm': 'tiny:orm', 'mine': 'orm:models/run-7', 'pav': 'pav:tiny:prm,k=4,alpha=0.5'}
     >>> named_scorers(["prm:."])
     {'prm': 'prm:.'}
+    >>> list(named_scorers(["judge:org/toy,base_url=http://host:8000/v1"]))
+    ['toy']
 
     Raises BadInput where two have the same name, and for an empty spec or name.
     """
@@ -75,15 +78,14 @@ def named_scorers(options: list[str]) -> dict[str, str]:
         if given := re.fullmatch(r"([\w.-]+)=(.*)", option):
             name, spec = given.groups()
         else:
-            kind, _, rest = option.partition(":")
-            spec, name = (
-                option,
-                "pav" if kind == "pav" else Path(rest.rpartition(":")[2].partition(",")[0] or kind).name or kind,
-            )
+            spec, (kind, _, rest) = option, option.partition(":")
+            model = rest.partition(",")[0].rpartition(":")[2]
+            name = "pav" if kind == "pav" else Path(model or kind).name or kind
         if not (name and spec):
-            raise BadInput(f"--scorer {option!r}: it names no scorer; write SPEC, such as tiny:orm, or NAME=SPEC")
+            raise BadInput(f"--scorer {shown(option)!r}: it names no scorer; write SPEC, as tiny:orm, or NAME=SPEC")
         if name in named:
-            raise BadInput(f"--scorer {option}: the name {name!r} is taken by {named[name]}; write NAME={spec}")
+            taken = f"the name {name!r} is taken by {shown(named[name])}"
+            raise BadInput(f"--scorer {shown(option)}: {taken}; write NAME={shown(spec)}")
         named[name] = spec
     return named
 

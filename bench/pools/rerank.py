@@ -28,6 +28,7 @@ from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
+from policies.models.engine_options import without_resources
 from policies.replicas.workers import Replicas, workers
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
@@ -95,7 +96,7 @@ def rerank(
     _check_out(out, sources)
     config: dict[str, object] = {
         "pools": [str(source) for source in sources],
-        "scorers": [f"{name}={spec}" for name, spec in scorers.items()],
+        "scorers": [f"{name}={without_resources(spec)}" for name, spec in scorers.items()],
         "select": list(select),
         "reduce": list(reduce),
         "sizes": list(sizes),

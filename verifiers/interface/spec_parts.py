@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -21,7 +22,7 @@ LOADED_BY = {
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """The parts of a spec; `text` is as it was written, for messages.
+    """The parts of a spec; `text` is what of it may stand in messages.
 
     The readers of options answer None where an option is not given, and raise ValueError, with the spec, for a value
     that is none.
@@ -85,7 +86,7 @@ def spec_parts(text: str) -> Spec:
     """
     kind, colon, rest = text.partition(":")
     if not colon or len(kind) == 1:
-        return Spec(text, "", (text,), {})
+        return Spec(shown(text), "", (text,), {})
     names: list[str] = []
     options: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
@@ -94,7 +95,22 @@ def spec_parts(text: str) -> Spec:
             options[key] = value
         else:
             names.append(part)
-    return Spec(text, kind, tuple(names), options)
+    return Spec(shown(text), kind, tuple(names), options)
+
+
+def shown(text: str) -> str:
+    """A spec as messages show it: without what somebody may have taken for a place to put a key.
+
+    >>> shown("openai:m,key=sk-1"), shown("openai:m,base_url=http://me:word@host/v1?key=1,tries=0")
+    ('openai:m,key=...', 'openai:m,base_url=http://...@host/v1?...,tries=0')
+    """
+    parts = []
+    for part in text.split(","):
+        key, equals, _ = part.partition("=")
+        secret = re.search("key|token|secret|password", key, re.IGNORECASE) and key not in ("key_env", "tokenizer")
+        part = f"{key}=..." if equals and secret else part
+        parts.append(re.sub(r"(://[^\s?#]*)([?#]).*", r"\1\2...", re.sub(r"://[^/\s]*@", "://...@", part)))
+    return ",".join(parts)
 
 
 def object_named(spec: str, method: str) -> Any:
@@ -108,7 +124,7 @@ def object_named(spec: str, method: str) -> Any:
     try:
         value = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{spec!r}: cannot import it ({first_line(error)})") from None
+        raise ValueError(f"{shown(spec)!r}: cannot import it ({first_line(error)})") from None
     except (Exception, SystemExit) as error:  # whatever the module does as it is imported
         said = f"{type(error).__name__}: {first_line(error)}"
         raise ValueError(f"{spec!r}: cannot import it ({said})") from error
