@@ -7,7 +7,9 @@ Nothing here is learnt: values are exact, or counted in rollouts, and what is sh
 """
 
 import hashlib
+import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -158,9 +160,9 @@ class ExactValue:
 class CountedValue:
     """The value of every prefix as it comes out of `rollouts` by the policy of strength gamma.
 
-    As `prms.RolloutValue`, with rollouts that are drawn for many prefixes at a time. Equal prefixes of a problem have
-    equal values for equal seeds; with `remembering()` each is rolled out once a search. The letters that rollouts draw
-    are `judged_tokens`.
+    As `prms.RolloutValue`, whose rollouts are independent, so that the number of right ones is drawn at once. Equal
+    prefixes of a problem have equal values for equal seeds; with `remembering()` each is rolled out once a search. What
+    rollouts draw on average, until the last planted letter, are `judged_tokens`; a prefix without hope has none.
     """
 
     gamma: float
@@ -221,19 +223,17 @@ class CountedValue:
 
     def _roll_out(self, missing: int, left: int, *, seed: str) -> tuple[int, int]:
         """How many rollouts find what is missing in the room that is left, and how many tokens all of them draw."""
-        if missing == 0 or left < missing:
-            return self.rollouts * (missing == 0), 0
-        rng = np.random.Generator(
-            np.random.Philox(key=int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
-        )
-        lacking, going = np.full(self.rollouts, missing), np.ones(self.rollouts, dtype=bool)
-        tokens, mass = 0, self.gamma + len(LETTERS)
-        for drawn in rng.random((left, self.rollouts)) * mass:
-            tokens += int(going.sum())
-            lacking -= going & (drawn < self.gamma)
-            # Nothing that follows the last letter changes the verdict, so a rollout ends with it.
-            going &= (drawn < mass - 1) & (lacking > 0)
-        return int((lacking == 0).sum()), tokens
+        drawn = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") / 2**64
+        found = bisect_right(_chances_of_counts(self.gamma, self.rollouts, missing, left), drawn)
+        return found, round(self.rollouts * letters_drawn(self.gamma, missing, left))
+
+
+@cache
+def _chances_of_counts(gamma: float, rollouts: int, missing: int, left: int) -> list[float]:
+    """The chances that at most 0, 1, ... of so many rollouts find what is missing: they are independent."""
+    p = chance(gamma, missing, left)
+    each = [math.comb(rollouts, k) * p**k * (1 - p) ** (rollouts - k) for k in range(rollouts)]
+    return np.cumsum(each).tolist()
 
 
 @cache
@@ -250,6 +250,20 @@ def chance(gamma: float, missing: int, left: int) -> float:
     right = gamma / (gamma + len(LETTERS))  # the other letters and the end have weight 1 each
     wrong = (len(LETTERS) - 1) / (gamma + len(LETTERS))
     return right * chance(gamma, missing - 1, left - 1) + wrong * chance(gamma, missing, left - 1)
+
+
+@cache
+def letters_drawn(gamma: float, missing: int, left: int) -> float:
+    """How many tokens a rollout draws on average, until the last planted letter, the end, or no room.
+
+    >>> letters_drawn(10.0, 0, 5), letters_drawn(10.0, 1, 1), round(letters_drawn(10.0, 1, 2), 4)
+    (0.0, 1.0, 1.5417)
+    """
+    if missing == 0 or left < missing:
+        return 0.0
+    right = gamma / (gamma + len(LETTERS))
+    wrong = (len(LETTERS) - 1) / (gamma + len(LETTERS))
+    return 1.0 + right * letters_drawn(gamma, missing - 1, left - 1) + wrong * letters_drawn(gamma, missing, left - 1)
 
 
 def _missing(problem: Problem, text: str) -> int:
