@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -233,7 +234,7 @@ def _chances_of_counts(gamma: float, rollouts: int, missing: int, left: int) -> 
     """The chances that at most 0, 1, ... of so many rollouts find what is missing: they are independent."""
     p = chance(gamma, missing, left)
     each = [math.comb(rollouts, k) * p**k * (1 - p) ** (rollouts - k) for k in range(rollouts)]
-    return np.cumsum(each).tolist()
+    return list(accumulate(each))
 
 
 @cache
