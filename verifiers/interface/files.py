@@ -44,7 +44,7 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     """Make the folder where there is none and keep every other process, and thread, out of it meanwhile.
 
     With an `owner`, a file's name, a folder is taken that has this file, or is empty. At an error this file is gone
-    again where it was made here and nothing else was, and so is a folder that was made here and holds nothing.
+    again where it was made here, is no journal and nothing else was made; so is a folder made here that holds nothing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, held(Path(place) / "out") as out:
@@ -76,7 +76,8 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
         try:
             yield folder
         except BaseException:
-            if owner is not None and not owned and set(os.listdir(folder)) == {".lock", owner}:
+            says_only_whose = owner is not None and Path(owner).suffix != ".jsonl"  # a journal holds work
+            if owner and says_only_whose and not owned and set(os.listdir(folder)) == {".lock", owner}:
                 (folder / owner).unlink()
             if made and os.listdir(folder) == [".lock"]:
                 (folder / ".lock").unlink()
