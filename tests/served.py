@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,7 +21,7 @@ class Served:
 
     `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
     "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither. What stands in a
-    prompt behind the first `mark` is taken for what was said already.
+    prompt behind the first `mark` is taken for what was said already. `names` are those of its models.
     """
 
     def __init__(
@@ -34,9 +34,10 @@ class Served:
         seconds: float = 0.0,
         likely: Callable[[str], dict[str, float]] | None = None,
         mark: str = "?",
+        names: Sequence[str] = ("toy", "other"),
     ) -> None:
         self.reply, self.like, self.fault, self.key = reply, like, fault, key
-        self.seconds, self.likely, self.mark = seconds, likely, mark
+        self.seconds, self.likely, self.mark, self.names = seconds, likely, mark, names
         self.bodies: list[dict[str, Any]] = []
         self.closed = 0  # requests whose client went away
         self.at_once = self.most_at_once = 0
@@ -118,7 +119,7 @@ def serving(served: Served) -> Iterator[Served]:
 
         def do_GET(self) -> None:
             owner = {"vllm": "vllm"}.get(served.like, "someone")
-            self.answer(200, {"data": [{"id": name, "owned_by": owner} for name in ("toy", "other")]})
+            self.answer(200, {"data": [{"id": name, "owned_by": owner} for name in served.names]})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

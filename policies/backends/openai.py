@@ -83,7 +83,8 @@ class OpenAI:
         """How the servers are spoken to: in ids where all are vLLM's, else in texts."""
         names = {card["id"] for card in cards}
         owners = {card.get("owned_by") for card in cards}
-        others = frozenset(names - {self.model})
+        # vLLM's replies name the model that was asked for, others' what the name stands for (gpt-4o-2024-08-06).
+        others = frozenset(n for n in names if not n.startswith(self.model)) if owners == {"vllm"} else frozenset()
         if "vllm" in owners and self.model not in names:
             raise BadInput(f"{self._servers.urls[0]} has no model {self.model!r}: it has {', '.join(sorted(names))}")
         if tokenizer is True and owners != {"vllm"}:

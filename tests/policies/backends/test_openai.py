@@ -125,13 +125,21 @@ def test_a_conversation_and_the_arguments_of_a_template_are_sent_as_they_are() -
 
 @pytest.mark.parametrize("fault", ["429", "later", "500", "503", "hang", "reset", "half", "model", "empty"])
 def test_what_another_try_may_mend_is_tried_again(fault: str) -> None:
-    with serving(Served(reply)) as served, opened(served) as policy:
+    with serving(Served(reply, like="vllm")) as served, opened(served) as policy:
         undisturbed = extend(policy)
-    served = Served(reply, fault=lambda body, time: fault if body["seed"] % 2 and time == 0 else None)
+    served = Served(reply, like="vllm", fault=lambda body, time: fault if body["seed"] % 2 and time == 0 else None)
     # A machine that is busy may need most of a second for any request.
     with serving(served), opened(served, seconds=2.0 if fault == "hang" else 60.0) as policy:
         assert extend(policy) == undisturbed
     assert len(served.bodies) == 9
+
+
+@pytest.mark.parametrize(("asked", "named", "like"), [("oth", "other", "vllm"), ("toy", "other", "plain")])
+def test_a_reply_may_name_what_an_alias_stands_for(asked: str, named: str, like: str) -> None:
+    served = Served(reply, like=like, names=(asked, named), fault=lambda body, time: "model")
+    with serving(served), OpenAI(asked, base_url=served.url, tokenizer=False) as policy:
+        assert all(solution.finished for solution in extend(policy).solutions)
+    assert len(served.bodies) == 6
 
 
 def test_a_row_that_fails_has_its_reason_and_leaves_the_others_alone() -> None:
