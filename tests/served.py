@@ -20,8 +20,9 @@ class Served:
     """What is served: `reply(prompt, seed)` is the whole text behind a prompt, of which a token is a character.
 
     `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
-    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither. What stands in a
-    prompt behind the first `mark` is taken for what was said already. `names` are those of its models.
+    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither; like "trims" it
+    goes on from that message without the white space round it, like "null" it tells at every reply that no text stopped
+    it. What stands in a prompt behind the first `mark` is taken for what was said already. `names` are those of its models.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Served:
             shown = [*turns, last] if not goes_on else turns
             prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in shown)
             begun = last["content"] if goes_on else ""
+            begun = begun.strip() if self.like == "trims" else begun
         else:
             prompt, begun = body["prompt"], ""
             if self.mark:
@@ -74,8 +76,8 @@ class Served:
         text = text[: body["max_tokens"]]
         choice: dict[str, Any] = {"index": 0, "finish_reason": "length" if cut else "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        if self.like == "vllm":
-            choice["stop_reason"] = None if cut else stopped
+        if self.like != "plain":
+            choice["stop_reason"] = None if cut or self.like == "null" else stopped
         if body.get("logprobs") and self.likely is not None:
             choice["logprobs"] = _logprobs(begun, text, self.likely, chat)
         usage = {"prompt_tokens": len(prompt) + len(begun), "completion_tokens": len(text) + (not cut)}

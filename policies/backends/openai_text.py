@@ -41,7 +41,8 @@ class TextRows:
 
     `continues` says whether the server goes on from an assistant's message that is sent with
     `continue_final_message`. A server that does not say which text stopped a reply is asked for whole solutions, of
-    which a step is then cut: that it ended, and did not come to a separator, could not be told else.
+    which a step is then cut: that it ended, and did not come to a separator, could not be told else. That it says so is
+    known once it has: some write down at every reply that nothing stopped it.
     """
 
     servers: Servers
@@ -50,7 +51,7 @@ class TextRows:
     continues: bool
     others: frozenset[str] = frozenset()  # the server's other models
     most_likely: int = 20  # how many log-probabilities it may be asked for
-    says_what_stopped: bool = True  # until it is seen that it does not
+    says_what_stopped: bool | None = None  # until either is seen
     gives_logprobs: bool = True
 
     def rows(
@@ -89,32 +90,47 @@ class TextRows:
         room = self.room(prefix, sampling)
         if room < 1:
             return Solution(prefix.steps, Stop.LENGTH), Spend(policy_calls=1)
-        drawn = ""
+        drawn, separator = "", sampling.separator
+        bare: str | None = None  # what was said before the server may have come to a separator
         spent: list[Spend] = []
         while True:
-            stop = sampling.separator if until == "step" and self.says_what_stopped else None
+            asks_for_step = until == "step" and self.says_what_stopped is not False and bare is None
             row_seed = seed_at(seed, "again", len(drawn)) if drawn else seed
+            stop = separator if asks_for_step else None
             try:
                 said = await self.ask(problem, prefix.text + drawn, room, sampling, row_seed, stop=stop)
             except NoAnswerError as error:
                 return failed(str(error), prefix.steps), _one_row([*spent, Spend(policy_calls=1)])
             spent.append(said.spend)
-            if stop is not None and said.ended_by is _UNTOLD and not said.cut:
-                self.says_what_stopped = False
+            stopped = asks_for_step and said.ended_by == separator
+            if stopped:
+                self.says_what_stopped = True
+            elif asks_for_step and not said.cut and (said.ended_by is _UNTOLD or not self.says_what_stopped):
+                self.says_what_stopped = False if said.ended_by is _UNTOLD else self.says_what_stopped
+                bare = said.text
                 continue
-            stopped = stop is not None and said.ended_by == stop
-            drawn += said.text + (sampling.separator if stopped else "")
-            end = step_end(drawn, sampling.separator) if until == "step" else -1
+            elif bare is not None and said.text.startswith(bare + separator):
+                self.says_what_stopped = False
+            drawn += said.text + (separator if stopped else "")
+            end = step_end(drawn, separator) if until == "step" else -1
             if end >= 0 and (stopped or end < len(drawn) or said.cut):
                 drawn, ended = drawn[:end], Stop.OPEN
             elif stopped:  # at separators before anything else
                 room -= tokens_of(said)
+                if self.uses_chat_template and len(drawn) > 2 * len(separator):
+                    # Twice it went on from no more than was there before: a template that trims a message takes the
+                    # separator away each time, and the model writes it again.
+                    reason = (
+                        f"problem {problem.id!r}: {self.servers.urls[0]}: its chat does not keep the {separator!r} "
+                        "that ends a prefix: take chat=no, or search whole solutions only"
+                    )
+                    return failed(reason, prefix.steps), _one_row(spent)
                 if room >= 1:
                     continue
                 ended = Stop.LENGTH
             else:
                 ended = Stop.LENGTH if said.cut else Stop.EOS
-            solution = extended_by_text(prefix, drawn, stop=ended, separator=sampling.separator)
+            solution = extended_by_text(prefix, drawn, stop=ended, separator=separator)
             return solution, _one_row(spent)
 
     def room(self, prefix: Solution, sampling: Sampling) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,10 +108,15 @@ def read_verdict(
     if not after:
         return None, "the server gives no log-probabilities, of which a verdict without a rationale is read"
     behind = text[at + len(after) :].lstrip(_MARKS)
-    said = [behind.startswith(wanted.strip()) for wanted in texts]
+    said = [bool(re.match(_word(wanted.strip()), behind)) for wanted in texts]
     if sum(said) != 1:
         return None, f"behind {after!r} stands {behind[:20]!r}, which is none of {', '.join(map(repr, texts))}"
     return tuple(map(float, said)), None
+
+
+def _word(wanted: str) -> str:
+    """Matches a text where the word that it ends with, if it ends with one, ends as well."""
+    return re.escape(wanted) + (r"\b" if re.search(r"\w$", wanted) else "")
 
 
 def _most_likely(choice: Json, text: str, at: int) -> dict[str, float] | None:

@@ -134,14 +134,6 @@ def test_what_another_try_may_mend_is_tried_again(fault: str) -> None:
     assert len(served.bodies) == 9
 
 
-@pytest.mark.parametrize(("asked", "named", "like"), [("oth", "other", "vllm"), ("toy", "other", "plain")])
-def test_a_reply_may_name_what_an_alias_stands_for(asked: str, named: str, like: str) -> None:
-    served = Served(reply, like=like, names=(asked, named), fault=lambda body, time: "model")
-    with serving(served), OpenAI(asked, base_url=served.url, tokenizer=False) as policy:
-        assert all(solution.finished for solution in extend(policy).solutions)
-    assert len(served.bodies) == 6
-
-
 def test_a_row_that_fails_has_its_reason_and_leaves_the_others_alone() -> None:
     def fault(body, time):
         return {3: "503", 4: "400", 5: "empty"}.get(body["seed"])
