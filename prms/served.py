@@ -120,6 +120,11 @@ class ServedPRM:
                     f"its data has shape {probs.shape} where the row has {len(row.ends)} tags: serve the model with a "
                     "pooler of type STEP"
                 )
+            if not (np.isfinite(probs).all() and probs.min() >= 0 and np.allclose(probs.sum(axis=1), 1, atol=0.01)):
+                raise BadReplyError(
+                    f"its data holds {probs.ravel()[:4].tolist()} where probabilities of two classes are due: serve the "
+                    "model with a pooler that takes their softmax"
+                )
             return np.ascontiguousarray(probs[:, 1])
 
         try:
