@@ -15,7 +15,7 @@ from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder
 from prms.formats import PRMFormat, format_of
 from verifiers.interface.capabilities import RootValues
-from verifiers.interface.errors import BadInput, EngineStoppedError
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import no_error_yet
@@ -99,8 +99,7 @@ class ServedPRM:
                 reasons[i] = said
             else:
                 steps[i], spend[i] = said
-        if asked and all(isinstance(said, str) for said in read) and (why := self.servers.lost()) is not None:
-            raise EngineStoppedError(why)
+        self.servers.check_there()
         return check_rows(
             self, problems, solutions, Scores(tuple(steps), tuple(spend), tuple(reasons), self.format.reduce)
         )
@@ -122,8 +121,8 @@ class ServedPRM:
                 )
             if not (np.isfinite(probs).all() and probs.min() >= 0 and np.allclose(probs.sum(axis=1), 1, atol=0.01)):
                 raise BadReplyError(
-                    f"its data holds {probs.ravel()[:4].tolist()} where probabilities of two classes are due: serve the "
-                    "model with a pooler that takes their softmax"
+                    f"its data holds {probs.ravel()[:4].tolist()} where probabilities of two classes are due: serve "
+                    "the model with a pooler that takes their softmax"
                 )
             return np.ascontiguousarray(probs[:, 1])
 

@@ -182,7 +182,9 @@ class OpenAI:
             verdict(rows, problem, prefix, after=after, texts=texts, sampling=sampling, seed=seed)
             for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True)
         ]
-        return gathered(self._loop.run(*work), len(texts))
+        read = gathered(self._loop.run(*work), len(texts))
+        self._servers.check_there()
+        return read
 
     def _ids(self, what: str) -> IdRows:
         if isinstance(self._rows, TextRows):

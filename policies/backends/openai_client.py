@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from verifiers.interface.errors import BadInput, check_least
+from verifiers.interface.errors import BadInput, EngineStoppedError, check_least
 
 T = TypeVar("T")
 Json: TypeAlias = Mapping[str, Any]
@@ -101,6 +101,11 @@ class Servers:
     def lost(self) -> str | None:
         """Why no request will ever be answered, None as long as one was or may be."""
         return None if self.answered else self._never
+
+    def check_there(self) -> None:
+        """Raise EngineStoppedError where no request will ever be answered: to be asked when a call has ended."""
+        if (why := self.lost()) is not None:
+            raise EngineStoppedError(why)
 
     async def listed(self) -> list[Json]:
         """The models that the servers say they have; nothing of one that does not say.
