@@ -125,12 +125,16 @@ class ModelPolicy(ABC):
         spend = [Spend(policy_calls=1)] * len(problems)
         states = self.prompts.states(problems, prefixes, more=self._more)
         readable = {i: state for i, state in enumerate(states) if not isinstance(state, str)}
+        reasons = [state if isinstance(state, str) else None for state in states]
         for indices, row, computed in self._next_token_probs(readable, tokens) if readable else ():
             for i in indices:
-                probs[i] = row
-                spend[i] = self._spend(computed, len(readable[i][2]))
+                if isinstance(row, str):
+                    reasons[i] = row
+                else:
+                    probs[i] = row
+                spend[i] = self._spend(computed, 0 if isinstance(row, str) else len(readable[i][2]))
                 computed = 0
-        return NextTokens(probs, tuple(spend), tuple(s if isinstance(s, str) else None for s in states))
+        return NextTokens(probs, tuple(spend), tuple(reasons))
 
     def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
@@ -142,13 +146,17 @@ class ModelPolicy(ABC):
         steps = [silent_row(len(s.steps)) for s in solutions]
         spend = [Spend(policy_calls=1)] * len(solutions)
         rows = self.prompts.whole_rows(problems, solutions, self._ends, more=self._more)
+        reasons = [row if isinstance(row, str) else None for row in rows]
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
         if readable:
             prompts, token_rows = zip(*readable.values(), strict=True)
             for i, sums in zip(readable, self._step_logprobs(token_rows, prompts), strict=True):
-                steps[i] = sums
-                spend[i] = self._spend(len(readable[i][1].ids), len(readable[i][1].ids))
-        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+                if isinstance(sums, str):
+                    reasons[i] = sums
+                else:
+                    steps[i] = sums
+                    spend[i] = self._spend(len(readable[i][1].ids), len(readable[i][1].ids))
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))
 
     def _spend(self, computed: int, length: int, sampled: int = 0, sampled_computed: int = 0) -> Spend:
         return Spend(
@@ -173,12 +181,15 @@ class ModelPolicy(ABC):
     @abstractmethod
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterable[tuple[Sequence[int], Probs, int]]:
-        """For each state that is computed its rows, its probabilities, and how many of its tokens were computed."""
+    ) -> Iterable[tuple[Sequence[int], Probs | str, int]]:
+        """For each state that is computed its rows, its probabilities, and how many of its tokens were computed.
+
+        A reason stands for the probabilities of one that could not be.
+        """
 
     @abstractmethod
-    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray]:
-        """The log-probability of each step of each row, whose first ids are the prompt's."""
+    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray | str]:
+        """The log-probability of each step of each row, whose first ids are the prompt's, or why there is none."""
 
 
 def generation_config(name: str) -> Any:

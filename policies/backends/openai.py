@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from policies.backends.in_flight import Answer, Loop, RowsInFlight
-from policies.backends.openai_client import Json, Servers
+from policies.backends.openai_client import Servers
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
+from policies.backends.servers.start import Card, one_card
 from policies.checks import check_rows
 from policies.models.engine_options import Chat, with_chat
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
@@ -67,26 +69,25 @@ class OpenAI:
         tries: int = 6,
     ) -> None:
         self.model = model
+        _check_arguments(chat)
         self._loop = Loop()
         try:
             self._servers = Servers.at(base_url, key_env=key_env, connections=connections, seconds=seconds, tries=tries)
             self._loop.at_end.append(self._servers.close)
-            [cards] = self._loop.run(self._servers.listed())
+            [cards] = self._loop.run(self._servers.listed(model))
             self._rows = self._speaking(cards, chat, tokenizer, continues)
         except BaseException:
             self.close()
             raise
 
     def _speaking(
-        self, cards: Sequence[Json], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
+        self, cards: Sequence[Card], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
     ) -> IdRows | TextRows:
         """How the servers are spoken to: in ids where all are vLLM's, else in texts."""
-        names = {card["id"] for card in cards}
-        owners = {card.get("owned_by") for card in cards}
+        names = {card.id for card in cards}
+        owners = {card.owner for card in cards}
         # vLLM's replies name the model that was asked for, others' what the name stands for (gpt-4o-2024-08-06).
         others = frozenset(n for n in names if not n.startswith(self.model)) if owners == {"vllm"} else frozenset()
-        if "vllm" in owners and self.model not in names:
-            raise BadInput(f"{self._servers.urls[0]} has no model {self.model!r}: it has {', '.join(sorted(names))}")
         if tokenizer is True and owners != {"vllm"}:
             tokenizer = False
         if tokenizer is False:
@@ -96,19 +97,16 @@ class OpenAI:
         from policies.backends.openai_ids import IdRows
         from policies.models.pretrained import checked_source, load_config, load_tokenizer
 
-        by_name = {card["id"]: card for card in cards}
-        card: Any = by_name.get(self.model, {})
-        card = by_name.get(card.get("parent"), card)  # an adapter's base, of which its tokenizer is
+        card = one_card(self.model, cards, one_root=tokenizer is True)
         try:
-            source = checked_source(str(card.get("root") or self.model) if tokenizer is True else tokenizer)
+            source = checked_source(card.root or self.model if tokenizer is True else tokenizer)
             loaded = load_tokenizer(source), load_config(source)
         except (ValueError, OSError) as error:
             raise BadInput(
                 f"{self._servers.urls[0]}: rows are sent as ids, and the tokenizer cannot be loaded ({error}): name "
                 "its folder or hub name with tokenizer=, or send texts with tokenizer=no"
             ) from error
-        context = card.get("max_model_len")
-        return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=context, others=others)
+        return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=card.context, others=others)
 
     @property
     def name(self) -> str:
@@ -203,3 +201,12 @@ class OpenAI:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_arguments(chat: Chat) -> None:
+    try:
+        json.dumps(chat if isinstance(chat, bool) else dict(chat), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"chat={chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
+        ) from None

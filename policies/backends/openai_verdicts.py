@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from policies.backends.in_flight import Answer
-from policies.backends.openai_client import Json, NoAnswerError
-from policies.backends.openai_text import Said, TextRows
+from policies.backends.openai_text import Said, TextRows, one_row
+from policies.backends.servers.replies import Json, NoAnswerError
 from policies.models.steps import extended_by_text
 from policies.policy import Extended, NextTokens, Sampling
 from verifiers.interface.scoring import Spend
@@ -48,7 +48,7 @@ async def verdict(
     try:
         said = await _asked(rows, problem, prefix, room, sampling, seed)
     except NoAnswerError as error:
-        return Verdict((failed(str(error), prefix.steps), Spend(policy_calls=1)), None, str(error))
+        return Verdict((failed(str(error), prefix.steps), one_row([error.cost])), None, str(error))
     stop = Stop.LENGTH if said.cut else Stop.EOS
     solution = extended_by_text(prefix, said.text, stop=stop, separator=sampling.separator)
     probs, why = read_verdict(said.text, said.choice, after, texts, most=rows.most_likely)
