@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -132,9 +132,9 @@ class ServedPRM:
         try:
             probs, cost = await self.servers.post("/pooling", body, read, who=f"problem {problem.id!r}")
         except NoAnswerError as error:
-            return str(error), error.cost.as_scorer()
+            return str(error), replace(error.cost.as_scorer(), judged_tokens=0)
         told = Spend(scored_tokens=len(row.ids), scorer_flops=np.nan)
-        return probs, told + cost.as_scorer()
+        return probs, told + replace(cost.as_scorer(), judged_tokens=0)
 
     def close(self) -> None:
         """Close every connection; a second call does nothing."""

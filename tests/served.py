@@ -22,7 +22,7 @@ class Served:
     `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
     "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither; like "trims" it
     goes on from that message without the white space round it, like "null" it tells at every reply that no text stopped
-    it. What stands in a prompt behind the first `mark` is taken for what was said already. `names` are those of its models.
+    it. What stands in a prompt behind the first `mark` is taken for what was said already. `names` are its models'.
     """
 
     def __init__(
@@ -45,6 +45,11 @@ class Served:
         self.turn = threading.Lock()
         self.times: Counter[str] = Counter()
         self.url = ""
+
+    def listed(self) -> tuple[int, object]:
+        """The list of models, with its status."""
+        owner = {"vllm": "vllm"}.get(self.like, "someone")
+        return 200, {"data": [{"id": name, "owned_by": owner} for name in self.names]}
 
     def pooled(self, body: dict[str, Any]) -> dict[str, Any]:
         """What a PRM says of ids: as many tags as `likely` names, with its probabilities of good."""
@@ -120,8 +125,7 @@ def serving(served: Served) -> Iterator[Served]:
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
-            owner = {"vllm": "vllm"}.get(served.like, "someone")
-            self.answer(200, {"data": [{"id": name, "owned_by": owner} for name in served.names]})
+            self.answer(*served.listed())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -160,6 +164,8 @@ def serving(served: Served) -> Iterator[Served]:
                 self.answer(int(fault), {"error": {"message": "so it is"}})
             elif fault == "later":
                 self.answer(429, {"error": {"message": "slow down"}}, {"retry-after": "0.05"})
+            elif fault == "echo":
+                self.answer(200, f"You sent {self.headers['authorization']}")
             elif fault == "hang":
                 self.wait(20)
             elif fault == "reset":
@@ -181,7 +187,7 @@ def serving(served: Served) -> Iterator[Served]:
             return None
 
         def answer(self, status: int, said: object, more: Mapping[str, str] | None = None, half: bool = False) -> None:
-            data = json.dumps(said).encode()
+            data = (said if isinstance(said, str) else json.dumps(said)).encode()
             data = data[: len(data) // 2] if half else data
             self.send_response(status)
             for name, value in {"content-type": "application/json", **(more or {})}.items():

@@ -124,30 +124,31 @@ class Servers:
 
         Raises BadInput where no address can be asked, one takes no key, or one lacks the model that others have.
         """
-        said = await asyncio.gather(*map(self._listed, self._addresses), return_exceptions=True)
-        errors = [error for error in said if isinstance(error, BaseException)]
-        for error in errors:
-            if len(errors) == len(said) or not isinstance(error, _AbsentError):
-                raise error
-        listed = [(a.url, cards) for a, cards in zip(self._addresses, said, strict=True) if isinstance(cards, list)]
+        said = await asyncio.gather(*map(self._listed, self._addresses))
+        rows = list(zip(self._addresses, said, strict=True))
+        failures = [(address, failure) for address, failure in rows if isinstance(failure, _Failure)]
+        for address, failure in failures:
+            if len(failures) == len(rows) or not failure.again:  # else others stand in for it, until it is there
+                raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}")
+        listed = [(address.url, cards) for address, cards in rows if isinstance(cards, list)]
         all_have(model, listed)
         return [card for _, cards in listed for card in cards]
 
-    async def _listed(self, address: _Address) -> list[Card]:
+    async def _listed(self, address: _Address) -> list[Card] | _Failure:
         seconds = min(self.seconds, _LONGEST_START)
         for tried in range(3):
             try:
                 async with asyncio.timeout(seconds):
-                    reply = await address.client.get("/models", cast_to=object)
-                return cards_of(reply)
+                    text = await address.client.get("/models", cast_to=str)
+                return cards_of(reply_of(text))
             except Exception as error:  # noqa: BLE001  (sorted out below)
                 failure = self._failure(error, seconds)
-                if failure.status in (404, 405, 501):
-                    return []
-                if not failure.again or tried == 2:
-                    kind = _AbsentError if failure.again else BadInput
-                    raise kind(f"{address.url}: {failure.said}{self._advice(failure)}") from None
-                await asyncio.sleep(self._wait(failure, tried))
+            is_page = failure.is_reply and failure.status is None and tried == 2
+            if failure.status in (404, 405, 501) or is_page:
+                return []
+            if not failure.again or tried == 2:
+                return failure
+            await asyncio.sleep(self._wait(failure, tried))
         raise AssertionError
 
     async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> tuple[T, Spend]:
@@ -278,10 +279,6 @@ class Servers:
         if failure.status == 404:
             return ": name a model that the server has, and an address that ends as its own does (often in /v1)"
         return ": start the server, or mend base_url"
-
-
-class _AbsentError(BadInput):
-    """An address that another can stand in for."""
 
 
 def _asked_wait(headers: Mapping[str, str]) -> float:

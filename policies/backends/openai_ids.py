@@ -12,7 +12,7 @@ import numpy as np
 
 from policies.backends.drawn_row import DrawnRow
 from policies.backends.in_flight import Answer, Loop, Row
-from policies.backends.model_policy import ModelPolicy, Probs, generation_config
+from policies.backends.model_policy import ModelPolicy, Probs, Unread, generation_config
 from policies.backends.openai_client import Servers
 from policies.backends.openai_text import one_row
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, cached_in
@@ -141,14 +141,14 @@ class IdRows(ModelPolicy):
         body = {"model": self.served, "return_token_ids": True, "return_tokens_as_token_ids": True, **asked}
         return await self.servers.post("/completions", body, checked, who=who)
 
-    def _read_all(self, asked: Sequence[tuple[str, Json, Callable[[Json, Json], T]]]) -> list[tuple[T | str, Spend]]:
-        """What is read of the reply to each request, or why there is none, and what failed tries cost."""
+    def _read_all(self, asked: Sequence[tuple[str, Json, Callable[[Json, Json], T]]]) -> list[T | Unread]:
+        """What is read of the reply to each request, or why it is not."""
 
-        async def one(who: str, asked: Json, read: Callable[[Json, Json], T]) -> tuple[T | str, Spend]:
+        async def one(who: str, asked: Json, read: Callable[[Json, Json], T]) -> T | Unread:
             try:
-                return await self._ask(who, asked, read)
+                return (await self._ask(who, asked, read))[0]
             except NoAnswerError as error:
-                return str(error), error.cost
+                return Unread(str(error), one_row([error.cost]))
 
         said = self.loop.run(*(one(*request) for request in asked))
         self.servers.check_there()
@@ -164,7 +164,7 @@ class IdRows(ModelPolicy):
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterator[tuple[Sequence[int], Probs | str, int]]:
+    ) -> Iterator[tuple[Sequence[int], Probs | Unread, int]]:
         indices: dict[tuple[int, ...], list[int]] = {}
         for i, (_, _, ids) in states.items():
             indices.setdefault(ids, []).append(i)
@@ -179,13 +179,13 @@ class IdRows(ModelPolicy):
         replies = self._read_all(
             [(f"problem {states[rows[0]][0]!r}", {**asked, "prompt": list(ids)}, read) for ids, rows in indices.items()]
         )
-        for (ids, rows), (said, _) in zip(indices.items(), replies, strict=True):
-            if isinstance(said, str):
+        for (ids, rows), said in zip(indices.items(), replies, strict=True):
+            if isinstance(said, Unread):
                 yield rows, said, 0
             else:
                 yield rows, said[0], max(0, len(ids) - said[1])
 
-    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterator[FloatArray | str]:
+    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterator[FloatArray | Unread]:
         def reading(row: TokenRow, prompt: int) -> Callable[[Json, Json], FloatArray]:
             def read(choice: Json, _: Json) -> FloatArray:
                 places = zip(row.ids[1:], choice["prompt_logprobs"][1:], strict=True)
@@ -195,13 +195,12 @@ class IdRows(ModelPolicy):
             return read
 
         asked = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
-        replies = self._read_all(
+        yield from self._read_all(
             [
                 ("a row of log-probabilities", {**asked, "prompt": list(row.ids)}, reading(row, prompt))
                 for row, prompt in zip(rows, prompts, strict=True)
             ]
         )
-        yield from (said for said, _ in replies)
 
 
 def _drawn_of(
