@@ -32,9 +32,10 @@ class OpenAI:
     Each row is one HTTP request with its own seed; up to `connections` are in flight, and of several addresses the one
     with the fewest is asked. A request that takes longer than `seconds`, or that another try may mend (429, 5xx, a
     broken connection, a reply that is no answer), is sent again up to `tries` times in all, after a growing wait of
-    random length or the one that the server asks for. A row without an answer is a failed row with its reason. Where
-    every row of a call fails and none was ever answered because the server is not there, takes no key or has no such
-    model, EngineStoppedError is raised.
+    random length; one that is refused is sent to the next address. An address that asks to be left alone (429,
+    Retry-After) is not asked meanwhile, and a try there counts only if no other row was answered. A row without an
+    answer is a failed row with its reason. Where every row of a call fails and none was ever answered because the
+    server is not there, takes no key or has no such model, EngineStoppedError is raised.
 
     A server of vLLM's is spoken to in token ids, by the `tokenizer` that it names itself or that is named here: prompts
     and steps are then those of `policies.VLLM`, log-probabilities are told at temperature 0 and 1 (without `top_p` and
@@ -52,7 +53,8 @@ class OpenAI:
             results = search.best_of_n(problems, policy, scorer, n=64)
 
     Raises ImportError where the client `openai` is not installed, and BadInput where no address can be asked, a key is
-    missing or refused, and for a model that a vLLM server does not have.
+    missing or refused, for a model that a vLLM server, or one of several, does not have, and for arguments of a chat
+    template that are no JSON.
     """
 
     def __init__(

@@ -341,13 +341,3 @@ def test_a_wait_doubles_is_of_random_length_and_ends_at_a_limit(monkeypatch: pyt
         assert longest / 2 <= min(some) < max(some) <= longest
     asked = [servers._wait(openai_client._Failure("busy", again=True, wait=7.0), 0) for _ in range(20)]
     assert 7.0 <= min(asked) < max(asked) <= 7.8
-
-
-def test_log_probabilities_that_were_asked_for_are_all_there() -> None:
-    from policies.backends.openai_ids import _drawn_of
-    from policies.backends.servers.replies import BadReplyError
-
-    choice = {"token_ids": [5, 6], "finish_reason": "stop", "logprobs": {"token_logprobs": [-0.5]}}
-    assert _drawn_of(False, 9, None, {**choice, "logprobs": None}, {}) == ([5, 6], [], 0, Stop.EOS)
-    with pytest.raises(BadReplyError, match="2 tokens"):
-        _drawn_of(True, 9, None, choice, {})

@@ -17,6 +17,8 @@ pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 pytest.importorskip("torch", reason="the extra 'models' is not installed")
 from policies import OpenAI, Transformers
 from policies.backends import openai_client
+from policies.backends.openai_ids import _drawn_of
+from policies.backends.servers.replies import BadReplyError
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(3)]
 ROOT = Solution()
@@ -185,3 +187,10 @@ def test_a_verdict_that_is_not_answered_is_a_failed_score(plain: Transformers) -
     assert np.isnan(scores.values()).all()
     assert "vote 0: " in str(scores.reasons[0])
     assert len(draws) == 2
+
+
+def test_log_probabilities_that_were_asked_for_are_all_there() -> None:
+    choice = {"token_ids": [5, 6], "finish_reason": "stop", "logprobs": {"token_logprobs": [-0.5]}}
+    assert _drawn_of(False, 9, None, {**choice, "logprobs": None}, {}) == ([5, 6], [], 0, Stop.EOS)
+    with pytest.raises(BadReplyError, match="2 tokens"):
+        _drawn_of(True, 9, None, choice, {})
