@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from policies.backends.in_flight import Loop
-from policies.backends.openai_client import BadReplyError, Json, NoAnswerError, Servers
+from policies.backends.openai_client import Servers
+from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError
+from policies.backends.servers.start import one_card
 from policies.models.pretrained import checked_source, load_config, load_tokenizer
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder
 from prms.formats import PRMFormat, format_of
 from verifiers.interface.capabilities import RootValues
-from verifiers.interface.errors import BadInput, EngineStoppedError
+from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import no_error_yet
@@ -53,15 +55,15 @@ class ServedPRM:
         loop = Loop()
         loop.at_end.append(servers.close)
         try:
-            [cards] = loop.run(servers.listed())
-            card = next((card for card in cards if card["id"] == model), {})
-            source = checked_source(tokenizer or str(card.get("root") or model), "prm")
+            [cards] = loop.run(servers.listed(model))
+            card = one_card(model, cards, one_root=tokenizer is None)
+            source = checked_source(tokenizer or card.root or model, "prm")
             config = load_config(source, "prm")
             form = format_of(source, config.to_dict()) or format_of(model, {})
             if form is None:
                 raise BadInput(f"{source!r}: neither its name nor its architecture tells what kind of PRM it is")
             vocabulary = config.get_text_config().vocab_size
-            return cls(model, servers, loop, form, load_tokenizer(source, "prm"), card.get("max_model_len"), vocabulary)
+            return cls(model, servers, loop, form, load_tokenizer(source, "prm"), card.context, vocabulary)
         except BaseException:
             loop.close()
             raise
@@ -95,17 +97,17 @@ class ServedPRM:
         reasons = [row if isinstance(row, str) else None for row in rows]
         read = self.loop.run(*(self._read(problems[i], rows[i]) for i in asked))
         for i, said in zip(asked, read, strict=True):
-            if isinstance(said, str):
-                reasons[i] = said
+            spend[i] = said[1]
+            if isinstance(said[0], str):
+                reasons[i] = said[0]
             else:
-                steps[i], spend[i] = said
-        if asked and all(isinstance(said, str) for said in read) and (why := self.servers.lost()) is not None:
-            raise EngineStoppedError(why)
+                steps[i] = said[0]
+        self.servers.check_there()
         return check_rows(
             self, problems, solutions, Scores(tuple(steps), tuple(spend), tuple(reasons), self.format.reduce)
         )
 
-    async def _read(self, problem: Problem, row: TokenRow | str) -> tuple[FloatArray, Spend] | str:
+    async def _read(self, problem: Problem, row: TokenRow | str) -> tuple[FloatArray | str, Spend]:
         assert isinstance(row, TokenRow)
         body = {"model": self.model, "input": list(row.ids), "task": "token_classify"}
 
@@ -120,13 +122,19 @@ class ServedPRM:
                     f"its data has shape {probs.shape} where the row has {len(row.ends)} tags: serve the model with a "
                     "pooler of type STEP"
                 )
+            if not (np.isfinite(probs).all() and probs.min() >= 0 and np.allclose(probs.sum(axis=1), 1, atol=0.01)):
+                raise BadReplyError(
+                    f"its data holds {probs.ravel()[:4].tolist()} where probabilities of two classes are due: serve "
+                    "the model with a pooler that takes their softmax"
+                )
             return np.ascontiguousarray(probs[:, 1])
 
         try:
-            probs = await self.servers.post("/pooling", body, read, who=f"problem {problem.id!r}")
+            probs, cost = await self.servers.post("/pooling", body, read, who=f"problem {problem.id!r}")
         except NoAnswerError as error:
-            return str(error)
-        return probs, Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=np.nan)
+            return str(error), replace(error.cost.as_scorer(), judged_tokens=0)
+        told = Spend(scored_tokens=len(row.ids), scorer_flops=np.nan)
+        return probs, told + replace(cost.as_scorer(), judged_tokens=0)
 
     def close(self) -> None:
         """Close every connection; a second call does nothing."""

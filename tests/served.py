@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,8 +20,9 @@ class Served:
     """What is served: `reply(prompt, seed)` is the whole text behind a prompt, of which a token is a character.
 
     `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
-    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither. What stands in a
-    prompt behind the first `mark` is taken for what was said already.
+    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither; like "trims" it
+    goes on from that message without the white space round it, like "null" it tells at every reply that no text stopped
+    it. What stands in a prompt behind the first `mark` is taken for what was said already. `names` are its models'.
     """
 
     def __init__(
@@ -34,15 +35,21 @@ class Served:
         seconds: float = 0.0,
         likely: Callable[[str], dict[str, float]] | None = None,
         mark: str = "?",
+        names: Sequence[str] = ("toy", "other"),
     ) -> None:
         self.reply, self.like, self.fault, self.key = reply, like, fault, key
-        self.seconds, self.likely, self.mark = seconds, likely, mark
+        self.seconds, self.likely, self.mark, self.names = seconds, likely, mark, names
         self.bodies: list[dict[str, Any]] = []
         self.closed = 0  # requests whose client went away
         self.at_once = self.most_at_once = 0
         self.turn = threading.Lock()
         self.times: Counter[str] = Counter()
         self.url = ""
+
+    def listed(self) -> tuple[int, object]:
+        """The list of models, with its status."""
+        owner = {"vllm": "vllm"}.get(self.like, "someone")
+        return 200, {"data": [{"id": name, "owned_by": owner} for name in self.names]}
 
     def pooled(self, body: dict[str, Any]) -> dict[str, Any]:
         """What a PRM says of ids: as many tags as `likely` names, with its probabilities of good."""
@@ -58,6 +65,7 @@ class Served:
             shown = [*turns, last] if not goes_on else turns
             prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in shown)
             begun = last["content"] if goes_on else ""
+            begun = begun.strip() if self.like == "trims" else begun
         else:
             prompt, begun = body["prompt"], ""
             if self.mark:
@@ -73,8 +81,8 @@ class Served:
         text = text[: body["max_tokens"]]
         choice: dict[str, Any] = {"index": 0, "finish_reason": "length" if cut else "stop"}
         choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        if self.like == "vllm":
-            choice["stop_reason"] = None if cut else stopped
+        if self.like != "plain":
+            choice["stop_reason"] = None if cut or self.like == "null" else stopped
         if body.get("logprobs") and self.likely is not None:
             choice["logprobs"] = _logprobs(begun, text, self.likely, chat)
         usage = {"prompt_tokens": len(prompt) + len(begun), "completion_tokens": len(text) + (not cut)}
@@ -117,8 +125,7 @@ def serving(served: Served) -> Iterator[Served]:
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
-            owner = {"vllm": "vllm"}.get(served.like, "someone")
-            self.answer(200, {"data": [{"id": name, "owned_by": owner} for name in ("toy", "other")]})
+            self.answer(*served.listed())
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -157,6 +164,8 @@ def serving(served: Served) -> Iterator[Served]:
                 self.answer(int(fault), {"error": {"message": "so it is"}})
             elif fault == "later":
                 self.answer(429, {"error": {"message": "slow down"}}, {"retry-after": "0.05"})
+            elif fault == "echo":
+                self.answer(200, f"You sent {self.headers['authorization']}")
             elif fault == "hang":
                 self.wait(20)
             elif fault == "reset":
@@ -178,7 +187,7 @@ def serving(served: Served) -> Iterator[Served]:
             return None
 
         def answer(self, status: int, said: object, more: Mapping[str, str] | None = None, half: bool = False) -> None:
-            data = json.dumps(said).encode()
+            data = (said if isinstance(said, str) else json.dumps(said)).encode()
             data = data[: len(data) // 2] if half else data
             self.send_response(status)
             for name, value in {"content-type": "application/json", **(more or {})}.items():

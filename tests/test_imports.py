@@ -27,6 +27,7 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "policies/models",
     "policies/decoding",
     "policies/training",
+    "policies/backends/servers",
     "policies/backends",
     "policies/grpo",
     "verifiers/reward_models",

@@ -27,6 +27,7 @@ class DrawnRow:
     computed: int = 0
     cached: int = 0
     forwards: int = 0  # new ids that were run through the model
+    ended: Stop | None = None  # by what the engine says, where no id that ends a solution does
 
     @property
     def ids(self) -> list[int]:
@@ -44,29 +45,36 @@ class DrawnRow:
         drawn = len(self.new)
         return self.row.seed % 2**63 if not drawn else seed_at(self.row.seed, "again", drawn)
 
-    def goes_on(self, ids: Sequence[int], logprobs: Sequence[float], cached: int) -> bool:
-        """Take what the engine has drawn, `cached` of the ids before it found in its memory; whether to ask again."""
+    def goes_on(self, ids: Sequence[int], logprobs: Sequence[float], cached: int, ended: Stop | None = None) -> bool:
+        """Take what the engine has drawn, `cached` of the ids before it found in its memory; whether to ask again.
+
+        `ended` is what the engine says of it: EOS where it came to an end that may be none of `ends`, LENGTH where it
+        gave no more at a time.
+        """
         if not ids:
             raise RuntimeError("vLLM's engine gave up on a row without a token")
         row, new = self.row, self.new
-        self.computed += len(row.prompt) + len(row.context) + len(new) - cached
-        self.cached += cached
+        read = len(row.prompt) + len(row.context) + len(new)
+        self.computed += read - min(cached, read)
+        self.cached += min(cached, read)
         self.forwards += len(ids) - 1
         new += ids
         self.logprobs += logprobs
         if self.until == "end":
+            self.ended = ended
             return False
         # An engine that draws several tokens at a time may stop behind the step.
         while len(new) > 1 and self._ends_step(new[:-1]):
             new.pop()
             del self.logprobs[len(new) :]
-        if self.room < 1 or new[-1] in self.ends:
+        if self.room < 1 or new[-1] in self.ends or self._ends_step(new):
             return False
-        return not self._ends_step(new)
+        self.ended = ended if ended is Stop.EOS else None  # one that is cut short of a step goes on
+        return self.ended is None
 
     def sampled(self, *, told: bool) -> Sampled:
         """What it has drawn, with log-probabilities where they are `told`."""
-        ended = Stop.EOS if self.new[-1] in self.ends else Stop.LENGTH if self.room < 1 else Stop.OPEN
+        ended = Stop.EOS if self.new[-1] in self.ends else self.ended or (Stop.LENGTH if self.room < 1 else Stop.OPEN)
         return Sampled(self.row, self.new, self.logprobs if told else None, ended)
 
     def _ends_step(self, new: Sequence[int]) -> bool:

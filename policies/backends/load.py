@@ -83,7 +83,7 @@ def server_arguments(spec: Spec) -> dict[str, Any]:
     """What a spec says of how servers are reached, where it does."""
     base_url = spec.options.get("base_url")
     given = {
-        "base_url": base_url.split("+") if base_url else None,
+        "base_url": None if base_url is None else base_url.split("+"),
         "key_env": spec.options.get("key_env"),
         "connections": spec.count("connections"),
         "seconds": spec.number("seconds"),

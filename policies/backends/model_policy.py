@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +27,14 @@ from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
 
 Probs: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that could not be read as others were: why, and what it cost all the same."""
+
+    reason: str
+    spend: Spend
 
 
 class ModelPolicy(ABC):
@@ -125,12 +134,17 @@ class ModelPolicy(ABC):
         spend = [Spend(policy_calls=1)] * len(problems)
         states = self.prompts.states(problems, prefixes, more=self._more)
         readable = {i: state for i, state in enumerate(states) if not isinstance(state, str)}
+        reasons = [state if isinstance(state, str) else None for state in states]
         for indices, row, computed in self._next_token_probs(readable, tokens) if readable else ():
             for i in indices:
+                if isinstance(row, Unread):
+                    reasons[i] = row.reason
+                    spend[i] = row.spend if i == indices[0] else spend[i]
+                    continue
                 probs[i] = row
                 spend[i] = self._spend(computed, len(readable[i][2]))
                 computed = 0
-        return NextTokens(probs, tuple(spend), tuple(s if isinstance(s, str) else None for s in states))
+        return NextTokens(probs, tuple(spend), tuple(reasons))
 
     def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The log-probability of each step given all before it, in nats; `steps[i]` has shape (T_i,).
@@ -142,13 +156,17 @@ class ModelPolicy(ABC):
         steps = [silent_row(len(s.steps)) for s in solutions]
         spend = [Spend(policy_calls=1)] * len(solutions)
         rows = self.prompts.whole_rows(problems, solutions, self._ends, more=self._more)
+        reasons = [row if isinstance(row, str) else None for row in rows]
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, tuple)}
         if readable:
             prompts, token_rows = zip(*readable.values(), strict=True)
             for i, sums in zip(readable, self._step_logprobs(token_rows, prompts), strict=True):
+                if isinstance(sums, Unread):
+                    reasons[i], spend[i] = sums.reason, sums.spend
+                    continue
                 steps[i] = sums
                 spend[i] = self._spend(len(readable[i][1].ids), len(readable[i][1].ids))
-        return Scores(tuple(steps), tuple(spend), tuple(row if isinstance(row, str) else None for row in rows))
+        return Scores(tuple(steps), tuple(spend), tuple(reasons))
 
     def _spend(self, computed: int, length: int, sampled: int = 0, sampled_computed: int = 0) -> Spend:
         return Spend(
@@ -173,11 +191,11 @@ class ModelPolicy(ABC):
     @abstractmethod
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterable[tuple[Sequence[int], Probs, int]]:
+    ) -> Iterable[tuple[Sequence[int], Probs | Unread, int]]:
         """For each state that is computed its rows, its probabilities, and how many of its tokens were computed."""
 
     @abstractmethod
-    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray]:
+    def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray | Unread]:
         """The log-probability of each step of each row, whose first ids are the prompt's."""
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from policies.backends.in_flight import Answer, Loop, RowsInFlight
-from policies.backends.openai_client import Json, Servers
+from policies.backends.openai_client import Servers
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
+from policies.backends.servers.start import Card, one_card
 from policies.checks import check_rows
 from policies.models.engine_options import Chat, with_chat
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
@@ -30,9 +32,10 @@ class OpenAI:
     Each row is one HTTP request with its own seed; up to `connections` are in flight, and of several addresses the one
     with the fewest is asked. A request that takes longer than `seconds`, or that another try may mend (429, 5xx, a
     broken connection, a reply that is no answer), is sent again up to `tries` times in all, after a growing wait of
-    random length or the one that the server asks for. A row without an answer is a failed row with its reason. Where
-    every row of a call fails and none was ever answered because the server is not there, takes no key or has no such
-    model, EngineStoppedError is raised.
+    random length; one that is refused is sent to the next address. An address that asks to be left alone (429,
+    Retry-After) is not asked meanwhile, and a try there counts only if no other row was answered. A row without an
+    answer is a failed row with its reason. Where every row of a call fails and none was ever answered because the
+    server is not there, takes no key or has no such model, EngineStoppedError is raised.
 
     A server of vLLM's is spoken to in token ids, by the `tokenizer` that it names itself or that is named here: prompts
     and steps are then those of `policies.VLLM`, log-probabilities are told at temperature 0 and 1 (without `top_p` and
@@ -50,7 +53,8 @@ class OpenAI:
             results = search.best_of_n(problems, policy, scorer, n=64)
 
     Raises ImportError where the client `openai` is not installed, and BadInput where no address can be asked, a key is
-    missing or refused, and for a model that a vLLM server does not have.
+    missing or refused, for a model that a vLLM server, or one of several, does not have, and for arguments of a chat
+    template that are no JSON.
     """
 
     def __init__(
@@ -67,25 +71,25 @@ class OpenAI:
         tries: int = 6,
     ) -> None:
         self.model = model
+        _check_arguments(chat)
         self._loop = Loop()
         try:
             self._servers = Servers.at(base_url, key_env=key_env, connections=connections, seconds=seconds, tries=tries)
             self._loop.at_end.append(self._servers.close)
-            [cards] = self._loop.run(self._servers.listed())
+            [cards] = self._loop.run(self._servers.listed(model))
             self._rows = self._speaking(cards, chat, tokenizer, continues)
         except BaseException:
             self.close()
             raise
 
     def _speaking(
-        self, cards: Sequence[Json], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
+        self, cards: Sequence[Card], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
     ) -> IdRows | TextRows:
         """How the servers are spoken to: in ids where all are vLLM's, else in texts."""
-        names = {card["id"] for card in cards}
-        owners = {card.get("owned_by") for card in cards}
-        others = frozenset(names - {self.model})
-        if "vllm" in owners and self.model not in names:
-            raise BadInput(f"{self._servers.urls[0]} has no model {self.model!r}: it has {', '.join(sorted(names))}")
+        names = {card.id for card in cards}
+        owners = {card.owner for card in cards}
+        # vLLM's replies name the model that was asked for, others' what the name stands for (gpt-4o-2024-08-06).
+        others = frozenset(n for n in names if not n.startswith(self.model)) if owners == {"vllm"} else frozenset()
         if tokenizer is True and owners != {"vllm"}:
             tokenizer = False
         if tokenizer is False:
@@ -95,19 +99,16 @@ class OpenAI:
         from policies.backends.openai_ids import IdRows
         from policies.models.pretrained import checked_source, load_config, load_tokenizer
 
-        by_name = {card["id"]: card for card in cards}
-        card: Any = by_name.get(self.model, {})
-        card = by_name.get(card.get("parent"), card)  # an adapter's base, of which its tokenizer is
+        card = one_card(self.model, cards, one_root=tokenizer is True)
         try:
-            source = checked_source(str(card.get("root") or self.model) if tokenizer is True else tokenizer)
+            source = checked_source(card.root or self.model if tokenizer is True else tokenizer)
             loaded = load_tokenizer(source), load_config(source)
         except (ValueError, OSError) as error:
             raise BadInput(
                 f"{self._servers.urls[0]}: rows are sent as ids, and the tokenizer cannot be loaded ({error}): name "
                 "its folder or hub name with tokenizer=, or send texts with tokenizer=no"
             ) from error
-        context = card.get("max_model_len")
-        return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=context, others=others)
+        return IdRows(self._servers, self._loop, self.model, *loaded, chat=chat, context=card.context, others=others)
 
     @property
     def name(self) -> str:
@@ -181,7 +182,9 @@ class OpenAI:
             verdict(rows, problem, prefix, after=after, texts=texts, sampling=sampling, seed=seed)
             for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True)
         ]
-        return gathered(self._loop.run(*work), len(texts))
+        read = gathered(self._loop.run(*work), len(texts))
+        self._servers.check_there()
+        return read
 
     def _ids(self, what: str) -> IdRows:
         if isinstance(self._rows, TextRows):
@@ -200,3 +203,12 @@ class OpenAI:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_arguments(chat: Chat) -> None:
+    try:
+        json.dumps(chat if isinstance(chat, bool) else dict(chat), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"chat={chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
+        ) from None

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from math import nan
+from typing import Any, TypeVar
 
-from verifiers.interface.errors import BadInput, check_least
+from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, reply_of, sound, spend_of
+from policies.backends.servers.start import Card, all_have, cards_of, check_address, key_in
+from verifiers.interface.errors import BadInput, EngineStoppedError, check_least
+from verifiers.interface.scoring import ZERO, Spend
 
 T = TypeVar("T")
-Json: TypeAlias = Mapping[str, Any]
 
 OFFICIAL = "https://api.openai.com/v1"
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: what another try may mend
-_NEVER = (401, 403, 404)  # what every request will be answered with, if one is
+_NEVER = (401, 404)  # what every request will be answered with, if the first ones are; a 403 may be of one prompt
 _BESIDE = ("/pooling",)  # what vLLM's server has beside /v1
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_ASKED_WAIT = 300.0  # that a server may ask for with Retry-After
-
-
-class BadReplyError(ValueError):
-    """A reply that is no answer: half of it, no choices, another model's."""
-
-
-class NoAnswerError(RuntimeError):
-    """A request that was not answered, and why; `status` is the server's, where it gave one."""
-
-    def __init__(self, why: str, status: int | None = None) -> None:
-        super().__init__(why)
-        self.status = status
+_LONGEST_START = 30.0  # that a server may take to say what it has
+_UNTOLD = Spend(prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan)  # the cost of what nobody heard the end of
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +35,10 @@ class _Address:
     url: str
     client: Any
     in_flight: int = 0
+    answers: int = 0
     failures: int = 0  # since it last answered
     rests_until: float = 0.0
+    busy: bool = False  # it rests because it wants to: it is not asked, and nobody's try is spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,10 @@ class _Failure:
     status: int | None = None
     again: bool = False  # whether another try may be answered
     never: bool = False  # whether no request will be
-    wait: float = 0.0  # seconds that the server asked for
+    busy: bool = False  # whether the server asks to be left alone
+    wait: float = 0.0  # the seconds that it named
+    cost: Spend = ZERO
+    is_reply: bool = False
 
 
 @dataclass(eq=False)
@@ -60,8 +58,11 @@ class Servers:
     """One or more addresses of one model, of which each request goes to the one with the fewest in flight.
 
     A request is tried `tries` times, each at most `seconds` long: again after 408, 409, 425, 429, 5xx, a time-out, a
-    broken connection and a reply that is no answer, after a wait that doubles, of random length, or that the server
-    asks for. At most `connections` are in flight. Raises BadInput for an address that is none.
+    broken connection and a reply that is no answer, after a wait that doubles, of random length. At most `connections`
+    are in flight. An address that fails rests, and others are asked meanwhile: one that refuses a request for good
+    (another 4xx) loses it to the next, and one that asks to be left alone (429, Retry-After) is, by all requests: as
+    long as others are answered between a request's tries there, these are not counted. Raises BadInput for an address
+    that is none.
     """
 
     urls: Sequence[str]
@@ -69,7 +70,7 @@ class Servers:
     connections: int = 64
     seconds: float = 600.0
     tries: int = 6
-    answered: bool = False  # whether any request ever was
+    replied: bool = False  # whether any request ever was, be it by a refusal that says nothing of the others
     _never: str | None = None  # why none will be
     _addresses: list[_Address] = field(default_factory=list)
 
@@ -82,123 +83,185 @@ class Servers:
         except ImportError as error:
             raise ImportError(f"openai cannot be imported ({error}): pip install 'stepbeam[openai]'") from error
         self._openai = openai
-        self._key = os.environ.get(self.key_env, "")
+        self._key = key_in(self.key_env)
         for url in self.urls:
-            _check_url(url)
+            check_address(url)
             if not self._key and url == OFFICIAL:
                 raise BadInput(f"{url}: there is no key in the environment: set {self.key_env}")
         self._turn = asyncio.Semaphore(self.connections)
         for url in self.urls:
-            client = openai.AsyncOpenAI(api_key=self._key or "EMPTY", base_url=url, max_retries=0, timeout=self.seconds)
+            try:
+                client = openai.AsyncOpenAI(
+                    api_key=self._key or "EMPTY", base_url=url, max_retries=0, timeout=self.seconds
+                )
+            except Exception as error:
+                raise BadInput(f"base_url {url!r}: it is no address ({self._safe(error)})") from error
             self._addresses.append(_Address(url, client))
 
     @classmethod
     def at(cls, base_url: str | Sequence[str] | None = None, **options: Any) -> Servers:
-        """The servers of one address or several; without one that of OPENAI_BASE_URL, else OpenAI's own."""
-        given = base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL
-        return cls([url.rstrip("/") for url in ([given] if isinstance(given, str) else given)], **options)
+        """The servers of one address or several; without one that of OPENAI_BASE_URL, else OpenAI's own.
+
+        Raises BadInput where one is given and empty: the key would go to another's server.
+        """
+        given = (os.environ.get("OPENAI_BASE_URL") or OFFICIAL) if base_url is None else base_url
+        urls = [url.rstrip("/") for url in ([given] if isinstance(given, str) else given)]
+        if not all(urls) or not urls:
+            raise BadInput("base_url is empty: give an address such as http://localhost:8000/v1, or leave it out")
+        return cls(urls, **options)
 
     def lost(self) -> str | None:
         """Why no request will ever be answered, None as long as one was or may be."""
-        return None if self.answered else self._never
+        return None if self.replied else self._never
 
-    async def listed(self) -> list[Json]:
+    def check_there(self) -> None:
+        """Raise EngineStoppedError where no request will ever be answered: to be asked when a call has ended."""
+        if (why := self.lost()) is not None:
+            raise EngineStoppedError(why)
+
+    async def listed(self, model: str) -> list[Card]:
         """The models that the servers say they have; nothing of one that does not say.
 
-        Raises BadInput where no address can be asked.
+        Raises BadInput where no address can be asked, one takes no key, or one lacks the model that others have.
         """
-        said = await asyncio.gather(*map(self._listed, self._addresses), return_exceptions=True)
-        answers = [cards for cards in said if not isinstance(cards, BaseException)]
-        if not answers:
-            raise next(error for error in said if isinstance(error, BaseException))
-        return [card for cards in answers for card in cards]
+        said = await asyncio.gather(*map(self._listed, self._addresses))
+        rows = list(zip(self._addresses, said, strict=True))
+        failures = [(address, failure) for address, failure in rows if isinstance(failure, _Failure)]
+        for address, failure in failures:
+            if len(failures) == len(rows) or not failure.again:  # else others stand in for it, until it is there
+                raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}")
+        listed = [(address.url, cards) for address, cards in rows if isinstance(cards, list)]
+        all_have(model, listed)
+        return [card for _, cards in listed for card in cards]
 
-    async def _listed(self, address: _Address) -> list[Json]:
+    async def _listed(self, address: _Address) -> list[Card] | _Failure:
+        seconds = min(self.seconds, _LONGEST_START)
         for tried in range(3):
             try:
-                async with asyncio.timeout(self.seconds):
-                    reply = await address.client.get("/models", cast_to=object)
-                cards = reply.get("data") if isinstance(reply, dict) else None
-                return [card for card in cards or [] if isinstance(card, dict) and isinstance(card.get("id"), str)]
+                async with asyncio.timeout(seconds):
+                    text = await address.client.get("/models", cast_to=str)
+                return cards_of(reply_of(text))
             except Exception as error:  # noqa: BLE001  (sorted out below)
-                failure = self._failure(error)
-                if failure.status in (404, 405, 501):
-                    return []
-                if not failure.again or tried == 2:
-                    raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}") from None
-                await asyncio.sleep(self._wait(failure, tried))
+                failure = self._failure(error, seconds)
+            is_page = failure.is_reply and failure.status is None and tried == 2
+            if failure.status in (404, 405, 501) or is_page:
+                return []
+            if not failure.again or tried == 2:
+                return failure
+            await asyncio.sleep(self._wait(failure, tried))
         raise AssertionError
 
-    async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> T:
-        """What `read` makes of the reply; it raises BadReplyError where that is no answer. `who` is for messages.
+    async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> tuple[T, Spend]:
+        """What `read` makes of the reply, and what tries before it cost. `who` is for messages.
 
-        Raises NoAnswerError after the last try.
+        `read` raises BadReplyError where the reply is no answer. Raises NoAnswerError after the last try, and BadInput
+        for a body that cannot be sent.
         """
-        for tried in range(self.tries):
+        try:
+            json.dumps(body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"{who}: what is asked cannot be written as JSON ({error}): mend the arguments") from error
+        sent = tried = 0
+        answers: dict[_Address, int] = {}  # of addresses that were busy, when this request was last there
+        refused: list[_Address] = []
+        cost = ZERO
+        while True:
             async with self._turn:
-                address = self._chosen()
+                address = await self._chosen(refused)
                 address.in_flight += 1
                 try:
-                    async with asyncio.timeout(self.seconds):
-                        url = address.url.removesuffix("/v1") + path if path in _BESIDE else path
-                        reply = await address.client.post(url, body=body, cast_to=object)
-                    if not isinstance(reply, dict):
-                        raise BadReplyError(f"it is {str(reply)[:60]!r}, and no JSON object")
-                    answer = read(reply)
+                    answer = await self._sent(address, path, body, read)
                 except Exception as error:  # noqa: BLE001  (sorted out below)
-                    failure = self._failure(error)
+                    failure = self._failure(error, self.seconds)
                 else:
-                    self.answered = True
-                    address.failures, address.rests_until = 0, 0.0
-                    return answer
+                    self.replied = True
+                    address.answers += 1
+                    address.failures, address.rests_until, address.busy = 0, 0.0, False
+                    return answer, cost
                 finally:
                     address.in_flight -= 1
-            wait = self._wait(failure, tried)
-            if failure.again and (now := time.monotonic()) >= address.rests_until:
-                # Others are asked meanwhile; where all rest, the one that is through first. What was in flight
-                # beside this request and fails too is the same failure.
-                address.failures += 1
-                address.rests_until = now + self._wait(failure, address.failures)
-            if failure.never:
-                self._never = f"{address.url}: {failure.said}{self._advice(failure)}"
-            if not failure.again or tried + 1 == self.tries:
-                times = f" (tried {tried + 1} times)" if tried else ""
-                raise NoAnswerError(f"{who}: {address.url}: {failure.said}{times}", failure.status) from None
-            await asyncio.sleep(wait)
-        raise AssertionError
+            sent += 1
+            cost += failure.cost
+            self._note(address, failure)
+            if failure.again:
+                tried += not failure.busy or answers.get(address, 0) == address.answers
+                answers[address] = address.answers
+                ended = tried == self.tries
+            else:
+                refused.append(address)
+                ended = failure.status is None or len(refused) == len(self._addresses)
+            if ended:
+                times = f" (tried {sent} times)" if sent > 1 else ""
+                raise NoAnswerError(f"{who}: {address.url}: {failure.said}{times}", failure.status, cost) from None
+            if failure.again and not failure.busy:
+                await asyncio.sleep(self._wait(failure, tried - 1))
+
+    async def _sent(self, address: _Address, path: str, body: Json, read: Callable[[Json], T]) -> T:
+        async with asyncio.timeout(self.seconds):
+            url = address.url.removesuffix("/v1") + path if path in _BESIDE else path
+            text = await address.client.post(url, body=body, cast_to=str)
+        reply = reply_of(text)
+        try:
+            return read(reply)
+        except BadReplyError as error:
+            error.cost = replace(spend_of(reply), policy_calls=0)
+            raise
+
+    async def _chosen(self, refused: Sequence[_Address]) -> _Address:
+        """The address that rests the least, and of these the one with the fewest in flight, when it may be asked."""
+        while True:
+            now = time.monotonic()
+            able = [address for address in self._addresses if address not in refused]
+            address = min(able, key=lambda a: (max(0.0, a.rests_until - now), a.in_flight))
+            if not address.busy or address.rests_until <= now:
+                return address
+            await asyncio.sleep(address.rests_until - now)
+
+    def _note(self, address: _Address, failure: _Failure) -> None:
+        """Let an address rest that failed; what was in flight beside this request and fails too is the same failure."""
+        now = time.monotonic()
+        if now >= address.rests_until and (failure.again or failure.status is not None):
+            address.failures += 1
+            address.rests_until, address.busy = now + self._wait(failure, address.failures), failure.busy
+        elif failure.wait > 0:
+            address.rests_until, address.busy = max(address.rests_until, now + self._wait(failure, 0)), True
+        if failure.never:
+            self._never = f"{address.url}: {failure.said}{self._advice(failure)}"
+        elif failure.is_reply:
+            self.replied = True
 
     async def close(self) -> None:
         """Close every connection."""
         for address in self._addresses:
             await address.client.close()
 
-    def _chosen(self) -> _Address:
-        now = time.monotonic()
-        return min(self._addresses, key=lambda a: (max(0.0, a.rests_until - now), a.in_flight))
-
     def _wait(self, failure: _Failure, tried: int) -> float:
         if failure.wait > 0:
             return min(failure.wait, _LONGEST_ASKED_WAIT) * random.uniform(1.0, 1.1)
         return min(_FIRST_WAIT * 2.0 ** min(tried, 30), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
-    def _failure(self, error: Exception) -> _Failure:
+    def _failure(self, error: Exception, seconds: float) -> _Failure:
         openai = self._openai
         if isinstance(error, openai.APITimeoutError | TimeoutError):
-            return _Failure(f"no answer within {self.seconds:g} seconds", again=True)
+            return _Failure(f"no answer within {seconds:g} seconds", again=True, cost=_UNTOLD)
         if isinstance(error, openai.APIConnectionError):
             cause = error.__cause__ or error
             said = self._safe(cause)
             absent = "Connect" in type(cause).__name__  # as httpx calls what kept it from connecting
-            return _Failure(f"the connection failed ({said})", again=True, never=absent)
+            cost = ZERO if absent else _UNTOLD
+            return _Failure(f"the connection failed ({said})", again=True, never=absent, cost=cost)
         if isinstance(error, openai.APIStatusError):
             status = error.status_code
             again = (status in _AGAIN or status >= 500) and error.code != "insufficient_quota"
-            said = f"HTTP {status} ({self._safe(error)})"
-            return _Failure(said, status, again, status in _NEVER, _asked_wait(error.response.headers))
+            said, wait = f"HTTP {status} ({self._safe(error)})", _asked_wait(error.response.headers)
+            busy = again and (status == 429 or wait > 0)
+            return _Failure(said, status, again, status in _NEVER, busy, wait, is_reply=True)
         if isinstance(error, UnicodeError):
             return _Failure(f"the request cannot be written in UTF-8 ({self._safe(error)})")
         if isinstance(error, ValueError):  # ours, and what JSON that is none raises
-            return _Failure(f"its reply is no answer ({self._safe(error)})", again=True)
+            known = error if isinstance(error, BadReplyError) else BadReplyError(str(error))
+            said = f"its reply is no answer ({self._safe(error)})"
+            return _Failure(said, again=known.again, cost=known.cost or _UNTOLD, is_reply=True)
         raise error
 
     def _safe(self, error: BaseException) -> str:
@@ -208,7 +271,7 @@ class Servers:
         message = inner.get("message") if isinstance(inner, dict) else None
         said = message if isinstance(message, str) and message.strip() else str(error)
         line = next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)
-        return (line.replace(self._key, "***") if self._key else line)[:200]
+        return sound(line.replace(self._key, "***") if self._key else line)[:200]
 
     def _advice(self, failure: _Failure) -> str:
         if failure.status in (401, 403):
@@ -216,15 +279,6 @@ class Servers:
         if failure.status == 404:
             return ": name a model that the server has, and an address that ends as its own does (often in /v1)"
         return ": start the server, or mend base_url"
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadInput(f"base_url {url!r}: it must be an address such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query:
-        host = parts.hostname
-        raise BadInput(f"base_url of {host}: keys do not belong into an address, which runs write down: use key_env")
 
 
 def _asked_wait(headers: Mapping[str, str]) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import nan
 from typing import Any
 
 from policies.backends.in_flight import Answer, Row
-from policies.backends.openai_client import OFFICIAL, BadReplyError, Json, NoAnswerError, Servers
+from policies.backends.openai_client import OFFICIAL, Servers
+from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, spend_of
 from policies.checks import check_rows
 from policies.models.chat import plain_text
 from policies.models.engine_options import Chat
@@ -41,7 +41,8 @@ class TextRows:
 
     `continues` says whether the server goes on from an assistant's message that is sent with
     `continue_final_message`. A server that does not say which text stopped a reply is asked for whole solutions, of
-    which a step is then cut: that it ended, and did not come to a separator, could not be told else.
+    which a step is then cut: that it ended, and did not come to a separator, could not be told else. That it says so is
+    known once it has: some write down at every reply that nothing stopped it.
     """
 
     servers: Servers
@@ -50,7 +51,7 @@ class TextRows:
     continues: bool
     others: frozenset[str] = frozenset()  # the server's other models
     most_likely: int = 20  # how many log-probabilities it may be asked for
-    says_what_stopped: bool = True  # until it is seen that it does not
+    says_what_stopped: bool | None = None  # until either is seen
     gives_logprobs: bool = True
 
     def rows(
@@ -89,38 +90,53 @@ class TextRows:
         room = self.room(prefix, sampling)
         if room < 1:
             return Solution(prefix.steps, Stop.LENGTH), Spend(policy_calls=1)
-        drawn = ""
+        drawn, separator = "", sampling.separator
+        bare: str | None = None  # what was said before the server may have come to a separator
         spent: list[Spend] = []
         while True:
-            stop = sampling.separator if until == "step" and self.says_what_stopped else None
+            asks_for_step = until == "step" and self.says_what_stopped is not False and bare is None
             row_seed = seed_at(seed, "again", len(drawn)) if drawn else seed
+            stop = separator if asks_for_step else None
             try:
                 said = await self.ask(problem, prefix.text + drawn, room, sampling, row_seed, stop=stop)
             except NoAnswerError as error:
-                return failed(str(error), prefix.steps), _one_row([*spent, Spend(policy_calls=1)])
+                return failed(str(error), prefix.steps), one_row([*spent, error.cost])
             spent.append(said.spend)
-            if stop is not None and said.ended_by is _UNTOLD and not said.cut:
-                self.says_what_stopped = False
+            stopped = asks_for_step and said.ended_by == separator
+            if stopped:
+                self.says_what_stopped = True
+            elif asks_for_step and not said.cut and (said.ended_by is _UNTOLD or not self.says_what_stopped):
+                self.says_what_stopped = False if said.ended_by is _UNTOLD else self.says_what_stopped
+                bare = said.text
                 continue
-            stopped = stop is not None and said.ended_by == stop
-            drawn += said.text + (sampling.separator if stopped else "")
-            end = step_end(drawn, sampling.separator) if until == "step" else -1
+            elif bare is not None and said.text.startswith(bare + separator):
+                self.says_what_stopped = False
+            drawn += said.text + (separator if stopped else "")
+            end = step_end(drawn, separator) if until == "step" else -1
             if end >= 0 and (stopped or end < len(drawn) or said.cut):
                 drawn, ended = drawn[:end], Stop.OPEN
             elif stopped:  # at separators before anything else
                 room -= tokens_of(said)
+                if self.uses_chat_template and len(drawn) > 2 * len(separator):
+                    # Twice it went on from no more than was there before: a template that trims a message takes the
+                    # separator away each time, and the model writes it again.
+                    reason = (
+                        f"problem {problem.id!r}: {self.servers.urls[0]}: its chat does not keep the {separator!r} "
+                        "that ends a prefix: take chat=no, or search whole solutions only"
+                    )
+                    return failed(reason, prefix.steps), one_row(spent)
                 if room >= 1:
                     continue
                 ended = Stop.LENGTH
             else:
                 ended = Stop.LENGTH if said.cut else Stop.EOS
-            solution = extended_by_text(prefix, drawn, stop=ended, separator=sampling.separator)
-            return solution, _one_row(spent)
+            solution = extended_by_text(prefix, drawn, stop=ended, separator=separator)
+            return solution, one_row(spent)
 
     def room(self, prefix: Solution, sampling: Sampling) -> int:
         """The tokens that a row may draw: a prefix in texts has about one for four bytes, as far as can be told."""
         bytes_ = sum(len(step.text.encode("utf-8", "replace")) for step in prefix.steps)
-        return sampling.max_tokens - -(-bytes_ // _BYTES_A_TOKEN)
+        return int(sampling.max_tokens) - -(-bytes_ // _BYTES_A_TOKEN)
 
     async def ask(
         self,
@@ -136,12 +152,12 @@ class TextRows:
         """What the server says behind a problem and what has `begun`. Raises NoAnswerError where it does not answer."""
         asked: dict[str, Any] = {
             "model": self.model,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": seed % 2**31,  # some servers know no larger ones
+            "temperature": float(sampling.temperature),
+            "top_p": float(sampling.top_p),
+            "seed": int(seed % 2**31),  # some servers know no larger ones
         }
         if sampling.top_k:
-            asked["top_k"] = sampling.top_k
+            asked["top_k"] = int(sampling.top_k)
         if stop is not None:
             asked["stop"] = [stop]
         if self.chat is False:
@@ -159,7 +175,8 @@ class TextRows:
                 asked["chat_template_kwargs"] = dict(self.chat)
             if logprobs:
                 asked |= {"logprobs": True, "top_logprobs": self.most_likely}
-        return await self.servers.post(path, asked, self._read, who=f"problem {problem.id!r}")
+        said, cost = await self.servers.post(path, asked, self._read, who=f"problem {problem.id!r}")
+        return replace(said, spend=one_row([said.spend, cost]))
 
     def _read(self, reply: Json) -> Said:
         if (model := reply.get("model")) != self.model and model in self.others:
@@ -177,7 +194,7 @@ class TextRows:
         if not isinstance(text, str):
             raise BadReplyError("its choice has no text")
         if reason != "length" and reason not in _ENDED:
-            raise BadReplyError(f"its finish_reason is {reason!r}")
+            raise BadReplyError(f"its finish_reason is {reason!r}", again=reason != "content_filter")
         ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)
         return Said(text, reason == "length", ended_by, spend_of(reply), choice)
 
@@ -195,32 +212,9 @@ def _messages(problem: Problem, begun: str) -> list[dict[str, str]]:
     return [*said, {"role": "assistant", "content": begun}] if begun else said
 
 
-def _one_row(requests: Sequence[Spend]) -> Spend:
+def one_row(requests: Sequence[Spend]) -> Spend:
+    """What a row cost that took these requests, with those that failed."""
     return replace(Spend.total(requests), policy_calls=1)
-
-
-def _count(usage: Json, key: str, missing: float) -> float:
-    value = usage.get(key)
-    return value if isinstance(value, int) and value >= 0 else missing
-
-
-def spend_of(reply: Json) -> Spend:
-    """What a reply cost by its `usage`: NaN where it does not say.
-
-    >>> spend_of({"usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}}})
-    Spend(policy_calls=1, prompt_tokens=1, cached_prompt_tokens=8, sampled_tokens=4, policy_flops=nan)
-    """
-    usage = reply.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details if isinstance(details, dict) else {}, "cached_tokens", 0)
-    return Spend(
-        policy_calls=1,
-        prompt_tokens=_count(usage, "prompt_tokens", nan) - cached,
-        cached_prompt_tokens=cached,
-        sampled_tokens=_count(usage, "completion_tokens", nan),
-        policy_flops=nan,
-    )
 
 
 def tokens_of(said: Said) -> int:

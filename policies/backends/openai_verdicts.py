@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from policies.backends.in_flight import Answer
-from policies.backends.openai_client import Json, NoAnswerError
-from policies.backends.openai_text import Said, TextRows
+from policies.backends.openai_text import Said, TextRows, one_row
+from policies.backends.servers.replies import Json, NoAnswerError
 from policies.models.steps import extended_by_text
 from policies.policy import Extended, NextTokens, Sampling
 from verifiers.interface.scoring import Spend
@@ -47,7 +48,7 @@ async def verdict(
     try:
         said = await _asked(rows, problem, prefix, room, sampling, seed)
     except NoAnswerError as error:
-        return Verdict((failed(str(error), prefix.steps), Spend(policy_calls=1)), None, str(error))
+        return Verdict((failed(str(error), prefix.steps), one_row([error.cost])), None, str(error))
     stop = Stop.LENGTH if said.cut else Stop.EOS
     solution = extended_by_text(prefix, said.text, stop=stop, separator=sampling.separator)
     probs, why = read_verdict(said.text, said.choice, after, texts, most=rows.most_likely)
@@ -107,10 +108,15 @@ def read_verdict(
     if not after:
         return None, "the server gives no log-probabilities, of which a verdict without a rationale is read"
     behind = text[at + len(after) :].lstrip(_MARKS)
-    said = [behind.startswith(wanted.strip()) for wanted in texts]
+    said = [bool(re.match(_word(wanted.strip()), behind)) for wanted in texts]
     if sum(said) != 1:
         return None, f"behind {after!r} stands {behind[:20]!r}, which is none of {', '.join(map(repr, texts))}"
     return tuple(map(float, said)), None
+
+
+def _word(wanted: str) -> str:
+    """Matches a text where the word that it ends with, if it ends with one, ends as well."""
+    return re.escape(wanted) + (r"\b" if re.search(r"\w$", wanted) else "")
 
 
 def _most_likely(choice: Json, text: str, at: int) -> dict[str, float] | None:

@@ -71,6 +71,19 @@ def test_a_row_without_an_answer_has_its_reason(folder: Path, monkeypatch: pytes
         prm.close()
 
 
+@pytest.mark.parametrize("good", [4.0, -0.5, math.nan, None])
+def test_what_is_no_probability_is_no_answer(folder: Path, good: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "_FIRST_WAIT", 0.005)
+    served = Served(lambda prompt, seed: "")
+    served.pooled = lambda body: {"data": [{"data": [[None if good is None else 1 - good, good]]}]}
+    with serving(served):
+        prm = opened(served, folder)
+        scores = prm.score(PROBLEMS[1:], SOLUTIONS[1:])
+        prm.close()
+    assert np.isnan(scores.steps[0]).all()
+    assert "where probabilities of two classes are due" in str(scores.reasons[0])
+
+
 def test_a_prm_with_another_head_is_refused_by_name(tmp_path: Path) -> None:
     from tests.prms.conftest import shepherd_folder
 

@@ -30,7 +30,8 @@ class Judgement:
     """What a generative verifier said of one solution, vote by vote.
 
     `yes` and `no` have shape (votes,): P(yes) and P(no) as the next token, NaN for a vote that came to no
-    verdict. `rationales` are its texts ("" without one). `reason` says why no vote at all came to one.
+    verdict. `rationales` are its texts ("" without one). `reason` says why there is no score: no vote at all came to a
+    verdict, or one was not answered.
     """
 
     yes: FloatArray
@@ -51,7 +52,8 @@ class GenRM:
 
     A rationale that ends without the verdict words is drawn again, up to `redraws` times; a vote that has
     still none is left out of the mean, and without any vote the score is NaN with a reason. It is never 0.
-    What was drawn behind the verdict words is not read.
+    A vote that the policy fails to answer, as a server may, is no vote without a verdict: it is not drawn again with
+    another seed, and the score is NaN with its reason. What was drawn behind the verdict words is not read.
     `sampling.max_tokens` bounds solution and rationale together. Seeds come from (`seed`, problem id,
     solution text, vote), so the first votes of a larger number are those of a smaller one. `batch_rows`
     rationales are sampled in a call, which bounds the memory for their keys and values.
@@ -192,6 +194,7 @@ class GenRM:
         texts = [[""] * self.votes for _ in solutions]
         reasons = [[""] * self.votes for _ in solutions]
         spends: list[list[Spend]] = [[] for _ in solutions]
+        failures: dict[int, str] = {}
         for batch in _batches([p.id for p in problems], self.votes, self.batch_rows):
             rows = [_row(problems[i], self.format.cot_parts(problems[i], solutions[i])) for i, _ in batch]
             open_rows = list(range(len(batch)))
@@ -206,14 +209,14 @@ class GenRM:
                     spends[i].append(said.spend)
                     texts[i][vote], reasons[i][vote] = said.rationale, said.reason
                     yes[i, vote], no[i, vote] = said.probs
-                open_rows = [r for r, said in zip(open_rows, drawn, strict=True) if not said.closed]
+                    if said.failed:
+                        failures.setdefault(i, f"vote {vote}: {said.reason}")
+                open_rows = [r for r, said in zip(open_rows, drawn, strict=True) if said.reason and not said.failed]
+        yes[list(failures)] = no[list(failures)] = np.nan  # a mean over the other votes would be another score
+        none = {i: self._why_none(reasons[i]) for i in range(len(solutions)) if np.isnan(yes[i]).all()}
         return [
             Judgement(
-                yes[i],
-                no[i],
-                tuple(texts[i]),
-                Spend.total(spends[i]).as_scorer(),
-                self._why_none(reasons[i]) if np.isnan(yes[i]).all() else None,
+                yes[i], no[i], tuple(texts[i]), Spend.total(spends[i]).as_scorer(), failures.get(i) or none.get(i)
             )
             for i in range(len(solutions))
         ]

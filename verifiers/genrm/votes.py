@@ -18,11 +18,14 @@ Row: TypeAlias = tuple[Problem, Solution]
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One rationale, and P(yes) and P(no) behind it; `closed` says whether it came to the verdict."""
+    """One rationale, and P(yes) and P(no) behind it, or the reason why there are none.
+
+    `failed` where the policy did not answer: that is no vote without a verdict, which is drawn again or left out.
+    """
 
     rationale: str
     probs: FloatArray
-    closed: bool
+    failed: bool
     reason: str
     spend: Spend
 
@@ -57,11 +60,17 @@ def draw_votes(
         if judged is not None:
             closed[k] = judged
         reason = grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
-        votes.append(Vote(said, silent, judged is not None, "" if judged is not None else reason, spend))
+        failed = grown.stop is Stop.FAILED
+        votes.append(Vote(said, silent, failed, "" if judged is not None else reason, spend))
     read = verdicts(policy, [(rows[k][0], judged) for k, judged in closed.items()], words)
     for i, k in enumerate(closed):
+        reason = read.reasons[i] or ""
         votes[k] = replace(
-            votes[k], probs=read.probs[i], reason=read.reasons[i] or "", spend=votes[k].spend + read.spend[i]
+            votes[k],
+            probs=read.probs[i],
+            failed=bool(reason),
+            reason=reason,
+            spend=votes[k].spend + read.spend[i],
         )
     return votes
 
@@ -82,7 +91,7 @@ def _of_texts(
     for k, ((_, row), grown) in enumerate(zip(rows, drawn.solutions, strict=True)):
         before, verdict, _ = grown.text.removeprefix(row.text).partition(words.verdict)
         reason = read.reasons[k] or ""
-        votes.append(Vote(before + verdict, read.probs[k], not reason, reason, drawn.spend[k]))
+        votes.append(Vote(before + verdict, read.probs[k], grown.stop is Stop.FAILED, reason, drawn.spend[k]))
     return votes
 
 

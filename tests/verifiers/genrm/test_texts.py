@@ -11,6 +11,7 @@ from policies import OpenAI, Sampling
 from tests.served import Served, serving
 from verifiers import GENRM, JUDGE, GenRM, LLMJudge, check_scorer
 from verifiers.genrm.format import GenRMFormat
+from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+{i}") for i in range(3)]
@@ -97,6 +98,34 @@ def test_a_row_that_the_server_does_not_answer_has_its_reason() -> None:
         scores = LLMJudge(policy, votes=1, redraws=0, sampling=Sampling()).score(PROBLEMS, SOLUTIONS)
     assert np.isnan(scores.values()).all()
     assert all("HTTP 400" in (reason or "") for reason in scores.reasons)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_vote_without_an_answer_is_a_failed_score_and_never_another_seed(told: bool) -> None:
+    with serving(served(likely=likely if told else None)) as server, opened(server) as policy:
+        sound = LLMJudge(policy, votes=4).score(PROBLEMS[:2], SOLUTIONS[:2])
+        seeds = {body["seed"] for body in server.bodies}
+        last = next(
+            b for b in server.bodies if "0+0" in str(b["messages"]) and judge("0+0 It is 0", b["seed"]) != "It adds up."
+        )
+        fault = lambda body, time: "400" if body["seed"] == last["seed"] else None  # noqa: E731
+        server.fault, server.bodies = fault, []
+        broken = LLMJudge(policy, votes=4).score(PROBLEMS[:2], SOLUTIONS[:2])
+        assert {body["seed"] for body in server.bodies} <= seeds
+        server.fault = lambda body, time: None
+        assert LLMJudge(policy, votes=4).score(PROBLEMS[:2], SOLUTIONS[:2]).values().tolist() == sound.values().tolist()
+    assert np.isnan(broken.values()[0])
+    assert "vote " in str(broken.reasons[0])
+    assert "HTTP 400" in str(broken.reasons[0])
+    assert broken.values()[1] == sound.values()[1]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_judge_on_a_server_that_refuses_everything_is_stopped(direct: bool) -> None:
+    with serving(served(fault=lambda body, time: "401")) as server, opened(server) as policy:
+        scorer = GenRM(policy, format=CHAT) if direct else LLMJudge(policy, votes=2)
+        with pytest.raises(EngineStoppedError, match=r"HTTP 401 .*: set OPENAI_API_KEY to a key that it takes"):
+            scorer.score(PROBLEMS, SOLUTIONS)
 
 
 def test_a_spec_names_a_judge_on_a_server() -> None:

@@ -1,0 +1,105 @@
+"""What is known of servers before they are asked for anything: addresses, the key, and the models that they have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from verifiers.interface.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a server says of one of its models, as far as it does: whose it is, where its files are, its context."""
+
+    id: str
+    owner: str | None = None
+    root: str | None = None
+    parent: str | None = None  # of an adapter
+    context: int | None = None
+
+
+def cards_of(reply: Any) -> list[Card]:
+    """The models of a server's list; nothing of what is none.
+
+    >>> cards_of({"data": [{"id": "toy", "owned_by": "vllm", "max_model_len": 512}, 7]})
+    [Card(id='toy', owner='vllm', root=None, parent=None, context=512)]
+    >>> cards_of({"data": 5})
+    []
+    """
+    listed = reply.get("data") if isinstance(reply, dict) else None
+
+    def text(card: dict[str, Any], key: str) -> str | None:
+        return value if isinstance(value := card.get(key), str) and value else None
+
+    return [
+        Card(
+            name,
+            text(card, "owned_by"),
+            text(card, "root"),
+            text(card, "parent"),
+            context if type(context := card.get("max_model_len")) is int and context > 0 else None,
+        )
+        for card in (listed if isinstance(listed, list) else [])
+        if isinstance(card, dict) and (name := text(card, "id")) is not None
+    ]
+
+
+def all_have(model: str, listed: Sequence[tuple[str, Sequence[Card]]]) -> None:
+    """Raise BadInput for an address whose list lacks the model, if that of another has it or it is vLLM's.
+
+    Others answer to names that they do not list.
+    """
+    had = any(card.id == model for _, cards in listed for card in cards)
+    for url, cards in listed:
+        names = {card.id for card in cards}
+        if names and model not in names and (had or any(card.owner == "vllm" for card in cards)):
+            raise BadInput(f"{url} has no model {model!r}: it has {', '.join(sorted(names))}")
+
+
+def one_card(model: str, cards: Sequence[Card], *, one_root: bool) -> Card:
+    """What the servers say of a model together, or of the base that it is an adapter of: the least of their contexts.
+
+    Raises BadInput where they name several roots and it must be one, as where the tokenizer is loaded from it.
+
+    >>> one_card("toy", [Card("toy", context=512), Card("toy", context=128)], one_root=True).context
+    128
+    """
+    mine = [card for card in cards if card.id == model]
+    parents = {card.parent for card in mine}
+    mine = [card for card in cards if card.id in parents] or mine
+    roots = sorted({card.root for card in mine if card.root is not None})
+    if one_root and len(roots) > 1:
+        raise BadInput(
+            f"{model!r} is {' at one address and '.join(map(repr, roots))} at another: give addresses of one model, or "
+            "tokenizer= where they are one"
+        )
+    contexts = [card.context for card in mine if card.context is not None]
+    first = mine[0] if mine else Card(model)
+    return replace(first, root=roots[0] if roots else None, context=min(contexts, default=None))
+
+
+def key_in(key_env: str) -> str:
+    """The key in a variable of the environment, "" without one. Raises BadInput for what no header can hold."""
+    key = os.environ.get(key_env, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise BadInput(f"the key in {key_env} has a line break or a character that no key has: set it again")
+    return key
+
+
+def check_address(url: str) -> None:
+    """Raise BadInput for what is no address, or holds a key."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port or brackets
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
+        shown = url.split("@")[-1].split("?")[0].split("#")[0]  # whatever else it is, it may hold a key
+        raise BadInput(f"base_url {shown!r}: it must be an address such as http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        host = parts.hostname
+        raise BadInput(f"base_url of {host}: keys do not belong into an address, which runs write down: use key_env")

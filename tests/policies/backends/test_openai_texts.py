@@ -1,0 +1,113 @@
+"""Rows in texts, by what servers do to a prefix, to a name and to what stopped a reply."""
+
+import pytest
+
+from policies import Sampling
+from tests.served import Served, serving
+from verifiers import Problem, Solution, Step, Stop
+
+pytest.importorskip("openai", reason="the extra 'openai' is not installed")
+from policies import OpenAI
+from policies.backends import openai_client
+from policies.backends.openai_verdicts import read_verdict
+
+PROBLEMS = [Problem(f"p{i}", f"{i:02}+{i:02}?") for i in range(6)]
+ROOT = Solution()
+LINES = "a\nb\nc"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "_FIRST_WAIT", 0.005)
+
+
+def lines(prompt: str, seed: int) -> str:
+    return LINES
+
+
+def opened(served: Served, **options: object) -> OpenAI:
+    return OpenAI("toy", base_url=served.url, **{"tokenizer": False, "continues": True, **options})
+
+
+def step(policy: OpenAI, prefix: Solution = ROOT) -> Solution:
+    sampling = Sampling(max_tokens=200)
+    return policy.extend(PROBLEMS[:1], [prefix], until="step", sampling=sampling, seeds=[0]).solutions[0]
+
+
+@pytest.mark.parametrize(("asked", "named", "like"), [("oth", "other", "vllm"), ("toy", "other", "plain")])
+def test_a_reply_may_name_what_an_alias_stands_for(asked: str, named: str, like: str) -> None:
+    served = Served(lines, like=like, names=(asked, named), fault=lambda body, time: "model")
+    with serving(served), OpenAI(asked, base_url=served.url, tokenizer=False) as policy:
+        drawn = policy.extend(PROBLEMS, [ROOT] * 6, until="end", sampling=Sampling(), seeds=range(6))
+        assert all(solution.finished for solution in drawn.solutions)
+    assert len(served.bodies) == 6
+
+
+def test_a_chat_that_trims_a_prefix_fails_the_row_by_name() -> None:
+    with serving(Served(lines, like="trims")) as served:
+        with opened(served) as policy:
+            first = step(policy)
+            asked = len(served.bodies)
+            second = step(policy, first)
+        assert first == Solution((Step("a\n"),))
+        assert second.stop is Stop.FAILED
+        assert second.reason == (
+            f"problem 'p0': {served.url}: its chat does not keep the '\\n' that ends a prefix: take chat=no, or search "
+            "whole solutions only"
+        )
+        assert len(served.bodies) - asked == 3
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n"])
+def test_blank_lines_behind_a_prefix_are_kept_where_the_chat_keeps_it(blank: str) -> None:
+    with serving(Served(lambda prompt, seed: f"a\n{blank}b\nc", like="vllm")) as served, opened(served) as policy:
+        assert step(policy, step(policy)).steps == (Step("a\n"), Step(f"{blank}b\n"))
+
+
+def test_a_text_to_complete_is_kept_as_it_is() -> None:
+    served = Served(lambda prompt, seed: "a\n\n\n\n\nb\nc", like="vllm")
+    with serving(served), opened(served, chat=False) as policy:
+        assert step(policy, step(policy)).steps == (Step("a\n"), Step("\n\n\n\nb\n"))
+
+
+def test_a_server_that_says_of_every_reply_that_nothing_stopped_it_is_not_believed() -> None:
+    with serving(Served(lines, like="null")) as served, opened(served) as policy:
+        grown = [step(policy)]
+        assert len(served.bodies) == 2
+        while grown[-1].stop is Stop.OPEN:
+            grown.append(step(policy, grown[-1]))
+        assert [len(solution.steps) for solution in grown] == [1, 2, 3]
+        assert (grown[-1].text, grown[-1].stop) == (LINES, Stop.EOS)
+        assert sum("stop" in body for body in served.bodies) == 1
+
+
+def test_a_solution_of_one_line_ends_before_it_is_known_whether_the_server_says_what_stopped_it() -> None:
+    served = Served(lambda prompt, seed: "a" if "00" in prompt else LINES, like="vllm")
+    with serving(served), opened(served) as policy:
+        assert step(policy) == Solution((Step("a"),), Stop.EOS)
+        assert policy._rows.says_what_stopped is None
+        policy.extend(PROBLEMS[1:2], [ROOT], until="step", sampling=Sampling(), seeds=[0])
+        assert policy._rows.says_what_stopped
+        asked = len(served.bodies)
+        assert step(policy) == Solution((Step("a"),), Stop.EOS)
+        assert len(served.bodies) == asked + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "probs"),
+    [
+        ("Correct? Now let me see. Yes", None),
+        ("Correct? Nothing is wrong: Yes", None),
+        ("Correct? Yesterday", None),
+        ("Correct? Not so sure, but Yes", None),
+        ("Correct? **Yes**", (1.0, 0.0)),
+        ("Correct?\n\nNo, it is 5.", (0.0, 1.0)),
+        ("Correct? Yes", (1.0, 0.0)),
+    ],
+)
+def test_a_verdict_ends_where_its_word_does(text: str, probs: tuple[float, float] | None) -> None:
+    assert read_verdict(text, {}, "Correct?", (" Yes", " No"))[0] == probs
+
+
+def test_a_verdict_that_is_a_mark_needs_no_end_of_a_word() -> None:
+    assert read_verdict("Correct? +1", {}, "Correct?", ("+", "-"))[0] == (1.0, 0.0)
