@@ -30,8 +30,8 @@ def load_task(
     >>> task = load_task("chain", count=3, difficulty=6)
     >>> task.problems[0].prompt
     'C 4-7-8+4*7-9*7\n'
-    >>> from verifiers import split_steps
-    >>> lucky = Solution(split_steps("4-7=3\n3-8=5\n5+4=9\n9*7=3\n3-9=4\n4*7=2\n=2"))
+    >>> from verifiers import Stop, split_steps
+    >>> lucky = Solution(split_steps("4-7=3\n3-8=5\n5+4=9\n9*7=3\n3-9=4\n4*7=2\n=2"), Stop.EOS)
     >>> verifier = load_task("chain", count=3, difficulty=6, working=True).verifier
     >>> verifier.score(task.problems[:1], [lucky]).values().tolist()
     [0.0]

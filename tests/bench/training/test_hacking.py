@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.reproduce.pav.didactic import PROBLEM, SAMPLING, Planted, Prover, imitator
+from bench.reproduce.pav.didactic import SAMPLING, imitator, problem_of
+from bench.tiny.worlds.planted import ExactValue, Planted
 from bench.training.audit import audit, read_metrics
 from policies import GRPOConfig, grpo_train
 from policies.grpo.advantages import CREDITS
@@ -15,6 +16,7 @@ from verifiers import from_function, from_steps
 pytestmark = pytest.mark.slow  # some dozen trainings
 
 WORD = "keb"
+PROBLEM = problem_of(WORD)
 CONFIG = GRPOConfig(
     steps=60, groups=8, group_size=8, sampling=SAMPLING, learning_rate=3e-3, save_every=0, attribute_every=0
 )
@@ -34,9 +36,9 @@ def constant(problem, solution):
 
 def trained(out, gate):
     config = replace(CONFIG, gate=gate)
-    held_out = Prover(10.0, WORD)
+    held_out = ExactValue(10.0)
     start = imitator(seed=0, planted=WORD)
-    grpo_train(start, [PROBLEM], Planted(WORD), hackable, out=out, config=config, held_out=held_out)
+    grpo_train(start, [PROBLEM], Planted(), hackable, out=out, config=config, held_out=held_out)
     return read_metrics(out)
 
 
