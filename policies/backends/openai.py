@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -71,7 +70,6 @@ class OpenAI:
         tries: int = 6,
     ) -> None:
         self.model = model
-        _check_arguments(chat)
         self._loop = Loop()
         try:
             self._servers = Servers.at(base_url, key_env=key_env, connections=connections, seconds=seconds, tries=tries)
@@ -203,12 +201,3 @@ class OpenAI:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _check_arguments(chat: Chat) -> None:
-    try:
-        json.dumps(chat if isinstance(chat, bool) else dict(chat), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BadInput(
-            f"chat={chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
-        ) from None

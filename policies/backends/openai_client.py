@@ -148,7 +148,7 @@ class Servers:
                 return []
             if not failure.again or tried == 2:
                 return failure
-            await asyncio.sleep(self._wait(failure, tried))
+            await asyncio.sleep(min(self._wait(failure, tried), _LONGEST_START))
         raise AssertionError
 
     async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> tuple[T, Spend]:
@@ -176,7 +176,9 @@ class Servers:
                 else:
                     self.replied = True
                     address.answers += 1
-                    address.failures, address.rests_until, address.busy = 0, 0.0, False
+                    address.failures = 0
+                    if not address.busy:  # what was under way is answered all the same
+                        address.rests_until = 0.0
                     return answer, cost
                 finally:
                     address.in_flight -= 1
