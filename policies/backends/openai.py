@@ -32,7 +32,7 @@ class OpenAI:
     with the fewest is asked. A request that takes longer than `seconds`, or that another try may mend (429, 5xx, a
     broken connection, a reply that is no answer), is sent again up to `tries` times in all, after a growing wait of
     random length; one that is refused is sent to the next address. An address that asks to be left alone (429,
-    Retry-After) is not asked meanwhile, and a try there counts only if no other row was answered. A row without an
+    Retry-After) is not asked meanwhile, and tries there count only where it answers nobody. A row without an
     answer is a failed row with its reason. Where every row of a call fails and none was ever answered because the
     server is not there, takes no key or has no such model, EngineStoppedError is raised.
 

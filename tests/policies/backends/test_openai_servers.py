@@ -82,6 +82,23 @@ def test_a_rate_limit_costs_time_and_no_row() -> None:
         assert not failures(extend(policy, 40))
 
 
+def test_a_server_that_works_on_a_few_rows_at_a_time_loses_none() -> None:
+    at_once, lock = [0], threading.Lock()
+
+    def fault(body: dict[str, object], time_: int) -> str | None:
+        with lock:
+            if at_once[0] == 1:
+                return "429"
+            at_once[0] += 1
+        time.sleep(0.2)  # many rests long
+        with lock:
+            at_once[0] -= 1
+        return None
+
+    with serving(Served(hi, fault=fault)) as served, opened(served, tries=3) as policy:
+        assert not failures(extend(policy, 4))
+
+
 def test_an_address_that_rests_is_not_asked_and_nobody_waits_where_another_does_not() -> None:
     busy, free = Served(hi), Served(hi)
     with serving(busy), serving(free), opened(busy, free, connections=1) as policy:
