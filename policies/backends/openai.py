@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -33,7 +32,7 @@ class OpenAI:
     with the fewest is asked. A request that takes longer than `seconds`, or that another try may mend (429, 5xx, a
     broken connection, a reply that is no answer), is sent again up to `tries` times in all, after a growing wait of
     random length; one that is refused is sent to the next address. An address that asks to be left alone (429,
-    Retry-After) is not asked meanwhile, and a try there counts only if no other row was answered. A row without an
+    Retry-After) is not asked meanwhile, and tries there count only where it answers nobody. A row without an
     answer is a failed row with its reason. Where every row of a call fails and none was ever answered because the
     server is not there, takes no key or has no such model, EngineStoppedError is raised.
 
@@ -71,7 +70,6 @@ class OpenAI:
         tries: int = 6,
     ) -> None:
         self.model = model
-        _check_arguments(chat)
         self._loop = Loop()
         try:
             self._servers = Servers.at(base_url, key_env=key_env, connections=connections, seconds=seconds, tries=tries)
@@ -203,12 +201,3 @@ class OpenAI:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _check_arguments(chat: Chat) -> None:
-    try:
-        json.dumps(chat if isinstance(chat, bool) else dict(chat), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise BadInput(
-            f"chat={chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
-        ) from None

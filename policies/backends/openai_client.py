@@ -34,11 +34,12 @@ _UNTOLD = Spend(prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan)  # the 
 class _Address:
     url: str
     client: Any
-    in_flight: int = 0
+    under_way: list[int] = field(default_factory=list)  # of each request how many rests had begun when it was sent
     answers: int = 0
     failures: int = 0  # since it last answered
+    rests: int = 0
     rests_until: float = 0.0
-    busy: bool = False  # it rests because it wants to: it is not asked, and nobody's try is spent
+    busy: bool = False  # it rests because it wants to: it is not asked meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class Servers:
     broken connection and a reply that is no answer, after a wait that doubles, of random length. At most `connections`
     are in flight. An address that fails rests, and others are asked meanwhile: one that refuses a request for good
     (another 4xx) loses it to the next, and one that asks to be left alone (429, Retry-After) is, by all requests: as
-    long as others are answered between a request's tries there, these are not counted. Raises BadInput for an address
-    that is none.
+    long as it answers others, or works on what it was sent before it rested, tries there are not counted. Raises
+    BadInput for an address that is none.
     """
 
     urls: Sequence[str]
@@ -148,7 +149,7 @@ class Servers:
                 return []
             if not failure.again or tried == 2:
                 return failure
-            await asyncio.sleep(self._wait(failure, tried))
+            await asyncio.sleep(min(self._wait(failure, tried), _LONGEST_START))
         raise AssertionError
 
     async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> tuple[T, Spend]:
@@ -168,7 +169,8 @@ class Servers:
         while True:
             async with self._turn:
                 address = await self._chosen(refused)
-                address.in_flight += 1
+                mine = address.rests
+                address.under_way.append(mine)
                 try:
                     answer = await self._sent(address, path, body, read)
                 except Exception as error:  # noqa: BLE001  (sorted out below)
@@ -176,15 +178,18 @@ class Servers:
                 else:
                     self.replied = True
                     address.answers += 1
-                    address.failures, address.rests_until, address.busy = 0, 0.0, False
+                    address.failures = 0
+                    if not address.busy:  # what was under way is answered all the same
+                        address.rests_until = 0.0
                     return answer, cost
                 finally:
-                    address.in_flight -= 1
+                    address.under_way.remove(mine)
             sent += 1
             cost += failure.cost
             self._note(address, failure)
             if failure.again:
-                tried += not failure.busy or answers.get(address, 0) == address.answers
+                works = address.answers > answers.get(address, 0) or min(address.under_way, default=mine) < mine
+                tried += not (failure.busy and works)
                 answers[address] = address.answers
                 ended = tried == self.tries
             else:
@@ -212,7 +217,7 @@ class Servers:
         while True:
             now = time.monotonic()
             able = [address for address in self._addresses if address not in refused]
-            address = min(able, key=lambda a: (max(0.0, a.rests_until - now), a.in_flight))
+            address = min(able, key=lambda a: (max(0.0, a.rests_until - now), len(a.under_way)))
             if not address.busy or address.rests_until <= now:
                 return address
             await asyncio.sleep(address.rests_until - now)
@@ -222,6 +227,7 @@ class Servers:
         now = time.monotonic()
         if now >= address.rests_until and (failure.again or failure.status is not None):
             address.failures += 1
+            address.rests += 1
             address.rests_until, address.busy = now + self._wait(failure, address.failures), failure.busy
         elif failure.wait > 0:
             address.rests_until, address.busy = max(address.rests_until, now + self._wait(failure, 0)), True

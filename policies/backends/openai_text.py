@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,6 +54,14 @@ class TextRows:
     most_likely: int = 20  # how many log-probabilities it may be asked for
     says_what_stopped: bool | None = None  # until either is seen
     gives_logprobs: bool = True
+
+    def __post_init__(self) -> None:
+        try:
+            json.dumps(self.chat if isinstance(self.chat, bool) else dict(self.chat), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadInput(
+                f"chat={self.chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
+            ) from None
 
     def rows(
         self,

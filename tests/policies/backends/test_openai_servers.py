@@ -82,6 +82,23 @@ def test_a_rate_limit_costs_time_and_no_row() -> None:
         assert not failures(extend(policy, 40))
 
 
+def test_a_server_that_works_on_a_few_rows_at_a_time_loses_none() -> None:
+    at_once, lock = [0], threading.Lock()
+
+    def fault(body: dict[str, object], time_: int) -> str | None:
+        with lock:
+            if at_once[0] == 1:
+                return "429"
+            at_once[0] += 1
+        time.sleep(0.2)  # many rests long
+        with lock:
+            at_once[0] -= 1
+        return None
+
+    with serving(Served(hi, fault=fault)) as served, opened(served, tries=3) as policy:
+        assert not failures(extend(policy, 4))
+
+
 def test_an_address_that_rests_is_not_asked_and_nobody_waits_where_another_does_not() -> None:
     busy, free = Served(hi), Served(hi)
     with serving(busy), serving(free), opened(busy, free, connections=1) as policy:
@@ -89,6 +106,27 @@ def test_an_address_that_rests_is_not_asked_and_nobody_waits_where_another_does_
         policy._servers._addresses[0].busy = True
         assert not failures(extend(policy, 12))
     assert not busy.bodies
+
+
+def test_an_answer_that_was_under_way_ends_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 60.0)
+    refused = threading.Event()
+
+    def fault(body: dict[str, object], time_: int) -> str | None:
+        if body["seed"] == 0:
+            refused.set()
+            return "later"
+        refused.wait(10)
+        time.sleep(0.1)
+        return None
+
+    with serving(Served(hi, fault=fault)) as served, opened(served) as policy:
+        rows = policy.stream()
+        rows.add(PROBLEMS[:2], [ROOT] * 2, until="end", sampling=Sampling(), seeds=[0, 1])
+        assert [number for number, _, _ in rows.ended(seconds=20)] == [1]
+        assert policy._servers._addresses[0].rests_until > time.monotonic() + 30
+        rows.close()
+    assert len(served.bodies) == 2
 
 
 def test_a_server_that_only_ever_asks_to_wait_uses_the_tries_up() -> None:
@@ -228,7 +266,7 @@ def test_an_address_that_lacks_the_model_or_takes_no_key_is_named_at_the_start()
             opened(good, bad)
 
 
-def test_the_start_waits_no_longer_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_start_waits_no_longer_than_it_must_for_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_client, "_LONGEST_START", 0.05)
     over = threading.Event()
     served = Served(hi)
@@ -241,10 +279,19 @@ def test_the_start_waits_no_longer_than_it_must(monkeypatch: pytest.MonkeyPatch)
             over.set()
 
 
+def test_the_start_does_not_wait_as_long_as_a_busy_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_client, "_LONGEST_START", 0.2)
+    monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 200.0)
+    served = Served(hi)
+    served.listed = lambda: (429, {"error": {"message": "wait"}})  # type: ignore[method-assign]
+    with serving(served), pytest.raises(BadInput, match=r"HTTP 429 \(wait\)"):
+        opened(served)
+
+
 @pytest.mark.parametrize("chat", [{"x": {1, 2}}, {"x": math.nan}])
 def test_arguments_of_a_template_that_are_no_json_are_refused(chat: dict[str, object]) -> None:
-    with pytest.raises(BadInput, match="a template's arguments are sent as JSON"):
-        OpenAI("toy", base_url="http://localhost:1/v1", chat=chat)
+    with serving(Served(hi)) as served, pytest.raises(BadInput, match="a template's arguments are sent as JSON"):
+        opened(served, chat=chat)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
