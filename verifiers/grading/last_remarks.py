@@ -16,11 +16,10 @@ _CHECK = re.compile(
     rf"[^\n:]{{0,40}}:(?!.*(?:{_GOES_ON})).{{0,400}}\Z",
     re.IGNORECASE | re.DOTALL,
 )
-# x = 5, since x = -5 is extraneous
+# x = 5 (not 7); x = 5, since x = -5 is extraneous. A longer clause may lead to a value of its own.
 _REJECTED = re.compile(
-    r"(?<=[\w$)}*])"
-    r"(?:,? \(?(?:rejecting|discarding|excluding|ignoring)|, (?:since|because)|,? \((?:since|because|not))\b"
-    r"(?![^.\n]*\b(?:so|thus|therefore|hence|instead)\b)[^\n]{0,150}?\)?[.!]?$"
+    r"(?<=[\d})$*%])(?:,? \((?:rejecting|discarding|since|because|not)\b[^().\n]{1,80}\)"
+    r"|, (?:since|because) [^\s.,]+(?: ?= ?[^\s.,]+)? is (?:extraneous|negative|impossible|invalid))[.!]?$"
 )
 # There are 12 ways to choose 3 people.
 _THERE_ARE = re.compile(
@@ -45,8 +44,7 @@ def without_remarks(text: str) -> str:
     if checked and re.search(r"\d", text[: checked.start()]):
         text = text[: checked.start()]
     end = _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
-    if (rejected := _REJECTED.search(end)) and re.search(r"\d[^.\n]*\Z", end[: rejected.start()]):
-        end = end[: rejected.start()]
+    end = _REJECTED.sub("", end)
     if counted := _THERE_ARE.search(end):
         return counted[1]
     return _in_bold(end) or text[:-300] + end
