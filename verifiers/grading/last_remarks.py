@@ -29,15 +29,14 @@ _THERE_ARE = re.compile(
     r"(?! each)[^.\n=,;]{0,120}\.?$",
     re.IGNORECASE,
 )
-_BOLD = re.compile(r"\*\*\s*([-−$€£(\\]{0,4}\d[^*\n]{0,60}?)\*\*(?!\s*[:×*+/=-])")
 
 
 def without_remarks(text: str) -> str:
-    r"""The text up to what its end only remarks on the value before; or the one value that its last line has in bold.
+    r"""The text up to what its end only remarks on the value before it.
 
     >>> without_remarks("So x = 5. Check: 2 + 5 = 7."), without_remarks("So $x=5$ (rejecting $x=-5$).")
     ('So x = 5.', 'So $x=5$')
-    >>> without_remarks("The minimum is -4 at x = 2."), without_remarks("There are **12** ways to choose 3 people.")
+    >>> without_remarks("The minimum is -4 at x = 2."), without_remarks("There are 12 ways to choose 3 people.")
     ('The minimum is -4', '12')
     """
     checked = _CHECK.search(text, max(0, len(text) - 500))
@@ -47,13 +46,4 @@ def without_remarks(text: str) -> str:
     end = _REJECTED.sub("", end)
     if counted := _THERE_ARE.search(end):
         return counted[1]
-    return _in_bold(end) or text[:-300] + end
-
-
-def _in_bold(end: str) -> str | None:
-    line = next((line for line in reversed(end.split("\n")) if re.search(r"\d", line)), "")
-    found = _BOLD.findall(line)
-    if len(found) != 1 or re.search(r"=|\b(?:so|thus|therefore|hence|gives?|means)\b", line.partition(found[0])[2]):
-        return None
-    beside = line.replace(found[0], "")
-    return found[0].strip() if not re.search(r"\$[^$]*\d[^$]*\$|\\[(\[]", beside) else None
+    return text[:-300] + end
