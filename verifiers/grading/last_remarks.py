@@ -8,25 +8,30 @@ _AT_A_POINT = re.compile(
     r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
     r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
 )
-_GOES_ON = r"\b(?:so|thus|therefore|hence|instead|wait|but|not)\b|≠|\\ne"
-# A last remark that only tries the value out.
+# A last sentence that only tries the value out, and finds nothing wrong.
+_DOUBTS = (
+    r"\b(?:so|thus|therefore|hence|instead|wait|but|not|must|should|total|too|left|final|answer|wrong|incorrect|fail\w*"
+    r"|exceed\w*|remain\w*)\b|≠|\\ne|[<>]"
+)
 _CHECK = re.compile(
-    r"(?:(?<=[.!?\n])|(?<=[.!?$]\s))[\s*_#✓✅]*"
-    r"(?:(?:to |let's |let us |we )?(?:double[- ]?check|check|verify)|checking|verification)\b"
-    rf"[^\n:]{{0,40}}:(?!.*(?:{_GOES_ON})).{{0,400}}\Z",
-    re.IGNORECASE | re.DOTALL,
+    r"(?:(?<=[.!?\n])|(?<=[.!?$]\s))[\s*_#]*(?:(?:to |let's |let us |we )?(?:double[- ]?check|check|verify)"
+    r"|checking|verification)(?: (?:the |our |this )?(?:answer|result|solution|it|this))?[*_]*:"
+    rf"(?=[^\n]*=)(?![^\n]*(?:{_DOUBTS}))(?:[^\n.]|\.(?=\d)){{0,200}}\.?\s*\Z",
+    re.IGNORECASE,
 )
 # x = 5 (not 7); x = 5, since x = -5 is extraneous. A longer clause may lead to a value of its own.
 _REJECTED = re.compile(
     r"(?<=[\d})$*%])(?:,? \((?:rejecting|discarding|since|because|not)\b[^().\n]{1,80}\)"
     r"|, (?:since|because) [^\s.,]+(?: ?= ?[^\s.,]+)? is (?:extraneous|negative|impossible|invalid))[.!]?$"
 )
-# There are 12 ways to choose 3 people.
+# There are 12 ways to choose 3 people from 5. With a verb or a further value it would go on to the answer.
+_SOME = r"(?:(?:the|these|any|exactly|up|out) ){0,2}\$?\d+\$?(?: (?!and|so|but|then|are|is|giv|each|if|with)[a-z]+)?"
 _THERE_ARE = re.compile(
-    r"\bthere (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
+    r"(?:(?:\A|[.:\n]\s*|\b)(?:so|thus|therefore|hence),? |(?:\A|[.:\n]\s*))"
+    r"there (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
     r"(\$[^$\n]+\$|\\\((?:(?!\\\)).)+\\\)|\d[\d,]*)\** "
-    r"(?:[a-z]+ ){0,2}(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes|possible)\b"
-    r"(?! each)[^.\n=,;]{0,120}\.?$",
+    r"(?:[a-z]+ )?(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes) "
+    rf"to [a-z]+ {_SOME}(?: (?:from|out of|among|of) {_SOME})?\.?$",
     re.IGNORECASE,
 )
 
