@@ -235,8 +235,8 @@ _PLAIN: Final[_Table] = (
     ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
     ("...", r", ?\.{3}", r", \\ldots "),
     (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
-    # A choice with its text behind a dash or in brackets; "A - B" and "A - 2x" are differences.
-    ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]+)*\$? *$)", r"\1: "),
+    # A choice with its text behind a dash or in brackets; "A - B", "A - 2" and "A - 2x" are differences.
+    ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]{2,})+\$? *$)", r"\1: "),
     ("(", r"^ *([A-J]) +\((\d[\d.,/]*)\) *$", r"\1: \2"),
     ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
     ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
