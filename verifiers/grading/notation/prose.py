@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import UNITS, is_unit, without_unit
+from verifiers.grading.notation.units import is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -83,10 +83,6 @@ _CHANGES: Final = frozenset(
     cubed cent half am pm""",
     )
 )
-# 3 hours (180 minutes)
-_CONVERTED: Final = re.compile(
-    rf"(.*\d ?({UNITS}))(?: ?\(|,? or )(?:about |approximately )?\d[\d.,/]* ?(?!\2\b)(?:{UNITS})\)?"
-)
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
 _COUNTED: Final = re.compile(r"(.*(?:[\d}]|\\pi)) ((?:[A-Za-z]{2,}[ -]){0,5}[A-Za-z]{2,}[ -]?)")
@@ -110,8 +106,6 @@ def bare(text: str) -> str:
         )
     ):
         text = remark[1].strip()
-    if "(" in text or " or " in text:
-        text = converted[1] if (converted := _CONVERTED.fullmatch(text)) else text
     if said := _YES_OR_NO.match(text):
         return said[1] or said[2]
     if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
