@@ -27,7 +27,7 @@ _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{
 _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter|one|statement)"
     r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
-    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)(?:\b|(?=n't))\s*:?"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
     r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
     r"(?:(?:选项|選項)(?=[A-J]))?"
@@ -76,6 +76,9 @@ _SAYS_SO = re.compile(
     r"(?: answer| option| choice)?(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
     re.IGNORECASE,
 )
+_IS_NOT = re.compile(r"\b(is|are|was)n['’]t\b")
+# not 5; not (A) but (B)
+_DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )?(\**(?:\(?[A-J]\b|[-$\\\d]).*))?")
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
@@ -182,6 +185,7 @@ def after_answer_is(text: str) -> str | None:
     text = text[-LONGEST:]
     if listed := _LISTED.search(text, max(0, len(text) - 500)):
         return ", ".join(_ROW.findall(listed["rows"]))
+    text = _IS_NOT.sub(r"\1 not", text)
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
         if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):
@@ -193,10 +197,13 @@ def after_answer_is(text: str) -> str | None:
         formula = _FORMULA_FIRST.match(text, start)
         if formula and not (_GOES_ON if len(formula[0]) > _NAME_LONG else _SAYS_MORE).match(text, formula.end()):
             return formula[0]
-        line = text[start:].partition("\n")[0]
+        line, _, below = text[start:].partition("\n")
         line = CITATION.sub("", line)
         if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*_"):
-            return stated
+            if not (denied := _DENIED.fullmatch(stated)):
+                return stated
+            if denied[1] or not re.search(r"\w", line.partition(stated)[2] + below):
+                return denied[1] or stated  # else the text goes on to say what the answer is
     return None
 
 
