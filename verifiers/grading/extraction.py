@@ -46,13 +46,13 @@ _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
 _OPTION = re.compile(
     r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)(?! is (?:wrong|incorrect|false|not)))"
-    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|right|best|answer)\b))([A-J])\b"
+    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|(?:right |best )?(?:answer|option|choice))\b))([A-J])\b"
 )
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
     r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
-    r"|(?:^|\n)[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
+    r"|^[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
@@ -70,10 +70,10 @@ _LISTED = re.compile(
 )
 _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
-    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
+    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
-    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)"
-    r"(?: answer| option| choice)?(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
+    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?"
+    r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
     re.IGNORECASE,
 )
 _IS_NOT = re.compile(r"\b(is|are|was)n['’]t\b")
@@ -236,7 +236,7 @@ def last_word(text: str) -> str | None:
 
 
 def last_option(text: str) -> str | None:
-    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is right".
+    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is correct".
 
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'
