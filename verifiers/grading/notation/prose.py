@@ -66,7 +66,7 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not) )[a-z ])*"
+    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not)\b)[a-z ])*"
     r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
     r"\b.*)"
 )
