@@ -73,7 +73,8 @@ _SAYS_SO = re.compile(
     r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
     r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?"
-    r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
+    r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))"
+    r"(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
     re.IGNORECASE,
 )
 _IS_NOT = re.compile(r"\b(is|are|was)n['’]t\b")

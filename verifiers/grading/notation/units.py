@@ -20,7 +20,7 @@ _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
-# Alone, and spaced, it is a unit: 10 L; a small letter only beside a bare number, 250 g and 3 m, and no other (3 t, 5 x).
+# Alone, and spaced, it is a unit: 10 L; a small letter only beside a bare number (250 g, 3 m), and no other (3 t, 5 x).
 _MEASURED: Final = re.compile(r"(.*\d) [LNJWVKCFAMT]|([-+]?\d[\d., /]*) (?:[ghls]|m(?:\^\{?[23]\}?)?)")
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
 _ATOM: Final = rf"(?:{_UNITS}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
