@@ -27,7 +27,7 @@ _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{
 _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter|one|statement)"
     r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
-    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)(?:\b|(?=n't))\s*:?"
+    r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
     r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
     r"(?:(?:选项|選項)(?=[A-J]))?"
@@ -46,13 +46,13 @@ _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
 _GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
 _OPTION = re.compile(
     r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)(?! is (?:wrong|incorrect|false|not)))"
-    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|right|best|answer)\b))([A-J])\b"
+    r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|(?:right |best )?(?:answer|option|choice))\b))([A-J])\b"
 )
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
     r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
-    r"|(?:^|\n)[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
+    r"|^[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
@@ -70,12 +70,16 @@ _LISTED = re.compile(
 )
 _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
-    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.!]*$"
+    r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
-    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?(?:correct|right|best)"
-    r"(?: answer| option| choice)?(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
+    r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?"
+    r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))"
+    r"(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
     re.IGNORECASE,
 )
+_IS_NOT = re.compile(r"\b(is|are|was)n['’]t\b")
+# not 5; not (A) but (B)
+_DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )?(\**(?:\(?[A-J]\b|[-$\\\d]).*))?")
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
@@ -182,6 +186,7 @@ def after_answer_is(text: str) -> str | None:
     text = text[-LONGEST:]
     if listed := _LISTED.search(text, max(0, len(text) - 500)):
         return ", ".join(_ROW.findall(listed["rows"]))
+    text = _IS_NOT.sub(r"\1 not", text)
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
         if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):
@@ -193,10 +198,13 @@ def after_answer_is(text: str) -> str | None:
         formula = _FORMULA_FIRST.match(text, start)
         if formula and not (_GOES_ON if len(formula[0]) > _NAME_LONG else _SAYS_MORE).match(text, formula.end()):
             return formula[0]
-        line = text[start:].partition("\n")[0]
+        line, _, below = text[start:].partition("\n")
         line = CITATION.sub("", line)
         if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*_"):
-            return stated
+            if not (denied := _DENIED.fullmatch(stated)):
+                return stated
+            if denied[1] or not re.search(r"\w", line.partition(stated)[2] + below):
+                return denied[1] or stated  # else the text goes on to say what the answer is
     return None
 
 
@@ -229,7 +237,7 @@ def last_word(text: str) -> str | None:
 
 
 def last_option(text: str) -> str | None:
-    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is right".
+    """The letter of the last "option" or "choice" that is named, of the last "(C)", or of "C is correct".
 
     >>> last_option("Option A is too small, so I choose option (B).")
     'B'

@@ -22,8 +22,9 @@ _NEXT = re.compile(
     r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)",
     re.IGNORECASE,
 )
-_CHEERS: Final = str.maketrans(dict.fromkeys("✅✔✓☑🎉🎯\ufe0f"))
-_ANSWERED = re.compile(r"\s*A: ?\S")
+# Two spaces: one may part the thousands of a number.
+_CHEERS: Final = str.maketrans({**dict.fromkeys("✅✔✓☑🎉🎯", "  "), "\ufe0f": None})
+_ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)

@@ -8,54 +8,47 @@ _AT_A_POINT = re.compile(
     r"(?:is|are|equals|be) \S{0,40}\d\S{0,40}?),? "
     r"(?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) [$\\(]*[A-Za-z] ?= ?[^.\n]{1,40}\.?$"
 )
-_GOES_ON = r"\b(?:so|thus|therefore|hence|instead|wait|but|not)\b|≠|\\ne"
-# A last remark that only tries the value out.
+# A last sentence that only tries the value out, and finds nothing wrong.
+_DOUBTS = (
+    r"\b(?:so|thus|therefore|hence|instead|wait|but|not|must|should|total|too|left|final|answer|wrong|incorrect|fail\w*"
+    r"|exceed\w*|remain\w*)\b|≠|\\ne|[<>]"
+)
 _CHECK = re.compile(
-    r"(?:(?<=[.!?\n])|(?<=[.!?$]\s))[\s*_#✓✅]*"
-    r"(?:(?:to |let's |let us |we )?(?:double[- ]?check|check|verify)|checking|verification)\b"
-    rf"[^\n:]{{0,40}}:(?!.*(?:{_GOES_ON})).{{0,400}}\Z",
-    re.IGNORECASE | re.DOTALL,
-)
-# x = 5, since x = -5 is extraneous
-_REJECTED = re.compile(
-    r"(?<=[\w$)}*])"
-    r"(?:,? \(?(?:rejecting|discarding|excluding|ignoring)|, (?:since|because)|,? \((?:since|because|not))\b"
-    r"(?![^.\n]*\b(?:so|thus|therefore|hence|instead)\b)[^\n]{0,150}?\)?[.!]?$"
-)
-# There are 12 ways to choose 3 people.
-_THERE_ARE = re.compile(
-    r"\bthere (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
-    r"(\$[^$\n]+\$|\\\((?:(?!\\\)).)+\\\)|\d[\d,]*)\** "
-    r"(?:[a-z]+ ){0,2}(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes|possible)\b"
-    r"(?! each)[^.\n=,;]{0,120}\.?$",
+    r"(?:(?<=[.!?\n])|(?<=[.!?$]\s))[\s*_#]*(?:(?:to |let's |let us |we )?(?:double[- ]?check|check|verify)"
+    r"|checking|verification)(?: (?:the |our |this )?(?:answer|result|solution|it|this))?[*_]*:"
+    rf"(?=[^\n]*=)(?![^\n]*(?:{_DOUBTS}))(?:[^\n.]|\.(?=\d)){{0,200}}\.?\s*\Z",
     re.IGNORECASE,
 )
-_BOLD = re.compile(r"\*\*\s*([-−$€£(\\]{0,4}\d[^*\n]{0,60}?)\*\*(?!\s*[:×*+/=-])")
+# x = 5 (not 7); x = 5, since x = -5 is extraneous. A longer clause may lead to a value of its own.
+_REJECTED = re.compile(
+    r"(?<=[\d})$*%])(?:,? \((?:rejecting|discarding|since|because|not)\b[^().\n]{1,80}\)"
+    r"|, (?:since|because) [^\s.,]+(?: ?= ?[^\s.,]+)? is (?:extraneous|negative|impossible|invalid))[.!]?$"
+)
+# There are 12 ways to choose 3 people from 5. With a verb or a further value it would go on to the answer.
+_SOME = r"(?:(?:the|these|any|exactly|up|out) ){0,2}\$?\d+\$?(?: (?!and|so|but|then|are|is|giv|each|if|with)[a-z]+)?"
+_THERE_ARE = re.compile(
+    r"(?:(?:\A|[.:\n]\s*|\b)(?:so|thus|therefore|hence),? |(?:\A|[.:\n]\s*))"
+    r"there (?:are|is)(?: (?:exactly|only|a total of|in total))? \**"
+    r"(\$[^$\n]+\$|\\\((?:(?!\\\)).)+\\\)|\d[\d,]*)\** "
+    r"(?:[a-z]+ )?(?:ways?|choices|possibilities|arrangements|combinations|permutations|outcomes) "
+    rf"to [a-z]+ {_SOME}(?: (?:from|out of|among|of) {_SOME})?\.?$",
+    re.IGNORECASE,
+)
 
 
 def without_remarks(text: str) -> str:
-    r"""The text up to what its end only remarks on the value before; or the one value that its last line has in bold.
+    r"""The text up to what its end only remarks on the value before it.
 
     >>> without_remarks("So x = 5. Check: 2 + 5 = 7."), without_remarks("So $x=5$ (rejecting $x=-5$).")
     ('So x = 5.', 'So $x=5$')
-    >>> without_remarks("The minimum is -4 at x = 2."), without_remarks("There are **12** ways to choose 3 people.")
+    >>> without_remarks("The minimum is -4 at x = 2."), without_remarks("There are 12 ways to choose 3 people.")
     ('The minimum is -4', '12')
     """
     checked = _CHECK.search(text, max(0, len(text) - 500))
     if checked and re.search(r"\d", text[: checked.start()]):
         text = text[: checked.start()]
     end = _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
-    if (rejected := _REJECTED.search(end)) and re.search(r"\d[^.\n]*\Z", end[: rejected.start()]):
-        end = end[: rejected.start()]
+    end = _REJECTED.sub("", end)
     if counted := _THERE_ARE.search(end):
         return counted[1]
-    return _in_bold(end) or text[:-300] + end
-
-
-def _in_bold(end: str) -> str | None:
-    line = next((line for line in reversed(end.split("\n")) if re.search(r"\d", line)), "")
-    found = _BOLD.findall(line)
-    if len(found) != 1 or re.search(r"=|\b(?:so|thus|therefore|hence|gives?|means)\b", line.partition(found[0])[2]):
-        return None
-    beside = line.replace(found[0], "")
-    return found[0].strip() if not re.search(r"\$[^$]*\d[^$]*\$|\\[(\[]", beside) else None
+    return text[:-300] + end

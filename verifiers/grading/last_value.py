@@ -5,7 +5,7 @@ import re
 from verifiers.grading.extraction import CITATION, LONGEST
 from verifiers.grading.last_remarks import without_remarks
 from verifiers.grading.notation.numerals import DIGITS
-from verifiers.grading.notation.spelling import ONE_FOR_ONE
+from verifiers.grading.notation.spelling import IN_FORMULA, ONE_FOR_ONE
 
 _VALUE = (
     r"(?:\d+ and (?:a|one) (?:half|quarter)\b|\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
@@ -39,6 +39,7 @@ _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 _GLUED = re.compile(r"[\w.,^√π²³×·*/+=±\\{}()\[\]|!∞:'-]*")
 # 2x - 3 and 1.5 × 10^8, but "Final answer - 5".
 _SPACED = re.compile(r"(?<=[\w)}])(?<![A-Za-z]{2}) ([×·*+±/-]) (?=[\w(√\\])")
+_LETTER = re.compile(rf"{IN_FORMULA}$")
 _OPERATORS = re.compile(r"[\^√π²³×·*+±_\\{}∞]|\d[-/]\d.*[-/]|\d-\d|[A-Za-z)]-\d|\d:\d")
 _AND = re.compile(r"\b(?:and|or)\b")
 # Two numbers in words, of which the last is but one.
@@ -140,7 +141,7 @@ def _joined(text: str, formulas: list[re.Match[str]]) -> str:
 def _content(formula: re.Match[str]) -> str:
     if formula["environment"]:
         return formula["environment"].rpartition("=")[2]  # the last line of a derivation
-    return str(next(filter(None, formula.groupdict().values())))
+    return _LETTER.sub(r"\1\2", next(filter(None, formula.groupdict().values())))
 
 
 def _is_formula(content: str) -> bool:

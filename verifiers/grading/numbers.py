@@ -15,12 +15,15 @@ from verifiers.grading.notation.units import without_letter
 
 _LONGEST = 1_000  # characters
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
-# What makes another number of the one before it: 5 squared, 3 dozen eggs and 2 more.
+# What makes another number of the one before it: 5 squared, 3 dozen eggs, 2 thirds; but 7 third graders are seven.
 _CHANGED = re.compile(
-    rf"[\s-]*(?:squared|cubed|factorial|percent of|{'|'.join([*SCALES, *PARTS])})\b"
+    rf"[\s-]*(?:(?:squared|cubed|factorial|percent of|{'|'.join(SCALES)})\b"
+    rf"|(?:{'|'.join(PARTS)})\b(?!(?<!s)[ -](?!of\b)[a-z]))"
     r"|:\d|\s*(?:[a-z](?![a-z])\s*)?[-+*/^]\s*[\d(\\]",
     re.IGNORECASE,
 )
+# Of a part of the problem, as in a) 12.
+_LABEL = re.compile(r"\(?(?:[A-Ja-j]|i{1,3}|iv)\)\s+(?=[-+$€£\\\d])")
 _TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
 
 
@@ -37,6 +40,7 @@ def _equal(answer: str, gold: str) -> bool | None:
 
 def canonical(answer: str) -> str:
     """One spelling for a number; there are no variables here, so that "12jars" and "250 g" are 12 and 250."""
+    answer = _LABEL.sub("", answer, count=1) if _LABEL.match(answer) else answer
     if number(answer):
         return plain(answer)
     spaced = clean(re.sub(r"(?<=\d)(?=[A-Za-z])", " ", answer[:_LONGEST]))
@@ -48,6 +52,7 @@ def _number_in(extractor: Extractor, text: str) -> str | None:
     if found is None:
         return None
     stated = found.rsplit("=", 1)[-1].strip()  # "5 + 3 = 8" states 8
+    stated = stated[label.end() :] if (label := _LABEL.match(stated)) else stated
     first = first_number(stated)
     if first is not None and number(first) in (number(stated), number(boxed(stated) or "")):
         return first

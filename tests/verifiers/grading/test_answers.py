@@ -73,6 +73,8 @@ def test_math_does_not_know_about_a_tower(pool: EquivalencePool) -> None:
         ("18", "18", True),
         ("$1,200.00", "1200", True),
         ("12jars", "12", True),
+        ("a) 12", "12", True),
+        ("i) 12", "12", True),
         ("50%", "50", True),
         ("50%", "0.5", False),  # a unit here
         ("0.5", "1/2", True),

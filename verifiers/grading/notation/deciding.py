@@ -48,6 +48,12 @@ _ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
 _IN_RADIANS = re.compile(r"\\pi|\\arc(?:sin|cos|tan)|\\(?:sin|cos|tan)\^\{-1\}")
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
+# For all whole numbers, by whatever name.
+_FAMILY = re.compile(
+    r"(?<![A-Za-z])([kmn])(?![A-Za-z])(?=.*(?<![A-Za-z])\1(?: ?\\in ?\\(?:mathbb ?\{? ?)?Z|.*integer))"
+)
+_UNIT_VECTOR = re.compile(r"\\(?:hat|vec) ?\{? ?\\?i")
+_IMAGINARY = re.compile(r"(?<![A-Za-z{])i(?![A-Za-z])")
 _APPROXIMATELY = re.compile(r" ?\\(?:approx|simeq)(?![A-Za-z]) ?")
 
 
@@ -84,7 +90,13 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
     plain = (clean(answer), clean(gold))
     two = _Two((a, b), plain, depth)
     if "\\partial" in plain[0] + plain[1]:
-        return plain[0].replace(" ", "") == plain[1].replace(" ", "")  # the algebra drops it
+        return _as_derivatives(two)
+    if any(
+        _UNIT_VECTOR.search(one) and _IMAGINARY.search(other) for one, other in ((answer, plain[1]), (gold, plain[0]))
+    ):
+        return False
+    if (mine := _FAMILY.search(answer)) and (theirs := _FAMILY.search(gold)) and mine[1] != theirs[1]:
+        return settle(re.sub(rf"(?<![A-Za-z]){mine[1]}(?![A-Za-z])", theirs[1], answer), gold, depth + 1)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
     for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
@@ -116,6 +128,16 @@ def _equal_numbers(left: Number, right: Number) -> bool:
     if (left.base is None) != (right.base is None):
         return left.digits == right.digits
     return left.value == right.value
+
+
+def _as_derivatives(two: _Two) -> Settled:
+    """The verdict where one has a partial derivative, which algebra drops: all but a value behind "=" is text."""
+    left, right = (text.replace(" ", "").rpartition("=") for text in two.plain)
+    if left[0] and right[0] and left[0] != right[0]:
+        return False
+    if (left[0] or right[0]) and "\\partial" not in left[2] + right[2]:
+        return settle(left[2], right[2], two.depth + 1)
+    return left == right
 
 
 def _as_choices(two: _Two) -> Settled | None:

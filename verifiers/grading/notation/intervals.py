@@ -93,6 +93,8 @@ def as_intervals(text: str) -> str:
 
 def _without_bars(name: str, sign: str | None, shift: str | None, relation: str, bound: str) -> str | None:
     """Where an absolute value is below or above a positive bound; None where the ends would take algebra."""
+    if not re.search("[1-9]|pi", bound):
+        return None
     low, high = f"-{bound}", bound
     if shift:
         if not bound.isdecimal():

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from verifiers.grading.notation.number_words import PARTS, digits_for_words
-from verifiers.grading.notation.units import UNITS, is_unit, without_unit
+from verifiers.grading.notation.units import is_unit, without_unit
 
 
 def _any_of(phrases: str) -> str:
@@ -66,7 +66,7 @@ _AFTERTHOUGHT: Final = re.compile(
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
-    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not) )[a-z ])*"
+    r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not)\b)[a-z ])*"
     r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
     r"\b.*)"
 )
@@ -82,10 +82,6 @@ _CHANGES: Final = frozenset(
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
     cubed cent half am pm""",
     )
-)
-# 3 hours (180 minutes)
-_CONVERTED: Final = re.compile(
-    rf"(.*\d ?({UNITS}))(?: ?\(|,? or )(?:about |approximately )?\d[\d.,/]* ?(?!\2\b)(?:{UNITS})\)?"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
@@ -110,8 +106,6 @@ def bare(text: str) -> str:
         )
     ):
         text = remark[1].strip()
-    if "(" in text or " or " in text:
-        text = converted[1] if (converted := _CONVERTED.fullmatch(text)) else text
     if said := _YES_OR_NO.match(text):
         return said[1] or said[2]
     if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):

@@ -160,7 +160,8 @@ _LATEX: Final[_Table] = (
     ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
     ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
     ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
-    ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ide]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
+    ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ie]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
+    ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?d ?\}(?=[a-z])", "d"),
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
     ("operatorname", r"\\operatorname\*? ?\{(arc(?:sin|cos|tan)|lcm|gcd|log|ln|sin|cos|tan|cot)\}", r"\\\1 "),
     ("{", r"\\(?:text|mathrm) ?\{ ?((?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp|gcd|lcm) ?\}", r"\\\1 "),
@@ -214,6 +215,8 @@ _LATEX: Final[_Table] = (
     ("text", r"\^ ?\{ ?\\text ?\{ ?(st|nd|rd|th) ?\} ?\}", r"\1"),
 )
 
+# Behind a number in a formula a letter without a face is a variable, and no unit.
+IN_FORMULA: Final = r"(\d) ([ghlms](?:\^\{?\d\}?)?) ?"
 _MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit"
 _PLAIN: Final[_Table] = (
     ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
@@ -235,11 +238,13 @@ _PLAIN: Final[_Table] = (
     ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
     ("...", r", ?\.{3}", r", \\ldots "),
     (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
-    # A choice with its text behind a dash or in brackets; "A - B" and "A - 2x" are differences.
-    ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]+)*\$? *$)", r"\1: "),
+    # A choice with its text behind a dash or in brackets; "A - B", "A - 2" and "A - 2x" are differences.
+    ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]{2,})+\$? *$)", r"\1: "),
     ("(", r"^ *([A-J]) +\((\d[\d.,/]*)\) *$", r"\1: \2"),
     ("i", r"(?<=/)(\d+) i(?![A-Za-z])", r"\1\\cdot i"),
     ("dots", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\\[lc]?dots(?![a-z])", r"\1\\overline{\2}"),
+    ("$", rf"{IN_FORMULA}(?=\$ *$)", r"\1\2"),
+    ("\\)", rf"{IN_FORMULA}(?=\\\) *$)", r"\1\2"),
     # An amount of money: K after a plain number is a letter.
     ("", r"(?<=[€£₹])(\d[\d.,]*) ?[kK](?![\w$])", r"\1 thousand"),
     ("$", r"((?:^|\\)\$\d[\d.,]*) ?[kK](?=[.,;]?(?:$| [a-z][^$]*$))", r"\1 thousand"),

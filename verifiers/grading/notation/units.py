@@ -15,19 +15,19 @@ _WORDS: Final = (
     "|lit(?:er|re)s?|gallons?|hours?|seconds?|minutes?|days?|weeks?|months?|years?|dollars?|cents?|euros?|people|persons?"
     "|units?|revolutions?|rotations?|radians?"
 )
-UNITS: Final = f"{_SYMBOLS}|{_WORDS}"
+_UNITS: Final = f"{_SYMBOLS}|{_WORDS}"
 _POWER: Final = r"(?:\^\{?-?\d\}?)?"
 _JOIN: Final = r" ?(?:/|\\cdot|\*|⋅) ?"
 # One letter is a unit in a quotient that everyone knows; alone it is a variable.
 _QUOTIENTS: Final = r"m/s|m/h|g/L|g/l|g/mol|J/K|J/g|N/m|N/C|V/m|L/s|L/h|l/s|l/h|W/m|C/s|N ?\\cdot ?m"
-# Alone, and spaced, it is a unit beside a bare number only: 250 g, 3 m, 10 L. No other small letter is one (3 t, 5 x).
-_MEASURED: Final = re.compile(r"(.*[\d}]) ([ghlsLNJWVKCFAMT]|m(?:\^\{?[23]\}?)?)")
+# Alone, and spaced, it is a unit: 10 L; a small letter only beside a bare number (250 g, 3 m), and no other (3 t, 5 x).
+_MEASURED: Final = re.compile(r"(.*\d) [LNJWVKCFAMT]|([-+]?\d[\d., /]*) (?:[ghls]|m(?:\^\{?[23]\}?)?)")
 # A symbol may stand right behind its number, a word does not: "6weeks" may be a product of letters.
-_ATOM: Final = rf"(?:{UNITS}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
+_ATOM: Final = rf"(?:{_UNITS}|\\mu ?m|[kM]?\\Omega|[mgsLlhdKJNVWAC]){_POWER}"
 _MANY: Final = rf"{_ATOM}(?:(?:{_JOIN}| ){_ATOM})*"
 _COMPOUND: Final = (
     rf"(.*(?:[\d.}})]|\\pi))(?:(?: ?(?:{_SYMBOLS}|\\mu ?m|[kM]?\\Omega)| (?:{_WORDS})){_POWER}(?:(?:{_JOIN}| ){_ATOM})*"
-    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{UNITS})|{_QUOTIENTS}){_POWER}"
+    rf"| ?/ ?(?:{_WORDS}|hr)| ?(?:[mgLlJ]/(?:{_UNITS})|{_QUOTIENTS}){_POWER}"
     # Among letters a negative power or a bracket shows that they are units: m s^{-1}, J/(kg K).
     rf"| ?(?=.*\^\{{?-\d){_ATOM}(?:(?:{_JOIN}| |(?<=\}})){_ATOM})+| ?{_ATOM}/\({_MANY}\))"
 )
@@ -166,7 +166,7 @@ def without_letter(text: str) -> str:
     ('250', '3', '3m', 'm=3 m')
     """
     measured = _MEASURED.fullmatch(text)
-    return measured[1] if measured and measured[2][0] not in measured[1] else text
+    return measured[1] or measured[2] if measured else text
 
 
 def without_counter(text: str) -> tuple[str, int]:
