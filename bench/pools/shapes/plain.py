@@ -4,12 +4,15 @@ from typing import Any
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.golds import golds_of
-from bench.pools.shapes.names import ANSWERS, GOLDS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
+from bench.pools.shapes.names import ANSWERS, GOLDS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS, STOPS
 from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
 from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
 
 _OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
+_BESIDE_A_GENERATION = {  # columns of texts that are none of a model
+    *(*_OF_PROBLEMS[:3], *PROMPTS, *GOLDS, *IDS, *STOPS, "stop", "named", UNKNOWN, "contexts", "retrieved_contexts")
+}
 _NO_NUMBERS = ("label", "labels", "solution", "reference")  # where a number is something else
 
 
@@ -56,19 +59,27 @@ def _with_solutions(row: Row) -> Row:
     for name, several in names:
         if row.get(name) is not None and (found := _as_solutions(row, name, several=several)) is not None:
             return found
-    if _is_generation(row):
-        return _moved(row, "text", "answer")
     empty: list[str] = [name for name in ("solutions", "text", "steps") if name in row]
     empty += [name for name, _ in names if name in row and row[name] is None]
     if empty and not any(is_talk(turns := decoded(row.get(n))) and is_of_the_model(turns[-1]) for n in PROMPTS):
         # Nothing was made: a failed solution, which stays in the denominator.
         return {name: value for name, value in row.items() if name not in empty} | {"text": None}
-    return row
+    return _moved(row, "text", "answer") if not empty and _is_generation(row) else row
 
 
 def _is_generation(row: Row) -> bool:
-    """Whether "answer" is what a model said, as where another column can be nothing but the gold answer."""
-    return isinstance(row.get("answer"), str) and any(_is_gold(name, row.get(name)) for name in GOLDS)
+    """Whether "answer" is what a model said: another column is the gold answer, and nothing else can be a solution."""
+    if not isinstance(row.get("answer"), str) or not any(_is_gold(name, row.get(name)) for name in GOLDS):
+        return False
+    talks = [turns for name in ("prompt", *PROMPTS) if is_talk(turns := decoded(row.get(name)))]
+    others = row.keys() - _BESIDE_A_GENERATION
+    return not any(map(is_of_the_model, sum(talks, []))) and not any(_may_be_said(row[name]) for name in others)
+
+
+def _may_be_said(found: object) -> bool:
+    """Whether a column of an unknown name can be what a model said, or the place for it."""
+    said = text_of(found) if isinstance(found, dict) else found
+    return isinstance(said, str | None) or (isinstance(said, list) and solutions_in(said, several=True) is not None)
 
 
 def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:

@@ -8,7 +8,7 @@ import pytest
 from bench.pools.rerank import _grades
 from bench.pools.saved_pool import SavedPool, read_pools
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q
-from verifiers import MATH, AnswerVerifier, Stop
+from verifiers import MATH, AnswerVerifier, BadInput, Stop
 
 Json = dict[str, object]
 
@@ -88,6 +88,24 @@ def test_a_row_is_read_without_columns(name: str) -> None:
     row, expected = ROWS[name]
     [pool] = read_pools([lines("rows.jsonl", row)])
     assert (said([pool]), asked(pool), pool.golds) == (expected, Q, (GOLD,))
+
+
+@pytest.mark.parametrize("gold", ["target", "gold", "ground_truth"])
+def test_a_gold_answer_never_takes_the_place_of_what_a_model_said(gold: str) -> None:
+    row = {"question": Q, "answer": f"We add. #### {GOLD}", gold: GOLD}
+    for name in ("generation", "responses", "text", "candidates"):
+        assert said(read_pools([lines("none.jsonl", {**row, name: None})])) == "x"
+    for name in ("messages", "prompt", "conversations"):
+        talk = {"answer": GOLD, gold: GOLD, name: user(Q) + model(WRONG)}
+        [pool] = read_pools([lines("talk.jsonl", talk)])
+        assert (said([pool]), asked(pool), pool.solutions[0].text) == ("w", Q, WRONG)
+    for value in (WRONG, [WRONG], {"text": WRONG}, None):
+        with pytest.raises(BadInput, match=r"no list 'solutions'.*; try --columns"):
+            read_pools([lines("unknown.jsonl", {**row, "gpt4_out": value})])
+    letters = {"question": Q, "options": ["4", "5"], "answer": "B", gold: 1}
+    for more in ({}, {"llm": "It is A"}):
+        with pytest.raises(BadInput, match=r"no list 'solutions'"):
+            read_pools([lines("letters.jsonl", {**letters, **more})])
 
 
 def test_a_batch_of_gemini_and_its_requests() -> None:
