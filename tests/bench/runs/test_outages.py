@@ -224,6 +224,27 @@ def test_a_scorer_that_is_down_for_a_whole_unit_which_may_fail(down, capsys: pyt
     assert rows("out") == rows("whole")
 
 
+def test_scores_that_stood_are_not_lost_where_other_samples_are_drawn_again(
+    down, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*COMMAND, "--limit=8", "--strategies=best_of_n", "--out=out"]
+    down(sevenths=[3])
+    assert main(command) == 0
+    before, scores = rows("out"), [json.loads(line) for line in Path("out/scores.jsonl").open()]
+    bad = {row["problem"] for row in scores if row["value"] is None}
+    stood = sum(row["problem"] in bad and row["value"] is not None for row in scores)
+    assert stood > 0
+    down(judged=sorted(bad))
+    assert main([*command, "--retry-failed"]) == 2
+    assert f"scoring with judge: {stood} rows that stood before failed now" in capsys.readouterr().err
+    assert rows("out") == before
+    down()
+    assert main([*command, "--retry-failed"]) == 0
+    after = {(row["problem"], row["index"]): row for row in map(json.loads, Path("out/scores.jsonl").open())}
+    assert all(row["value"] is not None for row in after.values())
+    assert all(after[row["problem"], row["index"]] == row for row in scores if row["value"] is not None)
+
+
 def test_a_rerank_whose_judge_is_down(down, capsys: pytest.CaptureFixture[str]) -> None:
     pool = [{"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": ["1", "22", "321"]} for i in range(200)]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
