@@ -71,9 +71,9 @@ def _is_generation(row: Row) -> bool:
     """Whether "answer" is what a model said: another column is the gold answer, and nothing else can be a solution."""
     if not isinstance(row.get("answer"), str) or not any(_is_gold(name, row.get(name)) for name in GOLDS):
         return False
-    talks = [turns for name in ("prompt", *PROMPTS) if is_talk(turns := decoded(row.get(name)))]
+    turns = [turn for name in ("prompt", *PROMPTS) if is_talk(talk := decoded(row.get(name))) for turn in talk]
     others = row.keys() - _BESIDE_A_GENERATION
-    return not any(map(is_of_the_model, sum(talks, []))) and not any(_may_be_said(row[name]) for name in others)
+    return not any(map(is_of_the_model, turns)) and not any(_may_be_said(row[name]) for name in others)
 
 
 def _may_be_said(found: object) -> bool:

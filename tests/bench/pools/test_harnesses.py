@@ -8,7 +8,8 @@ import pytest
 from bench.pools.rerank import _grades
 from bench.pools.saved_pool import SavedPool, read_pools
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q
-from verifiers import MATH, AnswerVerifier, BadInput, Stop
+from verifiers import MATH, AnswerVerifier, Stop
+from verifiers.interface.errors import BadInput
 
 Json = dict[str, object]
 

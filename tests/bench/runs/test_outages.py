@@ -230,7 +230,7 @@ def test_scores_that_stood_are_not_lost_where_other_samples_are_drawn_again(
     command = [*COMMAND, "--limit=8", "--strategies=best_of_n", "--out=out"]
     down(sevenths=[3])
     assert main(command) == 0
-    before, scores = rows("out"), [json.loads(line) for line in Path("out/scores.jsonl").open()]
+    before, scores = rows("out"), [json.loads(line) for line in Path("out/scores.jsonl").read_text().splitlines()]
     bad = {row["problem"] for row in scores if row["value"] is None}
     stood = sum(row["problem"] in bad and row["value"] is not None for row in scores)
     assert stood > 0
@@ -240,7 +240,10 @@ def test_scores_that_stood_are_not_lost_where_other_samples_are_drawn_again(
     assert rows("out") == before
     down()
     assert main([*command, "--retry-failed"]) == 0
-    after = {(row["problem"], row["index"]): row for row in map(json.loads, Path("out/scores.jsonl").open())}
+    after = {
+        (row["problem"], row["index"]): row
+        for row in map(json.loads, Path("out/scores.jsonl").read_text().splitlines())
+    }
     assert all(row["value"] is not None for row in after.values())
     assert all(after[row["problem"], row["index"]] == row for row in scores if row["value"] is not None)
 
