@@ -120,6 +120,19 @@ def test_a_batch_of_gemini_and_its_requests() -> None:
     assert said([pool]) == "x"
 
 
+def test_a_key_beside_a_reply_of_another_kind_is_none_of_a_batch() -> None:
+    row = {"key": GOLD, "question": Q}
+    for more in (
+        *({"response": {name: RIGHT}} for name in ("output_text", "content", "text")),
+        {"response": RIGHT, "error": {}},
+        {"output": RIGHT, "error": {"message": ""}},
+    ):
+        [pool] = read_pools([lines("rows.jsonl", {**row, "answer": GOLD, **more})])
+        assert (said([pool]), pool.problem.id) == ("r", "rows-00000")
+    blocked = {**row, "answer": GOLD, "response": {"promptFeedback": {"blockReason": "SAFETY"}}}
+    assert said(read_pools([lines("blocked.jsonl", blocked)])) == "x"
+
+
 def test_turns_of_questions_and_of_choices() -> None:
     questions = lines("questions.jsonl", {"question_id": "a", "turns": [Q], "ground_truth": GOLD})
     answers = {"question_id": "a", "choices": [{"index": 0, "turns": [RIGHT]}, {"index": 1, "turns": [WRONG]}]}
