@@ -83,6 +83,8 @@ def _may_be_said(found: object) -> bool:
 
 
 def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
+    if name == "trajectories" and isinstance(parts := decoded(row[name]), list):
+        row = row | {name: [_whole(part) for part in parts]}
     if is_of_lists(row[name]):  # which is what `datasets` makes of a list of objects
         return _moved(row, "solutions", name)
     found = solutions_in(row[name], several=several)
@@ -97,6 +99,12 @@ def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
         own = {k: v for k, v in own_solution(one).items() if k not in ("id", "prompt", "answer", "solutions")}
         return rest | own
     return rest | {"text": one}
+
+
+def _whole(found: Any) -> Any:
+    """The text of a trajectory that is a list of steps; else what was given."""
+    is_of_steps = isinstance(found, list) and found and all(isinstance(step, str) for step in found)
+    return "".join(f"{step.rstrip()}\n" for step in found).rstrip() if is_of_steps else found
 
 
 def _beside(rest: Row, count: int) -> Row:

@@ -133,6 +133,19 @@ def test_a_key_beside_a_reply_of_another_kind_is_none_of_a_batch() -> None:
     assert said(read_pools([lines("blocked.jsonl", blocked)])) == "x"
 
 
+def test_trajectories_of_steps_and_beside_a_response() -> None:
+    row = {"question": Q, "answer": GOLD}
+    for given in (
+        [["step 1", WRONG], [RIGHT]],
+        [["step 1\n", WRONG], [RIGHT]],
+        json.dumps([["step 1", WRONG], [RIGHT]]),
+    ):
+        [pool] = read_pools([lines("steps.jsonl", {**row, "trajectories": given})])
+        assert (said([pool]), pool.solutions[0].text) == ("wr", f"step 1\n{WRONG}")
+    [pool] = read_pools([lines("both.jsonl", {**row, "trajectories": [WRONG, WRONG], "response": RIGHT})])
+    assert said([pool]) == "r"
+
+
 def test_turns_of_questions_and_of_choices() -> None:
     questions = lines("questions.jsonl", {"question_id": "a", "turns": [Q], "ground_truth": GOLD})
     answers = {"question_id": "a", "choices": [{"index": 0, "turns": [RIGHT]}, {"index": 1, "turns": [WRONG]}]}
