@@ -107,7 +107,8 @@ ANSWERS = (
     "ground_truth_solution",
     "gold_solution",
 )
-VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc", "accuracy")
+VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
+VERDICT_LISTS = ("accuracy",)  # one alone is that of a problem, over its samples
 STOPS = (
     "finish_reason",
     "finish_reasons",

@@ -146,6 +146,15 @@ def test_trajectories_of_steps_and_beside_a_response() -> None:
     assert said([pool]) == "r"
 
 
+def test_the_accuracy_of_a_problem_is_no_verdict_on_each_sample() -> None:
+    rows = [{"id": "a", "question": Q, "answer": GOLD, "response": text, "accuracy": 1} for text in (RIGHT, WRONG)]
+    [pool] = read_pools([lines("rows.jsonl", *rows)])
+    assert pool.correct == (None, None)
+    one = {"question": Q, "answer": GOLD, "responses": [RIGHT, WRONG]}
+    for accuracy, correct in ((1, (None, None)), ([0, 1], (False, True))):
+        assert read_pools([lines("one.jsonl", {**one, "accuracy": accuracy})])[0].correct == correct
+
+
 def test_turns_of_questions_and_of_choices() -> None:
     questions = lines("questions.jsonl", {"question_id": "a", "turns": [Q], "ground_truth": GOLD})
     answers = {"question_id": "a", "choices": [{"index": 0, "turns": [RIGHT]}, {"index": 1, "turns": [WRONG]}]}
