@@ -145,10 +145,16 @@ def _said(row: Row) -> list[object]:
 
 
 def _asked(found: Any) -> Any:
-    """The question in an object of inputs, or in a list of one; else what was given."""
+    """The question in an object of inputs with nothing else to be read, or in a list of one; else what was given."""
     if isinstance(found, dict):
-        names = [name for name in ("text", "prompt", *PROMPTS) if isinstance(found.get(name), str) and found[name]]
-        return found[names[0]] if names and "role" not in found else found
+        others = {
+            name: value
+            for name, value in found.items()
+            if name not in ("id", *IDS) and isinstance(value, str | list | dict)
+        }
+        [name, *more] = [name for name, value in others.items() if value] or [""]
+        is_it = not more and name in ("text", "prompt", *PROMPTS) and isinstance(found[name], str)
+        return found[name] if is_it else found
     return found[0] if len(found) == 1 and isinstance(found[0], str) else found
 
 

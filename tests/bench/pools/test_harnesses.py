@@ -155,6 +155,15 @@ def test_the_accuracy_of_a_problem_is_no_verdict_on_each_sample() -> None:
         assert read_pools([lines("one.jsonl", {**one, "accuracy": accuracy})])[0].correct == correct
 
 
+@pytest.mark.parametrize("beside", [{"text": "A passage."}, {"system": "Be brief."}, {"choices": ["4", "5"]}])
+def test_an_object_of_inputs_with_more_than_the_question_is_refused(beside: Json) -> None:
+    row = {"answer": GOLD, "response": RIGHT}
+    [pool] = read_pools([lines("one.jsonl", {**row, "inputs": {"question": Q, "text": "", "n": 1}})])
+    assert asked(pool) == Q
+    with pytest.raises(BadInput, match=r"no 'prompt' in this row.*; try --columns prompt=inputs\.question"):
+        read_pools([lines("more.jsonl", {**row, "inputs": {**beside, "question": Q}})])
+
+
 def test_turns_of_questions_and_of_choices() -> None:
     questions = lines("questions.jsonl", {"question_id": "a", "turns": [Q], "ground_truth": GOLD})
     answers = {"question_id": "a", "choices": [{"index": 0, "turns": [RIGHT]}, {"index": 1, "turns": [WRONG]}]}
