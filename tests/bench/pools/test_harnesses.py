@@ -187,6 +187,24 @@ def test_several_tasks_in_one_document() -> None:
     assert [asked(pool) for pool in read_pools(["results.json"])] == ["one", "two"]
 
 
+def test_no_row_of_a_task_is_left_out_in_silence() -> None:
+    row = {"problem": Q, "answer": GOLD, "output": RIGHT}
+    tasks: list[dict[str, object]] = [
+        {"one": {"examples": [row]}, "two": [row]},
+        {"one": {"examples": [row]}, "two": {"1": row}},
+        {"one": {"examples": [row], "items": [row]}},
+        {"one": {"examples": [row]}, "two": {"others": [row]}},
+        {"examples": [row], "two": {"examples": [row]}},
+    ]
+    for given in tasks:
+        Path("results.json").write_text(json.dumps({"results": given}))
+        with pytest.raises(BadInput, match=r"^results\.json: 'results': no 'prompt' in this row"):
+            read_pools(["results.json"])
+    empty = {"one": {"examples": [row], "accuracy": 1}, "two": {"examples": []}, "three": None, "all": {"acc": 0.5}}
+    Path("results.json").write_text(json.dumps({"results": empty}))
+    assert said(read_pools(["results.json"])) == "r"
+
+
 def test_a_scenario_of_helm_with_choices_and_failures() -> None:
     def state(text: str, completions: list[Json], **more: object) -> Json:
         references = [{"output": {"text": GOLD}, "tags": ["correct"]}, {"output": {"text": "5"}, "tags": []}]
