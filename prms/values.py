@@ -163,8 +163,8 @@ def _records(journal: Path, config: Row, chunks: Sequence[Sequence[Problem]]) ->
     for number, record in enumerate(rows[1:]):
         if record.get("problems") != _ids(chunks[number] if number < len(chunks) else ()):
             raise BadInput(
-                f"{journal}:{number + 2}: not of the problems that were due: lines were lost, doubled or swapped; put "
-                "a whole copy in its place, or choose another folder"
+                f"{journal}:{number + 2}: not of the problems that were due: lines were lost, doubled or swapped, or "
+                "an earlier version wrote them; put a whole copy in its place, or choose another folder"
             )
     return rows[1:]
 
