@@ -103,7 +103,7 @@ def collect_values(
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):
         config = plan.config(verifier, problems, chunk)
-        records = _records(folder / "journal.jsonl", config)
+        records = _records(folder / "journal.jsonl", config, chunks)
         if todo := chunks[len(records) :]:
             with workers(partial(_models, policy, verifier), replicas) as them:
                 records += _work_off(plan, todo, them, folder / "journal.jsonl", len(problems), progress)
@@ -151,7 +151,7 @@ def _models(policy: Policy | str, verifier: Scorer) -> Iterator[_Models]:
         yield _Models(policy, verifier)
 
 
-def _records(journal: Path, config: Row) -> list[Row]:
+def _records(journal: Path, config: Row, chunks: Sequence[Sequence[Problem]]) -> list[Row]:
     """The records in a journal, whose first line is the `config`; it is begun where there is none."""
     rows = whole_rows(journal, mend=True, sealed=True)
     if rows and rows[0].get("kind") != _KIND:
@@ -160,7 +160,17 @@ def _records(journal: Path, config: Row) -> list[Row]:
         check_identity(journal, rows[0], config, kind="collected values")
     else:
         append_rows(journal, [config], sealed=True)
+    for number, record in enumerate(rows[1:]):
+        if record.get("problems") != _ids(chunks[number] if number < len(chunks) else ()):
+            raise BadInput(
+                f"{journal}:{number + 2}: not of the problems that were due: lines were lost, doubled or swapped, or "
+                "an earlier version wrote them; put a whole copy in its place, or choose another folder"
+            )
     return rows[1:]
+
+
+def _ids(problems: Sequence[Problem]) -> list[str]:
+    return [problem.id for problem in problems]
 
 
 def _work_off(
@@ -225,7 +235,8 @@ def _collect(plan: _Plan, problems: Sequence[Problem], models: _Models) -> Row:
             check_counts(problem, models.verifier, kept)
             rows += solution_rows(problem, number, solutions[j], outcomes[j], kept)
     done = _figures(solutions, outcomes, reasons, list(tallies.values()))
-    return {"rows": rows, "done": done, "spend": asdict(Spend.total(spend)), "seconds": time.perf_counter() - started}
+    spent, seconds = asdict(Spend.total(spend)), time.perf_counter() - started
+    return {"problems": _ids(problems), "rows": rows, "done": done, "spend": spent, "seconds": seconds}
 
 
 @dataclass(frozen=True, slots=True)

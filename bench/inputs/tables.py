@@ -108,20 +108,28 @@ def _rows_in(path: Path, found: object) -> Iterator[tuple[str, Row]]:
 
 
 def _rooms(found: Row, path: str = "", depth: int = 0) -> list[tuple[str, list[Row]]]:
-    """The lists of rows in a document, with their paths: in one of its rooms, or in what a room has for each task."""
+    """The lists of rows in a document, with their paths: in one of its rooms, or in what a room has for each task.
+
+    None of a room that has more rows than these: in a room of another name, under their ids, as a task's own list.
+    """
     for name in (name for name in _ROOMS if name in found):
         if _is_list_of_rows(found[name]):
             return [(f"{path}{name}", found[name])]
         if isinstance(inner := found[name], dict) and depth < 2:
-            if rooms := _rooms(inner, f"{path}{name}.", depth + 1):
-                return rooms
             tasks = {task: value for task, value in inner.items() if isinstance(value, dict)}
-            rooms = [
+            rooms = _rooms(inner, f"{path}{name}.", depth + 1) or [
                 room for task, value in tasks.items() for room in _rooms(value, f"{path}{name}.{task}.", depth + 1)
             ]
-            if rooms:
+            if rooms and len(rooms) == _count(inner):
                 return rooms
     return []
+
+
+def _count(found: object) -> int:
+    """How many lists of rows, and rows of their own, a part of a document has."""
+    if isinstance(found, dict) and not _is_row(found):
+        return sum(map(_count, found.values()))
+    return int(isinstance(found, dict) or _is_list_of_rows(found))
 
 
 def _columns_in(found: Row) -> dict[str, list[Any]]:

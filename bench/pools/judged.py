@@ -64,8 +64,12 @@ def judged(
 
         def keep(job: _Call, rows: list[Row]) -> None:
             stood = {place for row in rows for place in kept.stood(row)}
-            limit = Limit(max_failed, job.rows, kept_before=kept.are_again(rows))
-            limit.check({place: why for row in rows for place, why in failures(row)}, stood, f"--scorer {job.scorer}")
+            bad = {place: why for row in rows for place, why in failures(row)}
+            if max_failed is None:  # not all of those that are new; of the others, whatever had failed may fail again
+                new = {row["problem"] for row in rows if not kept.is_again(row["scorer"], row["digest"])}
+                bad = {place: why for place, why in bad.items() if place[0] in new or place in stood}
+            limit = Limit(max_failed, job.new if max_failed is None else job.rows)
+            limit.check(bad, stood, f"--scorer {job.scorer}")
             kept.keep(rows)
             bar.update(job.ends)
 
@@ -79,7 +83,8 @@ class _Call(Job[Scorers, list[Row]]):
     """A scorer's call for a part of the pools."""
 
     ends: int  # so many pools are through with it
-    rows: int  # solutions that it is about
+    rows: int  # solutions of all these pools, kept ones included
+    new: int  # those of pools that were not scored before
     scorer: str
 
 
@@ -101,9 +106,14 @@ def _jobs(
         for name in asked:
             called = f"scoring with {name} from {next(iter(todo[name].values())).problem.id!r} on"
             prepare = partial(_sent, name, versions[name], todo[name], cuts[name], kept)
-            rows = sum(s.stop is not Stop.FAILED for pool in todo[name].values() for s in pool.solutions)
-            jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0, rows, name))
+            rows = sum(_alive(pools[i]) for i in part)
+            new = sum(_alive(pool) for of, pool in todo[name].items() if not kept.is_again(versions[name], of))
+            jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0, rows, new, name))
     return jobs
+
+
+def _alive(pool: SavedPool) -> int:
+    return sum(solution.stop is not Stop.FAILED for solution in pool.solutions)
 
 
 def _sent(

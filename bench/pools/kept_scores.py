@@ -91,9 +91,9 @@ class KeptScores:
             else {(row["problem"], i) for i, value in enumerate(before["values"]) if value is not None}
         )
 
-    def are_again(self, rows: Sequence[Row]) -> bool:
-        """Whether all these lines replace others."""
-        return all((row["scorer"], row["digest"]) in self.failed for row in rows)
+    def is_again(self, version: str, digest: str) -> bool:
+        """Whether a line of it replaces another."""
+        return (version, digest) in self.failed
 
     def keep(self, rows: Sequence[Row]) -> None:
         """Append what `scored` made."""

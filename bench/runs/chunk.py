@@ -19,6 +19,7 @@ from bench.runs.retry import (
     failed_problems,
     reusable,
     same_pool,
+    same_solutions,
 )
 from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
 from policies.policy import Policy, Sampling
@@ -88,7 +89,8 @@ class Chunk:
         scorer, pools, old_pools = parts.scorers[name], by_problem(pool), by_problem(old_pool)
         failed = failed_problems(before, old_pools)
         changed = {p.id for p in self.problems if not same_pool(pools[p.id], old_pools.get(p.id, []))}
-        was, failed = [row for row in before.scores if row.problem not in changed], failed | changed
+        same = same_solutions(pool, old_pool)
+        was, failed = [row for row in before.scores if (row.problem, row.index) in same], failed | changed
         before = reusable(before, failed, pool)
         again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
         scored = search.score([(p, [solution_of(row) for row in pools[p.id]]) for p in again], ForgivingScorer(scorer))

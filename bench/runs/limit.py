@@ -32,8 +32,8 @@ class Limit:
             place, reason = next(iter(bad.items()))
             raise EngineStoppedError(
                 f"{what}: {len(bad)} of {self.rows} rows failed, the first with {reason!r} (problem {place[0]!r}); "
-                "nothing of this unit was kept: mend that and run the same command again, or give --max-failed 1 where "
-                "such rows may count as wrong"
+                "nothing new of this unit was kept: mend that and run the same command again, or give --max-failed 1 "
+                "where such rows may count as wrong"
             )
 
 

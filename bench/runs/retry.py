@@ -83,6 +83,12 @@ def same_pool(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> bool:
     return [*map(to_row, some)] == [*map(to_row, others)]  # in which NaN is null, and equal to itself
 
 
+def same_solutions(some: Sequence[SampleRow], others: Sequence[SampleRow]) -> set[Place]:
+    """The places at which two samplings have one solution; scores of it stand whatever else of its pool was drawn."""
+    said = {(row.problem, row.index): (row.steps, row.stop) for row in others if row.stop != "failed"}
+    return {place for row in some if said.get(place := (row.problem, row.index)) == (row.steps, row.stop)}
+
+
 def check_samples(rows: Sequence[SampleRow], before: Sequence[SampleRow], what: str, limit: Limit) -> None:
     """Raise EngineStoppedError where more of a unit's samples failed than may; `before` is what they were."""
     bad = {(row.problem, row.index): row.reason for row in rows if row.stop == "failed"}

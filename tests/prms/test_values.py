@@ -423,6 +423,20 @@ def test_a_count_that_is_another_is_found_in_the_journal(tmp_path):
         collect(tmp_path)
 
 
+@pytest.mark.parametrize("order", ["013", "023", "0213", "01123", "0112", "01233"])
+def test_lines_of_a_journal_that_do_not_follow_one_another_are_refused(tmp_path, order):
+    collect(tmp_path, chunk=2)
+    journal = tmp_path / "out" / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    damaged = "".join(lines[int(place)] for place in order)
+    journal.write_text(damaged)
+    with pytest.raises(
+        BadInput, match=r"journal\.jsonl:\d: not of the problems that were due: lines were lost, doubled"
+    ):
+        collect(tmp_path, chunk=2)
+    assert journal.read_text() == damaged
+
+
 def test_a_damaged_data_set_is_refused_by_who_reads_it_and_made_again_from_the_journal(tmp_path):
     whole, out = rows_of(collect(tmp_path)), tmp_path / "out"
     labels = read_step_labels(out)

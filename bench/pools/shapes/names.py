@@ -36,7 +36,6 @@ SOLUTIONS = (  # of several; what holds a single text counts as one solution
     "llm_responses",
     "generated_solutions",
     "rollouts",
-    "trajectories",
     "sampled",
 )
 ONE_SOLUTION = (
@@ -61,7 +60,7 @@ ONE_SOLUTION = (
     "predicted_text",
     "sample",
 )
-OPTIONS = ("candidates", "choices")  # which may also be those of a question: taken where nothing else is there
+OPTIONS = ("candidates", "choices", "trajectories")  # or options of a question, or of a search: where nothing else is
 TEXTS = (
     "message",
     "content",
@@ -108,7 +107,8 @@ ANSWERS = (
     "ground_truth_solution",
     "gold_solution",
 )
-VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc", "accuracy")
+VERDICTS = ("is_correct", "correctness", "is_right", "passed", "correctness_math_verify", "acc")
+VERDICT_LISTS = ("accuracy",)  # one alone is that of a problem, over its samples
 STOPS = (
     "finish_reason",
     "finish_reasons",

@@ -1,7 +1,7 @@
 """What chat and completion servers answer, saved beside the prompt, and the lines of their batches."""
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.names import ANSWERS, ONE_SOLUTION, PROMPTS, STOPS
+from bench.pools.shapes.names import ANSWERS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS
 from bench.pools.shapes.texts import decoded, is_of_the_model, text_of
 
 _REQUESTS = (
@@ -26,8 +26,8 @@ def openai(row: Row) -> Row | None:
     """
     if "custom_id" in row and {"response", "result", "error"} & row.keys():
         return _batch_line(row, "custom_id")
-    if "key" in row and any(isinstance(decoded(row.get(name)), dict) for name in ("response", "error")):
-        return _batch_line(row, "key")  # Gemini's; else a key may be the gold answer
+    if "key" in row and _is_of_gemini(row):
+        return _batch_line(row, "key")  # else a key may be the gold answer
     row = request_of(row) | row
     found = _answers(row)
     if found is not None:
@@ -62,6 +62,15 @@ def request_of(row: Row) -> Row:
 
 def _is_contents(found: object) -> bool:
     return isinstance(found, list) and bool(found) and all(isinstance(turn, dict) and "parts" in turn for turn in found)
+
+
+def _is_of_gemini(row: Row) -> bool:
+    """Whether it is a line of a batch with a response of Gemini's or a chat server's, or with an error alone."""
+    response, error = decoded(row.get("response")), decoded(row.get("error"))
+    if response is not None:
+        return isinstance(response, dict) and bool(response.keys() & {"candidates", "choices", "promptFeedback"})
+    others = (*SOLUTIONS, *ONE_SOLUTION, "solutions", "text")
+    return isinstance(error, dict) and bool(error) and all(row.get(name) is None for name in others)
 
 
 def _batch_line(row: Row, key: str) -> Row:

@@ -4,12 +4,15 @@ from typing import Any
 
 from bench.inputs.rows import Row
 from bench.pools.shapes.golds import golds_of
-from bench.pools.shapes.names import ANSWERS, GOLDS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS
+from bench.pools.shapes.names import ANSWERS, GOLDS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS, STOPS
 from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
 from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
 
 _OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
+_BESIDE_A_GENERATION = {  # columns of texts that are none of a model
+    *(*_OF_PROBLEMS[:3], *PROMPTS, *GOLDS, *IDS, *STOPS, "stop", "named", UNKNOWN, "contexts", "retrieved_contexts")
+}
 _NO_NUMBERS = ("label", "labels", "solution", "reference")  # where a number is something else
 
 
@@ -56,22 +59,32 @@ def _with_solutions(row: Row) -> Row:
     for name, several in names:
         if row.get(name) is not None and (found := _as_solutions(row, name, several=several)) is not None:
             return found
-    if _is_generation(row):
-        return _moved(row, "text", "answer")
     empty: list[str] = [name for name in ("solutions", "text", "steps") if name in row]
     empty += [name for name, _ in names if name in row and row[name] is None]
     if empty and not any(is_talk(turns := decoded(row.get(n))) and is_of_the_model(turns[-1]) for n in PROMPTS):
         # Nothing was made: a failed solution, which stays in the denominator.
         return {name: value for name, value in row.items() if name not in empty} | {"text": None}
-    return row
+    return _moved(row, "text", "answer") if not empty and _is_generation(row) else row
 
 
 def _is_generation(row: Row) -> bool:
-    """Whether "answer" is what a model said, as where another column can be nothing but the gold answer."""
-    return isinstance(row.get("answer"), str) and any(_is_gold(name, row.get(name)) for name in GOLDS)
+    """Whether "answer" is what a model said: another column is the gold answer, and nothing else can be a solution."""
+    if not isinstance(row.get("answer"), str) or not any(_is_gold(name, row.get(name)) for name in GOLDS):
+        return False
+    turns = [turn for name in ("prompt", *PROMPTS) if is_talk(talk := decoded(row.get(name))) for turn in talk]
+    others = row.keys() - _BESIDE_A_GENERATION
+    return not any(map(is_of_the_model, turns)) and not any(_may_be_said(row[name]) for name in others)
+
+
+def _may_be_said(found: object) -> bool:
+    """Whether a column of an unknown name can be what a model said, or the place for it."""
+    said = text_of(found) if isinstance(found, dict) else found
+    return isinstance(said, str | None) or (isinstance(said, list) and solutions_in(said, several=True) is not None)
 
 
 def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
+    if name == "trajectories" and isinstance(parts := decoded(row[name]), list):
+        row = row | {name: [_whole(part) for part in parts]}
     if is_of_lists(row[name]):  # which is what `datasets` makes of a list of objects
         return _moved(row, "solutions", name)
     found = solutions_in(row[name], several=several)
@@ -86,6 +99,12 @@ def _as_solutions(row: Row, name: str, *, several: bool) -> Row | None:
         own = {k: v for k, v in own_solution(one).items() if k not in ("id", "prompt", "answer", "solutions")}
         return rest | own
     return rest | {"text": one}
+
+
+def _whole(found: Any) -> Any:
+    """The text of a trajectory that is a list of steps; else what was given."""
+    is_of_steps = isinstance(found, list) and found and all(isinstance(step, str) for step in found)
+    return "".join(f"{step.rstrip()}\n" for step in found).rstrip() if is_of_steps else found
 
 
 def _beside(rest: Row, count: int) -> Row:
@@ -126,10 +145,16 @@ def _said(row: Row) -> list[object]:
 
 
 def _asked(found: Any) -> Any:
-    """The question in an object of inputs, or in a list of one; else what was given."""
+    """The question in an object of inputs with nothing else to be read, or in a list of one; else what was given."""
     if isinstance(found, dict):
-        names = [name for name in ("text", "prompt", *PROMPTS) if isinstance(found.get(name), str) and found[name]]
-        return found[names[0]] if names and "role" not in found else found
+        others = {
+            name: value
+            for name, value in found.items()
+            if name not in ("id", *IDS) and isinstance(value, str | list | dict)
+        }
+        [name, *more] = [name for name, value in others.items() if value] or [""]
+        is_it = not more and name in ("text", "prompt", *PROMPTS) and isinstance(found[name], str)
+        return found[name] if is_it else found
     return found[0] if len(found) == 1 and isinstance(found[0], str) else found
 
 

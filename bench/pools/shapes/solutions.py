@@ -3,7 +3,7 @@
 from typing import Any
 
 from bench.inputs.rows import Row
-from bench.pools.shapes.names import TEXTS, VERDICTS
+from bench.pools.shapes.names import TEXTS, VERDICT_LISTS, VERDICTS
 from bench.pools.shapes.stops import with_stop
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, text_of
 
@@ -30,7 +30,8 @@ def with_verdict(fields: Row) -> Row:
     """The fields with "correct" from a field of another name that holds verdicts and nothing else."""
     if fields.get("correct") is not None:
         return fields
-    name = next((name for name in VERDICTS if _is_verdict(fields.get(name))), None)
+    lists = [name for name in VERDICT_LISTS if isinstance(fields.get(name), list)]
+    name = next((name for name in (*VERDICTS, *lists) if _is_verdict(fields.get(name))), None)
     return fields if name is None else {k: v for k, v in fields.items() if k != name} | {"correct": fields[name]}
 
 

@@ -166,8 +166,8 @@ def test_a_run_that_is_down_from_the_start_is_one_line(down, capsys: pytest.Capt
     assert main([*COMMAND, "--limit=4", "--out=out"]) == 2
     first = "'ConnectionError: connection refused' (problem 'q0')"
     assert capsys.readouterr().err == (
-        f"stepbeam: sampling: 16 of 16 rows failed, the first with {first}; nothing of this unit was kept: mend that "
-        "and run the same command again, or give --max-failed 1 where such rows may count as wrong\n"
+        f"stepbeam: sampling: 16 of 16 rows failed, the first with {first}; nothing new of this unit was kept: mend "
+        "that and run the same command again, or give --max-failed 1 where such rows may count as wrong\n"
     )
 
 
@@ -224,6 +224,30 @@ def test_a_scorer_that_is_down_for_a_whole_unit_which_may_fail(down, capsys: pyt
     assert rows("out") == rows("whole")
 
 
+def test_scores_that_stood_are_not_lost_where_other_samples_are_drawn_again(
+    down, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*COMMAND, "--limit=8", "--strategies=best_of_n", "--out=out"]
+    down(sevenths=[3])
+    assert main(command) == 0
+    before, scores = rows("out"), [json.loads(line) for line in Path("out/scores.jsonl").read_text().splitlines()]
+    bad = {row["problem"] for row in scores if row["value"] is None}
+    stood = sum(row["problem"] in bad and row["value"] is not None for row in scores)
+    assert stood > 0
+    down(judged=sorted(bad))
+    assert main([*command, "--retry-failed"]) == 2
+    assert f"scoring with judge: {stood} rows that stood before failed now" in capsys.readouterr().err
+    assert rows("out") == before
+    down()
+    assert main([*command, "--retry-failed"]) == 0
+    after = {
+        (row["problem"], row["index"]): row
+        for row in map(json.loads, Path("out/scores.jsonl").read_text().splitlines())
+    }
+    assert all(row["value"] is not None for row in after.values())
+    assert all(after[row["problem"], row["index"]] == row for row in scores if row["value"] is not None)
+
+
 def test_a_rerank_whose_judge_is_down(down, capsys: pytest.CaptureFixture[str]) -> None:
     pool = [{"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": ["1", "22", "321"]} for i in range(200)]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
@@ -250,6 +274,37 @@ def test_a_rerank_whose_judge_is_down(down, capsys: pytest.CaptureFixture[str]) 
     down()
     assert main([*command, "--out=late", "--retry-failed"]) == 0
     assert rows("late") == rows("whole")
+
+
+def test_what_was_kept_of_a_rerank_counts_in_the_share_that_may_fail(down, capsys: pytest.CaptureFixture[str]) -> None:
+    pool = [{"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": ["1", "22", "321"]} for i in range(24)]
+    command = ["rerank", "pool.jsonl", "--scorer=outages.parts:judge", "--n=3", "--out=out", "--max-failed=0.1"]
+
+    def scored(count: int, *options: str) -> tuple[int, int]:
+        """What a rerank of so many pools ends with, and how many samples have no score then."""
+        Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool[:count]))
+        code = main([*command, *options])
+        said = map(json.loads, Path("out/scores.jsonl").read_text().splitlines())
+        return code, sum(row["value"] is None for row in said)
+
+    down(judged=["q5", "q7"])
+    assert scored(20) == (0, 6)
+    assert scored(20, "--retry-failed") == (0, 6)  # 6 of 60, and not of the 6 that were asked for
+    down(judged=["q5", "q20"])
+    assert scored(21, "--retry-failed") == (0, 6)
+    down(judged=["q5", "q20", "q21", "q22", "q23"])
+    capsys.readouterr()
+    assert scored(24)[0] == 2
+    error = capsys.readouterr().err
+    assert "--scorer judge: 9 of 72 rows failed" in error
+    assert "; nothing new of this unit was kept: " in error
+    command.pop()
+    assert scored(24, "--retry-failed")[0] == 2  # all three that are new
+    assert "--scorer judge: 9 of 9 rows failed" in capsys.readouterr().err
+    down(judged=["q5", "q20", "q21"])
+    assert scored(24, "--retry-failed") == (0, 9)  # of those that had failed all may fail again
+    down()
+    assert scored(24, "--retry-failed") == (0, 0)
 
 
 def test_a_model_scores_the_whole_call_again(down) -> None:
