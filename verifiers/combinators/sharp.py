@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,14 +45,13 @@ class FirstErrorCut:
 
     def root_values(self, problems: Sequence[Problem]) -> Scores:
         """1: before the first step there is no error."""
-        return _ones(problems)
+        return Scores((np.ones(1, dtype=np.float32),) * len(problems))
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """1 or 0 at every step; N rows."""
         scores = ask(self.of, problems, solutions)
-        return _with_steps(
-            scores, [_whole(row, np.cumprod(row.astype(np.float64) >= self.below)) for row in scores.steps]
-        )
+        steps = (_whole(row, np.cumprod(row.astype(np.float64) >= self.below)) for row in scores.steps)
+        return replace(scores, steps=tuple(steps))
 
     def remembering(self) -> FirstErrorCut:
         """The cut of a scorer with a memory, where it can have one."""
@@ -93,7 +92,7 @@ class Hazards:
         for row in scores.steps:
             before = np.concatenate(([1.0], row))[: len(row)]
             rows.append(_whole(row, np.divide(row, before, out=np.zeros(len(row)), where=before > 0).clip(0.0, 1.0)))
-        return _with_steps(scores, rows).with_reduce("prod")
+        return replace(scores, steps=tuple(rows), reduce="prod")
 
     def remembering(self) -> Hazards:
         """The ratios of a scorer with a memory, where it can have one."""
@@ -105,11 +104,3 @@ def _whole(row: FloatArray, made: np.ndarray) -> FloatArray:
     out: FloatArray = made.astype(np.float32)
     out[np.cumsum(np.isnan(row)) > 0] = np.nan
     return out
-
-
-def _with_steps(scores: Scores, steps: Sequence[FloatArray]) -> Scores:
-    return Scores(tuple(steps), scores.spend, scores.reasons, scores.reduce)
-
-
-def _ones(problems: Sequence[Problem]) -> Scores:
-    return Scores((np.ones(1, dtype=np.float32),) * len(problems))

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -226,7 +227,7 @@ class Noised:
         """N rows."""
         rows = []
         for problem, solution, row in zip(problems, solutions, self.of.score(problems, solutions).steps, strict=True):
-            chances = [_chances(f"{problem.prompt}{text}") for text in _prefixes(solution)]
+            chances = [_chances(f"{problem.prompt}{text}") for text in accumulate(step.text for step in solution.steps)]
             noise = np.array(
                 [by_chance if drawn < self.share else s for (drawn, by_chance), s in zip(chances, row, strict=True)]
             )
@@ -236,13 +237,6 @@ class Noised:
     def root_values(self, problems: Sequence[Problem]) -> Scores:
         """Before the first step there is no error."""
         return Scores((np.ones(1, dtype=np.float32),) * len(problems))
-
-
-def _prefixes(solution: Solution) -> list[str]:
-    texts = [""]
-    for step in solution.steps:
-        texts.append(texts[-1] + step.text)
-    return texts[1:]
 
 
 def _chances(text: str) -> tuple[float, float]:

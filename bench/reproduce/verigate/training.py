@@ -19,7 +19,7 @@ from policies.policy import Policy
 from search.result import SearchResult
 from search.strategies.sample import sample
 from verifiers.interface.naming import name_of
-from verifiers.interface.scoring import Scorer, Scores, ask
+from verifiers.interface.scoring import Scorer, Scores, ask, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
 _SEED = 9  # of what is sampled to measure
@@ -79,10 +79,7 @@ class _MeanOfFinished:
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One number a solution, at its last step."""
         means = (ask(self.verifier, problems, solutions).values() + ask(self.prm, problems, solutions).values()) / 2
-        rows = [np.full(len(solution.steps), np.nan, dtype=np.float32) for solution in solutions]
-        for row, mean in zip(rows, means, strict=True):
-            row[-1:] = mean
-        return Scores(tuple(rows))
+        return outcome_scores(solutions, means.tolist())
 
 
 def config_of(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> GRPOConfig:

@@ -22,7 +22,7 @@ from bench.inputs.task import Task
 from policies.policy import Extended, Sampling, Until
 from prms.best_of_k import Counted
 from verifiers.grading.answers import Answers
-from verifiers.interface.scoring import Scores, Spend
+from verifiers.interface.scoring import Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 LETTERS = "abcdefghijklmn"
@@ -68,7 +68,7 @@ class Planted:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One number a solution, at its last step: a word that fills its room is as whole as one that ends."""
-        rows = [np.full(len(s.steps), np.nan, dtype=np.float32) for s in solutions]
+        rows = [silent_row(len(s.steps)) for s in solutions]
         for row, problem, solution in zip(rows, problems, solutions, strict=True):
             row[-1:] = _missing(problem, solution.text) == 0
         return Scores(tuple(rows))
@@ -272,11 +272,7 @@ def _missing(problem: Problem, text: str) -> int:
 
 
 def _prefixes(solution: Solution) -> list[str]:
-    texts, text = [], ""
-    for step in solution.steps:
-        text += step.text
-        texts.append(text)
-    return texts
+    return list(accumulate(step.text for step in solution.steps))
 
 
 def _states(problem: Problem, solution: Solution) -> list[tuple[int, int]]:
