@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.commands.options import add_out_and_seed
 from bench.runs.plan import RunPlan
+from policies.replicas.workers import Replicas
 
 add_arguments = add_out_and_seed
 
@@ -42,6 +43,8 @@ def demo_plan(seed: int = 0) -> RunPlan:
 def run(options: argparse.Namespace) -> None:
     """Run the plan, and show its curves."""
     from bench.commands.results import carry_out
+    from policies.replicas.processes import cores
 
     print("50 held-out problems of chain arithmetic, a trained 0.9M-parameter policy and its scorers")
-    carry_out(demo_plan(options.seed), options.out or Path("runs/demo"))
+    replicas = Replicas(2, ray=None) if cores() > 1 else None  # so small a model gains little by a second thread
+    carry_out(demo_plan(options.seed), options.out or Path("runs/demo"), replicas=replicas)

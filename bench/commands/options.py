@@ -57,10 +57,15 @@ def add_replicas(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray",
         metavar="local|auto|ADDRESS",
-        help="work by replicas, each with its own models: on this machine, in the Ray cluster it is part of, or in one "
-        "elsewhere; the folder is the same",
+        help="replicas in a Ray cluster: of this machine alone, the one it is part of, or one elsewhere",
     )
-    parser.add_argument("--replicas", type=int, metavar="R", help=f"how many; default {Replicas().count}")
+    parser.add_argument(
+        "--replicas",
+        type=int,
+        metavar="R",
+        help="processes that work side by side, each with its own models, to the same folder; without --ray on this "
+        f"machine's CPU; with it {Replicas().count} unless given",
+    )
     parser.add_argument(
         "--gpus-per-replica", type=float, metavar="G", help="default: 1 where the cluster has any; 0.5 shares one"
     )
@@ -68,10 +73,9 @@ def add_replicas(parser: argparse.ArgumentParser) -> None:
 
 def replicas_in(options: argparse.Namespace) -> Replicas | None:
     """What `add_replicas` was given, None for work in this process."""
-    if options.ray is None:
-        for name in ("replicas", "gpus_per_replica"):
-            if (value := getattr(options, name)) is not None:
-                raise BadArgument(name, value, "it is for work by Ray; add --ray local, auto or HOST:PORT")
+    if options.ray is None and options.replicas is None:
+        if options.gpus_per_replica is not None:
+            raise BadArgument("gpus_per_replica", options.gpus_per_replica, "add --ray local, auto or HOST:PORT")
         return None
     count = Replicas().count if options.replicas is None else options.replicas
     return Replicas(count, ray=options.ray, gpus=options.gpus_per_replica)

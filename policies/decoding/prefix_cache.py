@@ -135,7 +135,7 @@ def _swept(tree: Node, keep: Callable[[Node], bool]) -> int:
 
 def length(pieces: Sequence[Planes]) -> int:
     """How many tokens the pieces hold."""
-    return sum(piece[0].shape[2] for piece in pieces)
+    return sum(piece[0].size(2) for piece in pieces)
 
 
 def _shared(a: Ids, ids: Ids, at: int) -> int:

@@ -96,7 +96,7 @@ class Slots:
 
     def place(self, pieces: Sequence[Planes], start_row: int, rows: int) -> int:
         """Write one prefix's keys and values into `rows` slots from `start_row` on, up to the edge; its length."""
-        length = sum(piece[0].shape[2] for piece in pieces)
+        length = sum(piece[0].size(2) for piece in pieces)
         start = self.edge - length
         rows_end = start_row + rows
         lo = min(self.lo, start) if self.n else start

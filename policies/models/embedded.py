@@ -32,14 +32,13 @@ def read_spec(text: str, *, dtype: str = "float32") -> Spec:
     >>> read_spec("tiny:genrm_cot,votes=4").kind
     'genrm'
 
-    An embedded policy computes in `dtype` where the spec has none: its folder does not say in which. Raises
-    ValueError for a name that is not shipped.
+    An embedded model computes in `dtype` where the spec has none; its weights are kept in bfloat16, in which most
+    processors are slow. Raises ValueError for a name that is not shipped.
     """
     spec = spec_parts(text)
     if spec.kind != "tiny" or len(spec.names) != 1:
         return spec
     folder = weights_folder(spec.names[0])
     entry = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("stepbeam")
-    if entry is None:
-        return replace(spec, kind="transformers", names=(str(folder),), options={"dtype": dtype, **spec.options})
-    return replace(spec, kind=entry["kind"], names=(str(folder),))
+    kind = "transformers" if entry is None else entry["kind"]
+    return replace(spec, kind=kind, names=(str(folder),), options={"dtype": dtype, **spec.options})

@@ -1,7 +1,6 @@
 """Replicas as actors of a Ray cluster; one that dies is made anew, and its job done again."""
 
 import os
-import pickle
 import socket
 import sys
 import warnings
@@ -10,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar, cast
 
+from policies.replicas.processes import cores
+from policies.replicas.sendable import sendable_errors
 from policies.replicas.workers import Failure, Make, Replicas
 from verifiers.interface.errors import BadArgument, EngineStoppedError, first_line
 
@@ -31,28 +32,15 @@ class _Replica(Generic[P]):
         self.make, self.stack = make, ExitStack()
 
     def load(self) -> None:
-        with _sendable_errors():
+        with sendable_errors():
             self.parts = self.stack.enter_context(self.make())
 
     def work(self, call: Callable[[P], R]) -> R:
-        with _sendable_errors():
+        with sendable_errors():
             return call(self.parts)
 
     def close(self) -> None:
         self.stack.close()
-
-
-@contextmanager
-def _sendable_errors() -> Iterator[None]:
-    """An error that cannot be made again in another process goes there as its text."""
-    try:
-        yield
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
-        except Exception:  # noqa: BLE001  (whatever its class does there)
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        raise
 
 
 @contextmanager
@@ -93,8 +81,8 @@ def _cluster(ray: Any, wanted: Replicas) -> Iterator[None]:
         return
     own: dict[str, Any] = {}
     if wanted.ray == "local":
-        own = {"num_cpus": max(_cores(), wanted.count), "include_dashboard": False, "object_store_memory": _STORE}
-    host, _, port = wanted.ray.rpartition(":")
+        own = {"num_cpus": max(cores(), wanted.count), "include_dashboard": False, "object_store_memory": _STORE}
+    host, _, port = (wanted.ray or "").rpartition(":")
     try:
         if port.isdecimal() and "/" not in host:  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), _PATIENCE).close()
@@ -269,7 +257,3 @@ def _options(nodes: list[dict[str, Any]], wanted: Replicas) -> dict[str, Any]:
 def _places(have: int, gpus: float) -> int:
     """How many replicas find room on a machine: a share is of one GPU, and none has GPUs of two machines."""
     return have * int(1 / gpus + 1e-9) if gpus < 1 else have // int(gpus)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

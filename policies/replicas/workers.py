@@ -19,18 +19,19 @@ _AHEAD = 8  # jobs a worker may be ahead of the one that is to be kept next: wha
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """So many processes that work side by side in a Ray cluster, each with models and `gpus` of its own.
+    """So many processes that work side by side, each with models of its own: here, or in a Ray cluster with GPUs.
 
     >>> Replicas(8, ray="auto", gpus=1)
     Replicas(count=8, ray='auto', gpus=1)
 
     `ray` is "local" for a cluster that is started on this machine and ends with the work, "auto" for the one that
-    `ray start` has begun here, or an address. `gpus` may be a share below 1; None is one each where the cluster has
-    any, else none. Raises BadArgument for a count below 1 and for a number of GPUs that no process can have.
+    `ray start` has begun here, or an address; None is for models on a CPU, without Ray: processes of this machine that
+    share its cores. `gpus` may be a share below 1; None is one each where the cluster has any, else none. Raises
+    BadArgument for a count below 1, for a number of GPUs that no process can have, and for GPUs without a cluster.
     """
 
     count: int = 2
-    ray: str = "local"
+    ray: str | None = "local"
     gpus: float | None = None
 
     def __post_init__(self) -> None:
@@ -38,6 +39,10 @@ class Replicas:
             raise BadArgument("replicas", self.count, "it must be 1 or more")
         if self.gpus is not None and not (0 <= self.gpus <= 1 or (self.gpus > 1 and self.gpus % 1 == 0)):
             raise BadArgument("gpus_per_replica", self.gpus, "give a whole number, or a share below 1")
+        if self.gpus and self.ray is None:
+            raise BadArgument(
+                "gpus_per_replica", self.gpus, "GPUs are shared out by Ray; add ray local, auto or HOST:PORT"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,11 @@ def workers(make: Make[P], replicas: Replicas | None) -> Iterator[Workers[P, Any
     if replicas is None:
         with make() as parts:
             yield Here(parts)
+    elif replicas.ray is None:
+        from policies.replicas.processes import open_processes
+
+        with open_processes(make, replicas.count) as processes:
+            yield processes
     else:
         from policies.replicas.ray_workers import open_replicas
 

@@ -140,7 +140,8 @@ def test_a_rerank_in_any_order_has_the_bytes_of_one_process(by_many: Callable[[i
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--replicas=2"], "--replicas 2: it is for work by Ray; add --ray local, auto or HOST:PORT"),
+        (["--gpus-per-replica=1"], "--gpus-per-replica 1.0: add --ray local, auto or HOST:PORT"),
+        (["--replicas=0"], "--replicas 0: it must be 1 or more"),
         (["--ray=local", "--replicas=0"], "--replicas 0: it must be 1 or more"),
         (["--ray=local", "--gpus-per-replica=1.5"], "--gpus-per-replica 1.5: give a whole number, or a share below 1"),
     ],
@@ -220,3 +221,33 @@ def test_a_killed_replica_and_a_killed_owner_leave_the_bytes_of_one_process(
         time.sleep(0.1)
     assert started("resumed").wait() == 0  # by one process now
     assert rows_in("resumed") == rows_in("one")
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_leave_the_bytes_of_one_though_one_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert started("one").wait() == 0
+    assert started("two", "--replicas=2").wait() == 0
+    assert rows_in("two") == rows_in("one")
+
+    process = started("killed", "--replicas=2")
+    wait_for(process, "killed", 5)
+    mine = [pid for pid, command in below(process.pid).items() if "spawn_main" in command]
+    assert len(mine) == 2
+    os.kill(mine[0], signal.SIGKILL)
+    assert process.wait() == 2
+    assert len(units_in("killed")) < len(units_in("one"))
+    assert started("killed", "--replicas=2").wait() == 0
+    assert rows_in("killed") == rows_in("one")
+
+    process = started("orphaned", "--replicas=2")
+    wait_for(process, "orphaned", 5)
+    mine = [pid for pid, command in below(process.pid).items() if "spawn_main" in command]
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while any("spawn_main" in command_of(pid) for pid in mine):  # they end with their parent
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
