@@ -104,7 +104,7 @@ def test_what_left_the_beam_is_forgotten(prm):
     assert remembers.score([problem], [left]).spend[0].scored_tokens == 2  # its last two characters
 
 
-@pytest.mark.parametrize("final", [False, True])
+@pytest.mark.parametrize("final", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_beam_search_finds_the_same_with_it_for_a_third_of_the_tokens(prm, final):
     task = load_task("chain", count=10, difficulty=11, seed=3)
     policy = policies.load(f"transformers:{weights_folder('policy')}", dtype="float32")

@@ -92,7 +92,7 @@ def whole_text(form, tokenizer, question: str, steps: list[str]) -> str:
 
 @pytest.mark.parametrize(
     "form",
-    [QWEN_MATH_PRM, MATH_SHEPHERD, *OTHERS],
+    [pytest.param(QWEN_MATH_PRM, marks=pytest.mark.slow), pytest.param(MATH_SHEPHERD, marks=pytest.mark.slow), *OTHERS],
     ids=lambda form: form.name,
 )
 def test_pieces_join_to_the_tokens_of_the_whole_text(request, cases, form):

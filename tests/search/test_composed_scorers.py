@@ -56,7 +56,9 @@ def test_it_reranks_and_votes(scorers, policy, name):
         assert not np.isnan(one.scores.values()).any()
 
 
-@pytest.mark.parametrize("name", PROCESS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "pav_of_rollouts" else []) for name in PROCESS]
+)
 def test_it_guides_a_beam_and_together_is_as_alone(scorers, policy, name):
     scorer = scorers[name]
     together = search.beam_search(TASK.problems[:3], policy, scorer, **BEAM)

@@ -67,6 +67,7 @@ def test_searches_on_one_policy_and_one_orm(policy: Transformers) -> None:
     same_searches(lambda p: search.best_of_n([p], policy, orm, n=4, **COMMON)[0])
 
 
+@pytest.mark.slow
 def test_searches_on_one_policy_and_one_prm(policy: Transformers) -> None:
     prm = prms.PRM.load(weights_folder("prm"))
     same_searches(lambda p: search.best_of_n([p], policy, prm, n=4, **COMMON)[0])

@@ -42,6 +42,7 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
 
 
+@pytest.mark.slow
 def test_its_scorers_may_be_asked_in_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", opens_out_of_order(0))
     options = (

@@ -312,6 +312,7 @@ def test_kept_scores_are_those_of_the_same_scorer_and_solutions(slow_pools: str,
 
 
 @needs_data("genrm_pool_dev.jsonl.gz")
+@pytest.mark.slow
 def test_the_real_pool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pool = DATA / "genrm_pool_dev.jsonl.gz"
     assert main(["rerank", str(pool), "--limit=40", "--n=8", f"--out={tmp_path / 'out'}"]) == 0

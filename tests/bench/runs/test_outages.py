@@ -248,6 +248,7 @@ def test_scores_that_stood_are_not_lost_where_other_samples_are_drawn_again(
     assert all(after[row["problem"], row["index"]] == row for row in scores if row["value"] is not None)
 
 
+@pytest.mark.slow
 def test_a_rerank_whose_judge_is_down(down, capsys: pytest.CaptureFixture[str]) -> None:
     pool = [{"id": f"q{i}", "prompt": f"{i}?", "answer": "1", "solutions": ["1", "22", "321"]} for i in range(200)]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))

@@ -155,6 +155,7 @@ def test_a_killed_worker_is_replaced(hasty: EquivalencePool, sent: signal.Signal
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.slow
 def test_a_stopped_worker_is_a_timeout(hasty: EquivalencePool) -> None:
     hasty._idle[-1].process.send_signal(signal.SIGSTOP)
     assert hasty.equal([("p+p", "2p")]) == [None]
@@ -292,7 +293,7 @@ def test_workers_end_with_the_interpreter_and_it_ends_quietly() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("busy", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_workers_do_not_survive_a_killed_parent(busy: bool) -> None:
     done = run(
         f"""

@@ -126,6 +126,7 @@ def uninterrupted(tmp_path_factory):
     return weights(out)
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_bytes(tmp_path, uninterrupted):
     code = f"""
         import os, signal, sys, torch

@@ -73,6 +73,7 @@ def test_an_unknown_name_is_named():
         weights_folder("genie")
 
 
+@pytest.mark.slow
 def test_sampling_follows_the_models_own_distribution(policy):
     """Rows leave the batch as they end; each token must still come from its own row's past."""
     prompts = draw_prompts(WORLDS["chain"], 8, 12, "test")
