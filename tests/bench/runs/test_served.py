@@ -49,7 +49,8 @@ def rows_of(out: str, name: str = "samples.jsonl") -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(out, name).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("problems", [16, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("problems", [40, 200])
 def test_no_problem_is_lost_or_doubled_and_what_failed_is_mended(command, capsys, problems: int) -> None:
     key = "sk-secret-of-a-run"
     with serving(Served(reply, key=key)) as sound:
