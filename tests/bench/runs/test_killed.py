@@ -18,12 +18,12 @@ from tests.processes import start_command
 RUN = [
     "run",
     "--task=chain",
-    "--limit=200",
+    "--limit=60",
     "--policy=tiny:policy",
     "--scorer=tiny:prm",
     "--strategies=self_consistency,best_of_n:prm,beam_search:prm",
     "--n=3",
-    "--chunk=20",
+    "--chunk=6",
 ]
 
 
@@ -100,7 +100,7 @@ def same_bytes(*names: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_over_200_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_run_of_fifty_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     seen = watched(RUN, "journal.jsonl")
     units = [json.loads(line)["unit"].split("/")[1] for line in Path("whole/journal.jsonl").read_text().splitlines()]

@@ -441,7 +441,7 @@ flaky = Flaky()
 def test_a_models_rows_are_those_of_the_undisturbed_run_to_the_last_digit(down, what: dict[str, object]) -> None:
     Path("outages/model.py").write_text(MODEL)
     sys.modules.pop("outages.model", None)
-    command = ["run", "--task=chain", "--limit=9", "--policy=outages.model:flaky", "--scorer=tiny:prm", "--n=4"]
+    command = ["run", "--task=chain", "--limit=9", "--policy=outages.model:flaky", "--scorer=tiny:prm", "--n=2"]
     command += ["--strategies=best_of_n,beam_search", "--chunk=3"]
     assert main([*command, "--out=whole"]) == 0
     down(**what)

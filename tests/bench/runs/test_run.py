@@ -244,7 +244,7 @@ def test_killed_anywhere_with_real_models_it_ends_the_same(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     command = ["run", "--task=chain", "--policy=tiny:policy", "--scorer=tiny:prm"]
-    command += ["--strategies=self_consistency,best_of_n,beam_search", "--n=16", "--limit=12", "--chunk=3"]
+    command += ["--strategies=self_consistency,best_of_n,beam_search", "--n=4", "--limit=12", "--chunk=3"]
     assert killed_and_resumed(command, random.Random(0), capsys)
 
 
