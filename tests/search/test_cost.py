@@ -37,7 +37,7 @@ class Meter:
     last: "Meter"  # the one whose model ran last, from which a token is drawn
 
     def __init__(self, model: Any) -> None:
-        self.tokens = self.fed = self.drawn = self.reads = 0
+        self.tokens = self.fed = self.drawn = self.reads = self.attended = 0
         self.model = model
 
     @contextmanager
@@ -52,7 +52,11 @@ class Meter:
                 hook.remove()
 
     def _run(self, module: torch.nn.Module, positional: Any, named: dict[str, Any]) -> None:
-        self.tokens += int((named["input_ids"] != 0).sum())
+        real = named["input_ids"] != 0
+        self.tokens += int(real.sum())
+        mask = named.get("attention_mask")
+        there = (torch.ones_like(real) if mask is None else mask != 0).cumsum(dim=1)[:, -real.shape[1] :]
+        self.attended += int(there[real].sum())
         Meter.last = self
 
     def _read(self, module: torch.nn.Module, positional: tuple[torch.Tensor]) -> None:
@@ -64,11 +68,16 @@ class Meter:
 
     @property
     def flops(self) -> int:
-        """2 x parameters x tokens: no embedding; an LM's head at every token, a reward model's where it reads."""
+        """2 x parameters x tokens: no embedding; an LM's head at every token, a reward model's where it reads.
+
+        And attention: 4 x layers x width for each token that one attends to.
+        """
+        config = self.model.config
+        attention = 4 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * self.attended
         body = _parameters(self.model.base_model, "embed_tokens")
         if hasattr(self.model, "score"):
-            return 2 * (body * self.tokens + _parameters(self.model.score) * self.reads)
-        return 2 * (body + self.model.lm_head.weight.numel()) * self.tokens
+            return attention + 2 * (body * self.tokens + _parameters(self.model.score) * self.reads)
+        return attention + 2 * (body + self.model.lm_head.weight.numel()) * self.tokens
 
 
 def _parameters(module: torch.nn.Module, left_out: str = "nothing") -> int:

@@ -171,11 +171,8 @@ def pool(plan: PAVPlan, task: str) -> Unit:
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
                 # The prompt is computed once; every sample pays for its own tokens.
-                each = result.spend.policy_flops / (
-                    result.spend.prompt_tokens + result.spend.sampled_tokens - plan.pool
-                )
-                prompt.append(each * result.spend.prompt_tokens)
-                sampled.append(result.spend.policy_flops - prompt[-1])
+                prompt.append(result.spend.prompt_flops)
+                sampled.append(result.spend.policy_flops - result.spend.prompt_flops)
         return {"texts": texts, "right": right, "prompt_flops": prompt, "sampled_flops": sampled}
 
     return _told(plan, f"pool/{task}", compute)
