@@ -124,10 +124,7 @@ def _spread(table: Floats) -> _Spread:
     from scipy.special import stdtrit
 
     seeds, problems = table.shape
-    rows, columns, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
-    by_seed = problems * _mean_square(rows - mean, seeds - 1)
-    by_problem = seeds * _mean_square(columns - mean, problems - 1)
-    rest = _mean_square(table - rows[:, None] - columns + mean, (seeds - 1) * (problems - 1))
+    by_seed, by_problem, rest = _squares(table)
     # No effect is below none.
     terms = [
         (max(by_seed, rest), seeds - 1),
@@ -149,10 +146,17 @@ def _reach_of_seeds(table: Floats) -> float:
     seeds, problems = table.shape
     if seeds == 1:
         return 0.0
+    by_seed, _, rest = _squares(table)
+    return float(stdtrit(seeds - 1, (1 + _LEVEL) / 2) * np.sqrt(max(by_seed - rest, 0.0) / (seeds * problems)))
+
+
+def _squares(table: Floats) -> tuple[float, float, float]:
+    """The mean squares of the analysis of variance: between seeds, between problems, and what neither explains."""
+    seeds, problems = table.shape
     rows, columns, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
     by_seed = problems * _mean_square(rows - mean, seeds - 1)
-    rest = _mean_square(table - rows[:, None] - columns + mean, (seeds - 1) * (problems - 1))
-    return float(stdtrit(seeds - 1, (1 + _LEVEL) / 2) * np.sqrt(max(by_seed - rest, 0.0) / (seeds * problems)))
+    by_problem = seeds * _mean_square(columns - mean, problems - 1)
+    return by_seed, by_problem, _mean_square(table - rows[:, None] - columns + mean, (seeds - 1) * (problems - 1))
 
 
 def _mean_square(deviations: Floats, freedom: int) -> float:

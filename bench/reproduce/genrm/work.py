@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -101,13 +101,13 @@ class GenRMPlan:
         """How the verifiers are asked."""
         return words.FORMAT if self.base else FORMAT
 
-
-def quick_plan(out: Path) -> GenRMPlan:
-    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
-    return GenRMPlan(
-        out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2, longer_votes=1,
-        compared=2, batch_size=4,
-    )  # fmt: skip
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+        return cls(
+            out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2,
+            longer_votes=1, compared=2, batch_size=4,
+        )  # fmt: skip
 
 
 def pretrained_plan(out: Path, base: str) -> GenRMPlan:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -78,10 +78,10 @@ class PAVRLPlan:
     drawn: int = 1024  # words at each look
     tuning: int = 25_600  # rollouts of the imitator, of which a tuned start has the right ones
 
-
-def quick_plan(out: Path) -> PAVRLPlan:
-    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
-    return PAVRLPlan(out, seeds=(0, 1), steps=4, rollouts=8, block=2, looks=1, drawn=128, tuning=64)
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+        return cls(out, seeds=(0, 1), steps=4, rollouts=8, block=2, looks=1, drawn=128, tuning=64)
 
 
 def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
