@@ -30,6 +30,7 @@ class Meter:
     Ids are counted as they enter the body, other than 0: with it, and with nothing else, the rows of a batch are
     padded on the right (the models' prompts and samples hold none of it, as a test below asserts). A `Runner`
     learns a model's shape from a pass over one padding id, which is setup and no row's cost.
+    `attended` sums up how many tokens each one attends to, as far as its mask lets it.
     `fed` of the tokens were drawn before and run in order to draw the next one; the others were prompts and
     prefixes. `reads` counts rows that a reward model's head was given.
     """
@@ -54,9 +55,10 @@ class Meter:
     def _run(self, module: torch.nn.Module, positional: Any, named: dict[str, Any]) -> None:
         real = named["input_ids"] != 0
         self.tokens += int(real.sum())
-        mask = named.get("attention_mask")
-        there = (torch.ones_like(real) if mask is None else mask != 0).cumsum(dim=1)[:, -real.shape[1] :]
-        self.attended += int(there[real].sum())
+        mask, cache = named.get("attention_mask"), named.get("past_key_values")
+        if mask is None:
+            mask = torch.ones(len(real), real.shape[1] + (cache.get_seq_length() if cache is not None else 0))
+        self.attended += int((mask != 0).cumsum(dim=1)[:, -real.shape[1] :][real].sum())
         Meter.last = self
 
     def _read(self, module: torch.nn.Module, positional: tuple[torch.Tensor]) -> None:
