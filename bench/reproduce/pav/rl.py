@@ -78,6 +78,11 @@ class PAVRLPlan:
     drawn: int = 1024  # words at each look
     tuning: int = 25_600  # rollouts of the imitator, of which a tuned start has the right ones
 
+    @property
+    def every(self) -> int:
+        """Steps from a look to the next."""
+        return max(1, self.steps // self.looks)
+
     @classmethod
     def quick(cls, out: Path) -> Self:
         """The smallest sizes: all stages in minutes, and figures that mean nothing."""
@@ -124,7 +129,7 @@ def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
             learning_rate=plan.learning_rate,
             attribute_every=0,
             save_every=0,
-            evaluate_every=max(1, plan.steps // plan.looks),
+            evaluate_every=plan.every,
             seed=seed,
         )
         folder = plan.out / "trainings" / name
@@ -163,8 +168,8 @@ def _looks(plan: PAVRLPlan, word: str, arm: str) -> Looks:
 
 def _when(plan: PAVRLPlan) -> dict[str, int]:
     """The looks that are shown: the first behind the start, and the last."""
-    rollouts = plan.steps // plan.looks * plan.rollouts
-    return {f"after {rollouts:,.0f} rollouts": 1, f"after {plan.looks * rollouts:,.0f} rollouts": -1}
+    last = plan.steps // plan.every * plan.every
+    return {f"after {plan.every * plan.rollouts:,} rollouts": 1, f"after {last * plan.rollouts:,} rollouts": -1}
 
 
 def _policy_claims(plan: PAVRLPlan, word: str) -> list[Claim]:

@@ -75,8 +75,8 @@ def test_the_entropy_of_the_next_step_is_that_of_its_probabilities():
     policy = imitator(seed=0)
     with torch.no_grad():
         for weight in policy.model.parameters():
-            weight.zero_()  # every token is as likely as any other, those that never come too
-    tokens = len(LETTERS) + 3
+            weight.zero_()  # every token is as likely as any other, that of the beginning too
+    tokens = len(LETTERS) + 2
     expected = (len(LETTERS) + 1) / tokens * np.log(tokens)
     assert next_step_entropy(policy, PLANTED, draw(policy, PLANTED, 4, seed=0, what="test")) == pytest.approx(expected)
 
