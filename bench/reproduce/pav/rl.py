@@ -74,7 +74,7 @@ class PAVRLPlan:
     rollouts: int = 64  # a step
     block: int = 10  # steps whose rollouts make one point of a curve
     learning_rate: float = 1e-3
-    looks: int = 4  # at what the policy can do, besides that at its start, spread over the training
+    looks: int = 2  # at what the policy can do, besides that at its start, spread over the training
     drawn: int = 1024  # words at each look
     tuning: int = 25_600  # rollouts of the imitator, of which a tuned start has the right ones
 
