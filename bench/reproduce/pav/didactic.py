@@ -101,11 +101,10 @@ def _imitation(seed: int, planted: str) -> dict[str, torch.Tensor]:
 @cache
 def _fine_tuning(seed: int, planted: str, rollouts: int) -> dict[str, torch.Tensor]:
     start = imitator(seed=seed, planted=planted)
-    number = {token: letter for letter, token in enumerate(next_ids(start))}
     drawn = draw(start, planted, rollouts, seed=seed, what="right samples")
     right = Planted().score([problem_of(planted)] * len(drawn), drawn).values() == 1.0
     words = [
-        [number[token] for step in word.steps for token in step.tokens or ()]
+        [LETTERS.index(letter) for letter in word.text.split()] + [len(LETTERS)] * (word.stop is Stop.EOS)
         for word, good in zip(drawn, right, strict=True)
         if good
     ]
