@@ -101,12 +101,13 @@ def test_claims_about_policies_say_what_was_measured():
     unknown = claims_of(looks(0.0, 0.5, found=1.0, beam=1.0), outcome, when)[3:]
     assert {c.verdict for c in unknown} == {"open"}
     assert "(0 of 8 starts)" in unknown[0].text
-    assert (claim_of_start(looks(0.2, 0.9)).measured, claim_of_start(looks(0.2, 0.25)).verdict) == (
-        "+70.0 points",
-        "holds not",
-    )
-    [over] = claims_over(looks(0.2, 0.9), looks(0.2, 0.6), when)
-    assert (over.measured, over.verdict) == ("+30.0 points", "holds")
+    better, worse = (claim_of_start(looks(*shares)) for shares in ((0.1, 0.9), (0.9, 0.1)))
+    assert [(c.measured, c.verdict) for c in (better, worse)] == [
+        ("+80.0 points", "holds"),
+        ("-80.0 points", "holds not"),
+    ]
+    [over] = claims_over(looks(0.1, 0.9), looks(0.1, 0.1), when)
+    assert (over.measured, over.verdict) == ("+80.0 points", "holds")
     table = looks_table({"PAV-RL": pav}, when)
     assert "| PAV-RL | at the end | 0.020 (0.020 to 0.020) |" in table
 
