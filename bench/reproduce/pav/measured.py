@@ -120,7 +120,10 @@ def looks_table(arms: Mapping[str, Looks], when: Mapping[str, int]) -> str:
     rows = []
     for arm, looks in arms.items():
         for name, look in {"at the start": 0, **when}.items():
-            figures = (estimate(_table(looks, look, what), bounds=(0.0, np.inf)) for what in shown)
+            figures = (
+                estimate(_table(looks, look, what), bounds=(-np.inf, np.inf) if what == "entropy" else (0.0, 1.0))
+                for what in shown
+            )
             rows.append((arm, name, *(f"{e.value:.3f} ({e.low:.3f} to {e.high:.3f})" for e in figures)))
     return markdown_table(("policy", "when", *shown), rows)
 
