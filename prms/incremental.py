@@ -9,9 +9,10 @@ from typing import Self
 import numpy as np
 import torch
 
-from policies.decoding.prefill import Job, new_tokens, run_jobs
+from policies.decoding.prefill import Job, new_tokens, run_jobs, span_of
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
+from policies.models.parameters import Span, tokens_in
 from policies.models.token_rows import TokenRow
 from verifiers.interface.capabilities import OfParts, RootValues, root_values_of
 from verifiers.interface.naming import name_of
@@ -107,14 +108,15 @@ class IncrementalPRM:
         groups: dict[Problem, list[int]] = {}
         for i in rows:
             groups.setdefault(problems[i], []).append(i)
-        computed, read = dict.fromkeys(rows, 0), dict.fromkeys(rows, 0)
+        read = dict.fromkeys(rows, 0)
+        computed: dict[int, list[Span]] = {i: [] for i in rows}
         with self.cache.call(), self.runner.inference():
             trees = {problem: self.cache.open(problem) for problem in groups}
             scores_at = {problem: dict(self.known.get(problem, {})) for problem in groups}
             # What a problem's rows have in common goes first, so that it is computed once.
             common = [self._common(trees[p], [rows[i] for i in group]) for p, group in groups.items()]
             for job, group in zip(common, groups.values(), strict=True):
-                computed[group[0]] += new_tokens(job)
+                computed[group[0]].append(span_of(job))
             self._run([job for job in common if new_tokens(job)], [])
             jobs: list[Job] = []
             asked: list[tuple[TokenRow, dict[Ids, float]]] = []
@@ -127,7 +129,7 @@ class IncrementalPRM:
                 # A score needs its own token to pass the model, even where the keys and values are there.
                 jobs.append((tree, row.ids, self.cache.match(tree, row.ids[: unread[0]])))
                 asked.append((row, known))
-                computed[i] += new_tokens(jobs[-1])
+                computed[i].append(span_of(jobs[-1]))
                 read[i] = len(_read_at(jobs[-1], row))
             self._run(jobs, asked)
             scores: dict[int, FloatArray] = {}
@@ -159,12 +161,13 @@ class IncrementalPRM:
 
         run_jobs(self.runner, self.cache, jobs, _WORKING_BYTES, self.runner.forward_all, read)
 
-    def _spend(self, computed: int, tokens: int, read: int) -> Spend:
+    def _spend(self, computed: Sequence[Span], size: int, read: int) -> Spend:
+        tokens = tokens_in(computed)
         return Spend(
             scorer_calls=1,
-            scored_tokens=computed,
-            cached_scored_tokens=tokens - computed,
-            scorer_flops=self.runner.flops_per_token * computed + self.head_flops * read,
+            scored_tokens=tokens,
+            cached_scored_tokens=size - tokens,
+            scorer_flops=self.runner.price.flops(*computed) + self.head_flops * read,
         )
 
 

@@ -12,7 +12,13 @@ from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import failed
 
-_UNKNOWN = Spend(policy_calls=1, prompt_tokens=math.nan, sampled_tokens=math.nan, policy_flops=math.nan)
+_UNKNOWN = Spend(
+    policy_calls=1,
+    prompt_tokens=math.nan,
+    sampled_tokens=math.nan,
+    policy_flops=math.nan,
+    prompt_flops=math.nan,
+)
 
 
 class Streamed:

@@ -57,32 +57,31 @@ def _reproduce(options: argparse.Namespace) -> None:
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
         from bench.reproduce.genrm.reproduce import reproduce_genrm
-        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan, quick_plan
+        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan
 
-        plain = quick_plan(out) if options.quick else pretrained_plan(out, base) if base else GenRMPlan(out)
+        plain = GenRMPlan.quick(out) if options.quick else pretrained_plan(out, base) if base else GenRMPlan(out)
         longer = {"longer": given["problems"]} if "problems" in given else {}
         reports = reproduce_genrm(replace(plain, **given, **longer), processes=options.processes)
         claims_by_task = [(report.task, report.claims) for report in reports]
     elif options.claims == "pav":
         from bench.reproduce.pav.reproduce import reproduce_pav
         from bench.reproduce.pav.work import PAVPlan
-        from bench.reproduce.pav.work import quick_plan as quick_pav
 
-        claims_by_task = reproduce_pav(quick_pav(out) if options.quick else PAVPlan(out), processes=options.processes)
+        claims_by_task = reproduce_pav(
+            PAVPlan.quick(out) if options.quick else PAVPlan(out), processes=options.processes
+        )
     elif options.claims == "pav-rl":
         from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
-        from bench.reproduce.pav.rl import quick_plan as quick_rl
 
-        rl_plan = quick_rl(out) if options.quick else PAVRLPlan(out, **given)
+        rl_plan = PAVRLPlan.quick(out) if options.quick else PAVRLPlan(out, **given)
         claims_by_task = reproduce_pav_rl(rl_plan, processes=options.processes)
     else:
         from bench.reproduce.verigate.arms import VeriGatePlan
-        from bench.reproduce.verigate.arms import quick_plan as quick_verigate
         from bench.reproduce.verigate.reproduce import reproduce_verigate
 
         if "problems" in given:
             given["held_out"] = given.pop("problems")
-        gate_plan = quick_verigate(out) if options.quick else VeriGatePlan(out, **given)
+        gate_plan = VeriGatePlan.quick(out) if options.quick else VeriGatePlan(out, **given)
         claims_by_task = reproduce_verigate(gate_plan, processes=options.processes)
     for task, claims in claims_by_task:
         print(f"\n{task}\n\n{claims_table(claims)}")

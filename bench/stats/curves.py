@@ -234,11 +234,14 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
     """What k random samples of a pool of n cost: the first computes the prompt, its samples are paid for one by one.
 
     How much of the prompt each further sample computes again is read off the pool: nothing where all shared it,
-    all of it where an engine shares whole blocks only and the prompt is shorter than one.
+    all of it where an engine shares whole blocks only and the prompt is shorter than one. Only between these two, where
+    an engine shares some blocks of a prompt, are its FLOPs an estimate (by tokens, as if all attended to as many).
 
     >>> shared, alone = Spend(prompt_tokens=10, cached_prompt_tokens=30), Spend(prompt_tokens=40)
     >>> _cost_of_some(shared, 2, 4), _cost_of_some(alone, 2, 4)
     (Spend(prompt_tokens=10.0, cached_prompt_tokens=10.0), Spend(prompt_tokens=20.0))
+    >>> _cost_of_some(replace(shared, sampled_tokens=8, policy_flops=900.0, prompt_flops=500.0), 2, 4).policy_flops
+    700.0
     """
     if pool == ZERO:
         return ZERO
@@ -246,14 +249,18 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
     read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
     first = min(pool.prompt_tokens, read)
     prompt = first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1)
-    sampled, computed = pool.sampled_tokens * share, pool.prompt_tokens + pool.sampled_tokens
+    computed = pool.prompt_tokens + pool.sampled_tokens
+    # A policy that does not tell the prompt's FLOPs apart is taken to pay as much for every token.
+    read_flops = pool.prompt_flops or (pool.policy_flops * pool.prompt_tokens / computed if computed else 0.0)
+    prompt_flops = read_flops * prompt / pool.prompt_tokens if pool.prompt_tokens else 0.0
     return replace(
         pool,
         policy_calls=pool.policy_calls * share,
         prompt_tokens=prompt,
         cached_prompt_tokens=k * read - prompt,
-        sampled_tokens=sampled,
-        policy_flops=pool.policy_flops * (prompt + sampled) / computed if computed else 0.0,
+        sampled_tokens=pool.sampled_tokens * share,
+        policy_flops=prompt_flops + (pool.policy_flops - read_flops) * share,
+        prompt_flops=prompt_flops if pool.prompt_flops else 0.0,
         policy_seconds=pool.policy_seconds * share,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from policies.decoding.loop import Sampled
+from policies.models.parameters import Span
 from policies.models.prompts import Continuation
 from policies.models.steps import StepCutter
 from policies.policy import Sampling, Until
@@ -24,9 +25,9 @@ class DrawnRow:
     sampling: Sampling
     new: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    computed: int = 0
-    cached: int = 0
-    forwards: int = 0  # new ids that were run through the model
+    begun: int = 0  # ids that the engine was asked to go on from, of all times
+    computed: list[Span] = field(default_factory=list)  # those of them that it did not find in its memory
+    fed: list[Span] = field(default_factory=list)  # new ids that were run through the model
     ended: Stop | None = None  # by what the engine says, where no id that ends a solution does
 
     @property
@@ -55,9 +56,9 @@ class DrawnRow:
             raise RuntimeError("vLLM's engine gave up on a row without a token")
         row, new = self.row, self.new
         read = len(row.prompt) + len(row.context) + len(new)
-        self.computed += read - min(cached, read)
-        self.cached += min(cached, read)
-        self.forwards += len(ids) - 1
+        self.begun += read
+        self.computed.append((min(cached, read), read))
+        self.fed.append((read, read + len(ids) - 1))
         new += ids
         self.logprobs += logprobs
         if self.until == "end":

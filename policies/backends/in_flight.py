@@ -23,7 +23,7 @@ Answer: TypeAlias = tuple[Solution, Spend]
 Row: TypeAlias = Coroutine[Any, Any, Answer]
 
 # What a server computed is not known where it does not say so.
-UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan)
+UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan)
 
 
 class Rows(Protocol):

@@ -15,6 +15,7 @@ from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text, has_template
 from policies.models.engine_options import Chat, with_chat
+from policies.models.parameters import FlopPrice, Span, tokens_in
 from policies.models.pretrained import loading
 from policies.models.prompts import Continuation, Prompts, State
 from policies.models.steps import StepCutter
@@ -51,13 +52,13 @@ class ModelPolicy(ABC):
         ends: Collection[int],
         chat: Chat,
         context: int | None,
-        flops_per_token: float,
+        price: FlopPrice,
         more: int = 0,
     ) -> None:
         self.tokenizer = tokenizer
         self.cutter = StepCutter(tokenizer, vocabulary)
         self.prompts = Prompts(tokenizer, self.cutter, chat=chat, context=context)
-        self.flops_per_token = flops_per_token
+        self.price = price
         self._ends, self._more = ends, more
 
     @property
@@ -142,8 +143,7 @@ class ModelPolicy(ABC):
                     spend[i] = row.spend if i == indices[0] else spend[i]
                     continue
                 probs[i] = row
-                spend[i] = self._spend(computed, len(readable[i][2]))
-                computed = 0
+                spend[i] = self._spend(computed if i == indices[0] else (), len(readable[i][2]))
         return NextTokens(probs, tuple(spend), tuple(reasons))
 
     def logprobs(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
@@ -165,17 +165,21 @@ class ModelPolicy(ABC):
                     reasons[i], spend[i] = sums.reason, sums.spend
                     continue
                 steps[i] = sums
-                spend[i] = self._spend(len(readable[i][1].ids), len(readable[i][1].ids))
+                length = len(readable[i][1].ids)
+                spend[i] = self._spend([(0, length)], length)
         return Scores(tuple(steps), tuple(spend), tuple(reasons))
 
-    def _spend(self, computed: int, length: int, sampled: int = 0, sampled_computed: int = 0) -> Spend:
+    def _spend(self, computed: Sequence[Span], length: int, sampled: int = 0, fed: Sequence[Span] = ()) -> Spend:
+        """What a row cost that begins with `length` tokens; `fed` are sampled ones that were run to draw the next."""
+        tokens, read = tokens_in(computed), self.price.flops(*computed)
         return Spend(
             policy_calls=1,
-            prompt_tokens=computed,
+            prompt_tokens=tokens,
             # A shared prompt's last token may run once more where its logits are wanted.
-            cached_prompt_tokens=max(0, length - computed),
+            cached_prompt_tokens=max(0, length - tokens),
             sampled_tokens=sampled,
-            policy_flops=self.flops_per_token * (computed + sampled_computed),
+            policy_flops=read + self.price.flops(*fed),
+            prompt_flops=read,
         )
 
     @abstractmethod
@@ -191,8 +195,8 @@ class ModelPolicy(ABC):
     @abstractmethod
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterable[tuple[Sequence[int], Probs | Unread, int]]:
-        """For each state that is computed its rows, its probabilities, and how many of its tokens were computed."""
+    ) -> Iterable[tuple[Sequence[int], Probs | Unread, Sequence[Span]]]:
+        """For each state that is computed its rows, its probabilities, and which of its tokens were computed."""
 
     @abstractmethod
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterable[FloatArray | Unread]:

@@ -27,7 +27,9 @@ _BESIDE = ("/pooling",)  # what vLLM's server has beside /v1
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_ASKED_WAIT = 300.0  # that a server may ask for with Retry-After
 _LONGEST_START = 30.0  # that a server may take to say what it has
-_UNTOLD = Spend(prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan)  # the cost of what nobody heard the end of
+_UNTOLD = Spend(
+    prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan
+)  # the cost of what nobody heard the end of
 
 
 @dataclass(slots=True, eq=False)

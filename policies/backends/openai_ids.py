@@ -19,6 +19,7 @@ from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError
 from policies.checks import check_rows
 from policies.decoding.loop import Sampled
 from policies.models.engine_options import Chat
+from policies.models.parameters import FlopPrice, Span
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
 from policies.models.token_rows import TokenRow
@@ -64,7 +65,7 @@ class IdRows(ModelPolicy):
             ends=eos_ids(generation_config(tokenizer.name_or_path), text, tokenizer),
             chat=chat,
             context=context,
-            flops_per_token=math.nan,  # which only a server knows
+            price=FlopPrice(math.nan),  # which only a server knows
             more=1,
         )
 
@@ -125,7 +126,7 @@ class IdRows(ModelPolicy):
         return drawn.sampled(told=told), one_row([self._cost(drawn), *others])
 
     def _cost(self, drawn: DrawnRow) -> Spend:
-        return self._spend(drawn.computed, drawn.computed + drawn.cached, len(drawn.new)) if drawn.new else ZERO
+        return self._spend(drawn.computed, drawn.begun, len(drawn.new), drawn.fed) if drawn.new else ZERO
 
     async def _ask(self, who: str, asked: Json, read: Callable[[Json, Json], T]) -> tuple[T, Spend]:
         def checked(reply: Json) -> T:
@@ -164,7 +165,7 @@ class IdRows(ModelPolicy):
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterator[tuple[Sequence[int], Probs | Unread, int]]:
+    ) -> Iterator[tuple[Sequence[int], Probs | Unread, Sequence[Span]]]:
         indices: dict[tuple[int, ...], list[int]] = {}
         for i, (_, _, ids) in states.items():
             indices.setdefault(ids, []).append(i)
@@ -181,9 +182,9 @@ class IdRows(ModelPolicy):
         )
         for (ids, rows), said in zip(indices.items(), replies, strict=True):
             if isinstance(said, Unread):
-                yield rows, said, 0
+                yield rows, said, ()
             else:
-                yield rows, said[0], max(0, len(ids) - said[1])
+                yield rows, said[0], [(min(said[1], len(ids)), len(ids))]
 
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterator[FloatArray | Unread]:
         def reading(row: TokenRow, prompt: int) -> Callable[[Json, Json], FloatArray]:

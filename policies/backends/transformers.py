@@ -19,6 +19,7 @@ from policies.decoding.probabilities import next_token_probs, step_logprobs
 from policies.decoding.runner import Runner
 from policies.models.engine_options import Chat, DType
 from policies.models.locks import running
+from policies.models.parameters import Span
 from policies.models.pretrained import load_pretrained, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
@@ -45,10 +46,9 @@ class Transformers(ModelPolicy):
     working memory stays for the next call; `forget` gives it back.
 
     Spend: a state (a prompt with a prefix) is computed once a call, or once a search with `remembering`, and
-    charged to the first of its rows; to the others it is cached. FLOPs are 2 x parameters x computed tokens,
-    where the parameters are all but the embedding tables, plus the LM head
-    (`policies.models.parameters.flop_parameters`). The last sampled token is computed only when something is to
-    follow it.
+    charged to the first of its rows; to the others it is cached. FLOPs are 2 x parameters x computed tokens, where the
+    parameters are all but the embedding tables, plus the LM head, and each computed token's attention to those before
+    it (`policies.models.parameters`). The last sampled token is computed only when something is to follow it.
 
     Threads may share a policy: the model serves one call at a time.
 
@@ -81,7 +81,7 @@ class Transformers(ModelPolicy):
             ends=eos_ids(getattr(model, "generation_config", None), model.config.get_text_config(), tokenizer),
             chat=chat,
             context=runner.context,
-            flops_per_token=runner.flops_per_token,
+            price=runner.price,
         )
         self.cache_bytes = cache_bytes
         self._memory: PrefixCache | None = None  # a call without one keeps its prefixes to itself
@@ -145,13 +145,18 @@ class Transformers(ModelPolicy):
         computed = {state.rows[0].index: state.computed for state in states}
         lengths = {row.index: len(state.ids) for state in states for row in state.rows}
         return [
-            (s, self._spend(computed.get(s.row.index, 0), lengths[s.row.index], len(s.tokens), s.computed))
+            (
+                s,
+                self._spend(
+                    computed.get(s.row.index, ()), at := lengths[s.row.index], len(s.tokens), [(at, at + s.computed)]
+                ),
+            )
             for s in done
         ]
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterator[tuple[Sequence[int], Probs, int]]:
+    ) -> Iterator[tuple[Sequence[int], Probs, Sequence[Span]]]:
         rows: dict[State, list[int]] = {}
         for i, state in states.items():
             rows.setdefault(state, []).append(i)

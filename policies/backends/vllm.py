@@ -19,7 +19,7 @@ from policies.backends.vllm_stream import VLLMStream
 from policies.decoding.loop import Sampled
 from policies.models.chat import check_template
 from policies.models.engine_options import Chat, EngineOptions, dtype_for
-from policies.models.parameters import flop_parameters
+from policies.models.parameters import Span, flop_price
 from policies.models.pretrained import checked_source, device_of, load_config, load_tokenizer, loading
 from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
@@ -60,7 +60,7 @@ class VLLM(ModelPolicy):
         self.config.name_or_path = self.source
         text = self.config.get_text_config()
         with loading(self.source), torch.device("meta"):
-            parameters = flop_parameters(AutoModelForCausalLM.from_config(self.config))
+            price = flop_price(AutoModelForCausalLM.from_config(self.config))
         check_template(tokenizer, chat)
         ends = eos_ids(generation_config(self.source), text, tokenizer)  # what can fail comes before the engine
         options = options or EngineOptions()
@@ -73,7 +73,7 @@ class VLLM(ModelPolicy):
             ends=ends,
             chat=chat,
             context=self.engine.context,
-            flops_per_token=2.0 * parameters,
+            price=price,
             more=1,  # the engine reads a next token only where it could also place one
         )
         self._sorted_ends = tuple(sorted(self._ends))
@@ -141,18 +141,18 @@ class VLLM(ModelPolicy):
 
     def cost(self, drawn: DrawnRow) -> Spend:
         """What a row has cost so far."""
-        return self._spend(drawn.computed, drawn.computed + drawn.cached, len(drawn.new), drawn.forwards)
+        return self._spend(drawn.computed, drawn.begun, len(drawn.new), drawn.fed)
 
     def _next_token_probs(
         self, states: Mapping[int, State], tokens: Sequence[int]
-    ) -> Iterator[tuple[Sequence[int], Probs, int]]:
+    ) -> Iterator[tuple[Sequence[int], Probs, Sequence[Span]]]:
         indices: dict[tuple[int, ...], list[int]] = {}
         for i, (_, _, ids) in states.items():
             indices.setdefault(ids, []).append(i)
         wanted = tuple(tokens)
         replies = self.engine.sample([Request(ids, 1, temperature=0.0, tokens=wanted) for ids in indices])
         for (ids, rows), reply in zip(indices.items(), replies, strict=True):
-            yield rows, np.exp(reply.first), len(ids) - reply.cached
+            yield rows, np.exp(reply.first), [(reply.cached, len(ids))]
 
     def _step_logprobs(self, rows: Sequence[TokenRow], prompts: Sequence[int]) -> Iterator[FloatArray]:
         logprobs = self.engine.prompt_logprobs([row.ids for row in rows])

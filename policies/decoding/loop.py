@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from policies.decoding.prefix_cache import Ids, Node, PrefixCache
 from policies.decoding.runner import Runner
 from policies.decoding.sampler import choose, uniforms
+from policies.models.parameters import Span
 from policies.models.prompts import Continuation
 from policies.policy import Sampling
 from verifiers.interface.solution import Stop
@@ -30,7 +31,7 @@ class Prefix:
     ids: Ids  # prompt and prefix
     prompt: int  # how many of the ids are the prompt's
     rows: list[Continuation]
-    computed: int = 0  # tokens of `ids` that went through the model in this call
+    computed: list[Span] = field(default_factory=list)  # tokens of `ids` that went through the model in this call
     logits: torch.Tensor | None = None  # (V,) while rows are still to be placed
     placed: int = 0
 
@@ -66,7 +67,7 @@ def run_last_tokens(runner: Runner, cache: PrefixCache, states: Sequence[Prefix]
         logits = runner.forward(last, slots)
         for i, state in enumerate(chunk):
             state.logits = logits[i]
-            state.computed += 1
+            state.computed.append((len(state.ids) - 1, len(state.ids)))
             cache.insert(state.tree, state.ids, len(state.ids) - 1, slots.read(i, edge, edge + 1))
 
 

@@ -12,6 +12,7 @@ from policies.decoding.prefix_cache import Ids, Node, Planes, PrefixCache, lengt
 from policies.decoding.runner import Runner
 from policies.decoding.slots import Slots
 from policies.models.batches import greedy_batches
+from policies.models.parameters import Span, tokens_in
 
 _BATCH_TOKENS = 8192  # new tokens a forward pass, for the sake of its activations
 
@@ -36,7 +37,7 @@ def prefill(runner: Runner, cache: PrefixCache, states: Sequence[Prefix], batch_
         for state, ids in wanted:
             job = (state.tree, ids, cache.match(state.tree, ids))
             if new_tokens(job):
-                state.computed += new_tokens(job)
+                state.computed.append(span_of(job))
                 jobs.append(job)
         run_jobs(runner, cache, jobs, batch_bytes, runner.forward)
 
@@ -68,9 +69,14 @@ def _batches(runner: Runner, jobs: Sequence[Job], batch_bytes: int) -> Iterator[
     return greedy_batches(sorted(range(len(jobs)), key=lambda i: new_tokens(jobs[i])), fits)
 
 
+def span_of(job: Job) -> Span:
+    """The tokens that a job has to compute."""
+    return length(job[2]), len(job[1])
+
+
 def new_tokens(job: Job) -> int:
     """How many tokens a job has to compute."""
-    return len(job[1]) - length(job[2])
+    return tokens_in([span_of(job)])
 
 
 def _forward(runner: Runner, cache: PrefixCache, jobs: Sequence[Job], forward: Forward) -> torch.Tensor:

@@ -14,7 +14,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 from policies.decoding.slots import KVShape, Slots, Workspace
 from policies.models.attention import any_length, grouped_attention
 from policies.models.locks import running
-from policies.models.parameters import flop_parameters
+from policies.models.parameters import flop_price
 from verifiers.interface.errors import BadInput
 
 
@@ -32,7 +32,7 @@ class Runner:
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
         text = model.config.get_text_config()
         self.context: int | None = getattr(text, "max_position_embeddings", None)
-        self.flops_per_token = 2.0 * flop_parameters(model)
+        self.price = flop_price(model)
         cache = DynamicCache(config=model.config)
         with self.inference():
             probe = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), past_key_values=cache)

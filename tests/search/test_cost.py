@@ -30,6 +30,7 @@ class Meter:
     Ids are counted as they enter the body, other than 0: with it, and with nothing else, the rows of a batch are
     padded on the right (the models' prompts and samples hold none of it, as a test below asserts). A `Runner`
     learns a model's shape from a pass over one padding id, which is setup and no row's cost.
+    `attended` sums up how many tokens each one attends to, as far as its mask lets it.
     `fed` of the tokens were drawn before and run in order to draw the next one; the others were prompts and
     prefixes. `reads` counts rows that a reward model's head was given.
     """
@@ -37,7 +38,7 @@ class Meter:
     last: "Meter"  # the one whose model ran last, from which a token is drawn
 
     def __init__(self, model: Any) -> None:
-        self.tokens = self.fed = self.drawn = self.reads = 0
+        self.tokens = self.fed = self.drawn = self.reads = self.attended = 0
         self.model = model
 
     @contextmanager
@@ -52,7 +53,12 @@ class Meter:
                 hook.remove()
 
     def _run(self, module: torch.nn.Module, positional: Any, named: dict[str, Any]) -> None:
-        self.tokens += int((named["input_ids"] != 0).sum())
+        real = named["input_ids"] != 0
+        self.tokens += int(real.sum())
+        mask, cache = named.get("attention_mask"), named.get("past_key_values")
+        if mask is None:
+            mask = torch.ones(len(real), real.shape[1] + (cache.get_seq_length() if cache is not None else 0))
+        self.attended += int((mask != 0).cumsum(dim=1)[:, -real.shape[1] :][real].sum())
         Meter.last = self
 
     def _read(self, module: torch.nn.Module, positional: tuple[torch.Tensor]) -> None:
@@ -64,11 +70,16 @@ class Meter:
 
     @property
     def flops(self) -> int:
-        """2 x parameters x tokens: no embedding; an LM's head at every token, a reward model's where it reads."""
+        """2 x parameters x tokens: no embedding; an LM's head at every token, a reward model's where it reads.
+
+        And attention: 4 x layers x width for each token that one attends to.
+        """
+        config = self.model.config
+        attention = 4 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * self.attended
         body = _parameters(self.model.base_model, "embed_tokens")
         if hasattr(self.model, "score"):
-            return 2 * (body * self.tokens + _parameters(self.model.score) * self.reads)
-        return 2 * (body + self.model.lm_head.weight.numel()) * self.tokens
+            return attention + 2 * (body * self.tokens + _parameters(self.model.score) * self.reads)
+        return attention + 2 * (body + self.model.lm_head.weight.numel()) * self.tokens
 
 
 def _parameters(module: torch.nn.Module, left_out: str = "nothing") -> int:

@@ -29,7 +29,8 @@ class Spend:
     """What some work cost: tokens, calls, FLOPs and seconds. Adds up with `+` or `Spend.total`.
 
     A token is either *computed* (it went through the model) or *cached* (its keys and values
-    were at hand). FLOPs are 2 x parameters x computed tokens (Kaplan et al. 2020, section 2.1).
+    were at hand). FLOPs are 2 x parameters x computed tokens and, for each of these, its attention to
+    the tokens before it, cached ones too (Kaplan et al. 2020, section 2.1).
     Counts are whole numbers, except in an expectation (a random half of a pool). What is not known is NaN, and so is
     every sum that it is part of: a server may not say what it computed.
 
@@ -46,6 +47,7 @@ class Spend:
     cached_scored_tokens: float = 0
     judged_tokens: float = 0  # tokens that a generative scorer sampled
     policy_flops: float = 0.0
+    prompt_flops: float = 0.0  # of `policy_flops` those of prompts and prefixes
     scorer_flops: float = 0.0
     policy_seconds: float = 0.0
     scorer_seconds: float = 0.0

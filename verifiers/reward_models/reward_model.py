@@ -13,7 +13,7 @@ from policies.models.batches import greedy_batches
 from policies.models.chat import check_template
 from policies.models.engine_options import DType, EngineChoice, EngineOptions, vllm_options
 from policies.models.locks import running
-from policies.models.parameters import flop_parameters
+from policies.models.parameters import FlopPrice, flop_price
 from policies.models.pretrained import (
     LM_HEADS,
     check_kind,
@@ -37,7 +37,7 @@ Judge: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 class HiddenStates(Protocol):
     """A backbone that computes elsewhere, as vLLM's engine does; any other is a torch module."""
 
-    flop_parameters: int
+    price: FlopPrice
 
     def hidden_at(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
         """The last layer's hidden states at the ends of each row, shape (T_i, d) a row."""
@@ -235,8 +235,8 @@ def spend_of(readout: Readout, problems: Sequence[Problem], rows: Sequence[Token
     It does not depend on other problems' rows. None: nothing was computed.
     """
     backbone = readout.backbone
-    body = backbone.flop_parameters if isinstance(backbone, HiddenStates) else flop_parameters(backbone)
-    head = head_parameters(readout.head)
+    body = backbone.price if isinstance(backbone, HiddenStates) else flop_price(backbone)
+    head = 2.0 * head_parameters(readout.head)
     spend: list[Spend] = []
     seen: set[tuple[Problem, TokenRow]] = set()
     for problem, row in zip(problems, rows, strict=True):
@@ -246,7 +246,7 @@ def spend_of(readout: Readout, problems: Sequence[Problem], rows: Sequence[Token
             spend.append(Spend(scorer_calls=1, cached_scored_tokens=len(row.ids)))
         else:
             seen.add((problem, row))
-            flops = 2.0 * (body * len(row.ids) + head * len(row.ends))
+            flops = body.flops((0, len(row.ids))) + head * len(row.ends)
             spend.append(Spend(scorer_calls=1, scored_tokens=len(row.ids), scorer_flops=flops))
     return spend
 

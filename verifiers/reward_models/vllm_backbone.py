@@ -14,7 +14,7 @@ from transformers import AutoModel
 from policies.backends.vllm_engine import Engine
 from policies.models.batches import greedy_batches
 from policies.models.engine_options import EngineOptions, dtype_for
-from policies.models.parameters import flop_parameters
+from policies.models.parameters import flop_price
 from policies.models.pretrained import device_of, load_config, load_tokenizer, loading
 from policies.models.tensors import copy_without_head, tensor_names
 from policies.models.token_rows import TokenRow
@@ -36,7 +36,7 @@ class VLLMBackbone:
         config = load_config(name)
         options = replace(options, dtype=dtype_for(options.dtype, config, device_of("auto")))
         with loading(name), torch.device("meta"):
-            self.flop_parameters = flop_parameters(AutoModel.from_config(config))
+            self.price = flop_price(AutoModel.from_config(config))
         body = name
         with tempfile.TemporaryDirectory(prefix="stepbeam-") as folder:
             if any(key.startswith(_HEADS) for key in tensor_names(name)):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from bench.tiny.making.examples.critiqued import SETTINGS, critiqued
 from bench.tiny.making.examples.rationales import FORMAT
 from bench.tiny.worlds.worlds import WORLDS
 from policies.backends.transformers import Transformers
-from policies.models.parameters import flop_parameters
 from policies.policy import Sampling
 from policies.training.config import TrainConfig
 from search.strategies.sample import sample
@@ -102,13 +101,13 @@ class GenRMPlan:
         """How the verifiers are asked."""
         return words.FORMAT if self.base else FORMAT
 
-
-def quick_plan(out: Path) -> GenRMPlan:
-    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
-    return GenRMPlan(
-        out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2, longer_votes=1,
-        compared=2, batch_size=4,
-    )  # fmt: skip
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+        return cls(
+            out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, few=2,
+            longer_votes=1, compared=2, batch_size=4,
+        )  # fmt: skip
 
 
 def pretrained_plan(out: Path, base: str) -> GenRMPlan:
@@ -161,7 +160,6 @@ def pool(plan: GenRMPlan, suite: Suite) -> Unit:
 
     def compute() -> Unit:
         loaded, sampler = load_task(suite.task, count=1), policy("policy")
-        each = 2.0 * flop_parameters(sampler.model)
         out: Unit = {"texts": [], "right": [], "classes": [], "prompt_flops": [], "sample_flops": []}
         for result in sample(problems_of(plan, suite), sampler, n=plan.pool, sampling=loaded.sampling, seed=5):
             texts = [s.text if s.finished else None for s in result.pool]
@@ -170,8 +168,9 @@ def pool(plan: GenRMPlan, suite: Suite) -> Unit:
             out["right"].append([float(t is not None and WORLDS[suite.task].is_right(prompt, t)) for t in texts])
             answers = [loaded.answers.extract(t) if t else None for t in texts]
             out["classes"].append([int(c) for c in loaded.answers.classes(answers)])
-            out["prompt_flops"].append(each * len(prompt))
-            out["sample_flops"].append(float(np.mean([each * s.token_count for s in result.pool])))
+            spent = result.spend
+            out["prompt_flops"].append(spent.prompt_flops)
+            out["sample_flops"].append((spent.policy_flops - spent.prompt_flops) / plan.pool)
         return out
 
     return unit(plan.out, f"pool/{slug(suite.name)}", compute)
@@ -296,8 +295,7 @@ def _verdicts(
     scorer = _scorer(plan, kind, folder, votes)
     judged: list[tuple[list[float | None], list[float]]]
     if isinstance(scorer, GenRM):
-        each = 2.0 * flop_parameters(scorer.policy.model)  # type: ignore[attr-defined]
-        judged = [_shares_of_yes(j, each, scorer.probability) for j in scorer.judge(asked, solutions)]
+        judged = [_shares_of_yes(j, scorer.probability) for j in scorer.judge(asked, solutions)]
     else:
         said = scorer.score(asked, solutions)
         judged = [([float(v)], [s.scorer_flops, 0.0]) for v, s in zip(said.values(), said.spend, strict=True)]
@@ -307,9 +305,10 @@ def _verdicts(
     return {"votes": [[v for v, _ in row] for row in rows], "flops": [[f for _, f in row] for row in rows]}
 
 
-def _shares_of_yes(judged: Judgement, each: float, probability: str) -> tuple[list[float | None], list[float]]:
-    """P(yes) a vote, and the FLOPs of reading the solution and of each vote's rationales."""
-    read = each * judged.spend.scored_tokens
+def _shares_of_yes(judged: Judgement, probability: str) -> tuple[list[float | None], list[float]]:
+    """P(yes) a vote, and the FLOPs of reading the solution and of each vote, told apart by their tokens."""
+    spend = judged.spend
+    read = spend.scorer_flops * spend.scored_tokens / (spend.scored_tokens + spend.judged_tokens)
     said = judged.yes / (judged.yes + judged.no) if probability == "normalised" else judged.yes
     votes = [None if np.isnan(p) else float(p) for p in said]
     return votes, [read, (judged.spend.scorer_flops - read) / len(votes)]

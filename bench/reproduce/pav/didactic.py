@@ -2,9 +2,11 @@ r"""The didactic environment of Setlur et al. 2024 (arXiv 2410.08146, section 3.
 
 The task is that of `bench.tiny.worlds.planted`: a vocabulary of 15, and provers whose values are known exactly. The
 planted word and the form of the policy (a Llama of some 20,000 weights, where
-the paper has an MLP) are our own.
+the paper has an MLP) are our own. To end is an action of its own, as there: a step without letters.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,11 +16,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from bench.tiny.worlds.planted import LETTERS, ROOM
+from bench.tiny.worlds.planted import LETTERS, ROOM, Planted
 from policies.backends.transformers import Transformers
+from policies.decoding.loop import Sampled
 from policies.policy import Sampling
 from policies.training.loop import Loop, seeded
-from verifiers.interface.solution import Problem
+from verifiers.interface.seeds import seed_at
+from verifiers.interface.solution import Problem, Solution, Step, Stop
 
 PLANTED = "kebdi"
 SAMPLING = Sampling(max_tokens=ROOM)
@@ -46,11 +50,44 @@ def samples(gamma: float, count: int, *, seed: int, planted: str = PLANTED) -> l
     return drawn
 
 
-def imitator(*, seed: int, planted: str = PLANTED) -> Transformers:
+class Speller(Transformers):
+    """A policy whose end of sequence is a step of its own, which has no text."""
+
+    def extended(self, prefix: Solution, sampled: Sampled, sampling: Sampling) -> Solution:
+        """The solution that a prefix and what was sampled behind it make."""
+        solution = super().extended(prefix, sampled, sampling)
+        if solution.stop is not Stop.EOS or not solution.steps[-1].text:
+            return solution
+        *before, last = solution.steps
+        tokens, logprobs = last.tokens or (), last.logprobs
+        letter = Step(last.text, tokens[:-1], None if logprobs is None else logprobs[:-1])
+        end = Step("", tokens[-1:], None if logprobs is None else logprobs[-1:])
+        return replace(solution, steps=(*before, letter, end))
+
+
+def imitator(*, seed: int, planted: str = PLANTED) -> Speller:
     """A policy that has learnt from samples of the prover for a little while: batches of 64, Adam at 1e-3."""
-    model, tokenizer = _model()
-    model.load_state_dict(_imitation(seed, planted))
-    return Transformers(model.eval(), tokenizer)
+    return _speller(_imitation(seed, planted))
+
+
+def fine_tuned(*, seed: int, planted: str = PLANTED, rollouts: int) -> Speller:
+    """The imitator, which has learnt for as long again from those of its rollouts that are right, if any are."""
+    return _speller(_fine_tuning(seed, planted, rollouts))
+
+
+def draw(policy: Transformers, planted: str, count: int, *, seed: int, what: str) -> list[Solution]:
+    """So many words by a policy; `what` they are for is part of their seeds."""
+    problem, words = problem_of(planted), []
+    for begin in range(0, count, 2048):
+        seeds = [seed_at(seed, what, i) for i in range(begin, min(begin + 2048, count))]
+        start = [Solution()] * len(seeds)
+        words += policy.extend([problem] * len(seeds), start, until="end", sampling=SAMPLING, seeds=seeds).solutions
+    return words
+
+
+def next_ids(policy: Transformers) -> list[int]:
+    """The ids of what may come next: every letter, and the end."""
+    return [_id(policy.tokenizer, letter) for letter in range(len(LETTERS) + 1)]
 
 
 @cache
@@ -58,23 +95,47 @@ def _imitation(seed: int, planted: str) -> dict[str, torch.Tensor]:
     """The imitator's weights; many arms start from the same."""
     with seeded(seed):
         model, tokenizer = _model()
-        words = samples(5.0, 3200, seed=seed, planted=planted)
-        rng = np.random.default_rng(seed)
-        model.train()
+        return _taught(model, tokenizer, samples(5.0, 3200, seed=seed, planted=planted), seed)
 
-        def loss(batch: list[list[int]]) -> dict[str, torch.Tensor]:
-            ids = torch.full((len(batch), ROOM + 1), -100)
-            ids[:, 0] = tokenizer.bos_token_id
-            for i, word in enumerate(batch):
-                ids[i, 1 : 1 + len(word)] = torch.tensor([_id(tokenizer, letter) for letter in word])
-            logits = model(input_ids=ids[:, :-1].clamp(min=0)).logits
-            return {"loss": cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-100)}
 
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        loop = Loop(model=model, optimizer=optimizer, steps=50, rate=lambda _: 1e-3, max_grad_norm=0.0)
-        for _ in loop:
-            loop.update([[words[i] for i in rng.integers(0, len(words), 64)]], loss)
+@cache
+def _fine_tuning(seed: int, planted: str, rollouts: int) -> dict[str, torch.Tensor]:
+    start = imitator(seed=seed, planted=planted)
+    drawn = draw(start, planted, rollouts, seed=seed, what="right samples")
+    right = Planted().score([problem_of(planted)] * len(drawn), drawn).values() == 1.0
+    words = [
+        [LETTERS.index(letter) for letter in word.text.split()] + [len(LETTERS)] * (word.stop is Stop.EOS)
+        for word, good in zip(drawn, right, strict=True)
+        if good
+    ]
+    with seeded(seed):
+        return _taught(start.model, start.tokenizer, words, seed) if words else _imitation(seed, planted)
+
+
+def _taught(model: Any, tokenizer: Any, words: Sequence[Sequence[int]], seed: int) -> dict[str, torch.Tensor]:
+    """A model's weights after 50 batches of these words."""
+    rng = np.random.default_rng(seed)
+    model.train()
+
+    def loss(batch: list[Sequence[int]]) -> dict[str, torch.Tensor]:
+        ids = torch.full((len(batch), ROOM + 1), -100)
+        ids[:, 0] = tokenizer.bos_token_id
+        for i, word in enumerate(batch):
+            ids[i, 1 : 1 + len(word)] = torch.tensor([_id(tokenizer, letter) for letter in word])
+        logits = model(input_ids=ids[:, :-1].clamp(min=0)).logits
+        return {"loss": cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=-100)}
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loop = Loop(model=model, optimizer=optimizer, steps=50, rate=lambda _: 1e-3, max_grad_norm=0.0)
+    for _ in loop:
+        loop.update([[words[i] for i in rng.integers(0, len(words), 64)]], loss)
     return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _speller(weights: dict[str, torch.Tensor]) -> Speller:
+    model, tokenizer = _model()
+    model.load_state_dict(weights)
+    return Speller(model.eval(), tokenizer)
 
 
 def _id(tokenizer: Any, letter: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
 from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, replicate, savings
-from bench.reproduce.pav.didactic import SAMPLING, imitator, problem_of
+from bench.reproduce.pav.didactic import SAMPLING, fine_tuned, imitator, problem_of
+from bench.reproduce.pav.measured import Looks, claim_of_start, claims_of, claims_over, looks_table, measured
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
@@ -30,15 +31,20 @@ from verifiers.interface.files import replace_text
 MARGIN, SAVING = 0.07, 6.0
 GAMMA = 10.0  # the paper's
 OUTCOME, PAV, GATED = "outcome only", "PAV-RL", "PAV, gate all_wrong"
+TUNED = {arm: f"{arm}, from right samples" for arm in (OUTCOME, PAV)}
 Curves: TypeAlias = Mapping[str, tuple[Floats, Floats]]  # accuracy and rollouts, (1 + replicates, points)
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to train: the prover's strength, None for no prover, and the options that make it so."""
+    """A way to train: the prover's strength, None for no prover, and the options that make it so.
+
+    `tuned`: the start has learnt from its own right samples.
+    """
 
     gamma: float | None
     changes: Mapping[str, Any]
+    tuned: bool = False
 
 
 def _pav(gamma: float, **changes: Any) -> Arm:
@@ -53,6 +59,7 @@ ARMS: dict[str, Arm] = {
     "PAV-RL, alpha 5": _pav(GAMMA, prm_coef=5.0),
     "PAV-RL, credit progress": _pav(GAMMA, credit="progress"),
 }
+ARMS |= {tuned: replace(ARMS[arm], tuned=True) for arm, tuned in TUNED.items()}
 WORDS = ("kebdi", "kebdig", "kebdigm")  # the longer, the rarer is a right solution by chance
 SWEPT = "kebdig"  # the word that all arms learn; the others have the first three
 
@@ -67,11 +74,19 @@ class PAVRLPlan:
     rollouts: int = 64  # a step
     block: int = 10  # steps whose rollouts make one point of a curve
     learning_rate: float = 1e-3
+    looks: int = 2  # at what the policy can do, besides that at its start, spread over the training
+    drawn: int = 1024  # words at each look
+    tuning: int = 25_600  # rollouts of the imitator, of which a tuned start has the right ones
 
+    @property
+    def every(self) -> int:
+        """Steps from a look to the next."""
+        return max(1, self.steps // self.looks)
 
-def quick_plan(out: Path) -> PAVRLPlan:
-    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
-    return PAVRLPlan(out, seeds=(0, 1), steps=4, rollouts=8, block=2)
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+        return cls(out, seeds=(0, 1), steps=4, rollouts=8, block=2, looks=1, drawn=128, tuning=64)
 
 
 def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, list[Claim]]]:
@@ -85,7 +100,10 @@ def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, 
         ]
         carry_out(jobs, processes=processes, title="trainings")
         curves = {word: replicate({arm: _curve(plan, word, arm) for arm in arms_of(word)}) for word in WORDS}
-        claims = [(f"a planted word of {len(word)} letters", _claims(found)) for word, found in curves.items()]
+        claims = [
+            (f"a planted word of {len(word)} letters", [*_claims(found), *_policy_claims(plan, word)])
+            for word, found in curves.items()
+        ]
         replace_text(plan.out / "pav_rl.md", _page(plan, curves, claims))
         _plot(curves, plan.out / "pav_rl.png")
         return claims
@@ -93,11 +111,11 @@ def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, 
 
 def arms_of(word: str) -> tuple[str, ...]:
     """The arms that learn a word."""
-    return tuple(ARMS) if word == SWEPT else (OUTCOME, PAV, GATED)
+    return tuple(ARMS) if word == SWEPT else (OUTCOME, PAV, GATED, *TUNED.values())
 
 
 def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
-    """The share of right rollouts of every step of a training."""
+    """The share of right rollouts of every step of a training, and what its policy could do at each look."""
     name = f"{word}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
@@ -111,18 +129,25 @@ def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
             learning_rate=plan.learning_rate,
             attribute_every=0,
             save_every=0,
+            evaluate_every=plan.every,
             seed=seed,
         )
         folder = plan.out / "trainings" / name
+        start = imitator(seed=seed, planted=word)
         grpo_train(
-            imitator(seed=seed, planted=word),
+            fine_tuned(seed=seed, planted=word, rollouts=plan.tuning) if chosen.tuned else start,
             [problem_of(word)],
             Planted(),
             None if chosen.gamma is None else ExactValue(chosen.gamma),
             out=folder,
             config=replace(plain, **chosen.changes),
+            evaluate=partial(measured, word=word, seed=seed, drawn=plan.drawn),  # type: ignore[arg-type]
         )
-        return {"reward": [row["reward"] for row in read_metrics(folder)]}
+        rows = read_metrics(folder)
+        return {
+            "reward": [row["reward"] for row in rows if row["step"]],
+            "looks": [row["evaluation"] for row in rows if "evaluation" in row],
+        }
 
     return unit(plan.out, f"arms/{name}", compute)
 
@@ -135,6 +160,22 @@ def _curve(plan: PAVRLPlan, word: str, arm: str) -> SeededCurve:
     blocks = whole.reshape(len(plan.seeds), 1, -1, block).mean(axis=-1)
     spent = np.arange(1, blocks.shape[-1] + 1) * float(block * plan.rollouts)
     return SeededCurve(blocks, np.broadcast_to(spent, blocks.shape).copy())
+
+
+def _looks(plan: PAVRLPlan, word: str, arm: str) -> Looks:
+    return [trained(plan, word, arm, seed)["looks"] for seed in plan.seeds]
+
+
+def _when(plan: PAVRLPlan) -> dict[str, int]:
+    """The looks that are shown: the first behind the start, and the last."""
+    last = plan.steps // plan.every * plan.every
+    return {f"after {plan.every * plan.rollouts:,} rollouts": 1, f"after {last * plan.rollouts:,} rollouts": -1}
+
+
+def _policy_claims(plan: PAVRLPlan, word: str) -> list[Claim]:
+    pav, outcome = (_looks(plan, word, arm) for arm in (PAV, OUTCOME))
+    tuned, plain = (_looks(plan, word, TUNED[arm]) for arm in (PAV, OUTCOME))
+    return [*claims_of(pav, outcome, _when(plan)), claim_of_start(tuned), *claims_over(tuned, plain, _when(plan))]
 
 
 def _claims(curves: Curves) -> list[Claim]:
@@ -170,7 +211,9 @@ def _page(plan: PAVRLPlan, curves: Mapping[str, Curves], claims: list[tuple[str,
                     (arm, *(_reached(right, spent, goal) for goal in (0.5, 0.9)), estimate(right[:, -1]))
                     for arm, (right, spent) in arms.items()
                 ),
-            ),
+            )
+            + "\n",
+            looks_table({arm: _looks(plan, word, arm) for arm in (OUTCOME, PAV, *TUNED.values())}, _when(plan)),
         ]
     return "\n".join(lines) + "\n"
 
@@ -188,9 +231,9 @@ def _reached(right: Floats, spent: Floats, goal: float) -> str:
 
 def _plot(curves: Mapping[str, Curves], path: Path) -> None:
     figure, all_axes = new_figure(1, len(curves), size=(5 * len(curves), 4.5))
-    colours = dict(zip(ARMS, COLOURS, strict=True))
+    colours = dict(zip((arm for arm in ARMS if not ARMS[arm].tuned), COLOURS, strict=True))
     for axes, (word, arms) in zip(all_axes, curves.items(), strict=True):
-        for arm, (right, spent) in arms.items():
+        for arm, (right, spent) in ((arm, arms[arm]) for arm in arms if arm in colours):
             draw_accuracy(axes, spent[0], estimates(right), colour=colours[arm], marker="", label=arm)
         finish_accuracy(axes, f"{len(word)} letters", costs="rollouts")
     save_figure(figure, path)

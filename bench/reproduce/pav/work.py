@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from bench.reproduce.folder import Unit, unit
 from bench.reproduce.pav.planted import PlantedPlan
@@ -72,14 +73,14 @@ class PAVPlan:
     chunk: int = 50
     planted: PlantedPlan = field(default_factory=PlantedPlan)
 
-
-def quick_plan(out: Path) -> PAVPlan:
-    """The smallest sizes: all stages in minutes, and figures that mean nothing."""
-    return PAVPlan(
-        out, problems=3, tuning=2, seeds=(0, 1), pool=4, widths=((1, 2), (1, 2)), expand=(2, 2), data=(3, 4),
-        rollouts=(2, 2), made_up={"chain": 4, "countdown": 4}, steps=2, batch_size=8, chunk=2,
-        planted=PlantedPlan(problems=3, seeds=(0, 1)),
-    )  # fmt: skip
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes: all stages in minutes, and figures that mean nothing."""
+        return cls(
+            out, problems=3, tuning=2, seeds=(0, 1), pool=4, widths=((1, 2), (1, 2)), expand=(2, 2), data=(3, 4),
+            rollouts=(2, 2), made_up={"chain": 4, "countdown": 4}, steps=2, batch_size=8, chunk=2,
+            planted=PlantedPlan(problems=3, seeds=(0, 1)),
+        )  # fmt: skip
 
 
 def test_problems(plan: PAVPlan, task: str) -> tuple[Problem, ...]:
@@ -171,11 +172,8 @@ def pool(plan: PAVPlan, task: str) -> Unit:
                 texts.append([s.text if s.finished else None for s in result.pool])
                 right.append(_grades(loaded.verifier, result.problem, result.pool))
                 # The prompt is computed once; every sample pays for its own tokens.
-                each = result.spend.policy_flops / (
-                    result.spend.prompt_tokens + result.spend.sampled_tokens - plan.pool
-                )
-                prompt.append(each * result.spend.prompt_tokens)
-                sampled.append(result.spend.policy_flops - prompt[-1])
+                prompt.append(result.spend.prompt_flops)
+                sampled.append(result.spend.policy_flops - result.spend.prompt_flops)
         return {"texts": texts, "right": right, "prompt_flops": prompt, "sampled_flops": sampled}
 
     return _told(plan, f"pool/{task}", compute)

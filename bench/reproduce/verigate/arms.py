@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from bench.inputs.task import Task
 from bench.tiny import load_task
@@ -73,6 +73,13 @@ class Setting:
     arms: tuple[str, ...]
     noise: float = 0.0  # added to every matrix of the shipped policy, in units of its own standard deviation
     difficulty: int | None = None  # of the problems; None mixes those of the split
+    layers: ClassVar[int | None] = None  # of the policy; None: all that the shipped one has
+    healing: ClassVar[float] = 0.0  # steps in which fewer layers learn to do without the others, in those of a PRM
+
+    @property
+    def name(self) -> str:
+        """What its section and its files are called."""
+        return self.task if self.layers is None else f"{self.task}, {self.layers} layers"
 
     def load(self, *, count: int = 1, seed: int = 0, split: Split = "test") -> Task:
         """Problems of a split; a solution is right only with its working, since answers of one digit can be guessed."""
@@ -93,6 +100,18 @@ SETTINGS = (
         difficulty=6,
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller(Setting):
+    """A setting whose policy has half of the layers, and is about as weak at the start."""
+
+    layers: ClassVar[int | None] = 2
+    healing: ClassVar[float] = 2.0
+
+
+# Beside those of a plan, so that a folder that was begun without it can be gone on with.
+SMALLER = Smaller("chain", (OUTCOME, *(f"sharp, {gate}, {PUBLISHED}" for gate in READINGS)))
 TRANSFER = (("chain", 10), ("word_sort", 4), ("countdown", None), ("last_letter", None))
 
 
@@ -121,6 +140,15 @@ class VeriGatePlan:
     valued: int = 300  # problems whose solutions' prefixes are completed, for the value PRM
     rollouts: int = 8  # completions of each
 
+    @classmethod
+    def quick(cls, out: Path) -> Self:
+        """The smallest sizes and a few arms: all stages in minutes, and figures that mean nothing."""
+        few = tuple(replace(setting, arms=tuple(arm for arm in setting.arms if arm in _FEW)) for setting in SETTINGS)
+        return cls(
+            out, seeds=(0, 1), settings=few, problems=6, held_out=4, samples=1, final_samples=8, transferred=2, steps=2,
+            groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2, prm_batch=8, valued=3, rollouts=2,
+        )  # fmt: skip
+
 
 _FEW = {
     OUTCOME,
@@ -130,12 +158,3 @@ _FEW = {
     "sharp, degenerate, future_sum",
     "refreshed, all_wrong, future_sum",
 }
-
-
-def quick_plan(out: Path) -> VeriGatePlan:
-    """The smallest sizes and a few arms: all stages in minutes, and figures that mean nothing."""
-    few = tuple(replace(setting, arms=tuple(arm for arm in setting.arms if arm in _FEW)) for setting in SETTINGS)
-    return VeriGatePlan(
-        out, seeds=(0, 1), settings=few, problems=6, held_out=4, samples=1, final_samples=8, transferred=2, steps=2,
-        groups=2, evaluations=1, refreshes=1, labelled=30, prm_steps=2, prm_batch=8, valued=3, rollouts=2,
-    )  # fmt: skip

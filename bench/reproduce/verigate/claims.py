@@ -52,6 +52,18 @@ def all_claims(trainings: Trainings, task: str) -> list[Claim]:
     return claims
 
 
+def size_claims(smaller: Trainings, larger: Trainings) -> list[Claim]:
+    """What gating brings a smaller policy beside what it brings the larger one, on the same problems."""
+    claims = []
+    for gate in READINGS:
+        arm = f"sharp, {gate}, future_sum"
+        if arm in smaller and arm in larger:
+            gains = [right(trainings[arm]) - right(trainings[OUTCOME]) for trainings in (smaller, larger)]
+            text = f"'{arm}' brings the smaller policy more than the larger one"
+            claims.append(Claim(text, difference(*gains, bounds=(-2.0, 2.0)), unit="points"))
+    return claims
+
+
 def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
     gated, plain = trainings[arm], trainings[OUTCOME]
     claims = [

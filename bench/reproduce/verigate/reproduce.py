@@ -14,9 +14,19 @@ from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.reproduce.claim import Claim, claims_table, markdown_table
 from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import estimate
-from bench.reproduce.verigate.arms import LONGER, OUTCOME, Setting, VeriGatePlan
-from bench.reproduce.verigate.claims import AS_OUTCOME, Trainings, all_claims, fired, mean_of, right, steps_of
+from bench.reproduce.verigate.arms import LONGER, OUTCOME, SMALLER, Setting, VeriGatePlan
+from bench.reproduce.verigate.claims import (
+    AS_OUTCOME,
+    Trainings,
+    all_claims,
+    fired,
+    mean_of,
+    right,
+    size_claims,
+    steps_of,
+)
 from bench.reproduce.verigate.scorers import learned_kinds, prm_quality, trained_prm
+from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import trained
 from bench.reproduce.workers import carry_out
 from verifiers.interface.files import replace_text
@@ -35,27 +45,29 @@ def reproduce_verigate(plan: VeriGatePlan, *, processes: int = 2) -> list[tuple[
     Raises BadInput where the folder belongs to a run with other settings.
     """
     with plan_folder(plan):
-        models = [
-            partial(trained_prm, plan, setting, kind) for setting in plan.settings for kind in learned_kinds(setting)
-        ]
+        settings = (*plan.settings, SMALLER)
+        start_policy(plan, SMALLER)  # which all else of it needs
+        models = [partial(trained_prm, plan, setting, kind) for setting in settings for kind in learned_kinds(setting)]
         carry_out(models, processes=processes, title="PRMs")
-        carry_out(
-            [partial(prm_quality, plan, setting) for setting in plan.settings], processes=1, title="their quality"
-        )
+        carry_out([partial(prm_quality, plan, setting) for setting in settings], processes=1, title="their quality")
         # Seed by seed, so that a run that is stopped early has every arm.
         jobs = [
             partial(trained, plan, setting, arm, seed)
             for seed in plan.seeds
-            for setting in plan.settings
+            for setting in settings
             for arm in setting.arms
         ]
         carry_out(jobs, processes=processes, title="trainings")
         pages, claims, curves = [], [], {}
-        for setting in plan.settings:
+        by_setting: dict[str, Trainings] = {}
+        for setting in settings:
             trainings = {arm: [trained(plan, setting, arm, seed) for seed in plan.seeds] for arm in setting.arms}
-            claims.append((setting.task, all_claims(trainings, setting.task)))
+            by_setting[setting.name] = trainings
+            claims.append((setting.name, all_claims(trainings, setting.task)))
+            if setting is SMALLER and setting.task in by_setting:
+                claims[-1][1].extend(size_claims(trainings, by_setting[setting.task]))
             pages.append(_section(plan, setting, trainings, claims[-1][1]))
-            curves[setting.task] = {
+            curves[setting.name] = {
                 arm: [_curve(unit, plan) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
             }
         replace_text(plan.out / "verigate.md", "\n".join([_preamble(plan), *pages]))
@@ -83,8 +95,9 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
     kinds = ("first_error", "step", "outcome")
     quality = prm_quality(plan, setting)
     lines = [
-        f"## {setting.task}\n",
+        f"## {setting.name}\n",
         f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
+        f"{f', its first {setting.layers} layers' if setting.layers else ''}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
         f"are right, and {first:.0%} of the first groups are all wrong.\n",
         claims_table(claims) + "\n",

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
 from bench.diagnostics.label_quality import auc
 from bench.diagnostics.processbench import Case, fit_threshold
 from bench.reproduce.folder import Unit, slug, unit
 from bench.reproduce.scorer_training import scorer_training
 from bench.reproduce.verigate.arms import ARMS, Setting, VeriGatePlan
+from bench.reproduce.verigate.start import start_policy
 from bench.tiny import weights_folder
 from bench.tiny.making.examples.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
@@ -35,17 +35,6 @@ from verifiers.reward_models.labelled import Labelled
 
 _SEEDS = {"soft": 100, "padded": 100, "held_out": 200, "value": 500}
 _CUT_SEED, _REFRESH_SEED = 300, 400
-
-
-def start_policy(setting: Setting) -> Transformers:
-    """The policy as every training of a setting begins with it."""
-    start = Transformers.load(weights_folder("policy"), dtype="float32", device="cpu")
-    draw = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for matrix in start.model.parameters():
-            if setting.noise and matrix.ndim == 2:
-                matrix.add_(setting.noise * matrix.std() * torch.randn(matrix.shape, generator=draw))
-    return start
 
 
 def scorer_of(plan: VeriGatePlan, setting: Setting, kind: str) -> Scorer:
@@ -81,10 +70,10 @@ def trained_prm(plan: VeriGatePlan, setting: Setting, kind: str) -> Path:
     """The folder of a learned PRM; it is trained where it is not there yet."""
     if kind == "foreign":
         return weights_folder("prm")
-    name = f"models/{setting.task}_{kind}"
+    name = f"models/{slug(setting.name)}_{kind}"
 
     def compute() -> Unit:
-        seed, start = _SEEDS[kind], start_policy(setting)
+        seed, start = _SEEDS[kind], start_policy(plan, setting)
         if kind == "value":
             rows = _valued(plan, setting, start, seed)
         else:
@@ -123,12 +112,12 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
 
     def compute() -> Unit:
         task = setting.load(count=plan.held_out, seed=plan.data_seed)
-        pools = sample(task.problems, start_policy(setting), n=4, sampling=task.sampling, seed=9)
+        pools = sample(task.problems, start_policy(plan, setting), n=4, sampling=task.sampling, seed=9)
         rows = [label(WORLDS[setting.task], str(r.problem.prompt), s.text) for r in pools for s in r.pool if s.finished]
         kinds = sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact"})
         return {kind: _agreement(scorer_of(plan, setting, kind), rows) for kind in kinds}
 
-    return unit(plan.out, f"prms/{setting.task}", compute)
+    return unit(plan.out, f"prms/{slug(setting.name)}", compute)
 
 
 def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
@@ -146,10 +135,10 @@ def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
 
 def _cut(plan: VeriGatePlan, setting: Setting, kind: str, learned: Scorer) -> float:
     def compute() -> Unit:
-        rows = _rows(setting, start_policy(setting), count=max(1, plan.labelled // 5), seed=_CUT_SEED)
+        rows = _rows(setting, start_policy(plan, setting), count=max(1, plan.labelled // 5), seed=_CUT_SEED)
         return _fitted(rows, learned)
 
-    return float(unit(plan.out, f"cuts/{setting.task}_{slug(kind)}", compute)["below"])
+    return float(unit(plan.out, f"cuts/{slug(setting.name)}_{slug(kind)}", compute)["below"])
 
 
 def _fitted(rows: Sequence[Labelled], learned: Scorer) -> Unit:
@@ -206,7 +195,7 @@ def _valued(plan: VeriGatePlan, setting: Setting, policy: Policy, seed: int) -> 
     task = setting.load(count=plan.valued, seed=seed, split="train")
     values = collect_values(
         policy, task.problems, task.verifier, coverage=3, rollouts=plan.rollouts, sampling=task.sampling, seed=seed,
-        out=plan.out / "values" / setting.task,
+        out=plan.out / "values" / slug(setting.name),
     )  # fmt: skip
     return labelled(values)
 

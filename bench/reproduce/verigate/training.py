@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.reproduce.folder import Unit, slug, unit
 from bench.reproduce.verigate.arms import ARMS, TRANSFER, Setting, VeriGatePlan
-from bench.reproduce.verigate.scorers import refreshed, scorer_of, start_policy
+from bench.reproduce.verigate.scorers import refreshed, scorer_of
+from bench.reproduce.verigate.start import start_policy
 from bench.tiny import load_task
 from bench.training.accuracy import Accuracy
 from bench.training.audit import read_metrics
@@ -31,7 +32,7 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
     `metrics` has a row a step; of the final samples of each held-out problem `right` is the share that is right with
     its working, and `answer` that with the right answer; `transfer` is the accuracy on tasks that were not trained on.
     """
-    name = f"{setting.task}_{slug(arm)}_{seed}"
+    name = f"{slug(setting.name)}_{slug(arm)}_{seed}"
 
     def compute() -> Unit:
         folder, chosen = plan.out / "trainings" / name, ARMS[arm]
@@ -42,7 +43,7 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
             verifier = _MeanOfFinished(task.verifier, guide)
         other = scorer_of(plan, setting, "held_out")
         result = grpo_train(
-            start_policy(setting),
+            start_policy(plan, setting),
             setting.load(count=plan.problems, seed=plan.data_seed, split="train").problems,
             verifier,
             guide,  # where it is part of the reward it is asked too, for the audit; its gate is shut

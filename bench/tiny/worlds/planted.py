@@ -237,34 +237,35 @@ def _chances_of_counts(gamma: float, rollouts: int, missing: int, left: int) -> 
     return list(accumulate(each))
 
 
-@cache
 def chance(gamma: float, missing: int, left: int) -> float:
     """The chance that the policy of strength gamma finds so many letters in so much room.
 
     >>> chance(10.0, 0, 0), chance(10.0, 2, 1), round(chance(10.0, 1, 1), 4)
     (1.0, 0.0, 0.4167)
     """
-    if missing == 0:
-        return 1.0
-    if left < missing:
-        return 0.0
-    right = gamma / (gamma + len(LETTERS))  # the other letters and the end have weight 1 each
-    wrong = (len(LETTERS) - 1) / (gamma + len(LETTERS))
-    return right * chance(gamma, missing - 1, left - 1) + wrong * chance(gamma, missing, left - 1)
+    return _expected(gamma, missing, left, each=0.0, found=1.0)
 
 
-@cache
 def letters_drawn(gamma: float, missing: int, left: int) -> float:
     """How many tokens a rollout draws on average, until the last planted letter, the end, or no room.
 
     >>> letters_drawn(10.0, 0, 5), letters_drawn(10.0, 1, 1), round(letters_drawn(10.0, 1, 2), 4)
     (0.0, 1.0, 1.5417)
     """
-    if missing == 0 or left < missing:
+    return _expected(gamma, missing, left, each=1.0, found=0.0)
+
+
+@cache
+def _expected(gamma: float, missing: int, left: int, *, each: float, found: float) -> float:
+    """What a rollout brings on average: so much for each token, and so much where it finds what is missing."""
+    if missing == 0:
+        return found
+    if left < missing:
         return 0.0
-    right = gamma / (gamma + len(LETTERS))
+    right = gamma / (gamma + len(LETTERS))  # the other letters and the end have weight 1 each
     wrong = (len(LETTERS) - 1) / (gamma + len(LETTERS))
-    return 1.0 + right * letters_drawn(gamma, missing - 1, left - 1) + wrong * letters_drawn(gamma, missing, left - 1)
+    hit = _expected(gamma, missing - 1, left - 1, each=each, found=found)
+    return each + right * hit + wrong * _expected(gamma, missing, left - 1, each=each, found=found)
 
 
 def _missing(problem: Problem, text: str) -> int:

@@ -69,7 +69,7 @@ def spend_of(reply: Json) -> Spend:
     """What a reply cost by its `usage`: NaN where it does not say.
 
     >>> spend_of({"usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}}})
-    Spend(policy_calls=1, prompt_tokens=1, cached_prompt_tokens=8, sampled_tokens=4, policy_flops=nan)
+    Spend(policy_calls=1, prompt_tokens=1, cached_prompt_tokens=8, sampled_tokens=4, policy_flops=nan, prompt_flops=nan)
     """
     usage = _object(reply, "usage")
     prompt, cached = _count(usage, "prompt_tokens", nan), cached_in(reply)
@@ -80,6 +80,7 @@ def spend_of(reply: Json) -> Spend:
         cached_prompt_tokens=cached,
         sampled_tokens=_count(usage, "completion_tokens", nan),
         policy_flops=nan,
+        prompt_flops=nan,
     )
 
 

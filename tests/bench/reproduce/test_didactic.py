@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from bench.reproduce.pav.didactic import PLANTED, SAMPLING, imitator, problem_of, samples
+from bench.reproduce.pav.didactic import PLANTED, SAMPLING, draw, fine_tuned, imitator, problem_of, samples
+from bench.reproduce.pav.measured import CANDIDATES, NS, measured, next_step_entropy
 from bench.tiny.worlds.planted import LETTERS, ROOM, ExactValue, Planted, letters_found
 from policies import GRPOConfig, grpo_train
-from verifiers import Solution
+from verifiers import Solution, Stop
 
 PROBLEM = problem_of(PLANTED)
 
@@ -32,6 +33,52 @@ def test_the_imitator_is_weak_and_its_steps_are_letters():
     for solution in reply.solutions:
         assert all(len(step.text) == 2 for step in solution.steps if step.text)
         assert solution.token_count <= ROOM
+
+
+def test_to_end_is_an_action_of_its_own():
+    """So an early end is punished by itself, and a right letter before it is not."""
+    drawn = draw(imitator(seed=0), PLANTED, 200, seed=0, what="test")
+    ended = [s for s in drawn if s.stop is Stop.EOS]
+    assert 50 < len(ended) < len(drawn)
+    assert all(len(solution.steps[-1].tokens or ()) == 1 for solution in ended)
+    for solution in drawn:
+        assert "" not in [step.text for step in solution.steps[:-1]]
+        assert (solution.steps[-1].text == "") == (solution.stop is Stop.EOS)
+    early = next(s for s in ended if len(s.steps) > 2)
+    *letters, end = ExactValue(10.0).score([PROBLEM], [early]).steps[0]
+    assert letters[-1] > end == 0.0
+
+
+def test_a_start_may_have_learnt_from_its_own_right_samples():
+    word = "ab"  # which the imitator finds now and then
+    before, after = imitator(seed=0, planted=word), fine_tuned(seed=0, planted=word, rollouts=400)
+    found = [
+        Planted().score([problem_of(word)] * 400, draw(policy, word, 400, seed=1, what="test")).values().mean()
+        for policy in (before, after)
+    ]
+    assert 0.05 < found[0] < found[1] - 0.1
+    unlucky = fine_tuned(seed=0, planted="abcdefghij", rollouts=16)
+    same = imitator(seed=0, planted="abcdefghij")
+    assert all(torch.equal(a, b) for a, b in zip(unlucky.model.parameters(), same.model.parameters(), strict=True))
+
+
+def test_what_a_policy_can_do_is_measured():
+    found = measured(imitator(seed=0, planted="ab"), "ab", seed=0, drawn=128)
+    chances = [found[f"pass@{n}"] for n in NS]
+    assert chances == sorted(chances)
+    assert 0 < chances[0] < chances[-1] == found["found"] == 1.0
+    assert {found[f"beam {n}"] for n in CANDIDATES} == {1.0}
+    assert 1.0 < found["entropy"] < np.log(15)
+
+
+def test_the_entropy_of_the_next_step_is_that_of_its_probabilities():
+    policy = imitator(seed=0)
+    with torch.no_grad():
+        for weight in policy.model.parameters():
+            weight.zero_()  # every token is as likely as any other, that of the beginning too
+    tokens = len(LETTERS) + 2
+    expected = (len(LETTERS) + 1) / tokens * np.log(tokens)
+    assert next_step_entropy(policy, PLANTED, draw(policy, PLANTED, 4, seed=0, what="test")) == pytest.approx(expected)
 
 
 def test_a_training_of_one_imitator_leaves_the_next_as_it_was():

@@ -9,7 +9,7 @@ import pytest
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.report import ComputeCurve
 from bench.reproduce.genrm.reproduce import _compute_note, reproduce_genrm
-from bench.reproduce.genrm.work import RIVALS, SUITES, pretrained_plan, quick_plan, scores
+from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
 from bench.stats.intervals import Estimate
 from tests.tiny_models import byte_pairs, random_llama
 from verifiers.interface.errors import BadInput
@@ -53,7 +53,7 @@ def test_compute_to_a_goal():
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = quick_plan(tmp_path_factory.mktemp("genrm"))
+    plan = GenRMPlan.quick(tmp_path_factory.mktemp("genrm"))
     return plan, reproduce_genrm(plan, processes=1)
 
 

@@ -121,3 +121,12 @@ def test_a_gain_over_what_may_be_nothing_has_a_lower_end():
     assert gain.low > 0.12
     assert gain.high == np.inf
     assert Claim("", gain, 0.12).verdict == "holds"
+
+
+def test_figures_without_bounds_have_a_t_interval():
+    figures = np.arange(8.0)[:, None]
+    e = estimate(figures, bounds=(-np.inf, np.inf))
+    reach = 2.3646 * figures.std(ddof=1) / 8**0.5
+    assert (e.low, e.high) == pytest.approx((3.5 - reach, 3.5 + reach), rel=1e-4)
+    wide = estimate(np.hstack([figures, figures + 1]), bounds=(-np.inf, np.inf))
+    assert wide.low < 4.0 - reach < 4.0 + reach < wide.high

@@ -7,7 +7,7 @@ import pytest
 
 from bench.reproduce.pav import reproduce as pav
 from bench.reproduce.pav import work as pav_work
-from bench.reproduce.pav.work import TASKS, quick_plan, test_problems, tuning_problems
+from bench.reproduce.pav.work import TASKS, PAVPlan, test_problems, tuning_problems
 from bench.tiny.worlds.worlds import held_out
 from verifiers.interface.errors import BadInput
 
@@ -16,7 +16,7 @@ test_problems.__test__ = False  # a function of the library, not a test
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    return quick_plan(tmp_path_factory.mktemp("pav"))
+    return PAVPlan.quick(tmp_path_factory.mktemp("pav"))
 
 
 @pytest.fixture(scope="module")

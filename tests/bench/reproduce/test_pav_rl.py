@@ -8,13 +8,25 @@ import pytest
 from bench.commands.cli import main
 from bench.reproduce.pav import rl as pav_rl
 from bench.reproduce.pav.claims import SeededCurve, replicate
-from bench.reproduce.pav.rl import ARMS, GATED, OUTCOME, PAV, SWEPT, WORDS, arms_of, quick_plan, reproduce_pav_rl
+from bench.reproduce.pav.measured import CANDIDATES, NS, claim_of_start, claims_of, claims_over, looks_table
+from bench.reproduce.pav.rl import (
+    ARMS,
+    GATED,
+    OUTCOME,
+    PAV,
+    SWEPT,
+    TUNED,
+    WORDS,
+    PAVRLPlan,
+    arms_of,
+    reproduce_pav_rl,
+)
 from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = quick_plan(tmp_path_factory.mktemp("pav_rl"))
+    plan = PAVRLPlan.quick(tmp_path_factory.mktemp("pav_rl"))
     return plan, reproduce_pav_rl(plan, processes=1)
 
 
@@ -62,9 +74,49 @@ def test_claims_say_what_curves_show():
     assert (end.measured, end.verdict) == ("+100.0 points", "holds")
 
 
+def looks(first, last, *, found=0.0, beam=0.0, entropy=2.0):
+    """Eight trainings alike: their shares right at the start and at the end; Pass@N is that of independent samples."""
+    return [
+        [
+            {
+                **{f"pass@{n}": 1 - (1 - share) ** n for n in NS},
+                "entropy": entropy,
+                "found": found,
+                **{f"beam {n}": beam * (share == last) for n in CANDIDATES},
+            }
+            for share in (first, last)
+        ]
+    ] * 8
+
+
+def test_claims_about_policies_say_what_was_measured():
+    when = {"at the end": -1}
+    pav, outcome = looks(0.0, 0.02, beam=1.0, entropy=1.5), looks(0.0, 0.0, entropy=1.0)
+    most, grown, entropy, *searched = claims_of(pav, outcome, when)
+    assert (most.measured, most.verdict, grown.verdict) == ("+92.5 points", "holds", "holds")
+    assert (entropy.measured, entropy.verdict) == ("+0.500", "holds")
+    assert [claim.measured for claim in searched] == ["+100.0 points"] * 4
+    assert "(8 of 8 starts)" in searched[0].text
+    assert {c.verdict for c in claims_of(outcome, pav, when)[:3]} == {"holds not"}
+    unknown = claims_of(looks(0.0, 0.5, found=1.0, beam=1.0), outcome, when)[3:]
+    assert {c.verdict for c in unknown} == {"open"}
+    assert "(0 of 8 starts)" in unknown[0].text
+    better, worse = (claim_of_start(looks(*shares)) for shares in ((0.1, 0.9), (0.9, 0.1)))
+    assert [(c.measured, c.verdict) for c in (better, worse)] == [
+        ("+80.0 points", "holds"),
+        ("-80.0 points", "holds not"),
+    ]
+    [over] = claims_over(looks(0.1, 0.9), looks(0.1, 0.1), when)
+    assert (over.measured, over.verdict) == ("+80.0 points", "holds")
+    table = looks_table({"PAV-RL": pav}, when)
+    assert "| PAV-RL | at the end | 0.020 (" in table
+    assert "| 1.500 (1.500 to 1.500) |" in table
+
+
 def test_arms():
     assert arms_of(SWEPT) == tuple(ARMS)
-    assert arms_of("kebdi") == (OUTCOME, PAV, GATED)
+    assert arms_of("kebdi") == (OUTCOME, PAV, GATED, *TUNED.values())
+    assert [arm for arm in ARMS if ARMS[arm].tuned] == list(TUNED.values())
     assert ARMS[PAV].changes["credit"] == "advantage"
 
 

@@ -1,7 +1,7 @@
 """`stepbeam reproduce verigate` in miniature: every arm for two steps, and claims beside their measurements."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,9 +10,11 @@ import torch
 from bench.commands.cli import main
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
-from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, VeriGatePlan, quick_plan
+from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, SMALLER, VeriGatePlan
+from bench.reproduce.verigate.claims import size_claims
 from bench.reproduce.verigate.reproduce import reproduce_verigate
-from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of, start_policy
+from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of
+from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import accuracy, config_of
 from bench.tiny import load_task
 from bench.tiny.worlds.exact import ExactSteps
@@ -22,7 +24,7 @@ from verifiers.interface.errors import BadInput
 
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory):
-    plan = quick_plan(tmp_path_factory.mktemp("verigate"))
+    plan = VeriGatePlan.quick(tmp_path_factory.mktemp("verigate"))
     return plan, reproduce_verigate(plan, processes=1)
 
 
@@ -30,11 +32,12 @@ def miniature(tmp_path_factory):
 def test_every_arm_and_claim_is_on_the_page(miniature):
     plan, claims = miniature
     page = (plan.out / "verigate.md").read_text()
-    assert [task for task, _ in claims] == ["chain", "word_sort"]
-    for setting, (_, found) in zip(plan.settings, claims, strict=True):
-        assert f"## {setting.task}" in page
+    assert [task for task, _ in claims] == ["chain", "word_sort", "chain, 2 layers"]
+    settings = (*plan.settings, SMALLER)
+    for setting, (_, found) in zip(settings, claims, strict=True):
+        assert f"## {setting.name}\n" in page
         for arm in setting.arms:
-            assert page.count(f"\n| {arm} |") == sum(arm in s.arms for s in plan.settings)
+            assert page.count(f"\n| {arm} |") == sum(arm in s.arms for s in settings)
         assert all(claim.text in page for claim in found)
     assert (plan.out / "verigate.png").stat().st_size > 10_000
 
@@ -77,8 +80,30 @@ def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
     assert learned_kinds(setting) == ["held_out", "padded", "soft", "value"]
 
 
-def test_the_policy_of_a_setting_is_the_same_every_time():
-    shipped, weak, again = (start_policy(replace(SETTINGS[0], noise=noise)).model for noise in (0.0, 0.2, 0.2))
+def test_a_smaller_policy_is_no_part_of_a_plans_sizes(tmp_path):
+    """So that a folder that was begun without it is gone on with."""
+    assert all(set(of) == {"task", "arms", "noise", "difficulty"} for of in asdict(VeriGatePlan(tmp_path))["settings"])
+    plan = VeriGatePlan.quick(tmp_path)
+    smaller, again = (start_policy(plan, SMALLER).model for _ in range(2))
+    whole = start_policy(plan, SETTINGS[0]).model
+    assert (smaller.config.num_hidden_layers, whole.config.num_hidden_layers) == (2, 4)
+    assert all(torch.equal(a, b) for a, b in zip(smaller.parameters(), again.parameters(), strict=True))
+    assert set(SMALLER.arms) <= set(SETTINGS[0].arms)
+
+
+def test_a_gain_is_compared_between_policies_of_two_sizes():
+    arm = "sharp, all_wrong, future_sum"
+    small, large = (
+        {OUTCOME: [{"right": [0.25] * 100}] * 8, arm: [{"right": [share] * 100}] * 8} for share in (0.75, 0.5)
+    )
+    [claim] = size_claims(small, large)
+    assert (claim.measured, claim.verdict) == ("+25.0 points", "holds")
+    assert size_claims(large, small)[0].verdict == "holds not"
+
+
+def test_the_policy_of_a_setting_is_the_same_every_time(tmp_path):
+    plan = VeriGatePlan(tmp_path)
+    shipped, weak, again = (start_policy(plan, replace(SETTINGS[0], noise=noise)).model for noise in (0.0, 0.2, 0.2))
     for a, b, c in zip(shipped.parameters(), weak.parameters(), again.parameters(), strict=True):
         assert torch.equal(b, c)
         if a.ndim == 2:

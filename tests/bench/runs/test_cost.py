@@ -10,6 +10,8 @@ import pytest
 
 from bench.commands.cli import main
 from bench.stats.estimators import distinct_curve
+from bench.tiny import load_task, weights_folder
+from policies.backends.transformers import Transformers
 from verifiers.interface.scoring import Spend
 
 COMMAND = [
@@ -93,3 +95,22 @@ def test_some_of_a_pool_cost_what_differs_in_them(run_of: Path, monkeypatch: pyt
             read = (whole.scored_tokens + whole.cached_scored_tokens) * n / 8
             expected = min(read, whole.scored_tokens * different / len(set(pool)))
             assert scored[problem, n] == pytest.approx(expected)
+
+
+def test_some_of_a_pool_cost_one_prompt_and_their_samples(run_of: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample stands behind the prompt, so that a token of it attends to more than one of the prompt does."""
+    monkeypatch.chdir(run_of)
+    policy = Transformers.load(weights_folder("policy"))
+    prompts = {problem.id: len(policy.prompt_ids(problem)) for problem in load_task("chain", count=3).problems}
+    samples: dict[str, list[float]] = {}
+    for row in rows("samples.jsonl"):
+        if row["strategy"] == "sample":
+            begin = prompts[row["problem"]]
+            drawn = sum(map(len, row["tokens"])) - 1  # the last one was not run
+            samples.setdefault(row["problem"], []).append(policy.price.flops((begin, begin + drawn)))
+    found = [row for row in rows("results.jsonl") if row["strategy"] == "self_consistency"]
+    assert {row["n"] for row in found} >= {1, 8}
+    for row in found:
+        pool = samples[row["problem"]]
+        expected = policy.price.flops((0, prompts[row["problem"]])) + row["n"] * sum(pool) / len(pool)
+        assert row["flops"] == pytest.approx(expected, rel=1e-12)

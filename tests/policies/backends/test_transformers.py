@@ -197,15 +197,19 @@ def test_problems_together_cost_and_say_what_they_do_alone(llama):
 def test_a_state_is_computed_once_and_a_step_costs_its_new_tokens(llama):
     problem, n = PROBLEMS[1], 4
     prompt = len(TOKENIZER(problem.prompt)["input_ids"])
-    flops = llama.runner.flops_per_token
+    flops = llama.price.flops
     policy = llama.remembering()
     reply = extend(policy, [(problem, ROOT, s) for s in range(n)], "step", separator="e", top_k=30)
     first, *rest = reply.spend
     assert (first.prompt_tokens, first.cached_prompt_tokens) == (prompt, 0)
     assert all((s.prompt_tokens, s.cached_prompt_tokens) == (0, prompt) for s in rest)
     assert all(c.sampled_tokens == s.token_count for c, s in zip(reply.spend, reply.solutions, strict=True))
-    assert first.policy_flops == flops * (prompt + first.sampled_tokens - 1)
-    assert rest[0].policy_flops == flops * (rest[0].sampled_tokens - 1)
+    assert (first.policy_flops, first.prompt_flops) == (
+        flops((0, prompt + first.sampled_tokens - 1)),
+        flops((0, prompt)),
+    )
+    assert rest[0].policy_flops == flops((prompt, prompt + rest[0].sampled_tokens - 1))
+    assert rest[0].prompt_flops == 0
 
     prefix = next(s for s in reply.solutions if s.stop is Stop.OPEN)
     again = extend(policy, [(problem, prefix, 50 + s) for s in range(3)], "step", separator="e", top_k=30)
@@ -258,7 +262,7 @@ def test_flops_count_the_head_once_and_no_table():
             for n, p in model.named_parameters()
             if "embed_tokens" not in n and "wte" not in n and "wpe" not in n and "lm_head" not in n
         }
-        assert policy.runner.flops_per_token == 2 * (sum(names.values()) + V * 32)
+        assert policy.price.parameters == sum(names.values()) + V * 32
 
 
 def test_length_stops_are_not_finished_and_count_the_prefix(llama):
@@ -421,3 +425,12 @@ def test_training_mode_and_attention_come_back(llama):
     assert llama.model.training
     assert llama.model.config._attn_implementation == before == "sdpa"
     llama.model.eval()
+
+
+def test_attention_is_counted_in_every_layer_as_far_as_its_window_reaches():
+    """4 FLOPs for each pair of tokens, layer and dimension of the heads: queries times keys, weights times values."""
+    for kind, window in (("llama", None), ("gpt2", None), ("mistral sliding", 7)):
+        price = Transformers(build(kind), TOKENIZER).price
+        for begin, end in ((0, 1), (0, 20), (5, 9), (12, 12)):
+            attended = sum(min(at, window or at) for at in range(begin + 1, end + 1))
+            assert price.flops((begin, end)) == 2 * price.parameters * (end - begin) + 4 * 2 * 32 * attended

@@ -210,8 +210,10 @@ def test_what_is_cached_and_computed_adds_up_to_what_was_read(engine):
     assert [s.sampled_tokens for s in first.spend] == [s.token_count for s in first.solutions]
     again = extend(engine, [ROOT] * 4, problems=[problem] * 4)
     assert all(s.cached_prompt_tokens >= prompt - 1 - 2 * 32 for s in again.spend)
-    assert all(s.policy_flops == engine.flops_per_token * (s.prompt_tokens + s.sampled_tokens - 1) for s in again.spend)
-    assert engine.flops_per_token == Transformers.load(weights_folder("policy")).runner.flops_per_token
+    for s in again.spend:
+        assert s.prompt_flops == engine.price.flops((s.cached_prompt_tokens, prompt))
+        assert s.policy_flops == s.prompt_flops + engine.price.flops((prompt, prompt + s.sampled_tokens - 1))
+    assert engine.price == Transformers.load(weights_folder("policy")).price
 
 
 def test_rows_that_cannot_be_sampled_are_data(engine):

@@ -151,8 +151,9 @@ def test_the_cost_counts_rationales_and_shares_the_prompt(policy):
     assert spend.judged_tokens == sum(len(policy.encode(r)) for r in judgement.rationales)
     # The prompt once, and the last token of each rationale, at which the verdict is read.
     assert spend.scored_tokens == len("2+2=4:") + 2
-    computed = spend.scored_tokens + spend.judged_tokens - 2
-    assert spend.scorer_flops == pytest.approx(policy.runner.flops_per_token * computed)
+    at = len("2+2=4:")
+    ends = [at + len(policy.encode(rationale)) for rationale in judgement.rationales]
+    assert spend.scorer_flops == policy.price.flops((0, at), *((at, end) for end in ends))
     direct = GenRM(policy, format=SHORT).score([P1, P1], [FOUR, FIVE]).spend
     assert [s.scored_tokens for s in direct] == [len("2+2=4?"), len("it is\n5?")]
 

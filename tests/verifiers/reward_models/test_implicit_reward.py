@@ -42,7 +42,7 @@ def test_both_models_are_paid_for(models):
     scorer = ImplicitReward(*models, beta=0.1)
     [spend] = scorer.score([P], [CASES[0][1]]).spend
     assert spend.scored_tokens == 2 * (4 + 3 + 4 + 1)
-    assert spend.scorer_flops == models[0].runner.flops_per_token * spend.scored_tokens
+    assert spend.scorer_flops == 2 * models[0].price.flops((0, spend.scored_tokens // 2))
     assert (spend.scorer_calls, spend.policy_calls) == (1, 0)
 
 

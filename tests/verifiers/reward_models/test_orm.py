@@ -68,8 +68,11 @@ def test_spend_counts_a_rows_own_tokens(orm):
     head = sum(p.numel() for p in orm.model.score.parameters())  # it reads one token
     body = sum(p.numel() for p in orm.model.parameters()) - embedding - head
     tokens = len(str(problem.prompt)) + len(solution.text) + 1
+    config = orm.model.config
+    attention = 4 * config.num_hidden_layers * config.hidden_size * sum(range(1, tokens + 1))
     [spend] = orm.score([problem], [solution]).spend
-    assert spend == verifiers.Spend(scorer_calls=1, scored_tokens=tokens, scorer_flops=2.0 * (body * tokens + head))
+    flops = 2.0 * (body * tokens + head) + attention
+    assert spend == verifiers.Spend(scorer_calls=1, scored_tokens=tokens, scorer_flops=flops)
     [nothing] = orm.score([problem], [Solution(solution.steps)]).spend
     assert (nothing.scored_tokens, nothing.scorer_flops) == (0, 0.0)
 
