@@ -56,7 +56,7 @@ def _cot(**options: object) -> Arm:
     return Arm("cot", "variant", **options)  # type: ignore[arg-type]
 
 
-# Rows that writers did not learn from.
+# A quarter of the rows, from which writers did not learn.
 _WRITTEN = {"first": 1, "every": 4}
 
 ARMS: dict[str, Arm] = {
@@ -76,13 +76,12 @@ ARMS: dict[str, Arm] = {
     "genrm_cot, lambda 1/2": _cot(solution_weight=1 / 2),
     "genrm_cot, lambda 1": _cot(solution_weight=1.0),
     "solutions alone": Arm("direct", "variant", solution_weight=1e4),  # beside which its verdicts weigh nothing
-    "genrm_cot, rationales by program": _cot(**_WRITTEN),
+    "genrm_cot, 1/4 of the rows": _cot(**_WRITTEN),
+    "genrm_cot, 1/16 of the rows": _cot(every=16),
     "genrm_cot, by a model": _cot(**_WRITTEN, writer="unguided"),
     "genrm_cot, by a model, one": _cot(**_WRITTEN, writer="unguided", rationales=1),
     "genrm_cot, by a guided model": _cot(**_WRITTEN, writer="guided"),
-    "genrm_cot, 1/4 of the rows": _cot(every=4),
-    "genrm_cot, 1/16 of the rows": _cot(every=16),
-    "orm, 1/4 of the rows": Arm("orm", "variant", steps=1.5, every=4),
+    "orm, 1/4 of the rows": Arm("orm", "variant", steps=1.5, **_WRITTEN),
     "orm, 1/16 of the rows": Arm("orm", "variant", steps=1.5, every=16),
 }
 
@@ -92,7 +91,7 @@ class GenRMPlan:
     """Where a reproduction works and how large it is; equal sizes give equal results."""
 
     out: Path
-    problems: int = 100  # held-out problems a task
+    problems: int = 60  # held-out problems a task
     longer: int = 60  # the same of longer problems
     compared: int = 30  # problems a suite on which remedies and variants are measured
     seeds: tuple[int, ...] = tuple(range(8))  # of the trainings

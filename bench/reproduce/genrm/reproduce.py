@@ -41,8 +41,13 @@ _ABOVE = (
     ("lambda 0 is better than 1", "genrm_cot, lambda 0", "genrm_cot, lambda 1", 0.0),
     ("several rationales by a model are better than one", "genrm_cot, by a model", "genrm_cot, by a model, one", 0.0),
     ("a guided model's are better", "genrm_cot, by a guided model", "genrm_cot, by a model", 0.0),
-    ("a program's are better still", "genrm_cot, rationales by program", "genrm_cot, by a guided model", 0.0),
-    ("GenRM-CoT with 1/4 of the rows beats the discriminative verifier", "genrm_cot, 1/4 of the rows", "orm", 0.0),
+    ("a program's are better still", "genrm_cot, 1/4 of the rows", "genrm_cot, by a guided model", 0.0),
+    (
+        "with 1/4 of the rows GenRM-CoT beats the discriminative verifier with all",
+        "genrm_cot, 1/4 of the rows",
+        "orm",
+        0.0,
+    ),
     ("with 1/16 of the rows it does so", "genrm_cot, 1/16 of the rows", "orm", 0.0),
 )
 

@@ -67,6 +67,7 @@ def trained(plan: GenRMPlan, name: str, seed: int) -> Path | str:
         return base_of(plan)
     out, base, config = plan.out / "models" / f"{slug(name)}_{seed}", base_of(plan), training(plan, arm, seed=seed)
     rows = rows_of(plan, arm)
+    texts = min(REHEARSED, plan.batch_size * (config.max_steps or 1)) if arm.rehearsal else 0
     outcomes = [with_outcome(r.problem, r.solution, r.right) for r in rows]
     if arm.kind == "orm":
         from verifiers.reward_models.train_orm import train_orm
@@ -87,7 +88,7 @@ def trained(plan: GenRMPlan, name: str, seed: int) -> Path | str:
             out=out,
             solution_weight=arm.solution_weight,
             rationales=arm.rationales,
-            rehearsal=rehearsal(arm.rehearsal, count=REHEARSED, seed=plan.data_seed) if arm.rehearsal else (),
+            rehearsal=rehearsal(arm.rehearsal, count=texts, seed=plan.data_seed),
             format=plan.format,
             config=config,
         )
