@@ -21,11 +21,13 @@ SOLVED = 1 / 6  # of the texts are clean solutions
 def rehearsal(kind: Rehearsal, *, count: int, seed: int) -> list[tuple[str, str]]:
     r"""`count` texts of train problems of 2 to 6 words, each with how it goes on.
 
-    "parts" are the base's own: clean solutions, fair copies of drafts, and lists of random words or letters in pairs.
-    "whole" are rationales without their verdicts, in which a fair copy is compared with its draft.
+    "parts" are the base's own: clean solutions, fair copies of drafts up to the sign that a comparison follows, and
+    lists of random words or letters in pairs. In "whole" the fair copies go on with the comparison with their drafts,
+    as rationales do, without the verdict.
 
-    >>> rehearsal("whole", count=2, seed=0)[1][0].count("\n#")
-    1
+    >>> parts, whole = (rehearsal(kind, count=9, seed=0) for kind in ("parts", "whole"))
+    >>> sum(len(learnt) for _, learnt in parts) < sum(len(learnt) for _, learnt in whole)
+    True
     """
     rng = random.Random(f"{kind} {seed}")
     prompts = {task: _prompts(task, count, seed) for task in TASKS}
@@ -37,11 +39,13 @@ def _text(kind: Rehearsal, task: str, prompt: str, rng: random.Random) -> tuple[
     clean = world.demonstrate(prompt, rng, slips=False)
     if which < SOLVED:
         return prompt, clean
-    if kind == "parts" and which > (1 + SOLVED) / 2:
-        return draw_drill(rng)
+    if which > (1 + SOLVED) / 2:
+        given, pairs = draw_drill(rng)
+        return given[:-1], given[-1] + pairs
     draft = world.demonstrate(prompt, rng, slips=True) if rng.random() < 0.6 else make_up_text(task, prompt, rng)
     given = FORMAT.cot.format(problem=prompt.strip(), solution=draft)
-    return given, f"{clean}\n" if kind == "parts" else rng.choice(rationale_lines(task, prompt, draft))
+    lines = rng.choice(rationale_lines(task, prompt, draft))
+    return given, lines if kind == "whole" else lines[: len(clean) + 2]
 
 
 def compared_lists(count: int, *, seed: int) -> list[Labelled]:

@@ -72,14 +72,14 @@ def test_what_is_rehearsed_has_no_verdict_and_whole_rationales_are_those_that_a_
         longest = max(len(given.partition("\n")[0].split()) - 1 for given, _ in texts)
         assert longest == 6
     seen = 0
-    for given, learnt in rehearsal("whole", count=60, seed=2):
+    for given, learnt in rehearsal("whole", count=200, seed=2):
         prompt, _, text = given.removesuffix("\n#").partition("\n")
         if not given.endswith("\n#"):
             continue
         task = "last_letter" if prompt.startswith("L") else "word_sort"
         written = rationales(task, f"{prompt}\n", text, count=2)
         seen += any(why.startswith(f"{learnt}?") for why in written)
-    assert seen > 30  # where the rule and the rationale disagree there is none
+    assert seen > 50  # where the rule and the rationale disagree there is none
 
 
 def test_lists_to_compare_are_labelled_by_whether_they_are_alike():
