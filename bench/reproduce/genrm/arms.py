@@ -104,8 +104,8 @@ class GenRMPlan:
     steps: int = 240  # of a training of GenRM-CoT; the others' are shares of it
     batch_size: int = 24
     learning_rate: float = 1e-3
-    votes: int = 4  # rationales a solution of main arms
-    few_votes: int = 2  # the same on longer problems, and of remedies and variants
+    votes: int = 4  # rationales a solution
+    few_votes: int = 2  # the same of variants
     many: int = 32  # rationales a solution for the curve over K
     curve: int = 60  # its problems a suite
     curve_n: int = 8  # and how many solutions of each are judged
@@ -132,9 +132,8 @@ class GenRMPlan:
     def asked(self, name: str, suite: Suite) -> tuple[int, int]:
         """Of how many problems of a suite an arm judges the solutions, and with how many votes."""
         arm = ARMS[name]
-        main = arm.group == "main"
-        votes = self.votes if main and not suite.longer else self.few_votes
-        count = self.count(suite) if main else min(self.compared, self.count(suite))
+        count = self.count(suite) if arm.group == "main" else min(self.compared, self.count(suite))
+        votes = self.few_votes if arm.group == "variant" else self.votes
         return count, votes if arm.kind in ("cot", "parts") else 1
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.genrm.arms import ARMS, GenRMPlan, Suite
+from bench.reproduce.genrm.arms import ARMS, GenRMPlan, Suite, Writer
 from bench.reproduce.genrm.curves import VoteCurve, compute_curves, notes, vote_curve
 from bench.reproduce.genrm.measures import Measured, consistent, measured
 from bench.reproduce.genrm.report import TaskReport, write_report
@@ -61,14 +61,14 @@ def reproduce_genrm(plan: GenRMPlan, *, processes: int = 2) -> list[TaskReport]:
         # The variants come last: a run that is stopped early has the main table, or its first seeds.
         jobs = [(name, seed) for name in plan.arms for seed in plan.seeds_of(name)]
         jobs.sort(key=lambda job: (("main", "remedy", "variant").index(ARMS[job[0]].group), job[1]))
-        writers = dict.fromkeys(ARMS[name].writer for name in plan.arms if ARMS[name].writer)
         ready: list[Callable[[], object]] = [partial(pool, plan, suite) for suite in plan.suites]
         carry_out([partial(data, plan), *ready], processes=processes, title="data and pools")
-        carry_out([partial(written, plan, how) for how in writers], processes=processes, title="writers")
+        carry_out([partial(written, plan, how) for how in _writers(plan)], processes=processes, title="writers")
         judging: list[Callable[[], object]] = [partial(_job, plan, name, seed) for name, seed in jobs]
         judging += [partial(judge_in_words, plan, suite) for suite in plan.suites]
-        judging += [partial(many_votes, plan, seed, suite) for suite in _with_curve(plan) for seed in plan.seeds]
         carry_out(judging, processes=processes, title="verifiers")
+        votes = [partial(many_votes, plan, seed, suite) for suite in _with_curve(plan) for seed in plan.seeds]
+        carry_out(votes, processes=processes, title="many votes")
         reports = [_report(plan, suite) for suite in plan.suites]
         write_report(reports, plan)
         return reports
@@ -94,7 +94,18 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     votes = vote_curve(plan, suite) if suite in _with_curve(plan) else None
     curves = compute_curves(plan, suite)
     claims = _claims(arms, beside["self-consistency"], votes)
-    return TaskReport(suite.name, arms, beside, notes(plan, suite, curves), votes, curves, claims)
+    lines = notes(plan, suite, curves)
+    for how in _writers(plan):
+        said = written(plan, how)
+        lines.append(
+            f"rationales of the {how} model: {said['right']:.0%} have the right verdict, and {said['faulty']:.0%} of these "
+            "are not what a program writes"
+        )
+    return TaskReport(suite.name, arms, beside, lines, votes, curves, claims)
+
+
+def _writers(plan: GenRMPlan) -> list[Writer]:
+    return list(dict.fromkeys(ARMS[name].writer for name in plan.arms if ARMS[name].writer))
 
 
 def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | None) -> list[Claim]:

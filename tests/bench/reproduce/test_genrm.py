@@ -169,7 +169,7 @@ def pretrained(tmp_path):
 def test_verifiers_can_start_from_a_pretrained_model(tmp_path, pretrained):
     plan = replace(
         pretrained_plan(tmp_path / "run", str(pretrained)),
-        longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, few_votes=1, seeds=(0,),
+        longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, votes=1, seeds=(0,),
     )  # fmt: skip
     reports = reproduce_genrm(plan, processes=1)
     assert [r.task for r in reports] == [s.name for s in SUITES if s.longer]
