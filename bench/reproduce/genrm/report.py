@@ -24,7 +24,8 @@ _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, disc
 _DATA = """\
 learn from the same solutions of 2 to 4 words, half of them right: the policy's own and, two fifths of the wrong ones,
 made up. Discriminative and direct ones take 1.5 times the steps of GenRM-CoT, whose rows are longer. The untrained base
-as a judge is asked for the verdict directly, or for a fair copy and then for both in pairs ("in two parts"). Intervals are 95%, over problems and training seeds.
+as a judge is asked for the verdict directly, or for a fair copy and then for both in pairs ("in two parts"). Intervals
+are 95%, over problems and training seeds.
 """
 _TINY = """\
 All verifiers start from the shipped `drilled` LM (0.87M parameters) and

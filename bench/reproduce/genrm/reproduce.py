@@ -98,8 +98,8 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     for how in _writers(plan):
         said = written(plan, how)
         lines.append(
-            f"rationales of the {how} model: {said['right']:.0%} have the right verdict, and {said['faulty']:.0%} of these "
-            "are not what a program writes"
+            f"rationales of the {how} model: {said['right']:.0%} have the right verdict, and {said['faulty']:.0%} of "
+            "these are not what a program writes"
         )
     return TaskReport(suite.name, arms, beside, lines, votes, curves, claims)
 
