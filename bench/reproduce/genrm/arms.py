@@ -81,7 +81,7 @@ ARMS: dict[str, Arm] = {
     "genrm_cot, by a model": _cot(**_WRITTEN, writer="unguided"),
     "genrm_cot, by a model, one": _cot(**_WRITTEN, writer="unguided", rationales=1),
     "genrm_cot, by a guided model": _cot(**_WRITTEN, writer="guided"),
-    "orm, 1/4 of the rows": Arm("orm", "variant", steps=1.5, **_WRITTEN),
+    "orm, 1/4 of the rows": Arm("orm", "variant", steps=1.5, first=1, every=4),
     "orm, 1/16 of the rows": Arm("orm", "variant", steps=1.5, every=16),
 }
 

@@ -54,7 +54,7 @@ class TaskReport:
     @property
     def problems(self) -> int:
         """How many held-out problems there are."""
-        return self.beside["one sample"].shape[1]
+        return len(self.beside["one sample"][0])
 
 
 def write_report(reports: Sequence[TaskReport], plan: GenRMPlan) -> None:

@@ -20,6 +20,7 @@ from bench.reproduce.genrm.work import judge_in_words, many_votes, pool, scores
 from bench.reproduce.over_seeds import difference
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
+from bench.stats.intervals import Estimate
 
 MARGIN = 0.10
 NOT_WORSE = -0.05
@@ -61,8 +62,9 @@ def reproduce_genrm(plan: GenRMPlan, *, processes: int = 2) -> list[TaskReport]:
         # The variants come last: a run that is stopped early has the main table, or its first seeds.
         jobs = [(name, seed) for name in plan.arms for seed in plan.seeds_of(name)]
         jobs.sort(key=lambda job: (("main", "remedy", "variant").index(ARMS[job[0]].group), job[1]))
-        ready: list[Callable[[], object]] = [partial(pool, plan, suite) for suite in plan.suites]
-        carry_out([partial(data, plan), *ready], processes=processes, title="data and pools")
+        ready: list[Callable[[], object]] = [partial(data, plan)]
+        ready += [partial(pool, plan, suite) for suite in plan.suites]
+        carry_out(ready, processes=processes, title="data and pools")
         carry_out([partial(written, plan, how) for how in _writers(plan)], processes=processes, title="writers")
         judging: list[Callable[[], object]] = [partial(_job, plan, name, seed) for name, seed in jobs]
         judging += [partial(judge_in_words, plan, suite) for suite in plan.suites]
@@ -128,10 +130,14 @@ def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | No
     if "solutions alone" in arms:
         text = "verdicts improve its own solving (lambda 1/3 against solutions alone)"
         above.append((text, arms["genrm_cot"].alone, arms["solutions alone"].alone, 0.0))
-    return [_above(*row) for row in above if row[1] is not None and row[2] is not None]
+    return [
+        Claim(text, _difference(one, other), margin, unit="points")
+        for text, one, other, margin in above
+        if one is not None and other is not None
+    ]
 
 
-def _above(text: str, one: Floats, other: Floats, margin: float) -> Claim:
+def _difference(one: Floats, other: Floats) -> Estimate:
     """By the problems that both have."""
     common = min(one.shape[1], other.shape[1])
-    return Claim(text, difference(one[:, :common], other[:, :common]), margin, unit="points")
+    return difference(one[:, :common], other[:, :common])
