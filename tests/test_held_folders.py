@@ -9,8 +9,8 @@ import policies
 import prms
 import verifiers
 from bench.commands.cli import main
+from bench.reproduce.genrm.arms import GenRMPlan
 from bench.reproduce.genrm.reproduce import reproduce_genrm
-from bench.reproduce.genrm.work import GenRMPlan
 from bench.reproduce.pav.reproduce import reproduce_pav
 from bench.reproduce.pav.rl import PAVRLPlan, reproduce_pav_rl
 from bench.reproduce.pav.work import PAVPlan

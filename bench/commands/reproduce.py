@@ -56,8 +56,8 @@ def _reproduce(options: argparse.Namespace) -> None:
         given["seeds"] = tuple(range(given["seeds"]))
     print(f"the claims about {options.claims} on the embedded tasks -> {out}")
     if options.claims == "genrm":
+        from bench.reproduce.genrm.arms import GenRMPlan, pretrained_plan
         from bench.reproduce.genrm.reproduce import reproduce_genrm
-        from bench.reproduce.genrm.work import GenRMPlan, pretrained_plan
 
         plain = GenRMPlan.quick(out) if options.quick else pretrained_plan(out, base) if base else GenRMPlan(out)
         longer = {"longer": given["problems"]} if "problems" in given else {}

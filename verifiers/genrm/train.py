@@ -17,10 +17,11 @@ from policies.training.folder import finish_folder, training_folder
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
+from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
 
-_VERIFY, _SOLVE = 0, 1
+_VERIFY, _SOLVE, _REHEARSE = 0, 1, 2
 
 
 def train_genrm(
@@ -31,6 +32,7 @@ def train_genrm(
     out: str | Path,
     solution_weight: float = SOLUTION_WEIGHT,
     rationales: int | None = None,
+    rehearsal: Sequence[tuple[str, str]] = (),
     format: GenRMFormat = GENRM,  # noqa: A002  (the name it has in GenRM)
     config: TrainConfig | None = None,
 ) -> Path:
@@ -44,6 +46,10 @@ def train_genrm(
 
     "cot" learns from up to `rationales` rationales a solution (all by default). One whose verdict is not
     the row's own label, or that has none, is left out with a warning that counts them.
+
+    `rehearsal` is what the base can do and is to keep, such as longer problems than the rows have: texts, each with how
+    it goes on. A batch has as many of them as verifications, with a loss of their own, so that the last of them is no
+    more an end than in a rationale, which goes on.
 
     The ids are those of scoring: prompt, solution and rationale are tokenized apart, and the verdict is
     one token. Trained again into the same `out`, it goes on where it was interrupted and ends with the
@@ -72,6 +78,8 @@ def train_genrm(
         raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
     task = {**entry, "solution_weight": solution_weight, "rationales": rationales}
+    if rehearsal:
+        task["rehearsal"] = digest_of(rehearsal)
     with training_folder(folder, config, task, base=base, rows=rows) as finished:
         if finished:
             return folder
@@ -80,17 +88,19 @@ def train_genrm(
         limit = longest(model, config)
         examples, right = verify_examples(tokenizer, rows, mode, format, limit=limit, rationales=rationales)
         groups = balanced_groups(right, len(examples), config)
-        factors = [1.0]
+        besides: list[tuple[list[Example], int]] = []
         if solution_weight:
-            solved = solve_examples(tokenizer, rows, format, limit=limit)
-            members = range(len(examples), len(examples) + len(solved))
-            groups.append(Group(tuple(members), max(1, config.batch_size // 4)))
-            examples, factors = examples + solved, [1.0, solution_weight]
+            besides.append((solve_examples(tokenizer, rows, format, limit=limit), max(1, config.batch_size // 4)))
+        if rehearsal:
+            besides.append((rehearsed(tokenizer, rehearsal, format, limit=limit), config.batch_size))
+        for more, count in besides:
+            groups.append(Group(tuple(range(len(examples), len(examples) + len(more))), count))
+            examples = examples + more
         if mode == "cot":
             # Room for what it learnt to say and as much again, counted from where the solution begins.
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
         updates = add_lora(model, config)
-        fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=factors)
+        fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=[1.0, solution_weight, 1.0])
         finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
@@ -176,4 +186,19 @@ def solve_examples(
     if not unique:
         raise ValueError("no row is right, so there is no solution to learn: use solution_weight=0")
     warn_of_skipped(skipped, len(unique), what="right solutions", stacklevel=4)
+    return examples
+
+
+def rehearsed(
+    tokenizer: Any, texts: Sequence[tuple[str, str]], words: GenRMFormat, *, limit: int | None
+) -> list[Example]:
+    """How each text goes on, without an end; ValueError where a text is empty or over `limit` tokens."""
+    examples: list[Example] = []
+    for given, learnt in texts:
+        context, target = encode_prompt(tokenizer, given, chat=words.chat), encode_text(tokenizer, learnt)
+        if not context or not target:
+            raise ValueError(f"nothing to rehearse in {(given, learnt)!r}: both texts must be there")
+        if limit is not None and len(context) + len(target) > limit:
+            raise ValueError(f"{given[:40]!r} and how it goes on are over {limit} tokens: rehearse shorter texts")
+        examples.append(continuation(context, target, term=_REHEARSE))
     return examples

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
-from bench.reproduce.genrm.work import GenRMPlan
+from bench.reproduce.genrm.arms import GenRMPlan
+from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve
+from bench.reproduce.genrm.measures import Measured
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
 from bench.stats.arrays import Floats
-from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
 _BLUE, _RED, _GREEN, _, _ORANGE = COLOURS[:5]
@@ -21,7 +24,8 @@ _COLOURS = (COLOURS[-1], _BLUE, _GREEN, _ORANGE, _RED)  # self-consistency, disc
 _DATA = """\
 learn from the same solutions of 2 to 4 words, half of them right: the policy's own and, two fifths of the wrong ones,
 made up. Discriminative and direct ones take 1.5 times the steps of GenRM-CoT, whose rows are longer. The untrained base
-as a judge is asked for the verdict directly. Intervals are 95%, over problems and training seeds.
+as a judge is asked for the verdict directly, or for a fair copy and then for both in pairs ("in two parts"). Intervals
+are 95%, over problems and training seeds.
 """
 _TINY = """\
 All verifiers start from the shipped `drilled` LM (0.87M parameters) and
@@ -36,38 +40,29 @@ All verifiers start from `{base}`, see the tasks in words (`bench/reproduce/genr
 
 
 @dataclass(frozen=True, slots=True)
-class ComputeCurve:
-    """Accuracy against FLOPs a problem."""
-
-    flops: list[float]
-    accuracy: list[Estimate]
-
-    @property
-    def values(self) -> list[float]:
-        """The accuracies without their intervals."""
-        return [estimate.value for estimate in self.accuracy]
-
-
-@dataclass(frozen=True, slots=True)
 class TaskReport:
-    """All that was measured on one task."""
+    """All that was measured on one suite."""
 
     task: str
-    problems: int
-    table: dict[str, Estimate]
-    per_seed: dict[str, list[float]]
+    arms: dict[str, Measured]
+    beside: dict[str, Floats]  # other ways to choose, shape (1, P)
     notes: list[str]
-    votes: dict[int, Floats]
-    beside_votes: dict[str, Estimate]  # other ways to choose, on the problems of `votes`
+    votes: VoteCurve | None
     curves: dict[str, ComputeCurve]
     claims: list[Claim]
+
+    @property
+    def problems(self) -> int:
+        """How many held-out problems there are."""
+        return len(self.beside["one sample"][0])
 
 
 def write_report(reports: Sequence[TaskReport], plan: GenRMPlan) -> None:
     """Write the page and its plots."""
     page = [_preamble(plan), *(_section(report, plan) for report in reports)]
     replace_text(plan.out / "genrm.md", "\n".join(page))
-    _plot_votes(reports, plan.out / "genrm_votes.png")
+    if curves := [(report.task, report.votes) for report in reports if report.votes]:
+        _plot_votes(curves, plan.out / "genrm_votes.png")
     _plot_compute(reports, plan.out / "genrm_compute.png")
 
 
@@ -76,22 +71,27 @@ def _preamble(plan: GenRMPlan) -> str:
 
 
 def _section(report: TaskReport, plan: GenRMPlan) -> str:
-    counted = next(iter(report.votes.values())).shape[1]
-    by_votes = {**{str(k): estimate(values) for k, values in report.votes.items()}, **report.beside_votes}
     parts = [
         f"### {report.task}\n",
         claims_table(report.claims),
         f"\nBest-of-{plan.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
-        f"{len(plan.seeds)} training seeds.\n",
+        f"{len(plan.seeds)} training seeds, one of what is not trained. RM accuracy is the share of right single "
+        "verdicts, AUC that of right solutions above wrong ones; an arm solves on its own within its rationales, and "
+        "alone.\n",
         markdown_table(
-            ("chosen by", "accuracy", "95% interval", "each seed"),
-            (
-                (name, *_accuracy(e), " ".join(f"{v:.3f}" for v in report.per_seed.get(name, [])))
-                for name, e in report.table.items()
-            ),
+            ("chosen by", "problems", "accuracy", "RM accuracy", "AUC", "solves in rationales", "alone", "each seed"),
+            [
+                (
+                    name,
+                    arm.best.shape[1],
+                    *map(_shown, (arm.best, arm.accuracy, arm.auc, arm.solves, arm.alone)),
+                    " ".join(f"{v:.3f}" for v in arm.best.mean(axis=1)),
+                )
+                for name, arm in report.arms.items()
+            ]
+            + [(name, table.shape[1], _shown(table), *[""] * 5) for name, table in report.beside.items()],
         ),
-        f"\nBy rationales a solution, first {counted} problems:\n",
-        markdown_table(("K", "accuracy", "95% interval"), ((name, *_accuracy(e)) for name, e in by_votes.items())),
+        *(_vote_table(report.votes) if report.votes else ()),
         "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
         markdown_table(
             ("curve", "FLOPs", "accuracy"),
@@ -103,21 +103,27 @@ def _section(report: TaskReport, plan: GenRMPlan) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _accuracy(e: Estimate) -> tuple[str, str]:
-    return f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}"
+def _vote_table(votes: VoteCurve) -> tuple[str, str]:
+    tables = {**{str(k): table for k, table in votes.by_k.items()}, **votes.beside}
+    title = f"\nBest-of-{votes.n} by rationales a solution, first {votes.by_k[1].shape[1]} problems:\n"
+    return title, markdown_table(("K", "accuracy"), ((name, _shown(table)) for name, table in tables.items()))
 
 
-def _plot_votes(reports: Sequence[TaskReport], path: Path) -> None:
+def _shown(table: Floats) -> str:
+    """The mean and its interval; nothing where it was not measured."""
+    e = estimate(table)
+    return "" if np.isnan(e.value) else f"{e.value:.3f} ({e.low:.2f} to {e.high:.2f})"
+
+
+def _plot_votes(reports: Sequence[tuple[str, VoteCurve]], path: Path) -> None:
     figure, all_axes = _grid(len(reports))
-    for axes, report in zip(all_axes, reports, strict=True):
-        sizes = list(report.votes)
-        by_votes = [estimate(values) for values in report.votes.values()]
-        draw_accuracy(axes, sizes, by_votes, colour=_COLOURS[4], marker="o", label="GenRM-CoT, mean of K probabilities")
-        colours = (_COLOURS[1], _COLOURS[2], _COLOURS[0])
-        for (name, level), colour in zip(report.beside_votes.items(), colours, strict=True):
-            axes.axhline(level.value, color=colour, linestyle="--", label=name)
-        counted = next(iter(report.votes.values())).shape[1]
-        finish_accuracy(axes, f"{report.task} ({counted} problems)", costs="rationales a solution (K)", base=2)
+    for axes, (task, votes) in zip(all_axes, reports, strict=False):
+        sizes, by_k = list(votes.by_k), [estimate(table) for table in votes.by_k.values()]
+        draw_accuracy(axes, sizes, by_k, colour=_COLOURS[4], marker="o", label="GenRM-CoT, mean of K probabilities")
+        for (name, table), colour in zip(votes.beside.items(), _COLOURS, strict=False):
+            axes.axhline(float(table.mean()), color=colour, linestyle="--", label=name)
+        counted = votes.by_k[1].shape[1]
+        finish_accuracy(axes, f"{task} ({counted} problems)", costs="rationales a solution (K)", base=2)
         axes.set_xticks(sizes, labels=[str(k) for k in sizes])
     save_figure(figure, path)
 

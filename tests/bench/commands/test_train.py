@@ -163,12 +163,12 @@ def test_a_generative_verifier_is_loaded_only_to_judge(monkeypatch):
 def test_one_weight_of_learning_to_solve():
     import inspect
 
-    from bench.reproduce.genrm.work import Rival
+    from bench.reproduce.genrm.arms import Arm
     from verifiers.genrm.train import train_genrm
 
     assert SOLUTION_WEIGHT == 1 / 3
     assert inspect.signature(train_genrm).parameters["solution_weight"].default == SOLUTION_WEIGHT
-    assert Rival("cot").solution_weight == SOLUTION_WEIGHT
+    assert Arm("cot").solution_weight == SOLUTION_WEIGHT
 
 
 def test_judging_by_hand():

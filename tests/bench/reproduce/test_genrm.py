@@ -6,13 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
-from bench.reproduce.genrm.report import ComputeCurve
-from bench.reproduce.genrm.reproduce import _compute_note, reproduce_genrm
-from bench.reproduce.genrm.work import RIVALS, SUITES, GenRMPlan, pretrained_plan, scores
+from bench.reproduce.genrm.curves import ComputeCurve, compute_note
+from bench.reproduce.genrm.parts import judge_in_parts
+from bench.reproduce.genrm.rehearsal import compared_lists, rehearsal
+from bench.reproduce.genrm.reproduce import _ABOVE, reproduce_genrm
+from bench.reproduce.genrm.work import scores
 from bench.stats.intervals import Estimate
+from bench.tiny import weights_folder
+from bench.tiny.making.examples.rationales import FORMAT, rationales
+from policies.backends.transformers import Transformers
 from tests.tiny_models import byte_pairs, random_llama
 from verifiers.interface.errors import BadInput
+from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 
 def test_best_of_picks_the_highest_mean_vote_and_never_a_silent_one():
@@ -44,11 +51,56 @@ def test_compute_to_a_goal():
         cot = [Estimate(value, value, value) for value in accuracy]
         return {"self-consistency": ComputeCurve([5.0], best), "GenRM-CoT, K = 1": ComputeCurve(flops, cot)}
 
-    reached = _compute_note(curves([1.0, 10.0, 100.0], [0.1, 0.2, 0.4]))
+    reached = compute_note(curves([1.0, 10.0, 100.0], [0.1, 0.2, 0.4]))
     assert reached.endswith(f"(0.300) at {10**1.5 / 5:.2f} times its compute")
-    assert _compute_note(curves([5.0, 10.0], [0.5, 0.6])).endswith("at 1.00 times its compute")
-    never = _compute_note(curves([5.0, 10.0], [0.1, 0.2]))
+    assert compute_note(curves([5.0, 10.0], [0.5, 0.6])).endswith("at 1.00 times its compute")
+    never = compute_note(curves([5.0, 10.0], [0.1, 0.2]))
     assert never.endswith("never")
+
+
+def test_every_arm_that_a_claim_names_is_one_and_is_measured_where_its_rival_is():
+    for _, one, other, _ in _ABOVE:
+        assert {one, other} <= set(ARMS)
+    assert {"genrm_cot", "orm", "genrm"} <= {name for name, arm in ARMS.items() if arm.group == "main"}
+
+
+def test_what_is_rehearsed_has_no_verdict_and_whole_rationales_are_those_that_a_program_writes():
+    for kind in ("parts", "whole"):
+        texts = rehearsal(kind, count=300, seed=1)
+        assert texts == rehearsal(kind, count=300, seed=1)
+        assert not any(FORMAT.verdict in given + learnt for given, learnt in texts)
+        longest = max(len(given.partition("\n")[0].split()) - 1 for given, _ in texts)
+        assert longest == 6
+    seen = 0
+    for given, learnt in rehearsal("whole", count=200, seed=2):
+        prompt, _, text = given.removesuffix("\n#").partition("\n")
+        if not given.endswith("\n#"):
+            continue
+        task = "last_letter" if prompt.startswith("L") else "word_sort"
+        written = rationales(task, f"{prompt}\n", text, count=2)
+        seen += any(why.startswith(f"{learnt}?") for why in written)
+    assert seen > 50  # where the rule and the rationale disagree there is none
+
+
+def test_lists_to_compare_are_labelled_by_whether_they_are_alike():
+    rows = compared_lists(200, seed=0)
+    for row in rows:
+        given = str(row.problem.prompt).partition("\n")[2].strip()
+        assert row.outcome == float(given == row.solution.text)
+    assert 20 < sum(row.outcome for row in rows) < 180
+
+
+@pytest.mark.slow
+def test_the_base_asked_in_two_parts_comes_to_verdicts_that_tell_right_from_wrong():
+    base = Transformers.load(weights_folder("drilled"), dtype="float32", device="cpu")
+    cases = [("W dog cat\n", "cat\ndog"), ("W dog cat\n", "dog\ncat"), ("L cat dog\n", "cat t\ndog g\n=tg")]
+    cases.append(("L cat dog\n", "cat t\ndog o\n=to"))
+    problems = [Problem(f"p{k}", prompt) for k, (prompt, _) in enumerate(cases)]
+    solutions = [Solution(split_steps(text), Stop.EOS) for _, text in cases]
+    judged = judge_in_parts(base, problems, solutions, votes=4)
+    means = [np.mean([v for v in votes if v is not None]) for votes, _ in judged]
+    assert all(read > 0 and vote > 0 for _, (read, vote) in judged)
+    assert min(means[0], means[2]) > max(means[1], means[3])
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +114,17 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
     plan, reports = miniature
     assert [r.task for r in reports] == [s.name for s in SUITES]
     for report, suite in zip(reports, SUITES, strict=True):
-        rivals = {n for n, r in RIVALS.items() if not r.variant}
-        variants = set() if suite.longer else {f"{n} (first 2 problems)" for n in set(RIVALS) - rivals}
-        assert rivals | variants <= set(report.table)
-        assert len(report.claims) == (4 if suite.longer else 8)
-        assert list(report.votes) == ([1] if suite.longer else [1, 2, 4])
+        assert set(report.arms) == {n for n, arm in ARMS.items() if not (suite.longer and arm.group == "variant")}
+        assert all(0 <= arm.best.min() <= arm.best.max() <= 1 for arm in report.arms.values())
+        assert not np.isnan(report.arms["genrm_cot"].solves).any()
+        named = {claim.text for claim in report.claims}
+        assert ("lambda 1/3 is better than 1/4" in named) == (not suite.longer)
+        assert "with LoRA and rehearsal it does so" in named
+        assert (list(report.votes.by_k) == [1, 2, 4]) if report.votes else suite.longer
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())
     page = (plan.out / "genrm.md").read_text(encoding="utf-8")
-    assert all(name in page for name in (*RIVALS, "self-consistency"))
+    assert all(name in page for name in (*ARMS, "self-consistency"))
     assert (plan.out / "genrm_votes.png").stat().st_size > 10_000
     assert (plan.out / "genrm_compute.png").stat().st_size > 10_000
 
@@ -85,7 +139,7 @@ def test_equal_texts_have_equal_scores_and_every_vote_its_cost(miniature):
         for text, vote, cost in zip(row, votes, flops, strict=False):
             assert by_text.setdefault(text, (vote, cost)) == (vote, cost)
             assert text is None or (cost[0] > 0 and cost[1] > 0)
-    assert [len(v[0]) for v in found["votes"]] == [4, 4, 2]
+    assert [len(v[0]) for v in found["votes"]] == [2, 2, 2]
 
 
 @pytest.mark.slow
@@ -115,12 +169,12 @@ def pretrained(tmp_path):
 def test_verifiers_can_start_from_a_pretrained_model(tmp_path, pretrained):
     plan = replace(
         pretrained_plan(tmp_path / "run", str(pretrained)),
-        longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, longer_votes=1,
+        longer=2, n=2, pool=4, rows=16, steps=1, batch_size=4, votes=1, seeds=(0,),
     )  # fmt: skip
     reports = reproduce_genrm(plan, processes=1)
     assert [r.task for r in reports] == [s.name for s in SUITES if s.longer]
     for report in reports:
-        assert set(report.per_seed) == {"orm", "genrm", "genrm_cot", "judge"}
+        assert set(report.arms) == {"orm", "genrm", "genrm_cot", "judge"}
         assert all(c.flops[0] > 0 for c in report.curves.values())
     page = (plan.out / "genrm.md").read_text(encoding="utf-8")
     assert str(pretrained) in page

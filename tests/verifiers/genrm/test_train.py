@@ -18,7 +18,7 @@ from tests.tiny_models import batch_of
 from verifiers import GENRM, GenRM, GenRMFormat, Problem, Solution, Step, Stop
 from verifiers.genrm import train as module
 from verifiers.genrm.critiqued import Critiqued, read_verdict
-from verifiers.genrm.train import solve_examples, train_genrm, verify_examples
+from verifiers.genrm.train import rehearsed, solve_examples, train_genrm, verify_examples
 
 POLICY = weights_folder("policy")
 SHORT = GenRMFormat(
@@ -181,6 +181,25 @@ def test_it_forgets_less_of_solving_with_the_second_loss(tmp_path):
     assert losses[1.0] < losses[0.0]
 
 
+def test_what_is_rehearsed_is_kept_and_has_no_end(tmp_path):
+    rows = [critiqued(k, f"{k}+1={k + right}\n={k + right}", bool(right)) for k in range(8) for right in (0, 1)]
+    texts = [(f"W {' '.join(words)}\n", "\n".join(sorted(words))) for words in (("dog", "cat"), ("pig", "cow", "ant"))]
+    config = TrainConfig(max_steps=15, batch_size=8, learning_rate=1e-3)
+    losses = {}
+    for name, kept in (("without", []), ("with", texts)):
+        out = train_genrm(POLICY, rows, mode="direct", out=tmp_path / name, rehearsal=kept, format=SHORT, config=config)
+        model = Transformers.load(out, dtype="float32", device="cpu")
+        examples = rehearsed(model.tokenizer, texts, SHORT, limit=None)
+        with torch.no_grad():
+            losses[name] = next_token_loss(model.model, batch_of(examples, range(2), factors=[0.0, 0.0, 1.0])).item()
+    assert losses["with"] < losses["without"]
+    assert model.tokenizer.eos_token_id not in np.concatenate([e.targets for e in examples])
+    with pytest.raises(ValueError, match="rehearsal"):
+        train_genrm(
+            POLICY, rows, mode="direct", out=tmp_path / "with", rehearsal=texts[:1], format=SHORT, config=config
+        )
+
+
 def test_what_cannot_be_asked_for_is_named(tmp_path):
     wrong = [critiqued(1, "=3", False)]
     with pytest.raises(ValueError, match="no row is right, so there is no solution to learn: use solution_weight=0"):
@@ -193,6 +212,20 @@ def test_what_cannot_be_asked_for_is_named(tmp_path):
         train_genrm(POLICY, wrong, mode="cot", rationales=0, out=tmp_path / "a", format=SHORT)
     with pytest.raises(ValueError, match="problem 'p': only a finished solution"):
         Critiqued(Problem("p", "x"), Solution((Step("y"),)), True)
+    with pytest.raises(ValueError, match="nothing to rehearse"):
+        train_genrm(
+            POLICY, wrong, mode="direct", out=tmp_path / "b", format=SHORT, rehearsal=[("", "x")], solution_weight=0
+        )
+    with pytest.raises(ValueError, match="over 256 tokens: rehearse shorter texts"):
+        train_genrm(
+            POLICY,
+            wrong,
+            mode="direct",
+            out=tmp_path / "c",
+            format=SHORT,
+            rehearsal=[("7" * 300, "x")],
+            solution_weight=0,
+        )
     long = [critiqued(1, "7" * 300, True), critiqued(2, "=3", True)]
     config = TrainConfig(max_steps=1, batch_size=1)
     with pytest.warns(SkippedRowsWarning, match="1 of 2 rows .* are over 256 tokens") as caught:

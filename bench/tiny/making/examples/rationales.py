@@ -51,8 +51,7 @@ def rationales(task: str, prompt: str, text: str, *, count: int, seed: int = 0) 
     >>> rationales("word_sort", "W dog cat\n", "cat\ndog", count=1, seed=1)
     ('cat\ndog\n#ccaatt\nddoogg\n..\n?Y',)
     """
-    world = WORLDS[task]
-    right = world.is_right(prompt, text)
+    right = WORLDS[task].is_right(prompt, text)
     kinds = _KINDS[task]
     written = []
     for write in random.Random(f"{prompt}{text}{seed}").sample(kinds, len(kinds)):
@@ -60,6 +59,15 @@ def rationales(task: str, prompt: str, text: str, *, count: int, seed: int = 0) 
         if says == right:
             written.append(f"{lines}{FORMAT.verdict}{FORMAT.yes if says else FORMAT.no}")
     return tuple(written[:count])
+
+
+def rationale_lines(task: str, prompt: str, text: str) -> list[str]:
+    r"""The rationales of all kinds without their verdicts, whether these would be right or not.
+
+    >>> rationale_lines("last_letter", "L cat dog\n", "cat t\ndog g\n=to")[0]
+    'cat t\ndog g\n=tg\n#=ttgo!\n'
+    """
+    return [write(prompt, text)[0] for write in _KINDS[task]]
 
 
 def pair_lists(own: Sequence[str], theirs: Sequence[str]) -> tuple[str, bool]:
