@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from math import inf
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -61,8 +60,8 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
     how = read_strategy(strategy, dict.fromkeys(specs, _Named()), _LIMITS)
     _answers(options.get("answers", "math"))
     # Of Inspect's model temperature and length are Inspect's to say, unless they are given here.
-    given = {name: options[name] for name in ("temperature", "max_tokens") if name in options}
-    sampling = replace(Sampling(**given), separator=options.get("separator", "\n"))
+    given: dict[str, Any] = {name: v for name, v in options.items() if name in ("temperature", "max_tokens")}
+    sampling = Sampling(**given, separator=options.get("separator", "\n"))
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001  (Inspect gives it)
         session, scorers = await anyio.to_thread.run_sync(partial(_at_work, options, specs))

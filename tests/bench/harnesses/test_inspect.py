@@ -25,7 +25,7 @@ from inspect_ai.model import (
     ModelUsage,
     get_model,
 )
-from inspect_ai.solver import Solver, solver_create
+from inspect_ai.solver import Solver, SolverSpec
 
 import policies
 import search
@@ -232,8 +232,11 @@ def by_seed_five(messages: list[Any], config: Any) -> ModelOutput:
 
 
 def test_names_are_those_of_the_package() -> None:
-    made = solver_create("stepbeam/best_of_n", scorer=OURS, n=2)
-    assert (the_sample(evaluated(made, model(by_seed)))).metadata["stepbeam"]["answer"] is not None
+    task = Task(dataset=[Sample(input="2+3?", target="5", id="a")], scorer=ours.answer())
+    spec = SolverSpec("stepbeam/best_of_n", {"scorer": OURS, "n": 16})
+    [log] = eval(task, solver=spec, model=model(by_seed), log_dir="logs", display="none")
+    assert (log.eval.solver, log.eval.solver_args) == ("stepbeam/best_of_n", {"scorer": OURS, "n": 16})
+    assert the_sample(log).metadata["stepbeam"]["answer"] == "5"
 
 
 def test_what_cannot_be_is_refused_by_name() -> None:
