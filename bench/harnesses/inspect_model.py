@@ -46,7 +46,7 @@ class Place:
             return await self.model.generate(messages, config=config, cache=self.cache)
         except LimitExceededError as error:
             self.limit = error
-            for other in self.under_way:
+            for other in tuple(self.under_way):
                 other.cancel()
             raise
 

@@ -118,7 +118,7 @@ def _solutions(
 def _own_rows(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
     """The rows under our names: mapped by hand, else as published data is known."""
     if unknown := [name for name in columns if name not in COLUMNS]:
-        raise BadArgument("columns", f"{unknown[0]}=...", f"use {', '.join(COLUMNS)}")
+        raise BadArgument("columns", f"{unknown[0]}={columns[unknown[0]]}", f"use {', '.join(COLUMNS)}")
     for where, row in read_rows(path):
         for ours, theirs in columns.items():
             if theirs not in row:

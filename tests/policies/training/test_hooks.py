@@ -105,9 +105,13 @@ def test_trackio_has_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     trackio = pytest.importorskip("trackio")
     with reporting("trackio", tmp_path / "out", name="stepbeam-test", config={"steps": 4, "nothing": None}) as tell:
         trained(tmp_path / "out", on_metrics=tell)
+    from trackio.sqlite_storage import SQLiteStorage
+
     [run] = trackio.Api().runs("stepbeam-test")
     assert run.config["steps"] == 4
-    assert (tmp_path / "out" / "log.jsonl").exists()
+    logs = SQLiteStorage.get_logs("stepbeam-test", run.name)
+    rows = whole_rows(tmp_path / "out" / "log.jsonl")
+    assert [(log["step"], log["loss"]) for log in logs] == [(row["step"], row["loss"]) for row in rows]
 
 
 def test_the_latest_checkpoints_are_kept(tmp_path: Path) -> None:
