@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
             from bench.training.dry_run import dry_run
 
             print(f"a dry run of GRPO, {options.policy} on {options.task}: one step, and nothing of it is kept")
-            often = dict.fromkeys(("save_every", "evaluate_every", "attribute_every"), 0)
+            alone = replace(config, steps=1, keep_best=None, save_every=0, evaluate_every=0, attribute_every=0)
             with training_errors("grpo"):
                 made = dry_run(
                     lambda out, told: grpo_train(
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
                         scorers.get("verifier", task.verifier),
                         scorers.get("prm"),
                         out=out,
-                        config=replace(config, steps=1, keep_best=None, **often),
+                        config=alone,
                         held_out=scorers.get("held_out"),
                         on_metrics=told,
                     )
