@@ -20,8 +20,8 @@ def to_dataset(run: Path) -> Any:
     """The pools of a run's folder as a `datasets.Dataset`, whose rows `stepbeam rerank` reads as it reads the run.
 
     A row has "id", "prompt" (a text, or messages), "answer", and "solutions": objects with "steps", "stop", "correct",
-    "extracted" and "scores", for each scorer a number a step, null where it has no opinion. Raises BadInput for a
-    folder that is not a run's.
+    "extracted" and "scores", for each scorer a number a step, null where it has no opinion of that step or of any.
+    Raises BadInput for a folder that is not a run's.
     """
     from datasets import Dataset, Features, List, Value
 

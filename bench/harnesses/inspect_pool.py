@@ -31,7 +31,7 @@ def about(result: SearchResult, scorer: str | None) -> dict[str, Any]:
             {
                 "steps": [step.text for step in solution.steps],
                 "stop": solution.stop.value,
-                "scores": {} if scorer is None else {scorer: [json_number(float(score)) for score in steps]},
+                "scores": {} if scorer is None else {scorer: [json_number(float(score)) for score in steps] or None},
                 "reason": solution.reason or reason,
             }
             for solution, (steps, reason) in zip(result.pool, scores, strict=True)

@@ -72,7 +72,7 @@ def test_silence_is_null_and_a_conversation_stays_one(tmp_path: Path) -> None:
         write(rows)
     [row] = dataset.to_dataset(here / "run")
     assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
-    assert [s["scores"]["prm"] for s in row["solutions"]] == [[0.25, 0.75], [None, None]]
+    assert [s["scores"]["prm"] for s in row["solutions"]] == [[0.25, 0.75], None]
 
 
 def test_a_log_of_inspects_reads_as_the_run_does(folder: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_rows_that_fail_are_data_and_a_sample_without_any_other_is_unscored() ->
         return said("It is 5.")
 
     samples = Sample(input="2+3?", target="5", id="a"), Sample(input="always", target="5", id="b")
-    log = evaluated(ours.self_consistency(n=8), model(fails), *samples)
+    log = evaluated(ours.best_of_n(OURS, n=8), model(fails), *samples)
     some, none = log.samples or []
     stops = [row["stop"] for row in some.metadata["stepbeam"]["pool"]]
     assert {*stops} == {"eos", "failed"}
@@ -132,6 +132,8 @@ def test_rows_that_fail_are_data_and_a_sample_without_any_other_is_unscored() ->
     assert score.reason == "no_response"
     assert "HTTP 500" in (score.explanation or "")
     assert (none.output.completion, none.metadata["stepbeam"]["chosen"]) == ("", None)
+    read = read_pools([log.location])
+    assert [[s.stop.value for s in pool.solutions] for pool in read] == [stops, ["failed"] * 8]
 
 
 def test_solutions_that_were_cut_are_wrong() -> None:

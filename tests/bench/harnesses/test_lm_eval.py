@@ -46,7 +46,7 @@ def searched(**more: Any) -> SearchedLM:
 
 
 def test_each_request_is_answered_by_what_the_search_chooses() -> None:
-    lm = searched(n=16)
+    lm = searched(n=32)
     requests = [request("2+1?", doc=i, until=["Question:"], max_gen_toks=64) for i in range(3)]
     assert lm.generate_until(requests, disable_tqdm=True) == ["It is 3.\n"] * 3
 
