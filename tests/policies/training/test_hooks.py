@@ -20,8 +20,12 @@ from policies.training.resume import drop_checkpoints
 from prms import PRM, train_prm
 from tests.stand_ins import vowels
 from verifiers import Labelled, Problem, Solution, Step, Stop
+from verifiers.genrm.critiqued import Critiqued
+from verifiers.genrm.format import GenRMFormat
+from verifiers.genrm.train import train_genrm
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import whole_rows
+from verifiers.reward_models.train_dpo import Preference, train_dpo
 from verifiers.reward_models.train_orm import train_orm
 
 CONFIG = TrainConfig(max_steps=4, batch_size=2, learning_rate=1e-3, save_every=1, log_every=1, warmup=0.0)
@@ -70,6 +74,23 @@ def test_who_cannot_be_told_loses_no_training(tmp_path: Path) -> None:
         told = trained(tmp_path / "told", on_metrics=fails)
     assert asked == [1]
     assert told == trained(tmp_path / "untold")
+
+
+def test_a_generative_verifier_and_an_implicit_reward_tell_theirs(tmp_path: Path) -> None:
+    rows: list[Any] = []
+    problem, config = Problem("p1", "C 7-9\n"), replace(CONFIG, max_steps=2, batch_size=1)
+    right, wrong = (Solution((Step(text),), Stop.EOS) for text in ("=8", "=7"))
+    short = GenRMFormat(direct="{problem}{solution}?", cot="", solver="{problem}", verdict="?", yes="Y", no="N")
+    judged = [Critiqued(problem, right, True)]
+    train_genrm(
+        "tiny:policy", judged, mode="direct", out=tmp_path / "g", format=short, config=config, on_metrics=rows.append
+    )
+    train_dpo(
+        "tiny:policy", [Preference(problem, right, wrong)], out=tmp_path / "d", config=config, on_metrics=rows.append
+    )
+    assert [row["step"] for row in rows] == [1, 2, 1, 2]
+    assert all(row["tokens"] > 10 for row in rows)
+    assert "rewards/margins" in rows[-1]
 
 
 def test_grpo_tells_its_metrics(tmp_path: Path) -> None:
