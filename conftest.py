@@ -1,11 +1,21 @@
 """For all tests and doctests, wherever pytest is started."""
 
 import gc
+import importlib.util
 import os
 from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+
+# What imports an extra at its top has doctests where that is installed.
+_OF_EXTRAS = {"inspect_ai": ("inspect", "inspect_log", "inspect_model"), "lm_eval": ("lm_eval",)}
+collect_ignore = [
+    f"bench/harnesses/{name}.py"
+    for package, names in _OF_EXTRAS.items()
+    if importlib.util.find_spec(package) is None
+    for name in names
+]
 
 # How long an example takes says something of the machine, and what else it does, not of the code.
 settings.register_profile("any machine", deadline=None)

@@ -8,6 +8,7 @@ from typing import Literal
 from transformers import AutoModelForTokenClassification
 
 from policies.training.config import TrainConfig
+from policies.training.hooks import OnMetrics
 from prms.prm import PRM
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.train_reward import train_reward_model
@@ -21,6 +22,7 @@ def train_prm(
     out: str | Path,
     separator: str = "\n",
     config: TrainConfig | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> PRM:
     r"""Teach a causal LM (or go on with an ORM or PRM) what the prefix that ends with each step is worth.
 
@@ -33,6 +35,9 @@ def train_prm(
     Trained again into the same `out`, it goes on where it was interrupted and ends with the same weights; a
     finished training is loaded at once. Rows that are too long or without a label are left out with a
     warning. `separator` is what ends a step, for the record.
+
+    `on_metrics` is told each row of `log.jsonl` as it is written (steps that are made again after a kill once more);
+    where it fails there is a warning, and the training goes on without it.
 
     >>> import tempfile
     >>> from verifiers import Problem, Solution, split_steps
@@ -60,5 +65,6 @@ def train_prm(
     config = config or TrainConfig()
     root = any(row.root is not None and not math.isnan(row.root) for row in rows)
     entry = {"kind": "prm", "target": target, "separator": separator, "root": root}
-    train_reward_model(AutoModelForTokenClassification, base, rows, entry=entry, out=out, config=config)
+    kind = AutoModelForTokenClassification
+    train_reward_model(kind, base, rows, entry=entry, out=out, config=config, on_metrics=on_metrics)
     return PRM.load(out, device=config.device)

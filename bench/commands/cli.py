@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
-from bench.commands import demo, processbench, report, reproduce, rerank, run, serve, train
+from bench.commands import demo, export, processbench, report, reproduce, rerank, run, serve, train
 from bench.files.memory import keep_freed_memory
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError
 
@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[_Command, str]] = {
     "run": (run, "a task, a policy, strategies and budgets into a run folder"),
     "rerank": (rerank, "every reranker's curve on saved generations; needs no policy"),
     "report": (report, "one page on one or several runs, for a browser"),
+    "export": (export, "a run's pools for other tools: a log of Inspect AI, a data set, on disk or on the hub"),
     "serve": (serve, "a server of OpenAI's chat protocol that answers each request by a search"),
     "train": (train, "scorers from labelled solutions; a policy from scorers"),
     "processbench": (processbench, "how well a process scorer finds the first wrong step"),

@@ -4,11 +4,12 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from policies.replicas.workers import Replicas
+from policies.training.hooks import TRACKERS, OnMetrics, reporting
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 
@@ -50,6 +51,25 @@ def add_thinking(parser: argparse.ArgumentParser) -> None:
         metavar="BEGIN,END",
         help="further marks round a model's thoughts, where no answer is read, such as '<cot>,</cot>'; may be repeated",
     )
+
+
+def add_tracking(parser: argparse.ArgumentParser) -> None:
+    """`--keep-last`, `--report-to` and `--dry-run`, of trainings."""
+    parser.add_argument("--keep-last", type=positive, default=1, help="checkpoints that stay; default: 1")
+    parser.add_argument("--report-to", choices=TRACKERS, help="a tracker that is told the metrics of each step")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="make one step, keep nothing of it, and say what it takes"
+    )
+
+
+@contextmanager
+def tracker_in(options: argparse.Namespace, config: Any, *, name: str) -> Iterator[OnMetrics | None]:
+    """Who is told the metrics, by what `add_tracking` was given."""
+    if options.report_to is None or options.dry_run:
+        yield None
+        return
+    with reporting(options.report_to, options.out, name=name, config=asdict(config)) as on_metrics:
+        yield on_metrics
 
 
 def add_replicas(parser: argparse.ArgumentParser) -> None:

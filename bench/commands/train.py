@@ -4,17 +4,19 @@ import argparse
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.commands import train_grpo
-from bench.commands.options import fields_in, separator, training_errors
+from bench.commands.options import add_tracking, columns, fields_in, separator, tracker_in, training_errors
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
 from bench.inputs.specs import quiet_engines
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
+from policies.training.hooks import OnMetrics
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM
@@ -52,6 +54,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model's folder; the same command goes on in it")
     parser.add_argument("--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged")
     parser.add_argument("--limit", type=int, help="only the first so many rows of DATA")
+    parser.add_argument(
+        "--columns",
+        type=columns,
+        help="names in DATA that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, prompt, "
+        "solution, steps, labels, root, correct, rationales, stop",
+    )
     parser.add_argument("--target", choices=("value", "error"), help="prm: what its labels are")
     parser.add_argument(
         "--separator",
@@ -79,6 +87,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--save-every", type=int, default=_DEFAULT.save_every, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
+    add_tracking(parser)
 
 
 def run(options: argparse.Namespace) -> Quality | None:
@@ -100,10 +109,19 @@ def run(options: argparse.Namespace) -> Quality | None:
     what = (
         f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problem{'s' * (problems != 1)}"
     )
+    if options.dry_run:
+        from bench.training.dry_run import dry_run, heaviest, steps_of
+
+        one, alone = heaviest(rows, config.batch_size), replace(config, max_steps=1, balance=False, save_every=0)
+        print(f"a dry run of {what}: the {len(one)} longest rows make one step, and nothing of it is kept")
+        with training_errors(options.kind), _notes():
+            made = dry_run(lambda out, told: _train(options, one, alone, out=out, on_metrics=told))
+        print(*made, f"- {steps_of(config, len(rows)):,} steps in all", sep="\n")
+        return None
     print(f"training {what} -> {options.out}")
     check_folder(options.out)
-    with training_errors(options.kind), _notes():
-        scorer = _train(options, rows, config)
+    with training_errors(options.kind), _notes(), tracker_in(options, config, name=options.kind) as on_metrics:
+        scorer = _train(options, rows, config, out=options.out, on_metrics=on_metrics)
         quality = None
         if scorer is not None and held_out:
             quality = evaluate_scorer(scorer, held_out, options.out, name=options.kind, file=options.eval.name)
@@ -138,15 +156,22 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
+    names = options.columns or {}
     if options.kind == "orm":
-        return read_outcomes(path, limit=limit)
+        return read_outcomes(path, limit=limit, columns=names)
     if options.kind == "prm":
-        return read_step_labels(path, separator=options.separator or "\n", limit=limit)
-    return read_critiques(path, rationales=options.mode == "cot" and path == options.data, limit=limit)
+        return read_step_labels(path, separator=options.separator or "\n", limit=limit, columns=names)
+    rationales = options.mode == "cot" and path == options.data
+    return read_critiques(path, rationales=rationales, limit=limit, columns=names)
 
 
 def _train(
-    options: argparse.Namespace, rows: Sequence[Labelled] | Sequence[Critiqued], config: TrainConfig
+    options: argparse.Namespace,
+    rows: Sequence[Labelled] | Sequence[Critiqued],
+    config: TrainConfig,
+    *,
+    out: Path,
+    on_metrics: OnMetrics | None,
 ) -> Scorer | None:
     """The trained scorer; None for a generative verifier that nobody asks to judge."""
     quiet_engines()
@@ -154,7 +179,7 @@ def _train(
     if options.kind == "orm":
         from verifiers.reward_models.train_orm import train_orm
 
-        return train_orm(options.base, labelled, out=options.out, config=config)
+        return train_orm(options.base, labelled, out=out, config=config, on_metrics=on_metrics)
     if options.kind == "prm":
         from prms.training import train_prm
 
@@ -162,28 +187,38 @@ def _train(
             options.base,
             labelled,
             target=options.target,
-            out=options.out,
+            out=out,
             separator=options.separator or "\n",
             config=config,
+            on_metrics=on_metrics,
         )
-    return _train_genrm(options, [row for row in rows if isinstance(row, Critiqued)], config)
+    critiqued = [row for row in rows if isinstance(row, Critiqued)]
+    return _train_genrm(options, critiqued, config, out=out, on_metrics=on_metrics)
 
 
-def _train_genrm(options: argparse.Namespace, rows: Sequence[Critiqued], config: TrainConfig) -> Scorer | None:
+def _train_genrm(
+    options: argparse.Namespace,
+    rows: Sequence[Critiqued],
+    config: TrainConfig,
+    *,
+    out: Path,
+    on_metrics: OnMetrics | None,
+) -> Scorer | None:
     from verifiers.genrm.judge import GenRM
     from verifiers.genrm.train import train_genrm
 
-    out = train_genrm(
+    train_genrm(
         options.base,
         rows,
         mode=options.mode,
-        out=options.out,
+        out=out,
         solution_weight=SOLUTION_WEIGHT if options.solution_weight is None else options.solution_weight,
         rationales=options.rationales,
         format=GENRM if options.format is None else read_format(options.format),
         config=config,
+        on_metrics=on_metrics,
     )
-    if options.eval is None:
+    if options.eval is None or options.dry_run:
         return None
     return GenRM.load(out, votes=options.votes or 1, dtype="bfloat16" if config.bf16 else "float32")
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.commands.options import add_replicas, fields_in, positive, replicas_in, separator, training_errors
+from bench.commands.options import (
+    add_replicas,
+    add_tracking,
+    fields_in,
+    positive,
+    replicas_in,
+    separator,
+    tracker_in,
+    training_errors,
+)
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
@@ -73,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")
     parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
+    parser.add_argument(
+        "--keep-best", metavar="NAME", help="keep the checkpoint with the highest NAME in its evaluation, as accuracy"
+    )
+    add_tracking(parser)
     add_replicas(parser)
 
 
@@ -95,12 +108,32 @@ def run(options: argparse.Namespace) -> None:
     if not isinstance(policy, Transformers):
         raise BadInput(f"--policy {options.policy}: it has no weights to train; use transformers:FOLDER_OR_NAME")
     with _scorers(options) as scorers:
+        if options.dry_run:
+            from bench.training.dry_run import dry_run
+
+            print(f"a dry run of GRPO, {options.policy} on {options.task}: one step, and nothing of it is kept")
+            alone = replace(config, steps=1, keep_best=None, save_every=0, evaluate_every=0, attribute_every=0)
+            with training_errors("grpo"):
+                made = dry_run(
+                    lambda out, told: grpo_train(
+                        policy,
+                        task.problems,
+                        scorers.get("verifier", task.verifier),
+                        scorers.get("prm"),
+                        out=out,
+                        config=alone,
+                        held_out=scorers.get("held_out"),
+                        on_metrics=told,
+                    )
+                )
+            print(*made, f"- {config.steps:,} steps in all", sep="\n")
+            return
         print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
         check_folder(options.out)
         evaluate = None
         if judged is not None:
             evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
-        with training_errors("grpo"):
+        with training_errors("grpo"), tracker_in(options, config, name="grpo") as on_metrics:
             grpo_train(
                 policy,
                 task.problems,
@@ -110,6 +143,7 @@ def run(options: argparse.Namespace) -> None:
                 config=config,
                 evaluate=evaluate,
                 held_out=scorers.get("held_out"),
+                on_metrics=on_metrics,
             )
     files = write_report(options.out)
     print()

@@ -15,6 +15,7 @@ from bench.inputs.rows import Row, read_rows
 from verifiers.interface.errors import BadInput, first_line
 
 SUFFIXES = (".jsonl", ".json", ".gz", ".csv", ".tsv", ".parquet", ".eval")  # what a path is known by as a file's
+_ZSTANDARD = 93  # a zip's number for that way of packing
 _MARK = b"\xef\xbb\xbf"  # what some editors begin a UTF-8 file with
 # Where a document keeps its rows, if it is no row itself.
 _ROOMS = ("samples", "data", "rows", "results", "examples", "instances", "records", "items", "request_states")
@@ -214,7 +215,7 @@ def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 raise BadInput(f"{path}: no samples/*.json in it; give the log of a finished evaluation")
             for name in names:
                 where = f"{path}: {name}"
-                found = json.loads(archive.read(name))
+                found = json.loads(_member(archive, name))
                 if not isinstance(found, dict):
                     raise BadInput(f"{where}: a {type(found).__name__} where an object was expected")
                 yield where, found
@@ -224,3 +225,21 @@ def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path}: cannot be read as a log of Inspect ({first_line(error)})") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of a zip, also one that is packed as today's Inspect packs it, which older Pythons cannot read."""
+    info = archive.getinfo(name)
+    if info.compress_type != _ZSTANDARD:
+        return archive.read(name)
+    import pyarrow
+
+    file: Any = archive.fp
+    file.seek(info.header_offset)
+    head = file.read(30)
+    file.seek(int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little"), 1)  # its name, and more
+    packed = pyarrow.BufferReader(file.read(info.compress_size))
+    read: bytes = pyarrow.CompressedInputStream(packed, "zstd").read()
+    if zlib.crc32(read) != info.CRC:
+        raise zipfile.BadZipFile(f"{name} is not as it was written")
+    return read

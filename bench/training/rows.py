@@ -9,16 +9,19 @@ A row is one solution:
 "id" names the problem, so rows of one problem share it; without it, equal prompts are one problem.
 "solution" is cut into steps at the separator, "steps" come cut. "correct" is true, false or a number in
 [0, 1]; "labels" has one such a step, null for none. "stop" is "eos" where it is not given. One rationale
-may stand in "rationale". Other fields are not read.
+may stand in "rationale". Other fields are not read. Step data as it is published (`bench.training.step_data`) is read
+as such rows, and `columns` maps further names.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.inputs.rows import Row, check_text, id_in, read_rows, text_field
+from bench.training.step_data import step_data
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.interface.checksums import check_checksums
@@ -26,11 +29,15 @@ from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
+COLUMNS = ("id", "prompt", "solution", "steps", "labels", "root", "correct", "rationales", "stop")  # of `columns`
 
-def read_outcomes(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:
+
+def read_outcomes(
+    path: Path, *, separator: str = "\n", limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+) -> list[Labelled]:
     """Finished solutions with their correctness; raises BadInput for a row that has none."""
     rows = []
-    for where, row, problem, solution in _solutions(path, separator, limit):
+    for where, row, problem, solution in _solutions(path, separator, limit, columns):
         label = _label(where, "correct", row.get("correct"))
         if "correct" not in row or math.isnan(label):
             raise BadInput(f"{where}: no 'correct' in this row; an ORM learns from true, false or a number in [0, 1]")
@@ -40,12 +47,14 @@ def read_outcomes(path: Path, *, separator: str = "\n", limit: int | None = None
     return rows
 
 
-def read_step_labels(path: Path, *, separator: str = "\n", limit: int | None = None) -> list[Labelled]:
+def read_step_labels(
+    path: Path, *, separator: str = "\n", limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+) -> list[Labelled]:
     """Solutions with a label a step, from a file or from the folder that `prms.collect_values` wrote."""
     if path.is_dir():
         return _collected(path, limit)
     rows = []
-    for where, row, problem, solution in _solutions(path, separator, limit):
+    for where, row, problem, solution in _solutions(path, separator, limit, columns):
         labels = row.get("labels")
         if not isinstance(labels, list):
             raise BadInput(f"{where}: no list 'labels' in this row; a PRM learns from one label a step, null for none")
@@ -60,10 +69,12 @@ def read_step_labels(path: Path, *, separator: str = "\n", limit: int | None = N
     return rows
 
 
-def read_critiques(path: Path, *, rationales: bool, limit: int | None = None) -> list[Critiqued]:
+def read_critiques(
+    path: Path, *, rationales: bool, limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+) -> list[Critiqued]:
     """Finished solutions with true or false, and with their rationales where asked for."""
     rows = []
-    for where, row, problem, solution in _solutions(path, "\n", limit):
+    for where, row, problem, solution in _solutions(path, "\n", limit, columns):
         if not isinstance(row.get("correct"), bool):
             raise BadInput(f"{where}: 'correct' is {row.get('correct')!r}; a generative verifier learns true or false")
         if not solution.finished or not solution.text.strip():
@@ -87,10 +98,12 @@ def read_format(path: Path) -> GenRMFormat:
         ) from None
 
 
-def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[str, Row, Problem, Solution]]:
+def _solutions(
+    path: Path, separator: str, limit: int | None, columns: Mapping[str, str]
+) -> Iterator[tuple[str, Row, Problem, Solution]]:
     ids: dict[str, str] = {}
     problems: dict[str, tuple[Problem, str]] = {}
-    for where, row in islice(read_rows(path), limit):
+    for where, row in islice(_own_rows(path, columns), limit):
         prompt = text_field(where, row, ("prompt", "question", "problem"))
         given = id_in(where, row)
         name = given if given is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
@@ -100,6 +113,26 @@ def _solutions(path: Path, separator: str, limit: int | None) -> Iterator[tuple[
         yield where, row, problem, _solution(where, row, separator)
     if not problems:
         raise BadInput(f"{path}: no rows in it")
+
+
+def _own_rows(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+    """The rows under our names: mapped by hand, else as published data is known."""
+    if unknown := [name for name in columns if name not in COLUMNS]:
+        raise BadArgument("columns", f"{unknown[0]}={columns[unknown[0]]}", f"use {', '.join(COLUMNS)}")
+    for where, row in read_rows(path):
+        for ours, theirs in columns.items():
+            if theirs not in row:
+                has = ", ".join(map(repr, row))
+                raise BadArgument("columns", f"{ours}={theirs}", f"{where}: no {theirs!r} in this row; it has {has}")
+        if columns:
+            yield (
+                where,
+                {name: row[name] for name in row if name not in columns.values()}
+                | {ours: row[theirs] for ours, theirs in columns.items()},
+            )
+        else:
+            for own in step_data(where, row):
+                yield where, own
 
 
 def _solution(where: str, row: Row, separator: str) -> Solution:

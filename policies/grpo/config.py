@@ -26,10 +26,11 @@ class GRPOConfig:
     on a GPU): it changes the memory, not the gradient. `bf16` computes updates in bfloat16; weights are float32,
     but under LoRA (`lora_rank` above 0) the frozen ones stay as they are. `warmup` is a number of steps.
 
-    A checkpoint is written every `save_every` steps (0: at the end alone), the policy evaluated every
-    `evaluate_every` (0: never), and every `attribute_every` steps (0: never) each step of each solution is written
-    down with its score and its advantage. After every `refresh_every` steps (0: never) the PRM is made anew, where
-    `grpo_train` was told how.
+    A checkpoint is written every `save_every` steps (0: at the end alone), and the `keep_last` latest stay. The policy
+    is evaluated every `evaluate_every` steps (0: never); with `keep_best`, the name of one of the evaluation's numbers,
+    a checkpoint is also written where that is higher than ever before, and stays (`stepbeam export` makes a model of
+    it). Every `attribute_every` steps (0: never) each step of each solution is written down with its score and its
+    advantage. After every `refresh_every` steps (0: never) the PRM is made anew, where `grpo_train` was told how.
 
     >>> GRPOConfig(steps=50, group_size=4, gate="all_wrong", credit="min").updates
     1
@@ -68,6 +69,8 @@ class GRPOConfig:
     lora_targets: tuple[str, ...] = ()
     seed: int = 0
     save_every: int = 25
+    keep_last: int = 1
+    keep_best: str | None = None
     evaluate_every: int = 0
     attribute_every: int = 1
     refresh_every: int = 0
@@ -80,7 +83,7 @@ class GRPOConfig:
         often = ("save_every", "evaluate_every", "attribute_every", "refresh_every")
         check_ranges(
             self,
-            positive=("steps", "groups", "updates", "clip_high", "lora_alpha", "max_grad_norm"),
+            positive=("steps", "groups", "updates", "clip_high", "lora_alpha", "max_grad_norm", "keep_last"),
             not_negative=("resample", "beta", "warmup", "weight_decay", "lora_rank", *often),
             limits=("part_tokens",),
             others={
@@ -91,6 +94,8 @@ class GRPOConfig:
                 "schedule": self.schedule in ("constant", "linear", "cosine"),
             },
         )
+        if self.keep_best is not None and not self.evaluate_every:
+            raise ValueError(f"keep_best is {self.keep_best!r} and evaluate_every 0: nothing would be evaluated")
         if self.sampling.temperature == 0:
             raise ValueError("sampling.temperature is 0: a group of greedy samples is one solution, many times")
         for name, whole in (("top_p", 1.0), ("top_k", 0)):

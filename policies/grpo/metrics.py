@@ -1,7 +1,7 @@
 """What a training step was like, in numbers: rewards, stalls, lengths, and the signs of a hacked PRM."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -118,3 +118,21 @@ def rank_correlation(a: Floats, b: Floats) -> float | None:
     from scipy.stats import spearmanr
 
     return float(spearmanr(a, b).statistic)
+
+
+def best_steps(rows: Sequence[Mapping[str, Any]], name: str | None) -> list[int]:
+    """The step, from 1, with the highest number of that name in its evaluation, the first of equals; none for no name.
+
+    >>> rows = [{"step": step, "evaluation": {"accuracy": a}} for step, a in ((0, 0.9), (5, 0.2), (10, 0.6), (15, 0.6))]
+    >>> best_steps(rows, "accuracy"), best_steps(rows, None)
+    ([10], [])
+
+    Raises ValueError for a name that an evaluation does not have.
+    """
+    if name is None:
+        return []
+    evaluated = [row for row in rows if "evaluation" in row and row["step"]]
+    if missing := next((row for row in evaluated if name not in row["evaluation"]), None):
+        known = ", ".join(missing["evaluation"]) or "nothing"
+        raise ValueError(f"keep_best is {name!r}, and the evaluation has {known}: use one of these")
+    return [max(evaluated, key=lambda row: row["evaluation"][name])["step"]] if evaluated else []

@@ -13,14 +13,15 @@ import torch
 
 from policies.backends.transformers import Transformers
 from policies.grpo.config import GRPOConfig
-from policies.grpo.metrics import Metrics, attributions, audit_metrics, group_metrics, update_metrics
+from policies.grpo.metrics import Metrics, attributions, audit_metrics, best_steps, group_metrics, update_metrics
 from policies.grpo.rollout import Group, judge_groups, sample_groups
 from policies.grpo.update import check_lm_head, part_values, parts, rows_of
 from policies.models.attention import attention_for
 from policies.policy import Policy
 from policies.training.base import add_lora, before_training
 from policies.training.config import TrainConfig
-from policies.training.folder import save_model
+from policies.training.folder import save_merged
+from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
 from policies.training.resume import latest_checkpoint
 from policies.training.schedule import rate_at
@@ -34,7 +35,7 @@ Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
 RefreshPRM: TypeAlias = Callable[[Transformers | None, Path], Scorer]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
 # Options that change no weight: a resumed training may have others.
-_FREE = ("save_every", "evaluate_every", "attribute_every", "part_tokens")
+_FREE = ("save_every", "keep_last", "keep_best", "evaluate_every", "attribute_every", "part_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def grpo_train(
     evaluate: Evaluate | None = None,
     held_out: Scorer | None = None,
     refresh_prm: RefreshPRM | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> TrainResult:
     """Train a policy by its own samples; the PRM speaks where the verifier's rewards tell nothing (VeriGate).
 
@@ -86,8 +88,12 @@ def grpo_train(
     >>> [row["step"] for row in result.metrics]
     [1, 2]
 
+    `on_metrics` is told each row of `metrics.jsonl` as it is written (steps that are made again after a kill once
+    more); where it fails there is a warning, and the training goes on without it.
+
     The policy is trained in place. The folder `out` has `metrics.jsonl`, `attributions.jsonl` (which step of which
-    solution got what advantage, and why), checkpoints, and at the end `model/`, for `policies.load`. The same
+    solution got what advantage, and why), checkpoints, and at the end `model/`, for `policies.load`, with the low-rank
+    updates in `model/adapter/`. The same
     call with a policy as it was at the start goes on from the latest checkpoint and ends with the same weights:
     what is sampled depends on seeds and weights alone. With a constant learning rate `steps` may be raised.
 
@@ -105,6 +111,8 @@ def grpo_train(
     for name, scorer in (("verifier", verifier), ("prm", prm), ("held_out", held_out)):
         if scorer is not None or name == "verifier":
             check_scorer_argument(scorer, name=name)
+    if config.keep_best is not None and evaluate is None:
+        raise ValueError(f"config.keep_best is {config.keep_best!r} and evaluate is not given: give both, or none")
     _check_refresh(refresh_prm, prm, config, state)
     scorers = _Scorers(verifier, prm, held_out)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
@@ -134,6 +142,9 @@ def grpo_train(
             out=folder,
             logs=(_METRICS, _ATTRIBUTIONS),
             save_every=config.save_every,
+            keep_last=config.keep_last,
+            keep=lambda: best_steps(whole_rows(folder / _METRICS), config.keep_best),
+            on_metrics=on_metrics,
             title="grpo",
             state={"cursor": 0},  # groups sampled so far
         )
@@ -168,14 +179,11 @@ def grpo_train(
             if config.attribute_every and step % config.attribute_every == 0:
                 loop.write(attributions(groups, step=step), _ATTRIBUTIONS)
             loop.write([row], _METRICS)
-            if step == config.steps:
+            if step == config.steps or (first and "evaluation" in row and step in loop.keep()):
                 loop.save()
             loop.bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
-        if updates is not None:
-            updates.merge_and_unload()
-        if first:
-            with replacing(folder / "model") as draft:
-                save_model(model, policy.tokenizer, draft)
+        with replacing(folder / "model") if first else nullcontext() as draft:
+            save_merged(model, updates, policy.tokenizer, draft)
         state.wait_for_everyone()
     return TrainResult(policy, folder, tuple(whole_rows(folder / _METRICS)))
 

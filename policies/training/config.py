@@ -22,7 +22,8 @@ class TrainConfig:
     context. `bf16` computes in bfloat16 (slower by far on a CPU that has no instructions for it) and, under
     LoRA, holds the frozen weights in it. `balance` gives the labels
     below 0.5 and those from 0.5 on the same weight. A checkpoint is written every `save_every` steps
-    (0: never). `device` is "auto" (CUDA where there is one), "cuda" or "cpu"; which GPU is chosen with
+    (0: never); the `keep_last` latest stay, and where that is above 1 also once the training has ended, for
+    `stepbeam export`. `device` is "auto" (CUDA where there is one), "cuda" or "cpu"; which GPU is chosen with
     CUDA_VISIBLE_DEVICES.
 
     >>> TrainConfig(max_steps=100, batch_size=16, learning_rate=1e-4, lora_rank=16).lora_alpha
@@ -52,12 +53,13 @@ class TrainConfig:
     device: str = "auto"
     seed: int = 0
     save_every: int = 200
+    keep_last: int = 1
     log_every: int = 10
 
     def __post_init__(self) -> None:
         check_ranges(
             self,
-            positive=("batch_size", "accumulate", "lora_alpha", "log_every"),
+            positive=("batch_size", "accumulate", "lora_alpha", "keep_last", "log_every"),
             not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
             limits=("max_steps", "max_length"),
             others={

@@ -15,6 +15,7 @@ from policies.decoding.padding import padded
 from policies.models.token_rows import unknown_id
 from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
+from policies.training.hooks import OnMetrics
 from policies.training.planned import step_count, train_planned
 from verifiers.interface.errors import BadInput
 
@@ -89,6 +90,7 @@ def fit(
     config: TrainConfig,
     out: Path,
     factors: Sequence[float] = (1.0,),
+    on_metrics: OnMetrics | None = None,
 ) -> None:
     """Train the model's trainable weights in place, from the latest checkpoint in `out` where there is one.
 
@@ -105,9 +107,11 @@ def fit(
 
     def values(part: list[tuple[int, float]]) -> dict[str, torch.Tensor]:
         batch = collated([examples[i] for i, _ in part], [scale for _, scale in part])
-        return {"loss": loss(model, {name: tensor.to(model.device) for name, tensor in batch.items()})}
+        made = loss(model, {name: tensor.to(model.device) for name, tensor in batch.items()})
+        return {"loss": made, "tokens": batch["attention_mask"].sum()}
 
-    train_planned(model, scaled, values, config=config, out=out, longest=max(len(e.ids) for e in examples))
+    longest = max(len(e.ids) for e in examples)
+    train_planned(model, scaled, values, config=config, out=out, longest=longest, on_metrics=on_metrics)
 
 
 def collated(examples: Sequence[Example], scales: Sequence[float]) -> Batch:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from policies.models.pretrained import quiet
 from policies.models.sources import source_of
@@ -24,7 +25,7 @@ _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
 _BESIDE = (_RECORD, "evaluation.json")
 # Options that change no weight, so a resumed training may have others.
-_FREE = ("save_every", "log_every", "device", "finished")
+_FREE = ("save_every", "keep_last", "log_every", "device", "finished")
 
 
 @contextmanager
@@ -59,17 +60,15 @@ def finish_folder(
 ) -> None:
     """Save model and tokenizer beside `training.json`, then mark the training finished and drop its checkpoints.
 
-    Low-rank `updates` of the model, where there are some, are merged into it.
+    Low-rank `updates` of the model, where there are some, are merged into it, and stand beside it in `adapter/`.
+    Checkpoints stay where more than one is kept.
     """
-    if updates is not None:
-        if config.save_dtype == "float32":
-            updates.float()  # or the sum would be rounded to the frozen weights' dtype
-        model = updates.merge_and_unload()
     draft = out / ".model"
     shutil.rmtree(draft, ignore_errors=True)
-    model.config.stepbeam = dict(entry)
+    if updates is not None and config.save_dtype == "float32":
+        updates.float()  # or the sum would be rounded to the frozen weights' dtype
     with room_for(out):
-        files = save_model(model.to(getattr(torch, config.save_dtype)), tokenizer, draft)
+        files = save_merged(model, updates, tokenizer, draft, entry=entry, dtype=getattr(torch, config.save_dtype))
     for file in files:
         place = out / file.relative_to(draft)
         place.parent.mkdir(exist_ok=True)
@@ -77,7 +76,45 @@ def finish_folder(
     shutil.rmtree(draft)
     record = {**read_record(out / _RECORD), "finished": True}
     replace_text(out / _RECORD, json.dumps(record, indent=2) + "\n")
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    if config.keep_last == 1:
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+
+
+def save_merged(
+    model: Any,
+    updates: Any,
+    tokenizer: Any,
+    folder: Path | None,
+    *,
+    entry: Mapping[str, object] | None = None,
+    dtype: torch.dtype | None = None,
+) -> list[Path]:
+    """Merge low-rank `updates`, if any, and save model and tokenizer in a new folder (None: nowhere); its files.
+
+    The updates stand beside the model, in `adapter/`.
+    """
+    if updates is not None:
+        if folder is not None:
+            save_adapter(updates, folder / "adapter")
+        model = updates.merge_and_unload()
+    if entry is not None:
+        model.config.stepbeam = dict(entry)
+    if dtype is not None:
+        model.to(dtype)
+    return [] if folder is None else save_model(model, tokenizer, folder)
+
+
+def save_adapter(updates: Any, folder: Path) -> None:
+    """Save low-rank updates as peft has them, and the head that was trained beside them as `score.safetensors`."""
+    with quiet():
+        updates.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # a form to be filled in
+    head = getattr(updates.base_model.model, "score", None)
+    if head is not None:
+        save_file(
+            {f"score.{name}": p.detach().contiguous() for name, p in head.named_parameters()},
+            folder / "score.safetensors",
+        )
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from tqdm import tqdm
 
-from policies.training.resume import latest_checkpoint, restore_checkpoint, write_checkpoint
+from policies.training.hooks import OnMetrics, told
+from policies.training.resume import drop_checkpoints, latest_checkpoint, restore_checkpoint, write_checkpoint
 from verifiers.interface.files import replace_text, room_for, whole_rows
 
 T = TypeVar("T")
@@ -33,7 +34,9 @@ class Loop:
 
     `rate(step)` is the learning rate of a step, counted from 0. In the folder `out` there is a checkpoint every
     `save_every` steps (0: never), from which the same loop goes on and ends with the same weights; the rows of `logs`
-    then end where it does. `state` is what a checkpoint keeps beside weights, moments and random generators.
+    then end where it does. `state` is what a checkpoint keeps beside weights, moments and random generators. The
+    `keep_last` latest checkpoints stay, and those of the steps in `keep`. `on_metrics` is told each row of the first
+    log; one that fails is asked no more, and the training goes on.
 
     Several processes (`accelerate launch`) add up their gradients, and the first of them writes. Raises ImportError
     where accelerate is not installed.
@@ -48,6 +51,9 @@ class Loop:
     out: Path | None = None
     logs: Sequence[str] = ("log.jsonl",)
     save_every: int = 0
+    keep_last: int = 1
+    keep: Callable[[], Collection[int]] = tuple
+    on_metrics: OnMetrics | None = None
     title: str = "training"
     state: dict[str, Any] = field(default_factory=dict)
     step: int = 0  # the step that is made, or was made last
@@ -117,15 +123,21 @@ class Loop:
 
     def write(self, rows: Iterable[Mapping[str, object]], log: str) -> None:
         """Append rows, each with its step, to one of the logs."""
+        rows = list(rows)
         if self.out is not None and self.processes.is_main_process:
             with room_for(self.out / log), open(self.out / log, "a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows))
+        if log == self.logs[0] and self.on_metrics is not None and self.processes.is_main_process:
+            with seeded(0):  # so that nothing that it draws shows in the training
+                self.on_metrics = told(self.on_metrics, rows)
 
     def save(self) -> None:
         """Write a checkpoint of the step that was made."""
         self._check_weights()
         if self.out is not None and self.processes.is_main_process:
-            write_checkpoint(self.out / "checkpoints", self.model, self.optimizer, self.step, self.state)
+            folder = self.out / "checkpoints"
+            write_checkpoint(folder, self.model, self.optimizer, self.step, self.state)
+            drop_checkpoints(folder, keep_last=self.keep_last, keep=self.keep())
 
     def _restore(self) -> None:
         """Go back to the latest checkpoint, and drop the rows of later steps and a torn last line."""

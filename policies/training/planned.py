@@ -10,6 +10,7 @@ import torch
 from policies.models.attention import attention_for
 from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
+from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, Values, processes
 from policies.training.schedule import rate_at
 
@@ -24,6 +25,7 @@ def train_planned(
     config: TrainConfig,
     out: Path,
     longest: int,
+    on_metrics: OnMetrics | None = None,
 ) -> None:
     """Train in place by a plan, steps x parts, whose rows have up to `longest` tokens; its log is `out/log.jsonl`.
 
@@ -45,6 +47,8 @@ def train_planned(
         bf16=config.bf16,
         out=out,
         save_every=config.save_every,
+        keep_last=config.keep_last,
+        on_metrics=on_metrics,
     )
     with attention_for(longest, device.type):
         for step in loop:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def write_checkpoint(
     folder: Path, model: Any, optimizer: torch.optim.Optimizer, step: int, state: Mapping[str, object]
 ) -> None:
-    """Write all that the rest of a training depends on, then give it its name in one move and drop older ones.
+    """Write all that the rest of a training depends on, then give it its name in one move.
 
     `state` is what the training keeps beside weights, moments and random generators. Raises OSError where the disk
     is full; the checkpoint before is then still whole.
@@ -44,9 +44,15 @@ def write_checkpoint(
             f"{folder}: the checkpoint of step {step} could not be written ({error}); the one before it is whole, and "
             "the same call goes on from there"
         ) from error
-    for older in folder.glob("*step-*"):  # drafts of writes that were killed are among them
-        if older != whole:
-            shutil.rmtree(older)
+
+
+def drop_checkpoints(folder: Path, *, keep_last: int = 1, keep: Collection[int] = ()) -> None:
+    """Remove all but the latest checkpoints, those of the steps to `keep`, and what killed writes have left."""
+    steps = sorted(int(match[1]) for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name)))
+    kept = {f"step-{step}" for step in (*steps[-keep_last:], *keep)}
+    for path in folder.glob("*step-*"):
+        if path.name not in kept:
+            shutil.rmtree(path)
 
 
 def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

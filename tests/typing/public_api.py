@@ -99,7 +99,9 @@ def loads(folder: str) -> None:
 
 
 def trains(problems: Sequence[Problem], policy: policies.Transformers, scorer: verifiers.Scorer) -> None:
-    trained = policies.grpo_train(policy, problems, scorer, out="runs/grpo", config=policies.GRPOConfig(steps=2))
+    trained = policies.grpo_train(
+        policy, problems, scorer, out="runs/grpo", config=policies.GRPOConfig(steps=2), on_metrics=print
+    )
     assert_type(trained, policies.TrainResult)
     advantages = policies.gated_advantages([0.0, 1.0], [[0.5], [0.5]], [[1], [1]])
     assert_type(advantages[1], policies.GroupInfo)

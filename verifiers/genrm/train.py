@@ -14,6 +14,7 @@ from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.examples import Example, continuation, fit, next_token_loss
 from policies.training.folder import finish_folder, training_folder
+from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
@@ -35,6 +36,7 @@ def train_genrm(
     rehearsal: Sequence[tuple[str, str]] = (),
     format: GenRMFormat = GENRM,  # noqa: A002  (the name it has in GenRM)
     config: TrainConfig | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> Path:
     r"""Teach a causal LM to answer whether a solution is right, and to solve: L_verify + weight * L_correct.
 
@@ -54,6 +56,9 @@ def train_genrm(
     The ids are those of scoring: prompt, solution and rationale are tokenized apart, and the verdict is
     one token. Trained again into the same `out`, it goes on where it was interrupted and ends with the
     same weights. Returns the folder, for `GenRM.load`.
+
+    `on_metrics` is told each row of `log.jsonl` as it is written (steps that are made again after a kill once more);
+    where it fails there is a warning, and the training goes on without it.
 
     >>> import tempfile
     >>> from verifiers import Problem, Solution, Step, Stop
@@ -100,7 +105,16 @@ def train_genrm(
             # Room for what it learnt to say and as much again, counted from where the solution begins.
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
         updates = add_lora(model, config)
-        fit(model, examples, groups, next_token_loss, config=config, out=folder, factors=[1.0, solution_weight, 1.0])
+        fit(
+            model,
+            examples,
+            groups,
+            next_token_loss,
+            config=config,
+            out=folder,
+            factors=[1.0, solution_weight, 1.0],
+            on_metrics=on_metrics,
+        )
         finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 

@@ -21,6 +21,7 @@ from policies.training.batch_plan import Group, plan_batches
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, collated, continuation, next_token_losses
 from policies.training.folder import finish_folder, training_folder
+from policies.training.hooks import OnMetrics
 from policies.training.planned import device_of, step_count, train_planned
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.solution import Problem, Solution
@@ -74,6 +75,7 @@ def train_dpo(
     beta: float = 0.1,
     chat: Chat = True,
     config: TrainConfig | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> Path:
     """Tune a causal LM by DPO (Rafailov et al. 2023, equation 7); the reference is the base.
 
@@ -119,7 +121,8 @@ def train_dpo(
         def loss(picks: Sequence[int]) -> Mapping[str, torch.Tensor]:
             return dpo_values(model, reference, [examples[i] for i in picks], beta=beta, pairs=config.batch_size)
 
-        train_planned(model, plan, loss, config=config, out=folder, longest=max(lengths))
+        longest_pair = max(lengths)
+        train_planned(model, plan, loss, config=config, out=folder, longest=longest_pair, on_metrics=on_metrics)
         finish_folder(folder, model, updates, tokenizer, entry, config)
     return folder
 
@@ -144,7 +147,8 @@ def dpo_values(
         "rewards/margins": margins,
         "rewards/accuracies": (margins > 0).float(),
     }
-    return {name: value.sum() / pairs for name, value in values.items()}
+    tokens = sum(len(example.ids) for pair in examples for example in pair)
+    return {name: value.sum() / pairs for name, value in values.items()} | {"tokens": torch.tensor(tokens)}
 
 
 def pair_ids(

@@ -6,12 +6,20 @@ from pathlib import Path
 from transformers import AutoModelForSequenceClassification
 
 from policies.training.config import TrainConfig
+from policies.training.hooks import OnMetrics
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.orm import ORM
 from verifiers.reward_models.train_reward import train_reward_model
 
 
-def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, config: TrainConfig | None = None) -> ORM:
+def train_orm(
+    base: str | Path,
+    rows: Sequence[Labelled],
+    *,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    on_metrics: OnMetrics | None = None,
+) -> ORM:
     r"""Teach a causal LM (or go on with an ORM or PRM) to say whether a finished solution is right.
 
     The loss is the cross-entropy between the head's probability at the end-of-sequence token and the
@@ -22,6 +30,9 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
     Trained again into the same `out`, it goes on where it was interrupted and ends with the same weights; a
     finished training is loaded at once. Rows that are too long or without an outcome are left out with a
     warning.
+
+    `on_metrics` is told each row of `log.jsonl` as it is written (steps that are made again after a kill once more);
+    where it fails there is a warning, and the training goes on without it.
 
     >>> import tempfile
     >>> from verifiers import Problem, Solution, Stop, split_steps, with_outcome
@@ -37,5 +48,6 @@ def train_orm(base: str | Path, rows: Sequence[Labelled], *, out: str | Path, co
     """
     config = config or TrainConfig()
     entry = {"kind": "orm"}
-    train_reward_model(AutoModelForSequenceClassification, base, rows, entry=entry, out=out, config=config)
+    kind = AutoModelForSequenceClassification
+    train_reward_model(kind, base, rows, entry=entry, out=out, config=config, on_metrics=on_metrics)
     return ORM.load(out, device=config.device)

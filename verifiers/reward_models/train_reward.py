@@ -14,6 +14,7 @@ from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
 from policies.training.examples import Example, example, fit, reward_loss
 from policies.training.folder import finish_folder, training_folder
+from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution
@@ -30,6 +31,7 @@ def train_reward_model(
     entry: Mapping[str, object],
     out: str | Path,
     config: TrainConfig,
+    on_metrics: OnMetrics | None = None,
 ) -> None:
     """Train a model with a head of one output on the rows' labels (an ORM: outcomes), and write its folder."""
     outcome_only = entry["kind"] == "orm"
@@ -49,7 +51,7 @@ def train_reward_model(
             groups = [Group(tuple(range(len(examples))), config.batch_size)]
             examples = balanced_labels(examples) if config.balance else examples
         updates = add_lora(model, config)
-        fit(model, examples, groups, reward_loss, config=config, out=folder)
+        fit(model, examples, groups, reward_loss, config=config, out=folder, on_metrics=on_metrics)
         finish_folder(folder, model, updates, tokenizer, entry, config)
 
 

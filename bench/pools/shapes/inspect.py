@@ -6,7 +6,8 @@ from bench.inputs.rows import Row
 from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk
 
 _VERDICTS = {"C": True, "I": False}
-_OBJECTS = ("input", "output", "messages", "scores", "attachments", "error", "limit")
+_OBJECTS = ("input", "output", "messages", "scores", "attachments", "error", "limit", "metadata")
+_OURS = "stepbeam"  # where our solvers keep the pool that they chose from, in a sample's metadata
 _ATTACHED = "attachment://"
 
 
@@ -23,11 +24,20 @@ def inspect(row: Row) -> Row | None:
         return None
     if row.get("attachments"):  # what is long, or stands in several places, is kept beside
         row = {name: _attached(value, row["attachments"]) for name, value in row.items() if name != "attachments"}
-    said = _scores(row.get("scores") or {})
-    solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
+    solutions = _pool(row.get("metadata"))
+    if solutions is None:
+        said = _scores(row.get("scores") or {})
+        solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
     prompt = row["input"]
     kept = {"named": str(row["id"])} if row.get("id") is not None else {}
     return kept | {"prompt": prompt, "answer": row.get("target"), "solutions": solutions}
+
+
+def _pool(metadata: Any) -> list[Row] | None:
+    """All solutions that a solver of ours has drawn, of which the output is one."""
+    ours = metadata.get(_OURS) if isinstance(metadata, dict) else None
+    pool = ours.get("pool") if isinstance(ours, dict) else None
+    return pool if isinstance(pool, list) and all(isinstance(solution, dict) for solution in pool) else None
 
 
 def _solutions(row: Row, output: Row) -> list[Row]:

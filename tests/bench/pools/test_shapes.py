@@ -2,7 +2,9 @@
 
 import csv
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +277,30 @@ def test_documents_and_logs() -> None:
         archive.writestr("header.json", "{}")
     with pytest.raises(BadInput, match=r"^empty.eval: no samples/\*.json in it"):
         read_pools(["empty.eval"])
+
+
+def zstandard_zip(files: dict[str, bytes]) -> bytes:
+    """A zip as today's Inspect writes it, in a way of packing that older Pythons can neither write nor read."""
+    bodies, entries = b"", b""
+    for name, data in files.items():
+        packed = pyarrow.compress(data, codec="zstd", asbytes=True)
+        about = (63, 0, 93, 0, 33, zlib.crc32(data), len(packed), len(data), len(name), 0)
+        entries += struct.pack("<4s6H3L5H2L", b"PK\1\2", 63, *about, 0, 0, 0, 0, len(bodies))
+        entries += name.encode()
+        bodies += struct.pack("<4s5H3L2H", b"PK\3\4", *about) + name.encode() + packed
+    count = len(files)
+    return bodies + entries + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(entries), len(bodies), 0)
+
+
+def test_logs_as_todays_inspect_packs_them() -> None:
+    rows = [sample(RIGHT), sample(WRONG, epoch=2)]
+    whole = zstandard_zip({f"samples/7_epoch_{i}.json": json.dumps(row).encode() for i, row in enumerate(rows)})
+    Path("p.eval").write_bytes(whole)
+    is_the_pool(read_pools(["p.eval"]))
+    at = whole.index(b".json") + 25  # amid what is packed
+    Path("p.eval").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(BadInput, match=r"^p\.eval: cannot be read as a log of Inspect"):
+        read_pools(["p.eval"])
 
 
 def test_tables_column_by_column() -> None:

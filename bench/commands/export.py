@@ -1,0 +1,59 @@
+"""`stepbeam export`: a run's pools for other tools; a training's checkpoint as a model."""
+
+import argparse
+from pathlib import Path
+
+from verifiers.interface.errors import BadArgument, BadInput
+
+_HUB = "hub:"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam export`."""
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="the folder of a run or of a rerank; or a checkpoint, TRAINING/checkpoints/step-N, whose model is written",
+    )
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        help="FILE.eval or FILE.json: a log of Inspect AI; FILE.parquet, or a folder: a data set; hub:OWNER/NAME: "
+        "a data set on the hub, private unless --public",
+    )
+    parser.add_argument("--base", help="of a checkpoint: the model that its training began from")
+    parser.add_argument("--public", action="store_true", help="let everybody see the data set on the hub")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the pools, or send them to the hub; what is there already is not replaced."""
+    from bench.harnesses.dataset import push, save
+    from policies.training.export import export_checkpoint, is_checkpoint
+
+    if is_checkpoint(options.run) != (options.base is not None):
+        todo = "it is for a checkpoint" if options.base else "give the model that the training began from"
+        raise BadArgument("base", options.base, todo)
+    if options.public and not options.out.startswith(_HUB):
+        raise BadArgument("public", "", f"it is for a data set on the hub; write {_HUB}OWNER/NAME as OUT")
+    if options.out.startswith(_HUB):
+        name = options.out.removeprefix(_HUB)
+        count = push(options.run, name, public=options.public)
+        print(f"{options.run}: {count} pools -> https://huggingface.co/datasets/{name}")
+        return
+    out = Path(options.out)
+    if out.exists():
+        raise BadInput(f"{out}: it is there already; remove it, or choose another name")
+    if options.base is not None:
+        print(f"{options.run} -> {export_checkpoint(options.run, options.base, out)}")
+        return
+    if out.suffix in (".eval", ".json"):
+        try:
+            from bench.harnesses.inspect_log import write_log
+        except ImportError as error:
+            raise BadInput(
+                f"{out}: a log of Inspect takes inspect-ai ({error}): pip install 'stepbeam[inspect]'"
+            ) from None
+        print(f"{options.run}: {write_log(options.run, out)} solutions -> {out}")
+        return
+    print(f"{options.run}: {save(options.run, out)} pools -> {out}")

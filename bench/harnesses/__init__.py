@@ -1,0 +1,1 @@
+"""Inside other harnesses: Inspect AI, lm-evaluation-harness, and data sets on the hub."""

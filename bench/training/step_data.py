@@ -1,0 +1,112 @@
+"""Labelled steps as they are published: PRM800K, Math-Shepherd, and TRL's stepwise rows, as rows of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bench.inputs.rows import Row
+from verifiers.interface.errors import BadInput
+
+_READ = "ки"  # where Math-Shepherd's model is read: the end of each step
+_VERDICTS = {"+": 1.0, "-": 0.0}
+_RATINGS = {-1: 0.0, 0: 1.0, 1: 1.0, None: None}  # a step that is neither good nor bad is no error
+
+
+def step_data(where: str, row: Row) -> Iterator[Row]:
+    """The rows of our own that a published row stands for; any other row as it is.
+
+    >>> list(step_data("rows:1", {"prompt": "2+2?", "completions": ["2+2=5", "It is 5."], "labels": [False, False]}))
+    [{'prompt': '2+2?', 'steps': ['2+2=5\\n', 'It is 5.'], 'labels': [False, False]}]
+
+    TRL's steps stand in `completions`, and are joined by line breaks. Of Math-Shepherd's rows the steps end at each
+    "ки" of `input`, and `label` has a "+" or "-" in each such place. Of PRM800K's, a row is the path of chosen steps,
+    and one more for each other rated continuation of it: a rating of -1 is an error, 0 and 1 are none. Raises BadInput
+    where a row begins like one of these, and does not go on so.
+    """
+    for is_it, read in _SHAPES:
+        if is_it(row):
+            yield from read(where, row)
+            return
+    yield row
+
+
+def _is_stepwise(row: Row) -> bool:
+    return isinstance(row.get("completions"), list) and isinstance(row.get("labels"), list) and "prompt" in row
+
+
+def _stepwise(where: str, row: Row) -> Iterator[Row]:
+    steps = row["completions"]
+    if not all(isinstance(step, str) for step in steps):
+        raise BadInput(f"{where}: 'completions' must be a list of texts, a step each")
+    yield {"prompt": row["prompt"], "steps": _in_lines(steps), "labels": row["labels"]} | _named(row)
+
+
+def _is_shepherd(row: Row) -> bool:
+    return isinstance(row.get("input"), str) and isinstance(row.get("label"), str) and _READ in row["input"]
+
+
+def _shepherd(where: str, row: Row) -> Iterator[Row]:
+    *steps, rest = row["input"].split(_READ)
+    labels: list[float] = []
+    at = 0
+    for step in steps:
+        at += len(step)
+        verdict = row["label"][at : at + 1]
+        if verdict not in _VERDICTS or not row["label"][:at].endswith(step):
+            raise BadInput(f"{where}: no + or - in 'label' where 'input' has its {len(labels) + 1}. {_READ!r}")
+        labels.append(_VERDICTS[verdict])
+        at += 1
+    begins = steps[0].find("Step 1:")
+    if begins < 1 or rest.strip():
+        told = "text behind the last" if rest.strip() else "no 'Step 1:' before the first"
+        raise BadInput(f"{where}: 'input' has {told} {_READ!r}; it should be a question and its steps")
+    question, steps[0] = steps[0][:begins].strip(), steps[0][begins:]
+    yield {"prompt": question, "steps": _in_lines([step.strip() for step in steps]), "labels": labels} | _named(row)
+
+
+def _is_prm800k(row: Row) -> bool:
+    return isinstance(row.get("label"), dict) and "steps" in row["label"] and isinstance(row.get("question"), dict)
+
+
+def _prm800k(where: str, row: Row) -> Iterator[Row]:
+    path: list[tuple[str, float | None]] = []
+    last = False
+    try:
+        prompt = row["question"]["problem"]
+        for step in row["label"]["steps"]:
+            rated = [(each["text"], _RATINGS[each["rating"]]) for each in step["completions"] or ()]
+            chosen = step.get("chosen_completion")
+            for i, (text, label) in enumerate(rated):
+                if i != chosen and label is not None:
+                    yield _labelled(prompt, [*path, (text, label)])
+            last = chosen is None and not step.get("human_completion")
+            if last:  # where the labeller stopped
+                break
+            human = step.get("human_completion")
+            path.append(rated[chosen] if chosen is not None else (human["text"], 1.0))
+    except (KeyError, IndexError, TypeError) as error:
+        raise BadInput(f"{where}: begins like a row of PRM800K and is none ({type(error).__name__}: {error})") from None
+    if path and not last:
+        yield _labelled(prompt, path)
+
+
+def _labelled(prompt: str, path: Sequence[tuple[str, float | None]]) -> Row:
+    steps = _in_lines([text for text, _ in path])
+    return {"prompt": prompt, "steps": steps, "labels": [label for _, label in path], "stop": "open"}
+
+
+def _in_lines(steps: Sequence[str]) -> list[str]:
+    """The steps with the line breaks between them."""
+    return [step if step.endswith("\n") or step is steps[-1] else f"{step}\n" for step in steps]
+
+
+def _named(row: Row) -> Row:
+    return {"id": row["id"]} if row.get("id") is not None else {}
+
+
+_SHAPES: tuple[tuple[Callable[[Row], bool], Callable[[str, Row], Iterator[Any]]], ...] = (
+    (_is_stepwise, _stepwise),
+    (_is_shepherd, _shepherd),
+    (_is_prm800k, _prm800k),
+)

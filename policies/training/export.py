@@ -1,0 +1,84 @@
+"""The model of a kept checkpoint, as the end of its training would have written it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from policies.models.tensors import json_of
+from policies.training.base import add_lora, load_base
+from policies.training.config import TrainConfig
+from policies.training.folder import base_digest, save_merged
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import read_record, replacing
+
+_WEIGHTS = "weights.safetensors"
+_SCORERS = ("orm", "prm", "genrm")
+_NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the folder is a checkpoint of a training."""
+    return (folder / _WEIGHTS).is_file()
+
+
+def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
+    """Write the model of `checkpoint`, as in `TRAINING/checkpoints/step-40`, whose training began from `base`.
+
+    Low-rank updates are merged, and stand beside it in `adapter/`. Returns `out`. Raises BadInput for what is no
+    checkpoint, and for one of another base.
+    """
+    training = checkpoint.resolve().parent.parent
+    if not is_checkpoint(checkpoint) or not (training / "training.json").is_file():
+        raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
+    record = read_record(training / "training.json")
+    if record.get("base", "") not in ("", base_digest(base)):
+        raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
+    given = record["config"]
+    lora = {name: given[name] for name in ("lora_rank", "lora_alpha", "lora_targets", "bf16") if name in given}
+    config = TrainConfig(**{**lora, "lora_targets": tuple(lora.get("lora_targets", ()))})
+    model, tokenizer = _base(record["kind"], base, config)
+    updates = add_lora(model, config)
+    _restore(checkpoint, model, updates)
+    if updates is not None:
+        updates.float()
+    entry = _entry(training, record) if record["kind"] in _SCORERS else None
+    dtype: torch.dtype = getattr(torch, given.get("save_dtype", "float32"))
+    with replacing(out) as draft:
+        save_merged(model, updates, tokenizer, draft, entry=entry, dtype=dtype)
+    return out
+
+
+def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
+    """What a scorer's config.json says of it: of a finished training what its model says."""
+    known = json_of(str(training), "config.json") or {}
+    return known.get("stepbeam") or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
+
+
+def _base(kind: str, base: str | Path, config: TrainConfig) -> tuple[Any, Any]:
+    import transformers
+
+    of_rewards = {
+        "orm": transformers.AutoModelForSequenceClassification,
+        "prm": transformers.AutoModelForTokenClassification,
+    }
+    if kind in of_rewards:
+        return load_base(of_rewards[kind], base, config, fresh=("score.weight", "score.bias"), labels=1)
+    return load_base(transformers.AutoModelForCausalLM, base, config)
+
+
+def _restore(checkpoint: Path, model: Any, updates: Any) -> None:
+    """Put the trained weights where they were."""
+    if updates is None:
+        model.requires_grad_(True)
+    saved: Mapping[str, torch.Tensor] = load_file(checkpoint / _WEIGHTS)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if trained.keys() != saved.keys():
+        raise BadInput(f"{checkpoint}: its weights are not those of this base; give the base that it began from")
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(saved[name])

@@ -1,0 +1,87 @@
+"""A run's folder as a log of Inspect's and as a data set, read again as the pools that it had."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.commands.cli import main
+from bench.harnesses import dataset
+from bench.pools.rerank import rerank
+from bench.runs.plan import RunPlan
+from bench.runs.run import run
+
+SCORERS = {"orm": "tiny:orm", "prm": "tiny:prm"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "chain"
+    run(RunPlan("chain", "tiny:policy", SCORERS, (), 4, limit=6).with_default_strategies(), out, progress=False)
+    return out
+
+
+def points(source: Path, tmp_path: Path) -> list[tuple[Any, ...]]:
+    """What reranking finds, costs apart: only a run knows them."""
+    results = rerank([source], {}, tmp_path / f"again-{source.name}", progress=False)
+    return [(p.contest, p.n, p.accuracy, p.low, p.high) for p in results.points()]
+
+
+def test_a_data_set_reads_as_the_run_does(folder: Path, tmp_path: Path) -> None:
+    assert main(["export", str(folder), str(tmp_path / "set")]) == 0
+    assert main(["export", str(folder), str(tmp_path / "set.parquet")]) == 0
+    expected = points(folder, tmp_path)
+    assert points(tmp_path / "set", tmp_path) == expected == points(tmp_path / "set.parquet", tmp_path)
+
+
+def test_what_is_there_is_not_replaced(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.parquet").touch()
+    assert main(["export", str(folder), str(tmp_path / "mine.parquet")]) == 2
+    assert "it is there already" in capsys.readouterr().err
+    assert main(["export", str(tmp_path), str(tmp_path / "set")]) == 2
+    assert "is not that of a run" in capsys.readouterr().err
+    assert main(["export", str(folder), str(tmp_path / "set"), "--public"]) == 2
+    assert "--public" in capsys.readouterr().err
+
+
+def test_a_data_set_on_the_hub_is_private_unless_it_is_to_be_public(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import datasets
+
+    sent: list[Any] = []
+    monkeypatch.setattr(datasets.Dataset, "push_to_hub", lambda made, name, **how: sent.append((len(made), name, how)))
+    assert main(["export", str(folder), "hub:me/chain"]) == 0
+    assert main(["export", str(folder), "hub:me/chain", "--public"]) == 0
+    assert sent == [(6, "me/chain", {"split": "test", "private": private}) for private in (True, False)]
+    assert "https://huggingface.co/datasets/me/chain" in capsys.readouterr().out
+
+
+def test_silence_is_null_and_a_conversation_stays_one(tmp_path: Path) -> None:
+    from tests.bench.pools.test_runs import rows_of_a_run, write
+
+    here = tmp_path / "at"
+    here.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        rows = rows_of_a_run()
+        rows["problems"][0]["prompt"] = [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "1+1?"},
+        ]
+        write(rows)
+    [row] = dataset.to_dataset(here / "run")
+    assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
+    assert [s["scores"]["prm"] for s in row["solutions"]] == [[0.25, 0.75], None]
+
+
+def test_a_log_of_inspects_reads_as_the_run_does(folder: Path, tmp_path: Path) -> None:
+    log = pytest.importorskip("inspect_ai.log", reason="the extra stepbeam[inspect] is not installed")
+    for name in ("chain.eval", "chain.json"):
+        assert main(["export", str(folder), str(tmp_path / name)]) == 0
+        assert points(tmp_path / name, tmp_path) == points(folder, tmp_path)
+    read = log.read_eval_log(str(tmp_path / "chain.eval"))
+    assert (len(read.samples), read.eval.model, read.eval.task) == (24, "stepbeam/tiny:policy", "chain")
+    assert {*read.samples[0].scores} == {"answer", "orm", "prm"}
+    curves = {score.name: sorted(score.metrics) for score in read.results.scores}
+    assert curves["best_of_n(orm)"] == ["n=1", "n=2", "n=4"]

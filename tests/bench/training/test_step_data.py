@@ -1,0 +1,106 @@
+"""Published labels of steps, in tiny samples of our own."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.training.rows import read_outcomes, read_step_labels
+from verifiers import Stop
+from verifiers.interface.errors import BadInput
+
+SHEPHERD = {
+    "input": "What is (7-9)*3? Step 1: 7-9=-2 ки\nStep 2: -2*3=6 ки\nStep 3: The answer is: 6 ки",
+    "label": "What is (7-9)*3? Step 1: 7-9=-2 +\nStep 2: -2*3=6 -\nStep 3: The answer is: 6 -",
+    "task": "GSM8K",
+}
+STEPWISE = {"prompt": "2+2?", "completions": ["2+2=5.", "It is 5."], "labels": [True, False]}
+PRM800K = {
+    "labeler": "a",
+    "question": {"problem": "What is 12/4?", "ground_truth_answer": "3"},
+    "label": {
+        "steps": [
+            {
+                "completions": [{"text": "12/4=3.", "rating": 1}, {"text": "12/4=2.", "rating": -1}],
+                "human_completion": None,
+                "chosen_completion": 0,
+            },
+            {
+                "completions": None,
+                "human_completion": {"text": "So it is 3.", "rating": None},
+                "chosen_completion": None,
+            },
+            {
+                "completions": [{"text": "Hm.", "rating": 0}, {"text": "# Answer\n\n4", "rating": -1}],
+                "human_completion": None,
+                "chosen_completion": None,
+            },
+        ],
+        "finish_reason": "found_error",
+    },
+}
+
+
+def read(tmp_path: Path, *rows: dict[str, Any], **how: Any) -> list[tuple[list[str], list[float]]]:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [([step.text for step in row.solution.steps], list(row.labels)) for row in read_step_labels(path, **how)]
+
+
+def test_math_shepherds_rows_end_their_steps_where_its_model_is_read(tmp_path: Path) -> None:
+    [(steps, labels)] = read(tmp_path, SHEPHERD)
+    assert steps == ["Step 1: 7-9=-2\n", "Step 2: -2*3=6\n", "Step 3: The answer is: 6"]
+    assert labels == [1.0, 0.0, 0.0]
+    [row] = read_step_labels(tmp_path / "rows.jsonl")
+    assert (row.problem.prompt, row.solution.stop) == ("What is (7-9)*3?", Stop.EOS)
+
+
+def test_trls_stepwise_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, STEPWISE) == [(["2+2=5.\n", "It is 5."], [1.0, 0.0])]
+
+
+def test_prm800k_is_its_chosen_path_and_each_other_rated_continuation(tmp_path: Path) -> None:
+    chosen = ["12/4=3.\n", "So it is 3.\n"]
+    assert read(tmp_path, PRM800K) == [
+        (["12/4=2."], [0.0]),
+        ([*chosen, "Hm."], [1.0, 1.0, 1.0]),
+        ([*chosen, "# Answer\n\n4"], [1.0, 1.0, 0.0]),
+    ]
+    solved = json.loads(json.dumps(PRM800K))
+    solved["label"]["steps"][2]["chosen_completion"] = 0
+    assert read(tmp_path, solved)[-1] == ([*chosen, "Hm."], [1.0, 1.0, 1.0])
+    assert {row.problem.prompt for row in read_step_labels(tmp_path / "rows.jsonl")} == {"What is 12/4?"}
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "match"),
+    [
+        (SHEPHERD, {"label": SHEPHERD["label"][:-1]}, "no [+] or - in 'label' where 'input' has its 3. 'ки'"),
+        (SHEPHERD, {"input": "7-9? -2 ки", "label": "7-9? -2 +"}, "no 'Step 1:' before the first"),
+        (PRM800K, {"label": {"steps": [{"completions": [{"text": "a"}]}]}}, r"row of PRM800K and is none \(KeyError"),
+        (STEPWISE, {"completions": ["a", 3]}, "'completions' must be a list of texts"),
+        (STEPWISE, {"labels": [True]}, "1 labels for 2 steps"),
+    ],
+)
+def test_a_row_that_only_begins_like_one_is_refused(
+    tmp_path: Path, row: dict[str, Any], changes: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(BadInput, match=match):
+        read(tmp_path, row | changes)
+
+
+def test_other_names_are_mapped_by_hand(tmp_path: Path) -> None:
+    row = {"frage": "2+2?", "schritte": ["2+2=5\n", "=5"], "noten": [0.25, None], "labels": "mine"}
+    [(steps, labels)] = read(tmp_path, row, columns={"prompt": "frage", "steps": "schritte", "labels": "noten"})
+    assert steps == ["2+2=5\n", "=5"]
+    assert labels[0] == 0.25
+    assert math.isnan(labels[1])
+    with pytest.raises(BadInput, match=r"columns prompt=fragen: .*no 'fragen' in this row; it has 'frage'"):
+        read(tmp_path, row, columns={"prompt": "fragen"})
+    with pytest.raises(BadInput, match="columns note=noten: use id, prompt"):
+        read(tmp_path, row, columns={"note": "noten"})
+    (tmp_path / "orm.jsonl").write_text(json.dumps({"q": "2+2?", "solution": "=4", "ok": True}))
+    [outcome] = read_outcomes(tmp_path / "orm.jsonl", columns={"prompt": "q", "correct": "ok"})
+    assert outcome.outcome == 1.0
