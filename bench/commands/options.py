@@ -6,41 +6,65 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from policies.replicas.workers import Replicas
+from verifiers.grading.answers import ANSWERS
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.errors import BadArgument, BadInput, first_line
+
+Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
-def add_out_and_seed(parser: argparse.ArgumentParser) -> None:
+def add_out_and_seed(parser: Options) -> None:
     """`--out` and `--seed`, of what writes a run's folder."""
-    parser.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder to write; the same command again goes on in it; default: one in runs/, named by the command",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="what every random draw begins from")
 
 
-def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
+def add_limit_and_scorers(parser: Options) -> None:
     """`--limit` and `--scorer`, of what solves or reranks problems."""
-    parser.add_argument("--limit", type=int, help="only the first so many problems")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first so many problems; default: all")
     parser.add_argument(
         "--scorer",
         action="append",
         default=[],
         metavar="[NAME=]SPEC",
-        help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
-        "may be repeated",
+        help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A, or module:name of your own, such "
+        "as mine:length of a mine.py in this folder; may be repeated",
     )
 
 
-def add_failures(parser: argparse.ArgumentParser, done: str) -> None:
+def add_by(parser: Options) -> None:
+    """`--by`, of what shows results."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="also the results of each value of a field that the problems have, such as level; may be repeated",
+    )
+
+
+def add_failures(parser: Options, done: str) -> None:
     """`--max-failed` and `--retry-failed`, of what is `done` by models and servers that may be down."""
-    parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
+    parser.add_argument(
+        "--max-failed",
+        type=float,
+        metavar="SHARE",
+        help="end where more of the rows that are saved together fail; default: where all do",
+    )
     parser.add_argument("--retry-failed", action="store_true", help=f"{done} what failed again, and that alone")
 
 
-def add_thinking(parser: argparse.ArgumentParser) -> None:
+def add_thinking(parser: Options) -> None:
     """`--thinking`, of what grades texts."""
     parser.add_argument(
         "--thinking",
@@ -52,15 +76,26 @@ def add_thinking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_replicas(parser: argparse.ArgumentParser) -> None:
+def add_answers(parser: Options, default: str | None) -> None:
+    """`--answers`, of what grades texts."""
+    parser.add_argument(
+        "--answers",
+        default=default,
+        metavar="KIND",
+        help=f"how answers are read and compared: {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
+        + ("" if default else "; default: the task's own, math for a file"),
+    )
+
+
+def add_replicas(parser: Options) -> None:
     """`--ray`, `--replicas` and `--gpus-per-replica`, of what can be done by several processes."""
     parser.add_argument(
         "--ray",
         metavar="local|auto|ADDRESS",
         help="work by replicas, each with its own models: on this machine, in the Ray cluster it is part of, or in one "
-        "elsewhere; the folder is the same",
+        "elsewhere; the folder is the same; default: in this process",
     )
-    parser.add_argument("--replicas", type=int, metavar="R", help=f"how many; default {Replicas().count}")
+    parser.add_argument("--replicas", type=int, metavar="R", help=f"how many; default: {Replicas().count}")
     parser.add_argument(
         "--gpus-per-replica", type=float, metavar="G", help="default: 1 where the cluster has any; 0.5 shares one"
     )
