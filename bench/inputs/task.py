@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier
@@ -33,7 +34,8 @@ class Task:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "problems", tuple(self.problems))
-        if self.verifier is None:
+        given: Any = self.verifier
+        if given is None:
             object.__setattr__(self, "verifier", AnswerVerifier(self.answers))
 
     def with_thinking(self, thinking: Sequence[str]) -> "Task":

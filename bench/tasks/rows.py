@@ -30,7 +30,8 @@ def problems_of(
     """A problem of each row, and the text that solves it: its solution, or else all of its answer.
 
     `prompts` are the fields where a prompt is looked for first, `gold` takes the gold answer out of one. What a row has
-    beside is kept in the problem's `fields`. Raises BadInput, with the row's place, for one that has no prompt or answer, or an id used before.
+    beside is kept in the problem's `fields`. Raises BadInput, with the row's place, for one that has no prompt or
+    answer, or an id used before.
     """
     seen: dict[str, str] = {}
     for number, (where, given) in enumerate(rows):
