@@ -59,7 +59,7 @@ def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[
         ("", "mine:absent", "no 'absent' in"),
         ("", "nowhere_at_all:x", "there is no nowhere_at_all.py in this folder"),
         ("", "mine:second_look:orm", "no scorer is named 'orm' (there is even)"),
-        ("", "nope", "unknown strategy; use self_consistency, best_of_n, weighted_majority, beam_search, or module:name"),
+        ("", "nope", "unknown strategy; use self_consistency, best_of_n, weighted_majority, beam_search, or"),
         ("three = 3", "mine:three", "it is a int; write def NAME(problem, n, answers)"),
         ("def two(problem, n): ...", "mine:two", "too many positional arguments; write def NAME(problem, n, answers)"),
         ("def flat(problem, n, answers): return 1", "mine:flat", "it gives a int and no generator"),

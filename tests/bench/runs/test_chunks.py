@@ -12,7 +12,7 @@ from bench.runs.run import run
 from tests.small_commands import write_parts
 
 
-class _Ended(Exception):
+class _EndedError(Exception):
     pass
 
 
@@ -41,12 +41,13 @@ def test_a_run_is_gone_on_with_in_other_chunks(units: int, monkeypatch: pytest.M
 
     def commit_some(*given, **more) -> None:
         if next(count) == units:
-            raise _Ended
+            raise _EndedError
         commit(*given, **more)
 
-    with monkeypatch.context() as patch, pytest.raises(_Ended):
+    with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "commit", commit_some)
-        run(plan(3), Path("out"), progress=False)
+        with pytest.raises(_EndedError):
+            run(plan(3), Path("out"), progress=False)
     run(plan(1), Path("out"), progress=False)
     for name in ("samples.jsonl", "scores.jsonl", "trees.jsonl", "results.jsonl", "problems.jsonl"):
         assert rows("out", name) == rows("whole", name), name
