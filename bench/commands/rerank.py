@@ -107,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
         seed=options.seed,
         answers=load_answers(options.answers),
         thinking=options.thinking,
+        by=options.by,
         max_failed=options.max_failed,
         retry_failed=options.retry_failed,
         replicas=replicas_in(options),
