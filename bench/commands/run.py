@@ -102,7 +102,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work = parser.add_argument_group("how it is worked off")
     add_out_and_seed(work)
     work.add_argument(
-        "--chunk", type=int, default=16, metavar="K", help="problems worked on and saved together; any to go on with"
+        "--chunk",
+        type=int,
+        default=16,
+        metavar="K",
+        help="problems worked on and saved together; may change where a run is gone on with",
     )
     add_failures(work, "draw and score")
     add_replicas(work)
