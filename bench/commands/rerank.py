@@ -111,6 +111,6 @@ def run(options: argparse.Namespace) -> None:
         max_failed=options.max_failed,
         retry_failed=options.retry_failed,
         replicas=replicas_in(options),
-        begun=lambda: print(what),
+        begun=lambda: print(what, flush=True),
     )
     show(results, out, by=options.by, title=first.name)

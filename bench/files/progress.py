@@ -15,6 +15,8 @@ _EVERY = 30.0  # seconds between lines of a log
 class Progress:
     """Counts work done of a `total`, and says how long the rest takes at the pace so far.
 
+    Without a `unit` what is counted is a measure of work that nobody wants to read.
+
     >>> import io
     >>> said, clock = io.StringIO(), iter([0.0, 60.0])
     >>> with Progress(400, "run", unit="sample", to=said, clock=lambda: next(clock)) as progress:
@@ -29,7 +31,7 @@ class Progress:
         total: int,
         name: str,
         *,
-        unit: str,
+        unit: str | None = None,
         shown: bool = True,
         to: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -58,9 +60,10 @@ class Progress:
             self._said, so_far = now, now - self._begun
             rest = so_far / self._done * (self._total - self._done)
             doing = f" ({self._doing})" if self._doing else ""
+            counted = f", {self._done} of {self._total} {self._unit}s" if self._unit else ""
             print(
-                f"{self._name}: {100 * self._done // self._total}%, {self._done} of {self._total} {self._unit}s in "
-                f"{duration(so_far)}, {duration(rest)} left{doing}",
+                f"{self._name}: {100 * self._done // self._total}%{counted} in {duration(so_far)}, "
+                f"{duration(rest)} left{doing}",
                 file=self._to,
                 flush=True,
             )

@@ -153,7 +153,7 @@ def _named(label: str, work: Work, parts: Parts) -> UnitRows:
 
 
 def _work_off(units: Sequence[_Unit], them: Workers[Parts, UnitRows], folder: RunFolder, shown: bool) -> None:
-    with Progress(sum(unit.weight for unit in units), "run", unit="sample", shown=shown) as progress:
+    with Progress(sum(unit.weight for unit in units), "run", shown=shown) as progress:
 
         def commit(unit: _Unit, made: UnitRows) -> None:
             folder.commit(unit.name, made.record, samples=made.samples, scores=made.scores, trees=made.trees)

@@ -7,9 +7,9 @@ import pytest
 from bench.files.progress import Progress
 
 
-def lines(times: list[float], total: int = 4, **given: bool) -> list[str]:
+def lines(times: list[float], total: int = 4, unit: str | None = "sample", **given: bool) -> list[str]:
     said, clock = io.StringIO(), iter(times)
-    with Progress(total, "run", unit="sample", to=said, clock=lambda: next(clock), **given) as progress:
+    with Progress(total, "run", unit=unit, to=said, clock=lambda: next(clock), **given) as progress:
         progress.now("scoring")
         for _ in times[1:]:
             progress.add(1)
@@ -23,6 +23,7 @@ def test_no_line_before_half_a_minute_and_none_at_the_end() -> None:
         "run: 75%, 3 of 4 samples in 1 min, 21 s left (scoring)",
     ]
     assert lines([0, 600], total=1) == []
+    assert lines([0, 7200], unit=None) == ["run: 25% in 2 h 0 min, 6 h 0 min left (scoring)"]
 
 
 def test_nothing_is_said_where_that_is_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
