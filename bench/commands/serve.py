@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
 from bench.commands.options import add_answers, add_thinking, positive, separator
 from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="self_consistency:n=16",
         metavar="METHOD[:SCORER][,n=N]",
         help="what answers a request that names none: best_of_n:SCORER,n=16, weighted_majority:SCORER,n=16, "
-        "self_consistency:n=16 or beam_search:SCORER,width=4,expand=4,max_steps=64",
+        "self_consistency:n=16, beam_search:SCORER,width=4,expand=4,max_steps=64, or module:name:SCORER,n=16 of your "
+        "own",
     )
     what.add_argument("--name", help="what requests call the model; default: the policy's spec")
     add_answers(what, "math")
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         from bench.serve.app import Service, make_app
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
-    from bench.serve.strategies import read_strategy
+    from bench.serve.strategies import read_own_strategy, read_strategy
     from policies.policy import Sampling
     from search import Session
     from verifiers.grading.answers import with_thinking
@@ -95,7 +97,8 @@ def run(options: argparse.Namespace) -> None:
         raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")
     specs = named_scorers(options.scorer)
     # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
-    strategy = read_strategy(options.strategy, dict.fromkeys(specs), limits)  # type: ignore[arg-type]
+    known: dict[str, Any] = dict.fromkeys(specs)
+    strategy = read_own_strategy(options.strategy, known, limits) or read_strategy(options.strategy, known, limits)
     answers = with_thinking(load_answers(options.answers), options.thinking)
     with ExitStack() as stack:
         policy = load_policy(options.policy, dtype=options.dtype)
