@@ -323,7 +323,7 @@ def test_a_strategy_of_ones_own_answers_and_no_request_names_one() -> None:
         (f"{VOTE},n=99", "this server allows 64"),
         (f"{VOTE},n=none", "use a whole number of 1 or more"),
         (f"{VOTE}:orm", "no scorer 'orm' is loaded"),
-        ("search.driver:drive", "write def NAME"),
+        ("search.strategies.best_of_n:best_of_n_strategy", "missing a required argument: .answers.; write def NAME"),
     ):
         with pytest.raises(BadArgument, match=message):
             read_own_strategy(text, SCORERS, Limits())
