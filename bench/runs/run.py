@@ -65,9 +65,6 @@ def run(
     """
     check_share(max_failed)
     contests = plan.contests()
-    for contest in contests:
-        if is_own(contest):
-            load_strategy(contest.strategy)  # known before anything is drawn
     task = task_of(plan)
     check_by([problem.fields for problem in task.problems], by, of=plan.task)
     sampling = plan.sampling(task.sampling)
@@ -78,6 +75,8 @@ def run(
         parts = layout(task.problems, plan.chunk, {**folder.committed, **into.committed}, out)
         units = list(_units(plan, whole, parts, _Folders(into, folder if again else None)))
         todo = [unit for unit in units if unit.name not in into.committed]
+        for contest in filter(is_own, contests if todo else ()):
+            load_strategy(contest.strategy)  # known before anything is drawn
         with workers(_needed(todo, plan), replicas if todo else None) as them:
             begun()
             folder.begin()

@@ -41,7 +41,9 @@ def test_the_page_is_carried_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"id": "problems-00000", "prompt": "What is 2 + 2?", "answer": "4", "fields": {"level": "easy"}}
 
 
-def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_strategy_of_ones_own_draws_and_chooses(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said(capsys, f"{RUN} --strategies mine:second_look:even")
     rows = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
     of_four = [row for row in rows if row["strategy"] == "mine:second_look" and row["n"] == 4]
@@ -49,7 +51,11 @@ def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[
     assert len(pools) == 10
     assert {len(pool) for pool in pools.values()} == {2, 4}
     assert all(sum(row["chosen"] for row in pool) == 1 for pool in pools.values())
-    assert said(capsys, f"{RUN} --strategies mine:second_look:even")  # finished: shown again
+    Path("mine.py").write_text(Path("mine.py").read_text().replace("def second_look", "def gone"))
+    monkeypatch.delitem(sys.modules, "mine")
+    assert "second_look" in said(
+        capsys, f"{RUN} --strategies mine:second_look:even"
+    )  # finished: shown without its parts
 
 
 @pytest.mark.parametrize(
