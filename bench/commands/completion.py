@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     print(shtab.complete(whole, shell=options.shell))
 
 
-def _mark_paths(parser: argparse.ArgumentParser, complete: dict[str, str]) -> None:
+def _mark_paths(parser: argparse.ArgumentParser, complete: object) -> None:
     """Say of every option that is a path that the shell is to offer files."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

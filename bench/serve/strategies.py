@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from bench.runs.own_strategy import Make, load_strategy
 from bench.serve.limits import Limits
@@ -71,7 +71,7 @@ def read_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> S
     if unknown := sorted(spec.options.keys() - set(counts)):
         raise BadArgument("strategy", text, f"{method} has no {unknown[0]}; it has {', '.join(counts)}")
     try:
-        given = {key: count for key in counts if (count := spec.count(key)) is not None}
+        given: dict[str, Any] = {key: count for key in counts if (count := spec.count(key)) is not None}
     except ValueError as error:
         raise BadArgument("strategy", text, str(error).rpartition(": ")[2]) from None
     scorer = _scorer_of(text, method, spec.names, scorers)
