@@ -11,8 +11,9 @@ from prms.formats import PRMFormat, format_named, format_of, known_formats
 from prms.pav import PAV
 from verifiers import load as load_verifier
 from verifiers.interface.errors import BadInput
+from verifiers.interface.own import object_named
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.spec_parts import LOADED_BY, Spec, object_named
+from verifiers.interface.spec_parts import LOADED_BY, Spec
 from verifiers.load import FORMS
 
 _FORMS = (

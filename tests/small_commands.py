@@ -62,11 +62,16 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def write_inputs() -> None:
-    """What the commands read, into the current folder, which is to be on the import path."""
+def write_parts() -> None:
+    """The policy and the scorer, into the current folder."""
     Path("own").mkdir()
     Path("own/__init__.py").write_text("")
     Path("own/parts.py").write_text(_PARTS)
+
+
+def write_inputs() -> None:
+    """What the commands read, into the current folder, which is to be on the import path."""
+    write_parts()
     pool = [{"prompt": f"{i}?", "answer": str(i), "solutions": [str(j) for j in range(64)]} for i in range(14)]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
     rows = [{"prompt": f"C 1+{i}\n", "solution": "2", "correct": i % 2 == 0} for i in range(6)]

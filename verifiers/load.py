@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from policies.models.engine_options import ENGINE_OPTIONS, SERVER_OPTIONS, engine_of
 from policies.policy import Sampling, TokenPolicy
+from verifiers.interface.own import object_named
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.spec_parts import object_named
 
 FORMS = (
     "orm:MODEL, genrm:MODEL[,votes=K][,max_tokens=T], judge:MODEL[,votes=K][,max_tokens=T] or "
@@ -27,7 +27,8 @@ def load(spec: str) -> Scorer:
     GenRM or a judge on vLLM's engine, with the options that `policies.load` knows (`engine=vllm,share=0.4`), and a
     judge's chat template is given `chat.enable_thinking=false`. `judge:MODEL,base_url=http://localhost:8000/v1` asks a
     server, with the options that `policies.load` knows of `openai:`.
-    `tiny:NAME` is an embedded verifier, and `package.module:name` an object of your own with a method `score`.
+    `tiny:NAME` is an embedded verifier, and `module:name` an object of your own with a method `score`, or a
+    class of such.
 
     >>> type(load("tiny:orm")).__name__
     'ORM'

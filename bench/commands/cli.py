@@ -1,11 +1,13 @@
 """The command `stepbeam`: its commands, a file each, and how they end."""
 
 import argparse
+import importlib
+import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn, Protocol
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn, Protocol, cast
 
-from bench.commands import demo, export, processbench, report, reproduce, rerank, run, serve, train
+from bench.commands.help import Help
 from bench.files.memory import keep_freed_memory
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError
 
@@ -17,31 +19,44 @@ class _Command(Protocol):
     def run(self, options: argparse.Namespace) -> object: ...
 
 
-_COMMANDS: dict[str, tuple[_Command, str]] = {
-    "demo": (demo, "compute against accuracy on an embedded model, in two minutes on a laptop"),
-    "run": (run, "a task, a policy, strategies and budgets into a run folder"),
-    "rerank": (rerank, "every reranker's curve on saved generations; needs no policy"),
-    "report": (report, "one page on one or several runs, for a browser"),
-    "export": (export, "a run's pools for other tools: a log of Inspect AI, a data set, on disk or on the hub"),
-    "serve": (serve, "a server of OpenAI's chat protocol that answers each request by a search"),
-    "train": (train, "scorers from labelled solutions; a policy from scorers"),
-    "processbench": (processbench, "how well a process scorer finds the first wrong step"),
-    "reproduce": (reproduce, "a paper's claims beside what the embedded models show"),
+_COMMANDS = {
+    "demo": "compute against accuracy on an embedded model, in two minutes on a laptop",
+    "run": "a task, a policy, strategies and budgets into a run folder",
+    "rerank": "every reranker's curve on saved generations; needs no policy",
+    "show": "the table of a run again, by category, or as CSV, JSON, Markdown or LaTeX",
+    "report": "one page on one or several runs, for a browser",
+    "export": "a run's pools for other tools: a log of Inspect AI, a data set, on disk or on the hub",
+    "serve": "a server of OpenAI's chat protocol that answers each request by a search",
+    "train": "scorers from labelled solutions; a policy from scorers",
+    "processbench": "how well a process scorer finds the first wrong step",
+    "reproduce": "a paper's claims beside what the embedded models show",
+    "completion": "what makes a shell complete these commands and their options",
 }
+_ADVICE = """\
+first steps:
+  stepbeam demo
+  stepbeam run --task problems.jsonl --policy transformers:MODEL --n 8
+  stepbeam COMMAND --help
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     keep_freed_memory()
+    if "" not in sys.path:
+        sys.path.append("")  # one's own parts are modules of the current folder; behind all others, which keep working
     try:
         given = sys.argv[1:] if argv is None else argv
         if odd := next((part for part in given if "\0" in part), None):
             raise BadInput(f"{odd[:40]!r}: this argument holds a null byte, which no name of a file can")
         if odd := next((part for part in given if not _is_text(part)), None):
             raise BadInput(f"{odd[:40]!r}: this argument is not UTF-8, as what is written here is; rename the file")
-        options = _parser().parse_args(given)
-        command, _ = _COMMANDS[options.command]
-        command.run(options)
+        options = _parser([part for part in given if part in _COMMANDS][:1]).parse_args(given)
+        _command(options.command).run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (BadInput, EngineStoppedError, OSError) as error:
         said = error.as_option() if isinstance(error, BadArgument) else str(error)
         print(f"stepbeam: {shorten(' '.join(said.splitlines()))}", file=sys.stderr)
@@ -71,18 +86,43 @@ def shorten(text: str, most: int = 1000) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": Help, **given})
+
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see '{self.prog} --help')")
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata
+
+        try:
+            print(f"stepbeam {metadata.version('stepbeam')}")
+        except metadata.PackageNotFoundError:
+            print("stepbeam, from a folder where it is not installed")
+        parser.exit()
+
+
+def _command(name: str) -> _Command:
+    return cast("_Command", importlib.import_module(f"bench.commands.{name}"))
+
+
+def _parser(wanted: Collection[str] = tuple(_COMMANDS)) -> argparse.ArgumentParser:
+    """What reads the arguments; only the `wanted` commands know their own, since to ask them means to import them."""
     parser = _Parser(
         prog="stepbeam",
         description="Spend compute at inference time: sample many solutions, score them, keep the right one.",
+        epilog=_ADVICE,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for name, (command, what) in _COMMANDS.items():
-        command.add_arguments(commands.add_parser(name, help=what))
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    commands = parser.add_subparsers(
+        dest="command", required=True, title="commands", metavar="COMMAND", parser_class=_Parser
+    )
+    for name, what in _COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        if name in wanted:
+            _command(name).add_arguments(command)
     return parser
 
 

@@ -7,7 +7,10 @@ from bench.commands.options import add_out_and_seed
 from bench.runs.plan import RunPlan
 from policies.replicas.workers import Replicas
 
-add_arguments = add_out_and_seed
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam demo`."""
+    add_out_and_seed(parser)
 
 
 def demo_plan(seed: int = 0) -> RunPlan:

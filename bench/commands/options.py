@@ -6,42 +6,66 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from policies.replicas.workers import Replicas
 from policies.training.hooks import TRACKERS, OnMetrics, reporting
+from verifiers.grading.answers import ANSWERS
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.errors import BadArgument, BadInput, first_line
+
+Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
-def add_out_and_seed(parser: argparse.ArgumentParser) -> None:
+def add_out_and_seed(parser: Options) -> None:
     """`--out` and `--seed`, of what writes a run's folder."""
-    parser.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder to write; the same command again goes on in it; default: one in runs/, named by the command",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="what every random draw begins from")
 
 
-def add_limit_and_scorers(parser: argparse.ArgumentParser) -> None:
+def add_limit_and_scorers(parser: Options) -> None:
     """`--limit` and `--scorer`, of what solves or reranks problems."""
-    parser.add_argument("--limit", type=int, help="only the first so many problems")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first so many problems; default: all")
     parser.add_argument(
         "--scorer",
         action="append",
         default=[],
         metavar="[NAME=]SPEC",
-        help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A or package.module:name; "
-        "may be repeated",
+        help="tiny:NAME, orm:, prm: or genrm:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A, or module:name of your own, such "
+        "as mine:length of a mine.py in this folder; may be repeated",
     )
 
 
-def add_failures(parser: argparse.ArgumentParser, done: str) -> None:
+def add_by(parser: Options) -> None:
+    """`--by`, of what shows results."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="also the results of each value of a field that the problems have, such as level; may be repeated",
+    )
+
+
+def add_failures(parser: Options, done: str) -> None:
     """`--max-failed` and `--retry-failed`, of what is `done` by models and servers that may be down."""
-    parser.add_argument("--max-failed", type=float, metavar="SHARE", help="end where more of a unit's rows fail")
+    parser.add_argument(
+        "--max-failed",
+        type=float,
+        metavar="SHARE",
+        help="end where more of the rows that are saved together fail; default: where all do",
+    )
     parser.add_argument("--retry-failed", action="store_true", help=f"{done} what failed again, and that alone")
 
 
-def add_thinking(parser: argparse.ArgumentParser) -> None:
+def add_thinking(parser: Options) -> None:
     """`--thinking`, of what grades texts."""
     parser.add_argument(
         "--thinking",
@@ -53,10 +77,10 @@ def add_thinking(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_tracking(parser: argparse.ArgumentParser) -> None:
+def add_tracking(parser: Options) -> None:
     """`--keep-last`, `--report-to` and `--dry-run`, of trainings."""
-    parser.add_argument("--keep-last", type=positive, default=1, help="checkpoints that stay; default: 1")
-    parser.add_argument("--report-to", choices=TRACKERS, help="a tracker that is told the metrics of each step")
+    parser.add_argument("--keep-last", type=positive, default=1, help="checkpoints that stay")
+    parser.add_argument("--report-to", choices=TRACKERS, help="a tracker for the metrics of each step; default: none")
     parser.add_argument(
         "--dry-run", action="store_true", help="make one step, keep nothing of it, and say what it takes"
     )
@@ -72,19 +96,30 @@ def tracker_in(options: argparse.Namespace, config: Any, *, name: str) -> Iterat
         yield on_metrics
 
 
-def add_replicas(parser: argparse.ArgumentParser) -> None:
+def add_answers(parser: Options, default: str | None) -> None:
+    """`--answers`, of what grades texts."""
+    parser.add_argument(
+        "--answers",
+        default=default,
+        metavar="KIND",
+        help=f"how answers are read and compared: {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
+        + ("" if default else "; default: the task's own, math for a file"),
+    )
+
+
+def add_replicas(parser: Options) -> None:
     """`--ray`, `--replicas` and `--gpus-per-replica`, of what can be done by several processes."""
     parser.add_argument(
         "--ray",
         metavar="local|auto|ADDRESS",
-        help="replicas in a Ray cluster: of this machine alone, the one it is part of, or one elsewhere",
+        help="replicas in a Ray cluster: of this machine, the one it is part of, or one elsewhere; default: no Ray",
     )
     parser.add_argument(
         "--replicas",
         type=int,
         metavar="R",
         help="processes that work side by side, each with its own models, to the same folder; without --ray on this "
-        f"machine's CPU; with it {Replicas().count} unless given",
+        f"machine's CPU; default: one, with --ray {Replicas().count}",
     )
     parser.add_argument(
         "--gpus-per-replica", type=float, metavar="G", help="default: 1 where the cluster has any; 0.5 shares one"

@@ -1,17 +1,21 @@
 """`stepbeam processbench`: a file or a hub name, a scorer, a table."""
 
+from __future__ import annotations
+
 import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.diagnostics.processbench import Case, Interval, Report, evaluate, fit_threshold, read_cases, score_cases
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
-from bench.runs.table import short
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import json_line, replace_text, whole_rows
 from verifiers.interface.scoring import Scorer, Scores, Spend
+
+if TYPE_CHECKING:
+    from bench.diagnostics.processbench import Case, Interval, Report
 
 _FILE = "processbench.jsonl"
 _COLUMNS = {"id", "label", "prediction", "scores", "reason"}
@@ -22,11 +26,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="ProcessBench rows (.json, .jsonl, .gz), or its hub name and split"
     )
-    parser.add_argument("--scorer", required=True, metavar="SPEC", help="as in 'stepbeam run'")
-    parser.add_argument("--threshold", type=float, default=0.5, help="a step that scores below it is wrong")
-    parser.add_argument("--fit-on", metavar="FILE", help="take the threshold that is best on these other rows")
-    parser.add_argument("--limit", type=int, help="only the first so many rows")
-    parser.add_argument("--out", type=Path, help="a folder for each row's scores and prediction")
+    parser.add_argument(
+        "--scorer",
+        required=True,
+        metavar="SPEC",
+        help="prm:MODEL, tiny:prm, or module:name of your own, as in 'stepbeam run'",
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=0.5, metavar="T", help="a step that scores below it is wrong"
+    )
+    parser.add_argument(
+        "--fit-on", metavar="FILE", help="take the threshold that is best on these other rows; default: --threshold"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first so many rows; default: all")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where each row's scores and prediction are written; default: nowhere",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,6 +77,8 @@ def processbench(
 
     Raises BadInput for bad rows, a scorer that judges no step, or rows that stand in both files.
     """
+    from bench.diagnostics.processbench import evaluate, fit_threshold, read_cases
+
     if math.isnan(threshold):
         raise BadInput(f"--threshold {threshold}: it must be a number")
     if out is not None:
@@ -95,6 +115,8 @@ def _check_ours(path: Path) -> None:
 
 
 def _scores(cases: Sequence[Case], judge: Scorer, name: str, progress: bool) -> Scores:
+    from bench.diagnostics.processbench import score_cases
+
     try:
         scores = score_cases(cases, judge, progress=progress)
     except BadInput:
@@ -108,6 +130,8 @@ def _scores(cases: Sequence[Case], judge: Scorer, name: str, progress: bool) -> 
 
 
 def _lines(cases: Sequence[Case], scores: Scores, report: Report, rule: str) -> list[str]:
+    from bench.runs.table import short
+
     erroneous = sum(case.label != -1 for case in cases)
     unknown = [i for i, predicted in enumerate(report.predictions) if predicted is None]
     spent = Spend.total(scores.spend)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bench.commands.options import add_by
 from bench.report import PROBLEMS
 from verifiers.interface.errors import BadInput
 
@@ -18,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=PROBLEMS,
         metavar="N",
-        help=f"list the first N problems of each run (default {PROBLEMS}); figures are of all",
+        help=f"list the first N problems of each run; figures are of all; default: {PROBLEMS}",
     )
+    add_by(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -29,6 +31,6 @@ def run(options: argparse.Namespace) -> None:
     if options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
-    write_report(options.runs, path, problems=options.problems)
+    write_report(options.runs, path, problems=options.problems, by=options.by)
     print(f"a report on {', '.join(map(str, options.runs))}")
     print(f"- files: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")

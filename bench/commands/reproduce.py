@@ -7,28 +7,39 @@ from pathlib import Path
 from bench.commands.options import positive
 from verifiers.interface.errors import BadArgument, BadInput
 
-_SIZES = {
-    "genrm": ("base", "problems", "seeds", "steps"),
-    "pav": (),
-    "verigate": ("problems", "seeds", "steps"),
-    "pav-rl": ("seeds", "steps"),
+_CLAIMS = {
+    "genrm": ("generative verifiers", ("base", "problems", "seeds", "steps")),
+    "pav": ("process advantage verifiers in search", ()),
+    "verigate": ("a PRM that speaks where the verifier cannot", ("problems", "seeds", "steps")),
+    "pav-rl": ("process advantage verifiers as rewards", ("seeds", "steps")),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `stepbeam reproduce`."""
-    parser.add_argument("claims", choices=tuple(_SIZES))
-    parser.add_argument("--out", type=Path, help="the folder to write; the same command again goes on in it")
-    parser.add_argument("--base", help="genrm: a pretrained model that the verifiers start from; the test of length")
-    parser.add_argument("--problems", type=positive, help="genrm, verigate: held-out problems a task")
-    parser.add_argument("--seeds", type=positive, help="so many trainings of each; not for pav")
-    parser.add_argument(
-        "--steps", type=positive, help="genrm: steps of training GenRM-CoT; verigate, pav-rl: of every training"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="the smallest sizes: all stages in minutes, figures that mean nothing"
-    )
-    parser.add_argument("--processes", type=positive, default=2, help="pieces of work done side by side")
+    """The options of `stepbeam reproduce`, of each group of claims those that it has."""
+    claims = parser.add_subparsers(dest="claims", required=True, metavar="CLAIMS")
+    for name, (what, sizes) in _CLAIMS.items():
+        one = claims.add_parser(name, help=f"of {what}", description=f"The claims of {what}.")
+        one.add_argument(
+            "--out",
+            type=Path,
+            metavar="FOLDER",
+            help=f"the folder to write; the same command again goes on in it; default: runs/reproduce-{name}",
+        )
+        trained = "training GenRM-CoT" if name == "genrm" else "every training"
+        for size, about in (
+            ("problems", "held-out problems a task"),
+            ("seeds", "so many trainings of each"),
+            ("steps", f"steps of {trained}"),
+        ):
+            told = f"{about}; default: as on the page of these claims" if size in sizes else argparse.SUPPRESS
+            one.add_argument(f"--{size}", type=positive, metavar="N", help=told)
+        told = "a pretrained model that the verifiers start from, the test of length; default: the embedded one"
+        one.add_argument("--base", metavar="MODEL", help=told if "base" in sizes else argparse.SUPPRESS)
+        one.add_argument(
+            "--quick", action="store_true", help="the smallest sizes: all stages in minutes, figures that mean nothing"
+        )
+        one.add_argument("--processes", type=positive, default=2, metavar="P", help="pieces of work done side by side")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,9 +54,9 @@ def _reproduce(options: argparse.Namespace) -> None:
     from bench.reproduce.claim import claims_table
 
     out = options.out or Path("runs") / f"reproduce-{options.claims}{'-quick' if options.quick else ''}"
-    given = {name: value for name in _SIZES["genrm"] if (value := getattr(options, name)) is not None}
+    given = {name: value for name in _CLAIMS["genrm"][1] if (value := getattr(options, name)) is not None}
     for name in given:
-        if name not in _SIZES[options.claims]:
+        if name not in _CLAIMS[options.claims][1]:
             raise BadInput(f"--{name}: it is not for '{options.claims}'")
     if options.quick and given:
         raise BadInput(f"--{next(iter(given))} beside --quick, whose sizes are what they are: leave one of the two out")

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import (
+    add_answers,
+    add_by,
     add_failures,
     add_limit_and_scorers,
     add_out_and_seed,
@@ -14,15 +16,19 @@ from bench.commands.options import (
     replicas_in,
     separator,
 )
-from bench.inputs.specs import named_scorers
+from bench.inputs.specs import load_answers, named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
-from verifiers.grading.answers import ANSWERS
+
+_EXAMPLES = """\
+examples:
+  stepbeam rerank pool.jsonl.gz --scorer orm:my/reward-model --scorer mine:length
+  stepbeam rerank runs/mine --scorer tiny:orm --by level
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam rerank`."""
-    add_out_and_seed(parser)
-    add_limit_and_scorers(parser)
+    parser.epilog = _EXAMPLES
     parser.add_argument(
         "pools",
         nargs="+",
@@ -30,13 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .jsonl, .json, .csv (each also .gz), .parquet or .eval file, a run's folder, or a data set's name and "
         "split (owner/name:split); docs/pools.md lists the shapes that are known",
     )
-    parser.add_argument(
+    reading = parser.add_argument_group("how the pools are read")
+    reading.add_argument(
         "--columns",
         type=columns,
+        metavar="OURS=THEIRS,...",
         help="names in the pools that are not known, such as prompt=frage,answer=doc.answer; of id, prompt, answer, "
-        "solutions, text, steps, correct, stop, scores",
+        "solutions, text, steps, correct, stop, scores; default: the usual names",
     )
-    parser.add_argument(
+    reading.add_argument(
         "--prompts",
         action="append",
         default=[],
@@ -44,25 +52,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the requests of a batch, or another file with the prompts or gold answers that the pools lack, joined by "
         "their ids; may be repeated",
     )
-    parser.add_argument(
+    add_answers(reading, "math")
+    reading.add_argument(
+        "--separator",
+        type=separator,
+        metavar="TEXT",
+        help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
+    )
+    add_thinking(reading)
+    choosing = parser.add_argument_group("how they are reranked")
+    add_limit_and_scorers(choosing)
+    choosing.add_argument(
         "--reduce",
+        metavar="LIST",
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
-    parser.add_argument("--answers", default="math", choices=ANSWERS, help="how answers are read and compared")
-    add_thinking(parser)
-    parser.add_argument("--n", type=positive, help="the curves' last point; default: the largest pool, and 32 at most")
-    parser.add_argument(
+    choosing.add_argument(
+        "--n", type=positive, help="the curves' last point; default: the largest pool, and 32 at most"
+    )
+    choosing.add_argument(
         "--select",
+        metavar="LIST",
         default="best_of_n,weighted_majority",
         help=f"how a scored solution is chosen, separated by commas: {', '.join(SELECTORS)}",
     )
-    parser.add_argument(
-        "--separator",
-        type=separator,
-        help=r"what ends a step of a text, such as '\n\n'; default: each scorer's own, or a line break",
-    )
-    add_failures(parser, "score")
-    add_replicas(parser)
+    work = parser.add_argument_group("how it is worked off")
+    add_out_and_seed(work)
+    add_failures(work, "score")
+    add_replicas(work)
+    add_by(parser.add_argument_group("what is shown"))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -87,11 +105,12 @@ def run(options: argparse.Namespace) -> None:
         select=options.select.split(","),
         limit=options.limit,
         seed=options.seed,
-        answers=ANSWERS[options.answers],
+        answers=load_answers(options.answers),
         thinking=options.thinking,
+        by=options.by,
         max_failed=options.max_failed,
         retry_failed=options.retry_failed,
         replicas=replicas_in(options),
-        begun=lambda: print(what),
+        begun=lambda: print(what, flush=True),
     )
-    show(results, out, title=first.name)
+    show(results, out, by=options.by, title=first.name)

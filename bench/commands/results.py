@@ -1,8 +1,10 @@
 """What the commands show of a run: a table, a plot, a page and the files."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench.commands.show import shown_by
 from bench.report.page import write_report
 from bench.runs.plan import RunPlan
 from bench.runs.plot import plot
@@ -18,6 +20,7 @@ def carry_out(
     plan: RunPlan,
     out: Path,
     *,
+    by: Sequence[str] = (),
     max_failed: float | None = None,
     retry_failed: bool = False,
     replicas: Replicas | None = None,
@@ -25,19 +28,27 @@ def carry_out(
     """Run a plan into a folder, or go on in it, and show the curves."""
     what = f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}"
     results = run(
-        plan, out, max_failed=max_failed, retry_failed=retry_failed, replicas=replicas, begun=lambda: print(what)
+        plan,
+        out,
+        by=by,
+        max_failed=max_failed,
+        retry_failed=retry_failed,
+        replicas=replicas,
+        begun=lambda: print(what, flush=True),
     )
-    show(results, out, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
+    show(results, out, by=by, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 
-def show(results: Results, out: Path, *, title: str) -> None:
+def show(results: Results, out: Path, *, title: str, by: Sequence[str] = ()) -> None:
     """Write plot and page into the folder, and print the table, the notes and the files."""
     points = results.points()
     plot(points, out / "curve.png", title=title)
-    write_report([out], out / "report.html")
+    write_report([out], out / "report.html", by=by)
     print()
     print(table(points))
     print()
+    for text in shown_by(out, by):
+        print(f"{text}\n")
     for note in results.notes:
         print(f"- {note}")
     files = [str(path) for path in sorted(out.iterdir()) if path.suffix in _SHOWN]

@@ -1,67 +1,137 @@
 """`stepbeam run`: a task, a policy, strategies and budgets into a run folder."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from bench.commands.options import (
+    add_answers,
+    add_by,
     add_failures,
     add_limit_and_scorers,
     add_out_and_seed,
     add_replicas,
     add_thinking,
+    columns,
     fields_in,
     replicas_in,
+    separator,
 )
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, RunPlan
+from verifiers.interface.errors import BadArgument
+
+_EXAMPLES = """\
+examples:
+  stepbeam run --task chain --policy tiny:policy --scorer tiny:prm --strategies best_of_n,beam_search --n 32
+  stepbeam run --task problems.jsonl --policy vllm:MODEL --scorer mine:length --by level
+"""
+_OF_BEAMS = {field.name: field.default for field in fields(RunPlan) if field.name in ("expand", "max_steps")}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam run`."""
-    add_out_and_seed(parser)
-    add_limit_and_scorers(parser)
-    parser.add_argument("--task", required=True, help="chain, gsm8k, gsm8k:FILE, math500:FILE, a .jsonl file, ...")
-    parser.add_argument(
+    parser.epilog = _EXAMPLES
+    what = parser.add_argument_group("what is run")
+    what.add_argument(
+        "--task",
+        required=True,
+        help="chain, countdown, last_letter, word_sort, gsm8k, math500, aime24, NAME:FILE for a copy of a real one, a "
+        ".jsonl, .json, .csv or .parquet file of your own, or module:name, such as mine:problems of a mine.py in this "
+        "folder",
+    )
+    what.add_argument(
         "--policy",
         required=True,
-        help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,base_url=ADDRESS or package.module:name; "
+        metavar="SPEC",
+        help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,base_url=ADDRESS or module:name of your own; "
         "MODEL is a folder or a hub name",
     )
-    parser.add_argument("--n", type=int, default=16, help="samples a problem; the curves' last point")
-    parser.add_argument(
-        "--strategies", help=f"comma-separated, of {', '.join(POOLED)}, beam_search; NAME:SCORER for one"
+    what.add_argument(
+        "--strategies",
+        metavar="LIST",
+        help=f"separated by commas, of {', '.join(POOLED)}, beam_search and module:name of your own; each for every "
+        "scorer, NAME:SCORER for one; one of your own asks no scorer that is not named so; default: all but "
+        "beam_search that the scorers allow",
     )
-    parser.add_argument("--expand", type=int, default=4, help="beam search: next steps drawn from each prefix")
-    parser.add_argument("--max-steps", type=int, default=64, help="beam search: rounds at most")
-    parser.add_argument("--temperature", type=float, help="0 is greedy; default: the task's")
-    parser.add_argument("--top-p", type=float)
-    parser.add_argument("--top-k", type=int)
-    parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
-    parser.add_argument(
+    what.add_argument("--n", type=int, default=16, help="samples a problem; the curves' last point")
+    add_limit_and_scorers(what)
+    task = parser.add_argument_group("how problems are read and asked")
+    task.add_argument(
+        "--columns",
+        type=columns,
+        metavar="OURS=THEIRS,...",
+        help="names in a file that are not ours, such as prompt=frage,answer=doc.gold; of prompt, answer, id, "
+        "solution; default: the usual names",
+    )
+    task.add_argument(
+        "--system", metavar="TEXT", help="a system message before each prompt, in the place of its own; default: none"
+    )
+    task.add_argument(
+        "--instruction",
+        metavar="TEXT",
+        help="what each prompt ends with, after a blank line; '' for nothing; default: the task's own, of a file none",
+    )
+    task.add_argument(
+        "--shots",
+        metavar="FILE[:K]",
+        help="rows of solved problems, all or the first K, that are shown before each; a row's solution, or else its "
+        "answer; default: none",
+    )
+    add_answers(task, None)
+    task.add_argument(
+        "--separator", type=separator, metavar="TEXT", help=r"what ends a step, such as '\n\n'; default: the task's own"
+    )
+    add_thinking(task)
+    sampling = parser.add_argument_group("sampling")
+    sampling.add_argument("--temperature", type=float, metavar="T", help="0 is greedy; default: the task's")
+    sampling.add_argument("--top-p", type=float, metavar="P", help="of the likeliest tokens; default: all, 1")
+    sampling.add_argument("--top-k", type=int, metavar="K", help="so many tokens at most; default: all, 0")
+    sampling.add_argument("--max-tokens", type=int, metavar="T", help="tokens of a whole solution; default: the task's")
+    sampling.add_argument(
         "--logprobs", action="store_true", default=None, help="save log-probabilities, where the policy asks a price"
     )
-    parser.add_argument("--chunk", type=int, default=16, help="problems worked on together, and saved together")
-    add_failures(parser, "draw and score")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
-    add_thinking(parser)
-    add_replicas(parser)
+    sampling.add_argument(
+        "--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of a policy that computes here"
+    )
+    beams = parser.add_argument_group("beam search")
+    beams.add_argument(
+        "--expand", type=int, metavar="M", help=f"next steps drawn from each prefix; default: {_OF_BEAMS['expand']}"
+    )
+    beams.add_argument("--max-steps", type=int, metavar="K", help=f"rounds at most; default: {_OF_BEAMS['max_steps']}")
+    work = parser.add_argument_group("how it is worked off")
+    add_out_and_seed(work)
+    work.add_argument(
+        "--chunk",
+        type=int,
+        default=16,
+        metavar="K",
+        help="problems worked on and saved together; may change where a run is gone on with",
+    )
+    add_failures(work, "draw and score")
+    add_replicas(work)
+    add_by(parser.add_argument_group("what is shown"))
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the plan that the options make, and show its curves."""
     from bench.commands.results import carry_out, slug
 
-    given = fields_in(options, RunPlan)
+    given = {name: value for name, value in fields_in(options, RunPlan).items() if value is not None}
     given["scorers"] = named_scorers(options.scorer)
     given["thinking"] = tuple(options.thinking)
     given["strategies"] = tuple(options.strategies.split(",")) if options.strategies else ()
     plan = RunPlan(**given)
     if not plan.strategies:
         plan = plan.with_default_strategies()
+    for name in _OF_BEAMS:
+        if getattr(options, name) is not None and not any(c.strategy == "beam_search" for c in plan.contests()):
+            raise BadArgument(name, getattr(options, name), "it is for beam_search; add that to --strategies")
     out = options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}")
     carry_out(
         plan,
         out,
+        by=options.by,
         max_failed=options.max_failed,
         retry_failed=options.retry_failed,
         replicas=replicas_in(options),

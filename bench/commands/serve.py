@@ -5,9 +5,10 @@ import contextlib
 import os
 import signal
 from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
-from bench.commands.options import add_thinking, positive, separator
-from bench.inputs.specs import load_policy, load_scorer, named_scorers
+from bench.commands.options import add_answers, add_thinking, positive, separator
+from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
 from verifiers.interface.errors import BadArgument, BadInput
 
@@ -15,41 +16,51 @@ from verifiers.interface.errors import BadArgument, BadInput
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam serve`."""
     limits = Limits()
-    parser.add_argument("--policy", required=True, help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,...")
-    parser.add_argument(
+    what = parser.add_argument_group("what answers")
+    what.add_argument(
+        "--policy",
+        required=True,
+        metavar="SPEC",
+        help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,..., or module:name of your own",
+    )
+    what.add_argument(
         "--scorer", action="append", default=[], metavar="[NAME=]SPEC", help="as `stepbeam run` has it; may be repeated"
     )
-    parser.add_argument(
+    what.add_argument(
         "--strategy",
         default="self_consistency:n=16",
         metavar="METHOD[:SCORER][,n=N]",
         help="what answers a request that names none: best_of_n:SCORER,n=16, weighted_majority:SCORER,n=16, "
-        "self_consistency:n=16 or beam_search:SCORER,width=4,expand=4,max_steps=64",
+        "self_consistency:n=16, beam_search:SCORER,width=4,expand=4,max_steps=64, or module:name:SCORER,n=16 of your "
+        "own",
     )
-    parser.add_argument("--name", help="what requests call the model; default: the policy's spec")
-    parser.add_argument(
-        "--answers", default="math", choices=("math", "gsm8k", "exact"), help="how answers are compared"
+    what.add_argument("--name", help="what requests call the model; default: the policy's spec")
+    add_answers(what, "math")
+    add_thinking(what)
+    what.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
+    sampling = parser.add_argument_group("sampling")
+    sampling.add_argument(
+        "--temperature", type=float, default=0.8, metavar="T", help="where a request says none; 0 is greedy"
     )
-    parser.add_argument("--temperature", type=float, default=0.8)
-    parser.add_argument("--max-tokens", type=positive, default=1024, help="of a solution, where a request says none")
-    parser.add_argument("--separator", type=separator, default="\n\n", help="what ends a step")
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument(
+    sampling.add_argument("--max-tokens", type=positive, default=1024, help="of a solution, where a request says none")
+    sampling.add_argument("--separator", type=separator, metavar="TEXT", default="\n\n", help="what ends a step")
+    place = parser.add_argument_group("where")
+    place.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
+    place.add_argument("--port", type=int, default=8000, help="from 1 to 65535")
+    place.add_argument(
         "--key-env",
         metavar="NAME",
-        help="the environment variable with the key that requests must have (STEPBEAM_API_KEY, where it is set)",
+        help="the environment variable with the key that requests must have; default: STEPBEAM_API_KEY, if set",
     )
-    parser.add_argument("--most-n", type=positive, default=limits.n, help="samples of a request")
-    parser.add_argument("--most-tokens", type=positive, default=limits.tokens, help="of a solution")
-    parser.add_argument("--most-body", type=positive, default=limits.body, metavar="BYTES", help="of a request")
-    parser.add_argument(
+    most = parser.add_argument_group("what a request may ask for")
+    most.add_argument("--most-n", type=positive, default=limits.n, help="samples of a request")
+    most.add_argument("--most-tokens", type=positive, default=limits.tokens, help="of a solution")
+    most.add_argument("--most-body", type=positive, default=limits.body, metavar="BYTES", help="of a request")
+    most.add_argument(
         "--most-seconds", type=float, default=limits.seconds, help="of a search; its best so far is given"
     )
-    parser.add_argument("--most-running", type=positive, default=limits.running, help="requests searched for at once")
-    parser.add_argument("--most-waiting", type=positive, default=limits.waiting, help="requests in line behind them")
-    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
-    add_thinking(parser)
+    most.add_argument("--most-running", type=positive, default=limits.running, help="requests searched for at once")
+    most.add_argument("--most-waiting", type=positive, default=limits.waiting, help="requests in line behind them")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -60,10 +71,10 @@ def run(options: argparse.Namespace) -> None:
         from bench.serve.app import Service, make_app
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
-    from bench.serve.strategies import read_strategy
+    from bench.serve.strategies import read_own_strategy, read_strategy
     from policies.policy import Sampling
     from search import Session
-    from verifiers.grading.answers import ANSWERS, with_thinking
+    from verifiers.grading.answers import with_thinking
 
     try:
         limits = Limits(
@@ -86,8 +97,9 @@ def run(options: argparse.Namespace) -> None:
         raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")
     specs = named_scorers(options.scorer)
     # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
-    strategy = read_strategy(options.strategy, dict.fromkeys(specs), limits)  # type: ignore[arg-type]
-    answers = with_thinking(ANSWERS[options.answers], options.thinking)
+    known: dict[str, Any] = dict.fromkeys(specs)
+    strategy = read_own_strategy(options.strategy, known, limits) or read_strategy(options.strategy, known, limits)
+    answers = with_thinking(load_answers(options.answers), options.thinking)
     with ExitStack() as stack:
         policy = load_policy(options.policy, dtype=options.dtype)
         if isinstance(policy, AbstractContextManager):

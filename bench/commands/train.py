@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands import train_grpo
-from bench.commands.options import add_tracking, columns, fields_in, separator, tracker_in, training_errors
+from bench.commands.options import Options, add_tracking, columns, fields_in, separator, tracker_in, training_errors
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
@@ -42,52 +42,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam train orm`, `prm`, `genrm` and `grpo`."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for kind, name in _NAMES.items():
-        _add_options(kinds.add_parser(kind, help=f"{name}, from labelled solutions"))
+        _add_options(kinds.add_parser(kind, help=f"{name}, from labelled solutions"), kind)
     train_grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", type=Path, metavar="DATA", help="a .jsonl or .jsonl.gz file; for prm also a collect_values folder"
-    )
+def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
+    folder = "; or a folder of prms.collect_values" if kind == "prm" else ""
+    parser.add_argument("data", type=Path, metavar="DATA", help=f"a .jsonl or .jsonl.gz file{folder}")
     parser.add_argument("--base", required=True, help="tiny:policy, a model folder or a hub name; or a reward model")
     parser.add_argument("--out", type=Path, required=True, help="the model's folder; the same command goes on in it")
-    parser.add_argument("--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged")
-    parser.add_argument("--limit", type=int, help="only the first so many rows of DATA")
+    parser.add_argument(
+        "--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged; default: none"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first so many rows of DATA; default: all")
     parser.add_argument(
         "--columns",
         type=columns,
         help="names in DATA that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, prompt, "
-        "solution, steps, labels, root, correct, rationales, stop",
+        "solution, steps, labels, root, correct, rationales, stop; default: those that are known",
     )
-    parser.add_argument("--target", choices=("value", "error"), help="prm: what its labels are")
-    parser.add_argument(
-        "--separator",
-        type=separator,
-        help=r"prm: what ends a step of a 'solution', such as '\n\n'; default: a line break",
-    )
-    parser.add_argument("--mode", choices=("direct", "cot"), help="genrm: a verdict at once, or after a rationale")
-    parser.add_argument(
-        "--solution-weight", type=float, help=f"genrm: the weight of learning to solve; default {SOLUTION_WEIGHT:.3g}"
-    )
-    parser.add_argument("--rationales", type=int, help="genrm: at most so many a solution; default: all")
-    parser.add_argument("--votes", type=int, help="genrm: rationales a solution when --eval judges; default 1")
-    parser.add_argument("--format", type=Path, help="genrm: a JSON file with a GenRMFormat's fields")
-    parser.add_argument("--epochs", type=float, default=_DEFAULT.epochs)
-    parser.add_argument("--steps", type=int, help="instead of --epochs")
-    parser.add_argument("--batch-size", type=int, default=_DEFAULT.batch_size)
+    for of, add in (("prm", _add_options_of_prm), ("genrm", _add_options_of_genrm)):
+        own = parser.add_argument_group(f"of {_NAMES[of]}")
+        add(own)
+        for action in own._group_actions if of != kind else ():
+            action.help = argparse.SUPPRESS  # known, so that what is wrong with it can be said
+    parser.add_argument("--epochs", type=float, default=_DEFAULT.epochs, help="how often each row is learned from")
+    parser.add_argument("--steps", type=int, help="so many steps; default: as many as --epochs make")
+    parser.add_argument("--batch-size", type=int, default=_DEFAULT.batch_size, help="rows a step")
     parser.add_argument("--accumulate", type=int, default=1, help="parts of a batch that are computed one by one")
-    parser.add_argument("--learning-rate", type=float, default=_DEFAULT.learning_rate)
-    parser.add_argument("--schedule", choices=("cosine", "linear", "constant"), default=_DEFAULT.schedule)
+    parser.add_argument("--learning-rate", type=float, default=_DEFAULT.learning_rate, help="its highest value")
+    parser.add_argument(
+        "--schedule",
+        choices=("cosine", "linear", "constant"),
+        default=_DEFAULT.schedule,
+        help="how the learning rate falls",
+    )
     parser.add_argument("--lora-rank", type=int, default=0, help="0 trains all weights")
-    parser.add_argument("--lora-alpha", type=int, default=_DEFAULT.lora_alpha)
+    parser.add_argument("--lora-alpha", type=int, default=_DEFAULT.lora_alpha, help="the scale of LoRA's weights")
     parser.add_argument("--max-length", type=int, help="tokens; longer rows are left out; default: the model's context")
     parser.add_argument("--balance", action="store_true", help="labels below 0.5 count as much as the others")
     parser.add_argument("--bf16", action="store_true", help="compute in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--save-every", type=int, default=_DEFAULT.save_every, help="steps between checkpoints")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="what every random draw begins from")
     add_tracking(parser)
+
+
+def _add_options_of_prm(parser: Options) -> None:
+    parser.add_argument("--target", choices=("value", "error"), help="what the labels are; there is no default")
+    parser.add_argument(
+        "--separator",
+        type=separator,
+        metavar="TEXT",
+        help=r"what ends a step of a 'solution', such as '\n\n'; default: a line break",
+    )
+
+
+def _add_options_of_genrm(parser: Options) -> None:
+    parser.add_argument(
+        "--mode", choices=("direct", "cot"), help="a verdict at once, or after a rationale; there is no default"
+    )
+    parser.add_argument(
+        "--solution-weight", type=float, help=f"the weight of learning to solve; default: {SOLUTION_WEIGHT:.3g}"
+    )
+    parser.add_argument("--rationales", type=int, help="at most so many a solution; default: all")
+    parser.add_argument("--votes", type=int, help="rationales a solution when --eval judges; default: 1")
+    parser.add_argument(
+        "--format", type=Path, metavar="FILE", help="a JSON file with a GenRMFormat's fields; default: the paper's"
+    )
 
 
 def run(options: argparse.Namespace) -> Quality | None:

@@ -39,45 +39,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", required=True, help="tiny:policy, or transformers:FOLDER_OR_NAME")
     parser.add_argument("--out", type=Path, required=True, help="the training's folder; the same command goes on in it")
     parser.add_argument("--verifier", metavar="SPEC", help="what rewards solutions; default: the task's own grading")
-    parser.add_argument("--prm", metavar="SPEC", help="what speaks where --gate lets it; without it this is GRPO")
-    parser.add_argument("--held-out", metavar="SPEC", help="a scorer that is not trained against, to audit --prm by")
-    parser.add_argument("--limit", type=int, help=f"only the first so many problems; of an embedded task {_PROBLEMS}")
+    parser.add_argument("--prm", metavar="SPEC", help="what speaks where --gate lets it; default: none, which is GRPO")
+    parser.add_argument(
+        "--held-out", metavar="SPEC", help="a scorer that is not trained against, to audit --prm by; default: none"
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help=f"only the first so many problems; default: all, of an embedded task {_PROBLEMS}",
+    )
     parser.add_argument("--eval", metavar="TASK", help="held-out problems; an embedded task's test split by default")
     parser.add_argument("--eval-limit", type=positive, default=_EVALUATED, help="only the first so many of them")
     parser.add_argument("--eval-samples", type=positive, default=4, help="solutions of each")
-    parser.add_argument("--gate", choices=("degenerate", "all_wrong", "always", "never"), default=_DEFAULT.gate)
-    parser.add_argument("--credit", choices=CREDITS, default=_DEFAULT.credit)
-    parser.add_argument("--scale", choices=("std", "none"), default=_DEFAULT.scale)
-    parser.add_argument("--weight", choices=("step", "token"), default=_DEFAULT.weight)
-    parser.add_argument("--baseline", choices=("none", "step"), default=_DEFAULT.baseline)
-    parser.add_argument("--loss", choices=("grpo", "dr_grpo", "dapo"), default=_DEFAULT.loss)
-    parser.add_argument("--schedule", choices=("constant", "linear", "cosine"), default=_DEFAULT.schedule)
+    for name, choices, what in (
+        ("gate", ("degenerate", "all_wrong", "always", "never"), "the groups in which the PRM speaks"),
+        ("credit", CREDITS, "what the PRM's scores make of a step"),
+        ("scale", ("std", "none"), "whether advantages are divided by their spread"),
+        ("weight", ("step", "token"), "what counts once where the PRM's credits are averaged"),
+        ("baseline", ("none", "step"), "whether a step's credit is less the group's mean at its place"),
+        ("loss", ("grpo", "dr_grpo", "dapo"), "how tokens and solutions are averaged"),
+        ("schedule", ("constant", "linear", "cosine"), "how the learning rate falls"),
+    ):
+        parser.add_argument(f"--{name}", choices=choices, default=getattr(_DEFAULT, name), help=what)
     for name, what in (
         ("steps", "samplings, with --updates updates each"),
         ("groups", "problems a step"),
         ("group-size", "solutions of each"),
         ("updates", "updates from each sampling"),
         ("resample", "replace dead groups up to so many times a step (DAPO)"),
-        ("warmup", "steps"),
-        ("part-tokens", "tokens in the model at once in an update; changes the memory alone"),
+        ("warmup", "steps in which the learning rate rises"),
+        ("part-tokens", "tokens in the model at once in an update; changes the memory alone; default: by the device"),
         ("lora-rank", "0 trains all weights"),
-        ("lora-alpha", ""),
-        ("seed", ""),
+        ("lora-alpha", "the scale of LoRA's weights"),
+        ("seed", "what every random draw begins from"),
         ("save-every", "steps between checkpoints"),
         ("evaluate-every", "steps between evaluations; 0: never"),
         ("attribute-every", "steps between records of every step's credit; 0: never"),
         ("prm-coef", "what the PRM's advantages are multiplied by"),
-        ("clip-low", ""),
-        ("clip-high", ""),
+        ("clip-low", "how far a token's ratio may fall below 1"),
+        ("clip-high", "how far it may rise above 1"),
         ("beta", "weight of the KL to the policy as it was"),
-        ("learning-rate", ""),
-        ("weight-decay", ""),
+        ("learning-rate", "its highest value"),
+        ("weight-decay", "of AdamW"),
     ):
         default = getattr(_DEFAULT, name.replace("-", "_"))
-        parser.add_argument(
-            f"--{name}", type=int if default is None else type(default), default=default, help=what or None
-        )
-    parser.add_argument("--temperature", type=float, help="default: the task's")
+        parser.add_argument(f"--{name}", type=int if default is None else type(default), default=default, help=what)
+    parser.add_argument("--temperature", type=float, help="0 is greedy; default: the task's")
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
     parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")
     parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")

@@ -86,6 +86,8 @@ Prompt = Annotated[
 ]
 Answer = Annotated[Any, _Kind("an answer", lambda value: not isinstance(value, float) or _number(value))]
 
+Fields = Annotated[dict[str, Any] | None, _Kind("an object", lambda value: value is None or isinstance(value, dict))]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRow:
@@ -172,11 +174,12 @@ class PointRow:
 
 @dataclass(frozen=True, slots=True)
 class ProblemRow:
-    """A row of `problems.jsonl`; a conversation is a list of its messages."""
+    """A row of `problems.jsonl`; a conversation is a list of its messages, `fields` is what else is known of it."""
 
     id: Text
     prompt: Prompt
     answer: Answer
+    fields: Fields = None
 
 
 WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow

@@ -21,6 +21,8 @@ from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row,
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import Row, append_rows, check_identity, check_ours, held, json_object, replace_text
 
+_FREE = ("chunk",)  # settings that no result depends on; the folder keeps those that it began with
+
 R = TypeVar("R", SampleRow, ScoreRow, TreeRow)
 
 _OURS = ("task", "policy", "scorers", "strategies")  # settings that every run has
@@ -151,7 +153,9 @@ def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
         )
     committed = read_journal(path, mend=True)
     if committed:
-        check_identity(path / "config.toml", read_config(path / "config.toml"), config, kind="a run")
+        before = read_config(path / "config.toml")
+        check_identity(path / "config.toml", before, config, kind="a run", free=_FREE)
+        config = {**config, **{name: before[name] for name in _FREE if name in before}}
     ends = ends_of(committed)
     for name, file in rows.items():
         check_tail(file, ends[name])

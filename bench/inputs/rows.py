@@ -6,9 +6,11 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.files import Row as Row
+from verifiers.interface.solution import Message
 
 _LONGEST = 64 << 20  # bytes of a line: a longer one is refused before it is read whole
 
@@ -86,6 +88,35 @@ def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
             return check_text(where, repr(name), row[name])
     wanted = " or ".join(map(repr, names))
     raise BadInput(f"{where}: no {wanted} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+
+
+def prompt_field(where: str, row: Row, names: tuple[str, ...]) -> str | tuple[Message, ...]:
+    """A prompt in the first of the named fields that the row has, a text or messages; BadInput for another thing."""
+    name = next((name for name in names if name in row), names[0])
+    found = row.get(name)
+    if not isinstance(found, list):
+        return text_field(where, row, names)
+    if not found or not all(isinstance(turn, dict) and "role" in turn and "content" in turn for turn in found):
+        raise BadInput(f"{where}: {name!r} is a list, but not of messages with 'role' and 'content'")
+    return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
+
+
+def value_at(row: Any, path: str) -> Any:
+    """What stands in a row under a name, or at a path such as `doc.answer` or `golds.0`; None for nothing.
+
+    >>> value_at({"a.b": 1}, "a.b"), value_at({"doc": {"golds": ["4"]}}, "doc.golds.0"), value_at({"doc": 1}, "doc.a")
+    (1, '4', None)
+    """
+    if isinstance(row, dict) and path in row:
+        return row[path]
+    first, dot, rest = path.partition(".")
+    if isinstance(row, list) and first.isdecimal() and int(first) < len(row):
+        inner = row[int(first)]
+    elif isinstance(row, dict) and dot:
+        inner = row.get(first)
+    else:
+        return None
+    return value_at(inner, rest) if dot else inner
 
 
 def check_text(where: str, name: str, text: str) -> str:

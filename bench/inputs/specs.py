@@ -12,7 +12,9 @@ import prms
 from policies.models.embedded import weights_folder
 from policies.models.engine_options import DType, without_resources
 from policies.policy import Policy
+from verifiers.grading.answers import ANSWERS, Answers
 from verifiers.interface.errors import BadArgument, BadInput, first_line
+from verifiers.interface.own import object_named, own_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import shown
 
@@ -35,6 +37,20 @@ def load_scorer(spec: str) -> Scorer:
         raise BadArgument("scorer", shown(spec), first_line(error)) from None
 
 
+def load_answers(name: str) -> Answers:
+    """The way to read and compare answers of a name, or of one's own; raises BadArgument where there is none."""
+    if name in ANSWERS:
+        return ANSWERS[name]
+    try:
+        answers = object_named(name, "extract")
+    except ValueError as error:
+        raise BadArgument("answers", shown(name), first_line(error)) from None
+    if not isinstance(answers, Answers):
+        use = f"use {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
+        raise BadArgument("answers", shown(name), use)
+    return answers
+
+
 def separator_note(name: str, trained: str | None, given: str) -> str | None:
     r"""What a reader should know where a scorer is given steps of another format than its own.
 
@@ -49,14 +65,14 @@ def separator_note(name: str, trained: str | None, given: str) -> str | None:
 def version_of(spec: str) -> str:
     """The spec with a digest of every model folder that it names, so that a model trained anew is another one.
 
-    A scorer of one's own, `package.module:name`, is as new as its module's file.
+    A scorer of one's own, `module:name`, is as new as its module's file.
     """
     from policies.training.folder import base_digest
 
     tiny = [weights_folder(name) for name in dict.fromkeys(re.findall(r"\btiny:(\w+)", spec))]
     folders = [*tiny, *(Path(os.path.expanduser(part)) for part in re.split(r"[:,]", spec) if part)]
-    module = spec.partition(":")[0]
-    file = getattr(sys.modules.get(module), "__file__", None) if "." in module else None
+    module, _ = own_name(spec) or ("", "")
+    file = getattr(sys.modules.get(module), "__file__", None)
     code = [hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]] if file else []
     return " ".join([without_resources(spec), *(base_digest(folder) for folder in folders if folder.is_dir()), *code])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.inputs.rows import Row, after_hashes, check_text, text_field
+from bench.inputs.rows import Row, after_hashes, check_text, prompt_field, text_field
 from bench.pools.shapes.golds import golds_of
 from bench.pools.shapes.stops import stop_of
 from verifiers.interface.errors import BadInput
@@ -15,12 +15,7 @@ NOT_MADE = "no text was recorded"  # the reason of a solution that is null
 
 def prompt_in(where: str, row: Row) -> str | tuple[Message, ...]:
     """The prompt, a text or messages."""
-    found = row.get("prompt")
-    if not isinstance(found, list):
-        return text_field(where, row, ("prompt",))
-    if not found or not all(isinstance(turn, dict) and "role" in turn and "content" in turn for turn in found):
-        raise BadInput(f"{where}: 'prompt' is a list, but not of messages with 'role' and 'content'")
-    return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
+    return prompt_field(where, row, ("prompt",))
 
 
 def golds_in(where: str, row: Row, *, of_a_run: bool) -> tuple[str, ...]:

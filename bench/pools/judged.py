@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from tqdm import tqdm
-
 from bench.files.memory import keep_freed_memory
+from bench.files.progress import Progress
 from bench.inputs.specs import load_scorer, version_of
 from bench.pools.kept_scores import Asked, Kept, KeptScores, failures, scored
 from bench.pools.saved_pool import SavedPool
@@ -59,8 +58,8 @@ def judged(
     """For each pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
     digests = {cut: [digest_of([pool.problem, *pool.cut(cut)]) for pool in pools] for cut in set(cuts.values())}
     jobs = _jobs(pools, versions, cuts, digests, kept)
-    with tqdm(total=len(pools), desc="rerank", unit="problem", disable=None if progress else True) as bar:
-        bar.update(len(pools) - sum(job.ends for job in jobs))
+    with Progress(len(pools), "rerank", unit="problem", shown=progress) as bar:
+        bar.add(len(pools) - sum(job.ends for job in jobs))
 
         def keep(job: _Call, rows: list[Row]) -> None:
             stood = {place for row in rows for place in kept.stood(row)}
@@ -71,7 +70,7 @@ def judged(
             limit = Limit(max_failed, job.new if max_failed is None else job.rows)
             limit.check(bad, stood, f"--scorer {job.scorer}")
             kept.keep(rows)
-            bar.update(job.ends)
+            bar.add(job.ends)
 
         work_off(jobs, them, keep)
     of = {name: digests[cut] for name, cut in cuts.items()}

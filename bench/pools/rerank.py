@@ -23,6 +23,7 @@ from bench.pools.rerank_notes import (
 from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
 from bench.pools.saved_pool import SavedPool, read_pools
 from bench.pools.sources import is_run_folder
+from bench.report.breakdown import check_by
 from bench.runs.limit import check_share
 from bench.runs.outputs import RUN_FILES, write_problems, write_results
 from bench.runs.plan import SELECTORS, sizes_to
@@ -58,6 +59,7 @@ def rerank(
     seed: int = 0,
     answers: Answers = MATH,
     thinking: Sequence[str] = (),
+    by: Sequence[str] = (),
     max_failed: float | None = None,
     retry_failed: bool = False,
     replicas: Replicas | None = None,
@@ -71,6 +73,7 @@ def rerank(
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
     without it each scorer has its own. `sizes` are the curves' points: None is powers of two up to the largest pool,
     and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
+    `by` names fields of a run's problems that results will be broken down by.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
     this one only. A solution that cannot be scored has a reason; where all of a call do (some 256 solutions), or a
@@ -87,6 +90,7 @@ def rerank(
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
     read = with_thinking(answers, thinking)
     pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
+    check_by([pool.problem.fields for pool in pools], by, of=", ".join(map(str, sources)))
     largest = max(len(pool.solutions) for pool in pools)
     sizes = sorted(set(sizes or sizes_to(max(1, min(_MOST, largest)))))
     recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))

@@ -90,6 +90,7 @@ class _Group:
     judged: dict[str, Spend] = field(default_factory=dict)
     views: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)
+    known: Row = field(default_factory=dict)  # what else a run knows of the problem
 
 
 def read_pools(
@@ -182,6 +183,8 @@ class _Reading:
                 return
             named = row.get("named")
             self.groups[key] = _Group(name, stem, prompt, golds, where, named and check_text(where, "the id", named))
+            if of_a_run:
+                self.groups[key].known = given.get("fields") or {}
             if not golds:
                 self.groups[key].hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
             if "answer" in given and "answer" not in columns.names:
@@ -238,7 +241,7 @@ def _problems(groups: Sequence[_Group], ids: set[str]) -> list[Problem]:
             made = (f"{group.stem}-{n:05d}" for n in count(place))
             name = next(free for free in chain(wished, made) if free not in taken)
             taken.add(name)
-        problems.append(Problem(name, group.prompt, next(iter(group.golds), None)))
+        problems.append(Problem(name, group.prompt, next(iter(group.golds), None), fields=group.known))
     return problems
 
 

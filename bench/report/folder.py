@@ -13,6 +13,8 @@ from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import whole_rows
 
+_SMALL = ("config.toml", "problems.jsonl", "results.jsonl", "points.jsonl", "notes.txt")
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -29,16 +31,19 @@ class Folder:
     notes: tuple[str, ...] = ()
 
 
-def read_folders(paths: Sequence[Path]) -> list[Folder]:
+def read_folders(paths: Sequence[Path], *, samples: bool = True) -> list[Folder]:
     """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
     resolved = [real_path(path) for path in paths]
     if twice := [path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]:
         raise BadInput(f"{twice[0]}: given twice; name each run folder once")
-    return [read_folder(path, name) for path, name in zip(paths, _names(resolved), strict=True)]
+    return [read_folder(path, name, samples=samples) for path, name in zip(paths, _names(resolved), strict=True)]
 
 
-def read_folder(path: Path, name: str) -> Folder:
-    """One run's rows; raises BadInput where there is no finished run, or a row that is none of a run's."""
+def read_folder(path: Path, name: str, *, samples: bool = True) -> Folder:
+    """One run's rows, with or without those of single solutions, which are many.
+
+    Raises BadInput where there is no finished run, or a row that is none of a run's.
+    """
     if not path.is_dir():
         raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
     check_in_place(path)
@@ -57,12 +62,14 @@ def read_folder(path: Path, name: str) -> Folder:
         points=points,
         problems=_rows(path / "problems.jsonl", ProblemRow)
         or [ProblemRow(name, None, None) for name in dict.fromkeys(row.problem for row in results)],
-        samples=_rows(path / "samples.jsonl", SampleRow),
-        scores=_rows(path / "scores.jsonl", ScoreRow),
-        trees=_rows(path / "trees.jsonl", TreeRow),
+        samples=_rows(path / "samples.jsonl", SampleRow) if samples else [],
+        scores=_rows(path / "scores.jsonl", ScoreRow) if samples else [],
+        trees=_rows(path / "trees.jsonl", TreeRow) if samples else [],
         notes=tuple(_text(notes).splitlines()) if notes.is_file() else (),
     )
-    check_checksums(path)  # at last, since what is no row at all is named with its line
+    check_checksums(
+        path, among=None if samples else _SMALL
+    )  # at last, since what is no row at all is named with its line
     return folder
 
 

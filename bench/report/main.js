@@ -53,7 +53,10 @@ async function main() {
   const styles = looks(data.curves, data.runs.length);
   document.documentElement.dataset.ready = "drawing";
   glance(document.getElementById("glance"), data);
-  section("curves", (root) => curvesSection(root, data, styles));
+  section("curves", (root) => {
+    curvesSection(root, data, styles);
+    breakdownTables(root, data);
+  });
   section("comparison", (root) => comparisonSection(root, data, styles));
   section("scorers", (root) => scorersSection(root, data, styles));
   section("problems", (root) => problemsSection(root, data, styles));

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from bench.files.rows import SampleRow
 from bench.report import PROBLEMS
+from bench.report.breakdown import categories
 from bench.report.comparisons import comparisons, default_baseline
-from bench.report.curves import Curve, axes_of, curve_record, read_curves
+from bench.report.curves import Curve, axes_of, curve_record, label_of, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
@@ -25,28 +26,29 @@ from verifiers.interface.files import Row, replace_text
 
 # In this order they make one script; a later one may use the functions of an earlier.
 _SCRIPTS = (
-    "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "curves.js", "comparison.js",
-    "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
+    "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "curves.js", "breakdown.js",
+    "comparison.js", "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
 )  # fmt: skip
 
 _OURS = b"<title>stepbeam report: "
 
 
-def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS) -> None:
+def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS, by: Sequence[str] = ()) -> None:
     """Write one self-contained HTML file on the runs in these folders, with details of the first `problems` of each.
 
+    `by` names fields of the problems that results are broken down by.
     Raises BadInput for a folder that holds no finished run, for a file that cannot be written, and for one of others.
     """
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
-    page = report_page(read_folders(runs), problems=problems)
+    page = report_page(read_folders(runs), problems=problems, by=by)
     try:
         replace_text(out, page)
     except OSError as error:
         raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
 
 
-def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
+def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS, by: Sequence[str] = ()) -> str:
     """The page's HTML; equal folders give equal text.
 
     >>> from bench.files.rows import ProblemRow, ResultRow
@@ -58,7 +60,7 @@ def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
     """
     curves = read_curves(folders)
     shown = [problem_rows(folder, most=problems) for folder in folders]
-    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, shown))}</script>']
+    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, shown, by))}</script>']
     for run, rows in enumerate(shown):
         for place, one in enumerate(rows):
             # Each on its own: a page of many problems opens at once, and reads those that are looked at.
@@ -75,7 +77,9 @@ def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS) -> str:
     return page
 
 
-def _summary(folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence[Sequence[ProblemRows]]) -> Row:
+def _summary(
+    folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence[Sequence[ProblemRows]], by: Sequence[str]
+) -> Row:
     """All but the single problems."""
     kinds = list(dict.fromkeys(curve.key for curve in curves))  # what has one colour
     axes = [axes_of(curves, run) for run in range(len(folders))]
@@ -86,6 +90,7 @@ def _summary(folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence
         ],
         "curves": [curve_record(curve, kinds) for curve in curves],
         "baseline": default_baseline(curves),
+        **({"by": [_by_record(folder, field) for folder in folders for field in by]} if by else {}),
         **comparisons(folders, curves),
     }
 
@@ -102,6 +107,28 @@ def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], sh
         "trees": bool(folder.trees),
         "scorers": diagnostics(folder, curves),
         "list": list_records(shown, folder, curves),
+    }
+
+
+def _by_record(folder: Folder, field: str) -> Row:
+    """A run's table of categories: of each its value, how many problems it has, and its points."""
+    found = categories(folder.results, folder.problems, [field], of=folder.name)
+    return {
+        "run": folder.name,
+        "field": field,
+        "rows": [
+            [
+                one.value,
+                one.problems,
+                label_of(point.strategy, point.scorer),
+                point.n,
+                point.accuracy,
+                point.low,
+                point.high,
+            ]
+            for one in found
+            for point in one.points
+        ],
     }
 
 

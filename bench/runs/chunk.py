@@ -9,6 +9,7 @@ from bench.inputs.task import Task
 from bench.runs.forgiving_policy import ForgivingPolicy
 from bench.runs.forgiving_scorer import ForgivingScorer
 from bench.runs.limit import Limit
+from bench.runs.own_strategy import run_strategy
 from bench.runs.plan import RunPlan
 from bench.runs.retry import (
     UnitRows,
@@ -22,6 +23,7 @@ from bench.runs.retry import (
     same_solutions,
 )
 from bench.runs.samples import kept_record, most_voted, sample_rows, score_rows, solution_of, spend_record, tree_rows
+from bench.stats.contest import Contest
 from policies.policy import Policy, Sampling
 from prms.pav import PAV
 from search.driver import sample_seed
@@ -137,6 +139,39 @@ class Chunk:
         unit = len(self.problems) if self.max_failed is None else len(whole.trees)
         check_candidates(results, was, failed, what, self._limit(unit, was.trees))
         check_scores(scores, by_problem(whole.samples), (), what, self._limit(len(whole.samples), was.trees))
+        return whole
+
+    def own(self, contest: Contest, n: int, before: UnitRows, parts: Parts) -> UnitRows:
+        """The searches of a strategy of one's own, with n samples to spend."""
+        scorer = None if contest.scorer is None else parts.scorers[contest.scorer]
+        was, failed = before, failed_problems(before, by_problem(before.samples))
+        before = reusable(before, failed, before.samples)
+        again = [p for p in self.problems if p.id in failed or p.id not in before.problems]
+        results = run_strategy(
+            contest.strategy,
+            again,
+            n,
+            ForgivingPolicy(parts.drawer()),
+            None if scorer is None else ForgivingScorer(scorer),
+            answers=self.task.answers,
+            sampling=self.sampling,
+            seed=self.plan.seed,
+        )
+        samples: list[SampleRow] = []
+        scores: list[ScoreRow] = []
+        for result in results:
+            rows = sample_rows(self.task, result, contest.strategy, contest.scorer, n)
+            samples += rows
+            if contest.scorer is not None:
+                scores += score_rows(result, rows, contest.scorer)
+        record = spend_record(results) if scorer is None else _record(str(contest.scorer), scorer, results)
+        if reasons := {r.problem.id: r.reason or "it gave no reason" for r in results if r.solution is None}:
+            record["nothing"] = reasons
+        whole = before.with_new(self.problems, UnitRows(record, samples, scores))
+        limit = self._limit(len(whole.samples), was.samples)
+        stood = [row for row in was.samples if row.problem not in failed]
+        check_samples(samples, stood, str(contest), limit)
+        check_scores(scores, by_problem(whole.samples), (), str(contest), limit)
         return whole
 
     def _limit(self, rows: int, before: Sequence[object]) -> Limit:

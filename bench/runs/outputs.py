@@ -1,12 +1,14 @@
 """What a finished run leaves beside its rows: its problems, its results, and the points of its curves."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.files.rows import strict
 from bench.stats.curves import Results
-from verifiers.interface.files import json_line, replace_text
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import Row, json_line, replace_text, whole_rows
 from verifiers.interface.solution import Problem
 
 # What a finished folder has checksums of.
@@ -18,7 +20,31 @@ RUN_FILES = (
 
 def write_problems(out: Path, problems: Sequence[Problem]) -> None:
     """`problems.jsonl`: a row a problem, so that a folder can be read without the task it came from."""
-    replace_text(out / "problems.jsonl", "".join(json_line(asdict(problem)) for problem in problems))
+    replace_text(out / "problems.jsonl", "".join(json_line(_row(problem)) for problem in problems))
+
+
+def check_problems(out: Path, problems: Sequence[Problem], committed: Collection[str]) -> None:
+    """Raise BadInput where a run that has begun is one of other problems than these under the same ids."""
+    path = out / "problems.jsonl"
+    if not committed or not path.is_file():
+        return
+    same = ("id", "prompt", "answer")
+    now = {problem.id: json.loads(json_line(_row(problem))) for problem in problems}
+    for row in whole_rows(path):
+        mine = now.get(row.get("id", ""), row)
+        if any(mine.get(name) != row.get(name) for name in same):
+            raise BadInput(
+                f"{path}: problem {row['id']!r} had another prompt or answer when this run began: the task has "
+                "changed; choose another folder, or remove this one"
+            )
+
+
+def _row(problem: Problem) -> Row:
+    """A problem's row; what else is known of it stands in "fields", where there is anything."""
+    row = asdict(problem)
+    if not problem.fields:
+        del row["fields"]
+    return row
 
 
 def write_results(out: Path, results: Results) -> None:

@@ -1,11 +1,12 @@
 """What a run is to do: parsed and checked before anything is spent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bench.stats.contest import Contest
 from policies.models.engine_options import DType, without_resources
 from policies.policy import Sampling
 from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.own import own_name
 
 POOLED = ("self_consistency", "best_of_n", "weighted_majority")  # all read off one pool of samples
 SELECTORS = ("best_of_n", "weighted_majority", "pessimistic", "soft")  # ways to choose from a scored pool
@@ -34,6 +35,13 @@ class RunPlan:
     logprobs: bool | None = None  # of engines that ask a price for them
     dtype: DType = "auto"
     thinking: tuple[str, ...] = ()  # further marks of thoughts, each "BEGIN,END"
+    # How the task's problems are read and asked, where it is not the task's own way; see `bench.tasks.tasks.load_task`.
+    columns: dict[str, str] = field(default_factory=dict)
+    system: str | None = None
+    instruction: str | None = None
+    shots: str | None = None
+    answers: str | None = None
+    separator: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("n", "expand", "max_steps", "chunk"):
@@ -52,6 +60,8 @@ class RunPlan:
         flat: dict[str, object] = {"scorers": specs}
         for name in self.__slots__:
             value = getattr(self, name)
+            if isinstance(value, dict):
+                value = tuple(f"{ours}={theirs}" for ours, theirs in value.items())
             if name != "scorers" and value not in (None, ()):
                 flat[name] = list(value) if isinstance(value, tuple) else value
         return flat | {"policy": without_resources(self.policy)}
@@ -63,14 +73,14 @@ class RunPlan:
     def contests(self) -> list[Contest]:
         """The curves asked for. `best_of_n` means one for every scorer, `best_of_n:orm` the one named.
 
-        Raises BadArgument for a strategy or scorer that does not exist, and for one that needs a scorer
-        where there is none.
+        One of a person's own, `mine:name`, asks no scorer but one that is named behind it, `mine:name:orm`. Raises
+        BadArgument for a strategy or scorer that does not exist, and for one that needs a scorer where there is none.
         """
         contests: list[Contest] = []
         for text in self.strategies:
             strategy, colon, scorer = text.partition(":")
             if strategy not in STRATEGIES:
-                raise BadArgument("strategies", text, f"unknown strategy; use {', '.join(STRATEGIES)}")
+                strategy, colon, scorer = _own_strategy(text)
             if strategy == "self_consistency":
                 if colon:
                     raise BadArgument("strategies", text, "self_consistency asks no scorer; leave out what follows it")
@@ -81,6 +91,9 @@ class RunPlan:
                 raise BadArgument(
                     "strategies", text, f"no scorer is named {scorer!r} (there is {names}); add a scorer of that name"
                 )
+            if strategy not in STRATEGIES and not colon:
+                contests.append(Contest(strategy, None))
+                continue
             if not self.scorers:
                 raise BadArgument("strategies", text, "it needs a scorer; add one")
             contests += [Contest(strategy, name) for name in ([scorer] if colon else self.scorers)]
@@ -95,6 +108,10 @@ class RunPlan:
         shapes = [(n, max(1, n // self.expand), min(n, self.expand)) for n in sizes_to(self.n)]
         return [(n, width, expand) for n, width, expand in shapes if n == width * expand]
 
+    def sizes(self, contest: Contest) -> list[int]:
+        """The numbers of samples, or of candidates a step, at which a contest is held."""
+        return [n for n, _, _ in self.beams()] if contest.strategy == "beam_search" else sizes_to(self.n)
+
     def sampling(self, default: Sampling) -> Sampling:
         """The task's sampling with what the plan sets in its place; raises BadInput for a value out of range."""
         names = ("temperature", "top_p", "top_k", "max_tokens", "logprobs")
@@ -103,6 +120,26 @@ class RunPlan:
             return replace(default, **changes)
         except ValueError as error:
             raise BadInput(f"sampling: {error}") from None
+
+
+def searches(contest: Contest) -> bool:
+    """Whether a contest draws samples of its own; the others are read off one pool."""
+    return contest.strategy not in (*POOLED, "pass@n")
+
+
+def is_own(contest: Contest) -> bool:
+    """Whether a contest is of a strategy of a person's own, `module:name`."""
+    return searches(contest) and contest.strategy != "beam_search"
+
+
+def _own_strategy(text: str) -> tuple[str, str, str]:
+    """`module:name`, a colon and a scorer, where there is one; raises BadArgument for an unknown strategy."""
+    module, _, rest = text.partition(":")
+    name, colon, scorer = rest.partition(":")
+    if own_name(f"{module}:{name}") is None:
+        use = f"unknown strategy; use {', '.join(STRATEGIES)}, or module:name of your own, such as mine:name"
+        raise BadArgument("strategies", text, use)
+    return f"{module}:{name}", colon, scorer
 
 
 def sizes_to(n: int) -> list[int]:

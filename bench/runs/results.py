@@ -6,23 +6,25 @@ import numpy as np
 
 from bench.files.rows import SampleRow, ScoreRow, by_problem, grouped
 from bench.files.run_folder import RunFolder
-from bench.inputs.task import Task
-from bench.runs.plan import RunPlan, sizes_to
+from bench.runs.plan import RunPlan, searches, sizes_to
 from bench.runs.retry import failed_scores
 from bench.runs.samples import spend_of
-from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
+from bench.runs.units import pool_unit, score_unit, search_unit
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from verifiers.interface.solution import Problem
 
 
-def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
-    """Every contest at every size, from the committed rows of a run."""
+def results_of(
+    plan: RunPlan, parts: Sequence[Sequence[Problem]], contests: Sequence[Contest], folder: RunFolder
+) -> Results:
+    """Every contest at every size, from the committed rows of a run; `parts` are its chunks of problems."""
     outcomes: list[Outcome] = []
     samples: list[SampleRow] = []
     unscored: list[ScoreRow] = []
-    pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
+    pooled = [ANY_RIGHT, *(c for c in contests if not searches(c))]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
-    for number, problems in enumerate(chunks(task.problems, plan.chunk)):
+    for number, problems in enumerate(parts):
         pools = by_problem(folder.samples(pool_unit(number)))
         scores = {s: folder.scores(score_unit(number, s)) for s in scorers}
         said = {s: by_problem(rows) for s, rows in scores.items()}
@@ -43,19 +45,19 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
             )
             outcomes += pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed)
         for contest in contests:
-            if contest.strategy == "beam_search":
-                outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
+            if searches(contest):
+                outcomes += _searched_outcomes(plan, folder, number, [p.id for p in problems], contest)
     notes = [*notes_on(outcomes, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
     notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
+    notes += _notes_on_nothing(plan, folder, len(parts), [c for c in contests if searches(c)])
     return Results(tuple(outcomes), tuple(notes))
 
 
-def _beam_outcomes(
+def _searched_outcomes(
     plan: RunPlan, folder: RunFolder, number: int, ids: Sequence[str], contest: Contest
 ) -> Iterator[Outcome]:
-    assert contest.scorer is not None
-    for n, _, _ in plan.beams():
-        unit = beam_unit(number, contest.scorer, n)
+    for n in plan.sizes(contest):
+        unit = search_unit(number, contest, n)
         kept = by_problem(folder.samples(unit))
         for problem in ids:
             right = any(row.chosen and row.correct is True for row in kept.get(problem, []))
@@ -85,6 +87,16 @@ def _notes_on_beams(folder: RunFolder, contests: Sequence[Contest]) -> Iterator[
             problem, reason = next(iter(next(iter(units.values()))["failed"].items()))
             failed = sum(row.fate == "failed" for unit in units for row in folder.trees(unit))
             yield f"{failed} candidates of {contest} failed (first, of problem {problem!r}: {reason})"
+
+
+def _notes_on_nothing(plan: RunPlan, folder: RunFolder, parts: int, contests: Sequence[Contest]) -> Iterator[str]:
+    """Of searches by strategies of one's own that chose no solution."""
+    for contest in contests:
+        units = [search_unit(number, contest, n) for number in range(parts) for n in plan.sizes(contest)]
+        none = [reason for unit in units for reason in folder.committed[unit].get("nothing", {}).items()]
+        if none:
+            problem, reason = none[0]
+            yield f"{len(none)} searches by {contest} chose nothing (first, of problem {problem!r}: {reason})"
 
 
 def _first_reason(rows: Sequence[SampleRow | ScoreRow]) -> str:

@@ -35,7 +35,7 @@ class UnitRows:
             return [row for p in problems for row in (now if p.id in new.problems else before).get(p.id, [])]
 
         record = {**self.record, **new.record}
-        for key in ("spend", "kept", "classes", "failed"):  # these have an entry a problem
+        for key in ("spend", "kept", "classes", "failed", "nothing"):  # these have an entry a problem
             done_before = {name: e for name, e in self.record.get(key, {}).items() if name not in new.problems}
             if entries := done_before | new.record.get(key, {}):
                 record[key] = {p.id: entries[p.id] for p in problems if p.id in entries}

@@ -5,20 +5,23 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeAlias
-
-from tqdm import tqdm
+from typing import TypeAlias
 
 from bench.files.memory import keep_freed_memory
+from bench.files.progress import Progress
 from bench.files.run_folder import RunFolder, open_again, open_run, put_in_place
 from bench.inputs.specs import load_policy, load_scorer, separator_note
+from bench.inputs.task import Task
+from bench.report.breakdown import check_by
 from bench.runs.chunk import Chunk, Parts
 from bench.runs.limit import check_share
-from bench.runs.outputs import RUN_FILES, write_problems, write_results
-from bench.runs.plan import RunPlan
+from bench.runs.outputs import RUN_FILES, check_problems, write_problems, write_results
+from bench.runs.own_strategy import load_strategy
+from bench.runs.plan import RunPlan, is_own, searches
 from bench.runs.results import results_of
 from bench.runs.retry import UnitRows, has_failures, rows_of
-from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
+from bench.runs.units import layout, pool_unit, score_unit, search_unit
+from bench.stats.contest import Contest
 from bench.stats.curves import Results
 from bench.tasks.tasks import load_task
 from policies.models.engine_options import DType
@@ -26,17 +29,17 @@ from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from verifiers.interface.checksums import write_checksums
 from verifiers.interface.errors import BadInput, EngineStoppedError, first_line
+from verifiers.interface.solution import Problem
 
 Done: TypeAlias = Mapping[str, UnitRows]
 Work: TypeAlias = Callable[[Parts], UnitRows]
-
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
 
 
 def run(
     plan: RunPlan,
     out: Path,
     *,
+    by: Sequence[str] = (),
     max_failed: float | None = None,
     retry_failed: bool = False,
     replicas: Replicas | None = None,
@@ -56,28 +59,43 @@ def run(
     its last digits depend on what is computed together. What comes of it are the rows of a run that never failed.
     `replicas` work side by side, each on a unit; the folder is written here, in the order and the bytes of one process.
     `begun` is called when all has been checked and loaded; before that nothing is left behind.
+    `by` names fields of the problems that results will be broken down by. A run that is gone on with keeps the chunks
+    that it has, whatever `plan.chunk` is now.
     Raises BadInput for a plan that cannot be carried out, EngineStoppedError where too much failed.
     """
     check_share(max_failed)
     contests = plan.contests()
-    task = load_task(plan.task, limit=plan.limit, seed=plan.seed).with_thinking(plan.thinking)
+    task = task_of(plan)
+    check_by([problem.fields for problem in task.problems], by, of=plan.task)
     sampling = plan.sampling(task.sampling)
     with open_run(out, plan.config()) as folder:
         again = open_again(folder) if retry_failed and has_failures(folder) else None
-        into, whole = again or folder, Chunk(plan, replace(task, problems=()), sampling, max_failed, task.problems)
-        units = _units(plan, whole, _Folders(into, folder if again else None))
+        into, whole = again or folder, Chunk(plan, replace(task, problems=()), sampling, max_failed, ())
+        check_problems(out, task.problems, folder.committed)
+        parts = layout(task.problems, plan.chunk, {**folder.committed, **into.committed}, out)
+        units = list(_units(plan, whole, parts, _Folders(into, folder if again else None)))
         todo = [unit for unit in units if unit.name not in into.committed]
+        for contest in filter(is_own, contests if todo else ()):
+            load_strategy(contest.strategy)  # known before anything is drawn
         with workers(_needed(todo, plan), replicas if todo else None) as them:
             begun()
             folder.begin()
             write_problems(out, task.problems)
             _work_off(todo, them, into, progress)
         folder = put_in_place(again) if again else folder
-        results = results_of(plan, task, contests, folder)
+        results = results_of(plan, parts, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
         write_results(out, results)
         write_checksums(out, RUN_FILES)
     return results
+
+
+def task_of(plan: RunPlan) -> Task:
+    """The task that a plan names, asked and graded as it says."""
+    given = {
+        name: getattr(plan, name) for name in ("columns", "system", "instruction", "shots", "answers", "separator")
+    }
+    return load_task(plan.task, limit=plan.limit, seed=plan.seed, **given).with_thinking(plan.thinking)
 
 
 def _format_notes(folder: RunFolder, sampling: Sampling) -> list[str]:
@@ -113,9 +131,9 @@ def _needed(units: Sequence[_Unit], plan: RunPlan) -> Callable[[], AbstractConte
     return partial(_loaded, plan.policy if any(unit.samples for unit in units) else None, scorers, plan.dtype)
 
 
-def _shown(unit: _Unit, bar: "tqdm[NoReturn]", done: Mapping[str, UnitRows]) -> Work:
-    """What a worker is to do for a unit, which the bar names from now on."""
-    bar.set_postfix_str(unit.label)
+def _shown(unit: _Unit, progress: Progress, done: Mapping[str, UnitRows]) -> Work:
+    """What a worker is to do for a unit, which is named from now on."""
+    progress.now(unit.label)
     return partial(_named, unit.label, unit.prepare(done))
 
 
@@ -133,24 +151,21 @@ def _named(label: str, work: Work, parts: Parts) -> UnitRows:
         raise EngineStoppedError(f"{label}: {said}; mend that and run the same command again") from error
 
 
-def _work_off(units: Sequence[_Unit], them: Workers[Parts, UnitRows], folder: RunFolder, progress: bool) -> None:
-    total = sum(unit.weight for unit in units)
-    # Without a terminal there is no bar: a log wants the table, and an error wants a line of its own.
-    with tqdm(total=total, desc="run", disable=None if progress else True, bar_format=_BAR) as bar:
+def _work_off(units: Sequence[_Unit], them: Workers[Parts, UnitRows], folder: RunFolder, shown: bool) -> None:
+    with Progress(sum(unit.weight for unit in units), "run", shown=shown) as progress:
 
         def commit(unit: _Unit, made: UnitRows) -> None:
             folder.commit(unit.name, made.record, samples=made.samples, scores=made.scores, trees=made.trees)
-            bar.update(unit.weight)
+            progress.add(unit.weight)
 
-        work_off([replace(unit, prepare=partial(_shown, unit, bar)) for unit in units], them, commit)
+        work_off([replace(unit, prepare=partial(_shown, unit, progress)) for unit in units], them, commit)
 
 
-def _units(plan: RunPlan, whole: Chunk, folders: "_Folders") -> Iterator[_Unit]:
-    """Per chunk of problems: a pool of samples, its scores by each scorer, and the beams."""
+def _units(plan: RunPlan, whole: Chunk, parts: Sequence[Sequence[Problem]], folders: "_Folders") -> Iterator[_Unit]:
+    """Per chunk of problems: a pool of samples, its scores by each scorer, and the searches that draw their own."""
     contests = plan.contests()
-    scorers = list(dict.fromkeys(c.scorer for c in contests if c.scorer and c.strategy != "beam_search"))
-    beams = [c.scorer for c in contests if c.scorer and c.strategy == "beam_search"]
-    for number, problems in enumerate(chunks(whole.problems, plan.chunk)):
+    scorers = list(dict.fromkeys(c.scorer for c in contests if c.scorer and not searches(c)))
+    for number, problems in enumerate(parts):
         of = replace(whole, problems=problems)
         weight, pool = plan.n * len(problems), pool_unit(number)
         yield _Unit(pool, partial(folders.sample, of, pool), "sampling", weight, True, None)
@@ -158,11 +173,11 @@ def _units(plan: RunPlan, whole: Chunk, folders: "_Folders") -> Iterator[_Unit]:
             unit, label = score_unit(number, name), f"scoring with {name}"
             prepare = partial(folders.score, of, name, unit, pool)
             yield _Unit(unit, prepare, label, weight // 4 + 1, False, name, needs=pool)
-        for name in beams:
-            for shape in plan.beams():
-                unit, label = beam_unit(number, name, shape[0]), f"beam search ({name}), {shape[0]} candidates a step"
-                prepare = partial(folders.beam, of, name, shape, unit)
-                yield _Unit(unit, prepare, label, shape[0] * len(problems), True, name)
+        for contest in filter(searches, contests):
+            for n in plan.sizes(contest):
+                unit, label = search_unit(number, contest, n), f"{contest}, n = {n}"
+                prepare = partial(folders.search, of, contest, n, unit)
+                yield _Unit(unit, prepare, label, n * len(problems), True, contest.scorer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +194,9 @@ class _Folders:
         rows = done[pool].samples if pool in done else self.now.samples(pool)
         return partial(chunk.score, name, rows, rows_of(self.before, unit), rows_of(self.before, pool).samples)
 
-    def beam(self, chunk: Chunk, name: str, shape: tuple[int, int, int], unit: str, _: Done) -> Work:
-        return partial(chunk.beam, name, shape, rows_of(self.before, unit))
+    def search(self, chunk: Chunk, contest: Contest, n: int, unit: str, _: Done) -> Work:
+        before = rows_of(self.before, unit)
+        if contest.strategy == "beam_search":
+            shape = next(shape for shape in chunk.plan.beams() if shape[0] == n)
+            return partial(chunk.beam, str(contest.scorer), shape, before)
+        return partial(chunk.own, contest, n, before)

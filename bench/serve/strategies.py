@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from bench.runs.own_strategy import Make, load_strategy
 from bench.serve.limits import Limits
 from policies.policy import Sampling
 from search import Budget, Pending, Session
 from verifiers.interface.errors import BadArgument
+from verifiers.interface.own import own_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 from verifiers.interface.spec_parts import spec_parts
@@ -19,12 +21,36 @@ Method: TypeAlias = Literal["best_of_n", "weighted_majority", "self_consistency"
 class ServedStrategy:
     """How a request is answered; `scorer` is the name of one that the server has loaded."""
 
-    method: Method
+    method: str
     scorer: str | None
     n: int = 16
     width: int = 4
     expand: int = 4
     max_steps: int = 64
+    make: Make | None = None  # of one's own
+
+
+def read_own_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy | None:
+    """What `module:name:SCORER,n=N` says of a strategy of one's own, None for another; no request is to choose it.
+
+    Raises BadArgument for one that cannot be loaded, or is not written so.
+    """
+    head, *options = text.split(",")
+    module, _, rest = head.partition(":")
+    name, _, asked = rest.partition(":")
+    if module in get_args(Method) or own_name(f"{module}:{name}") is None:
+        return None
+    spec = spec_parts(f"{module}:{','.join(options)}")
+    if spec.names or spec.options.keys() - {"n"}:
+        raise BadArgument("strategy", text, f"write {module}:{name}, or {module}:{name}:SCORER,n=16")
+    try:
+        n = spec.count("n") or 16
+    except ValueError as error:
+        raise BadArgument("strategy", text, str(error).rpartition(": ")[2]) from None
+    scorer = _scorer_of(text, f"{module}:{name}", (asked,), scorers) if asked else None
+    if n > limits.n:
+        raise BadArgument("strategy", text, f"it draws {n} samples at a time; this server allows {limits.n}")
+    return ServedStrategy(f"{module}:{name}", scorer, n=n, make=load_strategy(f"{module}:{name}"))
 
 
 def read_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy:
@@ -45,11 +71,11 @@ def read_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> S
     if unknown := sorted(spec.options.keys() - set(counts)):
         raise BadArgument("strategy", text, f"{method} has no {unknown[0]}; it has {', '.join(counts)}")
     try:
-        given = {key: count for key in counts if (count := spec.count(key)) is not None}
+        given: dict[str, Any] = {key: count for key in counts if (count := spec.count(key)) is not None}
     except ValueError as error:
         raise BadArgument("strategy", text, str(error).rpartition(": ")[2]) from None
     scorer = _scorer_of(text, method, spec.names, scorers)
-    chosen = ServedStrategy(cast("Method", method), scorer, **given)
+    chosen = ServedStrategy(method, scorer, **given)
     samples = chosen.width * chosen.expand if method == "beam_search" else chosen.n
     if samples > limits.n:
         raise BadArgument("strategy", text, f"it draws {samples} samples at a time; this server allows {limits.n}")
@@ -82,6 +108,10 @@ def start(
 ) -> Pending:
     """Begin the search of a request."""
     scorer = None if how.scorer is None else scorers[how.scorer]
+    if how.make is not None:
+        strategy = how.make(problem, how.n, session.answers)
+        judges = {} if scorer is None else {"search": scorer, "final": scorer}
+        return session.submit(problem, strategy, scorers=judges, sampling=sampling, budget=budget, seed=seed)
     match how.method:
         case "self_consistency":
             return session.self_consistency(problem, n=how.n, sampling=sampling, budget=budget, seed=seed)
@@ -91,7 +121,7 @@ def start(
             return session.weighted_majority(
                 problem, n=how.n, scorer=scorer, sampling=sampling, budget=budget, seed=seed
             )
-        case "beam_search":
+        case _:
             return session.beam_search(
                 problem,
                 width=how.width,

@@ -1,12 +1,17 @@
-"""Tasks by name: the embedded ones, real ones, and any JSON-lines file."""
+"""Tasks by name: the embedded ones, real ones, any file of problems, and those of one's own."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_rows, text_field, unique_id
+from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_rows
+from bench.inputs.specs import load_answers
+from bench.inputs.tables import file_rows
 from bench.inputs.task import Task
+from bench.tasks.own import own_task
+from bench.tasks.prompts import Wording, check_shots
+from bench.tasks.rows import check_columns, problems_of
 from bench.tiny import load_task as load_tiny
 from bench.tiny.worlds.worlds import Split
 from policies.policy import Sampling
@@ -15,6 +20,7 @@ from verifiers.grading.answers import GSM8K, MATH, Answers
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem
 
+_FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
 TINY = ("chain", "countdown", "last_letter", "word_sort")
 
 
@@ -52,43 +58,89 @@ _REAL = {
 }
 
 
-def load_task(spec: str, *, limit: int | None = None, seed: int = 0, split: Split = "test") -> Task:
-    """A task from its name: `chain`, `gsm8k`, `gsm8k:FILE`, `math500:FILE`, or a path to a JSON-lines file.
+def load_task(
+    spec: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    split: Split = "test",
+    columns: Mapping[str, str] | None = None,
+    system: str | None = None,
+    instruction: str | None = None,
+    shots: str | None = None,
+    answers: str | None = None,
+    separator: str | None = None,
+) -> Task:
+    """A task from its name: `chain`, `gsm8k`, `gsm8k:FILE`, `math500:FILE`, a file's path, or `module:name`.
 
+    A file has a row a problem, with a prompt (a text or messages) and an answer (a text or a number); what it has
+    beside is kept in the problems' `fields`. `columns` maps "prompt", "answer", "id" and "solution" to other names.
     `limit` keeps the first so many problems (100 for the embedded tasks where it is None, whose
-    problems are drawn of `split` with `seed`). Raises BadInput for an unknown name and for files that are
+    problems are drawn of `split` with `seed`). `system`, `instruction` and `shots` (`FILE` or `FILE:K`, rows of solved
+    problems) say how problems are asked, see `bench.tasks.prompts`; `answers` how they are graded; `separator` what
+    ends a step; None is the task's own. Raises BadInput for an unknown name and for files that are
     missing, torn, or hold rows without a prompt or with an id used before.
     """
     check_limit(limit)
+    given = columns or {}
+    check_columns(given)
+    kind, task = _loaded(spec, limit, seed, split, given)
+    shown = _shots(shots, kind, given) if shots is not None else []
+    if shots is not None:
+        check_shots(shown, task.problems, shots)
+    wording = Wording(kind.instruction if instruction is None else instruction, system, shown)
+    task = replace(task, problems=tuple(map(wording.asked, task.problems)))
+    if answers is not None:
+        task = task.with_answers(load_answers(answers))
+    return task if separator is None else replace(task, sampling=replace(task.sampling, separator=separator))
+
+
+def _loaded(
+    spec: str, limit: int | None, seed: int, split: Split, columns: Mapping[str, str]
+) -> tuple[_RealTask, Task]:
+    """The task with its problems as they stand there, and its kind."""
     name, _, file = spec.partition(":")
+    own = _REAL["jsonl"]
     if name in TINY and not file:
+        if columns:
+            raise BadArgument("columns", next(iter(columns)), f"{spec} is read from no file; leave this out")
         try:
-            return load_tiny(name, count=limit or 100, seed=seed, split=split)
+            return own, load_tiny(name, count=limit or 100, seed=seed, split=split)
         except ValueError as error:
             raise BadInput(f"{spec}: {error}") from None
-    if spec.endswith((".jsonl", ".jsonl.gz", ".json.gz")) and name not in _REAL:
+    if spec.endswith(_FILES) and name not in _REAL:
         name, file = "jsonl", spec
+    elif name not in (*TINY, *_REAL) and (task := own_task(spec, limit=limit, columns=columns)) is not None:
+        return own, task
     if name not in _REAL or (name == "jsonl" and not file):
         known = ", ".join((*TINY, *(n for n in _REAL if n != "jsonl")))
-        raise BadArgument("task", spec, f"unknown task; use one of {known}, NAME:FILE, or a JSON-lines file")
+        raise BadArgument(
+            "task",
+            spec,
+            f"unknown task; use one of {known}, NAME:FILE, a JSON-lines file or another ({', '.join(_FILES)}), or "
+            "module:name of your own, such as mine:problems of a mine.py in this folder",
+        )
     kind = _REAL[name]
-    rows = read_rows(Path(file)) if file else _hub_rows(spec, kind)
-    seen: dict[str, str] = {}
-    problems = tuple(islice(_problems(name, kind, rows, seen), limit))
+    rows = _file_rows(file) if file else _hub_rows(spec, kind)
+    problems = tuple(p for p, _ in islice(problems_of(rows, name, kind.prompt_fields, columns, kind.gold), limit))
     if not problems:
         raise BadInput(f"{file or spec}: no problems in it")
-    return Task(name, problems, kind.answers, AnswerVerifier(kind.answers), kind.sampling)
+    return kind, Task(name, problems, kind.answers, AnswerVerifier(kind.answers), kind.sampling)
 
 
-def _problems(name: str, kind: _RealTask, rows: Iterator[tuple[str, Row]], seen: dict[str, str]) -> Iterator[Problem]:
-    for number, (where, row) in enumerate(rows):
-        prompt = text_field(where, row, kind.prompt_fields)
-        if not prompt:
-            raise BadInput(f"{where}: the prompt is empty; give it, or remove the row")
-        answer = kind.gold(text_field(where, row, ("answer",)))
-        if not answer.strip():
-            raise BadInput(f"{where}: 'answer' holds no gold answer to grade by; give one, or remove the row")
-        yield Problem(unique_id(where, row, f"{name}-{number:05d}", seen), prompt + kind.instruction, answer)
+def _file_rows(file: str) -> Iterator[tuple[str, Row]]:
+    """A file's rows; one of JSON lines is read as such, whatever it holds."""
+    return read_rows(Path(file)) if file.endswith((".jsonl", ".jsonl.gz")) else file_rows(Path(file))
+
+
+def _shots(given: str, kind: _RealTask, columns: Mapping[str, str]) -> list[tuple[Problem, str]]:
+    """The solved problems of `FILE`, or the first K of `FILE:K`."""
+    file, colon, count = given.rpartition(":")
+    file, most = (file, int(count)) if colon and count.isdecimal() else (given, None)
+    found = list(islice(problems_of(_file_rows(file), "shot", kind.prompt_fields, columns, kind.gold), most))
+    if not found:
+        raise BadArgument("shots", given, "no solved problems in it; give a file of them, or leave this out")
+    return found
 
 
 def _hub_rows(spec: str, kind: _RealTask) -> Iterator[tuple[str, Row]]:

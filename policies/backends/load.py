@@ -19,7 +19,8 @@ from policies.models.engine_options import (
     vllm_options,
 )
 from policies.policy import Policy
-from verifiers.interface.spec_parts import Spec, object_named
+from verifiers.interface.own import object_named
+from verifiers.interface.spec_parts import Spec
 
 if TYPE_CHECKING:
     from policies.backends.openai import OpenAI
@@ -43,8 +44,8 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
     `eager=yes` starts in seconds without compiling and `seeds=no` draws rows without seeds.
     `openai:MODEL,base_url=http://localhost:8000/v1` asks a server (`policies.OpenAI` has the options; `+` joins several
     addresses). `chat=no` leaves a chat template out, and `chat.enable_thinking=false` gives it an argument.
-    `tiny:policy` is the embedded model, in float32 unless said, and `package.module:name` an object of your own with a
-    method `extend`.
+    `tiny:policy` is the embedded model, in float32 unless said, and `module:name` an object of your own with a method
+    `extend`, or a class of such, as of a mine.py beside your script.
 
     >>> load("vllm:model,rows=none")
     Traceback (most recent call last):

@@ -1,8 +1,8 @@
 """What a type checker sees of the public names: checked by mypy, never run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 
@@ -95,6 +95,7 @@ def loads(folder: str) -> None:
     assert_type(policies.load(folder), policies.Policy)
     assert_type(policies.remembering(policies.load(folder)), policies.Policy)
     assert_type(policies.check_policy(policies.load(folder), [(Problem("p", "?"), Solution())] * 2), None)
+    assert_type(Problem("p", "?", fields={"level": 3}).fields, Mapping[str, Any])
     assert_type(verifiers.load(folder), verifiers.Scorer)
 
 

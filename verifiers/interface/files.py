@@ -13,7 +13,7 @@ import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -207,7 +207,9 @@ def _named_fields(value: Any) -> Any:
         return value.item()
     if not is_dataclass(value):
         return float(value)  # a tensor's number, a fraction
-    return {f.name: held for f in fields(value) if (held := getattr(value, f.name)) != f.default}
+    held = {f.name: getattr(value, f.name) for f in fields(value)}
+    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(value)}
+    return {name: given for name, given in held.items() if given != defaults[name]}
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The nouns: a problem, and a solution made of steps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -32,12 +32,15 @@ class Problem:
     >>> Problem("p2", [{"role": "user", "content": "What is 2+2?"}]).prompt
     (Message(role='user', content='What is 2+2?'),)
 
-    Raises BadInput for an id or an answer that is no text, and for a prompt that is neither text nor messages.
+    `fields` holds whatever else is known of it, such as its level or the tests of a program; problems that differ in
+    these alone are equal. Raises BadInput for an id or an answer that is no text, and for a prompt that is neither text
+    nor messages.
     """
 
     id: str
     prompt: str | tuple[Message, ...]
     answer: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         given: tuple[Any, Any, Any] = (self.id, self.prompt, self.answer)  # which no type checker may have seen

@@ -1,15 +1,12 @@
-"""What a `load` takes: `KIND:NAME,...,KEY=VALUE,...`, or `package.module:name` for an object of one's own."""
+"""What a `load` takes: `KIND:NAME,...,KEY=VALUE,...`, or `module:name` for an object of one's own."""
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
-
-from verifiers.interface.errors import first_line
+from typing import Literal, TypeVar
 
 Word = TypeVar("Word", bound=str)
 
@@ -72,7 +69,10 @@ class Spec:
         loader = LOADED_BY.get(self.kind, load)
         if loader != load:
             return ValueError(f"{load} takes no {self.kind!r}, as in {self.text!r}: give it to {loader}")
-        return ValueError(f"unknown {what} {self.text!r}: use {forms}, or package.module:name")
+        return ValueError(
+            f"unknown {what} {self.text!r}: use {forms}, or package.module:name of your own, such as "
+            "mine:name of a mine.py in this folder"
+        )
 
 
 def spec_parts(text: str) -> Spec:
@@ -111,25 +111,3 @@ def shown(text: str) -> str:
         part = f"{key}=..." if equals and secret else part
         parts.append(re.sub(r"(://[^\s?#]*)([?#]).*", r"\1\2...", re.sub(r"://[^/\s]*@", "://...@", part)))
     return ",".join(parts)
-
-
-def object_named(spec: str, method: str) -> Any:
-    """The object that `package.module:name` names, None where the spec does not look like one.
-
-    Raises ValueError where it cannot be imported or has no such method.
-    """
-    module, _, name = spec.partition(":")
-    if "/" in module or "." not in module or not name.isidentifier():
-        return None
-    try:
-        value = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{shown(spec)!r}: cannot import it ({first_line(error)})") from None
-    except (Exception, SystemExit) as error:  # whatever the module does as it is imported
-        said = f"{type(error).__name__}: {first_line(error)}"
-        raise ValueError(f"{spec!r}: cannot import it ({said})") from error
-    if isinstance(value, type):
-        raise ValueError(f"{spec!r} is a class; name an object made of it, with the method .{method}()")
-    if not hasattr(value, method):
-        raise ValueError(f"{spec!r} is a {type(value).__name__} without the method .{method}()")
-    return value

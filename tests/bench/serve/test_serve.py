@@ -23,7 +23,7 @@ import verifiers
 from bench.commands.cli import main
 from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
-from bench.serve.strategies import read_strategy
+from bench.serve.strategies import read_own_strategy, read_strategy
 from tests.search.streaming_policy import Streaming
 from verifiers import EXACT, Problem, Solution, Step, Stop, failed
 from verifiers.interface.errors import BadArgument
@@ -306,6 +306,27 @@ def test_a_strategy_is_read_before_anything_is_loaded() -> None:
     for wrong in ({"n": 0}, {"seconds": 0.0}, {"waiting": 1.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Limits(**wrong)  # type: ignore[arg-type]
+
+
+VOTE = "search.strategies.self_consistency:self_consistency_strategy"
+
+
+def test_a_strategy_of_ones_own_answers_and_no_request_names_one() -> None:
+    with served(strategy=read_own_strategy(f"{VOTE},n=4", SCORERS, Limits())) as address:
+        reply = client(address).chat.completions.create(**asked())
+        assert reply.model_extra["stepbeam"]["spend"]["policy_calls"] == 4
+        with pytest.raises(APIStatusError, match="unknown method"):
+            client(address).chat.completions.create(**asked(), extra_body={"strategy": VOTE})
+    assert read_own_strategy("best_of_n:two,n=8", SCORERS, Limits()) is None
+    for text, message in (
+        (f"{VOTE},width=4", "write search.strategies.self_consistency:self_consistency_strategy, or"),
+        (f"{VOTE},n=99", "this server allows 64"),
+        (f"{VOTE},n=none", "use a whole number of 1 or more"),
+        (f"{VOTE}:orm", "no scorer 'orm' is loaded"),
+        ("search.strategies.best_of_n:best_of_n_strategy", "missing a required argument: .answers.; write def NAME"),
+    ):
+        with pytest.raises(BadArgument, match=message):
+            read_own_strategy(text, SCORERS, Limits())
 
 
 @pytest.mark.slow

@@ -1,0 +1,86 @@
+"""`stepbeam show RUN…`: the table of a run that has ended, for a terminal or for another program."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.options import add_by
+
+if TYPE_CHECKING:
+    from bench.files.rows import PointRow
+    from bench.report.folder import Folder
+
+_FORMATS = ("text", "csv", "json", "markdown", "latex")
+_EXAMPLES = """\
+examples:
+  stepbeam show runs/mine --by level
+  stepbeam show runs/mine runs/other --format csv > points.csv
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `stepbeam show`."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, demo or rerank")
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="text",
+        help="how it is printed; csv and json have all digits, latex is for booktabs",
+    )
+    add_by(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the table of each run, with its notes where a person reads it."""
+    from bench.report.folder import read_folders
+
+    folders = read_folders(options.runs, samples=False)
+    if options.format != "text":
+        print(_table(folders, options.by, options.format))
+        return
+    for place, folder in enumerate(folders):
+        if len(folders) > 1:
+            print(f"{chr(10) * (place > 0)}{folder.name}\n")
+        for text in _shown(folder, options.by):
+            print(text)
+
+
+def shown_by(folder: Path, by: Sequence[str]) -> Iterator[str]:
+    """The tables of a run's categories, for a terminal."""
+    from bench.report.folder import read_folder
+
+    for name in by:
+        yield _table([read_folder(folder, folder.name, samples=False)], [name], "text")
+
+
+def _shown(folder: "Folder", by: Sequence[str]) -> Iterator[str]:
+    yield _table([folder], (), "text")
+    for name in by:
+        yield f"\n{_table([folder], [name], 'text')}"
+    yield ""
+    yield from (f"- {note}" for note in folder.notes)
+
+
+def _table(folders: Sequence["Folder"], by: Sequence[str], how: str) -> str:
+    """The points of runs, or of the categories in them, with what tells them apart."""
+    from bench.report.breakdown import categories
+    from bench.runs.table import FORMATS
+
+    points: list[PointRow] = []
+    beside: list[tuple[str, ...]] = []
+    for folder in folders:
+        run = (folder.name,) * (len(folders) > 1)
+        for one in categories(folder.results, folder.problems, by, of=folder.name) if by else ():
+            points += one.points
+            named = (f"{one.field} {one.value}",) if len(by) > 1 else (one.value,)
+            beside += [(*run, *named, str(one.problems))] * len(one.points)
+        if not by:
+            points += folder.points
+            beside += [run] * len(folder.points)
+    field = () if not by else (by[0] if len(by) == 1 else "category", "problems")
+    names = (*(("run",) if len(folders) > 1 else ()), *field)
+    if how in ("csv", "json") and by:  # which have a column of that name of their own
+        names, beside = names[:-1], [cells[:-1] for cells in beside]
+    return FORMATS[how](points, (names, beside))

@@ -1,0 +1,79 @@
+"""Strategies of one's own by `module:name`: a generator function of a problem, N and how answers are compared."""
+
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import search
+from policies.policy import Policy, Sampling
+from verifiers.grading.answers import Answers
+from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
+from verifiers.interface.own import value_named
+from verifiers.interface.scoring import Scorer
+from verifiers.interface.solution import Problem
+
+Make: TypeAlias = Callable[[Problem, int, Answers], search.Strategy]
+
+_FORM = "write def NAME(problem, n, answers), which asks by search.requests and returns a search.SearchResult"
+
+
+def load_strategy(spec: str) -> Make:
+    """The strategy that `module:name` names; raises BadArgument for what is none."""
+    try:
+        value = value_named(spec)
+    except ValueError as error:
+        raise BadArgument("strategies", spec, first_line(error)) from error
+    if value is None:
+        module = spec.partition(":")[0]
+        raise BadArgument("strategies", spec, f"there is no {module}.py in this folder, and no package of that name")
+    if not callable(value):
+        raise BadArgument("strategies", spec, f"it is a {type(value).__name__}; {_FORM}")
+    try:
+        inspect.signature(value).bind(Problem("p", ""), 1, None)
+    except TypeError as error:
+        raise BadArgument("strategies", spec, f"{first_line(error)}; {_FORM}") from None
+    return value  # type: ignore[no-any-return]
+
+
+def run_strategy(
+    spec: str,
+    problems: Sequence[Problem],
+    n: int,
+    policy: Policy,
+    scorer: Scorer | None,
+    *,
+    answers: Answers,
+    sampling: Sampling,
+    seed: int,
+) -> list[search.SearchResult]:
+    """What a strategy finds for each problem; raises BadArgument for what it does wrong, with the place in its code."""
+    make = load_strategy(spec)
+    scorers = {} if scorer is None else {"search": scorer, "final": scorer}
+    try:
+        searches = [(problem, make(problem, n, answers)) for problem in problems]
+        for _, strategy in searches:
+            if not inspect.isgenerator(strategy):
+                raise BadArgument("strategies", spec, f"it gives a {type(strategy).__name__} and no generator; {_FORM}")
+        results = search.drive(searches, policy, scorers, sampling=sampling, seed=seed)
+    except (BadInput, EngineStoppedError):
+        raise
+    except Exception as error:
+        if scorer is None and "asked for the scorer" in str(error):
+            told = f"it asks for scores; name the scorer behind it, {spec}:NAME, and give that with --scorer"
+            raise BadArgument("strategies", spec, told) from None
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"{type(error).__name__}: {first_line(error)} ({place.filename}, line {place.lineno})"
+        raise BadArgument("strategies", spec, said) from error
+    for result in results:
+        _check(spec, result)
+    return results
+
+
+def _check(spec: str, result: search.SearchResult) -> None:
+    where = f"problem {result.problem.id!r}"
+    if result.solution is not None and not any(result.solution is one for one in result.pool):
+        raise BadArgument("strategies", spec, f"{where}: the solution that it returned is not one of its pool")
+    if len(result.scores.steps) != len(result.pool):
+        told = f"{len(result.scores.steps)} rows of scores for a pool of {len(result.pool)}; give one each"
+        raise BadArgument("strategies", spec, f"{where}: {told}")

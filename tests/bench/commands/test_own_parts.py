@@ -1,0 +1,106 @@
+"""Parts of one's own from the command line alone: run, show, report and rerank, from a folder with one file."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.commands.cli import main
+from tests.test_readme import ROOT, blocks
+
+PAGE = (ROOT / "docs" / "own_task.md").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # that of the last test
+    Path("mine.py").write_text("".join(blocks(PAGE, "python")))
+
+
+def said(capsys: pytest.CaptureFixture[str], command: str, code: int = 0) -> str:
+    assert main(command.split()) == code, capsys.readouterr().err
+    captured = capsys.readouterr()
+    return captured.out if code == 0 else captured.err
+
+
+RUN = "run --task mine:problems --policy mine:pupil --scorer mine:even --n 4 --out out"
+
+
+def test_the_page_is_carried_out(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    assert len(commands) == 5
+    told = [said(capsys, command.removeprefix("stepbeam ")) for command in commands]
+    assert "level  problems  strategy" in told[0]
+    assert "| level | problems | strategy |" in told[1]
+    assert '"by"' not in Path("runs/mine/report.html").read_text()  # it is packed
+    assert "best_of_n (again)" in told[3]
+    assert "mine:second_look (even)" in told[4]
+    first = json.loads(Path("runs/mine/problems.jsonl").read_text().splitlines()[0])
+    assert first == {"id": "problems-00000", "prompt": "What is 2 + 2?", "answer": "4", "fields": {"level": "easy"}}
+
+
+def test_a_strategy_of_ones_own_draws_and_chooses(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(capsys, f"{RUN} --strategies mine:second_look:even")
+    rows = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
+    of_four = [row for row in rows if row["strategy"] == "mine:second_look" and row["n"] == 4]
+    pools = {name: [row for row in of_four if row["problem"] == name] for name in {row["problem"] for row in of_four}}
+    assert len(pools) == 10
+    assert {len(pool) for pool in pools.values()} == {2, 4}
+    assert all(sum(row["chosen"] for row in pool) == 1 for pool in pools.values())
+    Path("mine.py").write_text(Path("mine.py").read_text().replace("def second_look", "def gone"))
+    monkeypatch.delitem(sys.modules, "mine")
+    assert "second_look" in said(
+        capsys, f"{RUN} --strategies mine:second_look:even"
+    )  # finished: shown without its parts
+
+
+@pytest.mark.parametrize(
+    ("code", "strategy", "message"),
+    [
+        ("", "mine:second_look", "it asks for scores; name the scorer behind it, mine:second_look:NAME"),
+        ("", "mine:absent", "no 'absent' in"),
+        ("", "nowhere_at_all:x", "there is no nowhere_at_all.py in this folder"),
+        ("", "mine:second_look:orm", "no scorer is named 'orm' (there is even)"),
+        ("", "nope", "unknown strategy; use self_consistency, best_of_n, weighted_majority, beam_search, or"),
+        ("three = 3", "mine:three", "it is a int; write def NAME(problem, n, answers)"),
+        ("def two(problem, n): ...", "mine:two", "too many positional arguments; write def NAME(problem, n, answers)"),
+        ("def flat(problem, n, answers): return 1", "mine:flat", "it gives a int and no generator"),
+        ("def odd(problem, n, answers):\n    yield from extend([Solution()], n, 'end')\n    return {}['x']",
+         "mine:odd", "KeyError: 'x' ("),
+        ("def none(problem, n, answers):\n    yield from extend([Solution()], n, 'end')",
+         "mine:none", "a strategy returned None; return a SearchResult"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_strategy(
+    capsys: pytest.CaptureFixture[str], code: str, strategy: str, message: str
+) -> None:
+    with open("mine.py", "a") as file:
+        file.write(f"\n{code}\n")
+    line = said(capsys, f"{RUN} --strategies {strategy}", code=2)
+    assert message in line
+    assert len(line.splitlines()) == 1
+
+
+def test_a_field_that_no_problem_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--by size: no problem of mine:problems has this field; they have level" in said(
+        capsys, f"{RUN} --by size", 2
+    )
+    assert not Path("out").exists()
+    said(capsys, RUN)
+    assert "--by size: no problem of out has this field; they have level" in said(capsys, "show out --by size", 2)
+    assert "--by size: no problem of out has" in said(capsys, "report out --by size", 2)
+
+
+def test_a_task_that_was_edited_is_another(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": f"{n}?", "answer": n} for n in range(3)]
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = "run --task t.jsonl --policy mine:pupil --n 2 --out out"
+    said(capsys, run)
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    assert "the task has changed" in said(capsys, run, 2)
+    Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"prompt": "9?", "answer": 9}]))
+    assert "10" not in said(capsys, run)  # one that only grew is gone on with
