@@ -65,8 +65,8 @@ class Meter:
         self.reads += len(positional[0])
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        return self.tokens, self.fed, self.drawn, self.reads
+    def counts(self) -> tuple[int, int, int, int, int]:
+        return self.tokens, self.fed, self.drawn, self.reads, self.attended
 
     @property
     def flops(self) -> int:
@@ -351,7 +351,7 @@ class Lossy:
 
     def __init__(self, inner: Any, meter: Meter, broken: Callable[[Problem, Solution], bool]) -> None:
         self.inner, self.meter, self.broken = inner, meter, broken
-        self.lost = (0, 0, 0, 0)
+        self.lost = (0, 0, 0, 0, 0)
 
     def remembering(self) -> Any:
         self.inner = verifiers.remembering(self.inner)
@@ -376,7 +376,7 @@ class Lossy:
         """Take what was lost from the meter."""
         assert self.lost[0] > 0
         left = [a - b for a, b in zip(self.meter.counts, self.lost, strict=True)]
-        self.meter.tokens, self.meter.fed, self.meter.drawn, self.meter.reads = left
+        self.meter.tokens, self.meter.fed, self.meter.drawn, self.meter.reads, self.meter.attended = left
 
 
 BAD = PROBLEMS[1].id

@@ -78,6 +78,7 @@ def searches(problems: Sequence[Problem], policy: policies.Policy, scorer: verif
         assert_type(result.problem, Problem)
         assert_type(result.answer, str | None)
         assert_type(result.spend, Spend)
+        assert_type(result.spend.prompt_flops, float)
         assert_type(result.pool[0], Solution)
 
 

@@ -77,7 +77,8 @@ def fine_tuned(*, seed: int, planted: str = PLANTED, rollouts: int) -> Speller:
 
 def draw(policy: Transformers, planted: str, count: int, *, seed: int, what: str) -> list[Solution]:
     """So many words by a policy; `what` they are for is part of their seeds."""
-    problem, words = problem_of(planted), []
+    problem = problem_of(planted)
+    words: list[Solution] = []
     for begin in range(0, count, 2048):
         seeds = [seed_at(seed, what, i) for i in range(begin, min(begin + 2048, count))]
         start = [Solution()] * len(seeds)

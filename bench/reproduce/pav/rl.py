@@ -141,7 +141,7 @@ def trained(plan: PAVRLPlan, word: str, arm: str, seed: int) -> Unit:
             None if chosen.gamma is None else ExactValue(chosen.gamma),
             out=folder,
             config=replace(plain, **chosen.changes),
-            evaluate=partial(measured, word=word, seed=seed, drawn=plan.drawn),  # type: ignore[arg-type]
+            evaluate=partial(measured, word=word, seed=seed, drawn=plan.drawn),
         )
         rows = read_metrics(folder)
         return {

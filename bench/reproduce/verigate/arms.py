@@ -107,7 +107,7 @@ class Smaller(Setting):
     """A setting whose policy has half of the layers, and is about as weak at the start."""
 
     layers: ClassVar[int | None] = 2
-    healing: ClassVar[float] = 2.0
+    healing: ClassVar[float] = 0.15
 
 
 # Beside those of a plan, so that a folder that was begun without it can be gone on with.
