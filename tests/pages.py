@@ -1,0 +1,98 @@
+"""The pages of README and docs as what a reader does with them: their blocks of code, from top to bottom.
+
+Comments in a page, which readers do not see, say what is not the rule:
+`<!-- tier: slow -->` anywhere: the page's blocks run in that tier (`vllm`, or `slow` where they take over three seconds);
+`<!-- not run: why -->` above a block: it is not run, and the reason is listed.
+A block with `title="NAME"` is a file that the reader writes. Shell and Python are run, other languages show something.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUN, SHOWN = {"python", "sh"}, {"", "json", "text", "toml"}
+_BLOCK = re.compile(r"^(?:<!-- not run: ([^>]+) -->\n)?```(\w*)(?: title=\"(.+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    code: str
+    line: int
+    not_run: str | None
+    title: str | None
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(found[2], found[4], text[: found.start(4)].count("\n") + 1, found[1], found[3])
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.language in RUN and block.not_run is None]
+
+
+def tier(page: Path) -> str:
+    found = re.search(r"^<!-- tier: (\w+) -->$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return found[1] if found else "fast"
+
+
+def pages_of(wanted: str) -> list[Path]:
+    return [page for page in PAGES if tier(page) == wanted and runnable(page)]
+
+
+def run(page: Path, folder: Path) -> None:
+    """Does all that a page says in an empty folder, the current one; what it leaves running is ended with it."""
+    namespace: dict[str, object] = {"__name__": "page"}
+    started: list[int] = []
+    try:
+        for block in runnable(page):
+            if block.title:
+                (folder / block.title).write_text(block.code, encoding="utf-8")
+            elif block.language == "python":
+                # Errors tell the line of the page.
+                exec(compile("\n" * (block.line - 1) + block.code, name(page), "exec"), namespace)
+            else:
+                _shell(page, block, folder, started)
+    finally:
+        for group in started:
+            try:
+                os.killpg(group, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def _shell(page: Path, block: Block, folder: Path, started: list[int]) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HUB_OFFLINE": "1",
+        "MPLBACKEND": "agg",
+    }
+    # A file, as a server that a block leaves running would keep a pipe open.
+    with (folder / ".said").open("w+") as said:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", block.code],
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        started.append(process.pid)
+        code = process.wait(timeout=600)
+        said.seek(0)
+        assert code == 0, f"{name(page)}, line {block.line}: exit code {code}\n{said.read()}"
