@@ -42,7 +42,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def runnable(page: Path) -> list[Block]:
-    return [block for block in blocks(page) if block.language in RUN and block.not_run is None]
+    return [block for block in blocks(page) if (block.language in RUN or block.title) and block.not_run is None]
 
 
 def tier(page: Path) -> str:
