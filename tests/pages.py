@@ -1,11 +1,13 @@
 """The pages of README and docs as what a reader does with them: their blocks of code, from top to bottom.
 
 Comments in a page, which readers do not see, say what is not the rule:
-`<!-- tier: slow -->` anywhere: the page's blocks run in that tier (`vllm`, or `slow` where they take over three seconds);
+`<!-- tier: slow -->` anywhere: the page runs in that tier (`vllm`, or `slow` where it takes over three seconds);
 `<!-- not run: why -->` above a block: it is not run, and the reason is listed.
 A block with `title="NAME"` is a file that the reader writes. Shell and Python are run, other languages show something.
+A notebook is a page too.
 """
 
+import json
 import os
 import re
 import signal
@@ -15,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(_DOCS.rglob("*.md")), *sorted(_DOCS.rglob("*.ipynb"))]
 RUN, SHOWN = {"python", "sh"}, {"", "json", "text", "toml"}
-_BLOCK = re.compile(r"^(?:<!-- not run: ([^>]+) -->\n)?```(\w*)(?: title=\"(.+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NOT_RUN, _TITLE = r"(?:<!-- not run: ([^>]+) -->\n)?", r"(?: title=\"([^\"\n]+)\")?"
+_BLOCK = re.compile(rf"^{_NOT_RUN}```(\w*){_TITLE}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,16 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def blocks(page: Path) -> list[Block]:
+def text_of(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
+    if page.suffix == ".md":
+        return text
+    cells = [("".join(cell["source"]), cell["cell_type"] == "code") for cell in json.loads(text)["cells"]]
+    return "\n\n".join(f"```python\n{source}\n```" if code else source for source, code in cells)
+
+
+def blocks(page: Path) -> list[Block]:
+    text = text_of(page)
     return [
         Block(found[2], found[4], text[: found.start(4)].count("\n") + 1, found[1], found[3])
         for found in _BLOCK.finditer(text)
@@ -46,7 +58,7 @@ def runnable(page: Path) -> list[Block]:
 
 
 def tier(page: Path) -> str:
-    found = re.search(r"^<!-- tier: (\w+) -->$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found = re.search(r"^<!-- tier: (\w+) -->$", text_of(page), flags=re.MULTILINE)
     return found[1] if found else "fast"
 
 
