@@ -43,14 +43,30 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     assert 2 * len(found) == len(re.findall(r"^\s*```", text_of(page), flags=re.MULTILINE))
     assert {block.language for block in found} <= RUN | SHOWN
     assert tier(page) in ("fast", "slow", "vllm")
-    assert text_of(page).count("<!-- not run") == sum(block.not_run is not None for block in found)
+    marks = re.findall(r"^<!-- not run", text_of(page), flags=re.MULTILINE)
+    assert len(marks) == sum(block.not_run is not None for block in found)
 
 
 def test_what_is_not_run_is_listed() -> None:
     """A block more or fewer here is meant: each is one that no machine has tried."""
     not_run = Counter(name(page) for page in PAGES for block in blocks(page) if block.not_run)
     assert not_run == {
+        "README.md": 2,
         "CONTRIBUTING.md": 1,
+        "docs/command_line.md": 1,
+        "docs/howto/prm_format.md": 1,
+        "docs/live.md": 2,
+        "docs/pools.md": 1,
+        "docs/report.md": 1,
+        "docs/results.md": 6,
+        "docs/scaling.md": 4,
+        "docs/scorers.md": 2,
+        "docs/servers.md": 2,
+        "docs/start.md": 2,
+        "docs/tiny.md": 1,
+        "docs/tutorials/prm.md": 1,
+        "docs/tutorials/vllm.md": 2,
+        "docs/vllm.md": 2,
     }
 
 
