@@ -7,17 +7,34 @@ import griffe
 
 
 class AsWritten(griffe.Extension):
-    """Fences `>>>` examples; takes the comment behind a field as its docstring."""
+    """Fences `>>>` examples; an attribute without a docstring has the comment behind it, or the one above it."""
 
     def on_instance(self, *, obj: Any, **_: Any) -> None:
         if obj.is_alias:
             return
         if obj.docstring:
             obj.docstring.value = fenced(obj.docstring.value)
-        elif obj.is_attribute and obj.parent.is_class and obj.lineno:
-            line = obj.filepath.read_text(encoding="utf-8").splitlines()[obj.endlineno - 1]
-            if comment := re.search(r"  # (?!noqa|type:)(.+)$", line):
-                obj.docstring = griffe.Docstring(comment[1][:1].upper() + comment[1][1:] + ".", parent=obj)
+        elif obj.is_attribute and obj.lineno:
+            lines = obj.filepath.read_text(encoding="utf-8").splitlines()
+            if comment := comment_of(lines, obj.lineno - 1, obj.endlineno - 1):
+                obj.docstring = griffe.Docstring(comment, parent=obj)
+
+
+def comment_of(lines: list[str], first: int, last: int) -> str | None:
+    """What is said of a statement behind its last line, or above it.
+
+    >>> comment_of(["# One of", "# these.", "NAMES = 1", "seed: int = 0  # of a run"], 2, 2)
+    'One of these.'
+    >>> comment_of(["seed: int = 0  # of a run"], 0, 0)
+    'Of a run.'
+    """
+    if behind := re.search(r"  # (?!noqa|type:)(.+)$", lines[last]):
+        return behind[1][:1].upper() + behind[1][1:] + "."
+    above = []
+    while first > 0 and lines[first - 1].startswith("# "):
+        first -= 1
+        above.insert(0, lines[first][2:])
+    return " ".join(above) or None
 
 
 def fenced(text: str) -> str:
