@@ -3,7 +3,7 @@
 Comments in a page, which readers do not see, say what is not the rule:
 `<!-- tier: slow -->` anywhere: the page runs in that tier (`vllm`, or `slow` where it takes over three seconds);
 `<!-- not run: why -->` above a block: it is not run, and the reason is listed.
-A block with `title="NAME"` is a file that the reader writes. Shell and Python are run, other languages show something.
+A block with `title="NAME"` is a file that the reader writes, or goes on with. Shell and Python are run, other languages show something.
 A notebook is a page too.
 """
 
@@ -73,7 +73,8 @@ def run(page: Path, folder: Path) -> None:
     try:
         for block in runnable(page):
             if block.title:
-                (folder / block.title).write_text(block.code, encoding="utf-8")
+                with (folder / block.title).open("a", encoding="utf-8") as file:
+                    file.write(block.code)
             elif block.language == "python":
                 # Errors tell the line of the page.
                 exec(compile("\n" * (block.line - 1) + block.code, name(page), "exec"), namespace)
