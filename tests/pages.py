@@ -3,8 +3,8 @@
 Comments in a page, which readers do not see, say what is not the rule:
 `<!-- tier: slow -->` anywhere: the page runs in that tier (`vllm`, or `slow` where it takes over three seconds);
 `<!-- not run: why -->` above a block: it is not run, and the reason is listed.
-A block with `title="NAME"` is a file that the reader writes, or goes on with. Shell and Python are run, other languages show something.
-A notebook is a page too.
+A block with `title="NAME"` is a file that the reader writes, or goes on with. Shell and Python are run, other
+languages show something. A notebook is a page too.
 """
 
 import json
