@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(_DOCS.rglob("*.md
 RUN, SHOWN = {"python", "sh"}, {"", "json", "text", "toml"}
 _NOT_RUN, _TITLE = r"(?:<!-- not run: ([^>]+) -->\n)?", r"(?: title=\"([^\"\n]+)\")?"
 _BLOCK = re.compile(rf"^{_NOT_RUN}```(\w*){_TITLE}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_PLAIN = re.compile(r"(?:stepbeam [^&|<>;$`*\\n]+\n)+")  # nothing that only a shell can do
+_PLAIN = re.compile(r"(?:stepbeam [^&|<>;$`*\n]+\n)+")  # nothing that only a shell can do
 
 
 @dataclass(frozen=True)
