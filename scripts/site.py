@@ -1,5 +1,6 @@
 """What mkdocs is told beside mkdocs.yml: pages that lie elsewhere, and a reference of every public name."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,6 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def reference(package: str) -> str:
-    import ast
-
     first = next(s for s in body(package) if isinstance(s, ast.Expr))
     about = ast.literal_eval(first.value).partition("\n")[0]
     names = "\n\n".join(f"::: {package}.{name}" for name in exports(package))
@@ -31,8 +30,7 @@ def reference(package: str) -> str:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Links to what the site has elsewhere, or not at all, as they are written for the repository."""
-    markdown = re.sub(r"\]\((?:\.\./)+(CONTRIBUTING|CHANGELOG)\.md", lambda found: found[0], markdown)
+    """Without links to what only the repository has."""
     for name in OTHERS:
         markdown = re.sub(rf"\[([^\]]+)\]\((?:\.\./)*{re.escape(name)}\)", rf"\1 (`{name}`)", markdown)
     return markdown
