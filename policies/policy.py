@@ -9,6 +9,7 @@ from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
 Until: TypeAlias = Literal["step", "end"]
+"""How far to extend: by one step, or to the end of the solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class Policy(Protocol):
         until: Until,
         sampling: Sampling,
         seeds: Sequence[int],
-    ) -> Extended: ...
+    ) -> Extended:
+        """One solution a row, in the order given: all four have one length. A row that fails is a failed solution."""
+        ...
 
 
 class RowStream(Protocol):

@@ -87,3 +87,4 @@ class PublicPRM(StepReader):
 
 
 PublicErrorPRM = PublicPRM
+"""The earlier name of `PublicPRM`."""

@@ -46,6 +46,7 @@ class OutOfBudget(Exception):  # noqa: N818  (thrown into strategies as a signal
 Request: TypeAlias = Extend | Score
 Reply: TypeAlias = tuple[Solution, ...] | Scores
 Strategy: TypeAlias = Generator[Request, Reply, SearchResult]
+"""The search for one problem: it yields requests, is sent the replies, and returns the result."""
 
 
 def extend(

@@ -35,7 +35,9 @@ class Pool:
 
 
 Selector: TypeAlias = Callable[[Pool], int | None]
+"""Chooses from a pool: the index of a solution, or None where none can be chosen."""
 Select: TypeAlias = Literal["best", "weighted", "pessimistic", "soft"] | Selector
+"""How a solution is chosen: by name, or by a function of the pool."""
 
 
 def best(pool: Pool) -> int | None:

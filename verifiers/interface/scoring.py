@@ -14,7 +14,9 @@ from verifiers.interface.naming import name_of
 from verifiers.interface.solution import Problem, Solution
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
+"""Numbers of one solution, mostly of shape (T,): one a step."""
 Reduce: TypeAlias = Literal["last", "min", "prod", "mean"] | Callable[[FloatArray], float]
+"""How the scores of a solution's steps, without the NaNs, become one number."""
 
 _REDUCERS: dict[str, Callable[[FloatArray], float]] = {
     "last": lambda spoken: float(spoken[-1]),
@@ -186,7 +188,9 @@ class Scorer(Protocol):
     `problems[i]` belongs to `solutions[i]`. See `verifiers.check_scorer` for the laws.
     """
 
-    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores: ...
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        """A row a solution, in the order given, and in it a number a step: higher is better, NaN is no opinion."""
+        ...
 
 
 def ask(scorer: Scorer, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
