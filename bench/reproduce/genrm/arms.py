@@ -140,8 +140,8 @@ class GenRMPlan:
 def quick_plan(out: Path) -> GenRMPlan:
     """The smallest sizes: all stages in minutes, and figures that mean nothing."""
     return GenRMPlan(
-        out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, curve=2, curve_n=2,
-        few_votes=1, compared=2, batch_size=4,
+        out, problems=2, longer=1, seeds=(0,), n=3, pool=4, rows=24, steps=2, votes=2, many=4, curve=1, curve_n=2,
+        few_votes=1, compared=1, batch_size=4,
     )  # fmt: skip
 
 
