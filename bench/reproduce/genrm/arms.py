@@ -66,10 +66,10 @@ ARMS: dict[str, Arm] = {
     "dpo": Arm("dpo", steps=0.5),
     "judge": Arm("judge"),
     "judge, in two parts": Arm("parts", "remedy"),
-    "genrm_cot, rehearsal": Arm("cot", "remedy", rehearsal="parts"),
-    "genrm_cot, rehearsal of whole rationales": Arm("cot", "remedy", rehearsal="whole"),
+    "genrm_cot, rehearsal": Arm("cot", "remedy", steps=2.0, rehearsal="parts"),
+    "genrm_cot, rehearsal of whole rationales": Arm("cot", "remedy", steps=2.0, rehearsal="whole"),
     "genrm_cot, LoRA": Arm("cot", "remedy", lora_rank=16),
-    "genrm_cot, LoRA and rehearsal": Arm("cot", "remedy", lora_rank=16, rehearsal="parts"),
+    "genrm_cot, LoRA and whole rationales": Arm("cot", "remedy", steps=2.0, lora_rank=16, rehearsal="whole"),
     "orm, drills": Arm("orm", "remedy", steps=1.5, drills=True),
     "genrm_cot, lambda 0": _cot(solution_weight=0.0),
     "genrm_cot, lambda 1/4": _cot(solution_weight=1 / 4),
@@ -101,14 +101,14 @@ class GenRMPlan:
     n: int = 32  # solutions of each problem that are verified
     pool: int = 64  # solutions of each problem for self-consistency
     rows: int = 4000  # solutions a task to learn from
-    steps: int = 240  # of a training of GenRM-CoT; the others' are shares of it
-    batch_size: int = 24
+    steps: int = 150  # of a training of GenRM-CoT; the others' are shares of it
+    batch_size: int = 14
     learning_rate: float = 1e-3
     votes: int = 4  # rationales a solution
     few_votes: int = 2  # the same of variants
     many: int = 32  # rationales a solution for the curve over K
     curve: int = 60  # its problems a suite
-    curve_n: int = 8  # and how many solutions of each are judged
+    curve_n: int = 6  # and how many solutions of each are judged
     data_seed: int = 41
     test_seed: int = 42
 
