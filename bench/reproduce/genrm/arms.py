@@ -102,6 +102,7 @@ class GenRMPlan:
     pool: int = 64  # solutions of each problem for self-consistency
     rows: int = 4000  # solutions a task to learn from
     steps: int = 150  # of a training of GenRM-CoT; the others' are shares of it
+    writer_steps: int = 75  # of a model that writes rationales
     batch_size: int = 14
     learning_rate: float = 1e-3
     votes: int = 4  # rationales a solution
@@ -140,8 +141,8 @@ class GenRMPlan:
 def quick_plan(out: Path) -> GenRMPlan:
     """The smallest sizes: all stages in minutes, and figures that mean nothing."""
     return GenRMPlan(
-        out, problems=2, longer=1, seeds=(0,), n=3, pool=4, rows=24, steps=2, votes=2, many=4, curve=1, curve_n=2,
-        few_votes=1, compared=1, batch_size=4,
+        out, problems=2, longer=1, seeds=(0,), n=3, pool=4, rows=24, steps=2, writer_steps=60, votes=2, many=4,
+        curve=1, curve_n=2, few_votes=1, compared=1, batch_size=4,
     )  # fmt: skip
 
 
