@@ -66,10 +66,10 @@ ARMS: dict[str, Arm] = {
     "dpo": Arm("dpo", steps=0.5),
     "judge": Arm("judge"),
     "judge, in two parts": Arm("parts", "remedy"),
-    "genrm_cot, rehearsal": Arm("cot", "remedy", rehearsal="parts"),
-    "genrm_cot, rehearsal of whole rationales": Arm("cot", "remedy", rehearsal="whole"),
+    "genrm_cot, rehearsal": Arm("cot", "remedy", steps=2.0, rehearsal="parts"),
+    "genrm_cot, rehearsal of whole rationales": Arm("cot", "remedy", steps=2.0, rehearsal="whole"),
     "genrm_cot, LoRA": Arm("cot", "remedy", lora_rank=16),
-    "genrm_cot, LoRA and rehearsal": Arm("cot", "remedy", lora_rank=16, rehearsal="parts"),
+    "genrm_cot, LoRA and whole rationales": Arm("cot", "remedy", steps=2.0, lora_rank=16, rehearsal="whole"),
     "orm, drills": Arm("orm", "remedy", steps=1.5, drills=True),
     "genrm_cot, lambda 0": _cot(solution_weight=0.0),
     "genrm_cot, lambda 1/4": _cot(solution_weight=1 / 4),
@@ -101,14 +101,15 @@ class GenRMPlan:
     n: int = 32  # solutions of each problem that are verified
     pool: int = 64  # solutions of each problem for self-consistency
     rows: int = 4000  # solutions a task to learn from
-    steps: int = 240  # of a training of GenRM-CoT; the others' are shares of it
-    batch_size: int = 24
+    steps: int = 150  # of a training of GenRM-CoT; the others' are shares of it
+    writer_steps: int = 75  # of a model that writes rationales
+    batch_size: int = 14
     learning_rate: float = 1e-3
     votes: int = 4  # rationales a solution
     few_votes: int = 2  # the same of variants
     many: int = 32  # rationales a solution for the curve over K
     curve: int = 60  # its problems a suite
-    curve_n: int = 8  # and how many solutions of each are judged
+    curve_n: int = 6  # and how many solutions of each are judged
     data_seed: int = 41
     test_seed: int = 42
 
@@ -121,8 +122,8 @@ class GenRMPlan:
     def quick(cls, out: Path) -> Self:
         """The smallest sizes: all stages in minutes, and figures that mean nothing."""
         return cls(
-            out, problems=3, longer=2, seeds=(0,), n=4, pool=8, rows=24, steps=2, votes=2, many=4, curve=2, curve_n=2,
-            few_votes=1, compared=2, batch_size=4,
+            out, problems=2, longer=1, seeds=(0,), n=3, pool=4, rows=24, steps=2, writer_steps=60, votes=2, many=4,
+            curve=1, curve_n=2, few_votes=1, compared=1, batch_size=4,
         )  # fmt: skip
 
     def seeds_of(self, name: str) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ _ABOVE = (
     ("with rehearsal it does so", "genrm_cot, rehearsal", "orm", MARGIN),
     ("with rehearsal of whole rationales it does so", "genrm_cot, rehearsal of whole rationales", "orm", MARGIN),
     ("with LoRA it does so", "genrm_cot, LoRA", "orm", MARGIN),
-    ("with LoRA and rehearsal it does so", "genrm_cot, LoRA and rehearsal", "orm", MARGIN),
+    ("with LoRA and whole rationales it does so", "genrm_cot, LoRA and whole rationales", "orm", MARGIN),
     ("GenRM-CoT beats a discriminative one that compared the base's lists", "genrm_cot", "orm, drills", 0.0),
     ("with rehearsal of whole rationales it does so", "genrm_cot, rehearsal of whole rationales", "orm, drills", 0.0),
     ("direct GenRM is not worse than the discriminative one by 5 points", "genrm", "orm", NOT_WORSE),

@@ -84,7 +84,7 @@ def written(plan: GenRMPlan, how: Writer) -> Unit:
 
         rows = data(plan)
         asked = [_guided(row) for row in rows] if how == "guided" else rows
-        config = training(plan, replace(ARMS["genrm_cot"], steps=0.5), seed=plan.data_seed)
+        config = replace(training(plan, ARMS["genrm_cot"], seed=plan.data_seed), max_steps=plan.writer_steps)
         folder = plan.out / "models" / f"writer_{how}"
         train_genrm(base_of(plan), asked[LEARNT], mode="cot", out=folder, format=plan.format, config=config)
         writer = GenRM.load(folder, votes=DRAWN, seed=plan.data_seed, device=config.device)

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
-from tests.test_readme import ROOT, blocks
+from tests.pages import ROOT, blocks
 
-PAGE = (ROOT / "docs" / "own_task.md").read_text()
+PAGE = blocks(ROOT / "docs" / "own_task.md")
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # that of the last test
-    Path("mine.py").write_text("".join(blocks(PAGE, "python")))
+    Path("mine.py").write_text("".join(block.code for block in PAGE if block.title == "mine.py"))
 
 
 def said(capsys: pytest.CaptureFixture[str], command: str, code: int = 0) -> str:
@@ -29,7 +29,7 @@ RUN = "run --task mine:problems --policy mine:pupil --scorer mine:even --n 4 --o
 
 
 def test_the_page_is_carried_out(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    commands = [line for block in PAGE if block.language == "sh" for line in block.code.splitlines()]
     assert len(commands) == 5
     told = [said(capsys, command.removeprefix("stepbeam ")) for command in commands]
     assert "level  problems  strategy" in told[0]
