@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -25,7 +26,7 @@ from bench.serve.strategies import read_strategy, start
 from policies.policy import Sampling
 from search import Budget, SearchResult, Session
 from verifiers.grading.answers import ANSWERS
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Message, Problem
 
 _LOG = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ class SearchedLM(LM):  # type: ignore[misc, unused-ignore]  # untyped where it i
         **more: Any,
     ) -> None:
         super().__init__()
-        more.pop("max_batch_size", None)  # of lm-eval's own
+        for name in ("max_batch_size", "device"):  # which lm-eval always gives; a policy finds its device
+            more.pop(name, None)
         if answers not in ANSWERS:
             raise BadArgument("answers", answers, f"use {', '.join(ANSWERS)}")
         sizes = {name: more.pop(name) for name in _SIZES if name in more}
@@ -190,4 +192,7 @@ register_model("stepbeam")(SearchedLM)
 if __name__ == "__main__":
     from lm_eval.__main__ import cli_evaluate
 
-    cli_evaluate()
+    try:
+        cli_evaluate()
+    except (BadInput, NotImplementedError) as error:
+        sys.exit(f"stepbeam: {error}")

@@ -80,7 +80,7 @@ def test_likelihoods_are_refused_by_name() -> None:
 
 def test_what_is_no_option_of_ours_is_one_of_the_policys() -> None:
     lm = get_model("stepbeam").create_from_arg_string(
-        "policy=tiny:policy,strategy=self_consistency,n=4,dtype=float32", {"batch_size": "auto", "device": None}
+        "policy=tiny:policy,strategy=self_consistency,n=4,dtype=float32", {"batch_size": "auto", "device": "cuda:0"}
     )
     assert (lm.spec, lm.how.n, lm.batch_size) == ("tiny:policy,dtype=float32", 4, 64)
     with pytest.raises(BadArgument, match="best_of_m"):
