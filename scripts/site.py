@@ -30,7 +30,8 @@ def reference(package: str) -> str:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Without links to what only the repository has."""
+    """With links to what is a folder higher in the repository, and without those to what only it has."""
+    markdown = re.sub(r"\]\(\.\./((?:\.\./)*(?:CONTRIBUTING|CHANGELOG)\.md)", r"](\1", markdown)
     for name in OTHERS:
         markdown = re.sub(rf"\[([^\]]+)\]\((?:\.\./)*{re.escape(name)}\)", rf"\1 (`{name}`)", markdown)
     return markdown
