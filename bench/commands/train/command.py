@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.commands import train_grpo
+from bench.commands.train import grpo
 from bench.commands.options import Options, add_tracking, columns, fields_in, separator, tracker_in, training_errors
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     for kind, name in _NAMES.items():
         _add_options(kinds.add_parser(kind, help=f"{name}, from labelled solutions"), kind)
-    train_grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))
+    grpo.add_arguments(kinds.add_parser("grpo", help="a policy, from a verifier and a PRM"))
 
 
 def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
@@ -115,7 +115,7 @@ def _add_options_of_genrm(parser: Options) -> None:
 def run(options: argparse.Namespace) -> Quality | None:
     """Read, train, and judge the held-out rows; raises BadInput for what cannot be."""
     if options.kind == "grpo":
-        train_grpo.run(options)
+        grpo.run(options)
         return None
     from bench.training.evaluation import evaluate_scorer
 
