@@ -55,8 +55,8 @@ FLOORS = (  # every folder with Python files, from the ground up: a file imports
     "bench/reproduce/verigate",
     "bench/serve",
     "bench/harnesses",
-    "bench/commands/train",
     "bench/commands",
+    "bench/commands/train",
 )
 MOST_LINES, MOST_FILES = 350, 16
 HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets", "matplotlib", "sympy", "math_verify", "tqdm", "openai")

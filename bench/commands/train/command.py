@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.commands.train import grpo
 from bench.commands.options import Options, add_tracking, columns, fields_in, separator, tracker_in, training_errors
+from bench.commands.train import grpo
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
