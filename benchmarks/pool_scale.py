@@ -3,10 +3,10 @@
     python benchmarks/pool_scale.py 4000x40x400@32 25000x8x300 50000x8x300 100000x8x300 100000x8x1250
 
 Each argument is a pool that is made for it: PROBLEMSxSOLUTIONSxCHARACTERS, one problem a row, each solution with a
-recorded score, and `@N` for the points of all N from 1 to N in the place of powers of two. Each is reranked by a process
-of its own, and then reported on by another, which reads the folder. Exits 1 where a pool of 1 GB or more takes 2 GB of
-memory or more, where 4,000 problems of 40 solutions at all N to 32 take 30 s or more, or where of pools alike but for
-their number of problems a larger one takes a quarter more for each problem than a smaller one.
+recorded score, and `@N` for the points of all N from 1 to N in the place of powers of two. A process of its own reranks
+it, and another reports on the folder. Exits 1 where a pool of 1 GB or more takes 2 GB of memory or more, where 4,000
+problems of 40 solutions at all N to 32 take 30 s or more, or where of pools alike but for their number of problems a
+larger one takes a quarter more for each problem than a smaller one.
 """
 
 import json
@@ -19,7 +19,28 @@ from pathlib import Path
 
 POOLS = ("4000x40x400@32", "25000x8x300", "50000x8x300", "100000x8x300")
 MEMORY_BAR, SECONDS_BAR, LINEAR_BAR = 2e9, 30.0, 1.25
-_WORDS = "so we add the two and find that it holds for each part of the sum which then gives us".split()
+_WORDS = [
+    "so",
+    "we",
+    "add",
+    "the",
+    "two",
+    "and",
+    "find",
+    "that",
+    "it",
+    "holds",
+    "for",
+    "each",
+    "part",
+    "of",
+    "the",
+    "sum",
+    "which",
+    "then",
+    "gives",
+    "us",
+]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
 from bench.runs.table import short
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.files import json_line, replace_text, whole_rows
+from verifiers.interface.files import replace_text, whole_rows
+from verifiers.interface.lines import json_line
 from verifiers.interface.scoring import Scorer, Scores, Spend
 
 _FILE = "processbench.jsonl"

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
 from verifiers.interface.errors import BadInput
@@ -30,7 +31,7 @@ class _Kind(NamedTuple):
 
     name: str
     holds: Callable[[Any], bool]
-    read: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] | None = None  # None for as it is
 
 
 def _number(value: Any) -> bool:
@@ -209,7 +210,12 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    return strict({column.name: getattr(row, column.name) for column in fields(row)})
+    return {name: _written(getattr(row, name)) for name in _names_of(type(row))}
+
+
+@cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(column.name for column in fields(kind))
 
 
 def strict(row: Mapping[str, Any]) -> Row:
@@ -238,7 +244,9 @@ def read_spend(row: Row) -> Spend:
 def _written(value: Any) -> Any:
     if isinstance(value, float):
         return json_number(value)
-    return [_written(part) for part in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return list(value) if all(type(part) is str for part in value) else [_written(part) for part in value]
+    return value
 
 
 def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRow:
@@ -252,17 +260,25 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
     """
     if not isinstance(row, Mapping):
         raise BadInput(f"{where}: not an object")
-    values = {}
-    for column in fields(kind):
-        expected: _Kind = get_args(column.type)[1]
-        if column.name in row:
-            value = row[column.name]
-            if not expected.holds(value):
-                raise BadInput(f"{where}: {column.name!r} is {_shown(value)}, not {expected.name}")
-            values[column.name] = expected.read(value)
-        elif column.default is MISSING:
-            raise BadInput(f"{where}: no {column.name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+    values: dict[str, Any] = {}
+    for name, holds, read, default, called in _columns_of(kind):
+        if name in row:
+            value = row[name]
+            if not holds(value):
+                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {called}")
+            values[name] = value if read is None else read(value)
+        elif default is MISSING:
+            raise BadInput(f"{where}: no {name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
     return kind(**values)
+
+
+@cache
+def _columns_of(
+    kind: type[Any],
+) -> tuple[tuple[str, Callable[[Any], bool], Callable[[Any], Any] | None, Any, str], ...]:
+    """What a row's columns are called, hold and are read by, with their defaults: looked up once for all rows."""
+    kinds = [(column, get_args(column.type)[1]) for column in fields(kind)]
+    return tuple((column.name, known.holds, known.read, column.default, known.name) for column, known in kinds)
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from bench.files.rows import strict
 from bench.stats.curves import Results
-from verifiers.interface.files import json_line, replace_text
+from bench.stats.outcomes import Outcomes
+from verifiers.interface.files import replace_text, replacing
+from verifiers.interface.lines import json_line
 from verifiers.interface.solution import Problem
 
 # What a finished folder has checksums of.
@@ -27,5 +29,7 @@ def write_results(out: Path, results: Results) -> None:
     `points.jsonl`: the table, a row a point, with seconds. `notes.txt`: what a reader should know, a line each.
     """
     replace_text(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
-    replace_text(out / "results.jsonl", "".join(json_line(strict(o.row())) for o in results.outcomes))
+    with replacing(out / "results.jsonl") as draft, open(draft, "w", encoding="utf-8") as file:
+        for table in Outcomes.of(results.outcomes).tables:
+            file.writelines(table.lines())
     replace_text(out / "points.jsonl", "".join(json_line(strict(point.row())) for point in results.points()))

@@ -12,12 +12,13 @@ from bench.runs.retry import failed_scores
 from bench.runs.samples import spend_of
 from bench.runs.units import beam_unit, chunks, pool_unit, score_unit
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.stats.curves import ANY_RIGHT, GradedPool, Results, notes_on, pool_outcomes
+from bench.stats.outcomes import Outcome, Outcomes, ProblemOutcomes
 
 
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
     """Every contest at every size, from the committed rows of a run."""
-    outcomes: list[Outcome] = []
+    outcomes: list[ProblemOutcomes] = []
     samples: list[SampleRow] = []
     unscored: list[ScoreRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
@@ -41,13 +42,15 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
                 kinds=[(row.steps, row.stop) for row in rows],
             )
-            outcomes += pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed)
+            outcomes.append(pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed))
         for contest in contests:
             if contest.strategy == "beam_search":
-                outcomes += _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
-    notes = [*notes_on(outcomes, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
+                beams = _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
+                outcomes += map(ProblemOutcomes.one, beams)
+    table = Outcomes(tuple(outcomes))
+    notes = [*notes_on(table, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
     notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
-    return Results(tuple(outcomes), tuple(notes))
+    return Results(table, tuple(notes))
 
 
 def _beam_outcomes(

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from bench.stats.arrays import Floats
-from bench.stats.intervals import mean_interval
+from bench.stats.intervals import mean_intervals
 
 _FLIPS = 10_000
+_CELLS = 1 << 22  # signs that are at hand at once
+
+Values: TypeAlias = Sequence[float] | Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Comparison:
     p: float
 
 
-def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Comparison:
+def compare(a: Values, b: Values, *, seed: int = 0) -> Comparison:
     """How much more `a` scores than `b` on the same problems, in the same order; (P,) each, values 0 to 1.
 
     >>> c = compare([1.0, 1.0, 0.0, 1.0] * 10, [0.0, 1.0, 0.0, 1.0] * 10)
@@ -33,13 +37,33 @@ def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Compari
     small number of flips are tried, or else 10,000 seeded ones, the observed one added. No difference on any
     problem gives p = 1. Raises ValueError for sequences of unequal length, and for empty ones.
     """
-    if len(a) != len(b):
-        raise ValueError(
-            f"{len(a)} problems against {len(b)}: a paired comparison needs the same problems on both sides"
-        )
-    differences = (np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)).round(12)  # 1e-17 is none
-    mean, low, high = mean_interval(differences, bounds=(-1.0, 1.0), seed=seed)
-    return Comparison(mean, low, high, _sign_flip_p(differences[differences != 0], seed))
+    [comparison] = compare_all([(a, b)], seed=seed)
+    return comparison
+
+
+def compare_all(pairs: Sequence[tuple[Values, Values]], *, seed: int = 0) -> list[Comparison]:
+    """`compare` of each pair: the same figures, with what is random drawn once for all of them.
+
+    >>> one, other = ([1.0, 1.0, 0.0, 1.0] * 10, [0.0, 1.0, 0.0, 1.0] * 10), ([0.5] * 20, [0.25, 0.0] * 10)
+    >>> compare_all([one, other]) == [compare(*one), compare(*other)]
+    True
+
+    Raises ValueError as it does.
+    """
+    for a, b in pairs:
+        if len(a) != len(b):
+            raise ValueError(
+                f"{len(a)} problems against {len(b)}: a paired comparison needs the same problems on both sides"
+            )
+    differences = [
+        (np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)).round(12)  # 1e-17 is none
+        for a, b in pairs
+    ]
+    intervals = mean_intervals(differences, bounds=(-1.0, 1.0), seed=seed)
+    return [
+        Comparison(*interval, _sign_flip_p(row[row != 0], seed))
+        for interval, row in zip(intervals, differences, strict=True)
+    ]
 
 
 def _sign_flip_p(differences: Floats, seed: int) -> float:
@@ -50,7 +74,12 @@ def _sign_flip_p(differences: Floats, seed: int) -> float:
         signs = 1 - 2 * (np.arange(1 << count)[:, None] >> np.arange(count) & 1)
         return float((abs(signs @ differences) >= observed).mean())
     rng, extreme = np.random.default_rng(seed), 1
-    for _ in range(10):  # in parts, which bounds the memory
-        signs = rng.integers(0, 2, (_FLIPS // 10, count), dtype=np.int8)
-        extreme += int((abs(2 * (signs @ differences) - differences.sum()) >= observed).sum())
+    total = differences.sum()
+    for _ in range(10):
+        left = _FLIPS // 10
+        while left:  # in parts, which bounds the memory; of 4 rows each, of which the generator makes whole words
+            rows = min(left, max(4, _CELLS // count // 4 * 4))
+            signs = rng.integers(0, 2, (rows, count), dtype=np.int8)
+            extreme += int((abs(2 * (signs @ differences) - total) >= observed).sum())
+            left -= rows
     return extreme / (_FLIPS + 1)
