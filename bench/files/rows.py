@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
-from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
 from verifiers.interface.errors import BadInput
@@ -187,6 +186,13 @@ SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
 AnyRow = TypeVar("AnyRow", bound=SampleRow | ScoreRow | TreeRow | ResultRow | PointRow | ProblemRow)
 
 
+# What each kind's columns hold, and their defaults: looked up once for all rows.
+_COLUMNS: dict[type[Any], dict[str, tuple[_Kind, Any]]] = {
+    kind: {column.name: (get_args(column.type)[1], column.default) for column in fields(kind)}
+    for kind in (SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+}
+
+
 def by_problem(rows: Iterable[SolutionRow]) -> dict[str, list[SolutionRow]]:
     """Each problem's rows, by its id."""
     return grouped(rows, lambda row: row.problem)
@@ -210,12 +216,7 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    return {name: _written(getattr(row, name)) for name in _names_of(type(row))}
-
-
-@cache
-def _names_of(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(column.name for column in fields(kind))
+    return {name: _written(getattr(row, name)) for name in _COLUMNS[type(row)]}
 
 
 def strict(row: Mapping[str, Any]) -> Row:
@@ -261,24 +262,15 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
     if not isinstance(row, Mapping):
         raise BadInput(f"{where}: not an object")
     values: dict[str, Any] = {}
-    for name, holds, read, default, called in _columns_of(kind):
+    for name, (expected, default) in _COLUMNS[kind].items():
         if name in row:
             value = row[name]
-            if not holds(value):
-                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {called}")
-            values[name] = value if read is None else read(value)
+            if not expected.holds(value):
+                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {expected.name}")
+            values[name] = value if expected.read is None else expected.read(value)
         elif default is MISSING:
             raise BadInput(f"{where}: no {name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
     return kind(**values)
-
-
-@cache
-def _columns_of(
-    kind: type[Any],
-) -> tuple[tuple[str, Callable[[Any], bool], Callable[[Any], Any] | None, Any, str], ...]:
-    """What a row's columns are called, hold and are read by, with their defaults: looked up once for all rows."""
-    kinds = [(column, get_args(column.type)[1]) for column in fields(kind)]
-    return tuple((column.name, known.holds, known.read, column.default, known.name) for column, known in kinds)
 
 
 def _shown(value: Any) -> str:

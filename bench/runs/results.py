@@ -19,7 +19,8 @@ from bench.stats.outcomes import Outcome, Outcomes, ProblemOutcomes
 def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: RunFolder) -> Results:
     """Every contest at every size, from the committed rows of a run."""
     outcomes: list[ProblemOutcomes] = []
-    samples: list[SampleRow] = []
+    drawn = 0
+    odd: list[SampleRow] = []  # samples of which the notes tell
     unscored: list[ScoreRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if c.strategy != "beam_search")]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
@@ -31,7 +32,8 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
         record = folder.committed[pool_unit(number)]
         for problem in problems:
             rows = pools[problem.id]
-            samples += rows
+            drawn += len(rows)
+            odd += [row for row in rows if row.stop in ("failed", "length") or row.correct is None]
             pool = GradedPool(
                 problem.id,
                 correct=np.array([row.correct is True for row in rows], dtype=np.float64),
@@ -48,7 +50,7 @@ def results_of(plan: RunPlan, task: Task, contests: Sequence[Contest], folder: R
                 beams = _beam_outcomes(plan, folder, number, [p.id for p in problems], contest)
                 outcomes += map(ProblemOutcomes.one, beams)
     table = Outcomes(tuple(outcomes))
-    notes = [*notes_on(table, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
+    notes = [*notes_on(table, plan.n), *_notes_on_samples(odd, drawn), *_notes_on_scores(unscored, drawn)]
     notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
     return Results(table, tuple(notes))
 
@@ -65,7 +67,7 @@ def _beam_outcomes(
             yield Outcome(problem, contest, n, float(right), 0.0, spend_of(folder.committed[unit], problem))
 
 
-def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
+def _notes_on_samples(samples: Sequence[SampleRow], drawn: int) -> Iterator[str]:
     kinds = {
         "could not be sampled": [row for row in samples if row.stop == "failed"],
         "were cut by the token limit": [row for row in samples if row.stop == "length"],
@@ -73,12 +75,12 @@ def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
     }
     for what, rows in kinds.items():
         if rows:
-            yield f"{len(rows)} of {len(samples)} samples {what}{_first_reason(rows)}; they count as wrong"
+            yield f"{len(rows)} of {drawn} samples {what}{_first_reason(rows)}; they count as wrong"
 
 
-def _notes_on_scores(scores: Sequence[ScoreRow], samples: int) -> Iterator[str]:
+def _notes_on_scores(scores: Sequence[ScoreRow], drawn: int) -> Iterator[str]:
     for scorer, rows in grouped(scores, lambda row: row.scorer).items():
-        yield f"{len(rows)} of {samples} samples have no score of {scorer}{_first_reason(rows)}"
+        yield f"{len(rows)} of {drawn} samples have no score of {scorer}{_first_reason(rows)}"
 
 
 def _notes_on_beams(folder: RunFolder, contests: Sequence[Contest]) -> Iterator[str]:

@@ -70,7 +70,7 @@ def cost_ratios(
     tables = [values for a, b in pairs for values in (a.correct, a.cost, b.correct, b.cost)]
     drawn = iter(all_resampled_means(tables, replicates=replicates, seed=seed))
     means = (np.vstack([values.mean(axis=0), next(drawn)]) for values in tables)
-    return [_ratio(*(next(means) for _ in range(4)), accuracy) for _ in pairs]
+    return [_ratio(next(means), next(means), next(means), next(means), accuracy) for _ in pairs]
 
 
 def _ratio(correct_a: Floats, cost_a: Floats, correct_b: Floats, cost_b: Floats, accuracy: float | None) -> Ratio:

@@ -121,11 +121,11 @@ class Outcomes(Sequence[Outcome]):
         return outcomes if isinstance(outcomes, Outcomes) else Outcomes(tuple(map(ProblemOutcomes.one, outcomes)))
 
     @cached_property
-    def _ends(self) -> Sequence[int]:
-        return np.cumsum([table.correct.size for table in self.tables], dtype=np.int64).tolist()
+    def _length(self) -> int:
+        return sum(table.correct.size for table in self.tables)
 
     def __len__(self) -> int:
-        return self._ends[-1] if self.tables else 0
+        return self._length
 
     def __iter__(self) -> Iterator[Outcome]:
         for table in self.tables:
