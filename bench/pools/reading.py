@@ -107,9 +107,8 @@ class Reading:
             if self.limit is not None and len(self.groups) == self.limit:
                 return
             named = row.get("named")
-            group = Group(
-                len(self.groups), name, stem, said, golds, where, named and check_text(where, "the id", named)
-            )
+            group = Group(len(self.groups), name, stem, _digest(repr(prompt)), said, golds, where)
+            group.named = named and check_text(where, "the id", named)
             self.groups[key] = group
             if not golds:
                 group.hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"

@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,8 @@ class Spool:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_HELD)  # noqa: SIM115  (as long as this is)
+        self._file = tempfile.SpooledTemporaryFile(max_size=_HELD)  # noqa: SIM115  (closed with this)
+        weakref.finalize(self, self._file.close)
         self._ends = array("Q", [0])
         self._owners = array("L")
         self._order: np.ndarray[Any, Any] | None = None
@@ -36,6 +38,8 @@ class Spool:
     def add(self, owner: int, row: object) -> None:
         """Keep one more."""
         kept = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
+        if self._order is not None:  # something was read meanwhile
+            self._file.seek(self._ends[-1])
         with room_for(Path(tempfile.gettempdir())):
             self._file.write(kept)
         self._ends.append(self._ends[-1] + len(kept))
@@ -55,7 +59,7 @@ class Spool:
 
     def _places(self, owner: int) -> list[int]:
         if self._order is None:
-            owners = np.array(self._owners)
+            owners = np.array(self._owners, dtype=np.int64)
             self._order = np.argsort(owners, kind="stable")
             self._firsts = np.searchsorted(owners[self._order], np.arange(owners.max(initial=-1) + 2))
         if owner + 1 >= len(self._firsts):

@@ -48,6 +48,8 @@ def report_page(folders: Sequence[Folder]) -> str:
     """The page's HTML; equal folders give equal text.
 
     >>> from bench.files.rows import ProblemRow, ResultRow
+    >>> from bench.report.folder import ProblemRows
+    >>> from bench.report.results import ResultTable
     >>> results = [ResultRow(problem="p", strategy="self_consistency", scorer=None, n=1, correct=1.0, flops=0.0)]
     >>> folder = Folder("one", {}, ResultTable.of(results), [], shown=[ProblemRows(ProblemRow("p", "<b>", None))])
     >>> page = report_page([folder])
