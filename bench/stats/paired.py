@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_intervals
 
 _FLIPS = 10_000
-_CELLS = 1 << 22  # signs that are at hand at once
+_CELLS = 1 << 20  # signs that are looked at at once
+_MOST = 1 << 26  # that are kept for several comparisons
 
 Values: TypeAlias = Sequence[float] | Floats
+Signs: TypeAlias = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +63,33 @@ def compare_all(pairs: Sequence[tuple[Values, Values]], *, seed: int = 0) -> lis
         for a, b in pairs
     ]
     intervals = mean_intervals(differences, bounds=(-1.0, 1.0), seed=seed)
+    apart = [row[row != 0] for row in differences]
+    flips = _flips(max(map(len, apart), default=0), seed)
     return [
-        Comparison(*interval, _sign_flip_p(row[row != 0], seed))
-        for interval, row in zip(intervals, differences, strict=True)
+        Comparison(*interval, _sign_flip_p(row, flips, seed)) for interval, row in zip(intervals, apart, strict=True)
     ]
 
 
-def _sign_flip_p(differences: Floats, seed: int) -> float:
-    """The share of sign flips whose sum is as far from 0 as the observed one; of non-zero differences, (M,)."""
-    count = len(differences)
-    observed = abs(differences.sum()) * (1 - 1e-9)  # sums that differ by rounding are equal
+def _sign_flip_p(differences: Floats, flips: Signs, seed: int) -> float:
+    """The share of sign flips whose sum is as far from 0 as the observed one; of non-zero differences, (M,).
+
+    `flips` are at least as many signs, 0 or 1, as all of them have, or none.
+    """
+    count, total = len(differences), differences.sum()
+    observed = abs(total) * (1 - 1e-9)  # sums that differ by rounding are equal
     if 1 << count <= _FLIPS:
         signs = 1 - 2 * (np.arange(1 << count)[:, None] >> np.arange(count) & 1)
         return float((abs(signs @ differences) >= observed).mean())
     rng, extreme = np.random.default_rng(seed), 1
-    total = differences.sum()
-    for _ in range(10):
-        left = _FLIPS // 10
-        while left:  # in parts, which bounds the memory; of 4 rows each, of which the generator makes whole words
-            rows = min(left, max(4, _CELLS // count // 4 * 4))
-            signs = rng.integers(0, 2, (rows, count), dtype=np.int8)
-            extreme += int((abs(2 * (signs @ differences) - total) >= observed).sum())
-            left -= rows
+    rows = max(4, _CELLS // count // 4 * 4)  # in parts, which bounds the memory; the generator makes signs by fours
+    for start in range(0, _FLIPS, rows):
+        cells = slice(start * count, min(start + rows, _FLIPS) * count)
+        drawn = flips[cells] if len(flips) else rng.integers(0, 2, cells.stop - cells.start, dtype=np.int8)
+        extreme += int((abs(2 * (drawn.reshape(-1, count) @ differences) - total) >= observed).sum())
     return extreme / (_FLIPS + 1)
+
+
+def _flips(most: int, seed: int) -> Signs:
+    """The signs of all comparisons of up to so many differences, which begin alike; none where there are too many."""
+    count = _FLIPS * most
+    return np.random.default_rng(seed).integers(0, 2, count if count <= _MOST else 0, dtype=np.int8)
