@@ -25,8 +25,8 @@ _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Res
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
 _ANSWER_IS = re.compile(
-    r"\b(?:answer|the answers(?=\s+are)|(?:correct|right|best) (?:option|choice|letter|one|statement)"
-    r"|final result|(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
+    r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter|one|statement)"
+    r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
     r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
     r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
@@ -186,8 +186,7 @@ def after_answer_is(text: str) -> str | None:
     text = text[-LONGEST:]
     if listed := _LISTED.search(text, max(0, len(text) - 500)):
         return ", ".join(_ROW.findall(listed["rows"]))
-    if "n't" in text or "n’t" in text:
-        text = _IS_NOT.sub(r"\1 not", text)
+    text = _IS_NOT.sub(r"\1 not", text)
     for mark in reversed(list(_ANSWER_IS.finditer(text))):
         start = mark.end()
         if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):

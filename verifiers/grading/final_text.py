@@ -92,7 +92,7 @@ def _extract_final(extract: Extractor, thinking: tuple[Marks, ...], text: str) -
 def _has_decimal_commas(text: str) -> bool:
     """Whether a text is in one of the languages that write 3,5 for 3.5."""
     words = _WORDS.findall(text[-_SAMPLE:].lower())
-    return sum(map(_COMMA_LANGUAGES.__contains__, words)) > sum(map(_ENGLISH.__contains__, words))
+    return sum(word in _COMMA_LANGUAGES for word in words) > sum(word in _ENGLISH for word in words)
 
 
 def _with_points(text: str) -> str:
