@@ -64,7 +64,7 @@ def test_in_parts_and_from_the_disk_the_bytes_are_the_same(monkeypatch: pytest.M
     write("pool.jsonl", problems())
     command = ["rerank", "pool.jsonl", "--scorer=far.parts:judge", "--n=3", "--reduce=min", "--answers=exact"]
     assert main([*command, "--out=whole"]) == 0
-    monkeypatch.setattr("bench.pools.saved_pool._PART", 700)
+    monkeypatch.setattr("bench.pools.saved_pool._PART", 300)
     monkeypatch.setattr("bench.pools.spool._HELD", 1000)
     assert len(list(read_pools(["pool.jsonl"]).parts())) > 3
     assert main([*command, "--out=parts"]) == 0
