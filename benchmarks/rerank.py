@@ -23,7 +23,8 @@ import numpy as np
 import bench.pools.rerank
 from bench.runs.plan import SELECTORS
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, pool_outcomes
+from bench.stats.curves import ANY_RIGHT, GradedPool, pool_outcomes
+from bench.stats.outcomes import Outcome, ProblemOutcomes
 
 POOL = Path(__file__).parents[2] / "shared" / "data" / "genrm_pool_dev.jsonl.gz"
 SIZES = range(1, 33)
@@ -115,10 +116,10 @@ def main() -> int:
     asked: list[Contest] = []
     inside = 0.0
 
-    def watched(pool: GradedPool, contests: Sequence[Contest], *args: object, **options: int) -> list[Outcome]:
+    def watched(pool: GradedPool, contests: Sequence[Contest], *args: object, **options: int) -> ProblemOutcomes:
         nonlocal inside
         started = time.perf_counter()
-        outcomes = list(pool_outcomes(pool, contests, SIZES, **options))
+        outcomes = pool_outcomes(pool, contests, SIZES, **options)
         inside += time.perf_counter() - started
         pools.append(pool)
         asked[:] = contests

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.files import json_line, replace_text, whole_rows
+from verifiers.interface.files import replace_text, whole_rows
+from verifiers.interface.lines import json_line
 from verifiers.interface.scoring import Scorer, Scores, Spend
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the table of each run, with its notes where a person reads it."""
     from bench.report.folder import read_folders
 
-    folders = read_folders(options.runs, samples=False)
+    folders = read_folders(options.runs, by=options.by, samples=False)
     if options.format != "text":
         print(_table(folders, options.by, options.format))
         return
@@ -51,8 +51,9 @@ def shown_by(folder: Path, by: Sequence[str]) -> Iterator[str]:
     """The tables of a run's categories, for a terminal."""
     from bench.report.folder import read_folder
 
+    read = read_folder(folder, folder.name, by=by, samples=False)
     for name in by:
-        yield _table([read_folder(folder, folder.name, samples=False)], [name], "text")
+        yield _table([read], [name], "text")
 
 
 def _shown(folder: "Folder", by: Sequence[str]) -> Iterator[str]:
@@ -72,7 +73,7 @@ def _table(folders: Sequence["Folder"], by: Sequence[str], how: str) -> str:
     beside: list[tuple[str, ...]] = []
     for folder in folders:
         run = (folder.name,) * (len(folders) > 1)
-        for one in categories(folder.results, folder.problems, by, of=folder.name) if by else ():
+        for one in categories(folder.results, folder.fields, by, of=folder.name) if by else ():
             points += one.points
             named = (f"{one.field} {one.value}",) if len(by) > 1 else (one.value,)
             beside += [(*run, *named, str(one.problems))] * len(one.points)

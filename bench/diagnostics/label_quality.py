@@ -1,7 +1,7 @@
 """How well a scorer's numbers agree with labels."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class Judged:
 
     scores: Floats
     labels: Floats
-    problems: tuple[str, ...]
+    problems: Sequence[Hashable]
     silent: int = 0
     reason: str | None = None  # the first that a scorer gave for its silence
 
@@ -68,9 +68,17 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
 
 def judged(rows: Sequence[tuple[float, float, str]], reason: str | None = None) -> Judged:
     """Rows of a score, a label and a problem; a score of NaN is silence."""
-    spoken = [row for row in rows if not math.isnan(row[0])]
-    scores, labels = (np.array([row[i] for row in spoken], dtype=np.float64) for i in (0, 1))
-    return Judged(scores, labels, tuple(row[2] for row in spoken), len(rows) - len(spoken), reason)
+    scores, labels = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
+    return judged_rows(scores, labels, [row[2] for row in rows], reason)
+
+
+def judged_rows(scores: Floats, labels: Floats, problems: Sequence[Hashable], reason: str | None = None) -> Judged:
+    """The same of columns, (M,) each."""
+    spoken = ~np.isnan(scores)
+    if spoken.all():
+        return Judged(scores, labels, problems, 0, reason)
+    named = [problems[i] for i in np.flatnonzero(spoken).tolist()]
+    return Judged(scores[spoken], labels[spoken], named, int((~spoken).sum()), reason)
 
 
 def quality_of(judgements: Judged) -> Quality:
@@ -102,14 +110,12 @@ def auc(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     >>> auc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([0, 0, 1, 1]))
     0.875
     """
-    from scipy.stats import rankdata  # takes a second to import
-
     good = labels.astype(bool)
-    positives, negatives = int(good.sum()), int((~good).sum())
-    if not positives or not negatives:
+    above, below = scores[good], np.sort(scores[~good])
+    if not len(above) or not len(below):
         return math.nan
-    ranks = rankdata(scores)
-    return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    wins = int(np.searchsorted(below, above, "left").sum() + np.searchsorted(below, above, "right").sum())
+    return wins / 2 / (len(above) * len(below))
 
 
 def _cross_entropy(y: Floats, p: Floats) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
 from bench.stats.arrays import Floats, Ints
-from bench.stats.intervals import mean_interval
+from bench.stats.intervals import mean_intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,13 @@ def reliability(
     order = np.argsort(s, kind="stable")
     names = {name: i for i, name in enumerate(dict.fromkeys(owners))}
     owner = np.array([names[name] for name in owners])
+    found = _equal_mass(s, order, bins)
+    # 95% of the mean label of each, whose groups are what was drawn.
+    shares, counts = zip(*(_shares(y[rows], owner[rows]) for rows in found), strict=True)
+    intervals = mean_intervals(shares, sizes=counts, replicates=replicates)
     return [
-        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), *_interval(y[rows], owner[rows], replicates))
-        for rows in _equal_mass(s, order, bins)
+        Bin(len(rows), float(s[rows].mean()), float(y[rows].mean()), low, high)
+        for rows, (_, low, high) in zip(found, intervals, strict=True)
     ]
 
 
@@ -108,10 +112,8 @@ def _equal_mass(scores: Floats, order: npt.NDArray[np.intp], bins: int) -> list[
     return [rows for rows in np.split(order, cuts) if len(rows)]
 
 
-def _interval(labels: Floats, owner: Ints, replicates: int) -> tuple[float, float]:
-    """95% of the mean label, whose groups are what was drawn."""
+def _shares(labels: Floats, owner: Ints) -> tuple[Floats, Ints]:
+    """The mean label of each group, and how many labels it has."""
     _, place = np.unique(owner, return_inverse=True)
     counts = np.bincount(place)
-    shares = np.bincount(place, weights=labels) / counts
-    _, low, high = mean_interval(shares, sizes=counts, replicates=replicates)
-    return low, high
+    return np.bincount(place, weights=labels) / counts, counts

@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import Row, json_object, whole_rows
+from verifiers.interface.files import Row, whole_rows
+from verifiers.interface.lines import json_object
 
 JOURNAL = "journal.jsonl"
 ROW_FILES: dict[str, type[WrittenRow]] = {

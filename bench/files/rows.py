@@ -30,7 +30,7 @@ class _Kind(NamedTuple):
 
     name: str
     holds: Callable[[Any], bool]
-    read: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] | None = None  # None for as it is
 
 
 def _number(value: Any) -> bool:
@@ -189,6 +189,13 @@ SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
 AnyRow = TypeVar("AnyRow", bound=SampleRow | ScoreRow | TreeRow | ResultRow | PointRow | ProblemRow)
 
 
+# What each kind's columns hold, and their defaults: looked up once for all rows.
+_COLUMNS: dict[type[Any], dict[str, tuple[_Kind, Any]]] = {
+    kind: {column.name: (get_args(column.type)[1], column.default) for column in fields(kind)}
+    for kind in (SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+}
+
+
 def by_problem(rows: Iterable[SolutionRow]) -> dict[str, list[SolutionRow]]:
     """Each problem's rows, by its id."""
     return grouped(rows, lambda row: row.problem)
@@ -212,7 +219,7 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    return strict({column.name: getattr(row, column.name) for column in fields(row)})
+    return {name: _written(getattr(row, name)) for name in _COLUMNS[type(row)]}
 
 
 def strict(row: Mapping[str, Any]) -> Row:
@@ -241,7 +248,9 @@ def read_spend(row: Row) -> Spend:
 def _written(value: Any) -> Any:
     if isinstance(value, float):
         return json_number(value)
-    return [_written(part) for part in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return list(value) if all(type(part) is str for part in value) else [_written(part) for part in value]
+    return value
 
 
 def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRow:
@@ -255,16 +264,15 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
     """
     if not isinstance(row, Mapping):
         raise BadInput(f"{where}: not an object")
-    values = {}
-    for column in fields(kind):
-        expected: _Kind = get_args(column.type)[1]
-        if column.name in row:
-            value = row[column.name]
+    values: dict[str, Any] = {}
+    for name, (expected, default) in _COLUMNS[kind].items():
+        if name in row:
+            value = row[name]
             if not expected.holds(value):
-                raise BadInput(f"{where}: {column.name!r} is {_shown(value)}, not {expected.name}")
-            values[column.name] = expected.read(value)
-        elif column.default is MISSING:
-            raise BadInput(f"{where}: no {column.name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
+                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {expected.name}")
+            values[name] = value if expected.read is None else expected.read(value)
+        elif default is MISSING:
+            raise BadInput(f"{where}: no {name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
     return kind(**values)
 
 

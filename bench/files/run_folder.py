@@ -19,7 +19,8 @@ from typing import TypeVar
 from bench.files.journal import JOURNAL, ROW_FILES, check_tail, checksum, ends_of, read_journal
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row, to_row
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.files import Row, append_rows, check_identity, check_ours, held, json_object, replace_text
+from verifiers.interface.files import Row, append_rows, check_identity, check_ours, held, replace_text
+from verifiers.interface.lines import json_object
 
 _FREE = ("chunk",)  # settings that no result depends on; the folder keeps those that it began with
 

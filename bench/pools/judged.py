@@ -10,7 +10,7 @@ from bench.files.memory import keep_freed_memory
 from bench.files.progress import Progress
 from bench.inputs.specs import load_scorer, version_of
 from bench.pools.kept_scores import Asked, Kept, KeptScores, failures, scored
-from bench.pools.saved_pool import SavedPool
+from bench.pools.saved_pool import SavedPools
 from bench.runs.forgiving_scorer import ForgivingScorer
 from bench.runs.limit import Limit
 from policies.models.batches import greedy_batches
@@ -45,8 +45,29 @@ def known_of(specs: Mapping[str, str], them: Workers[Scorers, About]) -> About:
     return said
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What each scorer said of saved pools, read back as it is asked for."""
+
+    versions: Mapping[str, str]
+    digests: Mapping[str, Sequence[str]]  # of the pools, by the scorers' names
+    kept: KeptScores
+
+    def of(self, place: int) -> dict[str, Kept]:
+        """What is said of one pool."""
+        return {name: self.kept.kept(version, self.digests[name][place]) for name, version in self.versions.items()}
+
+    def in_steps(self, name: str) -> bool:
+        """Whether a scorer speaks of several steps of any solution."""
+        return any(
+            sum(score is not None for score in steps) > 1
+            for digest in self.digests[name]
+            for steps in self.kept.steps(self.versions[name], digest)
+        )
+
+
 def judged(
-    pools: Sequence[SavedPool],
+    pools: SavedPools,
     versions: Mapping[str, str],
     cuts: Mapping[str, str],
     kept: KeptScores,
@@ -54,10 +75,15 @@ def judged(
     *,
     max_failed: float | None,
     progress: bool,
-) -> list[dict[str, Kept]]:
-    """For each pool what each scorer says; several pools share a call, which is what keeps a GPU busy."""
-    digests = {cut: [digest_of([pool.problem, *pool.cut(cut)]) for pool in pools] for cut in set(cuts.values())}
-    jobs = _jobs(pools, versions, cuts, digests, kept)
+) -> Said:
+    """Ask each scorer about each pool; several pools share a call, which is what keeps a GPU busy."""
+    digests: dict[str, list[str]] = {cut: [] for cut in set(cuts.values())}
+    alive: list[int] = []
+    for pool in pools if cuts else ():
+        alive.append(sum(solution.stop is not Stop.FAILED for solution in pool.solutions))
+        for cut, each in digests.items():
+            each.append(digest_of([pool.problem, *pool.cut(cut)]))
+    jobs = _jobs(pools, alive, versions, cuts, digests, kept)
     with Progress(len(pools), "rerank", unit="problem", shown=progress) as bar:
         bar.add(len(pools) - sum(job.ends for job in jobs))
 
@@ -73,8 +99,7 @@ def judged(
             bar.add(job.ends)
 
         work_off(jobs, them, keep)
-    of = {name: digests[cut] for name, cut in cuts.items()}
-    return [{name: kept.kept(versions[name], of[name][i]) for name in cuts} for i in range(len(pools))]
+    return Said(versions, {name: digests[cut] for name, cut in cuts.items()}, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +113,40 @@ class _Call(Job[Scorers, list[Row]]):
 
 
 def _jobs(
-    pools: Sequence[SavedPool],
+    pools: SavedPools,
+    alive: Sequence[int],
     versions: Mapping[str, str],
     cuts: Mapping[str, str],
     digests: Mapping[str, Sequence[str]],
     kept: KeptScores,
 ) -> list[_Call]:
-    """The calls for what is not kept yet."""
+    """The calls for what is not kept yet; `alive` are the solutions of each pool that can be scored."""
     jobs: list[_Call] = []
+    sizes = [group.solutions for group in pools.groups]
     # Pools in their order, in parts of some `_CALL` solutions.
-    for part in greedy_batches(range(len(pools)), lambda part: sum(len(pools[i].solutions) for i in part[:-1]) < _CALL):
-        todo = {
-            name: kept.unscored(versions[name], {digests[cut][i]: pools[i] for i in part}) for name, cut in cuts.items()
-        }
+    for part in greedy_batches(range(len(alive)), lambda part: sum(sizes[i] for i in part[:-1]) < _CALL):
+        todo = {name: kept.unscored(versions[name], {digests[cut][i]: i for i in part}) for name, cut in cuts.items()}
         asked = [name for name in cuts if todo[name]]
         for name in asked:
-            called = f"scoring with {name} from {next(iter(todo[name].values())).problem.id!r} on"
-            prepare = partial(_sent, name, versions[name], todo[name], cuts[name], kept)
-            rows = sum(_alive(pools[i]) for i in part)
-            new = sum(_alive(pool) for of, pool in todo[name].items() if not kept.is_again(versions[name], of))
+            called = f"scoring with {name} from {pools.ids[next(iter(todo[name].values()))]!r} on"
+            prepare = partial(_sent, name, versions[name], pools, todo[name], cuts[name], kept)
+            rows = sum(alive[i] for i in part)
+            new = sum(alive[i] for of, i in todo[name].items() if not kept.is_again(versions[name], of))
             jobs.append(_Call(called, prepare, len(part) if name == asked[-1] else 0, rows, new, name))
     return jobs
 
 
-def _alive(pool: SavedPool) -> int:
-    return sum(solution.stop is not Stop.FAILED for solution in pool.solutions)
-
-
 def _sent(
-    name: str, version: str, pools: Mapping[str, SavedPool], cut: str, kept: KeptScores, _: Mapping[str, list[Row]]
+    name: str,
+    version: str,
+    pools: SavedPools,
+    todo: Mapping[str, int],
+    cut: str,
+    kept: KeptScores,
+    _: Mapping[str, list[Row]],
 ) -> Callable[[Scorers], list[Row]]:
-    asked = [Asked(digest, pool.problem, pool.cut(cut), kept.part(version, digest)) for digest, pool in pools.items()]
+    found = ((digest, pools[i]) for digest, i in todo.items())
+    asked = [Asked(digest, pool.problem, pool.cut(cut), kept.part(version, digest)) for digest, pool in found]
     return partial(_scored, name, version, asked)
 
 

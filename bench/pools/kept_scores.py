@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import search
 from bench.files.rows import json_number, read_number, read_spend, spend_row
 from bench.runs.limit import Place
 from verifiers.interface.errors import BadArgument
-from verifiers.interface.files import Row, append_rows, whole_rows
+from verifiers.interface.files import Row, append_rows, cut_at, each_row
+from verifiers.interface.lines import read_line
 from verifiers.interface.scoring import ZERO, Scorer, Scores, Spend
 from verifiers.interface.solution import Problem, Solution, Stop
 
@@ -41,6 +42,14 @@ class Kept:
         return Kept(scores, scores.values().astype(np.float64))
 
 
+class _Line(NamedTuple):
+    """Where a row stands in the file, and whether a model that computes here made it."""
+
+    start: int
+    end: int
+    computed: bool
+
+
 @dataclass(frozen=True, slots=True)
 class KeptScores:
     """An append-only file with a line for each pool and scorer.
@@ -52,7 +61,7 @@ class KeptScores:
     """
 
     path: Path
-    known: dict[Key, Row]
+    known: dict[Key, "_Line"]
     failed: dict[Key, Row] = field(default_factory=dict)
     asked: set[Key] = field(default_factory=set)
     reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
@@ -63,10 +72,10 @@ class KeptScores:
         Of a model that computes here all are asked again, where some failed: last digits depend on what shares a call.
         """
         keys = [(version, digest) for digest in pools]
-        computed = any(self.known[key]["spend"].get("scorer_flops") for key in keys if key in self.known)
+        computed = any(self.known[key].computed for key in keys if key in self.known)
         if computed and any(key in self.failed for key in keys):
             there = [key for key in keys if key in self.known]
-            self.failed.update({key: {**self.known[key], "whole": True} for key in there})
+            self.failed.update({key: {**self._row(key), "whole": True} for key in there})
         todo = {digest: pool for digest, pool in pools.items() if not self._is_known(version, digest)}
         if len(todo) < len(pools):
             self.reused[version] += len(pools) - len(todo)
@@ -97,15 +106,30 @@ class KeptScores:
 
     def keep(self, rows: Sequence[Row]) -> None:
         """Append what `scored` made."""
-        append_rows(self.path, rows, sealed=True)
-        self.known.update({(row["scorer"], row["digest"]): row for row in rows})
+        end, _ = append_rows(self.path, rows, sealed=True)
+        with open(self.path, "rb") as file:
+            file.seek(end)
+            for row, line in zip(rows, file, strict=True):
+                self.known[row["scorer"], row["digest"]] = _Line(end, end + len(line), _is_computed(row))
+                end += len(line)
+
+    def _row(self, key: Key) -> Row:
+        start, end, _ = self.known[key]
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            return read_line(file.read(end - start), sealed=True)
 
     def kept(self, version: str, digest: str) -> Kept:
         """What was said of a pool's solutions, kept before or scored now."""
-        row = self.known[version, digest]
+        row = self._row((version, digest))
         reasons = row.get("reasons", {})
         why = tuple(reasons.get(str(i)) for i in range(len(row["values"])))
         return Kept(replace(_scores(row["steps"]), reasons=why), _read(row["values"]), read_spend(row["spend"]))
+
+    def steps(self, version: str, digest: str) -> Sequence[Sequence[float | str | None]]:
+        """The step scores of a pool's solutions as they are written, None for no opinion."""
+        steps: Sequence[Sequence[float | str | None]] = self._row((version, digest))["steps"]
+        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +197,27 @@ def open_scores(path: Path, *, retry_failed: bool = False) -> KeptScores:
 
     `retry_failed` asks again for pools of which solutions failed.
     """
-    rows = whole_rows(path, mend=True, sealed=True)
+    known: dict[Key, _Line] = {}
+    failed: dict[Key, Row] = {}
+    end = 0
     try:
-        known = {(row["scorer"], row["digest"]): row for row in rows}
-        return KeptScores(path, known, {key: row for key, row in known.items() if retry_failed and "reasons" in row})
+        for until, row in each_row(path, sealed=True):
+            key = row["scorer"], row["digest"]
+            known[key] = _Line(end, until, _is_computed(row))
+            failed.pop(key, None)
+            if retry_failed and "reasons" in row:
+                failed[key] = row
+            end = until
     except (KeyError, TypeError):
         raise BadArgument(
             "out", path.parent, f"its {path.name} is not the scores of a rerank; choose another"
         ) from None
+    cut_at(path, end)
+    return KeptScores(path, known, failed)
+
+
+def _is_computed(row: Row) -> bool:
+    return bool(row.get("spend", {}).get("scorer_flops"))
 
 
 def _scores(rows: Sequence[Sequence[float | str | None]]) -> Scores:

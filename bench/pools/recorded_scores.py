@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,33 +58,45 @@ class Entry:
         return None if given is None else len(given)
 
 
-def recorded_scores(
-    pools: Sequence[Sequence[Entry]], mapped: Collection[str]
-) -> tuple[list[dict[str, Scores]], dict[str, str]]:
-    """For each pool the scores in its solutions, by their names, and the fields that could be scores and why not.
+@dataclass(frozen=True, slots=True)
+class ScoreNames:
+    """The names of the scores that pools hold: in objects "scores" where they are `inside`, else in plain fields.
 
-    "steps", where given, must be lists. Where any solution has an object "scores", its fields are scores, and it is an
-    error where one is none. Else a plain field is, if over all pools it holds a number (or a list of them, one a step,
-    or of "Yes"/"No") and nothing else but nulls; true and false, which may be verdicts, are none there, nor is a
-    `mapped` column, nor what by its name counts or sets something (seeds, tokens, temperatures). Numbers written as
-    texts are scores where the field's name says so ("score", "reward", "logprob").
+    `aside` has the fields that could be scores, and why they are none.
     """
-    entries = [entry for pool in pools for entry in pool]
-    if any(entry.fields.get("scores") is not None for entry in entries):
-        return [_named(pool) for pool in pools], {}
-    names, aside = _plain_names(entries, {*COLUMNS, *mapped})
-    recorded = [
-        {
-            name: Scores(tuple(np.array(_floats(e.where, repr(name), e.fields.get(name)), np.float32) for e in pool))
-            for name in names
-            if any(name in entry.fields for entry in pool)
-        }
-        for pool in pools
-    ]
-    return recorded, aside
+
+    names: tuple[str, ...]
+    inside: bool
+    aside: Mapping[str, str]
 
 
-def _plain_names(entries: Sequence[Entry], others: Collection[str]) -> tuple[list[str], dict[str, str]]:
+def score_names(pools: Iterable[Sequence[Entry]], mapped: Collection[str], *, inside: bool) -> ScoreNames:
+    """The names of the scores in the solutions of pools.
+
+    "steps", where given, must be lists. Where any solution has an object "scores" (`inside`), its fields are scores,
+    and it is an error where one is none. Else a plain field is, if over all pools it holds a number (or a list of them,
+    one a step, or of "Yes"/"No") and nothing else but nulls; true and false, which may be verdicts, are none there, nor
+    is a `mapped` column, nor what by its name counts or sets something (seeds, tokens, temperatures). Numbers written
+    as texts are scores where the field's name says so ("score", "reward", "logprob").
+    """
+    if inside:
+        return ScoreNames(tuple(dict.fromkeys(name for pool in pools for name in _named(pool))), True, {})
+    names, aside = _plain_names((entry for pool in pools for entry in pool), {*COLUMNS, *mapped})
+    return ScoreNames(tuple(names), False, aside)
+
+
+def scores_of(pool: Sequence[Entry], names: ScoreNames) -> dict[str, Scores]:
+    """The scores in a pool's solutions, by their names."""
+    if names.inside:
+        return _named(pool)
+    return {
+        name: Scores(tuple(np.array(_floats(e.where, repr(name), e.fields.get(name)), np.float32) for e in pool))
+        for name in names.names
+        if any(name in entry.fields for entry in pool)
+    }
+
+
+def _plain_names(entries: Iterable[Entry], others: Collection[str]) -> tuple[list[str], dict[str, str]]:
     """The fields that hold scores, or nothing, in every solution and a score in one; and those that seem to."""
     spoken: dict[str, bool] = {}
     bad: set[str] = set(others)
@@ -105,9 +118,7 @@ def _plain_names(entries: Sequence[Entry], others: Collection[str]) -> tuple[lis
 
 def _reason_against(name: str, value: object, found: Sequence[float] | None) -> str | None:
     """Why a field that holds numbers, or should by its name, is no scorer; None where nothing needs to be said."""
-    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
-    if "logprobs" in words and words & _SUMMED:
-        words = words - {"logprobs"} | {"logprob"}
+    words = _words(name)
     is_score = bool(words & _SCORES) and not words & {"token", "tokens", "logprobs"}
     if found is None:
         is_short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 40
@@ -117,6 +128,12 @@ def _reason_against(name: str, value: object, found: Sequence[float] | None) -> 
     if name in IDS or words & _BYSTANDERS:
         return _COUNTED
     return "its numbers are written as texts" if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1 << 10)
+def _words(name: str) -> frozenset[str]:
+    words = frozenset(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    return words - {"logprobs"} | {"logprob"} if "logprobs" in words and words & _SUMMED else words
 
 
 def _named(pool: Sequence[Entry]) -> dict[str, Scores]:

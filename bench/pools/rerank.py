@@ -1,6 +1,6 @@
 """Every reranker's curve on saved pools; no policy is needed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,33 +11,34 @@ import numpy as np
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.rows import real_path
 from bench.inputs.specs import separator_note
-from bench.pools.judged import judged, known_of, loaded
+from bench.pools.grading import check_gradable, graded
+from bench.pools.judged import Said, judged, known_of, loaded
 from bench.pools.kept_scores import Kept, open_scores
 from bench.pools.rerank_notes import (
+    Seen,
     notes_on_failures,
     notes_on_pools,
     notes_on_reading,
     notes_on_scorers,
     notes_on_votes,
 )
-from bench.pools.rows import Curve, GradedSolutions, write_pool_rows
-from bench.pools.saved_pool import SavedPool, read_pools
+from bench.pools.rows import Curve, GradedSolutions, writing_rows
+from bench.pools.saved_pool import LINE, SavedPool, SavedPools, read_pools
 from bench.pools.sources import is_run_folder
 from bench.report.breakdown import check_by
 from bench.runs.limit import check_share
-from bench.runs.outputs import RUN_FILES, write_problems, write_results
+from bench.runs.outputs import RUN_FILES, write_results
 from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
+from bench.stats.outcomes import Outcomes
 from policies.models.engine_options import without_resources
 from policies.replicas.workers import Replicas, workers
-from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
 from verifiers.interface.checksums import write_checksums
-from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import held
-from verifiers.interface.scoring import ZERO, Scorer
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.scoring import ZERO
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _MOST = 32  # samples a problem that curves go to where nobody says how far
@@ -90,13 +91,14 @@ def rerank(
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
     read = with_thinking(answers, thinking)
     pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
-    check_by([pool.problem.fields for pool in pools], by, of=", ".join(map(str, sources)))
-    largest = max(len(pool.solutions) for pool in pools)
+    check_by(pools.fields(), by, of=", ".join(map(str, sources)))
+    largest = max(group.solutions for group in pools.groups)
     sizes = sorted(set(sizes or sizes_to(max(1, min(_MOST, largest)))))
-    recorded = list(dict.fromkeys(name for pool in pools for name in pool.recorded))
+    recorded = pools.names.names
     for name in scorers:
         if name in recorded:
             raise BadArgument("scorer", name, f"the pools record scores of that name; write OTHER={scorers[name]}")
+    check_gradable(pools)
     _check_out(out, sources)
     config: dict[str, object] = {
         "pools": [str(source) for source in sources],
@@ -121,31 +123,31 @@ def rerank(
         about = known_of(scorers, them)
         versions = {name: version for name, (version, _) in about.items()}
         cuts = {name: separator or own or "\n" for name, (_, own) in about.items()}
-        grades = _grades(pools, AnswerVerifier(read))
-        scores = judged(pools, versions, cuts, kept, them, max_failed=max_failed, progress=progress)
-        said = [_recorded(pool, recorded) | scored for pool, scored in zip(pools, scores, strict=True)]
-        graded = _graded(pools, grades, said, read)
-        curves = _curves([*scorers, *recorded], graded, reduce)
+        said = judged(pools, versions, cuts, kept, them, max_failed=max_failed, progress=progress)
+        curves = _curves(scorers, pools, said, reduce)
         ways = [Contest(way, name) for way in dict.fromkeys(select) for name in curves]
         contests = [ANY_RIGHT, Contest("self_consistency", None), *ways]
-        drawn = [pool.pool(curves) for pool in graded]
-        outcomes = [outcome for pool in drawn for outcome in pool_outcomes(pool, contests, sizes, seed=seed)]
-        values = [pool.values for pool in drawn]
+        seen, outcomes, shown = Seen(tuple(curves)), [], next(iter(cuts.values()), LINE)
+        with writing_rows(out, scores=bool(scorers or recorded) and largest > 0) as write:
+            for found in _graded(pools, said, read):
+                pool = found.pool(curves)
+                seen.add(found, pool.values)
+                outcomes.append(pool_outcomes(pool, contests, sizes, seed=seed))
+                write(found, found.saved.cut(shown))
+            _write_config(out, config)
+        table = Outcomes(tuple(outcomes))
         formats = [separator_note(name, own, cuts[name]) for name, (_, own) in about.items()]
         notes = (
-            *notes_on(outcomes, max(sizes)),
-            *notes_on_pools(pools, grades, sizes),
-            *notes_on_reading(pools, read),
+            *notes_on(table, max(sizes)),
+            *notes_on_pools(pools, seen, sizes),
+            *notes_on_reading(pools, seen, read),
             *([f"taken as scores from the file: {', '.join(recorded)}"] if recorded else []),
             *filter(None, formats),
-            *notes_on_failures(graded),
-            *notes_on_scorers(curves, values, graded),
-            *(notes_on_votes(curves, values) if "weighted_majority" in select else ()),
+            *notes_on_failures(seen),
+            *notes_on_scorers(seen),
+            *(notes_on_votes(seen) if "weighted_majority" in select else ()),
         )
-        results = Results(tuple(outcomes), notes)
-        _write_config(out, config)
-        write_problems(out, [pool.problem for pool in pools])
-        write_pool_rows(out, graded, next(iter(cuts.values()), "\n"))
+        results = Results(table, notes)
         write_results(out, results)
         write_checksums(out, RUN_FILES)
     # Said and not written: a command that was killed and one that was not leave the same notes.
@@ -185,6 +187,14 @@ def _check_rerank(out: Path, sources: Sequence[str | Path]) -> None:
         raise BadArgument("out", out, f"this folder holds a rerank of {held}; choose another, or remove it")
 
 
+def _graded(pools: SavedPools, said: Said, answers: Answers) -> Iterator[GradedSolutions]:
+    """All pools one by one, graded in parts, of which one is in memory."""
+    for part in pools.parts():
+        saved = [pools[i] for i in part]
+        for i, pool, found in zip(part, saved, graded(saved, answers), strict=True):
+            yield GradedSolutions(pool, *found, _recorded(pool, pools.names.names) | said.of(i))
+
+
 def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:
     """The recorded scores in the shape of others, silent where this pool has none; a run's cost what they did there."""
     silent = Kept.of([np.full(1, np.nan)] * len(pool.solutions))
@@ -193,63 +203,15 @@ def _recorded(pool: SavedPool, names: Sequence[str]) -> dict[str, Kept]:
     return {name: kept.get(name, silent) for name in names}
 
 
-def _graded(
-    pools: Sequence[SavedPool],
-    grades: Sequence[Sequence[bool | None]],
-    said: Sequence[Mapping[str, Kept]],
-    answers: Answers,
-) -> list[GradedSolutions]:
-    extracted = [
-        tuple(answers.extract(s.text) if s.finished else None for s in pool.solutions)
-        if pool.extracted is None
-        else pool.extracted
-        for pool in pools
-    ]
-    classes = answers.classes_of(extracted)
-    return [
-        GradedSolutions(pool, tuple(correct), stated, tuple(alike), scored)
-        for pool, correct, stated, alike, scored in zip(pools, grades, extracted, classes, said, strict=True)
-    ]
-
-
-def _curves(names: Sequence[str], graded: Sequence[GradedSolutions], reduce: Sequence[str]) -> dict[str, Curve]:
-    """The curves by their names."""
+def _curves(scorers: Iterable[str], pools: SavedPools, said: Said, reduce: Sequence[str]) -> dict[str, Curve]:
+    """The curves by their names: those of scorers that speak of several steps under each reducer."""
+    if not reduce:
+        return {name: (name, None) for name in (*scorers, *pools.names.names)}
+    in_steps = {name for name in scorers if said.in_steps(name)} | pools.in_steps()
     curves: dict[str, Curve] = {}
-    for name in names:
-        in_steps = any((~np.isnan(row)).sum() > 1 for pool in graded for row in pool.said[name].scores.steps)
-        if reduce and in_steps:
+    for name in (*scorers, *pools.names.names):
+        if name in in_steps:
             curves |= {f"{name}:{how}": (name, how) for how in REDUCERS if how in reduce}
         else:
             curves[name] = (name, None)
     return curves
-
-
-def _grades(pools: Sequence[SavedPool], verifier: Scorer) -> list[list[bool | None]]:
-    """Right, wrong or unknown for each solution; what the source says, where it is a run or has no gold answer."""
-    problems: list[Problem] = []
-    solutions: list[Solution] = []
-    for pool in pools:
-        if pool.extracted is not None:
-            continue
-        for gold in pool.golds:
-            problems += [replace(pool.problem, answer=gold)] * len(pool.solutions)
-            solutions += pool.solutions
-        if not pool.golds and None in pool.correct:
-            raise BadInput(
-                f"{pool.where}: problem {pool.problem.id!r} has neither an 'answer' nor 'correct' for each solution"
-                f"{pool.hint}"
-            )
-    verdicts: Iterator[float] = iter(verifier.score(problems, solutions).values().tolist() if problems else [])
-    grades: list[list[bool | None]] = []
-    for pool in pools:
-        if not pool.golds or pool.extracted is not None:
-            grades.append(list(pool.correct))
-        else:
-            said = [[next(verdicts) for _ in pool.solutions] for _ in pool.golds]
-            grades.append([_grade(s, by_gold) for s, *by_gold in zip(pool.solutions, *said, strict=True)])
-    return grades
-
-
-def _grade(solution: Solution, by_gold: Sequence[float]) -> bool | None:
-    """Right by any of the gold answers, else unknown where one could not be compared, else wrong."""
-    return True if 1.0 in by_gold else None if solution.finished and np.isnan(by_gold).any() else False

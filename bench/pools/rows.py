@@ -1,7 +1,8 @@
 """Saved pools, graded and scored, as the rows of a run folder."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy.typing as npt
 from bench.files.rows import SampleRow, ScoreRow, to_row
 from bench.pools.kept_scores import Kept
 from bench.pools.saved_pool import SavedPool
+from bench.runs.outputs import problem_row
 from bench.stats.curves import GradedPool
-from verifiers.interface.files import Row, json_line, replace_text
+from verifiers.interface.files import Row, replacing, room_for
+from verifiers.interface.lines import json_line
 from verifiers.interface.scoring import FloatArray, Reduce
 from verifiers.interface.solution import Solution
 
@@ -50,16 +53,35 @@ def _values(kept: Kept, how: Reduce | None) -> npt.NDArray[np.float64]:
     return kept.values if how is None else kept.scores.with_reduce(how).values().astype(np.float64)
 
 
-def write_pool_rows(out: Path, graded: Sequence[GradedSolutions], separator: str) -> None:
-    """`samples.jsonl` and `scores.jsonl`, as a run has them; texts are shown cut at `separator`."""
-    cut = [pool.saved.cut(separator) for pool in graded]
-    samples = (row for pool, solutions in zip(graded, cut, strict=True) for row in _samples(pool, solutions))
-    scores = (row for pool, solutions in zip(graded, cut, strict=True) for row in _scores(pool, solutions))
-    replace_text(out / "samples.jsonl", "".join(json_line(_PLACE | to_row(row)) for row in samples))
-    text = "".join(json_line(to_row(row)) for row in scores)
-    if text:
-        replace_text(out / "scores.jsonl", text)
-    else:  # what reads rows stumbles over an empty file
+@contextmanager
+def writing_rows(out: Path, *, scores: bool) -> Iterator[Callable[[GradedSolutions, Sequence[Solution]], None]]:
+    """Writes `problems.jsonl`, `samples.jsonl` and `scores.jsonl` pool by pool; at the end they take their places.
+
+    Solutions are given as they are shown. Without any `scores` there is no such file: what reads rows stumbles over an
+    empty one.
+    """
+    with ExitStack() as stack:
+
+        def draft(name: str) -> Callable[[Iterable[Row]], None]:
+            file = stack.enter_context(open(stack.enter_context(replacing(out / name)), "w", encoding="utf-8"))
+
+            def write(rows: Iterable[Row]) -> None:
+                with room_for(out / name):
+                    file.writelines(map(json_line, rows))
+
+            return write
+
+        write_scores = draft("scores.jsonl") if scores else None
+        write_samples, write_problem = draft("samples.jsonl"), draft("problems.jsonl")
+
+        def write(pool: GradedSolutions, solutions: Sequence[Solution]) -> None:
+            write_problem([problem_row(pool.saved.problem)])
+            write_samples(_PLACE | to_row(row) for row in _samples(pool, solutions))
+            if write_scores is not None:
+                write_scores(to_row(row) for row in _scores(pool, solutions))
+
+        yield write
+    if not scores:
         (out / "scores.jsonl").unlink(missing_ok=True)
 
 

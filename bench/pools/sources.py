@@ -1,6 +1,7 @@
 """Where rows of saved generations come from: files, run folders, data sets."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
 from bench.inputs.rows import Row, named_rows, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
+from bench.pools.spool import Spool
 from bench.runs.samples import costs_of
 from policies.models.sources import is_hub_name
 from verifiers.interface.checksums import check_checksums
@@ -45,31 +47,34 @@ def _run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     A solution has, beside what those of files may have, the answer that the task read, "extracted", and the value
     under each scorer's own reducer, "values". A pool has what it cost, "costs".
     """
-    scores: dict[tuple[str, int], Row] = {}
-    values: dict[tuple[str, int], dict[str, float]] = {}
+    numbers: dict[str, int] = {}
+    scores, samples = Spool(), Spool()
     if (folder / "scores.jsonl").is_file():
         for score in _of_pools(folder / "scores.jsonl", ScoreRow):
-            place = score.problem, score.index
             silent = all(map(math.isnan, score.steps))
-            scores.setdefault(place, {})[score.scorer] = score.value if silent else list(score.steps)
-            values.setdefault(place, {})[score.scorer] = score.value
-    pools: dict[str, list[Row]] = {}
+            steps = score.value if silent else list(score.steps)
+            number = numbers.setdefault(score.problem, len(numbers))
+            scores.add(number, (score.index, score.scorer, steps, score.value))
     for sample in _of_pools(folder / _RUN, SampleRow):
-        place = sample.problem, sample.index
         entry = {
             "steps": list(sample.steps),
             "stop": sample.stop,
             "correct": sample.correct,
             "extracted": sample.answer,
-            "scores": scores.get(place, {}),
-            "values": values.get(place, {}),
         }
-        pools.setdefault(sample.problem, []).append(entry)
+        samples.add(numbers.setdefault(sample.problem, len(numbers)), (sample.index, entry))
     costs = costs_of(_checked(folder))  # at last, since what is no row at all is named with its line
     for where, row in _rows_of(folder / "problems.jsonl"):
         name = from_row(ProblemRow, row, where=where).id
-        if name in pools:
-            yield where, {**row, "solutions": pools[name], "costs": costs.get(name)}
+        number = numbers.get(name, len(numbers))
+        entries = list(samples.of(number))
+        said: defaultdict[int, Row] = defaultdict(dict)
+        values: defaultdict[int, dict[str, float]] = defaultdict(dict)
+        for index, scorer, steps, value in scores.of(number):
+            said[index][scorer], values[index][scorer] = steps, value
+        solutions = [entry | {"scores": said[index], "values": values[index]} for index, entry in entries]
+        if solutions:
+            yield where, {**row, "solutions": solutions, "costs": costs.get(name)}
 
 
 def _checked(folder: Path) -> dict[str, Row]:

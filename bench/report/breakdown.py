@@ -1,17 +1,20 @@
 """Results by category: the last point of every curve, for each value of a field that the problems have."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.files.rows import PointRow, ProblemRow, ResultRow, grouped
-from bench.stats.intervals import mean_interval
+import numpy as np
+import numpy.typing as npt
+
+from bench.files.rows import PointRow
+from bench.report.curves import points_of
+from bench.report.results import Key, PointRows, ResultTable
 from verifiers.interface.errors import BadArgument
 
 _MOST = 50  # values of a field that is a category
 _NONE = "(none)"
-_COSTS = ("flops", "sampled_tokens", "scored_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +28,46 @@ class Category:
 
 
 def categories(
-    results: Sequence[ResultRow], problems: Sequence[ProblemRow], by: Sequence[str], *, of: str
+    results: ResultTable, fields: Mapping[str, Mapping[str, Any]], by: Sequence[str], *, of: str
 ) -> list[Category]:
-    """Every value of every field in `by`; raises BadArgument for a field that the problems `of` a run have not."""
+    """Every value of every field in `by`; `fields` are those of the problems `of` a run, by their ids.
+
+    Raises BadArgument for a field that they have not.
+    """
+    check_by(fields.values(), by, of=of)
     found = []
-    check_by([problem.fields or {} for problem in problems], by, of=of)
-    last: dict[tuple[str, str | None], int] = {}
-    for row in results:
-        last[row.strategy, row.scorer] = max(row.n, last.get((row.strategy, row.scorer), 0))
-    rows = [row for row in results if row.n == last[row.strategy, row.scorer]]
-    for field in by:
-        values = {problem.id: _value(problem.fields or {}, field) for problem in problems}
-        groups = grouped(rows, lambda row: values.get(row.problem, _NONE))  # noqa: B023  (used at once)
-        for value in sorted(groups, key=_order):
-            count = len({row.problem for row in groups[value]})
-            curves = grouped(groups[value], lambda row: (row.strategy, row.scorer))
-            found.append(Category(field, value, count, tuple(_point(of_one) for of_one in curves.values())))
+    for name in by:
+        values = np.array([_value(fields.get(problem, {}), name) for problem in results.numbers], dtype=object)
+        for value in sorted(set(values), key=_order):
+            points = _last_points(results, values == value)
+            if problems := {number for curve in points.values() for p in curve.values() for number in p.problems}:
+                table = ResultTable(results.numbers, points)
+                found.append(Category(name, value, len(problems), tuple(points_of(table))))
     return found
 
 
-def check_by(fields: Sequence[Mapping[str, Any]], by: Sequence[str], *, of: str) -> None:
+def _last_points(results: ResultTable, among: npt.NDArray[np.bool_]) -> dict[Key, dict[int, PointRows]]:
+    """The last point of every curve, of some problems; a curve that has none of them is left out."""
+    last = {key: max(curve.items()) for key, curve in results.points.items()}
+    points = {key: (n, point.some(among[point.problems])) for key, (n, point) in last.items()}
+    return {key: {n: point} for key, (n, point) in points.items() if len(point.problems)}
+
+
+def check_by(fields: Iterable[Mapping[str, Any]], by: Sequence[str], *, of: str) -> None:
     """Raise BadArgument for a field that none of the problems has, or that tells them all apart."""
-    for name in by:
-        values = {_value(one, name) for one in fields}
-        if values <= {_NONE}:
-            known = ", ".join(dict.fromkeys(key for one in fields for key in one)) or "none beside prompt and answer"
-            raise BadArgument("by", name, f"no problem of {of} has this field; they have {known}")
-        if len(values) > _MOST:
+    known: dict[str, None] = {}
+    values: dict[str, set[str]] = {name: set() for name in by}
+    for one in fields if by else ():
+        known |= dict.fromkeys(one)
+        for name, found in values.items():
+            found.add(_value(one, name))
+    for name, found in values.items():
+        if found <= {_NONE}:
+            have = ", ".join(known) or "none beside prompt and answer"
+            raise BadArgument("by", name, f"no problem of {of} has this field; they have {have}")
+        if len(found) > _MOST:
             raise BadArgument(
-                "by", name, f"the problems of {of} have {len(values)} values of it; name one of few values"
+                "by", name, f"the problems of {of} have {len(found)} values of it; name one of few values"
             )
 
 
@@ -68,10 +82,3 @@ def _order(value: str) -> tuple[bool, float, str]:
         return False, float(value), ""
     except ValueError:
         return True, float(value == _NONE), value
-
-
-def _point(rows: Sequence[ResultRow]) -> PointRow:
-    accuracy, low, high = mean_interval([row.correct for row in rows])
-    costs = {name: sum(getattr(row, name) for row in rows) / len(rows) for name in _COSTS}
-    one = rows[0]
-    return PointRow(one.strategy, one.scorer, one.n, accuracy, low, high, len(rows), **costs)

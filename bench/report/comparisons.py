@@ -7,16 +7,14 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.files.rows import json_number
-from bench.report.curves import Curve, Key
+from bench.report.curves import Curve
 from bench.report.folder import Folder
-from bench.stats.arrays import Floats
-from bench.stats.compute_to_reach import CostCurve, cost_ratio
-from bench.stats.paired import compare
+from bench.report.results import PointRows, ResultTable, aligned, renumbered
+from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratios
+from bench.stats.paired import compare_all
 from verifiers.interface.files import Row
 
 BASELINE = "self_consistency"
-Found = dict[int, dict[int, dict[int, Row]]]  # by baseline, curve and N
-Table = dict[int, dict[str, tuple[float, float]]]  # by N and problem: how right, and at how many FLOPs
 
 
 def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
@@ -26,21 +24,24 @@ def comparisons(folders: Sequence[Folder], curves: Sequence[Curve]) -> Row:
     Curves of two runs are compared where both had the same problems, and are of one kind or one of them is
     self-consistency.
     """
-    paired: Found = {i: {} for i, curve in enumerate(curves) if not curve.reference}
+    paired: dict[int, dict[int, dict[int, Row]]] = {i: {} for i, curve in enumerate(curves) if not curve.reference}
     reach: dict[int, dict[int, Row]] = {i: {} for i in paired}
-    tables = [_tables(folder) for folder in folders]
-    priced = [_flops_are_known(found) for found in tables]
+    priced = [_flops_are_known(folder.results) for folder in folders]
     alike = [[_same_problems(a, b) for b in folders] for a in folders]
     pairs = list(_pairs(curves, alike))
+    found = iter(_compared([pair for i, j in pairs for pair in _at_each_size(folders, curves[i], curves[j]).values()]))
+    asked: dict[tuple[int, int], tuple[CostCurve, CostCurve]] = {}
     for i, j in tqdm(pairs, desc="comparing", unit="pair", disable=None):
-        mine, other = (tables[curves[k].run][curves[k].key] for k in (i, j))
-        there = {n: _comparison(other[n], mine[n]) for n in sorted(mine.keys() & other.keys())}
+        there = {n: next(found) for n in _at_each_size(folders, curves[i], curves[j])}
         if there:
             paired[i][j] = there
             paired[j][i] = {n: _turned(record) for n, record in there.items()}
+        flops = priced[curves[i].run] and priced[curves[j].run]
         for base, curve in ((i, j), (j, i)):
-            flops = priced[curves[i].run] and priced[curves[j].run]
-            reach[base][curve] = _reach(tables, curves[curve], curves[base], flops=flops)
+            asked[base, curve] = _costs(folders, curves[curve], curves[base], flops=flops)
+    for ((base, curve), (_, theirs)), ratio in zip(asked.items(), cost_ratios(list(asked.values())), strict=True):
+        flops = priced[curves[base].run] and priced[curves[curve].run]
+        reach[base][curve] = _reach(ratio, theirs, flops=flops)
     return {"paired": paired, "reach": reach, "alike": alike}
 
 
@@ -61,27 +62,39 @@ def _pairs(curves: Sequence[Curve], same: Sequence[Sequence[bool]]) -> Iterator[
 def _same_problems(a: Folder, b: Folder) -> bool:
     if a is b:
         return True
-    if {row.problem for row in a.results} != {row.problem for row in b.results}:
+    if a.results.numbers.keys() != b.results.numbers.keys():
         return False
     # Two tasks may both number their problems: where both know the prompts, these decide.
-    mine, theirs = ({row.id: row.prompt for row in folder.problems} for folder in (a, b))
+    mine, theirs = a.prompts, b.prompts
     return all(None in (mine.get(i), theirs[i]) or mine[i] == theirs[i] for i in theirs)
 
 
-def _tables(folder: Folder) -> dict[Key, Table]:
-    found: dict[Key, Table] = {}
-    for row in folder.results:
-        point = found.setdefault((row.strategy, row.scorer), {}).setdefault(row.n, {})
-        point[row.problem] = (row.correct, row.flops)
-    return found
+def _points(folders: Sequence[Folder], curve: Curve, other: Curve) -> dict[int, PointRows]:
+    """A curve's points, their problems by the numbers that those of another curve's run have."""
+    mine, theirs = folders[curve.run].results, folders[other.run].results
+    points = mine.points[curve.key]
+    if mine is theirs:
+        return points
+    numbers = mine.numbered_as(theirs)
+    return {n: renumbered(point, numbers) for n, point in points.items()}
 
 
-def _comparison(a: dict[str, tuple[float, float]], b: dict[str, tuple[float, float]]) -> Row:
-    problems = [p for p in a if p in b]  # in the run's order, which the seeded draws depend on
-    left, right = ([side[p][0] for p in problems] for side in (a, b))
-    if left == right:  # there is nothing to resample
-        return {"same": True, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
-    return {"same": False, **asdict(compare(left, right))}
+def _at_each_size(folders: Sequence[Folder], a: Curve, b: Curve) -> dict[int, tuple[PointRows, PointRows]]:
+    """The points of `b` and `a` at each N that both have."""
+    mine, other = _points(folders, b, a), folders[a.run].results.points[a.key]
+    return {n: (mine[n], other[n]) for n in sorted(mine.keys() & other.keys())}
+
+
+def _compared(pairs: Sequence[tuple[PointRows, PointRows]]) -> list[Row]:
+    """The paired comparison of each pair of points, on the problems that both have."""
+    sides = []
+    for b, a in pairs:
+        in_b, in_a = aligned([b, a])  # in the run's order, which the seeded draws depend on
+        sides.append((b.correct[in_b], a.correct[in_a]))
+    differ = [not np.array_equal(b, a) for b, a in sides]  # else there is nothing to resample
+    found = iter(compare_all([side for side, apart in zip(sides, differ, strict=True) if apart]))
+    same = {"same": True, "difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    return [{"same": False, **asdict(next(found))} if apart else dict(same) for apart in differ]
 
 
 def _turned(record: Row) -> Row:
@@ -90,24 +103,36 @@ def _turned(record: Row) -> Row:
     return record | {key: value + 0.0 for key, value in flipped.items()}  # + 0.0: no negative nought
 
 
-def _flops_are_known(tables: dict[Key, Table]) -> bool:
+def _flops_are_known(results: ResultTable) -> bool:
     """Whether FLOPs are a cost of this run: of a reranked pool only the scorer's are known, which compares nothing."""
-    points = [point for table in tables.values() for point in table.values()]
-    costs = [[cost for _, cost in point.values()] for point in points]
-    return all(any(cost > 0 for cost in of_point) and not np.isnan(of_point).any() for of_point in costs)
+    costs = [point.flops for curve in results.points.values() for point in curve.values()]
+    return all(bool((cost > 0).any() and not np.isnan(cost).any()) for cost in costs)
 
 
-def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve, *, flops: bool) -> Row:
-    """The curve's FLOPs, or samples, to the baseline's at the baseline's best accuracy."""
-    sides = [tables[c.run][c.key] for c in (curve, base)]
-    points = [point for side in sides for point in side.values()]
-    problems = [p for p in points[0] if all(p in point for point in points)]
-    ours, theirs = (_cost_curve(side, problems, flops=flops) for side in sides)
-    target = float(theirs.correct.mean(axis=0).max())
-    ratio = cost_ratio(ours, theirs)  # to the baseline's best in each draw of the problems
+def _costs(folders: Sequence[Folder], curve: Curve, base: Curve, *, flops: bool) -> tuple[CostCurve, CostCurve]:
+    """A curve and its baseline on the problems that all points of both have, with FLOPs, or samples, for a cost."""
+    sides = folders[curve.run].results.points[curve.key], _points(folders, base, curve)
+    points = [(n, side[n]) for side in sides for n in sorted(side)]
+    first = next(iter(sides[0].values()))  # whose order of problems counts
+    places = aligned([first, *(point for _, point in points)])[1:]
+    correct = [point.correct[place] for (_, point), place in zip(points, places, strict=True)]
+    cost = [
+        point.flops[place] if flops else np.full(len(place), float(n))
+        for (n, point), place in zip(points, places, strict=True)
+    ]
+    count = len(sides[0])
+    ours, theirs = slice(None, count), slice(count, None)
+    return (
+        CostCurve(np.column_stack(correct[ours]), np.column_stack(cost[ours])),
+        CostCurve(np.column_stack(correct[theirs]), np.column_stack(cost[theirs])),
+    )
+
+
+def _reach(ratio: Ratio, base: CostCurve, *, flops: bool) -> Row:
+    """A curve's FLOPs, or samples, to the baseline's at the baseline's best accuracy, in each draw of the problems."""
     return {
         "measure": "flops" if flops else "n",
-        "accuracy": target,
+        "accuracy": float(base.correct.mean(axis=0).max()),
         # "inf" says that only the baseline reaches it; None, that neither does.
         "value": json_number(ratio.value),
         "low": json_number(ratio.low),
@@ -115,10 +140,3 @@ def _reach(tables: Sequence[dict[Key, Table]], curve: Curve, base: Curve, *, flo
         "reached": ratio.reached_a,
         "reached_by_baseline": ratio.reached_b,
     }
-
-
-def _cost_curve(side: Table, problems: Sequence[str], *, flops: bool) -> CostCurve:
-    sizes = sorted(side)
-    correct: Floats = np.array([[side[n][p][0] for n in sizes] for p in problems])
-    cost: Floats = np.array([[side[n][p][1] if flops else float(n) for n in sizes] for p in problems])
-    return CostCurve(correct, cost)

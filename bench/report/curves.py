@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.files.rows import PointRow, ResultRow, grouped
+from bench.files.rows import PointRow, grouped
 from bench.report.folder import Folder
-from bench.stats.intervals import mean_interval
+from bench.report.results import COSTS, Key, ResultTable
+from bench.stats.intervals import mean_intervals
 from verifiers.interface.files import Row
 
 # What a point may be drawn against; a cost that some point of a run does not know is no axis of that run.
@@ -18,7 +19,6 @@ _NAMES = {
     "self_consistency": "self-consistency",
     "soft": "soft Best-of-N",
 }
-Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def read_curves(folders: Sequence[Folder]) -> list[Curve]:
     """Every curve of every run."""
     curves = []
     for run, folder in enumerate(folders):
-        groups = grouped(folder.points or _points_of(folder.results), lambda point: (point.strategy, point.scorer))
+        groups = grouped(folder.points or points_of(folder.results), lambda point: (point.strategy, point.scorer))
         curves += [Curve(run, key, tuple(sorted(rows, key=lambda r: r.n))) for key, rows in groups.items()]
     return curves
 
@@ -81,11 +81,13 @@ def cost_of(point: PointRow, axis: str) -> float:
     return 0.0 if math.isnan(cost) else cost
 
 
-def _points_of(results: Sequence[ResultRow]) -> list[PointRow]:
+def points_of(results: ResultTable) -> list[PointRow]:
     """The points of a run that has no `points.jsonl`; what its rows do not hold stays unknown."""
+    found = [(*key, n, rows) for key, curve in results.points.items() for n, rows in curve.items()]
+    intervals = mean_intervals([rows.correct for *_, rows in found])
     points = []
-    for (strategy, scorer, n), rows in grouped(results, lambda row: (row.strategy, row.scorer, row.n)).items():
-        accuracy, low, high = mean_interval([row.correct for row in rows])
-        costs = {name: sum(getattr(r, name) for r in rows) / len(rows) for name in ("flops", *_TOKENS[1:3])}
-        points.append(PointRow(strategy, scorer, n, accuracy, low, high, len(rows), **costs))
+    for (strategy, scorer, n, rows), (accuracy, low, high) in zip(found, intervals, strict=True):
+        count = len(rows.correct)
+        costs = {name: sum(each) / count for name, each in zip(COSTS, rows.costs.T.tolist(), strict=True)}
+        points.append(PointRow(strategy, scorer, n, accuracy, low, high, count, **costs))
     return points

@@ -8,19 +8,17 @@ import base64
 import html
 import json
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from bench.files.rows import SampleRow
 from bench.report import PROBLEMS
 from bench.report.breakdown import categories
 from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, label_of, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
-from bench.report.problems import ProblemRows, detail_record, list_records, problem_rows
+from bench.report.problems import detail_record, list_records
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.files import Row, replace_text
 
@@ -41,28 +39,29 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS, b
     """
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
-    page = report_page(read_folders(runs), problems=problems, by=by)
+    page = report_page(read_folders(runs, most=problems, by=by), by=by)
     try:
         replace_text(out, page)
     except OSError as error:
         raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
 
 
-def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS, by: Sequence[str] = ()) -> str:
+def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
     """The page's HTML; equal folders give equal text.
 
     >>> from bench.files.rows import ProblemRow, ResultRow
+    >>> from bench.report.folder import ProblemRows
+    >>> from bench.report.results import ResultTable
     >>> results = [ResultRow(problem="p", strategy="self_consistency", scorer=None, n=1, correct=1.0, flops=0.0)]
-    >>> folder = Folder("one", {}, results, [], [ProblemRow(id="p", prompt="<b>", answer=None)], [], [], [])
+    >>> folder = Folder("one", {}, ResultTable.of(results), [], shown=[ProblemRows(ProblemRow("p", "<b>", None))])
     >>> page = report_page([folder])
     >>> page.startswith("<!doctype html>"), "<b>" in page
     (True, False)
     """
     curves = read_curves(folders)
-    shown = [problem_rows(folder, most=problems) for folder in folders]
-    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, shown, by))}</script>']
-    for run, rows in enumerate(shown):
-        for place, one in enumerate(rows):
+    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, by))}</script>']
+    for run, folder in enumerate(folders):
+        for place, one in enumerate(folder.shown):
             # Each on its own: a page of many problems opens at once, and reads those that are looked at.
             blobs.append(f'<script type="text/plain" id="p{run}-{place}">{_packed(detail_record(one))}</script>')
     parts = {
@@ -77,16 +76,13 @@ def report_page(folders: Sequence[Folder], *, problems: int = PROBLEMS, by: Sequ
     return page
 
 
-def _summary(
-    folders: Sequence[Folder], curves: Sequence[Curve], shown: Sequence[Sequence[ProblemRows]], by: Sequence[str]
-) -> Row:
+def _summary(folders: Sequence[Folder], curves: Sequence[Curve], by: Sequence[str]) -> Row:
     """All but the single problems."""
     kinds = list(dict.fromkeys(curve.key for curve in curves))  # what has one colour
     axes = [axes_of(curves, run) for run in range(len(folders))]
     return {
         "runs": [
-            _run_record(folder, [c for c in curves if c.run == run], axes[run], shown[run])
-            for run, folder in enumerate(folders)
+            _run_record(folder, [c for c in curves if c.run == run], axes[run]) for run, folder in enumerate(folders)
         ],
         "curves": [curve_record(curve, kinds) for curve in curves],
         "baseline": default_baseline(curves),
@@ -95,24 +91,24 @@ def _summary(
     }
 
 
-def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str], shown: Sequence[ProblemRows]) -> Row:
+def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str]) -> Row:
     return {
         "name": folder.name,
         "config": [[key, _setting(value)] for key, value in folder.config.items()],
         "notes": folder.notes,
-        "problems": len({row.problem for row in folder.results}),
-        "listed": len(folder.problems),
+        "problems": len(folder.results.numbers),
+        "listed": len(folder.prompts),
         "axes": axes,
-        "samples": _sample_counts(folder.samples),
-        "trees": bool(folder.trees),
+        "samples": {kind: folder.samples[kind] for kind in ("all", "failed", "length", "unknown")},
+        "trees": folder.has_trees,
         "scorers": diagnostics(folder, curves),
-        "list": list_records(shown, folder, curves),
+        "list": list_records(folder, curves),
     }
 
 
 def _by_record(folder: Folder, field: str) -> Row:
     """A run's table of categories: of each its value, how many problems it has, and its points."""
-    found = categories(folder.results, folder.problems, [field], of=folder.name)
+    found = categories(folder.results, folder.fields, [field], of=folder.name)
     return {
         "run": folder.name,
         "field": field,
@@ -129,18 +125,6 @@ def _by_record(folder: Folder, field: str) -> Row:
             for one in found
             for point in one.points
         ],
-    }
-
-
-def _sample_counts(samples: Sequence[SampleRow]) -> dict[str, int]:
-    """How the samples ended, and how many could not be graded."""
-    drawn = [row for row in samples if row.strategy == "sample"]
-    stops = Counter(row.stop for row in drawn)
-    return {
-        "all": len(drawn),
-        "failed": stops["failed"],
-        "length": stops["length"],
-        "unknown": sum(row.correct is None for row in drawn),
     }
 
 

@@ -3,48 +3,29 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from bench.files.rows import ProblemRow, SampleRow, ScoreRow, TreeRow, by_problem, grouped, json_number
-from bench.report.curves import Curve, Key
-from bench.report.folder import Folder
-from verifiers.grading.thinking import THINKING, Marks, marks_in, thought_steps
+from bench.files.rows import SampleRow, ScoreRow, TreeRow, grouped, json_number
+from bench.report.curves import Curve
+from bench.report.folder import Folder, ProblemRows
+from verifiers.grading.thinking import Marks, thought_steps
 from verifiers.interface.files import Row
 
 _SNIPPET = 140  # characters of a prompt in the list
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemRows:
-    """What a run's files hold on one problem."""
-
-    problem: ProblemRow
-    samples: list[SampleRow]
-    scores: list[ScoreRow]
-    trees: list[TreeRow]
-    marks: tuple[Marks, ...] = THINKING
-
-
-def problem_rows(folder: Folder, *, most: int) -> list[ProblemRows]:
-    """The first `most` problems of a run, each with its rows."""
-    samples, scores, trees = by_problem(folder.samples), by_problem(folder.scores), by_problem(folder.trees)
-    marks = marks_in(folder.config.get("thinking", ()))
-    return [
-        ProblemRows(row, samples.get(row.id, []), scores.get(row.id, []), trees.get(row.id, []), marks)
-        for row in folder.problems[:most]
-    ]
-
-
-def list_records(rows: Sequence[ProblemRows], folder: Folder, curves: Sequence[Curve]) -> list[Row]:
+def list_records(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
     """A line a problem; `curves` are its chances at each curve's largest N, and `gaps` how far scorers are misled."""
-    largest = {curve.key: curve.points[-1].n for curve in curves}
-    chances: dict[tuple[str, Key], float] = {}
-    for row in folder.results:
-        key = row.strategy, row.scorer
-        if row.n == largest.get(key):
-            chances[row.problem, key] = row.correct
-    return [_list_record(one, [chances.get((one.problem.id, curve.key)) for curve in curves]) for one in rows]
+    chances: list[dict[int, float]] = []
+    for curve in curves:
+        point = folder.results.points.get(curve.key, {}).get(curve.points[-1].n)
+        pairs = () if point is None else zip(point.problems.tolist(), point.correct.tolist(), strict=True)
+        chances.append(dict(pairs))
+    numbers = [folder.results.numbers.get(rows.problem.id, -1) for rows in folder.shown]
+    return [
+        _list_record(rows, [of_curve.get(number) for of_curve in chances])
+        for rows, number in zip(folder.shown, numbers, strict=True)
+    ]
 
 
 def _list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import claim, held, replace_text, sealed_line, whole_rows
+from verifiers.interface.files import claim, held, replace_text, whole_rows
+from verifiers.interface.lines import sealed_line
 
 Unit: TypeAlias = dict[str, Any]
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from bench.files.rows import strict
 from bench.stats.curves import Results
+from bench.stats.outcomes import Outcomes
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import Row, json_line, replace_text, whole_rows
+from verifiers.interface.files import Row, each_row, replace_text, replacing
+from verifiers.interface.lines import json_line
 from verifiers.interface.solution import Problem
 
 # What a finished folder has checksums of.
@@ -20,7 +22,7 @@ RUN_FILES = (
 
 def write_problems(out: Path, problems: Sequence[Problem]) -> None:
     """`problems.jsonl`: a row a problem, so that a folder can be read without the task it came from."""
-    replace_text(out / "problems.jsonl", "".join(json_line(_row(problem)) for problem in problems))
+    replace_text(out / "problems.jsonl", "".join(json_line(problem_row(problem)) for problem in problems))
 
 
 def check_problems(out: Path, problems: Sequence[Problem], committed: Collection[str]) -> None:
@@ -29,8 +31,8 @@ def check_problems(out: Path, problems: Sequence[Problem], committed: Collection
     if not committed or not path.is_file():
         return
     same = ("id", "prompt", "answer")
-    now = {problem.id: json.loads(json_line(_row(problem))) for problem in problems}
-    for row in whole_rows(path):
+    now = {problem.id: json.loads(json_line(problem_row(problem))) for problem in problems}
+    for _, row in each_row(path):
         mine = now.get(row.get("id", ""), row)
         if any(mine.get(name) != row.get(name) for name in same):
             raise BadInput(
@@ -39,7 +41,7 @@ def check_problems(out: Path, problems: Sequence[Problem], committed: Collection
             )
 
 
-def _row(problem: Problem) -> Row:
+def problem_row(problem: Problem) -> Row:
     """A problem's row; what else is known of it stands in "fields", where there is anything."""
     row = asdict(problem)
     if not problem.fields:
@@ -53,5 +55,7 @@ def write_results(out: Path, results: Results) -> None:
     `points.jsonl`: the table, a row a point, with seconds. `notes.txt`: what a reader should know, a line each.
     """
     replace_text(out / "notes.txt", "".join(f"{note}\n" for note in results.notes))
-    replace_text(out / "results.jsonl", "".join(json_line(strict(o.row())) for o in results.outcomes))
+    with replacing(out / "results.jsonl") as draft, open(draft, "w", encoding="utf-8") as file:
+        for table in Outcomes.of(results.outcomes).tables:
+            file.writelines(table.lines())
     replace_text(out / "points.jsonl", "".join(json_line(strict(point.row())) for point in results.points()))

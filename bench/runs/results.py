@@ -11,7 +11,8 @@ from bench.runs.retry import failed_scores
 from bench.runs.samples import spend_of
 from bench.runs.units import pool_unit, score_unit, search_unit
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.stats.curves import ANY_RIGHT, GradedPool, Results, notes_on, pool_outcomes
+from bench.stats.outcomes import Outcome, Outcomes, ProblemOutcomes
 from verifiers.interface.solution import Problem
 
 
@@ -19,8 +20,9 @@ def results_of(
     plan: RunPlan, parts: Sequence[Sequence[Problem]], contests: Sequence[Contest], folder: RunFolder
 ) -> Results:
     """Every contest at every size, from the committed rows of a run; `parts` are its chunks of problems."""
-    outcomes: list[Outcome] = []
-    samples: list[SampleRow] = []
+    outcomes: list[ProblemOutcomes] = []
+    drawn = 0
+    odd: list[SampleRow] = []  # samples of which the notes tell
     unscored: list[ScoreRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if not searches(c))]
     scorers = list(dict.fromkeys(c.scorer for c in pooled if c.scorer is not None))
@@ -32,7 +34,8 @@ def results_of(
         record = folder.committed[pool_unit(number)]
         for problem in problems:
             rows = pools[problem.id]
-            samples += rows
+            drawn += len(rows)
+            odd += [row for row in rows if row.stop in ("failed", "length") or row.correct is None]
             pool = GradedPool(
                 problem.id,
                 correct=np.array([row.correct is True for row in rows], dtype=np.float64),
@@ -43,14 +46,16 @@ def results_of(
                 judged={s: spend_of(folder.committed[score_unit(number, s)], problem.id) for s in scorers},
                 kinds=[(row.steps, row.stop) for row in rows],
             )
-            outcomes += pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed)
+            outcomes.append(pool_outcomes(pool, pooled, sizes_to(plan.n), seed=plan.seed))
         for contest in contests:
             if searches(contest):
-                outcomes += _searched_outcomes(plan, folder, number, [p.id for p in problems], contest)
-    notes = [*notes_on(outcomes, plan.n), *_notes_on_samples(samples), *_notes_on_scores(unscored, len(samples))]
+                searched = _searched_outcomes(plan, folder, number, [p.id for p in problems], contest)
+                outcomes += map(ProblemOutcomes.one, searched)
+    table = Outcomes(tuple(outcomes))
+    notes = [*notes_on(table, plan.n), *_notes_on_samples(odd, drawn), *_notes_on_scores(unscored, drawn)]
     notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
     notes += _notes_on_nothing(plan, folder, len(parts), [c for c in contests if searches(c)])
-    return Results(tuple(outcomes), tuple(notes))
+    return Results(table, tuple(notes))
 
 
 def _searched_outcomes(
@@ -64,7 +69,7 @@ def _searched_outcomes(
             yield Outcome(problem, contest, n, float(right), 0.0, spend_of(folder.committed[unit], problem))
 
 
-def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
+def _notes_on_samples(samples: Sequence[SampleRow], drawn: int) -> Iterator[str]:
     kinds = {
         "could not be sampled": [row for row in samples if row.stop == "failed"],
         "were cut by the token limit": [row for row in samples if row.stop == "length"],
@@ -72,12 +77,12 @@ def _notes_on_samples(samples: Sequence[SampleRow]) -> Iterator[str]:
     }
     for what, rows in kinds.items():
         if rows:
-            yield f"{len(rows)} of {len(samples)} samples {what}{_first_reason(rows)}; they count as wrong"
+            yield f"{len(rows)} of {drawn} samples {what}{_first_reason(rows)}; they count as wrong"
 
 
-def _notes_on_scores(scores: Sequence[ScoreRow], samples: int) -> Iterator[str]:
+def _notes_on_scores(scores: Sequence[ScoreRow], drawn: int) -> Iterator[str]:
     for scorer, rows in grouped(scores, lambda row: row.scorer).items():
-        yield f"{len(rows)} of {samples} samples have no score of {scorer}{_first_reason(rows)}"
+        yield f"{len(rows)} of {drawn} samples have no score of {scorer}{_first_reason(rows)}"
 
 
 def _notes_on_beams(folder: RunFolder, contests: Sequence[Contest]) -> Iterator[str]:

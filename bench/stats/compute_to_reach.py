@@ -1,11 +1,12 @@
 """What it costs to reach an accuracy, by one strategy and by another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.stats.arrays import Floats
-from bench.stats.intervals import resampled_means
+from bench.stats.intervals import all_resampled_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,33 @@ def cost_ratio(
     ratio and is left out. Raises ValueError for curves over unequal numbers of problems, and for costs that are
     not positive.
     """
-    problems = len(curve_a.correct)
-    if problems != len(curve_b.correct):
-        raise ValueError(f"{problems} problems against {len(curve_b.correct)}: both curves need the same problems")
-    if not problems:
-        raise ValueError("no problems: there is no cost to compare")
-    means = [
-        np.vstack([values.mean(axis=0), resampled_means(values, replicates=replicates, seed=seed)])
-        for values in (curve_a.correct, curve_a.cost, curve_b.correct, curve_b.cost)
-    ]
-    targets = means[2].max(axis=1) if accuracy is None else np.full(replicates + 1, accuracy)
-    a, b = costs_to_reach(means[0], means[1], targets), costs_to_reach(means[2], means[3], targets)
+    [ratio] = cost_ratios([(curve_a, curve_b)], accuracy, replicates=replicates, seed=seed)
+    return ratio
+
+
+def cost_ratios(
+    pairs: Sequence[tuple[CostCurve, CostCurve]],
+    accuracy: float | None = None,
+    *,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> list[Ratio]:
+    """`cost_ratio` of each pair of curves: the same figures, with the problems weighed once for all of them."""
+    for a, b in pairs:
+        if len(a.correct) != len(b.correct):
+            raise ValueError(f"{len(a.correct)} problems against {len(b.correct)}: both curves need the same problems")
+        if not len(a.correct):
+            raise ValueError("no problems: there is no cost to compare")
+    tables = [values for a, b in pairs for values in (a.correct, a.cost, b.correct, b.cost)]
+    drawn = iter(all_resampled_means(tables, replicates=replicates, seed=seed))
+    means = (np.vstack([values.mean(axis=0), next(drawn)]) for values in tables)
+    return [_ratio(next(means), next(means), next(means), next(means), accuracy) for _ in pairs]
+
+
+def _ratio(correct_a: Floats, cost_a: Floats, correct_b: Floats, cost_b: Floats, accuracy: float | None) -> Ratio:
+    """Of curves' means over the problems, (1 + R, N), first the problems as they are."""
+    targets = correct_b.max(axis=1) if accuracy is None else np.full(len(correct_b), accuracy)
+    a, b = costs_to_reach(correct_a, cost_a, targets), costs_to_reach(correct_b, cost_b, targets)
     with np.errstate(invalid="ignore"):  # where neither is reached
         ratios = a / b
     drawn = ratios[1:][~np.isnan(ratios[1:])]

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +12,9 @@ from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.stats.contest import Contest
 from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
-from bench.stats.intervals import mean_interval
-from bench.stats.paired import Comparison, compare
+from bench.stats.intervals import mean_intervals
+from bench.stats.outcomes import Outcome, Outcomes, ProblemOutcomes, packed
+from bench.stats.paired import Comparison, compare_all
 from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.seeds import seed_at
 
@@ -38,33 +40,6 @@ class GradedPool:
     drawn: Spend
     judged: dict[str, Spend]
     kinds: Sequence[Hashable] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One problem at one point of a curve: the chance of a right answer, and what it costs on average."""
-
-    problem: str
-    contest: Contest
-    n: int
-    correct: float
-    error: float  # standard error of `correct` from drawing subsets; 0 where it is exact
-    spend: Spend
-    pool: int = 0  # samples in the pool that it was read off; 0 where there was none
-
-    def row(self) -> dict[str, Any]:
-        """A row of `results.jsonl`; seconds are left out, so that equal runs give equal bytes."""
-        return {
-            "problem": self.problem,
-            "strategy": self.contest.strategy,
-            "scorer": self.contest.scorer,
-            "n": self.n,
-            "correct": self.correct,
-            "error": self.error,
-            "sampled_tokens": float(self.spend.sampled_tokens),
-            "scored_tokens": float(self.spend.scored_tokens),
-            "flops": float(self.spend.flops),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +74,12 @@ class Point:
 class Results:
     """All outcomes of a run, with what a reader should know about them."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: Outcomes | tuple[Outcome, ...]
     notes: tuple[str, ...]
 
     def points(self) -> list[Point]:
         """The points, curve by curve."""
-        groups: dict[tuple[Contest, int], list[Outcome]] = {}
-        for outcome in self.outcomes:
-            groups.setdefault((outcome.contest, outcome.n), []).append(outcome)
-        return [_point(contest, n, group) for (contest, n), group in groups.items()]
+        return list(points_of(Outcomes.of(self.outcomes)))
 
     def comparisons(self, baseline: Contest = VOTING) -> dict[tuple[Contest, int], Comparison]:
         """Every strategy at every size against the baseline at the same size, on the same problems.
@@ -117,13 +89,14 @@ class Results:
         """
         curves = self._curves(baseline)
         base = {n: [o.correct for o in point] for n, point in curves[baseline].items()}
-        return {
-            (contest, n): compare([o.correct for o in point], base[n])
+        pairs = {
+            (contest, n): ([o.correct for o in point], base[n])
             for contest, curve in curves.items()
             if contest not in (baseline, ANY_RIGHT)
             for n, point in curve.items()
             if n in base
         }
+        return dict(zip(pairs, compare_all(list(pairs.values())), strict=True))
 
     def cost_ratios(self, accuracy: float | None = None, baseline: Contest = VOTING) -> dict[Contest, Ratio]:
         """What each strategy costs to reach an accuracy, as a ratio to what the baseline costs; see `cost_ratio`.
@@ -163,18 +136,18 @@ class Results:
 
 def pool_outcomes(
     pool: GradedPool, contests: Iterable[Contest], sizes: Sequence[int], *, seed: int = 0
-) -> Iterator[Outcome]:
+) -> ProblemOutcomes:
     """Every contest at every size, read off one pool; a size beyond the pool's stands for the whole pool."""
+    asked = tuple(contests)
     count = len(pool.correct)
     ks = [min(n, count) for n in sizes]
-    spends = _spends(pool, ks)
-    for contest in contests:
+    correct, error = np.zeros((2, len(asked), len(ks)))
+    for i, contest in enumerate(asked if count else ()):
         values = np.where(pool.finished, 1.0, np.nan)
         if contest.scorer is not None:
             values = values * pool.values[contest.scorer]
-        chances, errors = _curve(pool, contest, values, ks, seed) if count else ([0.0] * len(ks),) * 2
-        for n, chance, error, spend in zip(sizes, chances, errors, spends[contest.scorer], strict=True):
-            yield Outcome(pool.problem, contest, n, chance, error, spend, count)
+        correct[i], error[i] = _curve(pool, contest, values, ks, seed)
+    return ProblemOutcomes(pool.problem, asked, tuple(sizes), correct, error, packed(_spends(pool, ks)), count)
 
 
 def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]]:
@@ -195,37 +168,32 @@ def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]
 
 def _curve(
     pool: GradedPool, contest: Contest, values: Floats, ks: Sequence[int], seed: int
-) -> tuple[Sequence[float], Sequence[float]]:
+) -> tuple[Floats, Floats | float]:
     """Chances at every k, and their standard errors from drawing subsets."""
-    exact = [0.0] * len(ks)
     if contest == ANY_RIGHT:
-        return pass_curve(pool.correct, ks).tolist(), exact
+        return pass_curve(pool.correct, ks), 0.0
     if contest.strategy == "best_of_n":
-        return best_curve(pool.correct, values, ks).tolist(), exact
+        return best_curve(pool.correct, values, ks), 0.0
     place = seed_at(seed, pool.problem, "subsets")
     if contest.strategy == "soft":
-        chances, errors = soft_curve(pool.correct, values, ks, seed=place)
-    else:
-        vote = pessimistic_curve if contest.strategy == "pessimistic" else weighted_curve
-        chances, errors = vote(pool.correct, values, pool.classes, ks, seed=place)
-    return chances.tolist(), errors.tolist()
+        return soft_curve(pool.correct, values, ks, seed=place)
+    vote = pessimistic_curve if contest.strategy == "pessimistic" else weighted_curve
+    return vote(pool.correct, values, pool.classes, ks, seed=place)
 
 
-def notes_on(outcomes: Sequence[Outcome], whole: int) -> Iterator[str]:
+def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:
     """What a reader should know of a table of outcomes from pools of `whole` samples."""
-    problems = len({o.problem for o in outcomes})
+    outcomes = Outcomes.of(given)
+    problems = len({table.problem for table in outcomes.tables})
     yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
     if whole > 1:
         yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
-    pools = {o.problem: o.pool for o in outcomes if o.pool}
+    pools = {table.problem: table.pool for table in outcomes.tables if table.pool}
     middle = int(np.median(list(pools.values()))) if pools else 0
-    if 1 < middle < 2 * max(o.n for o in outcomes if o.pool):
+    if 1 < middle < 2 * max(n for sizes in {table.sizes for table in outcomes.tables if table.pool} for n in sizes):
         why = f"no two subsets of the median pool ({middle}) are disjoint"
         yield f"n > {middle // 2}: {why}; these points rest on one draw"
-    variances: dict[tuple[Contest, int], float] = {}
-    for o in outcomes:
-        variances[o.contest, o.n] = variances.get((o.contest, o.n), 0.0) + o.error**2
-    largest = max(variances.values(), default=0.0) ** 0.5 / max(1, problems)
+    largest = max((float((p.error**2).sum()) for p in outcomes.points.values()), default=0.0) ** 0.5 / max(1, problems)
     if largest:
         yield f"drawing subsets of the pools adds a standard error of at most {100 * largest:.2f} points"
 
@@ -292,10 +260,14 @@ def _scaled(spend: Spend, factor: float) -> Spend:
     return Spend(*(getattr(spend, field.name) * factor for field in fields(Spend)))
 
 
-def _point(contest: Contest, n: int, group: Sequence[Outcome]) -> Point:
-    accuracy, low, high = mean_interval([o.correct for o in group])
-    mean = _scaled(Spend.total(o.spend for o in group), 1 / len(group))
-    return Point(contest, n, accuracy, low, high, mean, len(group))
+@lru_cache(maxsize=1)  # of one table, which is written, printed and drawn
+def points_of(outcomes: Outcomes) -> tuple[Point, ...]:
+    """The points of a table of outcomes, curve by curve."""
+    intervals = mean_intervals([point.correct for point in outcomes.points.values()])
+    return tuple(
+        Point(contest, n, *interval, point.mean_spend, len(point.correct))
+        for ((contest, n), point), interval in zip(outcomes.points.items(), intervals, strict=True)
+    )
 
 
 def _cost_curve(curve: dict[int, list[Outcome]], unit: Literal["FLOPs", "samples"]) -> CostCurve:

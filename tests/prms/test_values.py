@@ -25,7 +25,8 @@ from prms.values import collect_values
 from tests.stand_ins import opens_out_of_order
 from verifiers import Message, Problem, Solution, Step, Stop, failed, from_function, outcome_scores
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import held, sealed_line
+from verifiers.interface.files import held
+from verifiers.interface.lines import sealed_line
 
 RIGHT = from_function(lambda problem, solution: float(solution.text.endswith(f"={problem.answer}")))
 PROBLEMS = [Problem(f"p{i}", f"question {i}", "4") for i in range(6)]

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields, is_dataclass
@@ -20,10 +19,11 @@ from typing import IO, Any
 import numpy as np
 
 from verifiers.interface.errors import BadInput
-
-Row = dict[str, Any]
+from verifiers.interface.lines import Row as Row
+from verifiers.interface.lines import json_line, json_object, read_line, sealed_line
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_AGAIN = "make room and give the same command again"
 _FILES = {".jsonl", ".json", ".toml", ".txt", ".md", ".html", ".png", ".safetensors"}  # never a folder of ours
 
 if sys.platform == "win32":
@@ -138,31 +138,15 @@ def read_record(path: Path) -> Row:
 
 
 def _bytes(path: Path) -> bytes:
-    """What a file holds; BadInput for what is none, such as a pipe, which would wait."""
-    if path.exists() and not path.is_file():
-        raise BadInput(f"{path}: not a file; move it away, or choose another folder")
+    """What a file holds; BadInput for what is none."""
+    _check_file(path)
     return path.read_bytes()
 
 
-def json_object(text: bytes) -> Row:
-    r"""The object that a JSON text holds; ValueError where it is none, or holds what no file of ours can.
-
-    >>> json_object(rb'{"half a character": "\ud800"}')
-    Traceback (most recent call last):
-    ValueError: a lone surrogate
-    """
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
-    if b"\\u" in text:
-        try:
-            json.dumps(found, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("a lone surrogate") from None
-    return found
+def _check_file(path: Path) -> None:
+    """Raise BadInput for what is no file, such as a pipe, which would wait."""
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: not a file; move it away, or choose another folder")
 
 
 def check_identity(
@@ -256,9 +240,9 @@ def room_for(path: Path) -> Iterator[None]:
         # Libraries written in Rust, such as safetensors, say the number in an exception of their own.
         told = re.search(r"\(os error (\d+)\)", str(error))
         number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
-        if number is None or number not in _FULL:
+        if number is None or number not in _FULL or (isinstance(error, OSError) and _AGAIN in str(error.strerror)):
             raise
-        said = f"{os.strerror(number)}; make room and give the same command again"
+        said = f"{os.strerror(number)}; {_AGAIN}"
         raise OSError(number, said, str(path)) from None
 
 
@@ -275,11 +259,6 @@ def replace_text(path: Path, text: str) -> None:
     """Replace a text file in one move."""
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
-
-
-def json_line(row: Mapping[str, Any]) -> str:
-    """One row as a line of strict JSON; what is not a number must come as None."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def append_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, sealed: bool = False) -> tuple[int, int]:
@@ -310,35 +289,36 @@ def whole_rows(path: Path, *, mend: bool = False, sealed: bool = False) -> list[
     `mend=True` cuts that line off, so that more can be appended. Raises BadInput for a line that is not such a row:
     something else than a kill has damaged the file, or written it.
     """
-    *lines, torn = _bytes(path).split(b"\n") if path.exists() else [b""]
-    torn = torn if torn.strip(b"\0") else b""  # blocks that a crash left unwritten
-    rows = []
-    for number, line in enumerate((*lines, torn), start=1):
-        try:
-            if line and not line.startswith(b"{"):
-                raise ValueError
-            if number <= len(lines):
-                rows.append(_unsealed(line) if sealed else json_object(line))
-        except ValueError:
-            raise BadInput(
-                f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"
-            ) from None
-    if mend and path.exists() and path.stat().st_size > (whole := sum(len(line) + 1 for line in lines)):
-        os.truncate(path, whole)
-    return rows
+    found = list(each_row(path, sealed=sealed))
+    if mend:
+        cut_at(path, found[-1][0] if found else 0)
+    return [row for _, row in found]
 
 
-_SEAL = b', "crc": '
+def each_row(path: Path, *, sealed: bool = False) -> Iterator[tuple[int, Row]]:
+    """The rows of `whole_rows` one by one, each with the byte at which its line ends."""
+    if not path.exists():
+        return
+    _check_file(path)
+    end = 0
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            whole = line.endswith(b"\n")
+            if not whole and not line.strip(b"\0"):  # blocks that a crash left unwritten
+                return
+            end += len(line)
+            try:
+                if not line.startswith((b"{", b"\n")):
+                    raise ValueError
+                if whole:
+                    yield end, read_line(line, sealed=sealed)
+            except ValueError:
+                raise BadInput(
+                    f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"
+                ) from None
 
 
-def sealed_line(line: str) -> str:
-    """A line that holds an object, with its checksum at the end."""
-    body = line.removesuffix("}\n")
-    return f"{body}{_SEAL.decode()}{zlib.crc32(body.encode())}}}\n"
-
-
-def _unsealed(line: bytes) -> Row:
-    body, _, crc = line.rpartition(_SEAL)
-    if crc != b"%d}" % zlib.crc32(body):
-        raise ValueError("not as it was written")
-    return json_object(body + b"}")
+def cut_at(path: Path, end: int) -> None:
+    """Cut off what a file has behind a byte."""
+    if path.exists() and path.stat().st_size > end:
+        os.truncate(path, end)

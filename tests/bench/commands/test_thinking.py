@@ -8,7 +8,7 @@ import pytest
 from bench.commands.cli import main
 from bench.files.run_folder import read_config
 from bench.report.folder import read_folder
-from bench.report.problems import detail_record, problem_rows
+from bench.report.problems import detail_record
 
 COT = "--thinking=<cot>,</cot>"
 PARTS = """
@@ -36,7 +36,7 @@ def verdicts(folder: str) -> list[bool]:
 
 
 def thoughts(folder: str) -> list[int]:
-    [rows] = problem_rows(read_folder(Path(folder), folder), most=1)
+    [rows] = read_folder(Path(folder), folder, most=1).shown
     return [solution["thought"] for pool in detail_record(rows)["pools"] for solution in pool["solutions"]]
 
 

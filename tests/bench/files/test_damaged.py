@@ -55,7 +55,7 @@ def reported(folder: Path) -> str:
 
 
 def reread(folder: Path) -> str:
-    return repr(read_pools([str(folder)])).replace(f"{folder}/", "it/")
+    return repr(list(read_pools([str(folder)]))).replace(f"{folder}/", "it/")
 
 
 def outcome(use: Callable[[Path], str], folder: Path) -> str | None:

@@ -12,7 +12,7 @@ from bench.files.journal import read_journal
 from bench.files.rows import SampleRow, ScoreRow
 from bench.files.run_folder import open_run
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import json_line
+from verifiers.interface.lines import json_line
 
 CONFIG = {"task": "sums", "policy": "own:one", "scorers": ["s=own:two"], "strategies": ["best_of_n:s"], "n": 2}
 

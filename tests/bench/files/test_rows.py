@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.files.rows import PointRow, SampleRow, ScoreRow, TreeRow, from_row, to_row
-from verifiers.interface.files import json_line
+from verifiers.interface.lines import json_line
 
 SAMPLE = SampleRow(
     problem="p", strategy="sample", n=2, index=1, steps=("a\n", "b"), tokens=((1, 2), (3,)), logprob=-0.5, stop="eos",

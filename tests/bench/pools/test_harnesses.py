@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.pools.rerank import _grades
+from bench.pools.grading import graded
 from bench.pools.saved_pool import SavedPool, read_pools
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q
-from verifiers import MATH, AnswerVerifier, Stop
+from verifiers import MATH, Stop
 from verifiers.interface.errors import BadInput
 
 Json = dict[str, object]
@@ -38,11 +38,11 @@ def lines(name: str, *rows: Json) -> str:
 
 def said(pools: list[SavedPool]) -> str:
     """A letter a solution: right, wrong, cut, or failed ("x")."""
-    graded = zip(pools, _grades(pools, AnswerVerifier(MATH)), strict=True)
+    found = zip(pools, graded(pools, MATH), strict=True)
     kinds = {Stop.EOS: "", Stop.LENGTH: "c", Stop.FAILED: "x"}
     return " ".join(
         "".join(kinds[s.stop] or "wr"[right is True] for s, right in zip(pool.solutions, grades, strict=True))
-        for pool, grades in graded
+        for pool, (grades, *_) in found
     )
 
 

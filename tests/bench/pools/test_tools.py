@@ -8,10 +8,10 @@ import pytest
 
 from bench.commands.cli import main
 from bench.files.run_folder import read_config
-from bench.pools.rerank import _grades
+from bench.pools.grading import graded
 from bench.pools.saved_pool import SavedPool, read_pools
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q, notes, read
-from verifiers import MATH, AnswerVerifier, Stop
+from verifiers import MATH, Stop
 from verifiers.interface.errors import BadInput
 
 
@@ -30,11 +30,11 @@ def model(text: str) -> list[dict[str, str]]:
 
 def read_as(pools: list[SavedPool]) -> list[str]:
     """A word a pool, a letter a solution: right, wrong, cut, or failed ("x")."""
-    graded = zip(pools, _grades(pools, AnswerVerifier(MATH)), strict=True)
+    found = zip(pools, graded(pools, MATH), strict=True)
     kinds = {Stop.EOS: "", Stop.LENGTH: "c", Stop.FAILED: "x"}
     return [
         "".join(kinds[s.stop] or "wr"[right is True] for s, right in zip(pool.solutions, grades, strict=True))
-        for pool, grades in graded
+        for pool, (grades, *_) in found
     ]
 
 

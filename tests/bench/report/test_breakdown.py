@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.files.rows import ProblemRow
 from bench.report.breakdown import categories
 from bench.report.folder import read_folder
 from bench.report.page import write_report
@@ -25,8 +24,8 @@ def run(tmp_path: Path, make_run) -> Path:
 
 
 def test_values_are_ordered_and_what_has_none_is_counted_too(run: Path) -> None:
-    folder = read_folder(run, "run", samples=False)
-    found = categories(folder.results, folder.problems, ["level", "late"], of="run")
+    folder = read_folder(run, "run", by=["level", "late"], samples=False)
+    found = categories(folder.results, folder.fields, ["level", "late"], of="run")
     assert [(one.field, one.value, one.problems) for one in found] == [
         ("level", "9", 2),
         ("level", "10", 1),
@@ -44,10 +43,10 @@ def test_values_are_ordered_and_what_has_none_is_counted_too(run: Path) -> None:
 
 
 def test_a_field_that_is_no_category(run: Path) -> None:
-    folder = read_folder(run, "run", samples=False)
+    folder = read_folder(run, "run", by=["size"], samples=False)
     with pytest.raises(BadArgument, match="by size: no problem of run has this field; they have level, name, late"):
-        categories(folder.results, folder.problems, ["size"], of="run")
-    many = [ProblemRow(id=str(i), prompt="?", answer="", fields={"nr": i}) for i in range(51)]
+        categories(folder.results, folder.fields, ["size"], of="run")
+    many = {str(i): {"nr": i} for i in range(51)}
     with pytest.raises(BadArgument, match="by nr: the problems of run have 51 values of it"):
         categories(folder.results, many, ["nr"], of="run")
 

@@ -20,7 +20,7 @@ def rows(path):
 
 
 def page_of(*folders, **options):
-    return report_page(read_folders(folders), **options)
+    return report_page(read_folders(folders, **options))
 
 
 @pytest.fixture
@@ -181,11 +181,11 @@ def test_folders_of_one_name_are_told_apart(tmp_path, make_run):
 
 
 def test_few_problems_are_said_to_be_few(folder, blob):
-    page = page_of(folder, problems=5)
+    page = page_of(folder, most=5)
     run = blob(page, "summary")["runs"][0]
     assert (run["problems"], run["listed"], len(run["list"])) == (12, 12, 5)
     assert page.count('id="p0-') == 5
-    assert page_of(folder, problems=0).count('id="p0-') == 0
+    assert page_of(folder, most=0).count('id="p0-') == 0
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, folder, capsys):
