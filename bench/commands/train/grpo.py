@@ -91,7 +91,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument(
-        "--keep-best", metavar="NAME", help="keep the checkpoint with the highest NAME in its evaluation, as accuracy"
+        "--keep-best",
+        metavar="NAME",
+        help="keep the checkpoint with the highest NAME in its evaluation, as accuracy; default: none",
     )
     add_tracking(parser)
     add_replicas(parser)
