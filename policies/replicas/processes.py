@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from verifiers.interface.errors import BadArgument, EngineStoppedError, first_li
 P = TypeVar("P")
 R = TypeVar("R")
 
+_UNSENDABLE = (pickle.PicklingError, TypeError, AttributeError)  # what pickle raises for what it cannot take
 _PATIENCE = 10.0  # seconds for an idle process to close what it has
 
 
@@ -54,15 +56,10 @@ class ProcessWorkers(Generic[P, R]):
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, make))
         try:
-            with _threads(max(1, cores() // self.count)):
+            with _environment(self.count):
                 process.start()
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            said = f"{type(error).__name__}: {first_line(error)}"
-            raise BadArgument(
-                "replicas",
-                self.count,
-                f"a part cannot be sent to other processes ({said}); name it by its spec, or work by Ray",
-            ) from error
+        except _UNSENDABLE as error:
+            raise self._unsendable(error) from error
         theirs.close()
         self.processes[ours] = process
         self.busy[ours] = "loading the models"
@@ -76,8 +73,12 @@ class ProcessWorkers(Generic[P, R]):
     def give(self, name: str, work: Callable[[P], R]) -> None:
         """Send a job to a process that has none."""
         connection = self.idle.pop()
-        with _alive(name):
+        try:
             connection.send(work)
+        except _UNSENDABLE as error:
+            raise self._unsendable(error) from error
+        except ConnectionError:  # it has ended, which shows when its answer is waited for
+            pass
         self.busy[connection] = name
 
     def take(self) -> tuple[str, R | Failure] | None:
@@ -99,32 +100,45 @@ class ProcessWorkers(Generic[P, R]):
             process.kill()
 
     def _next(self) -> tuple[str, R | Failure] | None:
+        if not self.busy:
+            raise EngineStoppedError("all processes have ended; run the same command again, with fewer replicas")
         connection = cast(Connection, wait(list(self.busy))[0])
         name = self.busy.pop(connection)
-        with _alive(name):
+        wanted = connection not in self.dropped
+        self.dropped.discard(connection)
+        try:
             made: R | Failure = connection.recv()
-        self.idle.append(connection)
-        if connection in self.dropped:
-            self.dropped.discard(connection)
-            return None
-        return name, made
+        except (EOFError, ConnectionError):
+            made = Failure(_ended(name, self.processes.pop(connection)))
+            connection.close()
+        else:
+            self.idle.append(connection)
+        return (name, made) if wanted else None
+
+    def _unsendable(self, error: Exception) -> BadArgument:
+        said = f"{type(error).__name__}: {first_line(error)}"
+        return BadArgument(
+            "replicas",
+            self.count,
+            f"a part cannot be sent to other processes ({said}); name it by its spec, or work by Ray",
+        )
 
 
-@contextmanager
-def _alive(name: str) -> Iterator[None]:
-    """Say of a connection that is broken that its process has ended."""
-    try:
-        yield
-    except (EOFError, ConnectionError):
-        raise EngineStoppedError(
-            f"{name}: the process that did it was ended, perhaps for want of memory; run the same command again, "
-            "with fewer replicas if so (a script calls it under `if __name__ == '__main__':`)"
-        ) from None
+def _ended(name: str, process: BaseProcess) -> EngineStoppedError:
+    process.join(_PATIENCE)
+    how = f"exit code {process.exitcode}"
+    if process.exitcode == -signal.SIGKILL:
+        how = "it was killed, perhaps for want of memory: then use fewer replicas"
+    return EngineStoppedError(
+        f"{name}: the process that did it has ended ({how}); run the same command again. A script calls it under "
+        "`if __name__ == '__main__':`"
+    )
 
 
 def _serve(connection: Connection, make: Make[Any]) -> None:
     """What runs in a process: the parts, made once, and the jobs that use them, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is told, and ends this
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with ExitStack() as stack, suppress(EOFError, ConnectionError):  # they have ended, or were killed
         try:
             with sendable_errors():
@@ -134,28 +148,57 @@ def _serve(connection: Connection, make: Make[Any]) -> None:
             return
         connection.send(None)
         while True:
-            connection.send(_done(connection.recv(), parts))
+            made = _done(connection, parts)
+            try:
+                connection.send(made)
+            except _UNSENDABLE as error:
+                connection.send(Failure(RuntimeError(f"what came of it cannot be sent ({first_line(error)})")))
 
 
-def _done(work: Callable[[Any], Any], parts: Any) -> Any:
+def _done(connection: Connection, parts: Any) -> Any:
+    """What comes of the next job; an error is raised by who asked. Raises EOFError where nobody asks any more."""
+    work: Callable[[Any], Any] | Failure = _received(connection)
+    if isinstance(work, Failure):
+        return work
     try:
         with sendable_errors():
             return work(parts)
-    except Exception as error:  # noqa: BLE001  (it is raised by who asked)
+    except Exception as error:  # noqa: BLE001
         return Failure(error)
 
 
+def _received(connection: Connection) -> Any:
+    try:
+        return connection.recv()
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever unpickling it raises here)
+        return Failure(RuntimeError(f"{type(error).__name__}: {first_line(error)}"))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)  # also amid a job: nobody waits for it
+
+
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Processes that are started meanwhile compute in so many threads, where nobody has said otherwise."""
-    if "OMP_NUM_THREADS" in os.environ:
-        yield
-        return
-    os.environ["OMP_NUM_THREADS"] = str(count)
+def _environment(count: int) -> Iterator[None]:
+    """Processes that are started meanwhile share the cores, where nobody has said otherwise, and see no GPU."""
+    changed = {"CUDA_VISIBLE_DEVICES": ""}
+    if "OMP_NUM_THREADS" not in os.environ:
+        changed["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
-        del os.environ["OMP_NUM_THREADS"]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def cores() -> int:

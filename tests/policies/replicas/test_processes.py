@@ -34,6 +34,19 @@ def nap(i: int, pid: int) -> tuple[int, int]:
     return i, pid
 
 
+class Unsendable:
+    def __reduce__(self) -> str:
+        raise TypeError("not this")
+
+
+def unsendable(pid: int) -> Unsendable:
+    return Unsendable()
+
+
+def no_server(pid: int) -> None:
+    raise ConnectionRefusedError("no server there")
+
+
 def refused(pid: int) -> None:
     raise BadArgument("strategies", "beam_search:orm", "it has no opinion")
 
@@ -52,6 +65,12 @@ def test_jobs_are_shared_and_kept_in_order_and_what_one_raises_comes_through(tmp
         work_off(jobs_of(*(partial(nap, i) for i in range(12))), them, lambda job, made: kept.append(made))
         with pytest.raises(BadArgument, match="strategies beam_search:orm: it has no opinion"):
             work_off(jobs_of(partial(nap, 12), refused, partial(nap, 0)), them, lambda job, made: kept.append(made))
+        with pytest.raises(RuntimeError, match="what came of it cannot be sent"):
+            work_off(jobs_of(unsendable), them, lambda job, made: None)
+        with pytest.raises(ConnectionRefusedError, match="no server there"):
+            work_off(jobs_of(no_server), them, lambda job, made: None)
+        with pytest.raises(BadArgument, match="replicas 2: a part cannot be sent to other processes"):
+            work_off(jobs_of(lambda pid: pid), them, lambda job, made: None)
         work_off(jobs_of(partial(nap, 13)), them, lambda job, made: kept.append(made))  # they can be used again
     assert [i for i, _ in kept] == list(range(14))
     pids = {pid for _, pid in kept}
@@ -61,11 +80,13 @@ def test_jobs_are_shared_and_kept_in_order_and_what_one_raises_comes_through(tmp
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_work_with_its_jobs_name(tmp_path: Path) -> None:
+    kept: list[tuple[int, int]] = []
     with (
         workers(partial(parts, tmp_path), TWO) as them,
-        pytest.raises(EngineStoppedError, match="job 1: the process that did it was ended"),
+        pytest.raises(EngineStoppedError, match=r"job 1: the process that did it has ended \(it was killed"),
     ):
-        work_off(jobs_of(partial(nap, 0), killed), them, lambda job, made: None)
+        work_off(jobs_of(partial(nap, 0), killed), them, lambda job, made: kept.append(made))
+    assert [i for i, _ in kept] == [0]
 
 
 def test_parts_that_cannot_be_made_or_sent_are_refused_at_once(tmp_path: Path) -> None:
