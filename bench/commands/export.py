@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="FILE.eval or FILE.json: a log of Inspect AI; FILE.parquet, or a folder: a data set; hub:OWNER/NAME: "
         "a data set on the hub, private unless --public",
     )
-    parser.add_argument(
-        "--base", help="of a checkpoint: the model that its training began from; default: RUN is no checkpoint"
-    )
+    parser.add_argument("--base", help="of a checkpoint: the model that its training began from")
     parser.add_argument("--public", action="store_true", help="let everybody see the data set on the hub")
 
 
