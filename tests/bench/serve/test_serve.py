@@ -99,7 +99,7 @@ def test_a_request_chooses_its_strategy_and_sees_its_pool() -> None:
         create = client(address).chat.completions.create
         voted = create(**asked(), extra_body={"strategy": "self_consistency:n=5", "pool": True})
         beam = create(**asked(), extra_body={"strategy": "beam_search:steps,width=1,expand=2,max_steps=4"})
-        weighted = create(**asked(), extra_body={"strategy": "weighted_majority:two,n=8"})
+        weighted = create(**asked(seed=1), extra_body={"strategy": "weighted_majority:two,n=8"})
     pool = voted.model_extra["stepbeam"]["pool"]
     assert [row["score"] for row in pool] == [1.0] * 5
     assert {row["stop"] for row in pool} == {"eos"}
