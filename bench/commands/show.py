@@ -51,9 +51,9 @@ def shown_by(folder: Path, by: Sequence[str]) -> Iterator[str]:
     """The tables of a run's categories, for a terminal."""
     from bench.report.folder import read_folder
 
-    read = read_folder(folder, folder.name, by=by, samples=False)
+    read = [read_folder(folder, folder.name, by=by, samples=False)] if by else []
     for name in by:
-        yield _table([read], [name], "text")
+        yield _table(read, [name], "text")
 
 
 def _shown(folder: "Folder", by: Sequence[str]) -> Iterator[str]:

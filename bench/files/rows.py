@@ -34,11 +34,11 @@ class _Kind(NamedTuple):
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return type(value) in (float, int) and abs(value) < 1e300
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int  # and no bool
 
 
 def _score(value: Any) -> bool:

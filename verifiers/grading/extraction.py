@@ -37,6 +37,13 @@ _ANSWER_IS = re.compile(
     r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*answers?[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
+# Where a match of the pattern above can begin, or "answer" or "final result" in a heading, in small letters: to try it
+# there alone is several times faster than to try it everywhere.
+_CUE = re.compile(
+    r"answer|(?:correct|right|best) (?:option|choice|letter|one|statement)|final result|réponse|respuesta|resposta"
+    r"|risposta|antwort|cevap|đáp |odpowied|jibu|[答정답о选選उاউసค]"
+)
+_FOLDED = re.compile(r"[İıſ\u1c80-\u1c88]")  # letters that equal others where case does not count
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
 _SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|,?\s(?:because|since|which)\b")
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
@@ -101,6 +108,8 @@ def boxed(text: str) -> str | None:
     the end of its line cuts off.
     """
     text = text[-LONGEST:]
+    if "box" not in text and "oxed" not in text:
+        return None
     if "\\boxed" not in text:
         text = _LAMED.sub(r"\\boxed", text)
     if _ESCAPED.search(text):  # a text within a text, whose backslashes are all written twice
@@ -143,7 +152,8 @@ def after_hashes(text: str) -> str | None:
     >>> after_hashes("6*3=18\\n#### 18"), after_hashes("#### Step 1: add")
     ('18', None)
     """
-    found = [line.strip() for line in _HASHES.findall(text[-LONGEST:])]
+    text = text[-LONGEST:]
+    found = [line.strip() for line in _HASHES.findall(text)] if "####" in text else []
     return next((line for line in reversed(found) if line and not _HEADING.fullmatch(line)), None)
 
 
@@ -165,8 +175,10 @@ def in_json(text: str) -> str | None:
     >>> in_json('{"steps": 3, "final_answer": "3/8"}'), in_json(r'{"answer": "\\sqrt{2}"}')
     ('3/8', '\\sqrt{2}')
     """
-    found = _JSON.findall(text[-LONGEST:])
-    value = found[-1].replace('\\"', '"') if found else ""
+    text = text[-LONGEST:]
+    if '"' not in text or not (found := _JSON.findall(text)):
+        return None
+    value = found[-1].replace('\\"', '"')
     try:
         return str(json.loads(value)).strip() or None
     except ValueError:  # half a text, or LaTeX that JSON would escape
@@ -186,8 +198,9 @@ def after_answer_is(text: str) -> str | None:
     text = text[-LONGEST:]
     if listed := _LISTED.search(text, max(0, len(text) - 500)):
         return ", ".join(_ROW.findall(listed["rows"]))
-    text = _IS_NOT.sub(r"\1 not", text)
-    for mark in reversed(list(_ANSWER_IS.finditer(text))):
+    if "n't" in text or "n’t" in text:
+        text = _IS_NOT.sub(r"\1 not", text)
+    for mark in reversed(_statements(text)):
         start = mark.end()
         if rows := _ROWS.match(text, max(mark.start(), text.rfind("\n", 0, start))):
             return ", ".join(_ROW.findall(rows[0]))
@@ -206,6 +219,30 @@ def after_answer_is(text: str) -> str | None:
             if denied[1] or not re.search(r"\w", line.partition(stated)[2] + below):
                 return denied[1] or stated  # else the text goes on to say what the answer is
     return None
+
+
+def _statements(text: str) -> list[re.Match[str]]:
+    """What `_ANSWER_IS.finditer` finds."""
+    if not text.isascii() and _FOLDED.search(text):
+        return list(_ANSWER_IS.finditer(text))
+    marks: list[re.Match[str]] = []
+    end = 0
+    for cue in _CUE.finditer(text.lower()):
+        at = start = cue.start()
+        if at < end:
+            continue
+        if text[max(end, at - 6) : at].lower() == "final ":
+            start = at - 6
+        line = text.rfind("\n", end, start) + 1 or end
+        while start > end and not text[start - 1].isalnum():
+            start -= 1
+        if start:  # a heading begins with a line
+            start = text.find("\n", start - 1, at) + 1 or at
+        places = sorted({start, line, max(end, at - 4), at})
+        if mark := next(filter(None, (_ANSWER_IS.match(text, place) for place in places)), None):
+            marks.append(mark)
+            end = mark.end()
+    return marks
 
 
 def first_stated(text: str) -> int | None:

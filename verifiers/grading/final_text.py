@@ -32,6 +32,7 @@ _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,;(\[])(?<!\\\{)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)(?![\d,;)\]]|\.\d|\\\})", re.ASCII
 )
+_POINTED = re.compile(r"\d(?:[.,]|\{,\})\d", re.ASCII)  # what the two patterns round it need
 # Nobody writes 1.5 as 1.500.
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}\.\d\d0(?![\d.]|,\d)", re.ASCII)
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -91,8 +92,10 @@ def _extract_final(extract: Extractor, thinking: tuple[Marks, ...], text: str) -
 
 def _has_decimal_commas(text: str) -> bool:
     """Whether a text is in one of the languages that write 3,5 for 3.5."""
+    if not _POINTED.search(text):
+        return False  # there would be nothing to change
     words = _WORDS.findall(text[-_SAMPLE:].lower())
-    return sum(word in _COMMA_LANGUAGES for word in words) > sum(word in _ENGLISH for word in words)
+    return sum(map(_COMMA_LANGUAGES.__contains__, words)) > sum(map(_ENGLISH.__contains__, words))
 
 
 def _with_points(text: str) -> str:
@@ -102,6 +105,8 @@ def _with_points(text: str) -> str:
 
 def _before_the_next_question(text: str) -> str:
     """Up to the first question behind a stated answer; before one it may be the text's own."""
+    if not _NEXT.search(text):
+        return text
     stated = first_stated(text)
     if stated is None and (answered := _ANSWERED.match(text)):
         stated = answered.end()

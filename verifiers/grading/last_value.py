@@ -17,6 +17,7 @@ _SCALE = r"\s(?:thousand|million|billion|trillion|lakhs?|crores?)\b"
 # A sign belongs to the number only where nothing stands before it that could be subtracted from.
 _SIGN = r"(?:(?<![\w)}\]$%.])-\s?|(?<![\w)}\]$%.])\+)?"
 _NUMBER = re.compile(
+    r"(?=[-+.\d$€£\\])"  # fails at once nearly everywhere
     rf"{_SIGN}(?P<coin>\\?[$€£])?(?:(?<=[$€£])-)?(?<![\w.\\]){_VALUE}(?:\s?\\?%|{_SCALE}|(?(coin)[kKM](?!\w)|(?!)))?",
     re.ASCII,
 )

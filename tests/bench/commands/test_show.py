@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import main
+from bench.commands.show import shown_by
 from bench.files.rows import PointRow
 from bench.runs.table import as_latex, as_markdown
 from tests.small_commands import write_parts
@@ -43,6 +44,10 @@ def test_the_table_again_and_for_other_programs(capsys: pytest.CaptureFixture[st
     assert shown(capsys, *RUN, "--out=two")
     both = json.loads(shown(capsys, "show", "out", "two", "--format=json"))
     assert [row["run"] for row in both] == ["out"] * len(points) + ["two"] * len(points)
+
+
+def test_a_folder_is_not_read_for_no_category(tmp_path: Path) -> None:
+    assert list(shown_by(tmp_path / "absent", [])) == []
 
 
 def test_signs_of_other_formats() -> None:

@@ -1,18 +1,60 @@
 """Where the final answer stands: golden cases, and adversarial texts in bounded time."""
 
+import random
 import time
 
 import pytest
 
 from verifiers.grading.answers import EXACT, GSM8K, MATH
-from verifiers.grading.extraction import (
-    last_line,
-)
+from verifiers.grading.extraction import _ANSWER_IS, _statements, last_line
 
 
 def test_last_line() -> None:
     assert last_line("thinking\n yes \n\n") == "yes"
     assert last_line(" \n") is None
+
+
+def test_statements_are_looked_for_where_they_can_be() -> None:
+    words = ["answer", "Answer", "the answers", "final ", "Final ", "final results", " is ", " are ", ": ", " - "]
+    words += [
+        "\n",
+        "\n",
+        "\n\n",
+        "**",
+        "#",
+        "_",
+        " ",
+        "5",
+        "x",
+        "(A)",
+        "correct ",
+        "option",
+        "best one",
+        "would be",
+        "---",
+    ]
+    words += [
+        "Réponse",
+        " est ",
+        "odpowiedź ",
+        "选",
+        "答案",
+        "是",
+        "ОТВЕТ",
+        "đáp số",
+        "คำตอบ",
+        "İ",
+        "anſwer",
+        "antwort",
+        "jibu ni",
+    ]
+    rng, found = random.Random(0), 0
+    for _ in range(5_000):
+        text = "".join(rng.choices(words, k=rng.randint(2, 12)))
+        marks = [mark.span() for mark in _ANSWER_IS.finditer(text)]
+        assert [mark.span() for mark in _statements(text)] == marks, text
+        found += len(marks)
+    assert found > 500
 
 
 @pytest.mark.alone
