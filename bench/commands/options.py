@@ -96,14 +96,14 @@ def tracker_in(options: argparse.Namespace, config: Any, *, name: str) -> Iterat
         yield on_metrics
 
 
-def add_answers(parser: Options, default: str | None) -> None:
+def add_answers(parser: Options, default: str | None, *, whose: str = "the task's own") -> None:
     """`--answers`, of what grades texts."""
     parser.add_argument(
         "--answers",
         default=default,
         metavar="KIND",
         help=f"how answers are read and compared: {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
-        + ("" if default else "; default: the task's own, math for a file"),
+        + ("" if default else f"; default: {whose}, math for a file"),
     )
 
 

@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from bench.inputs.rows import Row
 from bench.inputs.task import Task
 from bench.tasks.rows import problems_of
 from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.own import value_named
 from verifiers.interface.solution import Problem
@@ -20,16 +22,7 @@ def own_task(spec: str, *, limit: int | None, columns: Mapping[str, str]) -> Tas
 
     Raises BadArgument for what cannot be imported, or holds no problems.
     """
-    try:
-        value = value_named(spec)
-        if inspect.isroutine(value):
-            value = value()
-    except BadInput:
-        raise
-    except ValueError as error:
-        raise BadArgument("task", spec, first_line(error)) from error
-    except Exception as error:  # whatever a function of one's own raises
-        raise BadArgument("task", spec, f"{type(error).__name__}: {first_line(error)}") from error
+    value = _value(spec)
     if value is None:
         return None
     if isinstance(value, Task):
@@ -41,6 +34,25 @@ def own_task(spec: str, *, limit: int | None, columns: Mapping[str, str]) -> Tas
         task = Task(name, tuple(islice(_problems(spec, name, value, columns), limit)))
     _check(spec, task)
     return task
+
+
+def own_answers(spec: str) -> Answers | None:
+    """How the task that `module:name` names reads answers; None where there is no such module."""
+    value = _value(spec)
+    return None if value is None else value.answers if isinstance(value, Task) else MATH
+
+
+def _value(spec: str) -> Any:
+    """What `module:name` names or, where that is a function, what it gives; None where there is no such module."""
+    try:
+        value = value_named(spec)
+        return value() if inspect.isroutine(value) else value
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadArgument("task", spec, first_line(error)) from error
+    except Exception as error:  # whatever a function of one's own raises
+        raise BadArgument("task", spec, f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_row
 from bench.inputs.specs import load_answers
 from bench.inputs.tables import file_rows
 from bench.inputs.task import Task
-from bench.tasks.own import own_task
+from bench.tasks.own import own_answers, own_task
 from bench.tasks.prompts import Wording, check_shots
 from bench.tasks.rows import check_columns, problems_of
 from bench.tiny import load_task as load_tiny
@@ -93,6 +93,22 @@ def load_task(
     if answers is not None:
         task = task.with_answers(load_answers(answers))
     return task if separator is None else replace(task, sampling=replace(task.sampling, separator=separator))
+
+
+def answers_of(spec: str) -> Answers:
+    """How the task of a name reads and compares answers; its problems are not read.
+
+    Raises BadInput where no such task is there.
+    """
+    name, _, file = spec.partition(":")
+    if name in TINY and not file:
+        return load_tiny(name, count=1).answers
+    if name in _REAL or spec.endswith(_FILES):
+        return _REAL.get(name, _REAL["jsonl"]).answers
+    answers = own_answers(spec)
+    if answers is None:
+        raise BadArgument("task", spec, "there is no such task here")
+    return answers
 
 
 def _loaded(
