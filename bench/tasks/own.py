@@ -26,8 +26,7 @@ def own_task(spec: str, *, limit: int | None, columns: Mapping[str, str]) -> Tas
     if value is None:
         return None
     if isinstance(value, Task):
-        if columns:
-            raise BadArgument("columns", next(iter(columns)), f"{spec} is a Task, which has no rows; leave this out")
+        _check_no_columns(columns, f"{spec} is a Task, which has")
         task = Task(value.name, value.problems[:limit], value.answers, value.verifier, value.sampling)
     else:
         name = spec.rpartition(":")[2]
@@ -62,6 +61,7 @@ def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -
         what = "holds nothing" if given is not None and first is None else f"is a {type(value).__name__}"
         raise BadArgument("task", spec, f"it {what}; give {_FORMS}")
     if isinstance(first, Problem):
+        _check_no_columns(columns, f"{spec} has Problems, which have")
         for problem in (first, *given):
             if not isinstance(problem, Problem):
                 raise BadArgument("task", spec, f"a {type(problem).__name__} stands among its problems")
@@ -69,6 +69,11 @@ def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -
         return
     for problem, _ in problems_of(_rows(spec, [first, *given]), name, ("prompt",), columns):
         yield problem
+
+
+def _check_no_columns(columns: Mapping[str, str], what: str) -> None:
+    if columns:
+        raise BadArgument("columns", next(iter(columns)), f"{what} no rows; leave this out")
 
 
 def _rows(spec: str, rows: Iterable[object]) -> Iterator[tuple[str, Row]]:

@@ -153,7 +153,8 @@ def _shots(given: str, kind: _RealTask, columns: Mapping[str, str]) -> list[tupl
     """The solved problems of `FILE`, or the first K of `FILE:K`."""
     file, colon, count = given.rpartition(":")
     file, most = (file, int(count)) if colon and count.isdecimal() else (given, None)
-    found = list(islice(problems_of(_file_rows(file), "shot", kind.prompt_fields, columns, kind.gold), most))
+    solved = problems_of(_file_rows(file), "shot", kind.prompt_fields, columns, kind.gold, or_ours=True)
+    found = list(islice(solved, most))
     if not found:
         raise BadArgument("shots", given, "no solved problems in it; give a file of them, or leave this out")
     return found
