@@ -10,6 +10,8 @@ examples:
   stepbeam completion bash > ~/.local/share/bash-completion/completions/stepbeam
   stepbeam completion zsh > ~/.zfunc/_stepbeam      # in a folder of $fpath
 """
+# Texts that may be a file's path.
+_PATHS = ("pools", "prompts", "task", "eval", "shots", "file", "fit_on", "out", "base")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,5 +39,5 @@ def _mark_paths(parser: argparse.ArgumentParser, complete: object) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
                 _mark_paths(inner, complete)
-        elif action.type is Path or action.dest in ("pools", "prompts", "task", "shots"):
+        elif action.type is Path or action.dest in _PATHS:
             action.complete = complete  # type: ignore[attr-defined]

@@ -43,11 +43,18 @@ def add_limit_and_scorers(parser: Options) -> None:
     )
 
 
+class _Each(argparse.Action):
+    """Keeps what is given in a list, and what is given twice once."""
+
+    def __call__(self, _parser: object, options: argparse.Namespace, value: Any, _option: str | None = None) -> None:
+        setattr(options, self.dest, list(dict.fromkeys([*getattr(options, self.dest), value])))
+
+
 def add_by(parser: Options) -> None:
     """`--by`, of what shows results."""
     parser.add_argument(
         "--by",
-        action="append",
+        action=_Each,
         default=[],
         metavar="FIELD",
         help="also the results of each value of a field that the problems have, such as level; may be repeated",
@@ -96,14 +103,14 @@ def tracker_in(options: argparse.Namespace, config: Any, *, name: str) -> Iterat
         yield on_metrics
 
 
-def add_answers(parser: Options, default: str | None) -> None:
+def add_answers(parser: Options, default: str | None, *, whose: str = "the task's own") -> None:
     """`--answers`, of what grades texts."""
     parser.add_argument(
         "--answers",
         default=default,
         metavar="KIND",
         help=f"how answers are read and compared: {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
-        + ("" if default else "; default: the task's own, math for a file"),
+        + ("" if default else f"; default: {whose}, math for a file"),
     )
 
 

@@ -16,7 +16,7 @@ from bench.commands.options import (
     replicas_in,
     separator,
 )
-from bench.inputs.specs import load_answers, named_scorers
+from bench.inputs.specs import named_scorers
 from bench.runs.plan import SELECTORS, sizes_to
 
 _EXAMPLES = """\
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the requests of a batch, or another file with the prompts or gold answers that the pools lack, joined by "
         "their ids; may be repeated",
     )
-    add_answers(reading, "math")
+    add_answers(reading, None, whose="those that a run was made with")
     reading.add_argument(
         "--separator",
         type=separator,
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
         select=options.select.split(","),
         limit=options.limit,
         seed=options.seed,
-        answers=load_answers(options.answers),
+        answers=options.answers,
         thinking=options.thinking,
         by=options.by,
         max_failed=options.max_failed,

@@ -40,11 +40,12 @@ def run(options: argparse.Namespace) -> None:
     if options.format != "text":
         print(_table(folders, options.by, options.format))
         return
+    texts: list[str] = []  # all of them before the first is printed: a field may not be known to the last run
     for place, folder in enumerate(folders):
         if len(folders) > 1:
-            print(f"{chr(10) * (place > 0)}{folder.name}\n")
-        for text in _shown(folder, options.by):
-            print(text)
+            texts.append(f"{chr(10) * (place > 0)}{folder.name}\n")
+        texts += _shown(folder, options.by)
+    print("\n".join(texts))
 
 
 def shown_by(folder: Path, by: Sequence[str]) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _shown(folder: "Folder", by: Sequence[str]) -> Iterator[str]:
 def _table(folders: Sequence["Folder"], by: Sequence[str], how: str) -> str:
     """The points of runs, or of the categories in them, with what tells them apart."""
     from bench.report.breakdown import categories
-    from bench.runs.table import FORMATS
+    from bench.runs.table import FORMATS, column_name
 
     points: list[PointRow] = []
     beside: list[tuple[str, ...]] = []
@@ -80,7 +81,7 @@ def _table(folders: Sequence["Folder"], by: Sequence[str], how: str) -> str:
         if not by:
             points += folder.points
             beside += [run] * len(folder.points)
-    field = () if not by else (by[0] if len(by) == 1 else "category", "problems")
+    field = () if not by else (column_name(by[0]) if len(by) == 1 else "category", "problems")
     names = (*(("run",) if len(folders) > 1 else ()), *field)
     if how in ("csv", "json") and by:  # which have a column of that name of their own
         names, beside = names[:-1], [cells[:-1] for cells in beside]

@@ -119,6 +119,26 @@ def value_at(row: Any, path: str) -> Any:
     return value_at(inner, rest) if dot else inner
 
 
+def without(row: Any, path: str) -> Any:
+    """A row without what `value_at` finds in it; null takes its place in a list, and what it leaves empty goes too.
+
+    >>> without({"a.b": 1, "c": 2}, "a.b"), without({"doc": {"gold": 4, "level": 1}}, "doc.gold")
+    ({'c': 2}, {'doc': {'level': 1}})
+    >>> without({"golds": [4, 5], "doc": {"gold": 4}}, "doc.gold"), without({"golds": [4, 5]}, "golds.0")
+    ({'golds': [4, 5]}, {'golds': [None, 5]})
+    """
+    first, dot, rest = path.partition(".")
+    if isinstance(row, dict) and path in row:
+        return {name: value for name, value in row.items() if name != path}
+    if value_at(row, path) is None:
+        return row
+    if isinstance(row, list):
+        inner = without(row[int(first)], rest) if dot else None
+        return [*row[: int(first)], inner, *row[int(first) + 1 :]]
+    inner = without(row[first], rest)
+    return {name: inner if name == first else value for name, value in row.items() if name != first or inner}
+
+
 def check_text(where: str, name: str, text: str) -> str:
     r"""The text; raises BadInput for half a character, which JSON can hold ("\ud800") and no file of ours can."""
     try:

@@ -48,7 +48,29 @@ def load_answers(name: str) -> Answers:
     if not isinstance(answers, Answers):
         use = f"use {', '.join(ANSWERS)}, or module:name of verifiers.Answers of your own"
         raise BadArgument("answers", shown(name), use)
+    _try_out(answers, name)
     return answers
+
+
+def _try_out(answers: Answers, name: str) -> None:
+    """Raise BadArgument for what no text can be read or compared with, before any is made."""
+    try:
+        call = "extract('')"  # a policy may say nothing
+        read: object = answers.extract("")
+        if not (read is None or isinstance(read, str)):
+            raise TypeError(f"it gave a {type(read).__name__}, not a text or None")
+        call = "canonical('1')"
+        form: object = answers.canonical("1")
+        if not isinstance(form, str):
+            raise TypeError(f"it gave a {type(form).__name__}, not a text")
+        call = "equal([('1', '1')])"
+        if len(list(answers.equal([("1", "1")]))) != 1:
+            raise TypeError("it gave another number of verdicts than there are pairs")
+    except Exception as error:
+        if isinstance(error, ValueError) and call != "extract('')":
+            return  # 1 may be no answer of this task
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise BadArgument("answers", shown(name), f"{call} fails ({said}); mend that") from error
 
 
 def separator_note(name: str, trained: str | None, given: str) -> str | None:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bench.files.run_folder import read_config, write_config
 from bench.inputs.rows import real_path
-from bench.inputs.specs import separator_note
+from bench.inputs.specs import load_answers, separator_note
 from bench.pools.grading import check_gradable, graded
 from bench.pools.judged import Said, judged, known_of, loaded
 from bench.pools.kept_scores import Kept, open_scores
@@ -32,16 +32,18 @@ from bench.runs.plan import SELECTORS, sizes_to
 from bench.stats.contest import Contest
 from bench.stats.curves import ANY_RIGHT, Results, notes_on, pool_outcomes
 from bench.stats.outcomes import Outcomes
+from bench.tasks.tasks import answers_of
 from policies.models.engine_options import without_resources
 from policies.replicas.workers import Replicas, workers
 from verifiers.grading.answers import ANSWERS, MATH, Answers, with_thinking
 from verifiers.interface.checksums import write_checksums
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import held
 from verifiers.interface.scoring import ZERO
 
 REDUCERS: tuple[Literal["last", "min", "prod", "mean"], ...] = ("last", "min", "prod", "mean")
 _MOST = 32  # samples a problem that curves go to where nobody says how far
+_OWN = "own"  # answers that have no name
 _OURS = ("pools", "scorers", "select", "sizes")  # settings that every rerank has
 
 
@@ -58,7 +60,7 @@ def rerank(
     select: Sequence[str] = ("best_of_n", "weighted_majority"),
     limit: int | None = None,
     seed: int = 0,
-    answers: Answers = MATH,
+    answers: Answers | str | None = None,
     thinking: Sequence[str] = (),
     by: Sequence[str] = (),
     max_failed: float | None = None,
@@ -73,7 +75,8 @@ def rerank(
     `separator`; where it is None, at what each scorer was trained on, or else at line breaks. `reduce` names reducers
     (of `REDUCERS`) for scorers with several scores a solution, each of which is a curve of its own, `scorer:reducer`;
     without it each scorer has its own. `sizes` are the curves' points: None is powers of two up to the largest pool,
-    and 32 at most. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
+    and 32 at most. `answers` reads and compares answers, itself or by name; None is what a run was made with, and
+    mathematics for a file. `thinking` has further marks of thoughts, each "BEGIN,END"; a run's count too.
     `by` names fields of a run's problems that results will be broken down by.
     Writes a run's files into the folder `out` (no journal, no trees), and each pool's scores as they are made into
     `rerank-scores.jsonl`, so that a killed command goes on where it stopped, and one with a further scorer scores with
@@ -89,7 +92,8 @@ def rerank(
         if unknown := [word for word in given if word not in known]:
             raise BadArgument(option, unknown[0], f"use {', '.join(known)}")
     thinking = list(dict.fromkeys([*thinking, *(marks for source in sources for marks in _thinking_of(source))]))
-    read = with_thinking(answers, thinking)
+    own, told = _answers(sources) if answers is None else _given(answers)
+    read = with_thinking(own, thinking)
     pools = read_pools(sources, columns=columns, prompts=prompts, limit=limit)
     check_by(pools.fields(), by, of=", ".join(map(str, sources)))
     largest = max(group.solutions for group in pools.groups)
@@ -107,7 +111,7 @@ def rerank(
         "reduce": list(reduce),
         "sizes": list(sizes),
         "columns": [f"{ours}={theirs}" for ours, theirs in (columns or {}).items()],
-        "answers": next((name for name, known in ANSWERS.items() if known is answers), "own"),
+        **told,
         "separator": separator,
         "limit": limit,
         "seed": seed,
@@ -157,8 +161,52 @@ def rerank(
 
 def _thinking_of(source: str | Path) -> Sequence[str]:
     """The marks of thoughts that a run was made with; the report of its pools knows them too."""
+    thinking: Sequence[str] = _config_of(source).get("thinking", ())
+    return thinking
+
+
+def _answers(sources: Sequence[str | Path]) -> tuple[Answers, dict[str, str]]:
+    """How the answers of all sources are read, as their runs read them, and what the config tells of it.
+
+    Raises BadArgument where sources differ.
+    """
+    found = [(source, *_answers_of(source)) for source in sources]
+    first, answers, told = found[0] if found else ("", MATH, {"answers": "math"})
+    if other := next((source for source, others, _ in found if others != answers), None):
+        raise BadArgument("answers", "not given", f"{first} and {other} read answers in two ways; say which is meant")
+    return answers, told
+
+
+def _answers_of(source: str | Path) -> tuple[Answers, dict[str, str]]:
+    """How a run's answers were read: as it was told, or else as its task says."""
+    config = _config_of(source)
+    given, task = config.get("answers", _OWN), config.get("task")
+    if given != _OWN:
+        return _given(str(given))
+    if task is None:
+        if "answers" in config:
+            raise BadArgument("answers", "not given", f"{source} was read by an object of its own; say how to read it")
+        return _given(MATH)
+    try:
+        answers, told = _given(answers_of(str(task)))
+    except BadInput as error:
+        raise BadArgument(
+            "answers", "not given", f"{source} read them as its task does, which cannot be had ({error}); say how"
+        ) from error
+    return answers, told | ({"task": task} if told["answers"] == _OWN else {})
+
+
+def _given(answers: Answers | str) -> tuple[Answers, dict[str, str]]:
+    """What reads answers, and what the config tells of it."""
+    if isinstance(answers, str):
+        return load_answers(answers), {"answers": answers}
+    return answers, {"answers": next((name for name, known in ANSWERS.items() if known is answers), _OWN)}
+
+
+def _config_of(source: str | Path) -> Mapping[str, Any]:
+    """The settings of a run; none of another source."""
     config = Path(source) / "config.toml"
-    return read_config(config).get("thinking", ()) if is_run_folder(str(source)) and config.exists() else ()
+    return read_config(config) if is_run_folder(str(source)) and config.exists() else {}
 
 
 def _write_config(out: Path, config: Mapping[str, object]) -> None:

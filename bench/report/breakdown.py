@@ -1,6 +1,7 @@
 """Results by category: the last point of every curve, for each value of a field that the problems have."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,7 @@ def _value(fields: Mapping[str, Any], name: str) -> str:
 def _order(value: str) -> tuple[bool, float, str]:
     """Numbers by size, then texts, and what is missing last."""
     try:
-        return False, float(value), ""
+        number = float(value)
     except ValueError:
-        return True, float(value == _NONE), value
+        number = math.nan
+    return (True, float(value == _NONE), value) if math.isnan(number) else (False, number, value)

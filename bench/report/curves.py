@@ -89,5 +89,5 @@ def points_of(results: ResultTable) -> list[PointRow]:
     for (strategy, scorer, n, rows), (accuracy, low, high) in zip(found, intervals, strict=True):
         count = len(rows.correct)
         costs = {name: sum(each) / count for name, each in zip(COSTS, rows.costs.T.tolist(), strict=True)}
-        points.append(PointRow(strategy, scorer, n, accuracy, low, high, count, **costs))
+        points.append(PointRow(strategy, scorer, n, accuracy, low, high, count, seconds=math.nan, **costs))
     return points

@@ -30,13 +30,13 @@ def check_problems(out: Path, problems: Sequence[Problem], committed: Collection
     path = out / "problems.jsonl"
     if not committed or not path.is_file():
         return
-    same = ("id", "prompt", "answer")
+    same = ("id", "prompt", "answer", "fields")
     now = {problem.id: json.loads(json_line(problem_row(problem))) for problem in problems}
     for _, row in each_row(path):
         mine = now.get(row.get("id", ""), row)
         if any(mine.get(name) != row.get(name) for name in same):
             raise BadInput(
-                f"{path}: problem {row['id']!r} had another prompt or answer when this run began: the task has "
+                f"{path}: problem {row['id']!r} had another prompt, answer or fields when this run began: the task has "
                 "changed; choose another folder, or remove this one"
             )
 

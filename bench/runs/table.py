@@ -18,10 +18,21 @@ _VALUES = (
     "seconds",
 )  # fmt: skip
 
+_SPELLED = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
 AnyPoint: TypeAlias = Point | PointRow
 # What stands before a point's own columns, such as a run's name: column names, and for each point its cells.
 Beside: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]]]
 _NOTHING: Beside = ((), ())
+
+
+def column_name(field: str) -> str:
+    """The column of a field of problems: its name, or another where a table has a column of that name.
+
+    >>> column_name("level"), column_name("n")
+    ('level', 'by_n')
+    """
+    return f"by_{field}" if field in ("run", *_HEADER, *_VALUES) else field
 
 
 def table(points: Sequence[AnyPoint], beside: Beside = _NOTHING) -> str:
@@ -45,7 +56,7 @@ def as_markdown(points: Sequence[AnyPoint], beside: Beside = _NOTHING) -> str:
     """The table as Markdown."""
     header, rows = _shown(points, beside)
     marks = ["---" if i <= len(beside[0]) else "---:" for i in range(len(header))]
-    lines = [header, marks, *([cell.replace("|", r"\|") for cell in row] for row in rows)]
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (header, marks, *rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -55,7 +66,10 @@ def as_latex(points: Sequence[AnyPoint], beside: Beside = _NOTHING) -> str:
     left = len(beside[0]) + 1
     lines = [rf"\begin{{tabular}}{{{'l' * left}{'r' * (len(header) - left)}}}", r"\toprule"]
     lines += [" & ".join(map(_tex, header)) + r" \\", r"\midrule"]
-    lines += [" & ".join(map(_tex, row)) + r" \\" for row in rows]
+    dashed = left + 2  # the interval
+    for row in rows:
+        cells = [_tex(cell).replace("-", "--") if i == dashed else _tex(cell) for i, cell in enumerate(row)]
+        lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
@@ -105,9 +119,11 @@ def short(number: float) -> str:
 def _shown(points: Sequence[AnyPoint], beside: Beside) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of those columns that say something."""
     kept = [i for i in range(len(_HEADER)) if i < 4 or any(_costs(p)[i - 4] > 0 for p in points)]
+    named = [_HEADER[k] for k in kept]
     cells = [_cells(point) for point in points]
     rows = [[*_cells_beside(beside, i), *(row[k] for k in kept)] for i, row in enumerate(cells)]
-    return [*beside[0], *(_HEADER[k] for k in kept)], rows
+    header, *rows = ([" ".join(cell.split()) for cell in line] for line in ([*beside[0], *named], *rows))
+    return header, rows
 
 
 def _cells_beside(beside: Beside, place: int) -> Sequence[str]:
@@ -138,8 +154,7 @@ def _values(point: AnyPoint) -> dict[str, object]:
 
 
 def _tex(text: str) -> str:
-    text = re.sub(r"(?<=\d)-(?=\d)", "--", text)
-    return re.sub(r"[&%$#_{}]", lambda sign: f"\\{sign[0]}", text)
+    return re.sub(r"[&%$#_{}~^\\]", lambda sign: _SPELLED.get(sign[0], f"\\{sign[0]}"), text)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:

@@ -26,8 +26,12 @@ def score_unit(chunk: int, scorer: str) -> str:
 
 
 def search_unit(chunk: int, contest: Contest, n: int) -> str:
-    """The searches of a chunk by a strategy that draws its own samples, with n candidates a step or samples."""
-    return f"{chunk}/{contest.strategy}/{contest.scorer or '-'}/{n}"
+    """The searches of a chunk by a strategy that draws its own samples, with n candidates a step or samples.
+
+    >>> search_unit(0, Contest("mine:look", None), 4), search_unit(0, Contest("mine:look", "-"), 4)
+    ('0/mine:look//4', '0/mine:look/-/4')
+    """
+    return f"{chunk}/{contest.strategy}/{contest.scorer or ''}/{n}"
 
 
 def layout(

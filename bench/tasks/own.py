@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from bench.inputs.rows import Row
 from bench.inputs.task import Task
 from bench.tasks.rows import problems_of
 from verifiers.grading.answer_verifier import AnswerVerifier
+from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.own import value_named
 from verifiers.interface.solution import Problem
@@ -20,27 +22,36 @@ def own_task(spec: str, *, limit: int | None, columns: Mapping[str, str]) -> Tas
 
     Raises BadArgument for what cannot be imported, or holds no problems.
     """
-    try:
-        value = value_named(spec)
-        if inspect.isroutine(value):
-            value = value()
-    except BadInput:
-        raise
-    except ValueError as error:
-        raise BadArgument("task", spec, first_line(error)) from error
-    except Exception as error:  # whatever a function of one's own raises
-        raise BadArgument("task", spec, f"{type(error).__name__}: {first_line(error)}") from error
+    value = _value(spec)
     if value is None:
         return None
     if isinstance(value, Task):
-        if columns:
-            raise BadArgument("columns", next(iter(columns)), f"{spec} is a Task, which has no rows; leave this out")
+        _check_no_columns(columns, f"{spec} is a Task, which has")
         task = Task(value.name, value.problems[:limit], value.answers, value.verifier, value.sampling)
     else:
         name = spec.rpartition(":")[2]
         task = Task(name, tuple(islice(_problems(spec, name, value, columns), limit)))
     _check(spec, task)
     return task
+
+
+def own_answers(spec: str) -> Answers | None:
+    """How the task that `module:name` names reads answers; None where there is no such module."""
+    value = _value(spec)
+    return None if value is None else value.answers if isinstance(value, Task) else MATH
+
+
+def _value(spec: str) -> Any:
+    """What `module:name` names or, where that is a function, what it gives; None where there is no such module."""
+    try:
+        value = value_named(spec)
+        return value() if inspect.isroutine(value) else value
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadArgument("task", spec, first_line(error)) from error
+    except Exception as error:  # whatever a function of one's own raises
+        raise BadArgument("task", spec, f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -> Iterator[Problem]:
@@ -50,6 +61,7 @@ def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -
         what = "holds nothing" if given is not None and first is None else f"is a {type(value).__name__}"
         raise BadArgument("task", spec, f"it {what}; give {_FORMS}")
     if isinstance(first, Problem):
+        _check_no_columns(columns, f"{spec} has Problems, which have")
         for problem in (first, *given):
             if not isinstance(problem, Problem):
                 raise BadArgument("task", spec, f"a {type(problem).__name__} stands among its problems")
@@ -57,6 +69,11 @@ def _problems(spec: str, name: str, value: object, columns: Mapping[str, str]) -
         return
     for problem, _ in problems_of(_rows(spec, [first, *given]), name, ("prompt",), columns):
         yield problem
+
+
+def _check_no_columns(columns: Mapping[str, str], what: str) -> None:
+    if columns:
+        raise BadArgument("columns", next(iter(columns)), f"{what} no rows; leave this out")
 
 
 def _rows(spec: str, rows: Iterable[object]) -> Iterator[tuple[str, Row]]:

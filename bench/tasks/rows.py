@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from bench.inputs.rows import Row, prompt_field, text_field, unique_id, value_at
+from bench.inputs.rows import Row, prompt_field, text_field, unique_id, value_at, without
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem
 
@@ -26,16 +26,20 @@ def problems_of(
     prompts: tuple[str, ...],
     columns: Mapping[str, str],
     gold: Callable[[str], str] = str.strip,
+    *,
+    or_ours: bool = False,
 ) -> Iterator[tuple[Problem, str]]:
     """A problem of each row, and the text that solves it: its solution, or else all of its answer.
 
     `prompts` are the fields where a prompt is looked for first, `gold` takes the gold answer out of one. What a row has
-    beside is kept in the problem's `fields`. Raises BadInput, with the row's place, for one that has no prompt or
+    beside is kept in the problem's `fields`. A row that lacks one of `columns` may have our own name for it with
+    `or_ours`. Raises BadInput, with the row's place, for one that has no prompt or
     answer, or an id used before.
     """
     seen: dict[str, str] = {}
     for number, (where, given) in enumerate(rows):
-        row = _named(where, given, columns)
+        theirs = {ours: path for ours, path in columns.items() if not or_ours or value_at(given, path) is not None}
+        row = _named(where, given, theirs)
         found = next((field for field in (*prompts, *_PROMPTS) if field in row), None)
         if found is None:
             wanted = " or ".join(map(repr, prompts))
@@ -59,8 +63,10 @@ def _named(where: str, given: Row, columns: Mapping[str, str]) -> Row:
             raise BadArgument(
                 "columns", f"{ours}={theirs}", f"{where}: no {theirs!r} in this row; it has {_names(given)}"
             )
-    rest = {name: value for name, value in given.items() if name not in columns.values() and name not in taken}
-    return taken | rest
+    rest: Row = given
+    for theirs in columns.values():
+        rest = without(rest, theirs)
+    return taken | {name: value for name, value in rest.items() if name not in taken}
 
 
 def _answer(where: str, row: Row) -> str:

@@ -9,7 +9,7 @@ from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_row
 from bench.inputs.specs import load_answers
 from bench.inputs.tables import file_rows
 from bench.inputs.task import Task
-from bench.tasks.own import own_task
+from bench.tasks.own import own_answers, own_task
 from bench.tasks.prompts import Wording, check_shots
 from bench.tasks.rows import check_columns, problems_of
 from bench.tiny import load_task as load_tiny
@@ -95,6 +95,22 @@ def load_task(
     return task if separator is None else replace(task, sampling=replace(task.sampling, separator=separator))
 
 
+def answers_of(spec: str) -> Answers:
+    """How the task of a name reads and compares answers; its problems are not read.
+
+    Raises BadInput where no such task is there.
+    """
+    name, _, file = spec.partition(":")
+    if name in TINY and not file:
+        return load_tiny(name, count=1).answers
+    if name in _REAL or spec.endswith(_FILES):
+        return _REAL.get(name, _REAL["jsonl"]).answers
+    answers = own_answers(spec)
+    if answers is None:
+        raise BadArgument("task", spec, "there is no such task here")
+    return answers
+
+
 def _loaded(
     spec: str, limit: int | None, seed: int, split: Split, columns: Mapping[str, str]
 ) -> tuple[_RealTask, Task]:
@@ -137,7 +153,8 @@ def _shots(given: str, kind: _RealTask, columns: Mapping[str, str]) -> list[tupl
     """The solved problems of `FILE`, or the first K of `FILE:K`."""
     file, colon, count = given.rpartition(":")
     file, most = (file, int(count)) if colon and count.isdecimal() else (given, None)
-    found = list(islice(problems_of(_file_rows(file), "shot", kind.prompt_fields, columns, kind.gold), most))
+    solved = problems_of(_file_rows(file), "shot", kind.prompt_fields, columns, kind.gold, or_ours=True)
+    found = list(islice(solved, most))
     if not found:
         raise BadArgument("shots", given, "no solved problems in it; give a file of them, or leave this out")
     return found

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.commands.cli import _parser, main
+from bench.commands.completion import _mark_paths
 
 
 def test_the_parser_needs_neither_torch_nor_a_plot() -> None:
@@ -52,6 +53,16 @@ def test_every_option_has_a_word_and_says_its_default() -> None:
             assert (
                 switch or action.required or not action.option_strings or "default" in said or "may be repeated" in said
             ), where
+
+
+def test_a_shell_completes_the_paths_of_every_option_that_is_a_file() -> None:
+    whole = _parser()
+    _mark_paths(whole, "files")
+    actions = [(f"{p.prog} {action.dest}", action) for p in parsers(whole) for action in p._actions]
+    files = [(name, action) for name, action in actions if str(action.metavar).startswith(("FILE", "FOLDER", "TASK"))]
+    assert len(files) > 15
+    assert [name for name, action in files if getattr(action, "complete", None) != "files"] == []
+    assert not any(hasattr(action, "complete") for name, action in actions if name.endswith((" seed", " limit")))
 
 
 @pytest.mark.parametrize("command", ["run", "rerank", "show", "report", "serve", "train", "processbench", "reproduce"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.breakdown import categories
+from bench.report.breakdown import _order, categories
 from bench.report.folder import read_folder
 from bench.report.page import write_report
 from verifiers.interface.errors import BadArgument
@@ -40,6 +40,13 @@ def test_values_are_ordered_and_what_has_none_is_counted_too(run: Path) -> None:
         assert [point.problems for point, _ in parts] == [2, 1, 1]
         assert sum(point.accuracy * point.problems for point, _ in parts) / 4 == pytest.approx(accuracy)
         assert all(point.n == 8 and point.low <= point.accuracy <= point.high for point, _ in parts)
+
+
+def test_what_is_no_number_follows_the_numbers() -> None:
+    values = ["nan", "2", "b", "(none)", "10", "1", "NaN", "1.0"]
+    assert sorted(values, key=_order) == ["1", "1.0", "2", "10", "NaN", "b", "nan", "(none)"]
+    values.reverse()
+    assert sorted(values, key=_order) == ["1", "1.0", "2", "10", "NaN", "b", "nan", "(none)"]
 
 
 def test_a_field_that_is_no_category(run: Path) -> None:

@@ -1,14 +1,18 @@
 """Tasks of one's own: rows with messages and numbers, further fields, and how problems are asked."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.inputs.specs import load_answers
 from bench.inputs.task import Task
+from bench.runs.outputs import check_problems, write_problems
 from bench.tasks.tasks import load_task
 from verifiers import EXACT, Message, Problem, Solution, Step, Stop, from_function
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadArgument, BadInput
 
 TURNS = [{"role": "system", "content": "You add."}, {"role": "user", "content": "1+1?"}]
 _PARTS = """
@@ -64,6 +68,10 @@ def test_columns_answers_and_separator() -> None:
     [problem] = task.problems
     assert (problem.id, problem.prompt, problem.answer) == ("7", "Hm?", "B")
     assert task.sampling.separator == "\n\n"
+    assert problem.fields == {}  # the gold answer is not left where a policy or a scorer could read it
+    name = write("u.jsonl", {"doc": {"q": "Hm?", "golds": ["B", "C"], "level": 2}, "n": 1})
+    [problem] = load_task(name, columns={"prompt": "doc.q", "answer": "doc.golds.0"}).problems
+    assert problem.fields == {"doc": {"golds": [None, "C"], "level": 2}, "n": 1}
     lower = Solution((Step("b"),), Stop.EOS)
     assert task.verifier.score([problem], [lower]).values().tolist() == [0.0]
 
@@ -92,12 +100,57 @@ def test_a_system_message_an_instruction_and_solved_problems() -> None:
     assert also.prompt[0] == Message("system", "Add.")
 
 
+def test_solved_problems_have_the_tasks_columns_or_our_names() -> None:
+    task = write("t.jsonl", {"frage": "2+2?", "doc": {"gold": 4}})
+    ours, theirs = {"prompt": "1+1?", "answer": 2}, {"frage": "1+2?", "doc": {"gold": 3}}
+    shots = write("s.jsonl", ours, theirs, {"question": "1+3?", "doc": {"gold": 4}})
+    [problem] = load_task(task, columns={"prompt": "frage", "answer": "doc.gold"}, shots=shots).problems
+    assert problem.prompt == "1+1?\n2\n\n1+2?\n3\n\n1+3?\n4\n\n2+2?"
+
+
 def test_what_python_gives() -> None:
     assert [p.fields for p in load_task("own_task_parts:problems").problems] == [{"level": 1}, {}]
     rows = load_task("own_task_parts:rows", limit=1)
     assert [(p.id, p.answer, p.fields) for p in rows.problems] == [("rows-00000", "2", {"level": 1})]
     [judged] = (task := load_task("own_task_parts:judged")).problems
     assert task.verifier.score([judged], [Solution((Step("It."),), Stop.EOS)]).values().tolist() == [1.0]
+
+
+def test_problems_whose_fields_were_edited_are_others(tmp_path: Path) -> None:
+    begun = [Problem("a", "1+1?", "2", fields={"level": 1, "tags": ("x",)}), Problem("b", "1+2?", "3")]
+    write_problems(tmp_path, begun)
+    check_problems(tmp_path, begun, ["0/sample"])
+    for edited in (replace(begun[0], fields={"level": 2, "tags": ("x",)}), replace(begun[0], fields={})):
+        with pytest.raises(BadInput, match="problem 'a' had another prompt, answer or fields when this run began"):
+            check_problems(tmp_path, [edited, begun[1]], ["0/sample"])
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("Answers(lambda: None, list)", r"extract\(''\) fails \(TypeError: .*takes 0 positional arguments"),
+        ("Answers(lambda text: text.split()[-1], list)", r"extract\(''\) fails \(IndexError: "),
+        ("Answers(len, list)", "it gave a int, not a text or None"),
+        ("Answers(str.strip, lambda a, b: a == b)", r"equal\(\[\('1', '1'\)\]\) fails \(TypeError: "),
+        ("Answers(str.strip, lambda pairs: True)", "'bool' object is not iterable"),
+        ("Answers(str.strip, lambda pairs: [])", "it gave another number of verdicts than there are pairs"),
+        ("Answers(str.strip, list, float)", "it gave a float, not a text"),
+    ],
+)
+def test_answers_that_cannot_be_read_or_compared(code: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("answers_tried.py").write_text(f"from verifiers import Answers\nours = {code}\n")
+    monkeypatch.delitem(sys.modules, "answers_tried", raising=False)
+    with pytest.raises(BadArgument, match=message):
+        load_answers("answers_tried:ours")
+
+
+def test_answers_of_their_own_kind_may_refuse_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    dates = "lambda pairs: [date.fromisoformat(a) == date.fromisoformat(b) for a, b in pairs]"
+    Path("answers_tried.py").write_text(
+        f"from datetime import date\nfrom verifiers import Answers\nours = Answers(str.strip, {dates})\n"
+    )
+    monkeypatch.delitem(sys.modules, "answers_tried", raising=False)
+    assert load_answers("answers_tried:ours").equal([("2020-01-01", "2020-01-01")]) == [True]
 
 
 def test_a_task_grades_by_its_answers_where_it_says_no_other_way() -> None:
@@ -119,6 +172,7 @@ def test_a_task_grades_by_its_answers_where_it_says_no_other_way() -> None:
         ("nowhere_at_all:x", {}, "unknown task; use one of chain.*mine:problems"),
         ("own_task_parts:judged", {"answers": "exact"}, "the task judged grades by itself"),
         ("own_task_parts:judged", {"columns": {"prompt": "a"}}, "is a Task, which has no rows"),
+        ("own_task_parts:problems", {"columns": {"prompt": "frage"}}, "columns prompt: .* has Problems, which have no"),
         ("own_task_parts:problems", {"answers": "nope"}, "answers nope: use math, gsm8k, exact"),
         ("chain", {"columns": {"prompt": "a"}}, "chain is read from no file"),
         ("t.jsonl", {"columns": {"prompt": "frage"}}, "t.jsonl:1: no 'frage' in this row; it has 'prompt', 'answer'"),
