@@ -20,7 +20,7 @@ def to_dataset(run: Path) -> Any:
     """The pools of a run's folder as a `datasets.Dataset`, whose rows `stepbeam rerank` reads as it reads the run.
 
     A row has "id", "prompt" (a text, or messages), "answer", and "solutions": objects with "steps", "stop", "correct",
-    "extracted" and "scores", for each scorer a number a step, null where it has no opinion of that step or of any.
+    "extracted" and, for each scorer, "scores", a number a step, and "values", null where it has no opinion.
     Raises BadInput for a folder that is not a run's.
     """
     from datasets import Dataset, Features, List, Value
@@ -31,6 +31,7 @@ def to_dataset(run: Path) -> Any:
     solution = {"steps": texts, "stop": text, "correct": Value("bool"), "extracted": text}
     if scorers:
         solution["scores"] = {name: List(Value("float64")) for name in scorers}
+        solution["values"] = {name: Value("float64") for name in scorers}
     prompt = List({"role": text, "content": text}) if talks else text
     features = Features({"id": text, "prompt": prompt, "answer": text, "solutions": List(solution)})
 
@@ -71,13 +72,18 @@ def _row(row: Row, scorers: list[str], *, talks: bool) -> Row:
         kept = {name: solution[name] for name in ("steps", "stop", "correct", "extracted")}
         if scorers:
             kept["scores"] = {name: _numbers(solution["scores"].get(name)) for name in scorers}
+            kept["values"] = {name: _number(solution["values"].get(name)) for name in scorers}
         solutions.append(kept)
     return {"id": row["id"], "prompt": prompt, "answer": row["answer"], "solutions": solutions}
 
 
 def _numbers(said: Any) -> list[float | None] | None:
     """A number a step; nothing where the scorer has no opinion of any."""
-    return [None if math.isnan(score) else score for score in said] if isinstance(said, list) else None
+    return list(map(_number, said)) if isinstance(said, list) else None
+
+
+def _number(said: float | None) -> float | None:
+    return None if said is None or math.isnan(said) else said
 
 
 def _scorers(run: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """A run's folder as a log of Inspect's and as a data set, read again as the pools that it had."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 from bench.commands.cli import main
 from bench.harnesses import dataset
 from bench.pools.rerank import rerank
+from bench.pools.saved_pool import read_pools
 from bench.runs.plan import RunPlan
 from bench.runs.run import run
+from tests.bench.pools.test_runs import rows_of_a_run, write
+from verifiers.grading.answers import ANSWERS
 
 SCORERS = {"orm": "tiny:orm", "prm": "tiny:prm"}
 
@@ -58,8 +62,6 @@ def test_a_data_set_on_the_hub_is_private_unless_it_is_to_be_public(
 
 
 def test_silence_is_null_and_a_conversation_stays_one(tmp_path: Path) -> None:
-    from tests.bench.pools.test_runs import rows_of_a_run, write
-
     here = tmp_path / "at"
     here.mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -85,3 +87,32 @@ def test_a_log_of_inspects_reads_as_the_run_does(folder: Path, tmp_path: Path) -
     assert {*read.samples[0].scores} == {"answer", "orm", "prm"}
     curves = {score.name: sorted(score.metrics) for score in read.results.scores}
     assert curves["best_of_n(orm)"] == ["n=1", "n=2", "n=4"]
+
+
+def test_verdicts_answers_and_values_of_an_export_are_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = [
+        {"steps": ["A feline\n", "cat"], "stop": "eos", "answer": "feline", "correct": True},
+        {"steps": ["A dog"], "stop": "eos", "answer": None, "correct": False},
+    ]
+    place = {"problem": "q", "strategy": "sample", "n": 2}
+    write(
+        {
+            "problems": [{"id": "q", "prompt": "What purrs?", "answer": "cat"}],
+            "samples": [{**place, "index": i, **text} for i, text in enumerate(texts)],
+            "scores": [{**place, "index": 0, "scorer": "prm", "steps": [0.25, 0.75], "value": 0.5}],
+        }
+    )
+    names = ["set", "set.parquet"] + ["log.eval", "log.json"] * bool(find_spec("inspect_ai"))
+    (tmp_path / "run" / "config.toml").write_text('task = "mine"\n')
+    for name in names:
+        assert main(["export", "run", name]) == 0
+    (tmp_path / "run" / "scores.jsonl").unlink()
+    assert main(["export", "run", "unscored.parquet"]) == 0
+    for name in [*names, "unscored.parquet"]:
+        [pool] = read_pools([name])
+        assert (pool.correct, pool.extracted) == ((True, False), ("feline", None)), name
+        assert dict(pool.aside) == {}
+        assert {s: v.tolist()[0] for s, v in pool.values.items()} == ({} if "un" in name else {"prm": 0.5}), name
+        results = rerank([name], {}, tmp_path / f"again-{name}", answers=ANSWERS["exact"], progress=False)
+        assert results.points()[0].accuracy == 0.5
