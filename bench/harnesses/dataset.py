@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.inputs.rows import Row
-from bench.pools.sources import source_rows
-from verifiers.interface.errors import BadInput
+from bench.pools.sources import run_rows
+from policies.models.sources import is_hub_name
+from verifiers.interface.errors import BadInput, first_line
 
 SPLIT = "test"
 
@@ -25,8 +23,11 @@ def to_dataset(run: Path) -> Any:
     """
     from datasets import Dataset, Features, List, Value
 
-    scorers = sorted(_scorers(run))
-    talks = any(not isinstance(row["prompt"], str) for _, row in source_rows(str(run)))
+    rows = [row for _, row in run_rows(run)]
+    if not rows:
+        raise BadInput(f"{run}: no pools in it")
+    scorers = sorted({name for row in rows for solution in row["solutions"] for name in solution["scores"]})
+    talks = any(not isinstance(row["prompt"], str) for row in rows)
     text, texts = Value("string"), List(Value("string"))
     solution = {"steps": texts, "stop": text, "correct": Value("bool"), "extracted": text}
     if scorers:
@@ -34,16 +35,7 @@ def to_dataset(run: Path) -> Any:
         solution["values"] = {name: Value("float64") for name in scorers}
     prompt = List({"role": text, "content": text}) if talks else text
     features = Features({"id": text, "prompt": prompt, "answer": text, "solutions": List(solution)})
-
-    def rows() -> Iterator[Row]:
-        for _, row in source_rows(str(run)):
-            yield _row(row, scorers, talks=talks)
-
-    with tempfile.TemporaryDirectory() as scratch:  # what is written on the way is of no use afterwards
-        made = Dataset.from_generator(rows, features=features, cache_dir=scratch, keep_in_memory=True, split=SPLIT)
-    if not len(made):
-        raise BadInput(f"{run}: no pools in it")
-    return made
+    return Dataset.from_list([_row(row, scorers, talks=talks) for row in rows], features=features, split=SPLIT)
 
 
 def save(run: Path, out: Path) -> int:
@@ -57,9 +49,25 @@ def save(run: Path, out: Path) -> int:
 
 
 def push(run: Path, name: str, *, public: bool = False) -> int:
-    """Send the data set to the hub as `owner/name`, private unless it is to be `public`; how many rows it has."""
+    """Send the data set to the hub as `owner/name`, private unless it is to be `public`; how many rows it has.
+
+    Raises BadInput where there is a data set of that name, which would keep its own visibility and lose its rows, and
+    for whatever the hub refuses.
+    """
+    from huggingface_hub import HfApi
+
+    if not is_hub_name(name):
+        raise BadInput(f"hub:{name}: not a name on the hub; write hub:OWNER/NAME")
     made = to_dataset(run)
-    made.push_to_hub(name, split=SPLIT, private=not public)
+    try:
+        there = HfApi().repo_exists(name, repo_type="dataset")
+        if not there:
+            made.push_to_hub(name, split=SPLIT, private=not public)
+    except Exception as error:  # noqa: BLE001  (each layer of the hub's client fails in its own way)
+        why = f"{type(error).__name__}: {first_line(error)}"
+        raise BadInput(f"hub:{name}: the hub could not take it ({why}); is there a network, and an account?") from None
+    if there:
+        raise BadInput(f"hub:{name}: it is there already; remove it, or choose another name")
     return len(made)
 
 
@@ -84,11 +92,3 @@ def _numbers(said: Any) -> list[float | None] | None:
 
 def _number(said: float | None) -> float | None:
     return None if said is None or math.isnan(said) else said
-
-
-def _scorers(run: Path) -> set[str]:
-    path = run / "scores.jsonl"
-    if not path.is_file():
-        return set()
-    with open(path, encoding="utf-8") as file:
-        return {json.loads(line)["scorer"] for line in file if line.endswith("\n")}

@@ -25,7 +25,7 @@ from bench.files.rows import PointRow, from_row, json_number
 from bench.files.run_folder import read_config
 from bench.harnesses.inspect_pool import METADATA
 from bench.inputs.rows import Row, read_rows
-from bench.pools.sources import source_rows
+from bench.pools.sources import run_rows
 from verifiers.interface.solution import Stop
 
 _MESSAGES = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}
@@ -39,7 +39,7 @@ def write_log(run: Path, out: Path) -> int:
     read and graded stand in the sample's metadata, from where `stepbeam rerank` reads them again. The log's results are the run's curves, a metric a
     point. Raises BadInput for a folder that is not a run's.
     """
-    rows = [row for _, row in source_rows(str(run))]
+    rows = [row for _, row in run_rows(run)]
     config = read_config(run / "config.toml")
     samples = [sample for row in rows for sample in _samples(row)]
     scores = list(_curves(run))

@@ -52,13 +52,50 @@ def test_a_data_set_on_the_hub_is_private_unless_it_is_to_be_public(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import datasets
+    import huggingface_hub
 
     sent: list[Any] = []
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_exists", lambda api, name, **kind: name == "me/taken")
     monkeypatch.setattr(datasets.Dataset, "push_to_hub", lambda made, name, **how: sent.append((len(made), name, how)))
     assert main(["export", str(folder), "hub:me/chain"]) == 0
     assert main(["export", str(folder), "hub:me/chain", "--public"]) == 0
     assert sent == [(6, "me/chain", {"split": "test", "private": private}) for private in (True, False)]
     assert "https://huggingface.co/datasets/me/chain" in capsys.readouterr().out
+    assert main(["export", str(folder), "hub:me/taken"]) == 2
+    assert "it is there already" in capsys.readouterr().err
+    assert len(sent) == 2
+
+
+def test_what_the_hub_refuses_is_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import huggingface_hub
+
+    def unreachable(api: object, name: str, **kind: Any) -> bool:
+        raise RuntimeError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_exists", unreachable)
+    for name, told in (("me/chain", "RuntimeError: no route to host"), ("a/b/c", "not a name on the hub")):
+        assert main(["export", str(folder), f"hub:{name}"]) == 2
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", ["not json", "[1]"])
+def test_a_damaged_run_is_one_sentence(tmp_path: Path, row: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        write(rows_of_a_run())
+    (tmp_path / "run" / "scores.jsonl").write_text(row + "\n")
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "scores.jsonl").write_text("[1]\n")
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "2+2?", "text": "4"}\n')
+    for name, told in (
+        ("run", "scores.jsonl"),
+        ("bare", "is not that of a run"),
+        ("rows.jsonl", "is not that of a run"),
+    ):
+        assert main(["export", str(tmp_path / name), str(tmp_path / "out.parquet")]) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_silence_is_null_and_a_conversation_stays_one(tmp_path: Path) -> None:

@@ -285,7 +285,9 @@ def test_where_nothing_is_chosen_only_a_pool_that_was_cut_is_wrong(fails: str) -
 silent = verifiers.from_function(lambda problem, solution: math.nan)
 
 
-@pytest.mark.parametrize(("stop", "values"), [("content_filter", None), ("max_tokens", ("I", None)), ("stop", ("C", 1))])
+@pytest.mark.parametrize(
+    ("stop", "values"), [("content_filter", None), ("max_tokens", ("I", None)), ("stop", ("C", 1))]
+)
 def test_an_output_of_another_solver_is_judged_by_its_stop(stop: str, values: tuple[Any, Any] | None) -> None:
     scorers = [ours.answer(), ours.verifier(OURS)]
     task = Task(dataset=[Sample(input="2+3?", target="so 2+3=5\n#### 5")], scorer=scorers)
