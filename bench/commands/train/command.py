@@ -58,7 +58,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
         "--columns",
         type=columns,
-        help="names in DATA that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, prompt, "
+        help="names in DATA and --eval that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, prompt, "
         "solution, steps, labels, root, correct, rationales, stop; default: those that are known",
     )
     for of, add in (("prm", _add_options_of_prm), ("genrm", _add_options_of_genrm)):
@@ -179,6 +179,8 @@ def _check(options: argparse.Namespace) -> None:
 
 def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
     names = options.columns or {}
+    if path != options.data:  # held-out rows: of a folder of our own, or without rationales
+        names = {} if path.is_dir() else {ours: theirs for ours, theirs in names.items() if ours != "rationales"}
     if options.kind == "orm":
         return read_outcomes(path, limit=limit, columns=names)
     if options.kind == "prm":
