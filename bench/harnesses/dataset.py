@@ -10,6 +10,7 @@ from bench.inputs.rows import Row
 from bench.pools.sources import run_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.files import replacing
 
 SPLIT = "test"
 
@@ -41,10 +42,11 @@ def to_dataset(run: Path) -> Any:
 def save(run: Path, out: Path) -> int:
     """Write the data set into a folder, or into a `.parquet`; how many rows it has."""
     made = to_dataset(run)
-    if out.suffix == ".parquet":
-        made.to_parquet(str(out))
-    else:
-        made.save_to_disk(str(out))
+    with replacing(out) as draft:
+        if out.suffix == ".parquet":
+            made.to_parquet(str(draft))
+        else:
+            made.save_to_disk(str(draft))
     return len(made)
 
 

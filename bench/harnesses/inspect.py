@@ -120,8 +120,8 @@ def beam_search(
 def answer(answers: str = "math") -> InspectScorer:
     """Whether the answer that was chosen, or else that of the output, is one of the targets.
 
-    Unscored, with the reason, are samples in which nothing was chosen, unless all their solutions were cut, outputs that
-    failed, and answers that cannot be compared. What was cut has no answer, which is wrong.
+    Unscored, with the reason, are samples in which nothing was chosen, unless all their solutions were cut, outputs
+    that failed, and answers that cannot be compared. What was cut has no answer, which is wrong.
     """
     read = _answers(answers)
 

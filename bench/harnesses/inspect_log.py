@@ -26,6 +26,7 @@ from bench.files.run_folder import read_config
 from bench.harnesses.inspect_pool import METADATA
 from bench.inputs.rows import Row, read_rows
 from bench.pools.sources import run_rows
+from verifiers.interface.files import replacing
 from verifiers.interface.solution import Stop
 
 _MESSAGES = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}
@@ -36,8 +37,8 @@ def write_log(run: Path, out: Path) -> int:
     """Write the run's pools to `out`, an `.eval` or a `.json`; how many samples it has.
 
     Every solution has its verdict ("answer") and the value of each scorer; its steps, their scores, and what the run
-    read and graded stand in the sample's metadata, from where `stepbeam rerank` reads them again. The log's results are the run's curves, a metric a
-    point. Raises BadInput for a folder that is not a run's.
+    read and graded stand in the sample's metadata, from where `stepbeam rerank` reads them again. The log's results are
+    the run's curves, a metric a point. Raises BadInput for a folder that is not a run's.
     """
     rows = [row for _, row in run_rows(run)]
     config = read_config(run / "config.toml")
@@ -52,7 +53,9 @@ def write_log(run: Path, out: Path) -> int:
         metadata={METADATA: dict(config)},
     )
     results = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=scores)
-    write_eval_log(EvalLog(status="success", eval=spec, results=results, samples=samples), str(out))
+    log = EvalLog(status="success", eval=spec, results=results, samples=samples)
+    with replacing(out) as draft:
+        write_eval_log(log, str(draft), format="json" if out.suffix == ".json" else "eval")
     return len(samples)
 
 

@@ -170,7 +170,7 @@ def _rows(source: str, columns: Columns, *, of_a_run: bool) -> Iterator[tuple[st
 
 def _is_graded(solution: Row) -> bool:
     """Whether a task has graded it: it has the answer that was read, as `stepbeam export` writes it."""
-    return _GRADED <= solution.keys() and isinstance(solution["extracted"], str | None)
+    return solution.keys() >= _GRADED and isinstance(solution["extracted"], str | None)
 
 
 def _is_logged_again(group: Group, view: object, found: Sequence[Row]) -> bool:

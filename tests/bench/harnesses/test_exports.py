@@ -42,6 +42,9 @@ def test_what_is_there_is_not_replaced(folder: Path, tmp_path: Path, capsys: pyt
     (tmp_path / "mine.parquet").touch()
     assert main(["export", str(folder), str(tmp_path / "mine.parquet")]) == 2
     assert "it is there already" in capsys.readouterr().err
+    for name in ("pools.jsonl", "pools.csv", "pools.PARQUET"):
+        assert main(["export", str(folder), str(tmp_path / name)]) == 2
+        assert "no such file is written" in capsys.readouterr().err
     assert main(["export", str(tmp_path), str(tmp_path / "set")]) == 2
     assert "is not that of a run" in capsys.readouterr().err
     assert main(["export", str(folder), str(tmp_path / "set"), "--public"]) == 2
@@ -64,6 +67,23 @@ def test_a_data_set_on_the_hub_is_private_unless_it_is_to_be_public(
     assert main(["export", str(folder), "hub:me/taken"]) == 2
     assert "it is there already" in capsys.readouterr().err
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize("name", ["set", "set.parquet"])
+def test_an_export_that_ends_early_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import datasets
+
+    def half(made: object, place: str) -> None:
+        Path(place).write_text("half")
+        raise KeyboardInterrupt
+
+    for method in ("save_to_disk", "to_parquet"):
+        monkeypatch.setattr(datasets.Dataset, method, half)
+    with pytest.raises(KeyboardInterrupt):
+        dataset.save(folder, tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_hub_refuses_is_one_sentence(
