@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+from bench.inputs.tables import SUFFIXES
 from verifiers.interface.errors import BadArgument, BadInput
 
 _HUB = "hub:"
+_FILES = (".eval", ".json", ".parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
     if options.base is not None:
         print(f"{options.run} -> {export_checkpoint(options.run, options.base, out)}")
         return
+    if out.suffix not in _FILES and out.suffix.lower() in (*SUFFIXES, ".arrow", ".xlsx"):
+        raise BadInput(f"{out}: no such file is written; use {', '.join(_FILES)}, or a folder's name without an ending")
     if out.suffix in (".eval", ".json"):
         try:
             from bench.harnesses.inspect_log import write_log

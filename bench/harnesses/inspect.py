@@ -15,9 +15,10 @@ from inspect_ai.scorer import CORRECT, INCORRECT, Score, Target, accuracy, mean,
 from inspect_ai.scorer import Scorer as InspectScorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from bench.harnesses.inspect_model import InspectModel, Place, PlacedProblem
+from bench.harnesses.inspect_model import InspectModel, Place, PlacedProblem, failure_in, stop_in
 from bench.harnesses.inspect_pool import METADATA, about
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
+from bench.pools.fields import golds_in
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_strategy, start
 from policies.policy import Sampling
@@ -26,10 +27,11 @@ from verifiers.grading.answers import ANSWERS
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.solution import Message, Problem, Solution, Stop, split_steps
+from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, split_steps
 
 T = TypeVar("T", bound=Callable[..., Any])
 _LIMITS = Limits(n=100_000)
+_CUT = (Stop.LENGTH, Stop.OPEN)  # what is wrong, and has not failed
 _LOADING = threading.Lock()  # many samples begin at once, and a model is loaded by the first of them
 _WAITING = partial(anyio.CapacityLimiter, inf)  # a thread a sample: Inspect says how many there are
 
@@ -118,20 +120,26 @@ def beam_search(
 def answer(answers: str = "math") -> InspectScorer:
     """Whether the answer that was chosen, or else that of the output, is one of the targets.
 
-    Unscored, with the reason, are samples of which no solution could be drawn, and answers that cannot be compared.
+    Unscored, with the reason, are samples in which nothing was chosen, unless all their solutions were cut, outputs
+    that failed, and answers that cannot be compared. What was cut has no answer, which is wrong.
     """
     read = _answers(answers)
 
     async def score(state: TaskState, target: Target) -> Score:
         pool = state.metadata.get(METADATA)
-        if pool is not None and pool["chosen"] is None and all(each["stop"] == "failed" for each in pool["pool"]):
-            return Score.unscored(reason="no_response", explanation=pool["reason"])
-        given = pool["answer"] if pool is not None else read.extract(state.output.completion)
+        judged, failure = _judged(state, "\n")
+        if judged is None and not (pool and pool["pool"] and all(each["stop"] in _CUT for each in pool["pool"])):
+            return Score.unscored(reason="no_response", explanation=failure)
+        if pool is not None:
+            given = pool["answer"]
+        else:
+            given = read.extract(state.output.completion) if judged and judged.finished else None
         if given is None:
-            return Score(value=INCORRECT, reason="no_response", explanation=pool and pool["reason"])
-        verdicts = await anyio.to_thread.run_sync(read.equal, [(given, gold) for gold in target])
+            return Score(value=INCORRECT, reason="no_response", explanation=failure)
+        golds = golds_in(f"sample {state.sample_id!r}", {"answer": list(target)}, of_a_run=False)
+        verdicts = await anyio.to_thread.run_sync(read.equal, [(given, gold) for gold in golds])
         if True not in verdicts and None in verdicts:
-            told = f"it could not be told whether {given!r} is {' or '.join(map(repr, target))}"
+            told = f"it could not be told whether {given!r} is {' or '.join(map(repr, golds))}"
             return Score.unscored(reason="scoring_failed", answer=given, explanation=told)
         return Score(value=CORRECT if True in verdicts else INCORRECT, answer=given)
 
@@ -143,19 +151,31 @@ def verifier(scorer: str) -> InspectScorer:
     [(name, spec)] = named_scorers([scorer]).items()
 
     async def score(state: TaskState, target: Target) -> Score:
-        pool = state.metadata.get(METADATA)
-        if pool is not None and pool["chosen"] is None:
-            return Score.unscored(reason="no_response", explanation=pool["reason"])
         loaded = await anyio.to_thread.run_sync(partial(_guarded, _scorer, spec))
-        steps = split_steps(state.output.completion, separator_of(loaded) or "\n")
+        judged, failure = _judged(state, separator_of(loaded) or "\n")
+        if judged is None:
+            return Score.unscored(reason="no_response", explanation=failure)
         session = await anyio.to_thread.run_sync(partial(_guarded, _session, None, "math"))
-        result = await _result(session.score(_problem(state, target), [Solution(steps, Stop.EOS)], scorer=loaded))
+        result = await _result(session.score(_problem(state, target), [judged], scorer=loaded))
         [value], [reason] = result.scores.values().tolist(), result.scores.reasons
         if value != value:
             return Score.unscored(reason="scoring_failed", explanation=reason or f"{name} has no opinion of it")
         return Score(value=value)
 
     return score
+
+
+def _judged(state: TaskState, separator: str) -> tuple[Solution | None, str | None]:
+    """The solution that was chosen, or else that of the output; None where there is none, and why."""
+    pool = state.metadata.get(METADATA)
+    if pool is None:
+        failure = failure_in(state.output)
+        steps = () if failure else split_steps(state.output.completion, separator)
+        return (None, failure) if failure else (Solution(steps, stop_in(state.output)), None)
+    if pool["chosen"] is None:
+        return None, pool["reason"]
+    chosen = pool["pool"][pool["chosen"]]
+    return Solution(tuple(map(Step, chosen["steps"])), Stop(chosen["stop"])), pool["reason"]
 
 
 async def _with_inspects_model(

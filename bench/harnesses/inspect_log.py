@@ -25,7 +25,8 @@ from bench.files.rows import PointRow, from_row, json_number
 from bench.files.run_folder import read_config
 from bench.harnesses.inspect_pool import METADATA
 from bench.inputs.rows import Row, read_rows
-from bench.pools.sources import source_rows
+from bench.pools.sources import run_rows
+from verifiers.interface.files import replacing
 from verifiers.interface.solution import Stop
 
 _MESSAGES = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}
@@ -35,11 +36,11 @@ _STOPS = {Stop.LENGTH: "max_tokens", Stop.FAILED: "unknown"}
 def write_log(run: Path, out: Path) -> int:
     """Write the run's pools to `out`, an `.eval` or a `.json`; how many samples it has.
 
-    Every solution has its verdict ("answer") and the value of each scorer; its steps and their scores stand in the
-    sample's metadata, from where `stepbeam rerank` reads them again. The log's results are the run's curves, a metric a
-    point. Raises BadInput for a folder that is not a run's.
+    Every solution has its verdict ("answer") and the value of each scorer; its steps, their scores, and what the run
+    read and graded stand in the sample's metadata, from where `stepbeam rerank` reads them again. The log's results are
+    the run's curves, a metric a point. Raises BadInput for a folder that is not a run's.
     """
-    rows = [row for _, row in source_rows(str(run))]
+    rows = [row for _, row in run_rows(run)]
     config = read_config(run / "config.toml")
     samples = [sample for row in rows for sample in _samples(row)]
     scores = list(_curves(run))
@@ -52,7 +53,9 @@ def write_log(run: Path, out: Path) -> int:
         metadata={METADATA: dict(config)},
     )
     results = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=scores)
-    write_eval_log(EvalLog(status="success", eval=spec, results=results, samples=samples), str(out))
+    log = EvalLog(status="success", eval=spec, results=results, samples=samples)
+    with replacing(out) as draft:
+        write_eval_log(log, str(draft), format="json" if out.suffix == ".json" else "eval")
     return len(samples)
 
 
@@ -68,7 +71,8 @@ def _samples(row: Row) -> Iterator[EvalSample]:
         scores |= {name: Score(value=value) for name, value in solution["values"].items()}
         output = ModelOutput.from_message(message.model_copy(update={"model": "stepbeam"}))
         output.choices[0].stop_reason = _STOPS.get(solution["stop"], "stop")
-        own = {name: solution[name] for name in ("steps", "stop", "correct")} | {"scores": _steps_of(solution)}
+        own = {name: solution[name] for name in ("steps", "stop", "correct", "extracted")}
+        own |= {name: _numbers(solution[name]) for name in ("scores", "values")}
         yield EvalSample(
             id=row["id"],
             epoch=i + 1,
@@ -81,11 +85,11 @@ def _samples(row: Row) -> Iterator[EvalSample]:
         )
 
 
-def _steps_of(solution: Row) -> Row:
-    """The scores of each step as JSON has them."""
+def _numbers(said_by: Row) -> Row:
+    """What each scorer said, a number or one a step, as JSON has it."""
     return {
         name: [json_number(score) for score in said] if isinstance(said, list) else json_number(said)
-        for name, said in solution["scores"].items()
+        for name, said in said_by.items()
     }
 
 

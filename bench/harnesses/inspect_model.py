@@ -129,14 +129,25 @@ async def _row(place: Place, prefix: Solution, until: Until, separator: str, see
 
 
 def _solution(output: ModelOutput, prefix: Solution, until: Until, separator: str) -> Solution:
-    reason: Any = output.choices[0].stop_reason if output.choices else "no choice"
-    if not output.choices or reason in _NO_ANSWER:
-        return failed(f"{output.model}: {output.error or reason}", prefix.steps)
-    text, stop = output.completion, Stop.LENGTH if reason in _CUT else Stop.EOS
+    if (reason := failure_in(output)) is not None:
+        return failed(reason, prefix.steps)
+    text, stop = output.completion, stop_in(output)
     end = step_end(text, separator) if until == "step" else -1
     if 0 <= end < len(text):
         text, stop = text[:end], Stop.OPEN
     return extended_by_text(prefix, text, stop=stop, separator=separator)
+
+
+def failure_in(output: ModelOutput) -> str | None:
+    """Why an output is no solution; None where it is one."""
+    reason: Any = output.stop_reason if output.choices else "no choice"
+    is_one = output.choices and not output.error and reason not in _NO_ANSWER
+    return None if is_one else f"{output.model}: {output.error or reason}"
+
+
+def stop_in(output: ModelOutput) -> Stop:
+    """Whether an output came to its end or was cut."""
+    return Stop.LENGTH if output.stop_reason in _CUT else Stop.EOS
 
 
 def _spend(output: ModelOutput) -> Spend:

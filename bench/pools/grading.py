@@ -14,7 +14,7 @@ Grades = tuple[bool | None, ...]
 def check_gradable(pools: SavedPools) -> None:
     """Raise BadInput for a pool that has neither a gold answer nor the source's own verdicts."""
     for group, name in zip(pools.groups, pools.ids, strict=True):
-        if group.unjudged and not group.golds and not group.of_runs:
+        if group.unjudged and not group.golds and not group.graded:
             raise BadInput(
                 f"{group.first}: problem {name!r} has neither an 'answer' nor 'correct' for each solution{group.hint}"
             )

@@ -24,6 +24,7 @@ from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Message
 
 Prompt = str | tuple[Message, ...]
+_GRADED = {"steps", "stop", "correct", "extracted"}
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Group:
     judged: dict[str, Spend] | None = None
     views: Counter[tuple[bytes, str]] | None = None
     of_runs: bool = True  # whether all rows are a run's
-    of_a_run: bool = False  # whether any is
+    graded: bool = True  # whether a task has graded all of them: a run's, and those that a run was exported as
     unjudged: bool = False  # whether the source leaves open of any solution whether it is right
 
     @property
@@ -83,9 +84,9 @@ class Reading:
         prompt: Prompt = ""
         known: Row = {}
         entries: list[Entry] = []
-        for where, of_a_run, found, asked in self.spool.of(group.number):
+        for where, graded, found, asked in self.spool.of(group.number):
             prompt, known = asked or (prompt, known)
-            entries += [Entry(f"{where}: solution {i}", fields, of_a_run) for i, fields in enumerate(found)]
+            entries += [Entry(f"{where}: solution {i}", fields, graded) for i, fields in enumerate(found)]
         return prompt, known, entries
 
     def fields(self, group: Group) -> Row:
@@ -129,7 +130,10 @@ class Reading:
             group.repeated += 1
             return
         group.rows += 1
-        group.of_runs, group.of_a_run = group.of_runs and of_a_run, group.of_a_run or of_a_run
+        graded = of_a_run or (bool(found) and all(map(_is_graded, found)))
+        group.of_runs, group.graded = group.of_runs and of_a_run, group.graded and graded
+        if graded and not of_a_run:  # of a run without scorers too, so that its answers are taken for no scores
+            found = [fields | {name: fields.get(name) or {} for name in ("scores", "values")} for fields in found]
         if costs := of_a_run and given["costs"]:
             drawn, judged = costs
             group.drawn += drawn
@@ -142,7 +146,7 @@ class Reading:
                 group.unjudged = True
             self.scored = self.scored or fields.get("scores") is not None
         known = given.get("fields") if of_a_run else None
-        self.spool.add(group.number, (where, of_a_run, found, (prompt, known or {}) if is_first else None))
+        self.spool.add(group.number, (where, graded, found, (prompt, known or {}) if is_first else None))
 
 
 def _digest(said: str) -> bytes:
@@ -162,6 +166,11 @@ def _rows(source: str, columns: Columns, *, of_a_run: bool) -> Iterator[tuple[st
     for where, given in source_rows(source):
         rows = [given] if of_a_run else unfolded(given, prompt=columns.names.get("prompt"))
         yield from ((where if len(rows) == 1 else f"{where}, place {i}", row) for i, row in enumerate(rows))
+
+
+def _is_graded(solution: Row) -> bool:
+    """Whether a task has graded it: it has the answer that was read, as `stepbeam export` writes it."""
+    return solution.keys() >= _GRADED and isinstance(solution["extracted"], str | None)
 
 
 def _is_logged_again(group: Group, view: object, found: Sequence[Row]) -> bool:

@@ -49,7 +49,7 @@ class Entry:
 
     where: str
     fields: Row
-    of_a_run: bool
+    graded: bool  # by its task: a run's, or one that was exported
 
     @property
     def steps(self) -> int | None:

@@ -87,7 +87,7 @@ def notes_on_reading(pools: SavedPools, seen: Seen, answers: Answers) -> Iterato
     files = [
         (group, name)
         for group, name in zip(pools.groups, pools.ids, strict=True)
-        if not (group.of_runs and group.solutions)
+        if not (group.graded and group.solutions)
     ]
     groups = [group for group, _ in files]
     repeated = sum(group.repeated for group in groups)

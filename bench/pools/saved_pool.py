@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from bench.files.rows import read_number
 from bench.inputs.rows import Row, check_limit, real_path
 from bench.pools.columns import COLUMNS, Columns
 from bench.pools.fields import solution_in, verdict_in
@@ -32,9 +33,9 @@ class SavedPool:
     `recorded` maps a field's name to its scores, one a solution or one a step: a number as it is; a list of
     "Yes"/"No" as the share of Yes among those given, NaN where none was. `correct` is None where the file does
     not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from, and
-    `where` where the first of them stands. A run's pool was graded by its task; it also has the answers that the task
-    read, `extracted`, and in `values` each scorer's own value of each solution, under the scorer's own reducer, NaN
-    for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
+    `where` where the first of them stands. A run's pool, also one that was exported, was graded by its task; it also
+    has the answers that the task read, `extracted`, and in `values` each scorer's own value of each solution, under the
+    scorer's own reducer, NaN for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
     know of how the file was read: `repeated` rows logged the same solutions once more, any of the `golds` counts as
     right, `other_gold` is a column that has another than "answer", `unknown_stops` are words for a stop that are not
     known, `aside` has the fields that hold numbers but were not taken as scores, each with the reason, and `hint` what
@@ -193,16 +194,17 @@ def _ids(groups: Sequence[Group], ids: set[str]) -> list[str]:
 
 def _pool(group: Group, problem: Problem, entries: Sequence[Entry], names: ScoreNames) -> SavedPool:
     recorded = scores_of(entries, names)
+    known = any(entry.graded for entry in entries)
     return SavedPool(
         problem,
         tuple(solution_in(entry.where, entry.fields) for entry in entries),
         correct=tuple(verdict_in(entry.where, entry.fields.get("correct")) for entry in entries),
         recorded=recorded,
         in_steps=tuple(entry.steps is not None for entry in entries),
-        extracted=tuple(e.fields["extracted"] for e in entries) if entries and group.of_runs else None,
+        extracted=tuple(e.fields["extracted"] for e in entries) if entries and group.graded else None,
         rows=group.rows,
         where=group.first,
-        values={name: _values(name, entries, scores) for name, scores in recorded.items() if group.of_a_run},
+        values={name: _values(name, entries, scores) for name, scores in recorded.items() if known},
         repeated=group.repeated,
         golds=group.golds,
         other_gold=group.other_gold,
@@ -217,4 +219,5 @@ def _pool(group: Group, problem: Problem, entries: Sequence[Entry], names: Score
 def _values(name: str, entries: Sequence[Entry], scores: Scores) -> npt.NDArray[np.float64]:
     """A run's own values; where solutions of a file were added to its problem, their last scores."""
     rows = zip(entries, scores.values().tolist(), strict=True)
-    return np.array([e.fields["values"].get(name, np.nan) if e.of_a_run else last for e, last in rows], np.float64)
+    found = [e.fields["values"].get(name, last) if e.graded else last for e, last in rows]
+    return np.array([read_number(value) for value in found], np.float64)

@@ -36,6 +36,13 @@ def source_rows(source: str) -> Iterator[tuple[str, Row]]:
     return named_rows(source) if named and not path.exists() else file_rows(path)
 
 
+def run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
+    """As `source_rows`, of the folder of a run; BadInput for anything else."""
+    if not is_run_folder(str(folder)):
+        raise BadInput(f"{folder}: it is not that of a run, with {_RUN} in it; give the folder of a run or of a rerank")
+    return _run_rows(folder)
+
+
 def is_run_folder(source: str) -> bool:
     """Whether the source is the folder of a run."""
     return (Path(source) / _RUN).is_file()

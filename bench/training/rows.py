@@ -29,6 +29,7 @@ from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
+_OPTIONAL = ("id", "root", "stop")  # which some rows of a file may lack
 COLUMNS = ("id", "prompt", "solution", "steps", "labels", "root", "correct", "rationales", "stop")  # of `columns`
 
 
@@ -52,6 +53,9 @@ def read_step_labels(
 ) -> list[Labelled]:
     """Solutions with a label a step, from a file or from the folder that `prms.collect_values` wrote."""
     if path.is_dir():
+        if columns:
+            name, theirs = next(iter(columns.items()))
+            raise BadArgument("columns", f"{name}={theirs}", f"{path} is a folder of our own, which has our names")
         return _collected(path, limit)
     rows = []
     for where, row, problem, solution in _solutions(path, separator, limit, columns):
@@ -103,7 +107,7 @@ def _solutions(
 ) -> Iterator[tuple[str, Row, Problem, Solution]]:
     ids: dict[str, str] = {}
     problems: dict[str, tuple[Problem, str]] = {}
-    for where, row in islice(_own_rows(path, columns), limit):
+    for where, row in _own_rows(path, limit, columns):
         prompt = text_field(where, row, ("prompt", "question", "problem"))
         given = id_in(where, row)
         name = given if given is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
@@ -115,24 +119,25 @@ def _solutions(
         raise BadInput(f"{path}: no rows in it")
 
 
-def _own_rows(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
-    """The rows under our names: mapped by hand, else as published data is known."""
+def _own_rows(path: Path, limit: int | None, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+    """The file's first rows under our names: mapped by hand, then read as published data is known."""
     if unknown := [name for name in columns if name not in COLUMNS]:
         raise BadArgument("columns", f"{unknown[0]}={columns[unknown[0]]}", f"use {', '.join(COLUMNS)}")
-    for where, row in read_rows(path):
-        for ours, theirs in columns.items():
-            if theirs not in row:
-                has = ", ".join(map(repr, row))
-                raise BadArgument("columns", f"{ours}={theirs}", f"{where}: no {theirs!r} in this row; it has {has}")
-        if columns:
-            yield (
-                where,
-                {name: row[name] for name in row if name not in columns.values()}
-                | {ours: row[theirs] for ours, theirs in columns.items()},
-            )
-        else:
-            for own in step_data(where, row):
-                yield where, own
+    unseen = set(columns)
+    for where, row in islice(read_rows(path), limit):
+        found = {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+        unseen -= found.keys()
+        if lost := next((ours for ours in columns if ours not in found and ours not in _OPTIONAL), None):
+            raise _lacks(f"{where}: no", columns, lost, "this row; it has " + ", ".join(map(repr, row)))
+        kept = {name: row[name] for name in row if name not in columns.values()}
+        for own in step_data(where, kept | found):
+            yield where, own
+    if unseen:
+        raise _lacks(f"{path}: no", columns, min(unseen), "any row")
+
+
+def _lacks(begins: str, columns: Mapping[str, str], ours: str, ends: str) -> BadArgument:
+    return BadArgument("columns", f"{ours}={columns[ours]}", f"{begins} {columns[ours]!r} in {ends}")
 
 
 def _solution(where: str, row: Row, separator: str) -> Solution:

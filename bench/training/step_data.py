@@ -71,24 +71,33 @@ def _is_prm800k(row: Row) -> bool:
 
 def _prm800k(where: str, row: Row) -> Iterator[Row]:
     path: list[tuple[str, float | None]] = []
-    last = False
+    last = gave = False
     try:
         prompt = row["question"]["problem"]
         for step in row["label"]["steps"]:
-            rated = [(each["text"], _RATINGS[each["rating"]]) for each in step["completions"] or ()]
+            rated = [(_text(each), _RATINGS[each["rating"]]) for each in step["completions"] or ()]
             chosen = step.get("chosen_completion")
-            for i, (text, label) in enumerate(rated):
-                if i != chosen and label is not None:
-                    yield _labelled(prompt, [*path, (text, label)])
+            if chosen is not None and not 0 <= chosen < len(rated):
+                raise IndexError(f"chosen_completion is {chosen}, of {len(rated)} completions")
+            others = [each for i, each in enumerate(rated) if i != chosen and each[1] is not None]
+            yield from (_labelled(prompt, [*path, other]) for other in others)
+            gave = bool(others)
             last = chosen is None and not step.get("human_completion")
             if last:  # where the labeller stopped
                 break
             human = step.get("human_completion")
-            path.append(rated[chosen] if chosen is not None else (human["text"], 1.0))
+            path.append(rated[chosen] if chosen is not None else (_text(human), 1.0))
     except (KeyError, IndexError, TypeError) as error:
         raise BadInput(f"{where}: begins like a row of PRM800K and is none ({type(error).__name__}: {error})") from None
-    if path and not last:
+    if path and not (last and gave):  # else the path is the beginning of other rows
         yield _labelled(prompt, path)
+
+
+def _text(completion: Row) -> str:
+    text = completion["text"]
+    if not isinstance(text, str):
+        raise TypeError(f"a text was expected, and {text!r} found")
+    return text
 
 
 def _labelled(prompt: str, path: Sequence[tuple[str, float | None]]) -> Row:
@@ -98,7 +107,8 @@ def _labelled(prompt: str, path: Sequence[tuple[str, float | None]]) -> Row:
 
 def _in_lines(steps: Sequence[str]) -> list[str]:
     """The steps with the line breaks between them."""
-    return [step if step.endswith("\n") or step is steps[-1] else f"{step}\n" for step in steps]
+    inner = [step if step.endswith("\n") else f"{step}\n" for step in steps[:-1]]
+    return [*inner, *steps[-1:]]
 
 
 def _named(row: Row) -> Row:

@@ -1,5 +1,6 @@
 """What a training step was like, in numbers: rewards, stalls, lengths, and the signs of a hacked PRM."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -127,12 +128,17 @@ def best_steps(rows: Sequence[Mapping[str, Any]], name: str | None) -> list[int]
     >>> best_steps(rows, "accuracy"), best_steps(rows, None)
     ([10], [])
 
-    Raises ValueError for a name that an evaluation does not have.
+    What is not finite is the best of nothing. Raises ValueError for a name that an evaluation does not have, also for
+    one of the step 0, and for what is no number.
     """
     if name is None:
         return []
-    evaluated = [row for row in rows if "evaluation" in row and row["step"]]
-    if missing := next((row for row in evaluated if name not in row["evaluation"]), None):
-        known = ", ".join(missing["evaluation"]) or "nothing"
-        raise ValueError(f"keep_best is {name!r}, and the evaluation has {known}: use one of these")
-    return [max(evaluated, key=lambda row: row["evaluation"][name])["step"]] if evaluated else []
+    evaluated = [row for row in rows if "evaluation" in row]
+    for row in evaluated:
+        if not isinstance(row["evaluation"].get(name), int | float):
+            found = f"{name} {row['evaluation'][name]!r}" if name in row["evaluation"] else ""
+            known = found or ", ".join(row["evaluation"]) or "nothing"
+            told = "give a number" if found else "use one of these"
+            raise ValueError(f"keep_best is {name!r}, and the evaluation of step {row['step']} has {known}: {told}")
+    kept = [row for row in evaluated if row["step"] and math.isfinite(row["evaluation"][name])]
+    return [max(kept, key=lambda row: row["evaluation"][name])["step"]] if kept else []

@@ -20,7 +20,7 @@ from policies.models.attention import attention_for
 from policies.policy import Policy
 from policies.training.base import add_lora, before_training
 from policies.training.config import TrainConfig
-from policies.training.folder import save_merged
+from policies.training.folder import digest_of_base, save_merged
 from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
 from policies.training.resume import latest_checkpoint
@@ -35,7 +35,7 @@ Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
 RefreshPRM: TypeAlias = Callable[[Transformers | None, Path], Scorer]
 _RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
 # Options that change no weight: a resumed training may have others.
-_FREE = ("save_every", "keep_last", "keep_best", "evaluate_every", "attribute_every", "part_tokens")
+_FREE = ("base", "save_every", "keep_last", "keep_best", "evaluate_every", "attribute_every", "part_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,7 @@ def grpo_train(
                 shutil.rmtree(folder / "prms")  # of a training that was begun and has no checkpoint
             if step == 1 and evaluate is not None and config.evaluate_every:
                 loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
+                _ = first and loop.keep()  # which refuses an unknown name before anything is trained
             if refresh_prm is not None and (last := _last_refresh(step, config)) != refreshed:
                 refreshed = last
                 scorers = replace(scorers, prm=_refreshed(refresh_prm, policy, folder / "prms" / str(last)))
@@ -339,6 +340,7 @@ def _claim(
     identity = {
         "kind": "grpo",
         "policy": policy_name(policy),
+        "base": digest_of_base(policy.model),
         "problems": [problem.id for problem in problems],
         **{key: None if scorer is None else name_of(scorer) for key, scorer in named},
         "config": asdict(config),

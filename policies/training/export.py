@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from policies.models.engine_options import DType
+from policies.models.pretrained import load_pretrained
+from policies.models.sources import source_of
 from policies.models.tensors import json_of
 from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
@@ -17,8 +20,8 @@ from verifiers.interface.errors import BadInput
 from verifiers.interface.files import read_record, replacing
 
 _WEIGHTS = "weights.safetensors"
-_SCORERS = ("orm", "prm", "genrm")
-_NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales")
+_MADE = "untitled"  # the name of a policy that was made in memory
+_NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales", "rehearsal")
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -36,7 +39,10 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
     if not is_checkpoint(checkpoint) or not (training / "training.json").is_file():
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
     record = read_record(training / "training.json")
-    if record.get("base", "") not in ("", base_digest(base)):
+    known = record.get("base", "")
+    # Of a GRPO training of before that was recorded there is the policy's name.
+    is_other = known != base_digest(base) if known else record.get("policy", _MADE) not in (_MADE, _name(base))
+    if is_other:
         raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
     given = record["config"]
     lora = {name: given[name] for name in ("lora_rank", "lora_alpha", "lora_targets", "bf16") if name in given}
@@ -44,13 +50,18 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
     _restore(checkpoint, model, updates)
-    if updates is not None:
+    if updates is not None and record["kind"] != "grpo":  # a policy's updates are merged as it is
         updates.float()
-    entry = _entry(training, record) if record["kind"] in _SCORERS else None
-    dtype: torch.dtype = getattr(torch, given.get("save_dtype", "float32"))
+    of_a_policy = record["kind"] == "grpo"
+    entry = None if of_a_policy else _entry(training, record)
+    dtype = None if of_a_policy else getattr(torch, given.get("save_dtype", "float32"))
     with replacing(out) as draft:
         save_merged(model, updates, tokenizer, draft, entry=entry, dtype=dtype)
     return out
+
+
+def _name(base: str | Path) -> str:
+    return Path(source_of(base)).name
 
 
 def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
@@ -61,6 +72,10 @@ def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
 
 def _base(kind: str, base: str | Path, config: TrainConfig) -> tuple[Any, Any]:
     import transformers
+
+    if kind == "grpo":
+        dtype: DType = "auto" if config.lora_rank else "float32"  # as it was trained
+        return load_pretrained(base, auto_class=transformers.AutoModelForCausalLM, dtype=dtype, device="cpu")
 
     of_rewards = {
         "orm": transformers.AutoModelForSequenceClassification,

@@ -25,7 +25,7 @@ _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
 _BESIDE = (_RECORD, "evaluation.json")
 # Options that change no weight, so a resumed training may have others.
-_FREE = ("save_every", "keep_last", "log_every", "device", "finished")
+_FREE = ("save_every", "keep_last", "log_every", "device", "finished", "max_tokens")
 
 
 @contextmanager
@@ -55,6 +55,11 @@ def _finished(path: Path) -> bool:
     return path.exists() and read_record(path).get("finished") is True
 
 
+def record(out: Path, **known: object) -> None:
+    """Add to `training.json` what was not known when it was begun."""
+    replace_text(out / _RECORD, json.dumps({**read_record(out / _RECORD), **known}, indent=2) + "\n")
+
+
 def finish_folder(
     out: Path, model: Any, updates: Any, tokenizer: Any, entry: Mapping[str, object], config: TrainConfig
 ) -> None:
@@ -74,8 +79,7 @@ def finish_folder(
         place.parent.mkdir(exist_ok=True)
         os.replace(file, place)
     shutil.rmtree(draft)
-    record = {**read_record(out / _RECORD), "finished": True}
-    replace_text(out / _RECORD, json.dumps(record, indent=2) + "\n")
+    record(out, finished=True)
     if config.keep_last == 1:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
 
@@ -126,6 +130,12 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> list[Path]:
     for file in files:
         file.chmod(folder.stat().st_mode & 0o666)  # safetensors lets nobody else read what it writes
     return files
+
+
+def digest_of_base(model: Any) -> str:
+    """The `base_digest` of where a model was loaded from; nothing where it was made in memory, or has an adapter."""
+    place = getattr(model, "name_or_path", None)
+    return base_digest(place) if place and not getattr(model, "_hf_peft_config_loaded", False) else ""
 
 
 def base_digest(base: str | Path) -> str:

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -25,7 +26,7 @@ def told(on_metrics: OnMetrics, rows: Sequence[Mapping[str, Any]]) -> OnMetrics 
     """Tell rows; None, with a warning, where that fails, so that nobody is asked again and no training is lost."""
     for row in rows:
         try:
-            on_metrics(row)
+            on_metrics(deepcopy(row))  # which is theirs: what they do to it reaches no training
         except Exception as error:  # noqa: BLE001  (whatever somebody else's code does)
             what = f"{type(error).__name__}: {first_line(error)}"
             warnings.warn(

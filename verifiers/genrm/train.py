@@ -13,7 +13,7 @@ from policies.training.base import add_lora, load_base, longest
 from policies.training.batch_plan import Group
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.examples import Example, continuation, fit, next_token_loss
-from policies.training.folder import finish_folder, training_folder
+from policies.training.folder import finish_folder, record, training_folder
 from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
@@ -104,6 +104,7 @@ def train_genrm(
         if mode == "cot":
             # Room for what it learnt to say and as much again, counted from where the solution begins.
             entry["max_tokens"] = 2 * max(len(e.ids) for e in examples if e.term == _VERIFY)
+            record(folder, max_tokens=entry["max_tokens"])  # for the models of checkpoints
         updates = add_lora(model, config)
         fit(
             model,

@@ -2,7 +2,7 @@
 
 import argparse
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.hooks import OnMetrics
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
-from verifiers.genrm.format import GENRM
+from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import whole_rows
 from verifiers.interface.scoring import Scorer
@@ -58,8 +58,8 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
         "--columns",
         type=columns,
-        help="names in DATA that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, prompt, "
-        "solution, steps, labels, root, correct, rationales, stop; default: those that are known",
+        help="names in DATA and --eval that are not known, such as prompt=frage,steps=schritte,labels=noten; of id, "
+        "prompt, solution, steps, labels, root, correct, rationales, stop; default: those that are known",
     )
     for of, add in (("prm", _add_options_of_prm), ("genrm", _add_options_of_genrm)):
         own = parser.add_argument_group(f"of {_NAMES[of]}")
@@ -132,13 +132,15 @@ def run(options: argparse.Namespace) -> Quality | None:
         f"{_NAMES[options.kind]} from {options.base} on {len(rows)} rows of {problems} problem{'s' * (problems != 1)}"
     )
     if options.dry_run:
-        from bench.training.dry_run import dry_run, heaviest, steps_of
+        from bench.training.dry_run import dry_run, heaviest
 
-        one, alone = heaviest(rows, config.batch_size), replace(config, max_steps=1, balance=False, save_every=0)
+        with training_errors(options.kind):
+            one, steps = heaviest(rows, config, _examples(options, config))
+        alone = replace(config, max_steps=1, balance=False, save_every=0)
         print(f"a dry run of {what}: the {len(one)} longest rows make one step, and nothing of it is kept")
         with training_errors(options.kind), _notes():
             made = dry_run(lambda out, told: _train(options, one, alone, out=out, on_metrics=told))
-        print(*made, f"- {steps_of(config, len(rows)):,} steps in all", sep="\n")
+        print(*made, f"- {steps:,} steps in all", sep="\n")
         return None
     print(f"training {what} -> {options.out}")
     check_folder(options.out)
@@ -179,12 +181,28 @@ def _check(options: argparse.Namespace) -> None:
 
 def _read(options: argparse.Namespace, path: Path, limit: int | None) -> Sequence[Labelled] | Sequence[Critiqued]:
     names = options.columns or {}
+    if path != options.data:  # held-out rows: of a folder of our own, or without rationales
+        names = {} if path.is_dir() else {ours: theirs for ours, theirs in names.items() if ours != "rationales"}
     if options.kind == "orm":
         return read_outcomes(path, limit=limit, columns=names)
     if options.kind == "prm":
         return read_step_labels(path, separator=options.separator or "\n", limit=limit, columns=names)
     rationales = options.mode == "cot" and path == options.data
     return read_critiques(path, rationales=rationales, limit=limit, columns=names)
+
+
+def _examples(options: argparse.Namespace, config: TrainConfig) -> Callable[[Any], Sequence[Any]]:
+    """What is learned from a row."""
+    from bench.training.dry_run import examples_of_rewards, examples_of_verdicts
+
+    if options.kind != "genrm":
+        return examples_of_rewards(options.base, config, outcome_only=options.kind == "orm")
+    words, most = _words(options), options.rationales
+    return examples_of_verdicts(options.base, config, mode=options.mode, words=words, rationales=most)
+
+
+def _words(options: argparse.Namespace) -> GenRMFormat:
+    return GENRM if options.format is None else read_format(options.format)
 
 
 def _train(
@@ -236,7 +254,7 @@ def _train_genrm(
         out=out,
         solution_weight=SOLUTION_WEIGHT if options.solution_weight is None else options.solution_weight,
         rationales=options.rationales,
-        format=GENRM if options.format is None else read_format(options.format),
+        format=_words(options),
         config=config,
         on_metrics=on_metrics,
     )

@@ -132,8 +132,8 @@ def test_rows_that_fail_are_data_and_a_sample_without_any_other_is_unscored() ->
     assert score.reason == "no_response"
     assert "HTTP 500" in (score.explanation or "")
     assert (none.output.completion, none.metadata["stepbeam"]["chosen"]) == ("", None)
-    read = read_pools([log.location])
-    assert [[s.stop.value for s in pool.solutions] for pool in read] == [stops, ["failed"] * 8]
+    read = {pool.problem.id: [s.stop.value for s in pool.solutions] for pool in read_pools([log.location])}
+    assert read == {"a": stops, "b": ["failed"] * 8}  # a log has its samples in the order in which they ended
 
 
 def test_solutions_that_were_cut_are_wrong() -> None:
@@ -264,3 +264,44 @@ def test_inspects_model_is_no_policy_outside_of_a_sample() -> None:
 
     with pytest.raises(BadInput, match="within a sample of Inspect's alone"):
         search.sample([verifiers.Problem("p", "?")], InspectModel(), n=1)
+
+
+@pytest.mark.parametrize("fails", ["silent", "half", "error"])
+def test_where_nothing_is_chosen_only_a_pool_that_was_cut_is_wrong(fails: str) -> None:
+    def reply(messages: list[Any], config: Any) -> ModelOutput:
+        if fails == "half" and config.seed % 2:
+            raise RuntimeError("HTTP 500")
+        output = said("It is 5.", {"silent": "stop", "half": "max_tokens", "error": "unknown"}[fails])
+        output.error = "HTTP 500" if fails == "error" else None
+        return output
+
+    scorer = f"silent={OURS[: -len('fives')]}silent"
+    sample = the_sample(evaluated(ours.best_of_n(scorer, n=8), model(reply)))
+    score = (sample.scores or {})["answer"]
+    assert math.isnan(float(score.value))  # type: ignore[arg-type]
+    assert ("none of 8 solutions" if fails == "silent" else "HTTP 500") in (score.explanation or "")
+
+
+silent = verifiers.from_function(lambda problem, solution: math.nan)
+
+
+@pytest.mark.parametrize(
+    ("stop", "values"), [("content_filter", None), ("max_tokens", ("I", None)), ("stop", ("C", 1))]
+)
+def test_an_output_of_another_solver_is_judged_by_its_stop(stop: str, values: tuple[Any, Any] | None) -> None:
+    scorers = [ours.answer(), ours.verifier(OURS)]
+    task = Task(dataset=[Sample(input="2+3?", target="so 2+3=5\n#### 5")], scorer=scorers)
+    [log] = eval(task, model=model(lambda turns, c: said("It is 5.", stop)), log_dir="logs", display="none")
+    found = {name: score.value for name, score in (the_sample(log).scores or {}).items()}
+    expected = dict(zip(("answer", "verifier"), values or (None, None), strict=True))
+    assert {n: None if v != v else v for n, v in found.items()} == expected
+
+
+def test_the_chosen_solution_is_judged_by_its_own_steps() -> None:
+    scorer = ours.verifier(f"count={OURS[: -len('fives')]}count")
+    task = Task(dataset=[Sample(input="2+3?")], solver=ours.self_consistency(n=1, separator=". "), scorer=scorer)
+    [log] = eval(task, model=model(lambda turns, c: said("I add. It is 5")), log_dir="logs", display="none")
+    assert (the_sample(log).scores or {})["verifier"].value == 2
+
+
+count = verifiers.from_function(lambda problem, solution: float(len(solution.steps)))

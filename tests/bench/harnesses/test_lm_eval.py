@@ -91,6 +91,14 @@ def test_what_is_no_option_of_ours_is_one_of_the_policys() -> None:
         SearchedLM(policy="tiny:policy", strategy="self_consistency", colour="red")
 
 
+@pytest.mark.parametrize(("given", "size"), [({}, 64), ({"batch_size": 1}, 64), ({"batch_size": "8"}, 8)])
+def test_as_many_requests_side_by_side_as_the_harness_says(given: dict[str, Any], size: int) -> None:
+    lm = get_model("stepbeam").create_from_arg_string("policy=tiny:policy,strategy=self_consistency,n=4", given)
+    assert lm.batch_size == size
+    with pytest.raises(BadArgument, match="batch_size no"):
+        searched(batch_size="no")
+
+
 def task(folder: Path) -> TaskManager:
     """The embedded task as one of the harness's, in files."""
     problems = load_task("chain", count=6).problems

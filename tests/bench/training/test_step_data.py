@@ -74,12 +74,52 @@ def test_prm800k_is_its_chosen_path_and_each_other_rated_continuation(tmp_path: 
     assert {row.problem.prompt for row in read_step_labels(tmp_path / "rows.jsonl")} == {"What is 12/4?"}
 
 
+def test_a_path_that_no_other_row_has_is_a_row(tmp_path: Path) -> None:
+    steps = [
+        {"completions": [{"text": "12/4=3.", "rating": 1}], "chosen_completion": 0},
+        {"completions": [{"text": "Hm.", "rating": None}], "chosen_completion": None},
+    ]
+    given_up = PRM800K | {"label": {"steps": steps, "finish_reason": "give_up"}}
+    assert read(tmp_path, given_up) == [(["12/4=3."], [1.0])]
+
+
+def test_steps_of_the_same_text_have_their_line_breaks(tmp_path: Path) -> None:
+    row = {"prompt": "2+2?", "completions": ["5", "x", "5"], "labels": [True, False, True]}
+    assert read(tmp_path, row)[0][0] == ["5\n", "x\n", "5"]
+
+
+def test_columns_reach_published_rows_and_optional_ones_may_be_lacking(tmp_path: Path) -> None:
+    rows = [{**STEPWISE, "uid": "a"}, {**STEPWISE, "prompt": "3+3?"}]
+    read(tmp_path, *rows, columns={"id": "uid"})
+    found = read_step_labels(tmp_path / "rows.jsonl", columns={"id": "uid"})
+    assert [row.problem.id for row in found] == ["a", "rows-00000"]
+    assert [step.text for step in found[0].solution.steps] == ["2+2=5.\n", "It is 5."]
+    with pytest.raises(BadInput, match=r"columns root=r: .*rows.jsonl: no 'r' in any row"):
+        read(tmp_path, *rows, columns={"root": "r"})
+    with pytest.raises(BadInput, match="is a folder of our own"):
+        read_step_labels(tmp_path, columns={"id": "uid"})
+
+
+def test_a_limit_counts_the_rows_of_the_file(tmp_path: Path) -> None:
+    assert len(read(tmp_path, PRM800K, STEPWISE, limit=1)) == 3
+
+
 @pytest.mark.parametrize(
     ("row", "changes", "match"),
     [
         (SHEPHERD, {"label": SHEPHERD["label"][:-1]}, "no [+] or - in 'label' where 'input' has its 3. 'ки'"),
         (SHEPHERD, {"input": "7-9? -2 ки", "label": "7-9? -2 +"}, "no 'Step 1:' before the first"),
         (PRM800K, {"label": {"steps": [{"completions": [{"text": "a"}]}]}}, r"row of PRM800K and is none \(KeyError"),
+        (
+            PRM800K,
+            {"label": {"steps": [{"completions": [{"text": 5, "rating": 1}]}]}},
+            "a text was expected, and 5 found",
+        ),
+        (
+            PRM800K,
+            {"label": {"steps": [{"completions": [{"text": "a", "rating": 1}], "chosen_completion": -1}]}},
+            "chosen_completion is -1, of 1 completions",
+        ),
         (STEPWISE, {"completions": ["a", 3]}, "'completions' must be a list of texts"),
         (STEPWISE, {"labels": [True]}, "1 labels for 2 steps"),
     ],

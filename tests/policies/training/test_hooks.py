@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
+from policies.grpo.metrics import best_steps
 from policies.models.tiny_example import tiny_model
 from policies.training.config import TrainConfig
 from policies.training.export import export_checkpoint
@@ -61,6 +62,15 @@ def test_each_row_of_the_log_is_told_as_it_is_written(tmp_path: Path) -> None:
     )
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert all(row["tokens"] > 10 and math.isfinite(row["loss"]) for row in rows)
+
+
+def test_what_is_told_is_ones_own(tmp_path: Path) -> None:
+    def take(row: Any) -> None:
+        row.pop("reward")
+        row["seconds"].clear()
+
+    made = grpo(tmp_path / "out", on_metrics=take)
+    assert all("reward" in row and row["seconds"] for row in made.metrics)
 
 
 def test_who_cannot_be_told_loses_no_training(tmp_path: Path) -> None:
@@ -155,7 +165,7 @@ def test_the_best_by_evaluation_is_kept(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "out" / "checkpoints").iterdir()) == ["step-2", "step-3"]
     for given, match in (
         (config, "evaluate is not given"),
-        (replace(config, keep_best="maj"), "the evaluation has acc"),
+        (replace(config, keep_best="maj"), "the evaluation of step 0 has acc"),
     ):
         scores = iter([0.1] * 4)
         more = {"evaluate": evaluate} if given is not config else {}
@@ -163,6 +173,16 @@ def test_the_best_by_evaluation_is_kept(tmp_path: Path) -> None:
             grpo(tmp_path / "other", given, **more)
     with pytest.raises(ValueError, match="nothing would be evaluated"):
         replace(config, evaluate_every=0)
+
+
+def test_the_best_is_a_finite_number() -> None:
+    rows = [
+        {"step": step, "evaluation": {"accuracy": a}} for step, a in ((0, 0.9), (5, math.nan), (10, 0.6), (15, 0.7))
+    ]
+    assert best_steps(rows, "accuracy") == [15]
+    assert best_steps(rows[:2], "accuracy") == []
+    with pytest.raises(ValueError, match="step 5 has accuracy None: give a number"):
+        best_steps([{"step": 5, "evaluation": {"accuracy": None}}], "accuracy")
 
 
 @pytest.mark.parametrize("rank", [0, 2])
@@ -191,6 +211,44 @@ def test_a_checkpoint_of_a_scorer_is_a_scorer(tmp_path: Path) -> None:
         export_checkpoint(tmp_path / "out" / "checkpoints" / "step-2", "tiny:orm", tmp_path / "other")
     with pytest.raises(BadInput, match="not a checkpoint"):
         export_checkpoint(tmp_path / "out", "tiny:policy", tmp_path / "other")
+
+
+def test_a_checkpoint_says_what_the_model_at_the_end_says_of_itself(tmp_path: Path) -> None:
+    config = replace(CONFIG, batch_size=1, keep_last=9, max_steps=2)
+    right, wrong = (Solution((Step(text),), Stop.EOS) for text in ("=8", "=7"))
+    problem = Problem("p1", "C 7-9\n")
+    train_dpo("tiny:policy", [Preference(problem, right, wrong)], out=tmp_path / "dpo", config=config)
+    words = GenRMFormat(direct="", cot="{problem}{solution}?", solver="{problem}", verdict="?", yes="Y", no="N")
+    judged = [Critiqued(problem, right, True, ("so?Y",))]
+    more: Any = {"rehearsal": [("C 7-9", "=8")], "solution_weight": 0}
+    train_genrm("tiny:policy", judged, mode="cot", out=tmp_path / "cot", format=words, config=config, **more)
+    for kind in ("dpo", "cot"):
+        said = json.loads((tmp_path / kind / "config.json").read_text())["stepbeam"]
+        (tmp_path / kind / "config.json").unlink()  # as before the training's end
+        made = export_checkpoint(tmp_path / kind / "checkpoints" / "step-1", "tiny:policy", tmp_path / f"made-{kind}")
+        assert json.loads((made / "config.json").read_text())["stepbeam"] == said
+
+
+def test_low_rank_updates_are_exported_on_their_own_base_alone_and_in_its_dtype(tmp_path: Path) -> None:
+    model, tokenizer = tiny_model()
+    for name, shift in (("base", 0.0), ("other", 1.0)):
+        with torch.no_grad():
+            model.get_input_embeddings().weight.add_(shift)
+        model.to(torch.bfloat16).save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    problems = [Problem(f"p{i}", f"{i}+1=") for i in range(3)]
+    policy = Transformers.load(tmp_path / "base", device="cpu", dtype="auto")
+    grpo_train(policy, problems, vowels, out=tmp_path / "out", config=replace(GRPO, lora_rank=2))
+    checkpoint = tmp_path / "out" / "checkpoints" / "step-3"
+    made = load_file(export_checkpoint(checkpoint, tmp_path / "base", tmp_path / "made") / "model.safetensors")
+    ended = load_file(tmp_path / "out" / "model" / "model.safetensors")
+    assert {p.dtype for p in made.values()} == {torch.bfloat16}
+    assert all(torch.equal(made[name], ended[name]) for name in ended)
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    for known in (record, {name: value for name, value in record.items() if name != "base"}):
+        (tmp_path / "out" / "training.json").write_text(json.dumps(known))
+        with pytest.raises(BadInput, match="did not begin from"):
+            export_checkpoint(checkpoint, tmp_path / "other", tmp_path / "wrong")
 
 
 def test_low_rank_updates_stand_beside_the_merged_model(tmp_path: Path) -> None:

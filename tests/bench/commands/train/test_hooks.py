@@ -41,6 +41,25 @@ def test_the_heaviest_step_is_that_of_the_longest_rows(capsys: pytest.CaptureFix
     assert f"- {sum(longest)} tokens in the step" in capsys.readouterr().out
 
 
+def test_the_heaviest_rows_are_those_that_are_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
+    from bench.tiny import weights_folder
+    from policies.models.pretrained import load_tokenizer
+
+    tokenizer = load_tokenizer(str(weights_folder("policy")))
+    lengths = [len(tokenizer(row["prompt"] + row["solution"]).input_ids) + 1 for row in ROWS]
+    assert main([*ORM, "--dry-run", f"--max-length={lengths[3]}", "--epochs=3"]) == 0
+    said = capsys.readouterr().out
+    assert f"- {lengths[2] + lengths[3]} tokens in the step" in said
+    assert "- 6 steps in all" in said  # of the four rows that fit
+
+
+def test_the_tokens_of_a_dry_step_of_grpo_are_all_that_were_sampled(tmp_path: Path) -> None:
+    from bench.training.dry_run import dry_run
+
+    lines = dry_run(lambda folder, told: told({"tokens": 2.5, "sampled_tokens": 40}))
+    assert lines[0] == "- 40 tokens in the step, sampled"
+
+
 def test_a_checkpoint_is_exported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ORM, "--save-every=1", "--keep-last=2"]) == 0
     assert main(["export", "orm/checkpoints/step-2", "made", "--base=tiny:policy"]) == 0
