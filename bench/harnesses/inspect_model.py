@@ -160,6 +160,7 @@ def _spend(output: ModelOutput) -> Spend:
         cached_prompt_tokens=usage.input_tokens_cache_read or 0,
         sampled_tokens=usage.output_tokens,
         policy_flops=nan,
+        prompt_flops=nan,
     )
 
 

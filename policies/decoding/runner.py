@@ -32,7 +32,6 @@ class Runner:
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
         text = model.config.get_text_config()
         self.context: int | None = getattr(text, "max_position_embeddings", None)
-        self.price = flop_price(model)
         cache = DynamicCache(config=model.config)
         with self.inference():
             probe = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), past_key_values=cache)
@@ -43,6 +42,7 @@ class Runner:
                 f"{where}{type(model).__name__} has layers without a plain key-value cache "
                 f"({strange[0] if strange else 'none was filled'}): use a decoder-only attention model"
             )
+        self.price = flop_price(model)
         self.shape = KVShape.of(cache.layers)
         self.vocabulary: int = probe[0].shape[-1]
 

@@ -31,7 +31,8 @@ class Judgement:
 
     `yes` and `no` have shape (votes,): P(yes) and P(no) as the next token, NaN for a vote that came to no
     verdict. `rationales` are its texts ("" without one). `reason` says why there is no score: no vote at all came to a
-    verdict, or one was not answered.
+    verdict, or one was not answered. `read_flops` are those of `spend` that went into problem and solution, which the
+    votes share.
     """
 
     yes: FloatArray
@@ -39,6 +40,7 @@ class Judgement:
     rationales: tuple[str, ...]
     spend: Spend
     reason: str | None = None
+    read_flops: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +160,8 @@ class GenRM:
                 key = problem, solution.text
                 judgements.append(judged[key])
                 read = judged[key].spend.scored_tokens + judged[key].spend.cached_scored_tokens
-                judged[key] = replace(judged[key], spend=Spend(scorer_calls=1, cached_scored_tokens=read))
+                again = Spend(scorer_calls=1, cached_scored_tokens=read)
+                judged[key] = replace(judged[key], spend=again, read_flops=0.0)
             else:
                 reason = "the solution has no text to judge" if solution.finished else None
                 judgements.append(Judgement(silent, silent, ("",) * self.votes, Spend(scorer_calls=1), reason))
@@ -184,7 +187,14 @@ class GenRM:
         rows = [_row(p, self.format.direct_parts(p, s)) for p, s in zip(problems, solutions, strict=True)]
         read = verdicts(policy, rows, self.format)
         return [
-            Judgement(read.probs[i, :1], read.probs[i, 1:], ("",), read.spend[i].as_scorer(), read.reasons[i])
+            Judgement(
+                read.probs[i, :1],
+                read.probs[i, 1:],
+                ("",),
+                read.spend[i].as_scorer(),
+                read.reasons[i],
+                read.spend[i].flops,
+            )
             for i in range(len(rows))
         ]
 
@@ -194,6 +204,7 @@ class GenRM:
         texts = [[""] * self.votes for _ in solutions]
         reasons = [[""] * self.votes for _ in solutions]
         spends: list[list[Spend]] = [[] for _ in solutions]
+        read = [0.0] * len(solutions)
         failures: dict[int, str] = {}
         for batch in _batches([p.id for p in problems], self.votes, self.batch_rows):
             rows = [_row(problems[i], self.format.cot_parts(problems[i], solutions[i])) for i, _ in batch]
@@ -207,6 +218,7 @@ class GenRM:
                 drawn = draw_votes(policy, asked, self.format, sampling=self.sampling, seeds=seeds)
                 for (i, vote), said in zip(places, drawn, strict=True):
                     spends[i].append(said.spend)
+                    read[i] += said.read
                     texts[i][vote], reasons[i][vote] = said.rationale, said.reason
                     yes[i, vote], no[i, vote] = said.probs
                     if said.failed:
@@ -216,7 +228,12 @@ class GenRM:
         none = {i: self._why_none(reasons[i]) for i in range(len(solutions)) if np.isnan(yes[i]).all()}
         return [
             Judgement(
-                yes[i], no[i], tuple(texts[i]), Spend.total(spends[i]).as_scorer(), failures.get(i) or none.get(i)
+                yes[i],
+                no[i],
+                tuple(texts[i]),
+                Spend.total(spends[i]).as_scorer(),
+                failures.get(i) or none.get(i),
+                read[i],
             )
             for i in range(len(solutions))
         ]

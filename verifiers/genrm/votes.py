@@ -21,6 +21,7 @@ class Vote:
     """One rationale, and P(yes) and P(no) behind it, or the reason why there are none.
 
     `failed` where the policy did not answer: that is no vote without a verdict, which is drawn again or left out.
+    `read` has, of the FLOPs, those of what stands before the rationale.
     """
 
     rationale: str
@@ -28,6 +29,7 @@ class Vote:
     failed: bool
     reason: str
     spend: Spend
+    read: float
 
 
 def verdicts(policy: TokenPolicy, rows: Sequence[Row], words: GenRMFormat) -> NextTokens:
@@ -61,7 +63,7 @@ def draw_votes(
             closed[k] = judged
         reason = grown.reason or f"the rationale ended without the verdict ({grown.stop.value})"
         failed = grown.stop is Stop.FAILED
-        votes.append(Vote(said, silent, failed, "" if judged is not None else reason, spend))
+        votes.append(Vote(said, silent, failed, "" if judged is not None else reason, spend, spend.prompt_flops))
     read = verdicts(policy, [(rows[k][0], judged) for k, judged in closed.items()], words)
     for i, k in enumerate(closed):
         reason = read.reasons[i] or ""
@@ -91,7 +93,9 @@ def _of_texts(
     for k, ((_, row), grown) in enumerate(zip(rows, drawn.solutions, strict=True)):
         before, verdict, _ = grown.text.removeprefix(row.text).partition(words.verdict)
         reason = read.reasons[k] or ""
-        votes.append(Vote(before + verdict, read.probs[k], grown.stop is Stop.FAILED, reason, drawn.spend[k]))
+        spend = drawn.spend[k]
+        failed = grown.stop is Stop.FAILED
+        votes.append(Vote(before + verdict, read.probs[k], failed, reason, spend, spend.prompt_flops))
     return votes
 
 

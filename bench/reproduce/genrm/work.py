@@ -184,12 +184,10 @@ def _verdicts(
 
 
 def _shares_of_yes(judged: Judgement, probability: str) -> tuple[list[float | None], list[float]]:
-    """P(yes) a vote, and the FLOPs of reading the solution and of each vote, told apart by their tokens."""
-    spend = judged.spend
-    read = spend.scorer_flops * spend.scored_tokens / (spend.scored_tokens + spend.judged_tokens)
+    """P(yes) a vote, and the FLOPs of reading the solution and of each vote."""
     said = judged.yes / (judged.yes + judged.no) if probability == "normalised" else judged.yes
     votes = [None if np.isnan(p) else float(p) for p in said]
-    return votes, [read, (judged.spend.scorer_flops - read) / len(votes)]
+    return votes, [judged.read_flops, (judged.spend.scorer_flops - judged.read_flops) / len(votes)]
 
 
 def _scorer(plan: GenRMPlan, arm: Arm, folder: Path | str, votes: int) -> Scorer:

@@ -6,19 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.reproduce.genrm import parts
 from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.curves import ComputeCurve, compute_note
 from bench.reproduce.genrm.parts import judge_in_parts
 from bench.reproduce.genrm.rehearsal import compared_lists, rehearsal
 from bench.reproduce.genrm.reproduce import _ABOVE, reproduce_genrm
-from bench.reproduce.genrm.work import scores
+from bench.reproduce.genrm.work import _shares_of_yes, scores
 from bench.stats.intervals import Estimate
 from bench.tiny import weights_folder
 from bench.tiny.making.examples.rationales import FORMAT, rationales
 from policies.backends.transformers import Transformers
+from search.strategies.sample import sample
 from tests.tiny_models import byte_pairs, random_llama
+from verifiers.genrm.judge import Judgement
 from verifiers.interface.errors import BadInput
+from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 
@@ -88,6 +92,32 @@ def test_lists_to_compare_are_labelled_by_whether_they_are_alike():
         given = str(row.problem.prompt).partition("\n")[2].strip()
         assert row.outcome == float(given == row.solution.text)
     assert 20 < sum(row.outcome for row in rows) < 180
+
+
+def test_a_vote_costs_what_it_alone_needed_and_nothing_where_nothing_was_read():
+    yes, no = np.array([0.5, np.nan]), np.array([0.5, np.nan])
+    judged = Judgement(yes, no, ("", ""), Spend(scorer_calls=1, scorer_flops=10.0), read_flops=4.0)
+    assert _shares_of_yes(judged, "raw") == ([0.5, None], [4.0, 3.0])
+    silent = Judgement(yes[1:], no[1:], ("",), Spend(scorer_calls=1), "the row is over the context")
+    assert _shares_of_yes(silent, "normalised") == ([None], [0.0, 0.0])
+
+
+def test_a_judge_in_parts_pays_the_tokens_that_are_run(monkeypatch):
+    base = Transformers.load(weights_folder("drilled"), dtype="float32", device="cpu")
+    drawn = []
+
+    def recorded(*arguments, **options):
+        for result in sample(*arguments, **options):
+            drawn.append(result)
+            yield result
+
+    monkeypatch.setattr(parts, "sample", recorded)
+    solution = Solution(split_steps("cat t\ndog g\n=tg"), Stop.EOS)
+    [(_, (read, vote))] = judge_in_parts(base, [Problem("p", "L cat dog\n")], [solution], votes=1)
+    prompts = [len(base.encode(str(result.problem.prompt))) for result in drawn]
+    ends = [begin + result.pool[0].token_count - 1 for begin, result in zip(prompts, drawn, strict=True)]
+    assert read == base.price.flops((0, prompts[0]))
+    assert vote == base.price.flops((prompts[0], ends[0]), (0, ends[1]))  # the last token of each is never run
 
 
 @pytest.mark.slow

@@ -154,8 +154,10 @@ def test_the_cost_counts_rationales_and_shares_the_prompt(policy):
     at = len("2+2=4:")
     ends = [at + len(policy.encode(rationale)) for rationale in judgement.rationales]
     assert spend.scorer_flops == policy.price.flops((0, at), *((at, end) for end in ends))
-    direct = GenRM(policy, format=SHORT).score([P1, P1], [FOUR, FIVE]).spend
-    assert [s.scored_tokens for s in direct] == [len("2+2=4?"), len("it is\n5?")]
+    assert judgement.read_flops == policy.price.flops((0, at))  # which the votes share
+    direct = GenRM(policy, format=SHORT).judge([P1, P1], [FOUR, FIVE])
+    assert [j.read_flops for j in direct] == [j.spend.scorer_flops for j in direct]
+    assert [j.spend.scored_tokens for j in direct] == [len("2+2=4?"), len("it is\n5?")]
 
 
 def test_a_rationale_without_a_verdict_is_drawn_again_and_never_counts_as_zero(policy):
