@@ -35,11 +35,11 @@ class SavedPool:
     not say. `in_steps` says of which solutions the file gives the steps; `rows` how many rows they came from, and
     `where` where the first of them stands. A run's pool, also one that was exported, was graded by its task; it also
     has the answers that the task read, `extracted`, and in `values` each scorer's own value of each solution, under the
-    scorer's own reducer, NaN for none. `values` is empty where the source is no run: there the last recorded score counts. What a reader should
-    know of how the file was read: `repeated` rows logged the same solutions once more, any of the `golds` counts as
-    right, `other_gold` is a column that has another than "answer", `unknown_stops` are words for a stop that are not
-    known, `aside` has the fields that hold numbers but were not taken as scores, each with the reason, and `hint` what
-    to do where there is no gold answer.
+    scorer's own reducer, NaN for none. `values` is empty where the source is no run: there the last recorded score
+    counts. What a reader should know of how the file was read: `repeated` rows logged the same solutions once more, any
+    of the `golds` counts as right, `other_gold` is a column that has another than "answer", `unknown_stops` are words
+    for a stop that are not known, `aside` has the fields that hold numbers but were not taken as scores, each with the
+    reason, and `hint` what to do where there is no gold answer.
     """
 
     problem: Problem

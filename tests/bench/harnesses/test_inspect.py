@@ -279,6 +279,7 @@ def test_where_nothing_is_chosen_only_a_pool_that_was_cut_is_wrong(fails: str) -
     sample = the_sample(evaluated(ours.best_of_n(scorer, n=8), model(reply)))
     score = (sample.scores or {})["answer"]
     assert math.isnan(float(score.value))  # type: ignore[arg-type]
+    assert sample.output.stop_reason == "unknown"
     assert ("none of 8 solutions" if fails == "silent" else "HTTP 500") in (score.explanation or "")
 
 
