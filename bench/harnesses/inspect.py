@@ -31,7 +31,6 @@ from verifiers.interface.solution import Message, Problem, Solution, Step, Stop,
 
 T = TypeVar("T", bound=Callable[..., Any])
 _LIMITS = Limits(n=100_000)
-_CUT = (Stop.LENGTH, Stop.OPEN)  # what is wrong, and has not failed
 _LOADING = threading.Lock()  # many samples begin at once, and a model is loaded by the first of them
 _WAITING = partial(anyio.CapacityLimiter, inf)  # a thread a sample: Inspect says how many there are
 
@@ -80,7 +79,8 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
         text = "" if result.solution is None else result.solution.text
         state.output = ModelOutput.from_message(ChatMessageAssistant(content=text, model=str(state.model)))
         if result.solution is None:
-            state.output.choices[0].stop_reason = "unknown" if _failed(result.pool) else "max_tokens"
+            were_cut = _all_cut([solution.stop for solution in result.pool])
+            state.output.choices[0].stop_reason = "max_tokens" if were_cut else "unknown"
             state.output.error = result.reason
         state.messages.append(state.output.message)
         return state
@@ -128,7 +128,7 @@ def answer(answers: str = "math") -> InspectScorer:
     async def score(state: TaskState, target: Target) -> Score:
         pool = state.metadata.get(METADATA)
         judged, failure = _judged(state, "\n")
-        if judged is None and not (pool and pool["pool"] and all(each["stop"] in _CUT for each in pool["pool"])):
+        if judged is None and not (pool and _all_cut([Stop(each["stop"]) for each in pool["pool"]])):
             return Score.unscored(reason="no_response", explanation=failure)
         if pool is not None:
             given = pool["answer"]
@@ -250,8 +250,9 @@ def _problem(state: TaskState, target: Target | None = None, *, images: bool = F
     return Problem(name, prompt, None if target is None else target.text)
 
 
-def _failed(pool: Sequence[Solution]) -> bool:
-    return all(solution.stop is Stop.FAILED for solution in pool)
+def _all_cut(stops: Sequence[Stop]) -> bool:
+    """Whether there are solutions, and all of them came to no end, which is wrong and no failure."""
+    return bool(stops) and all(stop in (Stop.LENGTH, Stop.OPEN) for stop in stops)
 
 
 def _ours(made: T) -> T:
