@@ -79,7 +79,11 @@ class Setting:
     @property
     def name(self) -> str:
         """What its section and its files are called."""
-        return self.task if self.layers is None else f"{self.task}, {self.layers} layers"
+        return self.task if self.layers is None else f"{self.task}, {self.layers} layers, healing {self.healing:g}"
+
+    def healing_steps(self, prm_steps: int) -> int:
+        """Steps in which fewer layers learn to do without the others; none of a policy that has all."""
+        return 0 if self.layers is None else max(1, round(self.healing * prm_steps))
 
     def load(self, *, count: int = 1, seed: int = 0, split: Split = "test") -> Task:
         """Problems of a split; a solution is right only with its working, since answers of one digit can be guessed."""
