@@ -108,7 +108,11 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Smaller(Setting):
-    """A setting whose policy has half of the layers, and is about as weak at the start."""
+    """A setting whose policy has half of the layers.
+
+    It does not begin exactly as weak: of 4 samples of each of 80 problems, 0.122 and 0.203 of the two policies' were
+    right with 21 steps of healing; the sizes of a whole plan have 45.
+    """
 
     layers: ClassVar[int | None] = 2
     healing: ClassVar[float] = 0.15
