@@ -70,8 +70,8 @@ def train_genrm(
     ...     (folder / "model.safetensors").is_file()
     True
 
-    Raises ValueError where `yes` or `no` is not one token, where no row can be trained on, or where `out`
-    belongs to another training.
+    Raises ValueError where `yes` or `no` is not one token, where no row can be trained on, where `rehearsal` is no
+    sequence of pairs of texts, or where `out` belongs to another training.
     """
     config = config or TrainConfig()
     folder = Path(out)
@@ -79,6 +79,7 @@ def train_genrm(
         raise ValueError(f"mode is {mode!r}: use 'direct' or 'cot'")
     if not solution_weight >= 0:
         raise ValueError(f"solution_weight is {solution_weight}: it must be 0 (verify only) or more")
+    _check_rehearsal(rehearsal)
     if rationales is not None and rationales < 1:
         raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
@@ -217,3 +218,12 @@ def rehearsed(
             raise ValueError(f"{given[:40]!r} and how it goes on are over {limit} tokens: rehearse shorter texts")
         examples.append(continuation(context, target, term=_REHEARSE))
     return examples
+
+
+def _check_rehearsal(texts: object) -> None:
+    """Raises ValueError for what is no sequence of pairs: two letters of one text would be taken for a pair."""
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        raise ValueError(f"rehearsal is a {type(texts).__name__}: use a list of pairs, a text and how it goes on")
+    for number, row in enumerate(texts):
+        if not (isinstance(row, tuple | list) and len(row) == 2 and all(isinstance(text, str) for text in row)):
+            raise ValueError(f"rehearsal[{number}] is {str(row)[:60]!r}: use a pair of texts, one and how it goes on")

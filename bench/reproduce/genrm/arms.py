@@ -51,6 +51,11 @@ class Arm:
         """Whether it is not the base as it is."""
         return self.kind not in ("judge", "parts")
 
+    @property
+    def rational(self) -> bool:
+        """Whether its verdicts come behind rationales."""
+        return self.kind in ("cot", "parts")
+
 
 def _cot(**options: object) -> Arm:
     return Arm("cot", "variant", **options)  # type: ignore[arg-type]
@@ -130,6 +135,10 @@ class GenRMPlan:
         """The training seeds of an arm; what is not trained has one."""
         return self.seeds if ARMS[name].trained else self.seeds[:1]
 
+    def steps_of(self, name: str) -> int | None:
+        """How long an arm is trained; None for what is not trained."""
+        return max(1, round(ARMS[name].steps * self.steps)) if ARMS[name].trained else None
+
     def suites_of(self, name: str) -> tuple[Suite, ...]:
         """Where an arm is measured."""
         return tuple(suite for suite in self.suites if not (ARMS[name].group == "variant" and suite.longer))
@@ -143,7 +152,7 @@ class GenRMPlan:
         arm = ARMS[name]
         count = self.count(suite) if arm.group == "main" else min(self.compared, self.count(suite))
         votes = self.few_votes if arm.group == "variant" else self.votes
-        return count, votes if arm.kind in ("cot", "parts") else 1
+        return count, votes if arm.rational else 1
 
 
 def pretrained_plan(out: Path, base: str) -> GenRMPlan:

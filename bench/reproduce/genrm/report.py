@@ -76,20 +76,34 @@ def _section(report: TaskReport, plan: GenRMPlan) -> str:
         claims_table(report.claims),
         f"\nBest-of-{plan.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
         f"{len(plan.seeds)} training seeds, one of what is not trained. RM accuracy is the share of right single "
-        "verdicts, AUC that of right solutions above wrong ones; an arm solves on its own within its rationales, and "
-        "alone.\n",
+        "verdicts, of which one that came to none counts a half; AUC, whose interval is over the seeds alone, that of "
+        "right solutions above wrong ones; an arm solves on its own within its rationales, and alone. Claims about "
+        f"two arms with other numbers of rationales compare both by their first {plan.few_votes}.\n",
         markdown_table(
-            ("chosen by", "problems", "accuracy", "RM accuracy", "AUC", "solves in rationales", "alone", "each seed"),
+            (
+                "chosen by",
+                "problems",
+                "steps",
+                "rationales",
+                "accuracy",
+                "RM accuracy",
+                "AUC",
+                "solves in rationales",
+                "alone",
+                "each seed",
+            ),
             [
                 (
                     name,
                     arm.best.shape[1],
+                    arm.steps or "",
+                    arm.rationales or "",
                     *map(_shown, (arm.best, arm.accuracy, arm.auc, arm.solves, arm.alone)),
                     " ".join(f"{v:.3f}" for v in arm.best.mean(axis=1)),
                 )
                 for name, arm in report.arms.items()
             ]
-            + [(name, table.shape[1], _shown(table), *[""] * 5) for name, table in report.beside.items()],
+            + [(name, table.shape[1], "", "", _shown(table), *[""] * 5) for name, table in report.beside.items()],
         ),
         *(_vote_table(report.votes) if report.votes else ()),
         "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
@@ -110,9 +124,11 @@ def _vote_table(votes: VoteCurve) -> tuple[str, str]:
 
 
 def _shown(table: Floats) -> str:
-    """The mean and its interval; nothing where it was not measured."""
+    """The mean and its interval, where there is one; nothing where it was not measured."""
     e = estimate(table)
-    return "" if np.isnan(e.value) else f"{e.value:.3f} ({e.low:.2f} to {e.high:.2f})"
+    if np.isnan(e.value):
+        return ""
+    return f"{e.value:.3f}" + ("" if np.isnan(e.low) else f" ({e.low:.2f} to {e.high:.2f})")
 
 
 def _plot_votes(reports: Sequence[tuple[str, VoteCurve]], path: Path) -> None:

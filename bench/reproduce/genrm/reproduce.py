@@ -32,7 +32,12 @@ _ABOVE = (
     ("with LoRA it does so", "genrm_cot, LoRA", "orm", MARGIN),
     ("with LoRA and whole rationales it does so", "genrm_cot, LoRA and whole rationales", "orm", MARGIN),
     ("GenRM-CoT beats a discriminative one that compared the base's lists", "genrm_cot", "orm, drills", 0.0),
-    ("with rehearsal of whole rationales it does so", "genrm_cot, rehearsal of whole rationales", "orm, drills", 0.0),
+    (
+        "with rehearsal of whole rationales it beats the discriminative one that compared lists",
+        "genrm_cot, rehearsal of whole rationales",
+        "orm, drills",
+        0.0,
+    ),
     ("direct GenRM is not worse than the discriminative one by 5 points", "genrm", "orm", NOT_WORSE),
     ("GenRM-CoT beats DPO", "genrm_cot", "dpo", 0.0),
     ("lambda 1/3 is better than 0", "genrm_cot", "genrm_cot, lambda 0", 0.0),
@@ -111,8 +116,12 @@ def _writers(plan: GenRMPlan) -> list[Writer]:
 
 
 def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | None) -> list[Claim]:
-    best = {name: arm.best for name, arm in arms.items()} | {"self-consistency": majorities}
-    above = [(text, best.get(one), best.get(other), margin) for text, one, other, margin in _ABOVE]
+    best = {name: arm.best for name, arm in arms.items()}
+    above: list[tuple[str, Floats, Floats, float]] = [
+        (text, *at_equal_votes(arms[one], arms[other]), margin)
+        for text, one, other, margin in _ABOVE
+        if one in arms and other in arms
+    ]
     above += [
         (f"{name} beats self-consistency", table, majorities, 0.0)
         for name, table in best.items()
@@ -130,11 +139,14 @@ def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | No
     if "solutions alone" in arms:
         text = "verdicts improve its own solving (lambda 1/3 against solutions alone)"
         above.append((text, arms["genrm_cot"].alone, arms["solutions alone"].alone, 0.0))
-    return [
-        Claim(text, _difference(one, other), margin, unit="points")
-        for text, one, other, margin in above
-        if one is not None and other is not None
-    ]
+    return [Claim(text, _difference(one, other), margin, unit="points") for text, one, other, margin in above]
+
+
+def at_equal_votes(one: Measured, other: Measured) -> tuple[Floats, Floats]:
+    """Best-of-n of two arms, by as many rationales where both write some and one has more."""
+    if 0 in (one.rationales, other.rationales) or one.rationales == other.rationales:
+        return one.best, other.best
+    return one.few, other.few
 
 
 def _difference(one: Floats, other: Floats) -> Estimate:

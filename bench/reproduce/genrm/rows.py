@@ -1,6 +1,7 @@
 """The rows that all verifiers of `stepbeam reproduce genrm` learn from, and models that write rationales for them."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from verifiers.genrm.judge import GenRM
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 
 WRITTEN = slice(1, None, 4)  # the rows for which a model writes, and what it learns from itself
-LEARNT = slice(0, None, 2)
+LEARNT = slice(0, None, 2)  # and those from which that model learns, where their problem is none that it writes for
 DRAWN = 4  # rationales a row
 
 
@@ -74,9 +75,9 @@ def rows_of(plan: GenRMPlan, arm: Arm) -> list[Critiqued]:
 def written(plan: GenRMPlan, how: Writer) -> Unit:
     """A model's rationales, four a row of `data(plan)[WRITTEN]`: `rationales`, and the share of `faulty` ones.
 
-    The model is a GenRM-CoT that learnt from other rows for half as long and is sampled; "guided" it learnt, and is
-    asked, with a clean solution behind the problem. As everywhere, rationales with a wrong verdict are not learnt
-    from; a faulty one has the right verdict, and is not what a program would write.
+    The model is a GenRM-CoT that learnt from other problems' rows for half as long and is sampled; "guided" it learnt,
+    and is asked, with a clean solution behind the problem. As everywhere, rationales with a wrong verdict are not
+    learnt from; a faulty one has the right verdict, and is not what a program would write.
     """
 
     def compute() -> Unit:
@@ -86,7 +87,8 @@ def written(plan: GenRMPlan, how: Writer) -> Unit:
         asked = [_guided(row) for row in rows] if how == "guided" else rows
         config = replace(training(plan, ARMS["genrm_cot"], seed=plan.data_seed), max_steps=plan.writer_steps)
         folder = plan.out / "models" / f"writer_{how}"
-        train_genrm(base_of(plan), asked[LEARNT], mode="cot", out=folder, format=plan.format, config=config)
+        learnt = for_writer(asked)
+        train_genrm(base_of(plan), learnt, mode="cot", out=folder, format=plan.format, config=config)
         writer = GenRM.load(folder, votes=DRAWN, seed=plan.data_seed, device=config.device)
         judged = writer.judge([row.problem for row in asked[WRITTEN]], [row.solution for row in asked[WRITTEN]])
         out, right, faulty = [], 0, 0
@@ -101,6 +103,12 @@ def written(plan: GenRMPlan, how: Writer) -> Unit:
         return {"rationales": out, "right": right / (DRAWN * len(out)), "faulty": faulty / max(1, right)}
 
     return unit(plan.out, f"written/{how}", compute)
+
+
+def for_writer(rows: Sequence[Critiqued]) -> list[Critiqued]:
+    """What a model that is to write for `rows[WRITTEN]` learns from: no solution of their problems is among it."""
+    known = {row.problem.id for row in rows[WRITTEN]}
+    return [row for row in rows[LEARNT] if row.problem.id not in known]
 
 
 def shown(plan: GenRMPlan, problem: Problem, text: str) -> tuple[Problem, Solution]:

@@ -79,7 +79,11 @@ class Setting:
     @property
     def name(self) -> str:
         """What its section and its files are called."""
-        return self.task if self.layers is None else f"{self.task}, {self.layers} layers"
+        return self.task if self.layers is None else f"{self.task}, {self.layers} layers, healing {self.healing:g}"
+
+    def healing_steps(self, prm_steps: int) -> int:
+        """Steps in which fewer layers learn to do without the others; none of a policy that has all."""
+        return 0 if self.layers is None else max(1, round(self.healing * prm_steps))
 
     def load(self, *, count: int = 1, seed: int = 0, split: Split = "test") -> Task:
         """Problems of a split; a solution is right only with its working, since answers of one digit can be guessed."""
@@ -104,7 +108,11 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Smaller(Setting):
-    """A setting whose policy has half of the layers, and is about as weak at the start."""
+    """A setting whose policy has half of the layers.
+
+    It does not begin exactly as weak: of 4 samples of each of 80 problems, 0.122 and 0.203 of the two policies' were
+    right with 21 steps of healing; the sizes of a whole plan have 45.
+    """
 
     layers: ClassVar[int | None] = 2
     healing: ClassVar[float] = 0.15

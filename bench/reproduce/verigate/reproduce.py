@@ -97,7 +97,7 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
     lines = [
         f"## {setting.name}\n",
         f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
-        f"{f', its first {setting.layers} layers' if setting.layers else ''}"
+        f"{_healed(plan, setting)}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
         f"are right, and {first:.0%} of the first groups are all wrong.\n",
         claims_table(claims) + "\n",
@@ -124,6 +124,13 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         f"of the other {len(high)}."
     )
     return "\n".join(lines) + "\n"
+
+
+def _healed(plan: VeriGatePlan, setting: Setting) -> str:
+    if setting.layers is None:
+        return ""
+    steps = setting.healing_steps(plan.prm_steps)
+    return f", its first {setting.layers} layers, trained for {steps} steps to do without the others"
 
 
 def _row(plan: VeriGatePlan, arm: str, units: list[Unit]) -> tuple[object, ...]:

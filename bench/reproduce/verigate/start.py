@@ -38,7 +38,7 @@ def _smaller(plan: VeriGatePlan, setting: Setting, whole: Transformers) -> Trans
         model = whole.model
         model.model.layers = model.model.layers[: setting.layers]
         model.config.num_hidden_layers = setting.layers
-        steps = max(1, round(setting.healing * plan.prm_steps))
+        steps = setting.healing_steps(plan.prm_steps)
         with seeded(_SEED):
             fit(
                 model,

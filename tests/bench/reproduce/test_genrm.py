@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from bench.reproduce.genrm import parts
 from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.curves import ComputeCurve, compute_note
+from bench.reproduce.genrm.measures import Measured, right_verdicts
 from bench.reproduce.genrm.parts import judge_in_parts
 from bench.reproduce.genrm.rehearsal import compared_lists, rehearsal
-from bench.reproduce.genrm.reproduce import _ABOVE, reproduce_genrm
+from bench.reproduce.genrm.report import _shown
+from bench.reproduce.genrm.reproduce import _ABOVE, at_equal_votes, reproduce_genrm
+from bench.reproduce.genrm.rows import WRITTEN, for_writer
 from bench.reproduce.genrm.work import _shares_of_yes, scores
 from bench.stats.intervals import Estimate
 from bench.tiny import weights_folder
@@ -20,6 +24,7 @@ from bench.tiny.making.examples.rationales import FORMAT, rationales
 from policies.backends.transformers import Transformers
 from search.strategies.sample import sample
 from tests.tiny_models import byte_pairs, random_llama
+from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.judge import Judgement
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Spend
@@ -118,6 +123,45 @@ def test_a_judge_in_parts_pays_the_tokens_that_are_run(monkeypatch):
     ends = [begin + result.pool[0].token_count - 1 for begin, result in zip(prompts, drawn, strict=True)]
     assert read == base.price.flops((0, prompts[0]))
     assert vote == base.price.flops((prompts[0], ends[0]), (0, ends[1]))  # the last token of each is never run
+
+
+def test_claims_about_rationales_compare_as_many_of_both_arms():
+    plan = GenRMPlan(Path("unused"))
+
+    def arm(name, best, few):
+        votes = plan.asked(name, SUITES[0])[1] if ARMS[name].rational else 0
+        none = np.full((1, 1), np.nan)
+        return Measured(votes, None, np.full((8, 3), best), np.full((8, 3), few), none, none, none, none)
+
+    both = {(a, b) for _, a, b, _ in _ABOVE if ARMS[a].rational and ARMS[b].rational}
+    assert ("genrm_cot", "genrm_cot, lambda 0") in both
+    for one, other in both:
+        used = at_equal_votes(
+            arm(one, plan.asked(one, SUITES[0])[1], 2), arm(other, plan.asked(other, SUITES[0])[1], 2)
+        )
+        assert used[0].mean() == used[1].mean() == 2  # here each arm's accuracy is its number of votes
+    orm, cot = at_equal_votes(arm("orm", 0.5, 0.1), arm("genrm_cot", 0.7, 0.2))
+    assert (orm.mean(), cot.mean()) == (0.5, pytest.approx(0.7))
+    assert len({text for text, *_ in _ABOVE}) == len(_ABOVE)
+
+
+def test_single_verdicts_are_counted_vote_by_vote():
+    # The mean of these four votes is right, three of them are wrong.
+    assert right_verdicts([1.0], [[1.0, 1.0, 0.4, 0.4]]) == 0.5
+    assert right_verdicts([0.0, 1.0], [[0.9, 0.1, None, None], [None, None, None, None]]) == 0.5
+    assert right_verdicts([1.0], [[0.49, 0.49, 0.49, 0.99]]) == 0.25
+
+
+def test_a_figure_without_an_interval_stands_alone():
+    assert _shown(np.array([[0.25]])) == "0.250"
+    assert _shown(np.array([[np.nan]])) == ""
+
+
+def test_a_model_that_writes_rationales_has_not_learnt_the_solution():
+    rows = [Critiqued(Problem(f"p{k // 3}", "x"), Solution(split_steps("y"), Stop.EOS), True) for k in range(48)]
+    learnt = for_writer(rows)
+    assert learnt
+    assert not {r.problem.id for r in learnt} & {r.problem.id for r in rows[WRITTEN]}
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
 from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, SMALLER, VeriGatePlan
 from bench.reproduce.verigate.claims import size_claims
-from bench.reproduce.verigate.reproduce import reproduce_verigate
+from bench.reproduce.verigate.reproduce import _healed, reproduce_verigate
 from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of
 from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import accuracy, config_of
@@ -32,7 +32,7 @@ def miniature(tmp_path_factory):
 def test_every_arm_and_claim_is_on_the_page(miniature):
     plan, claims = miniature
     page = (plan.out / "verigate.md").read_text()
-    assert [task for task, _ in claims] == ["chain", "word_sort", "chain, 2 layers"]
+    assert [task for task, _ in claims] == ["chain", "word_sort", SMALLER.name]
     settings = (*plan.settings, SMALLER)
     for setting, (_, found) in zip(settings, claims, strict=True):
         assert f"## {setting.name}\n" in page
@@ -89,6 +89,8 @@ def test_a_smaller_policy_is_no_part_of_a_plans_sizes(tmp_path):
     assert (smaller.config.num_hidden_layers, whole.config.num_hidden_layers) == (2, 4)
     assert all(torch.equal(a, b) for a, b in zip(smaller.parameters(), again.parameters(), strict=True))
     assert set(SMALLER.arms) <= set(SETTINGS[0].arms)
+    assert SMALLER.name == f"chain, 2 layers, healing {SMALLER.healing}"  # what is kept is of this policy alone
+    assert "first 2 layers, trained for 1 steps" in _healed(plan, SMALLER)
 
 
 def test_a_gain_is_compared_between_policies_of_two_sizes():

@@ -181,6 +181,23 @@ def test_it_forgets_less_of_solving_with_the_second_loss(tmp_path):
     assert losses[1.0] < losses[0.0]
 
 
+@pytest.mark.parametrize(
+    ("rehearsal", "message"),
+    [
+        ("ab", "rehearsal is a str: use a list of pairs"),
+        (((a, "b") for a in "cd"), "rehearsal is a generator: use a list of pairs"),
+        ([("a", "b"), "abc"], r"rehearsal\[1\] is 'abc': use a pair of texts"),
+        (["ab"], r"rehearsal\[0\] is 'ab': use a pair of texts"),
+        ([("a", 1)], r"rehearsal\[0\] is \"\('a', 1\)\": use a pair of texts"),
+    ],
+)
+def test_what_is_to_be_rehearsed_is_checked_before_anything_is_made(tmp_path, rehearsal, message):
+    rows = [critiqued(1, "=2", True)]
+    with pytest.raises(ValueError, match=message):
+        train_genrm(POLICY, rows, mode="direct", out=tmp_path / "out", format=SHORT, rehearsal=rehearsal)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_rehearsed_is_kept_and_has_no_end(tmp_path):
     rows = [critiqued(k, f"{k}+1={k + right}\n={k + right}", bool(right)) for k in range(8) for right in (0, 1)]
     texts = [(f"W {' '.join(words)}\n", "\n".join(sorted(words))) for words in (("dog", "cat"), ("pig", "cow", "ant"))]
