@@ -53,6 +53,7 @@ class Group:
     views: Counter[tuple[bytes, str]] | None = None
     of_runs: bool = True  # whether all rows are a run's
     graded: bool = True  # whether a task has graded all of them: a run's, and those that a run was exported as
+    has_fields: bool = False  # whether a run's row has said what else is known of it
     unjudged: bool = False  # whether the source leaves open of any solution whether it is right
 
     @property
@@ -85,14 +86,15 @@ class Reading:
         known: Row = {}
         entries: list[Entry] = []
         for where, graded, found, asked in self.spool.of(group.number):
-            prompt, known = asked or (prompt, known)
+            if asked:
+                prompt, known = prompt or asked[0], known or asked[1]
             entries += [Entry(f"{where}: solution {i}", fields, graded) for i, fields in enumerate(found)]
         return prompt, known, entries
 
     def fields(self, group: Group) -> Row:
-        """What else is known of a problem: what its first row says, where that is a run's."""
-        _, _, _, (_, known) = next(self.spool.of(group.number))
-        return dict(known)
+        """What else is known of a problem: what the first row of a run that knows anything says."""
+        said = (asked[1] for _, _, _, asked in self.spool.of(group.number) if asked) if group.has_fields else iter(())
+        return dict(next(filter(None, said), {}))
 
     def _add(self, where: str, given: Row, stem: str, columns: Columns, *, of_a_run: bool) -> None:
         row = given if of_a_run else columns.row(where, given)
@@ -145,8 +147,10 @@ class Reading:
             if verdict_in(f"{where}: solution {i}", fields.get("correct")) is None:
                 group.unjudged = True
             self.scored = self.scored or fields.get("scores") is not None
-        known = given.get("fields") if of_a_run else None
-        self.spool.add(group.number, (where, graded, found, (prompt, known or {}) if is_first else None))
+        known = {} if group.has_fields or not of_a_run else given.get("fields") or {}
+        group.has_fields = group.has_fields or bool(known)
+        asked = (prompt if is_first else "", known) if is_first or known else None
+        self.spool.add(group.number, (where, graded, found, asked))
 
 
 def _digest(said: str) -> bytes:

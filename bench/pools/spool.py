@@ -40,8 +40,11 @@ class Spool:
         kept = pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
         if self._order is not None:  # something was read meanwhile
             self._file.seek(self._ends[-1])
-        with room_for(Path(tempfile.gettempdir())):
+        try:
             self._file.write(kept)
+        except OSError:  # only now is it asked where that would have been
+            with room_for(Path(tempfile.gettempdir())):
+                raise
         self._ends.append(self._ends[-1] + len(kept))
         self._owners.append(owner)
         self._order = None

@@ -60,6 +60,17 @@ def test_solutions_added_from_a_file_are_graded_with_the_rest() -> None:
     np.testing.assert_allclose(pool.values["prm"], [0.5, np.nan, 0.1])
 
 
+def test_what_a_run_knows_of_a_problem_is_kept_in_any_order() -> None:
+    rows = rows_of_a_run()
+    rows["problems"][0]["fields"] = {"level": "easy"}
+    write(rows)
+    Path("more.jsonl").write_text(json.dumps({"id": "q", "prompt": "1+1?", "answer": "2", "solutions": ["2"]}) + "\n")
+    for sources in (["run", "more.jsonl"], ["more.jsonl", "run"]):
+        pools = read_pools(sources)
+        assert [dict(fields) for fields in pools.fields()] == [{"level": "easy"}]
+        assert [dict(pool.problem.fields) for pool in pools] == [{"level": "easy"}]
+
+
 def test_columns_are_those_of_files_and_not_of_runs() -> None:
     write(rows_of_a_run())
     Path("more.jsonl").write_text('{"question": "2+2?", "text": "4"}')
