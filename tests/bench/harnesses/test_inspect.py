@@ -1,8 +1,9 @@
 """Strategies and scorers inside Inspect's `eval()`, with its own stand-in of a model."""
 
+import gc
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,11 @@ fives = verifiers.from_function(lambda problem, solution: 1.0 if "5" in solution
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
+    yield
+    gc.collect()  # streams that Inspect leaves open warn here, and not at the end of all tests
 
 
 def said(text: str, stop: Any = "stop") -> ModelOutput:
