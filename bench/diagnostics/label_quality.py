@@ -69,7 +69,7 @@ def judge(scorer: Scorer, rows: Sequence[Labelled]) -> Judged:
 def judged(rows: Sequence[tuple[float, float, str]], reason: str | None = None) -> Judged:
     """Rows of a score, a label and a problem; a score of NaN is silence."""
     scores, labels = (np.array([row[i] for row in rows], dtype=np.float64) for i in (0, 1))
-    return judged_rows(scores, labels, [row[2] for row in rows], reason)
+    return judged_rows(scores, labels, tuple(row[2] for row in rows), reason)
 
 
 def judged_rows(scores: Floats, labels: Floats, problems: Sequence[Hashable], reason: str | None = None) -> Judged:
@@ -77,7 +77,7 @@ def judged_rows(scores: Floats, labels: Floats, problems: Sequence[Hashable], re
     spoken = ~np.isnan(scores)
     if spoken.all():
         return Judged(scores, labels, problems, 0, reason)
-    named = [problems[i] for i in np.flatnonzero(spoken).tolist()]
+    named = tuple(problems[i] for i in np.flatnonzero(spoken).tolist())
     return Judged(scores[spoken], labels[spoken], named, int((~spoken).sum()), reason)
 
 
