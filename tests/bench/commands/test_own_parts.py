@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ PAGE = blocks(ROOT / "docs" / "own_task.md")
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delitem(sys.modules, "mine", raising=False)  # that of the last test
     Path("mine.py").write_text("".join(block.code for block in PAGE if block.title == "mine.py"))
+    sys.modules.pop("mine", None)
+    yield
+    sys.modules.pop("mine", None)  # or the next test would be given it
 
 
 def said(capsys: pytest.CaptureFixture[str], command: str, code: int = 0) -> str:
@@ -41,9 +44,7 @@ def test_the_page_is_carried_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"id": "problems-00000", "prompt": "What is 2 + 2?", "answer": "4", "fields": {"level": "easy"}}
 
 
-def test_a_strategy_of_ones_own_draws_and_chooses(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, f"{RUN} --strategies mine:second_look:even")
     rows = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
     of_four = [row for row in rows if row["strategy"] == "mine:second_look" and row["n"] == 4]
@@ -52,7 +53,7 @@ def test_a_strategy_of_ones_own_draws_and_chooses(
     assert {len(pool) for pool in pools.values()} == {2, 4}
     assert all(sum(row["chosen"] for row in pool) == 1 for pool in pools.values())
     Path("mine.py").write_text(Path("mine.py").read_text().replace("def second_look", "def gone"))
-    monkeypatch.delitem(sys.modules, "mine")
+    sys.modules.pop("mine")
     assert "second_look" in said(
         capsys, f"{RUN} --strategies mine:second_look:even"
     )  # finished: shown without its parts

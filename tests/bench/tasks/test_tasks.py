@@ -99,21 +99,24 @@ def test_strategies_of_a_plan() -> None:
 
 
 def test_parts_of_ones_own_by_module_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "__init__.py").write_text("")
-    (tmp_path / "mine" / "things.py").write_text(
+    (tmp_path / "ones_own").mkdir()
+    (tmp_path / "ones_own" / "__init__.py").write_text("")
+    (tmp_path / "ones_own" / "things.py").write_text(
         "import policies, verifiers\n"
         "policy = policies.Scripted(lambda problem, prefix, seed: 'x')\n"
         "scorer = verifiers.from_function(lambda problem, solution: 1.0)\n"
         "number = 7\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert hasattr(load_policy("mine.things:policy"), "extend")
-    assert hasattr(load_scorer("mine.things:scorer"), "score")
-    for spec, message in (("mine.things:number", r"is a int without the method .score\(\)"), ("mine.nope:x", "import")):
+    assert hasattr(load_policy("ones_own.things:policy"), "extend")
+    assert hasattr(load_scorer("ones_own.things:scorer"), "score")
+    for spec, message in (
+        ("ones_own.things:number", r"is a int without the method .score\(\)"),
+        ("ones_own.nope:x", "import"),
+    ):
         with pytest.raises(BadInput, match=message):
             load_scorer(spec)
-    assert named_scorers(["mine.things:scorer"]) == {"scorer": "mine.things:scorer"}
+    assert named_scorers(["ones_own.things:scorer"]) == {"scorer": "ones_own.things:scorer"}
 
 
 @pytest.mark.parametrize("spec", ["chain", "countdown", "last_letter", "word_sort"])

@@ -20,7 +20,7 @@ def word(letters: str, stop: Stop = Stop.EOS) -> Solution:
 
 def test_chances_are_what_counting_all_words_gives(monkeypatch):
     monkeypatch.setattr(planted, "LETTERS", "abc")
-    chance.cache_clear()
+    planted._expected.cache_clear()
     gamma, hidden, room = 3.0, "ab", 4
     total = 0.0
     for drawn in itertools.product("abc.", repeat=room):  # "." is the end; what follows it is never drawn
@@ -37,7 +37,7 @@ def test_chances_are_what_counting_all_words_gives(monkeypatch):
             at += hit
         total += likely * (at == len(hidden))
     assert chance(gamma, len(hidden), room) == pytest.approx(total, rel=1e-12)
-    chance.cache_clear()
+    planted._expected.cache_clear()
 
 
 def test_the_prover_is_a_lawful_scorer_whose_steps_add_up():
