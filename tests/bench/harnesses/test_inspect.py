@@ -110,9 +110,10 @@ def test_a_log_is_read_as_pools_with_their_scores() -> None:
     [pool] = read_pools([log.location])
     kept = [row for sample in log.samples or [] for row in sample.metadata["stepbeam"]["pool"]]
     assert (pool.problem.id, pool.problem.prompt, pool.golds) == ("a", "2+3?", ("5",))
-    assert [[step.text for step in s.steps] for s in pool.solutions] == [row["steps"] for row in kept]
-    values = [row["scores"]["fives"][-1] for row in kept]
-    assert pool.recorded["fives"].values().tolist() == values
+    values = pool.recorded["fives"].values().tolist()
+    read = [([step.text for step in s.steps], v) for s, v in zip(pool.solutions, values, strict=True)]
+    # A log has its samples in the order in which they ended.
+    assert sorted(read) == sorted((row["steps"], row["scores"]["fives"][-1]) for row in kept)
 
 
 def test_rows_that_fail_are_data_and_a_sample_without_any_other_is_unscored() -> None:
