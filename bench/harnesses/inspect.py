@@ -17,13 +17,12 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from bench.harnesses.inspect_model import InspectModel, Place, PlacedProblem, failure_in, stop_in
 from bench.harnesses.inspect_pool import METADATA, about
-from bench.inputs.specs import load_policy, load_scorer, named_scorers
+from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.pools.fields import golds_in
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_strategy, start
 from policies.policy import Sampling
 from search import Budget, Pending, SearchResult, Session
-from verifiers.grading.answers import ANSWERS
 from verifiers.interface.capabilities import separator_of
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.scoring import Scorer
@@ -39,7 +38,7 @@ class Options(TypedDict, total=False):
     """What every solver takes beside its strategy."""
 
     policy: str  # a spec of `policies.load`; without one Inspect's model samples
-    answers: str  # how answers are read and compared: math, gsm8k or exact
+    answers: str  # how answers are read and compared: math, gsm8k, exact, or module:name
     temperature: float
     max_tokens: int
     separator: str
@@ -59,7 +58,7 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
         raise BadArgument(unknown[0], options.get(unknown[0]), f"use {', '.join(Options.__annotations__)}")
     specs = named_scorers([scorer] if isinstance(scorer, str) else list(scorer))
     how = read_strategy(strategy, dict.fromkeys(specs, _Named()), _LIMITS)
-    _answers(options.get("answers", "math"))
+    load_answers(options.get("answers", "math"))
     # Of Inspect's model temperature and length are Inspect's to say, unless they are given here.
     given: dict[str, Any] = {name: v for name, v in options.items() if name in ("temperature", "max_tokens")}
     sampling = Sampling(**given, separator=options.get("separator", "\n"))
@@ -123,7 +122,7 @@ def answer(answers: str = "math") -> InspectScorer:
     Unscored, with the reason, are samples in which nothing was chosen, unless all their solutions were cut, outputs
     that failed, and answers that cannot be compared. What was cut has no answer, which is wrong.
     """
-    read = _answers(answers)
+    read = load_answers(answers)
 
     async def score(state: TaskState, target: Target) -> Score:
         pool = state.metadata.get(METADATA)
@@ -220,18 +219,12 @@ def _guarded(load: Callable[..., Any], *given: Any) -> Any:
 def _session(policy: str | None, answers: str) -> Session:
     """One for all samples, so that what they ask for at a time is one call; it ends with the process."""
     made = None if policy is None else InspectModel() if policy == "inspect" else load_policy(policy)
-    return Session(made, answers=_answers(answers))
+    return Session(made, answers=load_answers(answers))
 
 
 @cache
 def _scorer(spec: str) -> Scorer:
     return load_scorer(spec)
-
-
-def _answers(name: str) -> Any:
-    if name not in ANSWERS:
-        raise BadArgument("answers", name, f"use {', '.join(ANSWERS)}")
-    return ANSWERS[name]
 
 
 def _problem(state: TaskState, target: Target | None = None, *, images: bool = False) -> Problem:

@@ -11,7 +11,6 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import count
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -20,12 +19,11 @@ from lm_eval.api.registry import register_model
 from tqdm import tqdm
 
 from bench.harnesses.stop_texts import StopAt
-from bench.inputs.specs import load_policy, load_scorer, named_scorers
+from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_strategy, start
 from policies.policy import Sampling
 from search import Budget, SearchResult, Session
-from verifiers.grading.answers import ANSWERS
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Message, Problem
 
@@ -63,8 +61,6 @@ class SearchedLM(LM):  # type: ignore[misc, unused-ignore]  # untyped where it i
         super().__init__()
         for name in ("max_batch_size", "device"):  # which lm-eval always gives; a policy finds its device
             more.pop(name, None)
-        if answers not in ANSWERS:
-            raise BadArgument("answers", answers, f"use {', '.join(ANSWERS)}")
         sizes = {name: more.pop(name) for name in _SIZES if name in more}
         self.spec = ",".join([policy, *(f"{name}={_word(value)}" for name, value in more.items())])
         specs = named_scorers([scorer] if isinstance(scorer, str) else list(scorer))
@@ -73,7 +69,7 @@ class SearchedLM(LM):  # type: ignore[misc, unused-ignore]  # untyped where it i
         written = f"{strategy}{colon}" + "".join(f",{name}={value}" for name, value in sizes.items())
         self.how = read_strategy(written, self.scorers, Limits(n=100_000))
         self.policy = load_policy(self.spec)
-        self.answers, self.seed = ANSWERS[answers], int(seed)
+        self.answers, self.seed = load_answers(answers), int(seed)
         self.sampling = Sampling(temperature=temperature, max_tokens=max_tokens, separator=separator)
         # The harness says 1 where nobody does, and its command line gives numbers as texts.
         self.batch_size = _AT_A_TIME if str(batch_size) in ("1", "auto") else _number("batch_size", batch_size)
@@ -166,7 +162,7 @@ def _refused(requests: Sequence[Instance], what: str) -> NotImplementedError:
 def _names(requests: Sequence[Instance]) -> Iterator[str]:
     """A problem's id for each request; of one that is asked again, another one, so that it draws other samples."""
     seen: Counter[str] = Counter()
-    for request, number in zip(requests, count()):
+    for number, request in enumerate(requests):
         name = f"{request.task_name or 'task'}-{number if request.doc_id is None else request.doc_id}-{request.idx}"
         seen[name] += 1
         yield name if seen[name] == 1 else f"{name} ({seen[name]})"

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 
 from policies.models.engine_options import DType
 from policies.models.pretrained import load_pretrained
-from policies.models.sources import source_of
 from policies.models.tensors import json_of
 from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
@@ -20,7 +19,6 @@ from verifiers.interface.errors import BadInput
 from verifiers.interface.files import read_record, replacing
 
 _WEIGHTS = "weights.safetensors"
-_MADE = "untitled"  # the name of a policy that was made in memory
 _NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales", "rehearsal")
 
 
@@ -39,10 +37,7 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
     if not is_checkpoint(checkpoint) or not (training / "training.json").is_file():
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
     record = read_record(training / "training.json")
-    known = record.get("base", "")
-    # Of a GRPO training of before that was recorded there is the policy's name.
-    is_other = known != base_digest(base) if known else record.get("policy", _MADE) not in (_MADE, _name(base))
-    if is_other:
+    if record.get("base") not in ("", base_digest(base)):  # nothing of one that was made in memory
         raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
     given = record["config"]
     lora = {name: given[name] for name in ("lora_rank", "lora_alpha", "lora_targets", "bf16") if name in given}
@@ -58,10 +53,6 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
     with replacing(out) as draft:
         save_merged(model, updates, tokenizer, draft, entry=entry, dtype=dtype)
     return out
-
-
-def _name(base: str | Path) -> str:
-    return Path(source_of(base)).name
 
 
 def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
