@@ -121,6 +121,8 @@ def rerank(
     with workers(partial(loaded, scorers), replicas if scorers else None) as them, held(out, owner="config.toml"):
         _check_rerank(out, sources)
         kept = open_scores(out / "rerank-scores.jsonl", retry_failed=retry_failed)
+        if scorers and len(pools):
+            list(graded([pools[0]], read))  # answers of one's own that raise do so before anything is spent
         begun()
         if not (out / "config.toml").exists():
             _write_config(out, config)  # a killed command's folder says whose it is

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import claim, held, replace_text, whole_rows
+from verifiers.interface.files import claim, held, replace_text, room_for, whole_rows
 from verifiers.interface.lines import sealed_line
 
 Unit: TypeAlias = dict[str, Any]
@@ -31,12 +31,13 @@ def plan_folder(plan: Any) -> Iterator[None]:
 def unit(out: Path, name: str, compute: Callable[[], Unit]) -> Unit:
     """What a unit of work came to; it is done once, and its file appears whole or not at all.
 
-    Raises BadInput for a file that is not as it was written.
+    Raises BadInput for a file that is not as it was written, OSError where the disk is full.
     """
     path = out / f"{name}.json"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, sealed_line(json.dumps(compute()) + "\n"))
+        with room_for(path):  # compute writes models and trainings too
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, sealed_line(json.dumps(compute()) + "\n"))
     rows = whole_rows(path, sealed=True)
     if len(rows) != 1:
         raise BadInput(f"{path}: damaged, or not a file that was written here; remove it, and run the same again")

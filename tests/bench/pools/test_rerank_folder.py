@@ -9,6 +9,8 @@ import pytest
 from bench.commands.cli import main
 from bench.inputs.specs import version_of
 from bench.pools.kept_scores import open_scores
+from bench.pools.rerank import rerank
+from verifiers.grading.answers import MATH, Answers
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import append_rows
 
@@ -175,3 +177,14 @@ def test_a_scorer_that_cannot_read_the_prompts_is_named_in_a_line(capsys) -> Non
     rows = [{"prompt": talk, "answer": "2", "solutions": ["2", "3"]}]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert fails(capsys, "rerank", "pool.jsonl", "--scorer=tiny:orm").startswith("stepbeam: --scorer orm: ")
+
+
+def test_answers_that_cannot_read_are_told_before_anything_is_scored(tmp_path: Path) -> None:
+    def read(text: str) -> str | None:
+        raise KeyError(text)
+
+    rows = [{"prompt": "?", "answer": "2", "solutions": ["2", "3"]}]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(KeyError):
+        rerank(["pool.jsonl"], {"tiny": "tiny:orm"}, Path("out"), answers=Answers(read, MATH.equal), progress=False)
+    assert not Path("out/rerank-scores.jsonl").exists()
