@@ -17,6 +17,10 @@ from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
 
 
+class NoScorerError(ValueError):
+    """A strategy asked for a scorer that its search was not given."""
+
+
 @dataclass(slots=True, eq=False)
 class Search:
     """A strategy under way; it ends with a `result`, or with the `error` that the caller is to see."""
@@ -99,7 +103,10 @@ class Search:
         elif not isinstance(request, Score):
             raise TypeError(f"problem {self.problem.id!r}: a strategy yielded {request!r}; yield an Extend or a Score")
         elif request.by not in self.scorers:
-            raise ValueError(f"a strategy asked for the scorer {request!r}: there are {sorted(self.scorers)}")
+            raise NoScorerError(
+                f"problem {self.problem.id!r}: a strategy asked for the scorer {request.by!r}; there are "
+                f"{sorted(self.scorers)}"
+            )
 
     def grant(self) -> "list[Row]":
         """The rows of the open Extend request that the budget covers; the strategy is told where it covers none."""

@@ -3,10 +3,12 @@
 import inspect
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import search
 from policies.policy import Policy, Sampling
+from search.searching import NoScorerError
 from verifiers.grading.answers import Answers
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.own import value_named
@@ -15,6 +17,7 @@ from verifiers.interface.solution import Problem
 
 Make: TypeAlias = Callable[[Problem, int, Answers], search.Strategy]
 
+_DRIVER = Path(search.__file__).parent
 _FORM = "write def NAME(problem, n, answers), which asks by search.requests and returns a search.SearchResult"
 
 
@@ -59,15 +62,19 @@ def run_strategy(
     except (BadInput, EngineStoppedError):
         raise
     except Exception as error:
-        if scorer is None and "asked for the scorer" in str(error):
+        if scorer is None and isinstance(error, NoScorerError):
             told = f"it asks for scores; name the scorer behind it, {spec}:NAME, and give that with --scorer"
             raise BadArgument("strategies", spec, told) from None
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        said = f"{type(error).__name__}: {first_line(error)} ({place.filename}, line {place.lineno})"
-        raise BadArgument("strategies", spec, said) from error
+        raise BadArgument("strategies", spec, f"{type(error).__name__}: {first_line(error)}{_place(error)}") from error
     for result in results:
         _check(spec, result)
     return results
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised; nothing where it was by our own driver, of what a strategy yielded or returned."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return "" if Path(place.filename).parent == _DRIVER else f" ({place.filename}, line {place.lineno})"
 
 
 def _check(spec: str, result: search.SearchResult) -> None:

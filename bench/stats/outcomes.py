@@ -2,9 +2,11 @@
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property
+from itertools import accumulate, islice
 from typing import Any, overload
 
 import numpy as np
@@ -86,13 +88,17 @@ class ProblemOutcomes:
                 costs = free if spends is None else _costs(Spend(*spends[j].tolist()))
                 yield (
                     f'{{"problem": {problem}, {named}, "n": {n}, '
-                    f'"correct": {correct[i][j]!r}, "error": {error[i][j]!r}, {costs}}}\n'
+                    f'"correct": {_text(correct[i][j])}, "error": {_text(error[i][j])}, {costs}}}\n'
                 )
 
 
 def _costs(spend: Spend) -> str:
     costs = {"sampled_tokens": spend.sampled_tokens, "scored_tokens": spend.scored_tokens, "flops": spend.flops}
     return json.dumps({name: _number(float(cost)) for name, cost in costs.items()})[1:-1]
+
+
+def _text(number: float) -> str:
+    return repr(number) if math.isfinite(number) else json.dumps(_number(number))
 
 
 def _number(cost: float) -> float | str | None:
@@ -121,11 +127,12 @@ class Outcomes(Sequence[Outcome]):
         return outcomes if isinstance(outcomes, Outcomes) else Outcomes(tuple(map(ProblemOutcomes.one, outcomes)))
 
     @cached_property
-    def _length(self) -> int:
-        return sum(table.correct.size for table in self.tables)
+    def _ends(self) -> list[int]:
+        """How many outcomes there are up to the end of each table."""
+        return list(accumulate(table.correct.size for table in self.tables))
 
     def __len__(self) -> int:
-        return self._length
+        return self._ends[-1] if self.tables else 0
 
     def __iter__(self) -> Iterator[Outcome]:
         for table in self.tables:
@@ -136,7 +143,12 @@ class Outcomes(Sequence[Outcome]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Outcome]: ...
     def __getitem__(self, index: int | slice) -> Outcome | Sequence[Outcome]:
-        return tuple(self)[index]
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        place = range(len(self))[index]
+        table = bisect_right(self._ends, place)
+        before = self._ends[table - 1] if table else 0
+        return next(islice(self.tables[table], place - before, None))
 
     @cached_property
     def points(self) -> "dict[tuple[Contest, int], PointOutcomes]":

@@ -25,6 +25,7 @@ def table(problem: str, seed: int, *, spend: Spend = ZERO) -> ProblemOutcomes:
 @pytest.mark.parametrize("spend", [ZERO, Spend(scored_tokens=3, scorer_flops=math.nan), Spend(scored_tokens=math.inf)])
 def test_lines_are_those_of_the_rows(spend: Spend) -> None:
     one = table("é\n", 0, spend=spend)
+    one.correct[0, 1], one.error[1, 1] = math.nan, math.inf
     assert list(one.lines()) == [json_line(strict(outcome.row())) for outcome in one]
 
 
@@ -34,6 +35,11 @@ def test_a_table_is_the_sequence_of_its_outcomes() -> None:
     assert [o.problem for o in whole] == ["a"] * 6 + ["b"] * 6
     values = float(whole.tables[1].correct[0, 1]), float(whole.tables[1].error[0, 1])
     assert whole[7] == Outcome("b", ANY_RIGHT, 2, *values, ZERO, 4)
+    assert [whole[i] for i in range(-12, 12)] == [*whole, *whole]
+    assert whole[3:-2] == tuple(whole)[3:-2]
+    with pytest.raises(IndexError):
+        whole[12]
+    assert tuple(Outcomes.of(whole[:])) == tuple(whole)
     one_by_one = Results(tuple(whole), ()).points()
     assert Results(whole, ()).points() == one_by_one
     assert one_by_one[-1].spend == Spend(scored_tokens=1.0)
