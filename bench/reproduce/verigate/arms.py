@@ -9,6 +9,7 @@ from bench.inputs.task import Task
 from bench.tiny import load_task
 from bench.tiny.worlds.worlds import Split
 from policies.grpo.advantages import Credit
+from verifiers.interface.scoring import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Arm:
     prm: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     as_outcome: bool = False  # its value of the whole solution is added to the reward
+    by_answer: bool = False  # a right answer is paid without its working, as outcome rewards are
     refresh: bool = False  # it is trained again on the policy's own samples
     longer: int = 1  # times the steps
 
@@ -36,9 +38,11 @@ def _gated(prms: tuple[str, ...], *, gates: tuple[str, ...] = ("all_wrong",), ru
 
 
 OUTCOME, LONGER = "outcome", "outcome, 3 times the steps"
+BY_ANSWER = "outcome, by the answer alone"
 PUBLISHED: Credit = "future_sum"
 ARMS: dict[str, Arm] = {
     OUTCOME: Arm("", {"gate": "never"}),
+    BY_ANSWER: Arm("", {"gate": "never"}, by_answer=True),
     **_gated(("exact", "soft", "sharp"), gates=READINGS, rules=(PUBLISHED, "advantage")),
     **{
         arm.replace("sharp", "refreshed"): replace(options, refresh=True)
@@ -88,6 +92,10 @@ class Setting:
     def load(self, *, count: int = 1, seed: int = 0, split: Split = "test") -> Task:
         """Problems of a split; a solution is right only with its working, since answers of one digit can be guessed."""
         return load_task(self.task, count=count, seed=seed, split=split, difficulty=self.difficulty, working=True)
+
+    def by_answer(self) -> Scorer:
+        """The verifier that looks at the answer alone."""
+        return load_task(self.task, count=1).verifier
 
 
 SETTINGS = (
@@ -160,6 +168,7 @@ class VeriGatePlan:
 
 _FEW = {
     OUTCOME,
+    BY_ANSWER,
     "soft as outcome",
     "PAV-RL, best of 4, alpha 0.5",
     "sharp, all_wrong, future_sum",

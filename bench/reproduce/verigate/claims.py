@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import Unit
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
-from bench.reproduce.verigate.arms import NOISES, OUTCOME, READINGS
+from bench.reproduce.verigate.arms import BY_ANSWER, NOISES, OUTCOME, READINGS
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 from bench.training.audit import audit
@@ -40,6 +40,16 @@ def all_claims(trainings: Trainings, task: str) -> list[Claim]:
             claims.append(Claim(text, gain, POINTS, unit="points"))
     for arm in ("sharp, all_wrong, future_sum", "sharp, degenerate, future_sum"):
         claims += _of_gated(trainings, arm, task)
+    if BY_ANSWER in trainings:
+        claims.append(
+            Claim(
+                "paid by the answer alone, a policy reaches fewer of its right answers by right steps than one that is "
+                "paid with its working",
+                _difference_of_known(_sound(trainings[BY_ANSWER]), _sound(trainings[OUTCOME])),
+                sense="below",
+                unit="points",
+            )
+        )
     if f"noise {NOISES[-1]:g}, all_wrong, future_sum" in trainings:
         claims.append(
             Claim(

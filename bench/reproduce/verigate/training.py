@@ -38,7 +38,7 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
         folder, chosen = plan.out / "trainings" / name, ARMS[arm]
         task = setting.load()
         guide = scorer_of(plan, setting, chosen.prm) if chosen.prm else None
-        verifier: Scorer = task.verifier
+        verifier: Scorer = setting.by_answer() if chosen.by_answer else task.verifier
         if chosen.as_outcome and guide is not None:
             verifier = _MeanOfFinished(task.verifier, guide)
         other = scorer_of(plan, setting, "held_out")
@@ -57,7 +57,7 @@ def trained(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> Unit:
         return {
             "metrics": read_metrics(folder),
             "right": _shares(task.verifier, pools),
-            "answer": _shares(load_task(setting.task, count=1).verifier, pools),
+            "answer": _shares(setting.by_answer(), pools),
             "held_out": mean_value(other, pools),
             "prm": None if guide is None else mean_value(guide, pools),
             "transfer": transfer(plan, result.policy),

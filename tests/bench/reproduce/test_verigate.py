@@ -50,6 +50,7 @@ def test_each_arm_was_trained_with_what_it_says(miniature):
         record = json.loads((plan.out / "trainings" / f"chain_{slug(arm)}_0" / "training.json").read_text())
         assert record["config"]["gate"] == chosen.changes["gate"]
         assert ("mean(" in json.dumps(record["verifier"])) == chosen.as_outcome
+        assert ("Working" not in json.dumps(record["verifier"])) == chosen.by_answer
         assert (record["prm"] is None) == (not chosen.prm)
         assert ("cut(" in json.dumps(record["prm"])) == (chosen.prm == "sharp")
         assert (record["config"]["refresh_every"] == 1) == chosen.refresh
