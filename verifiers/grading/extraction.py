@@ -79,6 +79,8 @@ _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
     r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
+    r"|\b(?:is|was|matches|gives|with|corresponds to|points to|namely) (?:answer |the )?"
+    r"(?:choice|option|letter) \**\(?(?-i:(?P<matched>[A-J]))\)?\**[.!]?$"
     r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?"
     r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))"
     r"(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
@@ -270,7 +272,7 @@ def last_word(text: str) -> str | None:
     """
     text = text[-LONGEST:].rstrip()
     found = _SAYS_SO.search(text, max(0, len(text) - 160))
-    return found and (found["word"] or found["letter"] or found["right"])
+    return found and (found["word"] or found["letter"] or found["matched"] or found["right"])
 
 
 def last_option(text: str) -> str | None:

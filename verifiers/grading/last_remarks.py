@@ -35,14 +35,14 @@ _THERE_ARE = re.compile(
     re.IGNORECASE,
 )
 
-# A value of which the rest of its sentence only says what for: "= 160 minutes to wash 64 windows", "there are 8 students
-# in Period 2". A further clause or an operator may lead to a value of its own, and "3 hours 20 minutes" is one.
+# A value of which the rest of its sentence only says what for: "= 160 minutes to wash 64 windows", "there are 8
+# students in Period 2". A further clause or an operator may lead to a value of its own; "3 hours 20 minutes" is one.
 _COIN = r"\\?[$€£]\d[\d,]*(?:\.\d+)?"
 _VALUE = r"\\?[$€£]?\d[\d,]*(?:\.\d+)?%?"
 _GOES_ON = (
     r"\b(?:so|then|and|but|is|are|was|were|give[sn]?|means?|ha[sd]|have|which|leaving|leaves|left|or|therefore|thus|hence"
-    r"|mak(?:es|ing)|will|would|equals?|remain\w*|each|not|if|because|since|total|of|rounds?|divide\w*|base|mod|sin|cos"
-    r"|tan|log|ln|sqrt|pi|times|plus|minus|power|choose|(?:to|by|through)(?= [$\d]))\b"
+    r"|mak(?:es|ing)|will|would|equals?|remain\w*|each|not|if|because|since|total|rounds?|divide\w*|base|mod|sin|cos"
+    r"|tan|log|ln|sqrt|pi|times|plus|minus|power|choose|(?:to|by|through|of)(?= [$\d]))\b"
 )
 _WORD = rf" (?!{_GOES_ON})[A-Za-z][A-Za-z'’-]+"
 _REST = rf"(?:(?!{_GOES_ON})(?:[\w %'’]|(?<=\w)[-/](?=[A-Za-z])|[.,](?=\d)|\\?\$(?=\d)))*"
