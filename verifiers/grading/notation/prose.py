@@ -97,7 +97,8 @@ _COUNTED_FIRST: Final = r"([-+]?\\?[$€£]?\d[\d.,/]*(?: [A-Za-z]{2,})*"
 _OF_A_COUNT: Final = re.compile(
     rf"{_COUNTED_FIRST},?)(?: |(?<=,) ?)(?:and|but) not \S*\d\S*(?: [A-Za-z]+)*"
     rf"|{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet)) to (?!the\b)[a-z]+(?: [A-Za-z ]+)?"
-    rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\((?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+\)"
+    rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\("
+    r"(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+\)"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
