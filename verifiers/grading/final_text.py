@@ -19,7 +19,8 @@ _AN_END = re.compile(_END)
 # A base model goes on with the next example of its prompt.
 _NEXT = re.compile(
     r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:"
-    r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)",
+    r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)"
+    r"|\n[ \t]*(?:Question|Problem|Exercise) \d+\.[ \t]",
     re.IGNORECASE,
 )
 _NEXT_TURN = re.compile(r"\S\s*\n\s*\**(?:Human|User)\**:\**\s", re.IGNORECASE)

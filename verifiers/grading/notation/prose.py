@@ -74,11 +74,13 @@ _AFTERTHOUGHT: Final = re.compile(
     r"(.*?[\w)}%$])(?:"
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
+    r"|,? with \d+(?: [a-z]+)? (?:left(?: over)?|remaining|to spare)"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not)\b)[a-z ])*"
     r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
     r"\b.*)"
 )
+_RANGE: Final = re.compile(r"[<>]|\\(?:le|ge|in|ne|mathbb)(?![a-z])")  # "x > 2, but not 5" is not x > 2
 _BY_CASES: Final = r"(?:at|when|where|if|for|or)"
 _AT_A_POINT: Final = re.compile(
     rf"((?:(?! {_BY_CASES} ).)*?[\w)}}%$]),? (?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) "
@@ -98,7 +100,8 @@ _OF_A_COUNT: Final = re.compile(
     rf"{_COUNTED_FIRST},?)(?: |(?<=,) ?)(?:and|but) not \S*\d\S*(?: [A-Za-z]+)*"
     rf"|{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet)) to (?!the\b)[a-z]+(?: [A-Za-z ]+)?"
     rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\("
-    r"(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+\)"
+    r"(?:\d[\d.,]*(?: [a-z]+)? (?:per|each|for each) [a-z ]+"
+    r"|(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+)\)"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
@@ -125,7 +128,8 @@ def bare(text: str) -> str:
         text = remark[1].strip()
     if said := _YES_OR_NO.match(text):
         return said[1] or said[2]
-    if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
+    after = _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)
+    if after and _has_value(after[1]) and not (_RANGE.search(after[1]) and " not " in text[after.end(1) :]):
         return bare(after[1].strip())
     if (counted := _OF_A_COUNT.fullmatch(text)) and is_unit(
         " ".join(re.findall(r"[A-Za-z]+", value := _first(counted)))

@@ -57,7 +57,7 @@ _BEHIND: Final = re.compile(
 )
 _COMMA_COINS: Final = r"(?:€|EUR|[Ee]uros?|R(?![A-Za-z])|reais|zł|kr|Kč|руб)"
 _COMMA_MONEY: Final = re.compile(
-    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
+    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{1,2}}))?"
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
 _AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
