@@ -45,7 +45,9 @@ _CUE = re.compile(
 )
 _FOLDED = re.compile(r"[İıſ\u1c80-\u1c88]")  # letters that equal others where case does not count
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
-_SENTENCE_END = re.compile(r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|,?\s(?:because|since|which)\b")
+_SENTENCE_END = re.compile(
+    r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|,?\s(?:because|since|which|weil|porque|perché|car(?= ?[$\\]))\b"
+)
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
@@ -79,6 +81,8 @@ _SAYS_SO = re.compile(
     r"(?:(?:^|\n)[\s*_#`$]*|\b(?:statement|claim|assertion|proposition|conjecture) is (?:therefore |indeed )?\**)"
     r"(?:\\text\{)?(?P<word>yes|no|true|false)\}?[\s*_`$.]*$"
     r"|\b(?:it's|it is|it must be|would be|choose|chose|pick|select|go with) \**\(?(?-i:(?P<letter>[A-J]))\)?\**[.!]?$"
+    r"|\b(?:is|was|matches|gives|with|corresponds to|points to|namely) (?:answer |the )?"
+    r"(?:choice|option|letter) \**\(?(?-i:(?P<matched>[A-J]))\)?\**[.!]?$"
     r"|(?:^|(?<=[.!\n] )|(?<=\n))\**\(?(?-i:(?P<right>[A-J]))\)?\** is (?:the )?"
     r"(?:correct(?: answer| option| choice)?|(?:right|best) (?:answer|option|choice))"
     r"(?:,? (?:because|since|as) [^\n]*|[.!]?)$",
@@ -90,7 +94,8 @@ _DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly)\b,?"
+    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
+    r"|por (?:lo )?tanto|entonces|quindi|portanto)\b,?"
     r"|(?:la|el|le|the|option|choice|letter) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
@@ -270,7 +275,7 @@ def last_word(text: str) -> str | None:
     """
     text = text[-LONGEST:].rstrip()
     found = _SAYS_SO.search(text, max(0, len(text) - 160))
-    return found and (found["word"] or found["letter"] or found["right"])
+    return found and (found["word"] or found["letter"] or found["matched"] or found["right"])
 
 
 def last_option(text: str) -> str | None:

@@ -19,9 +19,11 @@ _AN_END = re.compile(_END)
 # A base model goes on with the next example of its prompt.
 _NEXT = re.compile(
     r"\n[ \t]*(?:[#*]+ ?)?(?:Q|Question|Problem|Exercise|Example|Human|User|Instruction|Input)(?: ?\d+)?\**:"
-    r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)",
+    r"|\n[ \t]*#+ ?(?:Question|Problem|Exercise|Example) \d+[ \t]*(?=\n)"
+    r"|\n[ \t]*(?:Question|Problem|Exercise) \d+\.[ \t]",
     re.IGNORECASE,
 )
+_NEXT_TURN = re.compile(r"\S\s*\n\s*\**(?:Human|User)\**:\**\s", re.IGNORECASE)
 # Two spaces: one may part the thousands of a number.
 _CHEERS: Final = str.maketrans({**dict.fromkeys("✅✔✓☑🎉🎯", "  "), "\ufe0f": None})
 _ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)
@@ -108,6 +110,8 @@ def _before_the_next_question(text: str) -> str:
     if not _NEXT.search(text):
         return text
     stated = first_stated(text)
+    if stated is None and (turn := _NEXT_TURN.search(text)) and re.search(r"\d", text[: turn.start() + 1]):
+        return text[: turn.start() + 1]  # a question is in one turn
     if stated is None and (answered := _ANSWERED.match(text)):
         stated = answered.end()
     following = None if stated is None else _NEXT.search(text, stated)

@@ -35,6 +35,36 @@ _THERE_ARE = re.compile(
     re.IGNORECASE,
 )
 
+# A value of which the rest of its sentence only says what for: "= 160 minutes to wash 64 windows", "there are 8
+# students in Period 2". A further clause or an operator may lead to a value of its own; "3 hours 20 minutes" is one.
+_COIN = r"\\?[$€£]\d[\d,]*(?:\.\d+)?"
+_VALUE = r"\\?[$€£]?\d[\d,]*(?:\.\d+)?%?"
+_GOES_ON = (
+    r"\b(?:so|then|and|but|is|are|was|were|give[sn]?|means?|ha[sd]|have|which|leaving|leaves|left|or|therefore|thus|hence"
+    r"|mak(?:es|ing)|will|would|equals?|remain\w*|each|not|if|because|since|total|rounds?|divide\w*|base|mod|sin|cos"
+    r"|tan|log|ln|sqrt|pi|times|plus|minus|power|choose|(?:to|by|through|of)(?= [$\d]))\b"
+)
+_WORD = rf" (?!{_GOES_ON})[A-Za-z][A-Za-z'’-]+"
+_REST = rf"(?:(?!{_GOES_ON})(?:[\w %'’]|(?<=\w)[-/](?=[A-Za-z])|[.,](?=\d)|\\?\$(?=\d)))*"
+_WHERE = r" (?:after|among|at|before|between|by|during|for|from|in|on|over|than|to|until|when|with|within)(?= )"
+_TO_THE_END = rf"\**(?: (?:more|less|fewer))?(?:{_WORD}){{0,8}}?{_WHERE}{_REST}\d{_REST}[.!]?\s*\Z"
+_MORE_OF = rf"\** (?:more|less|fewer) \$\d+{_REST}[.!]?\s*\Z"
+_SO = r"(?:^|[.!?\n]\s*)(?:so|therefore|thus|hence|then|in total|this means(?: that)?),? [^\n.,;:=?\d]*? \**"
+_WITH_THE_REST = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"= ?({_VALUE})(?={_TO_THE_END}|{_MORE_OF})",
+        rf"\bthere (?:are|is|will be|were|must be) (?:exactly |only )?\**({_VALUE})(?={_TO_THE_END})",
+        rf"\bit (?:will |would |should )?takes? (?:[a-z]+ ){{0,2}}\**({_VALUE})(?={_TO_THE_END})",
+        rf"{_SO}({_VALUE})(?=(?: [a-z]+){{1,4}} to [a-z]+{_REST}\d{_REST}[.!]?\s*\Z)",
+        rf"{_SO}({_COIN})(?=\** (?:for|on)(?!{_REST}\$)(?= ){_REST}\d{_REST}[.!]?\s*\Z)",
+    )
+)
+# What a value in brackets behind another is about: 1/17 (≈ 0.0588).
+_ABOUT = re.compile(
+    r"(?<=[\w})$*%]) ?\((?:or )?(?:≈|\\approx|~|approximately|approx\.?|about|roughly|around)[^()\n]{1,40}\)[.!]?$"
+)
+
 
 def without_remarks(text: str) -> str:
     r"""The text up to what its end only remarks on the value before it.
@@ -48,7 +78,9 @@ def without_remarks(text: str) -> str:
     if checked and re.search(r"\d", text[: checked.start()]):
         text = text[: checked.start()]
     end = _AT_A_POINT.sub(r"\1", text[-300:].rstrip())
-    end = _REJECTED.sub("", end)
+    end = _REJECTED.sub("", _ABOUT.sub("", end))
     if counted := _THERE_ARE.search(end):
         return counted[1]
+    if told := next(filter(None, (pattern.search(end) for pattern in _WITH_THE_REST)), None):
+        end = end[: told.end(1)]
     return text[:-300] + end

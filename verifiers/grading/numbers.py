@@ -11,15 +11,15 @@ from verifiers.grading.mathematics import STATED, WEAK
 from verifiers.grading.notation.number_words import PARTS, SCALES
 from verifiers.grading.notation.numerals import canonical as plain
 from verifiers.grading.notation.numerals import clean, number
-from verifiers.grading.notation.units import without_letter
+from verifiers.grading.notation.units import EAST, EAST_CHANGES, without_letter
 
 _LONGEST = 1_000  # characters
-_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_PROSE = re.compile(rf"(?<![\\A-Za-z])[A-Za-z]{{2,}}|[{EAST}]{{2}}")
 # What makes another number of the one before it: 5 squared, 3 dozen eggs, 2 thirds; but 7 third graders are seven.
 _CHANGED = re.compile(
     rf"[\s-]*(?:(?:squared|cubed|factorial|percent of|{'|'.join(SCALES)})\b"
     rf"|(?:{'|'.join(PARTS)})\b(?!(?<!s)[ -](?!of\b)[a-z]))"
-    r"|:\d|\s*(?:[a-z](?![a-z])\s*)?[-+*/^]\s*[\d(\\]",
+    rf"|\s*[{''.join(EAST_CHANGES)}]|:\d|\s*(?:[a-z](?![a-z])\s*)?[-+*/^]\s*[\d(\\]",
     re.IGNORECASE,
 )
 # Of a part of the problem, as in a) 12.

@@ -147,7 +147,7 @@ def _as_choices(two: _Two) -> Settled | None:
         return several == letters(two.plain[1])
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
-        return same_letter(one, other)
+        return same_letter(one, other if other == two.plain[1] else other.upper())  # (c) is a choice, c may be a number
     mine, gold = _choice(one, two.plain[0]), _choice(other, two.plain[1])
     if mine and gold:
         if not same_letter(mine.letter, gold.letter):

@@ -20,6 +20,7 @@ _SOON_WORDS: Final = _any_of(
     have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
     is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
+    given by, found to be, seen to be, computed as, calculated (?:as|to be), determined to be,
     an? (?:loss|profit|gain|discount|speed|rate|distance|height|length|width|cost|price|raise|tip|balance|saving) of,
     the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
@@ -32,19 +33,24 @@ _VERBS: Final = _any_of(
     made, needs?, needed, takes?, took, uses?, used, sells?, sold, eats?, ate, buys?, bought, saves?, saved,
     spends?, spent, walks?, walked, runs?, ran, drives?, drove, reads?, contains?, holds?, weighs?, gives?,
     gave, receives?, received, collects?, collected, becomes?, remains?, totals?, travels?, travel+ed,
+    beträgt, betragen, ist, sind, hat, haben, kostet, braucht, est, sont, vaut, mesure, coûte, es, son, tiene, cuesta,
+    mide, vale, è, sono, ha, costa, tem, são, é, равен, равна, равно, равны, составляет,
     requires?, produces?, owns?, owes?, charges?, scores?, scored, finds?, found, plants?, planted, bakes?,
     baked, (?:will|would|must|should|can|could) [a-z]+"""
 )
-_OBJECTS: Final = r"(?: (?:her|him|them|us|you|me|it|after|in|for|at|by))*"
+_OBJECTS: Final = r"(?: (?:her|him|them|us|you|me|it|after|in|for|at|by|(?-i:[A-Z][a-z]+)))*"
 # A subject may have numbers in it where nothing but its value follows.
-_SUBJECT: Final = rf"[A-Za-z](?:[A-Za-z' ,$\\{{}}]*(?: (?:{_VERBS})){_OBJECTS}|[\w' ,$\\{{}}+*/^-]* (?:is|are|equals))"
+_SUBJECT: Final = (
+    rf"[^\W\d_](?:(?:[^\W\d_]|[' ,$\\{{}}])*(?: (?:{_VERBS})){_OBJECTS}|[\w' ,$\\{{}}+*/^-]* (?:is|are|equals))"
+)
 _CLAUSE: Final = re.compile(rf"{_SUBJECT}(?: equal to)?(?: (?=\S)|(?=[-+(\[\\]))", re.IGNORECASE)
 _OPPOSITE: Final = frozenset(
     re.findall(
         r"\w+",
         """no not never none cannot isn wasn aren hasn doesn don t than least most less fewer between if when or nor
     neither without except minus negative wrong false incorrect base mod modulo one first second other another
-    every twice double triple over under sin cos tan log ln""",
+    every twice double triple over under sin cos tan log ln nicht kein keine mindestens höchstens weniger mehr als pas
+    moins que menos más mayor menor non meno più não не меньше больше""",
     )
 )
 # A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
@@ -57,6 +63,9 @@ _IN_TEXT: Final = re.compile(
     r"\\(?:text|textbf|textrm|mbox|mathrm)\{ ?((?:[A-Za-z][^{}]*)?(?:\b(?:is|are|be|equals|about|around|approximately"
     r"|roughly)|(?<=\w)[=:]) ?)\} ?(?=.)"
 )
+# \text{Sarah has } 14 \text{ pencils}
+_ANY_TEXT: Final = re.compile(r"\\(?:text|textbf|textrm|mbox|mathrm)\{([^{}]*)\}")
+_SENTENCE_IN_TEXT: Final = re.compile(r"\\(?:text|textbf|textrm|mbox|mathrm)\{[A-Za-z]{2,} [^{}]*\} ?(?=[^ ])")
 _REMARK: Final = re.compile(
     r"(.*[\d%}$]) ?\((?=[A-Za-z]{4}|[A-Za-z]+ |\d+ [a-z]+ |\d+ ?(?:d\.?p|s\.?f))([^()]*(?:\([^()]*\)[^()]*)*)(?:\)|$)"
 )
@@ -65,11 +74,13 @@ _AFTERTHOUGHT: Final = re.compile(
     r"(.*?[\w)}%$])(?:"
     r",? ?(?:(?:when |if )?rounded(?: (?:up|down|off))?(?: to .+)?|(?:correct |accurate )?to (?:the nearest [a-z -]+"
     r"|\w+ (?:decimals?(?: places?)?|significant (?:figures?|digits?)|d\.?p|s\.?f)))"
+    r"|,? with \d+(?: [a-z]+)? (?:left(?: over)?|remaining|to spare)"
     r"| left ?over(?: from [a-z ]+)?| only| or so| is (?:the |our )?(?:final |correct |right )*(?:answer|correct|right)"
     r"| is the (?:smallest|largest|least|greatest|minimum|maximum|only)(?:(?! (?:wrong|incorrect|false|not)\b)[a-z ])*"
     r"|, ?(?:\d+ of whom|i\.e|that is|namely|attained|achieved|reached|which|because|since|(?:but )?not|where|assuming)"
     r"\b.*)"
 )
+_RANGE: Final = re.compile(r"[<>]|\\(?:le|ge|in|ne|mathbb)(?![a-z])")  # "x > 2, but not 5" is not x > 2
 _BY_CASES: Final = r"(?:at|when|where|if|for|or)"
 _AT_A_POINT: Final = re.compile(
     rf"((?:(?! {_BY_CASES} ).)*?[\w)}}%$]),? (?:(?:attained|achieved|reached|occurring) )?(?:at|when|where) "
@@ -82,6 +93,15 @@ _CHANGES: Final = frozenset(
     lakh crore negative minus percent percentage wrong incorrect false times sin cos tan log sqrt pi squared
     cubed cent half am pm""",
     )
+)
+# 4 hours and not 5; 45 minutes to walk home; 30 square feet (5 × 6). Behind a relation "not" takes from what is said.
+_COUNTED_FIRST: Final = r"([-+]?\\?[$€£]?\d[\d.,/]*(?: [A-Za-z]{2,})*"
+_OF_A_COUNT: Final = re.compile(
+    rf"{_COUNTED_FIRST},?)(?: |(?<=,) ?)(?:and|but) not \S*\d\S*(?: [A-Za-z]+)*"
+    rf"|{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet)) to (?!the\b)[a-z]+(?: [A-Za-z ]+)?"
+    rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\("
+    r"(?:\d[\d.,]*(?: [a-z]+)? (?:per|each|for each) [a-z ]+"
+    r"|(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+)\)"
 )
 _UNIT_REMARK: Final = re.compile(r"(.*\d) ?\((?:km|cm|mm|kg|mg|lbs?|hrs?|min|units?)\)")
 # 25\\pi square units
@@ -108,15 +128,25 @@ def bare(text: str) -> str:
         text = remark[1].strip()
     if said := _YES_OR_NO.match(text):
         return said[1] or said[2]
-    if (after := _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)) and _has_value(after[1]):
+    after = _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)
+    if after and _has_value(after[1]) and not (_RANGE.search(after[1]) and " not " in text[after.end(1) :]):
         return bare(after[1].strip())
+    if (counted := _OF_A_COUNT.fullmatch(text)) and is_unit(
+        " ".join(re.findall(r"[A-Za-z]+", value := _first(counted)))
+    ):
+        return bare(value.rstrip(","))
+    if (
+        _SENTENCE_IN_TEXT.match(text)
+        and (said := bare(plain := " ".join(_ANY_TEXT.sub(r" \1 ", text).split()))) != plain
+    ):
+        return said
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
         return bare(text[soon.end() :])
     if (label := _LABEL.match(text)) and _OPPOSITE.isdisjoint(re.findall(r"[a-z]+", label[1].lower())):
         return bare(text[label.end() :])
     if clause := _CLAUSE.match(text):
-        words = set(re.findall(r"[a-z]+", clause[0].lower().replace("when divided by", "")))
+        words = set(re.findall(r"[^\W\d_]+", clause[0].lower().replace("when divided by", "")))
         rest = text[clause.end() :]
         rest = rest[soon.end() :] if (soon := _SOON.match(rest)) else rest
         if words.isdisjoint(_OPPOSITE) and words.isdisjoint(PARTS) and _is_value(rest):
@@ -126,6 +156,10 @@ def bare(text: str) -> str:
     if "\\" in text and (measured := without_unit(text)) != text:
         return measured
     return digits_for_words(text)
+
+
+def _first(match: re.Match[str]) -> str:
+    return next(filter(None, match.groups()))
 
 
 def _has_value(text: str) -> bool:

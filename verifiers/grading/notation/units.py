@@ -57,18 +57,20 @@ _BEHIND: Final = re.compile(
 )
 _COMMA_COINS: Final = r"(?:€|EUR|[Ee]uros?|R(?![A-Za-z])|reais|zł|kr|Kč|руб)"
 _COMMA_MONEY: Final = re.compile(
-    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{2}}))?"
+    rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{1,2}}))?"
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
 _AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
 # Chinese, Japanese and Korean count words stand right behind the number; some are factors, or make it another number.
-_EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
-_COUNTED: Final = re.compile(rf"(.*\d) ?([{_EAST}]+)")
-_LED: Final = re.compile(r"(?:答案|是|为|有|共|一共|总共|约|大约|等于|答え|は|：|:| )+(?=[-\d\\])")
-_EAST_TIMES: Final = {mark: 10**power for mark, power in zip("百千万萬亿億만억", (2, 3, 4, 4, 8, 8, 4, 8), strict=True)}
-_EAST_CHANGES: Final = frozenset("分半倍折成多余几和或负不第点时月日号年十割負")
+EAST: Final = r"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
+_COUNTED: Final = re.compile(rf"(.*\d) ?([{EAST}]+)")
+# Words before it lead up to it unless they compare, deny, or take part of a number in words.
+_LED: Final = re.compile(rf"[{EAST}：:，, ]+(?=[-\d\\])")
+_EAST_LEAVES: Final = frozenset("不没沒未非无無除过過超至比百千万萬亿億만억")
+EAST_TIMES: Final = {mark: 10**power for mark, power in zip("百千万萬亿億만억", (2, 3, 4, 4, 8, 8, 4, 8), strict=True)}
+EAST_CHANGES: Final = frozenset("分半倍折成多余几和或负不第点时月日号年十割負")
 
 # After a number these are mathematics, or change its value: "5 or 6", "2 pi", "3 score"; or deny it: "7 is wrong".
 _NOT_UNITS: Final = NUMBER_WORDS | frozenset(
@@ -175,12 +177,13 @@ def without_counter(text: str) -> tuple[str, int]:
     >>> without_counter("5个"), without_counter("共3万元"), without_counter("5分之1")
     (('5', 1), ('3', 10000), ('5分之1', 1))
     """
-    led = _LED.sub("", text, count=1) if _LED.match(text) else text
+    leading = _LED.match(text)
+    led = text[leading.end() :] if leading and (_EAST_LEAVES | EAST_CHANGES).isdisjoint(leading[0]) else text
     counted = _COUNTED.fullmatch(led)
     if not counted:
         return led, 1
-    factor = _EAST_TIMES.get(counted[2][0], 1)
+    factor = EAST_TIMES.get(counted[2][0], 1)
     rest = counted[2][1:] if factor > 1 else counted[2]
-    if any(mark in _EAST_CHANGES or mark in _EAST_TIMES for mark in rest):
+    if any(mark in EAST_CHANGES or mark in EAST_TIMES for mark in rest):
         return text, 1
     return counted[1], factor
