@@ -140,10 +140,12 @@ def tree(problem, n, answers):
          "mine:odd", "KeyError: 'x' ("),
         ("def none(problem, n, answers):\n    yield from extend([Solution()], n, 'end')",
          "mine:none", "a strategy returned None; return a SearchResult"),
-        (TREE.format("(pool[0],)"), "mine:tree", "problem 'problems-00000': place 0 of its tree holds a Solution; give a"),
+        (TREE.format("(pool[0],)"),
+         "mine:tree", "problem 'problems-00000': place 0 of its tree holds a Solution; give a search.Node"),
         (TREE.format("(search.Node(0, 0, pool[0], 0.5, 'kept'),)"),
          "mine:tree", "place 0 of its tree has the parent 0 and the depth 0; a parent comes before its children"),
-        (TREE.format("(search.Node(-1, 0, pool[0], 0.5, 'gone'),)"), "mine:tree", "has the fate 'gone'; give a search.Fate"),
+        (TREE.format("(search.Node(-1, 0, pool[0], 0.5, 'gone'),)"),
+         "mine:tree", "has the fate 'gone'; give a search.Fate"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_strategy(
