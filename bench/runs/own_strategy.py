@@ -78,11 +78,11 @@ def _check(spec: str, result: search.SearchResult) -> None:
         told = f"{len(result.scores.steps)} rows of scores for a pool of {len(result.pool)}; give one each"
         raise BadArgument("strategies", spec, f"{where}: {told}")
     for place, node in enumerate(result.tree):
-        if told := _wrong(place, node):
-            raise BadArgument("strategies", spec, f"{where}: place {place} of its tree {told}")
+        if wrong := _wrong(place, node):
+            raise BadArgument("strategies", spec, f"{where}: place {place} of its tree {wrong}")
 
 
-def _wrong(place: int, node: search.Node) -> str | None:
+def _wrong(place: int, node: object) -> str | None:
     if not isinstance(node, search.Node):
         return f"holds a {type(node).__name__}; give a search.Node"
     if node.fate not in list(search.Fate):
