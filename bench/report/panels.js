@@ -51,7 +51,7 @@ function panel(data, [title, unit, names]) {
     "figure", { class: "card panel-card" },
     el("figcaption", null, el("h3", null, title), unit ? el("small", null, unit) : null),
     box,
-    series.length > 1 || many ? el("ul", { class: "names" }, series.map((s) => el("li", null, swatch({ ...s.look, shape: s.points.length <= MARKED ? s.look.shape : null }), el("span", null, called(s))))) : null,
+    names.length > 1 ? el("ul", { class: "names" }, names.map((name, m) => el("li", null, swatch(many ? { ...styles[0][m], colour: "var(--soft)", shape: null } : styles[0][m]), el("span", null, inWords(name))))) : null,
   );
 }
 
@@ -74,6 +74,8 @@ function numbersTable(training, panels) {
 }
 
 function panelsSection(root, data) {
+  const looks = looksOfPanel(data.trainings, [""]);
+  if (data.trainings.length > 1) root.append(el("ul", { class: "names trainings" }, data.trainings.map(({ name }, t) => el("li", null, swatch(looks[t][0]), el("span", null, name)))));
   root.append(el("div", { class: "cards panels" }, data.panels.map((one) => panel(data, one))));
   root.append(el("details", { class: "numbers" }, el("summary", null, "The same in numbers"), data.trainings.map((training) => [
     data.trainings.length > 1 ? el("h3", { class: "run" }, training.name) : null, numbersTable(training, data.panels),

@@ -5,7 +5,7 @@ function trainingGlance(root, data) {
     root.append(el(
       "div", { class: "run" },
       data.trainings.length > 1 ? el("h2", null, training.name) : null,
-      el("p", null, [plural(training.steps, "step"), ...training.facts.filter(([k]) => ["kind", "policy", "prm", "gate", "credit", "target", "mode"].includes(k)).map(([k, v]) => `${k}\u00a0${v}`)].join(" · ")),
+      el("p", null, [plural(training.steps, "step"), ...training.facts.filter(([k]) => ["kind", "policy", "prm", "gate", "credit", "target", "mode"].includes(k)).map(([k, v]) => (k === "kind" ? v : `${k}\u00a0${v}`))].join(" · ")),
       training.summary.map((line) => el("p", { class: "best" }, line.replaceAll("->", "→"))),
       el("details", null, el("summary", null, "settings"), el("dl", { class: "facts" }, training.facts.map(([k, v]) => el("div", null, el("dt", null, k), el("dd", null, v))))),
     ));
@@ -32,7 +32,7 @@ function auditSection(root, data) {
       ))),
     ));
   }
-  root.append(el("p", { class: "note" }, "Means over the first and the last quarter of the steps; a change of more than two standard errors is bold. An audit looks back, and does not predict. It sees all signs only with a scorer that is not trained against (--held-out)."));
+  root.append(el("p", { class: "note" }, "Means over the first and the last quarter of the steps; a change of more than two standard errors is bold. An audit looks back, and does not predict. It sees all signs only with a held-out scorer, which is not trained against."));
   return audited.length > 0;
 }
 

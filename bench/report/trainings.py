@@ -90,7 +90,7 @@ def _training_record(folder: Path, name: str) -> Row:
         "name": name,
         "facts": [["kind", "policy (GRPO)" if of_policy else said.get("kind", "scorer")], *_facts(said)],
         "steps": rows[-1]["step"],
-        "summary": summary(rows) if of_policy else [],
+        "summary": [line for line in summary(rows) if not line.startswith("audit")] if of_policy else [],
         "series": series_of(rows),
         "quality": None if quality is None else [[key.replace("_", " "), value] for key, value in quality.items()],
         "audit": found

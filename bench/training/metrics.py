@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from bench.training.audit import audit
 
 # A panel: its title, what its axis counts, and the numbers in it; "*" stands for all that begin so.
 PANELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("Reward and evaluation", "mean over solutions", ("reward", "evaluation.*")),
+    ("Reward and held-out accuracy", "mean over solutions", ("reward", "evaluation.accuracy")),
+    ("Evaluation", "on held-out problems", ("evaluation.*",)),
     ("Groups by kind", "share of groups", ("mixed", "all_wrong", "all_right", "dead")),
     ("Credit from the PRM", "share of |advantage|", ("prm_share",)),
     ("Scorers", "mean score of a solution", ("prm", "held_out", "prm_of_wrong")),
@@ -30,7 +31,8 @@ PANELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Time of a step", "seconds", ("seconds.*",)),
     ("Speed", "sampled tokens a second", ("tokens_a_second",)),
 )
-Points = list[tuple[int, float]]
+_LINES = 4  # in a panel
+Points: TypeAlias = list[tuple[int, float]]
 
 
 def series_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
@@ -48,17 +50,18 @@ def series_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
 
 
 def panels_of(names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
-    """The panels that have some of these numbers; at last one for each number that belongs to none.
+    """The panels that have some of these numbers, at most four in each; at last one for each number of none.
 
-    >>> panels_of(["reward", "seconds.update", "mood"])[1:]
-    [('Time of a step', 'seconds', ['seconds.update']), ('mood', '', ['mood'])]
+    >>> panels_of(["reward", "seconds.update", "odd_mood"])[1:]
+    [('Time of a step', 'seconds', ['seconds.update']), ('odd mood', '', ['odd_mood'])]
     """
-    found = [
-        (title, unit, [n for n in names if any(n == w or (w[-1] == "*" and n.startswith(w[:-1])) for w in wanted)])
-        for title, unit, wanted in PANELS
-    ]
-    shown = {name for *_, of in found for name in of}
-    return [panel for panel in found if panel[2]] + [(name, "", [name]) for name in names if name not in shown]
+    left = list(names)
+    panels = []
+    for title, unit, wanted in PANELS:
+        found = [n for w in wanted for n in left if n == w or (w[-1] == "*" and n.startswith(w[:-1]))]
+        left = [name for name in left if name not in found]
+        panels += [(title, unit, found[i : i + _LINES]) for i in range(0, len(found), _LINES)]
+    return panels + [(name.replace("_", " "), "", [name]) for name in left]
 
 
 def summary(rows: Sequence[Mapping[str, object]]) -> list[str]:

@@ -31,7 +31,8 @@ def make_training(
     given = (
         {
             "step": step, "problem": f"problem-{group}", "solution": solution, "place": place,
-            "text": text.format(place), "tokens": 3, "reward": None if solution == 2 else float(solution), "score": None if place else 0.5,
+            "text": text.format(place), "tokens": 3, "reward": None if solution == 2 else float(solution),
+            "score": None if place else 0.5,
             "advantage": float(rng.normal()), "group": "mixed" if group % 2 else "all_wrong", "signal": "both",
         }
         for step in range(1, steps + 1) for group in range(groups) for solution in range(3) for place in range(2)
