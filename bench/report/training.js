@@ -67,4 +67,7 @@ async function main() {
   document.documentElement.dataset.ready = "yes";
 }
 
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+
 main();
