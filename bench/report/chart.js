@@ -1,6 +1,6 @@
 // One chart of accuracies: lines, markers, interval bands, and a read-out under a pointer, a finger or the arrow keys.
 
-const MARKED = 40; // points of a line, above which markers would cover it
+const MARKED = 20; // points of a line, above which markers would cover it
 const CHART_KEYS = "Chart; the arrow keys move from point to point";
 
 // `series`: [{name, look, points: [{x, y, low, high, lines}], reference}]; `lines` are the read-out's.

@@ -32,6 +32,8 @@ function panel(data, [title, unit, names]) {
   const xs = series.flatMap((s) => s.points.map(([step]) => step));
   const values = series.flatMap((s) => s.points.map(([, value]) => value));
   const [least, most] = [Math.min(...xs), Math.max(...xs)];
+  const marked = (name) => series.some((s) => s.name === name && s.points.length <= MARKED);
+  const lookInWords = (name, m) => (many ? { ...styles[0][m], colour: "var(--soft)", shape: null } : { ...styles[0][m], shape: marked(name) ? styles[0][m].shape : null });
   const box = el("div", { class: "chart small", tabindex: 0, role: "group", "aria-label": CHART_KEYS });
   onWidth(box, () => chart(box, series.map((s) => ({
     name: called(s), look: s.look,
@@ -51,7 +53,7 @@ function panel(data, [title, unit, names]) {
     "figure", { class: "card panel-card" },
     el("figcaption", null, el("h3", null, title), unit ? el("small", null, unit) : null),
     box,
-    names.length > 1 ? el("ul", { class: "names" }, names.map((name, m) => el("li", null, swatch(many ? { ...styles[0][m], colour: "var(--soft)", shape: null } : styles[0][m]), el("span", null, inWords(name))))) : null,
+    names.length > 1 || names[0].includes(".") ? el("ul", { class: "names" }, names.map((name, m) => el("li", null, swatch(lookInWords(name, m)), el("span", null, inWords(name))))) : null,
   );
 }
 
