@@ -13,7 +13,7 @@ function looksOfPanel(trainings, names) {
   return trainings.map((_, t) => names.map((_, m) => ({
     colour: `var(--c${(many ? t : m) % COLOURS})`,
     shape: SHAPES[(many ? t : m) % SHAPES.length],
-    dash: DASHES[(many ? m : Math.floor(m / COLOURS)) % DASHES.length],
+    dash: DASHES[m % DASHES.length], // for lines on top of each other too
   })));
 }
 
