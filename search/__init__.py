@@ -2,8 +2,8 @@
 
 Rooms: strategies (a file each, a generator for one problem), live (searches that join while others run). Beside
 them `driver` runs the strategies of many problems; `searching` is one of them under way, `calls` and `streaming` are
-how they share a policy and scorers; `requests` is what they ask for, `selection` picks from a pool, `budget` limits
-what is spent.
+how they share a policy and scorers; `requests` is what they ask for, `grown` makes a tree of it, `selection` picks
+from a pool, `budget` limits what is spent.
 """
 
 import policies.ownership  # noqa: F401

@@ -34,6 +34,8 @@ class SearchResult:
 
     `scores` judges `pool`, row by row. `answer` and `solution` are None where nothing could be
     chosen, and `reason` then says why; it also says where a budget ended the search early.
+    `tree` has the candidates of a search that drew step by step, a parent before its children; it is empty where whole
+    solutions were drawn. A strategy that gives none has that of what it asked for and was sent.
     """
 
     problem: Problem

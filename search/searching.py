@@ -10,9 +10,10 @@ from typing import Any
 
 from policies.policy import Sampling
 from search.budget import Budget
-from search.requests import Extend, OutOfBudget, Request, Score, Strategy
+from search.grown import grown
+from search.requests import Extend, OutOfBudget, Reply, Request, Score, Strategy
 from search.result import SearchResult
-from verifiers.interface.scoring import Scorer, Scores, Spend
+from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
 
@@ -39,6 +40,7 @@ class Search:
     extensions: int = 0  # Extend requests so far: the first part of a row's place in the tree
     answers: list[Solution | None] = field(default_factory=list)  # of the open Extend request; None is under way
     under_way: int = 0
+    told: list[tuple[Request, Reply]] = field(default_factory=list)  # what was asked and sent, for the tree
     samples: int = 0
     tokens: float = 0
     spends: list[Spend] = field(default_factory=list)
@@ -72,10 +74,12 @@ class Search:
         with contextlib.suppress(Exception):
             self.strategy.close()
 
-    def send(self, reply: tuple[Solution, ...] | Scores) -> None:
-        self._advance(lambda: self.strategy.send(reply))
+    def send(self, reply: Reply) -> None:
+        self._advance(lambda: self.strategy.send(reply), reply)
 
-    def _advance(self, step: Callable[[], Request]) -> None:
+    def _advance(self, step: Callable[[], Request], reply: Reply = ()) -> None:
+        if self.request is not None:
+            self.told.append((self.request, reply))
         if isinstance(self.request, Extend):
             self.extensions += 1
         self.answers = []
@@ -93,7 +97,9 @@ class Search:
             raise TypeError(f"problem {self.problem.id!r}: a strategy returned {result!r}; return a SearchResult")
         spend = Spend.total(self.spends)
         timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
-        return replace(result, spend=timed)
+        tree = result.tree or grown(self.told, result.pool)
+        self.told.clear()  # which nobody reads again
+        return replace(result, spend=timed, tree=tree)
 
     def _check(self, request: Any) -> None:
         if isinstance(request, Extend):
@@ -141,7 +147,7 @@ class Search:
     def _out_of_budget(self, limit: str) -> None:
         reason = f"the budget of {getattr(self.budget, limit)} {limit} ended the search"
         cut = OutOfBudget(reason, tuple(s for s in self.answers if s is not None))
-        self._advance(lambda: self.strategy.throw(cut))
+        self._advance(lambda: self.strategy.throw(cut), cut.solutions)
 
     def _affordable(self, request: Extend) -> int:
         """How many further rows of the request the budget covers, each at its worst case."""

@@ -1,16 +1,18 @@
-"""`stepbeam report RUN…`."""
+"""`stepbeam report FOLDER…`, of runs or of trainings."""
 
 import argparse
 from pathlib import Path
 
 from bench.commands.options import add_by
 from bench.report import PROBLEMS
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadArgument, BadInput
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam report`."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, demo or rerank")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, demo or rerank; or of a training"
+    )
     parser.add_argument(
         "--out", type=Path, help="the file to write; default: RUN/report.html, of several ./report.html"
     )
@@ -27,10 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the page and say where it is."""
     from bench.report.page import write_report
+    from bench.report.trainings import is_training, write_training_report
 
     if options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
-    write_report(options.runs, path, problems=options.problems, by=options.by)
+    trainings = [folder for folder in options.runs if is_training(folder)]
+    if not trainings:
+        write_report(options.runs, path, problems=options.problems, by=options.by)
+    elif others := [folder for folder in options.runs if folder not in trainings]:
+        raise BadInput(f"{trainings[0]} is a training and {others[0]} is not: give runs or trainings, a report of each")
+    elif options.by:
+        raise BadArgument("by", options.by[0], f"it is for the results of runs, and {trainings[0]} is a training")
+    else:
+        write_training_report(trainings, path)
     print(f"a report on {', '.join(map(str, options.runs))}")
     print(f"- files: {path} ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")

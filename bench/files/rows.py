@@ -124,11 +124,11 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """A row of `trees.jsonl`: one candidate of a tree search, with its own last step and its parent's place."""
+    """A row of `trees.jsonl`: one candidate of a tree search, with what it adds to its parent, and that one's place."""
 
     problem: Text
     strategy: Text
-    scorer: Text
+    scorer: Name
     n: Count
     node: Place
     parent: Parent

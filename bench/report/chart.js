@@ -1,16 +1,20 @@
 // One chart of accuracies: lines, markers, interval bands, and a read-out under a pointer, a finger or the arrow keys.
 
+const MARKED = 20; // points of a line, above which markers would cover it
 const CHART_KEYS = "Chart; the arrow keys move from point to point";
 
 // `series`: [{name, look, points: [{x, y, low, high, lines}], reference}]; `lines` are the read-out's.
-// `options`: {label, ticks, tickText, title, log, bands, height, domain: [lowest, highest accuracy], xs: [least, most]}.
+// `options`: {label, ticks, tickText, title, bands, height, domain: [lowest, highest value], xs: [least, most]}; `even` has
+// the places along the axis evenly spaced instead of logarithmic, and `valueText` writes the values beside it.
 function chart(box, series, options) {
   const width = Math.max(240, box.clientWidth);
   const height = options.height;
-  const pad = { left: 42, right: 14, top: 10, bottom: options.title ? 44 : 26 };
+  const pad = { left: options.valueText ? 56 : 42, right: 14, top: 10, bottom: options.title ? 44 : 26 };
   const [xa, xb] = options.xs;
   const grow = xb / xa > 1 ? (xb / xa) ** 0.03 : 2;
-  const x = logarithmic([xa / grow, xb * grow], [pad.left, width - pad.right]);
+  const margin = (xb - xa) * 0.02 || 1;
+  const span = [pad.left, width - pad.right];
+  const x = options.even ? linear([xa - margin, xb + margin], span) : logarithmic([xa / grow, xb * grow], span);
   const ticks = linearTicks(...options.domain, Math.max(3, Math.round(height / 70)));
   const y = linear(options.domain, [height - pad.bottom, pad.top]);
   const xTicks = options.ticks(Math.max(3, Math.floor((width - 60) / 62)));
@@ -22,7 +26,7 @@ function chart(box, series, options) {
     ticks.map((t) => svg("path", { class: "grid", d: `M${pad.left} ${round(y(t))}H${width - pad.right}` })),
     xTicks.map((t) => svg("path", { class: "grid", d: `M${round(x(t))} ${pad.top}V${height - pad.bottom}` })),
     svg("path", { class: "axis", d: `M${pad.left} ${pad.top}V${height - pad.bottom}H${width - pad.right}` }),
-    ticks.map((t) => svg("text", { class: "tick-text", x: pad.left - 7, y: round(y(t)) + 4, "text-anchor": "end" }, tickNumber(t, ticks))),
+    ticks.map((t) => svg("text", { class: "tick-text", x: pad.left - 7, y: round(y(t)) + 4, "text-anchor": "end" }, options.valueText ? options.valueText(t) : tickNumber(t, ticks))),
     xTicks.map((t) => svg("text", { class: "tick-text", x: round(x(t)), y: height - pad.bottom + 17, "text-anchor": "middle" }, options.tickText(t))),
     options.title ? svg("text", { class: "axis-title", x: (pad.left + width - pad.right) / 2, y: height - 6, "text-anchor": "middle" }, options.title) : null,
     svg("g", { class: series.length > 12 ? "many crowd" : series.length > 4 ? "many" : null }, groups), ring,
@@ -90,15 +94,16 @@ function chart(box, series, options) {
 
 function drawSeries(s, place, { x, y, bands }) {
   const line = s.points.map((p, i) => `${i ? "L" : "M"}${x(p.x)} ${y(p.y)}`).join("");
-  const up = s.points.map((p, i) => `${i ? "L" : "M"}${x(p.x)} ${y(p.high)}`).join("");
-  const down = [...s.points].reverse().map((p) => `L${x(p.x)} ${y(p.low)}`).join("");
+  const ranged = s.points.filter((p) => p.low !== undefined);
+  const up = ranged.map((p, i) => `${i ? "L" : "M"}${x(p.x)} ${y(p.high)}`).join("");
+  const down = [...ranged].reverse().map((p) => `L${x(p.x)} ${y(p.low)}`).join("");
   return svg(
     "g", { class: `series${s.reference ? " reference" : ""}`, "data-series": place },
-    s.points.length > 1
+    ranged.length > 1
       ? svg("path", { class: `band${bands ? "" : " off"}`, d: `${up}${down}z`, fill: s.look.colour })
-      : s.points.map((p) => svg("path", { class: `whisker${bands ? "" : " off"}`, d: `M${x(p.x)} ${y(p.low)}V${y(p.high)}`, stroke: s.look.colour })),
+      : ranged.map((p) => svg("path", { class: `whisker${bands ? "" : " off"}`, d: `M${x(p.x)} ${y(p.low)}V${y(p.high)}`, stroke: s.look.colour })),
     svg("path", { class: "line", d: line, stroke: s.look.colour, "stroke-dasharray": s.look.dash }),
-    s.look.shape ? s.points.map((p) => marker(s.look, x(p.x), y(p.y))) : null,
+    s.look.shape && s.points.length <= MARKED ? s.points.map((p) => marker(s.look, x(p.x), y(p.y))) : null,
   );
 }
 

@@ -18,7 +18,7 @@ function problemDetail(root, details, line, chances, { go, back }) {
     else solutionsView(view, details, remembered.solutions);
   }
 
-  const views = [{ value: "solutions", text: "Solutions" }, { value: "tree", text: "Search trees", disabled: !details.trees.length, title: details.trees.length ? null : "no tree search was run" }];
+  const views = [{ value: "solutions", text: "Solutions" }, { value: "tree", text: "Search trees" }];
   if (!details.trees.length) remembered.view = "solutions";
   root.replaceChildren(
     el(
@@ -36,7 +36,9 @@ function problemDetail(root, details, line, chances, { go, back }) {
     el("ul", { class: "verdicts", "aria-label": "Curves at their largest N" }, chances.filter(({ curve, chance }) => !curve.reference && chance !== null).map(({ curve, look, chance }) => el(
       "li", { class: chance >= 0.5 ? "right" : "wrong" }, swatch(look), el("span", null, curve.label), el("b", null, chance === 1 ? "✓" : chance === 0 ? "✗" : fixed(chance, 2)),
     ))),
-    choice("view", "Look at", views, remembered.view, (v) => { remembered.view = v; draw(); }),
+    details.trees.length
+      ? choice("view", "Look at", views, remembered.view, (v) => { remembered.view = v; draw(); })
+      : el("p", { class: "note" }, "There is no search tree: no strategy drew this problem’s solutions step by step."),
     view,
   );
   draw();

@@ -68,7 +68,7 @@ def detail_record(rows: ProblemRows) -> Row:
     """All of a problem; texts stand once in `texts`, and steps are places in it."""
     texts: dict[str, int] = {}  # beam searches repeat the same steps over and over
     samples = grouped(rows.samples, lambda row: (row.strategy, row.scorer, row.n))
-    trees = grouped(rows.trees, lambda node: (node.scorer, node.n))
+    trees = grouped(rows.trees, lambda node: (node.strategy, node.scorer, node.n))
     return {
         "prompt": _prompt_record(rows.problem.prompt),
         "answer": rows.problem.answer,
@@ -127,11 +127,12 @@ def _solution_record(row: SampleRow, marks: Sequence[Marks], texts: dict[str, in
     }
 
 
-def _tree_record(key: tuple[str, int], nodes: Sequence[TreeRow], texts: dict[str, int]) -> dict[str, Any]:
+def _tree_record(key: tuple[str, str | None, int], nodes: Sequence[TreeRow], texts: dict[str, int]) -> dict[str, Any]:
     place = {row.node: i for i, row in enumerate(nodes)}
     return {
-        "scorer": key[0],
-        "n": key[1],
+        "strategy": key[0],
+        "scorer": key[1],
+        "n": key[2],
         "parent": [place.get(row.parent, -1) for row in nodes],
         "depth": [row.depth for row in nodes],
         "text": [texts.setdefault(row.text, len(texts)) for row in nodes],

@@ -1,78 +1,93 @@
-// The tree of a beam search, from left to right; a node is a step, its colour the search's value of it.
+// The tree of a search, from left to right; a node is what a candidate adds, its colour the search's value of it.
 
 const FATES = {
-  kept: { text: "kept in the beam", mark: (r) => SHAPES[0](r) },
+  kept: { text: "kept", mark: (r) => SHAPES[0](r) },
   done: { text: "finished", mark: (r) => SHAPES[3](r * 1.15) },
   pruned: { text: "pruned", mark: (r) => SHAPES[0](r * 0.62) },
   cut: { text: "cut at a limit", mark: (r) => SHAPES[1](r * 0.9) },
   failed: { text: "failed", mark: (r) => SHAPES[5](r) },
 };
 
+const fateOf = (fate) => FATES[fate] ?? { ...FATES.kept, text: fate }; // of a file that somebody else wrote
+
 const MANY = 150; // candidates
 
 function treeView(root, details, memory) {
-  const trees = details.trees;
-  if (!trees.length) {
-    root.append(el("p", { class: "empty" }, "No tree search was run on this problem, or its tree was not kept."));
-    return;
-  }
+  const trees = details.trees.map(withLevels);
   const state = memory;
   // Of a large tree they are most, and most of them repeat another's text.
   const pruned = () => state.pruned ?? trees[current].parent.length <= MANY;
-  const key = (tree) => `${tree.scorer} ${tree.n}`;
+  const name = (tree) => `${tree.strategy.replaceAll("_", " ")}${tree.scorer ? ` (${tree.scorer})` : ""}, N = ${tree.n}`;
   const largest = trees.findIndex((t) => t.n === Math.max(...trees.filter((x) => x.n <= 16).map((x) => x.n), 0));
-  const remembered = trees.findIndex((t) => key(t) === state.tree);
+  const remembered = trees.findIndex((t) => name(t) === state.tree);
   let current = remembered >= 0 ? remembered : Math.max(0, largest);
   const controls = el("div", { class: "controls" });
-  const box = el("div", { class: "tree", tabindex: 0, role: "group", "aria-label": "Search tree; arrow keys move: right to a child, left to the parent, up and down at one depth" });
+  const box = el("div", { class: "tree", tabindex: 0, role: "group", "aria-label": "Search tree; arrow keys move: right to a child, left to the parent, up and down at one depth. The list below has all of it as text" });
   const legend = el("p", { class: "note fates" });
-  const panel = el("div", { class: "panel", "aria-live": "polite" });
+  const panel = el("div", { class: "panel", "aria-live": "polite", tabindex: 0, role: "group", "aria-label": "The candidate that was picked" });
+  const list = el("details", { class: "outline", ontoggle: () => list.open && outline() }, el("summary", null, "The tree as a list"));
   const shown = {};
 
-  function build() {
-    controls.replaceChildren(
-      selectBox("Search", trees.map((t, i) => [i, `beam search (${t.scorer}), N = ${t.n}`]), current, (v) => { current = Number(v); state.tree = key(trees[current]); build(); draw(); }),
-      tick("pruned candidates", pruned(), (on) => { state.pruned = on; draw(); }),
-    );
-  }
+  controls.append(
+    selectBox("Search", trees.map((t, i) => [i, name(t)]), current, (v) => { current = Number(v); state.tree = name(trees[current]); draw(); }),
+    tick("pruned candidates", pruned(), (on) => { state.pruned = on; draw(); }),
+  );
 
   function draw() {
     const tree = trees[current];
-    const pool = details.pools.find((p) => p.strategy !== "sample" && p.scorer === tree.scorer && p.n === tree.n);
-    const range = scoreRange([tree.value]);
-    const fates = Object.keys(FATES).filter((f) => tree.fate.includes(f));
+    controls.querySelector("input").checked = pruned();
+    const range = rangeOf(tree);
+    const keep = kept(tree, pruned());
+    const chosen = chosenPath(tree, details);
+    const fates = [...new Set([...Object.keys(FATES), ...tree.fate])].filter((f) => tree.fate.includes(f));
     legend.replaceChildren(
-      ...[fates.map((f) => el("span", null, svg("svg", { width: 14, height: 14, "aria-hidden": true }, svg("path", { class: `node ${f}`, d: FATES[f].mark(5.5), transform: "translate(7 7)", fill: "var(--card)" })), `${FATES[f].text} (${tree.fate.filter((x) => x === f).length})`)),
-      el("span", null, "value ", scaleKey(range, 100)),
-      tree.value.includes(null) ? el("span", null, "hollow: no value (a repeat, or not scored)") : null,
-      chosenPath(tree, pool).size ? el("span", null, svg("svg", { width: 22, height: 14, "aria-hidden": true }, svg("path", { class: "edge chosen", d: "M1 7H21" })), "the chosen solution") : null,
+      ...[fates.map((f) => el("span", null, svg("svg", { width: 14, height: 14, "aria-hidden": true }, svg("path", { class: `node ${f}`, d: fateOf(f).mark(5.5), transform: "translate(7 7)", fill: "var(--card)" })), `${fateOf(f).text} (${tree.fate.filter((x) => x === f).length})`)),
+      range ? el("span", null, "value ", scaleKey(range, 100)) : null,
+      range && tree.value.includes(null) ? el("span", null, "dashed: no value (a repeat, or not scored)") : null,
+      chosen.size ? el("span", null, svg("svg", { width: 22, height: 14, "aria-hidden": true }, svg("path", { class: "edge chosen", d: "M1 7H21" })), "the chosen solution") : null,
       ].flat().filter(Boolean),
     );
-    Object.assign(shown, drawTree(box, tree, { range, chosen: chosenPath(tree, pool), pruned: pruned() }, pick));
+    Object.assign(shown, drawTree(box, tree, { range, chosen, keep }, pick));
+    if (list.open) outline();
     pick(null);
   }
 
-  function pathTo(tree, node) {
-    const path = [];
-    for (let at = node; at >= 0; at = tree.parent[at]) path.unshift(at);
-    return path;
-  }
+  // None where no value was given at all, as by a search without a scorer.
+  const rangeOf = (tree) => (tree.value.some((v) => v !== null) ? scoreRange([tree.value]) : null);
+  const textOf = (tree, node) => details.texts[tree.text[node]];
+  const said = (tree, node) => [fateOf(tree.fate[node]).text, rangeOf(tree) && (tree.value[node] === null ? "no value" : `value ${score(tree.value[node])}`)].filter(Boolean).join(", ");
 
   function pick(node) {
     shown.at = node;
     const tree = trees[current];
-    const path = node === null ? [] : pathTo(tree, node);
+    const path = pathTo(tree, node);
     shown.mark(new Set(path), node);
     if (node === null) {
       panel.replaceChildren(el("p", { class: "empty" }, "Point at a node, or press it, to read its step and the steps before it."));
       return;
     }
-    const range = scoreRange([tree.value]);
-    const stop = STOPS[tree.stop[node]] ?? "";
+    const range = rangeOf(tree);
+    const before = path.slice(0, -1).map((n) => stepBox(textOf(tree, n), tree.value[n], range));
+    const long = path.reduce((sum, n) => sum + textOf(tree, n).length, 0) > 600;
     panel.replaceChildren(
-      el("p", null, el("b", null, FATES[tree.fate[node]]?.text ?? tree.fate[node]), ` · value ${score(tree.value[node])} · step ${path.length} · ${stop}`),
-      el("div", { class: "steps inline" }, path.map((n) => stepBox(details.texts[tree.text[n]], tree.value[n], range))),
+      el("p", null, el("b", null, `Step ${path.length}`), `: ${said(tree, node)}, ${STOPS[tree.stop[node]] ?? tree.stop[node]}`),
+      el("div", { class: "steps inline" }, stepBox(textOf(tree, node), tree.value[node], range)),
+      before.length ? el("details", { open: !long }, el("summary", null, `after ${plural(before.length, "step")}`), el("div", { class: "steps inline" }, before)) : "",
     );
+    panel.scrollTop = 0;
+  }
+
+  // For who cannot see the picture; a list in a list is a step further.
+  function outline() {
+    const tree = trees[current];
+    const [keep, chosen] = [kept(tree, pruned()), chosenPath(tree, details)];
+    const children = new Map();
+    tree.parent.forEach((parent, n) => keep(n) && children.set(parent, [...(children.get(parent) ?? []), n]));
+    const listed = (parent) => el("ul", null, (children.get(parent) ?? []).map((n) => el(
+      "li", null, el("span", { class: "text" }, clipped(textOf(tree, n).trim() || "(empty)")), ` ${said(tree, n)}${chosen.has(n) ? ", chosen" : ""}`,
+      children.has(n) ? listed(n) : null,
+    )));
+    list.replaceChildren(list.firstChild, el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The tree as a list" }, listed(-1)));
   }
 
   box.addEventListener("keydown", (event) => {
@@ -81,42 +96,63 @@ function treeView(root, details, memory) {
     if (event.key === "Escape") return pick(null);
     if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
     event.preventDefault();
-    if (at === null) return pick(shown.columns[0]?.[0] ?? null);
-    const column = shown.columns[tree.depth[at] - shown.first];
+    const column = shown.columns[at === null ? 0 : tree.level[at]];
     const i = column.indexOf(at);
-    const next = {
+    const next = at === null ? column[0] : {
       ArrowLeft: tree.parent[at] >= 0 ? tree.parent[at] : at,
-      ArrowRight: shown.columns[tree.depth[at] - shown.first + 1]?.find((n) => tree.parent[n] === at) ?? at,
+      ArrowRight: shown.columns[tree.level[at] + 1]?.find((n) => tree.parent[n] === at) ?? at,
       ArrowUp: column[Math.max(0, i - 1)],
       ArrowDown: column[Math.min(column.length - 1, i + 1)],
     }[event.key];
+    if (next === undefined) return;
     pick(next);
     shown.scrollTo(next);
   });
 
-  root.append(controls, legend, box, panel);
-  build();
+  root.append(controls, legend, box, panel, list);
   onWidth(box, draw);
 }
 
+const clipped = (text, most = 300) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
+// With the steps to each node: a parent comes before its children.
+function withLevels(tree) {
+  const level = [];
+  tree.parent.forEach((parent, n) => { level[n] = parent < 0 ? 0 : level[parent] + 1; });
+  return { ...tree, level };
+}
+
+function pathTo(tree, node) {
+  const path = [];
+  for (let at = node ?? -1; at >= 0; at = tree.parent[at]) path.unshift(at);
+  return path;
+}
+
+// Which nodes are shown: without the pruned, all that lead to another.
+function kept(tree, pruned) {
+  const shown = tree.fate.map((fate) => pruned || fate !== "pruned");
+  for (let n = shown.length - 1; n >= 0; n--) if (shown[n] && tree.parent[n] >= 0) shown[tree.parent[n]] = true;
+  return (n) => shown[n];
+}
+
 // The nodes on the way to the solution that the search chose.
-function chosenPath(tree, pool) {
-  const wanted = pool?.solutions.find((s) => s.chosen)?.steps;
-  if (!wanted?.length) return new Set();
-  for (let node = 0; node < tree.parent.length; node++) {
-    if (tree.fate[node] === "pruned" || tree.text[node] !== wanted.at(-1)) continue;
-    const path = [];
-    for (let at = node; at >= 0 && path.length <= wanted.length; at = tree.parent[at]) path.unshift(at);
-    if (path.length === wanted.length && path.every((n, i) => tree.text[n] === wanted[i])) return new Set(path);
+function chosenPath(tree, details) {
+  const pool = details.pools.find((p) => p.strategy === tree.strategy && p.scorer === tree.scorer && p.n === tree.n);
+  const chosen = pool?.solutions.find((s) => s.chosen);
+  const text = (list) => list.map((t) => details.texts[t]).join("");
+  const wanted = chosen?.steps.length ? text(chosen.steps) : null;
+  for (let node = 0; wanted !== null && node < tree.parent.length; node++) {
+    if (tree.fate[node] === "pruned" || !wanted.endsWith(details.texts[tree.text[node]])) continue;
+    const path = pathTo(tree, node);
+    if (text(path.map((n) => tree.text[n])) === wanted) return new Set(path);
   }
   return new Set();
 }
 
 // Columns by depth, every node near its parent, none on another.
 function layout(tree, keep, gap) {
-  const first = tree.depth.reduce((a, b) => Math.min(a, b), Infinity);
   const columns = [];
-  tree.depth.forEach((d, n) => keep(n) && (columns[d - first] ??= []).push(n));
+  tree.level.forEach((level, n) => keep(n) && (columns[level] ??= []).push(n));
   const y = [];
   let before = new Map();
   for (const column of columns) {
@@ -137,15 +173,16 @@ function layout(tree, keep, gap) {
     for (const n of column) y[n] -= off / column.length;
     before = new Map(column.map((n, i) => [n, i]));
   }
-  return { columns, y, first };
+  return { columns, y };
 }
 
-function drawTree(box, tree, { range, chosen, pruned }, pick) {
-  const keep = (n) => pruned || tree.fate[n] !== "pruned";
-  const widest = Math.max(1, ...Object.values(tree.depth.reduce((all, d, n) => (keep(n) ? { ...all, [d]: (all[d] ?? 0) + 1 } : all), {})));
+function drawTree(box, tree, { range, chosen, keep }, pick) {
+  const many = [];
+  tree.level.forEach((level, n) => { many[level] = (many[level] ?? 0) + (keep(n) ? 1 : 0); });
+  const widest = Math.max(1, ...many);
   const r = widest > 24 ? 4.5 : 6.5;
   const gap = widest > 24 ? 11 : widest > 8 ? 16 : 24;
-  const { columns, y, first } = layout(tree, keep, gap);
+  const { columns, y } = layout(tree, keep, gap);
   const ys = columns.flat().map((n) => y[n]);
   const [top, bottom] = [Math.min(0, ...ys), Math.max(0, ...ys)];
   const width = Math.max(box.clientWidth - 2, 30 + columns.length * 30);
@@ -153,7 +190,7 @@ function drawTree(box, tree, { range, chosen, pruned }, pick) {
   const xOf = (depth) => 14 + ((width - 30) * (depth + 1)) / Math.max(1, columns.length);
   const shift = (height - (bottom - top)) / 2 - top;
   const round = (v) => Math.round(v * 10) / 10;
-  const px = (n) => (n < 0 ? 14 : round(xOf(tree.depth[n] - first)));
+  const px = (n) => (n < 0 ? 14 : round(xOf(tree.level[n])));
   const py = (n) => (n < 0 ? round(shift) : round(y[n] + shift));
   const nodes = columns.flat();
   const edges = new Map(nodes.map((n) => {
@@ -163,9 +200,9 @@ function drawTree(box, tree, { range, chosen, pruned }, pick) {
     return [n, svg("path", { class: `edge ${tree.fate[n]}${chosen.has(n) ? " chosen" : ""}`, d })];
   }));
   const dots = new Map(nodes.map((n) => [n, svg("path", {
-    class: `node ${tree.fate[n]}${tree.value[n] === null ? " silent" : ""}`, "data-node": n,
-    d: (FATES[tree.fate[n]] ?? FATES.kept).mark(r), transform: `translate(${px(n)} ${py(n)})`,
-    style: { fill: scoreColour(tree.value[n], range, "var(--card)", 100) ?? "var(--card)" },
+    class: `node ${tree.fate[n]}${range && tree.value[n] === null ? " silent" : ""}`, "data-node": n,
+    d: fateOf(tree.fate[n]).mark(r), transform: `translate(${px(n)} ${py(n)})`,
+    style: { fill: scoreColour(tree.value[n], range ?? {}, "var(--card)", 100) ?? "var(--card)" },
   })]));
   const picture = svg(
     "svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${plural(nodes.length, "candidate")} in ${plural(columns.length, "round")}` },
@@ -184,15 +221,15 @@ function drawTree(box, tree, { range, chosen, pruned }, pick) {
   picture.addEventListener("pointerdown", near);
   box.replaceChildren(picture);
   return {
-    columns, first,
+    columns,
     mark(path, node) {
       for (const [n, edge] of edges) edge.classList.toggle("path", path.has(n));
       for (const [n, dot] of dots) dot.classList.toggle("at", n === node);
     },
     scrollTo(n) {
-      const left = px(n) - box.scrollLeft;
-      if (left < 30) box.scrollLeft -= 60 - left;
-      if (left > box.clientWidth - 30) box.scrollLeft += left - box.clientWidth + 60;
+      for (const [along, side, at] of [["scrollLeft", "clientWidth", px(n)], ["scrollTop", "clientHeight", py(n)]]) {
+        box[along] = Math.min(Math.max(box[along], at + 30 - box[side]), at - 30);
+      }
     },
   };
 }

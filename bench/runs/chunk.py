@@ -123,22 +123,12 @@ class Chunk:
             )
         except search.NoOpinionError as error:
             raise BadArgument("strategies", f"beam_search:{name}", str(error)) from None
-        samples: list[SampleRow] = []
-        scores: list[ScoreRow] = []
-        trees: list[TreeRow] = []
-        for result in results:
-            rows = sample_rows(self.task, result, "beam_search", name, n)
-            samples += rows
-            scores += score_rows(result, rows, name)
-            trees += tree_rows(result, name, n)
-        record = _record(name, scorer, results)
-        if reasons := {result.problem.id: bad[0][2] for result in results if (bad := failed_candidates(result))}:
-            record["failed"] = reasons  # rows of trees have none
-        whole = before.with_new(self.problems, UnitRows(record, samples, scores, trees))
+        made = self._made(Contest("beam_search", name), n, results, scorer)
+        whole = before.with_new(self.problems, made)
         what = f"beam search ({name})"
         unit = len(self.problems) if self.max_failed is None else len(whole.trees)
         check_candidates(results, was, failed, what, self._limit(unit, was.trees))
-        check_scores(scores, by_problem(whole.samples), (), what, self._limit(len(whole.samples), was.trees))
+        check_scores(made.scores, by_problem(whole.samples), (), what, self._limit(len(whole.samples), was.trees))
         return whole
 
     def own(self, contest: Contest, n: int, before: UnitRows, parts: Parts) -> UnitRows:
@@ -157,22 +147,33 @@ class Chunk:
             sampling=self.sampling,
             seed=self.plan.seed,
         )
+        made = self._made(contest, n, results, scorer)
+        if reasons := {r.problem.id: r.reason or "it gave no reason" for r in results if r.solution is None}:
+            made.record["nothing"] = reasons
+        whole = before.with_new(self.problems, made)
+        limit = self._limit(len(whole.samples), was.samples)
+        stood = [row for row in was.samples if row.problem not in failed]
+        check_samples(made.samples, stood, str(contest), limit)
+        check_scores(made.scores, by_problem(whole.samples), (), str(contest), limit)
+        return whole
+
+    def _made(
+        self, contest: Contest, n: int, results: Sequence[search.SearchResult], scorer: Scorer | None
+    ) -> UnitRows:
+        """The rows of searches that drew their own samples."""
         samples: list[SampleRow] = []
         scores: list[ScoreRow] = []
+        trees: list[TreeRow] = []
         for result in results:
             rows = sample_rows(self.task, result, contest.strategy, contest.scorer, n)
             samples += rows
             if contest.scorer is not None:
                 scores += score_rows(result, rows, contest.scorer)
+            trees += tree_rows(result, contest.strategy, contest.scorer, n)
         record = spend_record(results) if scorer is None else _record(str(contest.scorer), scorer, results)
-        if reasons := {r.problem.id: r.reason or "it gave no reason" for r in results if r.solution is None}:
-            record["nothing"] = reasons
-        whole = before.with_new(self.problems, UnitRows(record, samples, scores))
-        limit = self._limit(len(whole.samples), was.samples)
-        stood = [row for row in was.samples if row.problem not in failed]
-        check_samples(samples, stood, str(contest), limit)
-        check_scores(scores, by_problem(whole.samples), (), str(contest), limit)
-        return whole
+        if reasons := {result.problem.id: bad[0][2] for result in results if (bad := failed_candidates(result))}:
+            record["failed"] = reasons  # rows of trees have none
+        return UnitRows(record, samples, scores, trees)
 
     def _limit(self, rows: int, before: Sequence[object]) -> Limit:
         return Limit(self.max_failed, rows, kept_before=bool(before))

@@ -84,3 +84,17 @@ def _check(spec: str, result: search.SearchResult) -> None:
     if len(result.scores.steps) != len(result.pool):
         told = f"{len(result.scores.steps)} rows of scores for a pool of {len(result.pool)}; give one each"
         raise BadArgument("strategies", spec, f"{where}: {told}")
+    for place, node in enumerate(result.tree):
+        if wrong := _wrong(place, node):
+            raise BadArgument("strategies", spec, f"{where}: place {place} of its tree {wrong}")
+
+
+def _wrong(place: int, node: object) -> str | None:
+    if not isinstance(node, search.Node):
+        return f"holds a {type(node).__name__}; give a search.Node"
+    if node.fate not in list(search.Fate):
+        return f"has the fate {node.fate!r}; give a search.Fate, such as {search.Fate.KEPT.value!r}"
+    if not -1 <= node.parent < place or node.depth < 0:
+        seen = f"has the parent {node.parent} and the depth {node.depth}"
+        return f"{seen}; a parent comes before its children, which begin with parent -1 and depth 0"
+    return None

@@ -53,8 +53,9 @@ def results_of(
                 outcomes += map(ProblemOutcomes.one, searched)
     table = Outcomes(tuple(outcomes))
     notes = [*notes_on(table, plan.n), *_notes_on_samples(odd, drawn), *_notes_on_scores(unscored, drawn)]
-    notes += _notes_on_beams(folder, [c for c in contests if c.strategy == "beam_search"])
-    notes += _notes_on_nothing(plan, folder, len(parts), [c for c in contests if searches(c)])
+    for contest in filter(searches, contests):
+        units = [search_unit(number, contest, n) for number in range(len(parts)) for n in plan.sizes(contest)]
+        notes += _notes_on_search(contest, folder, units)
     return Results(table, tuple(notes))
 
 
@@ -85,23 +86,22 @@ def _notes_on_scores(scores: Sequence[ScoreRow], drawn: int) -> Iterator[str]:
         yield f"{len(rows)} of {drawn} samples have no score of {scorer}{_first_reason(rows)}"
 
 
-def _notes_on_beams(folder: RunFolder, contests: Sequence[Contest]) -> Iterator[str]:
-    for contest in contests:
-        units = {u: r for u, r in folder.committed.items() if "failed" in r and r["scorer"] == contest.scorer}
-        if units:
-            problem, reason = next(iter(next(iter(units.values()))["failed"].items()))
-            failed = sum(row.fate == "failed" for unit in units for row in folder.trees(unit))
-            yield f"{failed} candidates of {contest} failed (first, of problem {problem!r}: {reason})"
-
-
-def _notes_on_nothing(plan: RunPlan, folder: RunFolder, parts: int, contests: Sequence[Contest]) -> Iterator[str]:
-    """Of searches by strategies of one's own that chose no solution."""
-    for contest in contests:
-        units = [search_unit(number, contest, n) for number in range(parts) for n in plan.sizes(contest)]
-        none = [reason for unit in units for reason in folder.committed[unit].get("nothing", {}).items()]
-        if none:
-            problem, reason = none[0]
-            yield f"{len(none)} searches by {contest} chose nothing (first, of problem {problem!r}: {reason})"
+def _notes_on_search(contest: Contest, folder: RunFolder, units: Sequence[str]) -> Iterator[str]:
+    """Of searches with candidates that failed, and of those that chose no solution."""
+    said = {
+        key: [
+            (problem, reason, unit) for unit in units for problem, reason in folder.committed[unit].get(key, {}).items()
+        ]
+        for key in ("failed", "nothing")
+    }
+    if said["failed"]:
+        problem, reason, _ = said["failed"][0]
+        trees = [folder.trees(unit) for unit in dict.fromkeys(unit for _, _, unit in said["failed"])]
+        failed = sum(row.fate == "failed" for rows in trees for row in rows)
+        yield f"{failed} candidates of {contest} failed (first, of problem {problem!r}: {reason})"
+    if said["nothing"]:
+        problem, reason, _ = said["nothing"][0]
+        yield f"{len(said['nothing'])} searches by {contest} chose nothing (first, of problem {problem!r}: {reason})"
 
 
 def _first_reason(rows: Sequence[SampleRow | ScoreRow]) -> str:

@@ -49,7 +49,7 @@ def run(
     """Do what the plan says, or what is left of it, and return its results.
 
     The folder holds `config.toml`, `problems.jsonl`, `samples.jsonl`, `scores.jsonl` (a row a solution),
-    `trees.jsonl` (a row a candidate of a beam search), `journal.jsonl` (what each unit of work spent),
+    `trees.jsonl` (a row a candidate of a search by steps), `journal.jsonl` (what each unit of work spent),
     `results.jsonl` and `points.jsonl` (the table). A run that was killed and started again ends
     with the same rows as one that was not.
 

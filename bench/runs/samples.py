@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, read_spend, spend_row
 from bench.inputs.task import Task
-from search import Pool, SearchResult
+from search import Fate, Pool, SearchResult
 from search.selection import weighted
 from verifiers.interface.files import Row
 from verifiers.interface.scoring import ZERO, Spend
@@ -68,24 +68,27 @@ def score_rows(result: SearchResult, rows: Sequence[SampleRow], scorer: str) -> 
     ]
 
 
-def tree_rows(result: SearchResult, scorer: str, n: int) -> list[TreeRow]:
-    """One row a candidate of a tree search: its own last step, its parent's place, its value and its fate."""
-    return [
-        TreeRow(
+def tree_rows(result: SearchResult, strategy: str, scorer: str | None, n: int) -> list[TreeRow]:
+    """One row a candidate of a tree search: its text after its parent's, its parent's place, its value and its fate."""
+    rows = []
+    for place, node in enumerate(result.tree):
+        steps = node.solution.steps
+        above = len(result.tree[node.parent].solution.steps) if node.parent >= 0 else 0
+        row = TreeRow(
             problem=result.problem.id,
-            strategy="beam_search",
+            strategy=strategy,
             scorer=scorer,
             n=n,
             node=place,
-            parent=node.parent,
-            depth=node.depth,
-            text=node.solution.steps[-1].text if node.solution.steps else "",
+            parent=int(node.parent),
+            depth=int(node.depth),
+            text="".join(step.text for step in steps[above:] or steps[-1:]),
             stop=node.solution.stop.value,
-            value=node.value,
-            fate=node.fate.value,
+            value=float(node.value),
+            fate=Fate(node.fate).value,
         )
-        for place, node in enumerate(result.tree)
-    ]
+        rows.append(row)
+    return rows
 
 
 def spend_record(results: Sequence[SearchResult], earlier: Mapping[str, Spend] | None = None) -> Row:

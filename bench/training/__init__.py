@@ -1,1 +1,1 @@
-"""What a training is given and shows: rows, audit, report."""
+"""What a training is given and shows: rows, audit, and its log in panels and words."""

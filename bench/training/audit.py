@@ -1,6 +1,5 @@
 """Was the PRM hacked? What the metrics of a training say, beginning against end."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from verifiers.interface.errors import BadInput
+from verifiers.interface.files import replace_text, whole_rows
 
 _FEW = 8  # steps below which no trend can be told from noise
 
@@ -53,7 +53,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / "metrics.jsonl"
     if not path.exists():
         raise BadInput(f"{folder}: no metrics.jsonl; give the folder of a training")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return whole_rows(path)
 
 
 def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
@@ -102,6 +102,11 @@ def trend_of(values: Sequence[float | None]) -> Trend | None:
     first, last = known[:quarter], known[-quarter:]
     error = np.sqrt(first.var(ddof=1) / quarter + last.var(ddof=1) / quarter)
     return Trend(float(first.mean()), float(last.mean()), float(error))
+
+
+def write_audit(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The audit of a training's metrics as a file of Markdown."""
+    replace_text(path, f"# Audit\n\n{audit_text(audit(rows))}")
 
 
 def audit_text(report: Audit) -> str:

@@ -100,10 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train, and write plots, credits and audit; raises BadInput for what cannot be."""
+    """Train, and write the report and the audit; raises BadInput for what cannot be."""
+    from bench.report.trainings import write_training_report
     from bench.training.accuracy import Accuracy
-    from bench.training.audit import read_metrics
-    from bench.training.report import summary, write_report
+    from bench.training.audit import read_metrics, write_audit
+    from bench.training.metrics import summary
     from policies.backends.transformers import Transformers
     from policies.grpo.train import grpo_train
 
@@ -155,11 +156,14 @@ def run(options: argparse.Namespace) -> None:
                 held_out=scorers.get("held_out"),
                 on_metrics=on_metrics,
             )
-    files = write_report(options.out)
+    rows = read_metrics(options.out)
+    write_audit(rows, options.out / "audit.md")
+    write_training_report([options.out], options.out / "report.html")
     print()
-    for line in summary(read_metrics(options.out)):
-        print(line)
-    print(f"- files: {', '.join(str(p) for p in [options.out / 'model', options.out / 'metrics.jsonl', *files])}")
+    for line in summary(rows):
+        print(f"- {line}")
+    files = ("model", "metrics.jsonl", "audit.md", "report.html")
+    print(f"- files: {', '.join(str(options.out / name) for name in files)}")
 
 
 @contextmanager

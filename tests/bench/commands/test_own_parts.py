@@ -59,6 +59,72 @@ def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[
     )  # finished: shown without its parts
 
 
+STEPS = """
+import numpy as np, search
+
+def by_steps(problem, n, answers):
+    steps, out = yield from extend([Solution()], n, "step")
+    pool, out = yield from extend(steps, 1, "end")
+    scores = yield from score(pool)
+    return pick(problem, pool, scores, select=best, answers=answers, reason=out)
+
+def own_values(problem, n, answers):
+    pool, out = yield from extend([Solution()], n, "end")
+    tree = tuple(search.Node(-1, np.int64(0), s, np.float32(0.25), "kept") for s in pool)
+    return pick(problem, pool, (yield from score(pool)), select=best, answers=answers, tree=tree)
+
+def no_scorer(problem, n, answers):
+    pool, out = yield from extend([Solution()], n, "step")
+    return search.SearchResult(problem, None, pool[0], pool, search.result.Scores(([0.0],) * n))
+"""
+
+
+def test_a_search_by_steps_leaves_its_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    with open("mine.py", "a") as file:
+        file.write(STEPS)
+    said(
+        capsys,
+        f"{RUN} --limit 2 --strategies mine:by_steps:even,mine:own_values:even,mine:no_scorer,mine:second_look:even",
+    )
+    rows = [json.loads(line) for line in Path("out/trees.jsonl").read_text().splitlines()]
+    assert {(row["strategy"], row["scorer"]) for row in rows} == {
+        ("mine:by_steps", "even"), ("mine:own_values", "even"), ("mine:no_scorer", None),
+    }  # fmt: skip
+    steps = [row for row in rows if row["strategy"] == "mine:by_steps" and row["problem"] == "problems-00000"]
+    assert {row["n"] for row in steps} == {1, 2, 4}
+    of_two = [row for row in steps if row["n"] == 2]
+    assert [(row["node"], row["parent"], row["depth"]) for row in of_two] == [
+        (0, -1, 0),
+        (1, -1, 0),
+        (2, 0, 1),
+        (3, 1, 1),
+    ]
+    assert [row["value"] for row in of_two[:2]] == [None, None]
+    samples = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
+    texts = [
+        "".join(r["steps"])
+        for r in samples
+        if (r["strategy"], r["n"], r["problem"]) == ("mine:by_steps", 2, "problems-00000")
+    ]
+    assert [of_two[row["parent"]]["text"] + row["text"] for row in of_two[2:]] == texts
+    assert {row["value"] for row in rows if row["strategy"] == "mine:own_values"} == {0.25}
+    before = Path("out/trees.jsonl").read_bytes()
+    said(capsys, "report out")
+    said(
+        capsys,
+        f"{RUN} --limit 2 --strategies mine:by_steps:even,mine:own_values:even,mine:no_scorer,mine:second_look:even",
+    )
+    assert Path("out/trees.jsonl").read_bytes() == before
+
+
+TREE = """
+import search
+def tree(problem, n, answers):
+    pool, out = yield from extend([Solution()], n, 'end')
+    return search.SearchResult(problem, None, pool[0], pool, search.result.Scores(([0.0],) * n), tree={})
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "strategy", "message"),
     [
@@ -74,6 +140,12 @@ def test_a_strategy_of_ones_own_draws_and_chooses(capsys: pytest.CaptureFixture[
          "mine:odd", "mine.py, line "),
         ("def none(problem, n, answers):\n    yield from extend([Solution()], n, 'end')",
          "mine:none", "a strategy returned None; return a SearchResult\n"),
+        (TREE.format("(pool[0],)"),
+         "mine:tree", "problem 'problems-00000': place 0 of its tree holds a Solution; give a search.Node"),
+        (TREE.format("(search.Node(0, 0, pool[0], 0.5, 'kept'),)"),
+         "mine:tree", "place 0 of its tree has the parent 0 and the depth 0; a parent comes before its children"),
+        (TREE.format("(search.Node(-1, 0, pool[0], 0.5, 'gone'),)"),
+         "mine:tree", "has the fate 'gone'; give a search.Fate"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_strategy(

@@ -131,15 +131,14 @@ def bare(text: str) -> str:
     after = _AFTERTHOUGHT.fullmatch(text) or _AT_A_POINT.fullmatch(text)
     if after and _has_value(after[1]) and not (_RANGE.search(after[1]) and " not " in text[after.end(1) :]):
         return bare(after[1].strip())
-    if (counted := _OF_A_COUNT.fullmatch(text)) and is_unit(
-        " ".join(re.findall(r"[A-Za-z]+", value := _first(counted)))
-    ):
-        return bare(value.rstrip(","))
-    if (
-        _SENTENCE_IN_TEXT.match(text)
-        and (said := bare(plain := " ".join(_ANY_TEXT.sub(r" \1 ", text).split()))) != plain
-    ):
-        return said
+    if counted := _OF_A_COUNT.fullmatch(text):
+        value = str(counted[counted.lastindex or 0])
+        if is_unit(" ".join(re.findall(r"[A-Za-z]+", value))):
+            return bare(value.rstrip(","))
+    if _SENTENCE_IN_TEXT.match(text):
+        plain = " ".join(_ANY_TEXT.sub(r" \1 ", text).split())
+        if (value := bare(plain)) != plain:
+            return value
     text = _IN_TEXT.sub(r"\1 ", text, count=1) if _IN_TEXT.match(text) else text
     if (soon := _SOON.match(text)) and _is_value(text[soon.end() :]):
         return bare(text[soon.end() :])
@@ -156,10 +155,6 @@ def bare(text: str) -> str:
     if "\\" in text and (measured := without_unit(text)) != text:
         return measured
     return digits_for_words(text)
-
-
-def _first(match: re.Match[str]) -> str:
-    return next(filter(None, match.groups()))
 
 
 def _has_value(text: str) -> bool:

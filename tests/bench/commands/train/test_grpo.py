@@ -30,7 +30,7 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert "training tiny:policy on 20 problems of countdown -> runs/a" in said
     assert "- reward " in said
     assert "- held-out accuracy " in said
-    for name in ("model/model.safetensors", "training.png", "attributions.html", "audit.md"):
+    for name in ("model/model.safetensors", "report.html", "audit.md"):
         assert f"runs/a/{name.split('/')[0]}" in said
         assert Path("runs/a", name).stat().st_size > 100
     rows = read_metrics(Path("runs/a"))
@@ -39,6 +39,8 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert json.loads(Path("runs/a/training.json").read_text())["prm"] == "prm(prm)"
     assert trained("countdown", "--policy=tiny:policy", *SMALL, *options) == 0  # done already: nothing is added
     assert read_metrics(Path("runs/a")) == rows
+    assert main(["report", "runs/a", "--out=again.html"]) == 0
+    assert Path("again.html").read_bytes() == Path("runs/a/report.html").read_bytes()
     assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
 
 

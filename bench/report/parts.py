@@ -1,0 +1,36 @@
+"""The parts of a page: texts of this folder, and data that a browser unpacks; a page is written whole or not at all."""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+
+from verifiers.interface.errors import BadArgument
+from verifiers.interface.files import Row, replacing
+
+_OURS = b"<title>stepbeam report: "
+
+
+def part(name: str) -> str:
+    """A file of this folder."""
+    return resources.files("bench.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def blob(name: str, record: Row) -> str:
+    """A record as compressed JSON in base64, which `data.js` reads back."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
+    return f'<script type="text/plain" id="{name}">{packed}</script>\n'
+
+
+def write_page(out: Path, pieces: Iterable[str]) -> None:
+    """Write a page; raises BadArgument where that cannot be, and where a file lies that is no report."""
+    if out.is_file() and _OURS not in out.read_bytes()[:2000]:
+        raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
+    try:
+        with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None

@@ -1,0 +1,85 @@
+"""The page of trainings in a real browser: it draws, it answers, it complains of nothing, and it fits a phone."""
+
+import pytest
+
+from bench.report.trainings import write_training_report
+from tests.bench.report.trainings import make_scorer_training, make_training
+
+pytestmark = pytest.mark.slow
+HOSTILE = '</script><img src=x onerror="window.hacked = 1"><b>bold</b> {}'
+
+
+@pytest.fixture
+def opened(tmp_path, browser):
+    def go(*folders, width=1280, dark=False):
+        browser.errors.clear()
+        write_training_report(folders, tmp_path / "report.html")
+        browser.open(tmp_path / "report.html", width=width, dark=dark)
+        return browser
+
+    yield go
+    assert browser.errors == []
+
+
+KINDS = {
+    "one": lambda path: [make_training(path / "a")],
+    "hacked": lambda path: [make_training(path / "hacked", hacked=True)],
+    "one step": lambda path: [make_training(path / "a", steps=1)],
+    "several": lambda path: [make_training(path / name, hacked=name == "hacked") for name in ("a", "hacked", "c")],
+    "scorer": lambda path: [make_scorer_training(path / "prm")],
+    "mixed": lambda path: [make_training(path / "a"), make_scorer_training(path / "a-rather-long-name-of-a-prm-of-8B")],
+    "hostile": lambda path: [make_training(path / "a", text=HOSTILE)],
+    "long": lambda path: [make_training(path / "a", text="word" * 300 + "{}")],
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("width", [400, 1280])
+def test_any_training_is_drawn_and_fits(opened, tmp_path, make, width):
+    folders = make(tmp_path)
+    browser = opened(*folders, width=width, dark=width == 400)
+    policies = [folder for folder in folders if (folder / "attributions.jsonl").exists()]
+    if policies:
+        browser.wait("document.querySelector('.credit-group')")
+        assert browser.run("document.querySelectorAll('.credit-group').length") == 6
+    assert browser.run("document.querySelectorAll('#audit, #credits').length") == (2 if policies else 0)
+    assert browser.run("document.querySelectorAll('nav a').length") == browser.run(
+        "document.querySelectorAll('main > section').length"
+    )
+    charts = browser.run("document.querySelectorAll('.panels .chart svg').length")
+    assert charts == browser.run("document.querySelectorAll('.panels .card').length") >= 3
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    shown = "[...document.querySelectorAll('header, main')].map((part) => part.textContent).join()"
+    assert not browser.run(f"/NaN|undefined|Infinity|\\[object/.test({shown})")
+    assert not browser.run("/NaN|undefined/.test(document.querySelector('main').innerHTML)")
+    assert browser.run("document.querySelectorAll('main img').length") == 0
+    assert browser.run("window.hacked ?? null") is None
+    assert browser.run("document.querySelectorAll('.alert').length") == sum(f.name == "hacked" for f in folders)
+
+
+def test_credits_are_walked_through_step_by_step(opened, tmp_path):
+    browser = opened(make_training(tmp_path / "a"))
+    browser.wait("document.querySelector('.credit-group')")
+    head = "document.querySelector('.credits small').textContent"
+    assert "step 1" in browser.run(head)
+    first = browser.run("document.querySelector('.credit-group .step').textContent")
+    assert "PRM 0.50" in first
+    assert "3 tokens" in first
+    browser.run("document.querySelector('[aria-label=\"Next training step\"]').focus()")
+    browser.run("document.activeElement.click()")
+    browser.wait(f"{head}.includes('step 2')")
+    assert browser.run("document.activeElement.getAttribute('aria-label')") == "Next training step"
+    browser.run("""(() => {
+        const select = [...document.querySelectorAll("#credits select")].at(-1);
+        select.value = "mixed";
+        select.dispatchEvent(new Event("change"));
+    })()""")
+    browser.wait("document.querySelectorAll('.credit-group').length === 3")
+    browser.run("document.querySelector('.panels .chart').focus()")
+    browser.press("ArrowRight")
+    assert "step" in browser.run("document.querySelector('.panels .tip').textContent")
+    values = browser.run("""[...document.querySelectorAll("#curves table tbody tr")]
+        .find((row) => row.cells[0].textContent === "reward").textContent""")
+    assert values == "reward0.05step 11step 200.05step 11step 2020"
