@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import add_by
-from bench.report import PROBLEMS
 from verifiers.interface.errors import BadInput
 
 
@@ -17,9 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--problems",
         type=int,
-        default=PROBLEMS,
         metavar="N",
-        help=f"list the first N problems of each run; figures are of all; default: {PROBLEMS}",
+        help="list the first N problems of each run; figures are of all; default: as many as 128 MB hold",
     )
     add_by(parser)
 
@@ -28,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the page and say where it is."""
     from bench.report.page import write_report
 
-    if options.problems < 0:
+    if options.problems is not None and options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
     write_report(options.runs, path, problems=options.problems, by=options.by)
