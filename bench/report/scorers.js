@@ -93,7 +93,7 @@ function turnChart(box, turn, look) {
     lines: [`N = ${n}: ${fixed(y)} (${interval(low, high)})`, ...(n === turn.peak ? ["its maximum"] : []), ...(fell.has(n) ? ["significantly below its maximum"] : [])],
   }));
   chart(box, [{ name: `Best-of-N (${turn.scorer})`, look: { ...look, dash: null }, points }], {
-    label: `Best-of-N accuracy with ${turn.scorer} against N`,
+    label: `Best-of-N accuracy with ${turn.scorer} against N. ${points.map((p) => p.lines.join(", ")).join("; ")}`,
     title: "N",
     ticks: (count) => thinned(points.map((p) => p.x), count),
     tickText: String,
