@@ -78,7 +78,11 @@ def test_the_report_draws_every_category_with_its_interval(run: Path, tmp_path: 
     })()"""
     browser.run(choose)
     cells = browser.run(f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.querySelector('th').innerText)")
-    assert [cell.split() for cell in cells] == [["9", "2", "problems"], ["10", "1", "problem"], ["(none)", "1", "problem"]]
+    assert [cell.split() for cell in cells] == [
+        ["9", "2", "problems"],
+        ["10", "1", "problem"],
+        ["(none)", "1", "problem"],
+    ]
     shown = browser.run(f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.querySelector('td b').innerText)")
     folder = read_folder(run, "run", by=["level"], samples=False)
     wanted = [

@@ -51,6 +51,7 @@ SHAPES = {
     "one sample": {"n": 1},
     "hostile": {"text": HOSTILE},
     "long": {"text": "word" * 300 + " {}"},
+    "bad": {"bad": True},
     "long names": {"scorers": ("a-reward-model-of-8B-parameters-v0.2", "another_process_reward_model_of_72B")},
 }
 
