@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, TreeRow, from_row
+from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, TreeRow, read_again
 from verifiers.grading.thinking import THINKING, Marks
 from verifiers.interface.lines import read_line
 
@@ -76,7 +76,7 @@ class ShownRows:
             return
         with open(self.path / name, "rb") as file:
             for starts in self.places[name].of_each(len(self)):
-                yield [from_row(kind, read_line(line), where=f"{self.path / name}") for line in _lines(file, starts)]
+                yield [read_again(kind, read_line(line)) for line in _lines(file, starts)]
 
 
 def _lines(file: BinaryIO, starts: Iterable[int]) -> Iterator[bytes]:
