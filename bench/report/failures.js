@@ -32,7 +32,8 @@ function failureGroup(rows, run, heading, look) {
   const places = new Map(run.list.map((p, i) => [p.id, i]));
   const named = (id) => (places.has(id) ? el("button", { type: "button", class: "link", onclick: () => look({ id: places.get(id) }) }, id) : id);
   const what = strategy === "sample" ? "samples" : `solutions of ${strategy.replaceAll("_", " ")}`;
-  const share = count / of < 0.001 ? "under 0.1%" : `${trimmed(((100 * count) / of).toPrecision(2))}%`;
+  const percent = (100 * count) / of;
+  const share = percent < 0.1 ? "under 0.1%" : `${percent < 9.95 ? trimmed(percent.toPrecision(2)) : Math.round(percent)}%`;
   return el(
     "div", { class: "failures" },
     el(heading, null, `${count.toLocaleString("en")} of ${of.toLocaleString("en")} ${what} ${WRONG[kind].said(scorer)} (${count === of ? "all" : share})`),

@@ -63,6 +63,11 @@ async function main() {
 }
 
 // On paper nothing can be opened.
-addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("header details, .breakdown + details")) part.open = true; });
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("header details, .breakdown + details")) {
+    part.open = true;
+    part.dispatchEvent(new Event("toggle")); // its own comes when all is printed
+  }
+});
 
 main();
