@@ -30,7 +30,7 @@ function failureGroup(rows, run, heading, look) {
   const { kind, strategy, scorer, of } = rows[0];
   const count = rows.reduce((sum, row) => sum + row.count, 0);
   const places = new Map(run.list.map((p, i) => [p.id, i]));
-  const named = (id) => (places.has(id) ? el("button", { type: "button", class: "link", onclick: () => look({ id: places.get(id) }) }, id) : id);
+  const named = (id) => (places.has(id) ? el("button", { type: "button", class: "link", onclick: () => look({ id: places.get(id) }) }, id) : el("span", null, id));
   const what = strategy === "sample" ? "samples" : `solutions of ${strategy.replaceAll("_", " ")}`;
   const percent = (100 * count) / of;
   const share = percent < 0.1 ? "under 0.1%" : `${percent < 9.95 ? trimmed(percent.toPrecision(2)) : Math.round(percent)}%`;
@@ -42,8 +42,8 @@ function failureGroup(rows, run, heading, look) {
       el("span", { class: "count" }, `${row.count.toLocaleString("en")} ×`),
       el("span", { class: "why" }, row.reason),
       el(
-        "span", { class: "where" }, `in ${plural(row.problems, "problem")}: `,
-        row.first.flatMap((id, i) => (i ? [", ", named(id)] : [named(id)])), row.problems > row.first.length ? ", … " : " ",
+        "span", { class: "where" }, el("span", null, `in ${plural(row.problems, "problem")}:`),
+        row.first.map(named), row.problems > row.first.length ? el("span", null, "…") : null,
         run.list.length ? el("button", { type: "button", class: "small", "aria-label": `show them: ${row.reason}`, onclick: () => look({ filter: `reason:${row.i}` }) }, "show them") : null,
       ),
     ))),
