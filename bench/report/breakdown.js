@@ -68,7 +68,7 @@ function breakdown({ run, field, rows }, place, data, styles, look) {
     ),
     box,
     folded([`every strategy by ${field}`], () => scrolled(
-      `Every strategy by ${field}`,
+      `${title}: every strategy`,
       el("thead", null, el("tr", null, [field, "problems", ...curves.map(({ curve }) => `${curve.label}, N = ${curve.points.at(-1)[0]}`)].map((t) => el("th", { scope: "col" }, t)))),
       el("tbody", null, rows.map((row) => el("tr", null, el("th", { scope: "row" }, row.value), el("td", { class: "number" }, row.problems), curves.map(({ i }) => el("td", { class: "number" }, row.points[i] ? fixed(row.points[i][1]) : "–"))))),
     )),

@@ -94,7 +94,7 @@ def test_the_report_draws_every_category_with_its_interval(run: Path, tmp_path: 
     assert shown == [f"{accuracy:.3f}" for accuracy in wanted]
     assert browser.run(f"{table}.querySelectorAll('.range').length") == 3
     browser.run("document.querySelector('.breakdown + details').open = true")
-    browser.wait("document.querySelector('[aria-label=\"Every strategy by level\"]')")
+    browser.wait("document.querySelector('[aria-label=\"By level: every strategy\"]')")
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.errors == []
 
