@@ -45,10 +45,10 @@ class _Places:
 class ShownRows:
     """The rows of each problem in `numbers`, which may be more than memory holds: only where each starts is kept."""
 
-    path: Path
+    path: Path = field(repr=False)
     marks: tuple[Marks, ...] = THINKING
     numbers: dict[str, int] = field(default_factory=dict)
-    places: dict[str, _Places] = field(default_factory=dict)
+    places: dict[str, _Places] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.numbers)
