@@ -33,7 +33,7 @@ class Failures:
 
     drawn: Counter[str] = field(default_factory=Counter)
     groups: dict[Group, dict[str, Reason]] = field(default_factory=dict)
-    _failed: set[tuple[str, int, int]] = field(default_factory=set)
+    _failed: set[tuple[str, int, int]] = field(default_factory=set, repr=False)  # samples, by problem, N and place
 
     def add_sample(self, row: SampleRow) -> None:
         """Count a solution, and what went wrong with it.
