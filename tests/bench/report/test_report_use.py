@@ -194,7 +194,8 @@ def test_axe_finds_nothing(opened, axe, shapes):
 
 
 def test_paper_has_all_of_it_in_light_colours(opened):
-    page = opened({"problems": 9, "bad": True}, {"problems": 9, "seed": 1}, by=["level"], dark=True)
+    long = {"problems": 9, "bad": True, "scorers": ("a-reward-model-of-8B-parameters-v0.2", "prm")}
+    page = opened(long, {"problems": 9, "seed": 1}, by=["level"], dark=True)
     theme = {"name": "prefers-color-scheme", "value": "dark"}
     page.call("Emulation.setEmulatedMedia", media="print", features=[theme])
     page.call("Emulation.setDeviceMetricsOverride", width=695, height=1000, deviceScaleFactor=1, mobile=False)
@@ -206,6 +207,7 @@ def test_paper_has_all_of_it_in_light_colours(opened):
     wide = page.run("""[...document.querySelectorAll("main *")].filter((node) => node.checkVisibility() &&
         !node.closest(".unseen") && node.getBoundingClientRect().right > 696).map((n) => n.outerHTML.slice(0, 80))""")
     assert wide == []
+    assert page.run("Math.min(...[...document.querySelectorAll('tbody th')].map((th) => th.offsetWidth))") > 90
     page.call("Emulation.setEmulatedMedia", media="", features=[])
     paper = page.paper()
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 12
