@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import add_by
-from bench.report import PROBLEMS
 from verifiers.interface.errors import BadArgument, BadInput
 
 
@@ -19,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--problems",
         type=int,
-        default=PROBLEMS,
         metavar="N",
-        help=f"list the first N problems of each run; figures are of all; default: {PROBLEMS}",
+        help="list the first N problems of each run; figures are of all; default: as many as 128 MB hold",
     )
     add_by(parser)
 
@@ -31,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
     from bench.report.page import write_report
     from bench.report.trainings import is_training, write_training_report
 
-    if options.problems < 0:
+    if options.problems is not None and options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
     trainings = [folder for folder in options.runs if is_training(folder)]

@@ -276,6 +276,12 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
     return kind(**values)
 
 
+def read_again(kind: type[AnyRow], row: Mapping[str, Any]) -> AnyRow:
+    """The row of an object that `from_row` has taken before: nothing is checked again."""
+    columns = ((name, expected.read) for name, (expected, _) in _COLUMNS[kind].items() if name in row)
+    return kind(**{name: row[name] if read is None else read(row[name]) for name, read in columns})
+
+
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -38,7 +38,7 @@ def categories(
     check_by(fields.values(), by, of=of)
     found = []
     for name in by:
-        values = np.array([_value(fields.get(problem, {}), name) for problem in results.numbers], dtype=object)
+        values = np.array([value_of(fields.get(problem, {}), name) for problem in results.numbers], dtype=object)
         for value in sorted(set(values), key=_order):
             points = _last_points(results, values == value)
             if problems := {number for curve in points.values() for p in curve.values() for number in p.problems}:
@@ -61,7 +61,7 @@ def check_by(fields: Iterable[Mapping[str, Any]], by: Sequence[str], *, of: str)
     for one in fields if by else ():
         known |= dict.fromkeys(one)
         for name, found in values.items():
-            found.add(_value(one, name))
+            found.add(value_of(one, name))
     for name, found in values.items():
         if found <= {_NONE}:
             have = ", ".join(known) or "none beside prompt and answer"
@@ -72,7 +72,12 @@ def check_by(fields: Iterable[Mapping[str, Any]], by: Sequence[str], *, of: str)
             )
 
 
-def _value(fields: Mapping[str, Any], name: str) -> str:
+def value_of(fields: Mapping[str, Any], name: str) -> str:
+    """The category that a problem belongs to by a field.
+
+    >>> value_of({"level": 5}, "level"), value_of({}, "level")
+    ('5', '(none)')
+    """
     value = fields.get(name)
     return _NONE if value is None or value == "" else value if isinstance(value, str) else json.dumps(value)
 

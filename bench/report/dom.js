@@ -27,7 +27,7 @@ function svg(name, attributes, ...children) {
 function selectBox(label, options, value, onchange) {
   const option = ([v, text]) => el("option", { value: v, selected: String(v) === String(value) }, text);
   const parts = options.map((o) => (Array.isArray(o) ? option(o) : el("optgroup", { label: o.group }, o.options.map(option))));
-  const select = el("select", { onchange: () => onchange(select.value) }, parts);
+  const select = el("select", { "data-key": label, onchange: () => onchange(select.value) }, parts);
   return el("label", { class: "field" }, el("span", null, label), select);
 }
 
@@ -35,7 +35,7 @@ function selectBox(label, options, value, onchange) {
 function choice(name, label, options, value, onchange) {
   const radios = options.map((o) => {
     const input = el("input", {
-      type: "radio", name, value: o.value, checked: o.value === value, disabled: o.disabled,
+      type: "radio", name, value: o.value, "data-key": `${name} ${o.value}`, checked: o.value === value, disabled: o.disabled,
       onchange: () => onchange(o.value),
     });
     return el("label", { title: o.title }, input, el("span", null, o.text));
@@ -62,3 +62,44 @@ function onWidth(box, draw) {
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// Draws anew what is in `root`; the focus stays on what has the same `data-key`. Whether there was such a thing.
+function keepingFocus(root, draw) {
+  const at = root.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  draw();
+  const again = at && [...root.querySelectorAll("[data-key], [data-problem]")].find((node) => keyOf(node) === at);
+  again?.focus({ preventScroll: true });
+  return Boolean(again);
+}
+
+const keyOf = (node) => node.dataset.key ?? node.dataset.problem ?? null;
+
+// What cannot be pressed keeps the focus, which a disabled button would lose.
+function able(button, on) {
+  button.setAttribute("aria-disabled", String(!on));
+}
+
+// What is made only when it is opened.
+function folded(summary, fill) {
+  const box = el("details", null, el("summary", null, summary));
+  box.addEventListener("toggle", () => { if (box.open && box.children.length === 1) box.append(...[fill()].flat()); });
+  return box;
+}
+
+const LONG = 3000; // characters that are shown at once
+
+// A long text is cut, with a button that shows all of it.
+function cutText(text, tag, attributes) {
+  const node = el(tag, attributes, text.length > LONG ? `${text.slice(0, LONG)}…` : text);
+  if (text.length <= LONG) return [node];
+  const more = el("button", {
+    type: "button", class: "small rest",
+    onclick: () => {
+      node.textContent = text;
+      node.tabIndex = -1;
+      more.remove();
+      node.focus({ preventScroll: true });
+    },
+  }, `show all ${text.length.toLocaleString("en")} characters`);
+  return [node, more];
+}

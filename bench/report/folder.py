@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place
 from bench.inputs.rows import real_path
-from bench.report import PROBLEMS
+from bench.report.failures import Failures
 from bench.report.results import ResultTable
-from verifiers.grading.thinking import THINKING, Marks, marks_in
+from bench.report.shown import ProblemRows, ShownRows
+from verifiers.grading.thinking import marks_in
 from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import Row, each_row
@@ -22,17 +23,6 @@ from verifiers.interface.files import Row, each_row
 _SMALL = ("config.toml", "problems.jsonl", "results.jsonl", "points.jsonl", "notes.txt")
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class ProblemRows:
-    """What a run's files hold on one problem."""
-
-    problem: ProblemRow
-    samples: list[SampleRow] = field(default_factory=list)
-    scores: list[ScoreRow] = field(default_factory=list)
-    trees: list[TreeRow] = field(default_factory=list)
-    marks: tuple[Marks, ...] = THINKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,7 @@ class Judgements:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a report has of a finished run: figures of all its rows, and the rows themselves of the problems `shown`.
+    """What a report has of a finished run: figures of all its rows, and the problems `shown`, row by row.
 
     A file that it does not have gives none. `prompts` tells what each problem of `problems.jsonl` asks from others, and
     `fields` has what else is known of it, where results are to be broken down by that.
@@ -58,15 +48,16 @@ class Folder:
     points: list[PointRow]
     prompts: dict[str, int | None] = field(default_factory=dict)
     fields: dict[str, Row] = field(default_factory=dict)
-    shown: list[ProblemRows] = field(default_factory=list)
+    shown: Sequence[ProblemRows] | ShownRows = ()
     samples: Counter[str] = field(default_factory=Counter)
+    failures: Failures = field(default_factory=Failures)
     judged: dict[str, Judgements] = field(default_factory=dict)
     has_trees: bool = False
     notes: tuple[str, ...] = ()
 
 
 def read_folders(
-    paths: Sequence[Path], *, most: int = PROBLEMS, by: Sequence[str] = (), samples: bool = True
+    paths: Sequence[Path], *, most: int | None = None, by: Sequence[str] = (), samples: bool = True
 ) -> list[Folder]:
     """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
     resolved = [real_path(path) for path in paths]
@@ -76,8 +67,10 @@ def read_folders(
     return [read_folder(path, name, most=most, by=by, samples=samples) for path, name in zip(paths, names, strict=True)]
 
 
-def read_folder(path: Path, name: str, *, most: int = PROBLEMS, by: Sequence[str] = (), samples: bool = True) -> Folder:
-    """One run, with the rows of its first `most` problems; each file is read once, row by row.
+def read_folder(
+    path: Path, name: str, *, most: int | None = None, by: Sequence[str] = (), samples: bool = True
+) -> Folder:
+    """One run; its files are read row by row, and once more, problem by problem, where its first `most` are shown.
 
     Of the problems' fields only the values of those in `by` are kept. Without `samples` the files with rows of single
     solutions, which are large, are not read.
@@ -102,15 +95,18 @@ def read_folder(path: Path, name: str, *, most: int = PROBLEMS, by: Sequence[str
         points=points,
         notes=tuple(_text(notes).splitlines()) if notes.is_file() else (),
     )
-    marks = marks_in(folder.config.get("thinking", ()))
-    unread = (ProblemRow(name, None, None) for name in results.numbers)
-    for row in _first_of(_rows(path / "problems.jsonl", ProblemRow), unread):
-        if len(folder.shown) < most:
-            folder.shown.append(ProblemRows(row, marks=marks))
+    shown = ShownRows(path, marks_in(folder.config.get("thinking", ())))
+    folder = replace(folder, shown=shown)
+    unread = ((None, ProblemRow(name, None, None)) for name in results.numbers)
+    for start, row in _first_of(_placed(path / "problems.jsonl", ProblemRow), unread):
+        if most is None or len(shown) < most:
+            shown.numbers.setdefault(row.id, len(shown))
+            if start is not None:
+                shown.add("problems.jsonl", row.id, start)
         folder.prompts[row.id] = None if row.prompt is None else hash(repr(row.prompt))
         if by:
             folder.fields[row.id] = {key: value if key in by else None for key, value in (row.fields or {}).items()}
-    folder = _with_rows(folder, path) if samples else folder
+    folder = _with_rows(folder, path, shown) if samples else folder
     # At last, since what is no row at all is named with its line.
     check_checksums(path, among=None if samples else _SMALL)
     return folder
@@ -122,39 +118,44 @@ def _first_of(rows: Iterator[T], others: Iterator[T]) -> Iterator[T]:
     return others if first is None else chain([first], rows)
 
 
-def _with_rows(folder: Folder, path: Path) -> Folder:
+def _with_rows(folder: Folder, path: Path, shown: ShownRows) -> Folder:
     """The folder with what its samples, scores and trees say."""
-    shown = {rows.problem.id: rows for rows in folder.shown}
     grades: dict[tuple[str, int], dict[int, bool]] = {}  # of finished samples, by their problem and N
-    for sample in _rows(path / "samples.jsonl", SampleRow):
-        if sample.problem in shown:
-            shown[sample.problem].samples.append(sample)
+    for start, sample in _placed(path / "samples.jsonl", SampleRow):
+        shown.add("samples.jsonl", sample.problem, start)
+        folder.failures.add_sample(sample)
         if sample.strategy == "sample":
             folder.samples.update(("all", sample.stop, *(["unknown"] if sample.correct is None else [])))
             if sample.stop == "eos" and sample.correct is not None:
                 grades.setdefault((sample.problem, sample.n), {})[sample.index] = sample.correct
     numbers = dict(folder.results.numbers)
-    for score in _rows(path / "scores.jsonl", ScoreRow):
-        if score.problem in shown:
-            shown[score.problem].scores.append(score)
+    for start, score in _placed(path / "scores.jsonl", ScoreRow):
+        shown.add("scores.jsonl", score.problem, start)
+        folder.failures.add_score(score)
         if score.strategy == "sample" and score.index in (right := grades.get((score.problem, score.n), {})):
             of = folder.judged.setdefault(score.scorer, Judgements(array("d"), array("d"), array("q")))
             of.values.append(score.value)
             of.right.append(right[score.index])
             of.problems.append(numbers.setdefault(score.problem, len(numbers)))
     has_trees = False
-    for node in _rows(path / "trees.jsonl", TreeRow):
+    for start, node in _placed(path / "trees.jsonl", TreeRow):
         has_trees = True
-        if node.problem in shown:
-            shown[node.problem].trees.append(node)
+        shown.add("trees.jsonl", node.problem, start)
     return replace(folder, has_trees=has_trees)
 
 
 def _rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
     """The whole rows of a file; a torn last line is left out, as a run itself would."""
+    return (row for _, row in _placed(path, kind))
+
+
+def _placed(path: Path, kind: type[AnyRow]) -> Iterator[tuple[int, AnyRow]]:
+    """The whole rows of a file, each with the byte at which its line starts."""
+    start = 0
     try:
-        for number, (_, row) in enumerate(each_row(path), 1):
-            yield from_row(kind, row, where=f"{path}, line {number}")
+        for number, (end, row) in enumerate(each_row(path), 1):
+            yield start, from_row(kind, row, where=f"{path}, line {number}")
+            start = end
     except BadInput as error:
         raise BadInput(f"{error}; make the run again") from None
 

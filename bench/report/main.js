@@ -13,7 +13,6 @@ function glance(root, data) {
       data.runs.length > 1 ? el("h2", null, run.name) : null,
       el("p", null, [plural(run.problems, "problem"), ...run.config.filter(([k]) => ["task", "policy", "n", "seed"].includes(k)).map(([k, v]) => `${k}\u00a0${v}`)].join(" · ")),
       best ? el("p", { class: "best" }, ...bestText(data, best, base)) : null,
-      ...sampleNotes(run.samples),
       run.config.length ? settings : null,
       run.notes.length ? el("details", null, el("summary", null, "notes"), el("ul", { class: "notes" }, run.notes.map((note) => el("li", null, note)))) : null,
     ));
@@ -27,11 +26,6 @@ function bestText(data, { curve, place, point }, base) {
   const paired = base && data.paired[base.place]?.[place]?.[n];
   if (paired) text.push(`, ${signed(paired.difference)} on ${base.curve.label} at the same N (${interval(paired.low, paired.high, signed)}, ${pEquals(paired.p)})`);
   return [...text, "."];
-}
-
-function sampleNotes(samples) {
-  const counts = [[samples.failed, "could not be sampled"], [samples.length, "were cut by the token limit"], [samples.unknown, "could not be graded"]].filter(([k]) => k);
-  return counts.length ? [el("p", { class: "note" }, `Of ${samples.all.toLocaleString("en")} samples ${counts.map(([k, what]) => `${k.toLocaleString("en")} ${what}`).join(", ")}; they count as wrong.`)] : [];
 }
 
 function section(id, fill) {
@@ -53,14 +47,27 @@ async function main() {
   const styles = looks(data.curves, data.runs.length);
   document.documentElement.dataset.ready = "drawing";
   glance(document.getElementById("glance"), data);
+  let look; // shows problems in their list, which is made last
+  section("failures", (root) => {
+    if (failuresSection(root, data, (what) => look(what))) return;
+    for (const part of document.querySelectorAll("#failures, .failed-link")) part.remove();
+  });
   section("curves", (root) => {
     curvesSection(root, data, styles);
-    breakdownTables(root, data);
+    breakdowns(root, data, styles, (what) => look(what));
   });
   section("comparison", (root) => comparisonSection(root, data, styles));
   section("scorers", (root) => scorersSection(root, data, styles));
-  section("problems", (root) => problemsSection(root, data, styles));
+  section("problems", (root) => { look = problemsSection(root, data, styles); });
   document.documentElement.dataset.ready = "yes";
 }
+
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("header details, .breakdown + details")) {
+    part.open = true;
+    part.dispatchEvent(new Event("toggle")); // its own comes when all is printed
+  }
+});
 
 main();

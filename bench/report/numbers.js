@@ -35,7 +35,7 @@ const cost = (axis, x) => (axis === "seconds" ? seconds(x) : short(x));
 
 const pText = (p) => (p < 0.001 ? "< 0.001" : fixed(p));
 
-const pEquals = (p) => (p < 0.001 ? "p < 0.001" : `p = ${fixed(p)}`);
+const pEquals = (p) => (p < 0.001 ? "p\u00a0<\u00a00.001" : `p\u00a0=\u00a0${fixed(p)}`);
 
 // How many times as much; "inf" is never, null is that neither gets there.
 function times(x) {

@@ -7,41 +7,44 @@ it on the page as text only, and the page's own policy forbids every request.
 import base64
 import html
 import json
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from bench.report import PROBLEMS
-from bench.report.breakdown import categories
+from bench.report.breakdown import categories, value_of
 from bench.report.comparisons import comparisons, default_baseline
-from bench.report.curves import Curve, axes_of, curve_record, label_of, read_curves
+from bench.report.curves import Curve, axes_of, curve_record, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
-from bench.report.problems import detail_record, list_records
+from bench.report.problems import detail_record, last_chances, list_record
 from verifiers.interface.errors import BadArgument
-from verifiers.interface.files import Row, replace_text
+from verifiers.interface.files import Row, replacing
 
 # In this order they make one script; a later one may use the functions of an earlier.
 _SCRIPTS = (
-    "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "curves.js", "breakdown.js",
+    "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "failures.js", "curves.js", "breakdown.js",
     "comparison.js", "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
 )  # fmt: skip
 
 _OURS = b"<title>stepbeam report: "
+_ROOM = 128_000_000  # bytes of problems that a browser still opens quickly
 
 
-def write_report(runs: Sequence[Path], out: Path, *, problems: int = PROBLEMS, by: Sequence[str] = ()) -> None:
+def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None, by: Sequence[str] = ()) -> None:
     """Write one self-contained HTML file on the runs in these folders, with details of the first `problems` of each.
 
-    `by` names fields of the problems that results are broken down by.
+    None takes as many problems as make a file that opens quickly. `by` names fields of the problems that results are
+    broken down by.
     Raises BadInput for a folder that holds no finished run, for a file that cannot be written, and for one of others.
     """
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
-    page = report_page(read_folders(runs, most=problems, by=by), by=by)
+    folders = read_folders(runs, most=problems, by=by)
     try:
-        replace_text(out, page)
+        with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
+            file.writelines(_parts(folders, by=by, room=_ROOM if problems is None else None))
     except OSError as error:
         raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
 
@@ -50,43 +53,75 @@ def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
     """The page's HTML; equal folders give equal text.
 
     >>> from bench.files.rows import ProblemRow, ResultRow
-    >>> from bench.report.folder import ProblemRows
     >>> from bench.report.results import ResultTable
+    >>> from bench.report.shown import ProblemRows
     >>> results = [ResultRow(problem="p", strategy="self_consistency", scorer=None, n=1, correct=1.0, flops=0.0)]
     >>> folder = Folder("one", {}, ResultTable.of(results), [], shown=[ProblemRows(ProblemRow("p", "<b>", None))])
     >>> page = report_page([folder])
     >>> page.startswith("<!doctype html>"), "<b>" in page
     (True, False)
     """
+    return "".join(_parts(folders, by=by))
+
+
+def _parts(folders: Sequence[Folder], *, by: Sequence[str], room: int | None = None) -> Iterator[str]:
+    """The page, a piece at a time, since the problems may be more than memory holds.
+
+    Of each run problems are taken until they fill their share of `room` bytes.
+    """
+    title = html.escape(" · ".join(folder.name for folder in folders))
+    texts = {"TITLE": title, "STYLE": _part("page.css"), "SCRIPT": "\n".join(_part(name) for name in _SCRIPTS)}
+    for part in re.split(r"<!--(TITLE|STYLE|DATA|SCRIPT)-->", _part("page.html")):
+        if part == "DATA":
+            yield from _data(folders, by=by, room=None if room is None else room // len(folders))
+        else:
+            yield texts.get(part, part)
+
+
+def _data(folders: Sequence[Folder], *, by: Sequence[str], room: int | None) -> Iterator[str]:
+    """The problems, each on its own, so that the page reads those that are looked at; at last all else."""
     curves = read_curves(folders)
-    blobs = [f'<script type="text/plain" id="summary">{_packed(_summary(folders, curves, by))}</script>']
+    lists: list[list[Row]] = []
     for run, folder in enumerate(folders):
-        for place, one in enumerate(folder.shown):
-            # Each on its own: a page of many problems opens at once, and reads those that are looked at.
-            blobs.append(f'<script type="text/plain" id="p{run}-{place}">{_packed(detail_record(one))}</script>')
-    parts = {
-        "TITLE": html.escape(" · ".join(folder.name for folder in folders)),
-        "STYLE": _part("page.css"),
-        "DATA": "\n".join(blobs),
-        "SCRIPT": "\n".join(_part(name) for name in _SCRIPTS),
-    }
-    page = _part("page.html")
-    for name, text in parts.items():
-        page = page.replace(f"<!--{name}-->", text)
-    return page
+        lists.append([])
+        chances = last_chances(folder, [curve for curve in curves if curve.run == run])
+        bad = folder.failures.by_problem()
+        size = 0
+        for place, rows in enumerate(folder.shown):
+            name = rows.problem.id
+            number = folder.results.numbers.get(name, -1)
+            fields = folder.fields.get(name, {})
+            blob = _blob(f"p{run}-{place}", detail_record(rows))
+            size += len(blob)
+            if room is not None and size > room:
+                break
+            line = list_record(rows, [of_curve.get(number) for of_curve in chances])
+            lists[run].append(line | {"bad": bad.get(name, []), "by": [value_of(fields, field) for field in by]})
+            yield blob
+    yield _blob("summary", _summary(folders, curves, lists, by))
 
 
-def _summary(folders: Sequence[Folder], curves: Sequence[Curve], by: Sequence[str]) -> Row:
+def _blob(name: str, record: Row) -> str:
+    """A record as compressed JSON in base64, which `data.js` reads back."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
+    return f'<script type="text/plain" id="{name}">{packed}</script>\n'
+
+
+def _summary(
+    folders: Sequence[Folder], curves: Sequence[Curve], lists: Sequence[Sequence[Row]], by: Sequence[str]
+) -> Row:
     """All but the single problems."""
     kinds = list(dict.fromkeys(curve.key for curve in curves))  # what has one colour
     axes = [axes_of(curves, run) for run in range(len(folders))]
     return {
         "runs": [
-            _run_record(folder, [c for c in curves if c.run == run], axes[run]) for run, folder in enumerate(folders)
+            _run_record(folder, [c for c in curves if c.run == run], axes[run]) | {"list": lists[run]}
+            for run, folder in enumerate(folders)
         ],
         "curves": [curve_record(curve, kinds) for curve in curves],
         "baseline": default_baseline(curves),
-        **({"by": [_by_record(folder, field) for folder in folders for field in by]} if by else {}),
+        "by": [_by_record(folders, run, curves, field) for run in range(len(folders)) for field in by],
         **comparisons(folders, curves),
     }
 
@@ -99,43 +134,35 @@ def _run_record(folder: Folder, curves: Sequence[Curve], axes: Sequence[str]) ->
         "problems": len(folder.results.numbers),
         "listed": len(folder.prompts),
         "axes": axes,
-        "samples": {kind: folder.samples[kind] for kind in ("all", "failed", "length", "unknown")},
+        "failures": folder.failures.records(),
         "trees": folder.has_trees,
         "scorers": diagnostics(folder, curves),
-        "list": list_records(folder, curves),
     }
 
 
-def _by_record(folder: Folder, field: str) -> Row:
-    """A run's table of categories: of each its value, how many problems it has, and its points."""
-    found = categories(folder.results, folder.fields, [field], of=folder.name)
+def _by_record(folders: Sequence[Folder], run: int, curves: Sequence[Curve], field: str) -> Row:
+    """A run's categories: of each its value, how many problems it has, and its last point on each curve."""
+    places = {curve.key: place for place, curve in enumerate(curves) if curve.run == run}
+    found = categories(folders[run].results, folders[run].fields, [field], of=folders[run].name)
     return {
-        "run": folder.name,
+        "run": run,
         "field": field,
         "rows": [
-            [
-                one.value,
-                one.problems,
-                label_of(point.strategy, point.scorer),
-                point.n,
-                point.accuracy,
-                point.low,
-                point.high,
-            ]
+            {
+                "value": one.value,
+                "problems": one.problems,
+                "points": {
+                    places[point.strategy, point.scorer]: [point.n, point.accuracy, point.low, point.high]
+                    for point in one.points
+                },
+            }
             for one in found
-            for point in one.points
         ],
     }
 
 
 def _setting(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _packed(record: Row) -> str:
-    """Compressed JSON in base64, which `data.js` reads back."""
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 
 def _part(name: str) -> str:

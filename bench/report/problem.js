@@ -9,7 +9,7 @@ const remembered = {
 
 function problemDetail(root, details, line, chances, { go, back }) {
   const view = el("div", { class: "view" });
-  const step = (text, label, by) => el("button", { type: "button", "data-by": by, onclick: () => go(by), "aria-label": label }, text);
+  const step = (text, label, by) => el("button", { type: "button", "data-by": by, "data-key": label, onclick: () => go(by), "aria-label": label }, text);
   const all = line.right + line.wrong + line.unknown;
 
   function draw() {
@@ -26,7 +26,7 @@ function problemDetail(root, details, line, chances, { go, back }) {
       el("span", { class: "steps-nav" }, step("‹", "Problem before", -1), step("›", "Next problem", 1), el("button", { type: "button", class: "back", onclick: back }, "list")),
     ),
     details.prompt.length
-      ? el("div", { class: "prompt-text" }, details.prompt.map(([role, text]) => [role ? el("span", { class: "role" }, role) : null, el("pre", null, text.replace(/\n+$/, ""))]))
+      ? el("div", { class: "prompt-text", tabindex: 0, role: "region", "aria-label": "Prompt" }, details.prompt.map(([role, text]) => [role ? el("span", { class: "role" }, role) : null, cutText(text.replace(/\n+$/, ""), "pre")]))
       : el("p", { class: "empty" }, "The run does not keep its prompts."),
     el(
       "dl", { class: "facts" },

@@ -7,28 +7,26 @@ from typing import Any
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, grouped, json_number
 from bench.report.curves import Curve
-from bench.report.folder import Folder, ProblemRows
+from bench.report.folder import Folder
+from bench.report.shown import ProblemRows
 from verifiers.grading.thinking import Marks, thought_steps
 from verifiers.interface.files import Row
 
 _SNIPPET = 140  # characters of a prompt in the list
 
 
-def list_records(folder: Folder, curves: Sequence[Curve]) -> list[Row]:
-    """A line a problem; `curves` are its chances at each curve's largest N, and `gaps` how far scorers are misled."""
+def last_chances(folder: Folder, curves: Sequence[Curve]) -> list[dict[int, float]]:
+    """How right each problem is at each curve's largest N, by the problem's number."""
     chances: list[dict[int, float]] = []
     for curve in curves:
         point = folder.results.points.get(curve.key, {}).get(curve.points[-1].n)
         pairs = () if point is None else zip(point.problems.tolist(), point.correct.tolist(), strict=True)
         chances.append(dict(pairs))
-    numbers = [folder.results.numbers.get(rows.problem.id, -1) for rows in folder.shown]
-    return [
-        _list_record(rows, [of_curve.get(number) for of_curve in chances])
-        for rows, number in zip(folder.shown, numbers, strict=True)
-    ]
+    return chances
 
 
-def _list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:
+def list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:
+    """A problem's line in the list: its `chances` at each curve's largest N, and `gaps`, how far scorers are misled."""
     drawn = [row for row in rows.samples if row.strategy == "sample"]
     return {
         "id": rows.problem.id,

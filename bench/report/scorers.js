@@ -13,7 +13,7 @@ function scorersSection(root, data, styles) {
       root.append(el("p", { class: "empty" }, "No scorer judged the samples of this run."));
       return;
     }
-    root.append(scorerTable(run), ...verdicts(run), el("div", { class: "cards" }, run.scorers.map((s) => scorerCard(s, (curve) => lookOf(data, styles, r, curve)))));
+    root.append(scorerTable(run, many), ...verdicts(run), el("div", { class: "cards" }, run.scorers.map((s) => scorerCard(s, (curve) => lookOf(data, styles, r, curve)))));
   });
   root.append(el(
     "p", { class: "note" },
@@ -27,12 +27,12 @@ function lookOf(data, styles, run, scorer) {
   return place < 0 ? { colour: "var(--c0)", shape: SHAPES[0], dash: null } : styles[place];
 }
 
-function scorerTable(run) {
+function scorerTable(run, many) {
   const none = el("span", { class: "quiet" }, "–");
   const number = (x) => el("td", { class: "number" }, x === null || x === undefined ? none.cloneNode(true) : fixed(x));
   const ranged = (value, low, high) => el("td", { class: "number" }, el("b", null, fixed(value)), el("small", null, interval(low, high)));
   return scrolled(
-    "Scorers",
+    many ? `Scorers, ${run.name}` : "Scorers",
     el("thead", null, el("tr", null, ["scorer", "AUC within a problem", "AUC", "accuracy at 0.5", "ECE", "solutions", "silent"].map((t) => el("th", { scope: "col" }, t)))),
     el("tbody", null, run.scorers.map((s) => el(
       "tr", null,
@@ -93,7 +93,7 @@ function turnChart(box, turn, look) {
     lines: [`N = ${n}: ${fixed(y)} (${interval(low, high)})`, ...(n === turn.peak ? ["its maximum"] : []), ...(fell.has(n) ? ["significantly below its maximum"] : [])],
   }));
   chart(box, [{ name: `Best-of-N (${turn.scorer})`, look: { ...look, dash: null }, points }], {
-    label: `Best-of-N accuracy with ${turn.scorer} against N`,
+    label: `Best-of-N accuracy with ${turn.scorer} against N. ${points.map((p) => p.lines.join(", ")).join("; ")}`,
     title: "N",
     ticks: (count) => thinned(points.map((p) => p.x), count),
     tickText: String,

@@ -27,7 +27,7 @@ function stepBox(text, value, range, thought) {
   const silent = range && (value === null || value === undefined);
   return el(
     "span", { class: `step${silent ? " silent" : ""}${thought ? " thought" : ""}`, title: thought ? "thinking" : null, style: { background: scoreColour(value, range) ?? "" } },
-    el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"), range ? el("span", { class: "score" }, score(value)) : null,
+    cutText(text.replace(/\n+$/, "") || "\u00a0", "span", { class: "text" }), range ? el("span", { class: "score" }, score(value)) : null,
   );
 }
 
@@ -55,12 +55,12 @@ function solutionsView(root, details, memory) {
     const spoken = (s) => pool.scores[s].steps.flat().filter((v) => v !== null).length;
     if (!scorers.includes(state.scorer)) state.scorer = scorers.reduce((a, b) => (a && spoken(a) >= spoken(b) ? a : b), "");
     const change = (key) => (value) => { state[key] = value; all = false; draw(); };
-    controls.replaceChildren(
+    keepingFocus(controls, () => controls.replaceChildren(
       selectBox("Pool", pools.map((p, i) => [i, name(p)]), current, (v) => { current = Number(v); state.pool = poolKey(pools[current]); all = false; build(); }),
       ...(scorers.length ? [selectBox("Colour by", scorers.map((s) => [s, s]), state.scorer, change("scorer"))] : []),
-      selectBox("Show", [["all", "all"], ["right", "right"], ["wrong", "wrong"], ["unknown", "ungraded"]], state.grade, change("grade")),
+      selectBox("Show", [["all", "all"], ["right", "right"], ["wrong", "wrong"], ["unknown", "ungraded"], ["failed", "failed"], ["cut", "cut"]], state.grade, change("grade")),
       selectBox("Sort", [["order", "as drawn"], ...(scorers.length ? [["score", "highest score first"]] : [])], state.sort, change("sort")),
-    );
+    ));
     draw();
   }
 
@@ -68,19 +68,37 @@ function solutionsView(root, details, memory) {
     const pool = pools[current];
     const said = pool.scores[state.scorer];
     const range = said ? scoreRange([said.steps, said.values]) : null;
-    let places = pool.solutions.map((_, i) => i).filter((i) => state.grade === "all" || GRADES.get(pool.solutions[i].correct)[0] === state.grade);
+    const kinds = (solution) => ["all", GRADES.get(solution.correct)[0], troubleOf(solution)];
+    let places = pool.solutions.map((_, i) => i).filter((i) => kinds(pool.solutions[i]).includes(state.grade));
     if (state.sort === "score" && said) places.sort((a, b) => (said.values[b] ?? -Infinity) - (said.values[a] ?? -Infinity) || a - b);
     const shown = all ? places : places.slice(0, FIRST);
     cards.replaceChildren(
+      ...troubles(pool),
       ...(range ? [el("p", { class: "note" }, "Steps by score: ", scaleKey(range), " (a dash: no opinion)")] : []),
       ...shown.map((i) => solutionCard(pool.solutions[i], details.texts, said, i, range, pool)),
-      ...(places.length > shown.length ? [el("button", { type: "button", class: "more", onclick: () => { all = true; draw(); } }, `show ${places.length - shown.length} more`)] : []),
+      ...(places.length > shown.length ? [el("button", { type: "button", class: "more", onclick: () => { all = true; draw(); cards.querySelectorAll("article")[FIRST].focus(); } }, `show ${places.length - shown.length} more`)] : []),
       ...(places.length ? [] : [el("p", { class: "empty" }, "None is like that.")]),
     );
   }
 
   root.append(controls, cards);
   build();
+}
+
+// Why solutions failed, were cut, or were not graded or scored; those of one reason in one line.
+function troubles(pool) {
+  const lines = new Map();
+  const add = (what, reason, solution) => {
+    const line = reason ? `${what}: ${reason}` : what;
+    lines.set(line, [...(lines.get(line) ?? []), `#${solution.index}`]);
+  };
+  pool.solutions.forEach((solution, i) => {
+    const kind = troubleOf(solution);
+    if (kind) add(WRONG[kind].short, solution.reason, solution);
+    for (const [scorer, said] of Object.entries(pool.scores)) if (said.reasons[i] && kind !== "failed") add(`not scored by ${scorer}`, said.reasons[i], solution);
+  });
+  const some = (names) => (names.length > 12 ? `${names.slice(0, 12).join(" ")} and ${names.length - 12} more` : names.join(" "));
+  return lines.size ? [el("ul", { class: "troubles", "aria-label": "What went wrong" }, [...lines].map(([line, names]) => el("li", null, el("b", null, some(names)), ` ${line}`)))] : [];
 }
 
 function solutionCard(solution, texts, said, place, range, pool) {
@@ -95,14 +113,16 @@ function solutionCard(solution, texts, said, place, range, pool) {
     said?.reasons[place] ?? null,
     solution.reason,
   ].filter(Boolean);
-  const inline = steps.every((text) => text.length <= 40);
-  const long = steps.reduce((sum, text) => sum + text.length, 0) > 600;
-  const boxes = el("div", { class: `steps${inline ? " inline" : ""}` }, steps.map((text, i) => stepBox(text, aligned ? scores[i] : null, range, i < solution.thought)));
+  const thought = steps.slice(0, solution.thought);
+  const rest = steps.slice(solution.thought);
+  const size = (texts) => texts.reduce((sum, text) => sum + text.length, 0);
+  const boxes = (texts, from) => () => stepBoxes(texts, aligned ? scores.slice(from) : [], range, from === 0 && thought.length > 0);
+  const trouble = troubleOf(solution);
   return el(
-    "article", { class: `solution ${kind}` },
+    "article", { class: `solution ${kind}`, tabindex: -1 },
     el(
       "header", null,
-      el("span", { class: `badge ${kind}` }, grade),
+      el("span", { class: `badge ${kind}` }, trouble === "failed" || trouble === "cut" ? `✗ ${trouble}` : grade),
       el("span", { class: "index" }, `#${solution.index}`),
       el("span", { class: "answer" }, "answer ", solution.answer === null ? el("i", null, "none") : el("b", null, String(solution.answer))),
       said ? el("span", { class: "value" }, "score ", el("b", null, score(said.values[place]))) : null,
@@ -110,10 +130,29 @@ function solutionCard(solution, texts, said, place, range, pool) {
       tops.length ? el("span", { class: "badge" }, `top of ${tops.join(", ")}`) : null,
       el("span", { class: "facts" }, facts.join(" · ")),
     ),
-    steps.length === 0 ? el("p", { class: "empty" }, "No step was made.") : long
-      ? el("details", null, el("summary", null, el("span", { class: "peek" }, stepPeek(aligned ? scores : [], range), ` ${plural(steps.length, "step")}`)), boxes)
-      : boxes,
+    thought.length ? folded([`thinking: ${plural(thought.length, "step")}, ${plural(size(thought), "character")}`], boxes(thought, 0)) : null,
+    steps.length === 0 ? el("p", { class: "empty" }, "No step was made.") : size(rest) > 600
+      ? folded([el("span", { class: "peek" }, stepPeek(aligned ? scores.slice(thought.length) : [], range)), ` ${plural(rest.length, "step")}`], boxes(rest, thought.length))
+      : rest.length ? boxes(rest, thought.length)() : null,
   );
+}
+
+const STEPS = 200; // that are drawn at once
+
+function stepBoxes(texts, scores, range, thought) {
+  const inline = texts.every((text) => text.length <= 40);
+  const made = (from, to) => texts.slice(from, to).map((text, i) => stepBox(text, scores[from + i] ?? null, range, thought));
+  const box = el("div", { class: `steps${inline ? " inline" : ""}` }, made(0, STEPS));
+  if (texts.length > STEPS) {
+    const more = el("button", { type: "button", class: "small", onclick: () => {
+      const rest = made(STEPS);
+      more.replaceWith(...rest);
+      rest[0].tabIndex = -1;
+      rest[0].focus({ preventScroll: true });
+    } }, `show all ${texts.length.toLocaleString("en")} steps`);
+    box.append(more);
+  }
+  return box;
 }
 
 // The finished solution that a scorer puts highest, the first of equals.
@@ -125,7 +164,7 @@ function topPlace(values, solutions) {
   return best;
 }
 
-// A long solution in one line: a cell a step.
+// A long solution in one line: a cell a step, of very many the first.
 function stepPeek(scores, range) {
-  return scores.map((v) => el("span", { class: "cell", style: { background: scoreColour(v, range, "var(--card)", 90) ?? "" } }));
+  return scores.slice(0, 100).map((v) => el("span", { class: "cell", style: { background: scoreColour(v, range, "var(--card)", 90) ?? "" } }));
 }

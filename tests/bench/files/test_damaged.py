@@ -51,7 +51,8 @@ def promised(folder: Path) -> str:
 
 
 def reported(folder: Path) -> str:
-    return repr(read_folder(folder, "it"))
+    read = read_folder(folder, "it")
+    return repr((read, list(read.shown)))
 
 
 def reread(folder: Path) -> str:

@@ -86,8 +86,14 @@ class Browser:
             time.sleep(0.05)
 
     def press(self, key: str) -> None:
+        code = {"Tab": 9, "Enter": 13}.get(key, 0)
+        text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key)
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
+
+    def paper(self) -> bytes:
+        """The page as a PDF, as the browser prints it."""
+        return base64.b64decode(self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"])
 
     def point(self, x: float, y: float) -> None:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
@@ -154,9 +160,14 @@ def make_run(
     cost: float = 1e8,
     scale: float = 1.0,
     text: str = "step {}\n",
+    bad: bool = False,
     seed: int = 0,
 ) -> Path:
-    """A run folder as `stepbeam run` leaves it: samples that are right with that chance, and scorers that half know."""
+    """A run folder as `stepbeam run` leaves it: samples that are right with that chance, and scorers that half know.
+
+    Of `bad` ones the first sample of each problem failed, the second was cut, the third could not be graded, and the
+    fourth has no score.
+    """
     rng = np.random.default_rng(seed)
     path.mkdir(parents=True)
     (path / "config.toml").write_text('task = "made up"\npolicy = "dice"\nn = 8\nseed = 0\n')
@@ -176,9 +187,17 @@ def make_run(
         )  # fmt: skip
         outcomes += pool_outcomes(pool, contests, sizes)
         rows = [solution(problem.id, "sample", None, n, i, text, bool(c)) for i, c in enumerate(correct)]
+        if bad:
+            rows[0] |= {"stop": "failed", "correct": False, "steps": [], "reason": f"no reply to {problem.id} in 3 s"}
+            rows[1] |= {"stop": "length", "correct": False}
+            rows[2] |= {"correct": None, "reason": "it took too long to compare"}
         append_rows(path / "samples.jsonl", rows)
         for s in scorers:
-            append_rows(path / "scores.jsonl", [said(row, s, values[s][row["index"]]) for row in rows])
+            judged = [said(row, s, values[s][row["index"]]) for row in rows]
+            if bad:
+                judged[0] |= {"value": None, "steps": [], "reason": "nothing to score"}
+                judged[3] |= {"value": None, "steps": [None, None], "reason": "too long for it"}
+            append_rows(path / "scores.jsonl", judged)
         if trees and scorers:
             append_rows(path / "trees.jsonl", tree(problem.id, scorers[-1], text))
             beam = [solution(problem.id, "beam_search", scorers[-1], 2, 0, text, True, chosen=True)]
@@ -218,6 +237,32 @@ def blob(page: str, name: str) -> Any:
     """What a page holds under a name, as its own script would read it."""
     [found] = re.findall(rf'<script type="text/plain" id="{name}">([A-Za-z0-9+/=]*)</script>', page)
     return json.loads(zlib.decompress(base64.b64decode(found)))
+
+
+def find_axe() -> Path | None:
+    """axe-core's script: what `$AXE_CORE` names, or that of an `npm install axe-core` here, above, or for all."""
+    if named := os.environ.get("AXE_CORE"):
+        return Path(named)
+    places = [*Path(__file__).parents, Path.cwd(), Path("/usr/local/lib"), Path("/usr/lib")]
+    scripts = (place / "node_modules" / "axe-core" / "axe.min.js" for place in places)
+    return next((script for script in scripts if script.is_file()), None)
+
+
+@pytest.fixture(scope="module")
+def axe() -> Callable[[Browser], list[Any]]:
+    """What axe-core finds wrong with the page that a browser shows: each rule with an element or two."""
+    script = find_axe()
+    if script is None:
+        pytest.skip("no axe-core; run npm install axe-core, or set AXE_CORE to its axe.min.js")
+    text = script.read_text(encoding="utf-8")
+
+    def violations(browser: Browser) -> list[Any]:
+        browser.run(f"window.axe ? 0 : ((() => {{ {text} }})(), 0)")
+        found = browser.run("""axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map(
+            (v) => [v.id, ...v.nodes.slice(0, 2).flatMap((n) => [n.html.slice(0, 200), n.failureSummary])]))""")
+        return list(found)
+
+    return violations
 
 
 @pytest.fixture(name="make_run")

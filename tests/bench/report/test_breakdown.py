@@ -58,13 +58,57 @@ def test_a_field_that_is_no_category(run: Path) -> None:
         categories(folder.results, many, ["nr"], of="run")
 
 
-@pytest.mark.slow
-def test_the_report_has_a_table(run: Path, tmp_path: Path, browser) -> None:
-    write_report([run], tmp_path / "report.html", by=["level"])
+def opened(run: Path, out: Path, browser, width: int):
+    write_report([run], out, by=["level"])
     browser.errors.clear()
-    browser.open(tmp_path / "report.html", width=360)
+    browser.open(out, width=width)
+    browser.wait("document.querySelector('.detail h3')")
+    return browser
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_report_draws_every_category_with_its_interval(run: Path, tmp_path: Path, browser, width: int) -> None:
+    opened(run, tmp_path / "report.html", browser, width)
     table = "document.querySelector('[aria-label=\"By level\"]')"
-    assert browser.run(f"{table}.querySelectorAll('tbody tr').length") == 12
-    assert browser.run(f"{table}.querySelector('tbody tr').innerText.split('\\t')[0]") == "9"
-    assert browser.run("document.documentElement.scrollWidth") <= 360
+    choose = """(() => {
+        const select = [...document.querySelectorAll("select")].find((s) => s.dataset.key === "Strategy");
+        select.value = "3";
+        select.dispatchEvent(new Event("change"));
+    })()"""
+    browser.run(choose)
+    cells = browser.run(f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.querySelector('th').innerText)")
+    assert [cell.split() for cell in cells] == [
+        ["9", "2", "problems"],
+        ["10", "1", "problem"],
+        ["(none)", "1", "problem"],
+    ]
+    shown = browser.run(f"[...{table}.querySelectorAll('tbody tr')].map((r) => r.querySelector('td b').innerText)")
+    folder = read_folder(run, "run", by=["level"], samples=False)
+    wanted = [
+        point.accuracy
+        for one in categories(folder.results, folder.fields, ["level"], of="run")
+        for point in one.points
+        if (point.strategy, point.scorer) == ("best_of_n", "prm")
+    ]
+    assert shown == [f"{accuracy:.3f}" for accuracy in wanted]
+    assert browser.run(f"{table}.querySelectorAll('.range').length") == 3
+    browser.run("document.querySelector('.breakdown + details').open = true")
+    browser.wait("document.querySelector('[aria-label=\"By level: every strategy\"]')")
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.errors == []
+
+
+@pytest.mark.slow
+def test_problems_are_filtered_by_category(run: Path, tmp_path: Path, browser) -> None:
+    opened(run, tmp_path / "report.html", browser, 1280)
+    ids = "[...document.querySelectorAll('.list .id')].map((e) => e.textContent)"
+    browser.run("document.querySelector('.breakdown button.link').click()")
+    assert browser.run(ids) == ["problem-1", "problem-3"]
+    assert browser.run("document.activeElement.dataset.problem") == "1"
+    browser.wait("document.querySelector('.detail h3').textContent === 'problem-1'")
+    select = "document.querySelector('#problems select[data-key=level]')"
+    assert browser.run(f"{select}.value") == "9"
+    browser.run(f"{select}.value = '(none)', {select}.dispatchEvent(new Event('change'))")
+    assert browser.run(ids) == ["problem-2"]
     assert browser.errors == []

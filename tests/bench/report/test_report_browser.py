@@ -51,6 +51,7 @@ SHAPES = {
     "one sample": {"n": 1},
     "hostile": {"text": HOSTILE},
     "long": {"text": "word" * 300 + " {}"},
+    "bad": {"bad": True},
     "long names": {"scorers": ("a-reward-model-of-8B-parameters-v0.2", "another_process_reward_model_of_72B")},
 }
 
@@ -275,8 +276,8 @@ def test_steps_to_the_neighbours_follow_the_list(opened):
     before, after = step.format("Problem before"), step.format("Next problem")
     for query, shown in (("no such problem", 0), ("", 6)):
         choose(page, "Find", query)
-        assert page.run("document.querySelectorAll('.list button').length") == shown
-        assert page.run(f"[{before}.disabled, {after}.disabled]") == [shown == 0] * 2
+        assert page.run("document.querySelectorAll('.list [data-problem]').length") == shown
+        assert page.run(f"[{before}, {after}].map((b) => b.ariaDisabled)") == [str(shown == 0).lower()] * 2
         page.run(f"{before}.click(), {after}.click()")
     page.run(f"for (let i = 0; i < 9; i++) {after}.click()")  # faster than details are unpacked
     choose(page, "Sort", "easy")
