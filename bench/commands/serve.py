@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("--separator", type=separator, metavar="TEXT", default="\n\n", help="what ends a step")
     place = parser.add_argument_group("where")
     place.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
-    place.add_argument("--port", type=positive, default=8000, help="from 1 to 65535")
+    place.add_argument("--port", type=_port, default=8000, help="from 1 to 65535")
     place.add_argument(
         "--key-env",
         metavar="NAME",
@@ -127,8 +127,6 @@ def run(options: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise BadInput(f"serve: {error}") from None
-    if options.port >= 1 << 16:
-        raise BadArgument("port", options.port, "it must be from 1 to 65535")
     if not options.host:
         raise BadArgument("host", "''", "it names no address; 0.0.0.0 is every one of this machine")
     if options.name == "":
@@ -158,3 +156,9 @@ def run(options: argparse.Namespace) -> None:
             )
         told = f"{name} answers by {options.strategy} at {where} ({'with' if key else 'without'} a key)"
         serve(make_app(service), host=options.host, port=options.port, told=told)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r}: it must be from 1 to 65535")
+    return int(text)

@@ -336,8 +336,9 @@ def test_a_format_that_is_none(capsys, what: str) -> None:
         ("--most-seconds=nan", "seconds=nan): it must be a finite number"),
         ("--most-seconds=-1", "seconds"),
         ("--separator=", "--separator: it is empty"),
-        ("--port=-1", "--port -1: it must be from 1 to 65535"),
-        ("--port=65536", "--port 65536: it must be"),
+        ("--port=-1", "--port: '-1': it must be from 1 to 65535"),
+        ("--port=8000x", "--port: '8000x': it must be from 1 to 65535"),
+        ("--port=65536", "--port: '65536': it must be"),
         ("--host=", "--host '': it names no address"),
     ],
 )

@@ -407,9 +407,8 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
     told = capsys.readouterr()
     assert "is the port taken?" in told.err.splitlines()[-1]
     assert "answers by" not in told.out
-    for wrong, words in (("--port=8000x", "is not a whole number"), ("--name=", "could not name the model")):
-        assert main([*common, wrong]) == 2
-        assert words in capsys.readouterr().err
+    assert main([*common, "--name="]) == 2
+    assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
     assert "--strategy best_of_n:prm: no scorer 'prm' is loaded; there are orm" in capsys.readouterr().err
 
