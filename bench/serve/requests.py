@@ -130,7 +130,7 @@ def _sampling(fields: Mapping[str, Any], sampling: Sampling, limits: Limits) -> 
     tokens = min(sampling.max_tokens, limits.tokens) if fields.get(room) is None else _whole(fields, room)
     if tokens > limits.tokens:
         raise BadArgument(room, tokens, f"this server allows {limits.tokens}")
-    given = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "max_tokens": tokens}
+    given: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "max_tokens": tokens}
     for field, value in given.items():
         try:
             sampling = replace(sampling, **{field: value})

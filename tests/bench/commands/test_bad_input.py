@@ -256,7 +256,7 @@ long, text, silent = Long(), Text(), Silent()
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--scorer=ownparts.bad:x", "--scorer ownparts.bad:x: 'ownparts.bad:x': cannot import it (ZeroDivisionError: "),
+        ("--scorer=ownparts.bad:x", "--scorer ownparts.bad:x: cannot import it (ZeroDivisionError: "),
         ("--scorer=ownparts.syntax:x", "cannot import it (SyntaxError: "),
         ("--scorer=ownparts.exits:x", "cannot import it (SystemExit: 5)"),
         ("--policy=ownparts.exits:x", "--policy ownparts.exits:x: "),
