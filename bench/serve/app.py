@@ -193,7 +193,7 @@ class _Turns:
         if all(solution.stop is Stop.FAILED for solution in result.pool):  # or there is none
             raise _Refused(502, f"no solution could be sampled: {result.reason}")
         if result.solution is None and any(solution.finished for solution in result.pool):
-            raise _Refused(502, f"no solution could be scored: {result.reason}")
+            raise _Refused(502, f"no solution could be chosen: {result.reason}")
         return result
 
 

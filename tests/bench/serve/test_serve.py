@@ -305,7 +305,7 @@ def raising(problem: Problem, solution: Solution) -> float:
         (
             verifiers.from_function(lambda problem, solution: float("nan")),
             502,
-            "no solution could be scored: none of 8",
+            "no solution could be chosen: none of 8",
         ),
     ],
 )
