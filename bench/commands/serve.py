@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     """Serve until a signal ends it: then no request is taken, those under way have ten seconds to end."""
     try:
         from bench.serve.app import Service, make_app
-        from bench.serve.server import is_own, log_to_stderr, serve
+        from bench.serve.server import is_own, logged_to_stderr, serve
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
     from bench.serve.strategies import read_own_strategy, read_strategy
@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> None:
         name = options.name or without_resources(shown(options.policy))
         service = Service(session, name, strategy, scorers, sampling, limits, key)
         where = f"http://{options.host}:{options.port}/v1"
-        log_to_stderr(requests=options.log_requests)
+        stack.enter_context(logged_to_stderr(requests=options.log_requests))
         if not (key or is_own(options.host)):
             print(
                 f"stepbeam: --host {options.host}: whoever reaches this machine may ask; set a key in STEPBEAM_API_KEY",

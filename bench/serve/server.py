@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import signal
 import socket
+from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -47,13 +48,20 @@ def serve(app: FastAPI, *, host: str, port: int, told: str) -> None:
             raise BadArgument("port", port, complaint) from None
 
 
-def log_to_stderr(*, requests: bool) -> None:
+@contextlib.contextmanager
+def logged_to_stderr(*, requests: bool) -> Iterator[None]:
     """Log to the standard error, a line with the time: what fails here, and on request every request."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("stepbeam.serve")
-    log.handlers, log.propagate = [handler], False
+    before = log.level
+    log.addHandler(handler)
     log.setLevel(logging.INFO if requests else logging.ERROR)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def is_own(host: str) -> bool:

@@ -26,6 +26,7 @@ from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_own_strategy, read_strategy
 from tests.search.streaming_policy import Streaming
+from tests.served import Served, serving
 from verifiers import EXACT, Problem, Solution, Step, Stop, failed
 from verifiers.interface.errors import BadArgument
 
@@ -455,3 +456,18 @@ def test_a_key_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     assert main(["serve", "--policy", "tiny:policy", "--key-env", "NO_SUCH_KEY"]) == 2
     assert "--key-env NO_SUCH_KEY: this environment variable holds no key" in capsys.readouterr().err
+
+
+def test_a_served_model_is_named_without_its_address_and_an_open_server_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("STEPBEAM_API_KEY", raising=False)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("bench.serve.server.serve", lambda app, **options: given.update(options))
+    with serving(Served(lambda prompt, seed: "hi")) as behind:
+        policy = f"openai:toy,base_url={behind.url},tries=2,continues=no"
+        assert main(["serve", f"--policy={policy}", "--host=0.0.0.0"]) == 0
+    assert given["told"].startswith(
+        "openai:toy,continues=no answers by self_consistency:n=16 at http://0.0.0.0:8000/v1"
+    )
+    assert "--host 0.0.0.0: whoever reaches this machine may ask; set a key" in capsys.readouterr().err
