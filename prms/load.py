@@ -14,13 +14,15 @@ from verifiers.interface.errors import BadInput
 from verifiers.interface.own import object_named
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.spec_parts import LOADED_BY, Spec
-from verifiers.load import FORMS
+from verifiers.load import FORMS, TAKES
 
 _FORMS = (
     "prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, or with ,base_url=ADDRESS, "
     "pav:BASE,PROVER,alpha=A, pav:BASE,k=K,alpha=A, "
     f"a model's folder or hub name, {FORMS}"
 )
+
+_TAKES = {**TAKES, "prm": {"dtype", "engine", *ENGINE_OPTIONS, *SERVER_OPTIONS}, "pav": {"alpha", "k"}}
 
 
 def load(
@@ -79,7 +81,7 @@ def load(
         return _load_pav(spec)
     if LOADED_BY.get(spec.kind) == "verifiers.load":
         return load_verifier(text)
-    raise spec.refused("prms.load", "scorer", _FORMS)
+    raise spec.refused("prms.load", "scorer", _FORMS, _TAKES)
 
 
 def _load_prm(name: str, form: PRMFormat | str | None, dtype: DType, device: str, engine: EngineChoice) -> Scorer:

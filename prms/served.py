@@ -61,7 +61,10 @@ class ServedPRM:
             config = load_config(source, "prm")
             form = format_of(source, config.to_dict()) or format_of(model, {})
             if form is None:
-                raise BadInput(f"{source!r}: neither its name nor its architecture tells what kind of PRM it is")
+                raise BadInput(
+                    f"{source!r}: neither its name nor its architecture tells what kind of PRM it is; a server's is to "
+                    "be a Qwen2.5-Math-PRM"
+                )
             vocabulary = config.get_text_config().vocab_size
             return cls(model, servers, loop, form, load_tokenizer(source, "prm"), card.context, vocabulary)
         except BaseException:

@@ -65,14 +65,14 @@ HEAVY = ("torch", "transformers", "vllm", "scipy", "datasets", "matplotlib", "sy
 def imports_that_run_up(root: Path, floors: Sequence[str]) -> list[str]:
     """What stands on a floor below what it imports, at its top, in a function or for a type checker.
 
-    A package's `__init__` is its door, which hands on names from all rooms behind it: it stands on the highest of them.
+    A package's `__init__` and `__main__` are its doors, to all rooms behind them: they stand on the highest of these.
     """
     height = {folder: i for i, folder in enumerate(floors)}
     paths = {module_of(path.relative_to(root)): path.relative_to(root) for path in python_files(root)}
 
     def floor_of(path: Path) -> int:
         folder = path.parent.as_posix()
-        if path.name != "__init__.py":
+        if path.name not in ("__init__.py", "__main__.py"):
             return height[folder]
         return max(i for room, i in height.items() if f"{room}/".startswith(f"{folder}/"))
 

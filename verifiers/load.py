@@ -15,6 +15,14 @@ FORMS = (
     "a judge on a server with ,base_url=ADDRESS, tiny:orm"
 )
 
+_ON = {"dtype", "engine", *ENGINE_OPTIONS}
+TAKES = {
+    "orm": _ON,
+    "genrm": {"votes", "max_tokens", *_ON},
+    "judge": {"votes", "max_tokens", "chat", *SERVER_OPTIONS, *_ON},
+    "implicit": {"beta", "dtype"},
+}
+
 
 def load(spec: str) -> Scorer:
     """The verifier that `spec` names; MODEL is a folder or a hub name.
@@ -44,13 +52,12 @@ def load(spec: str) -> Scorer:
     if scorer is not None:
         return scorer
     parts = read_spec(spec)
-    on = ("dtype", "engine", *ENGINE_OPTIONS)
-    if parts.kind == "orm" and parts.has(1, *on):
+    if parts.kind == "orm" and parts.has(1, *_ON):
         from verifiers.reward_models.orm import ORM
 
         return ORM.load(parts.names[0], dtype=parts.dtype() or "float32", engine=engine_of(parts))
     for_judge = [*chat_options(parts), *SERVER_OPTIONS] if parts.kind == "judge" else ()
-    if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *for_judge, *on):
+    if parts.kind in ("genrm", "judge") and parts.has(1, "votes", "max_tokens", *for_judge, *_ON):
         votes, room = parts.count("votes"), parts.count("max_tokens")
         dtype, engine = parts.dtype() or "auto", engine_of(parts)
         if parts.kind == "genrm":
@@ -61,7 +68,7 @@ def load(spec: str) -> Scorer:
         from verifiers.genrm.llm_judge import LLMJudge
 
         if served := sorted(SERVER_OPTIONS & parts.options.keys()):
-            if "base_url" not in served or set(on) & parts.options.keys():
+            if "base_url" not in served or _ON & parts.options.keys():
                 raise ValueError(f"{spec!r}: {', '.join(served)} is for a server: give its base_url, and no engine")
             policy: TokenPolicy = load_served(parts)
         else:
@@ -73,4 +80,4 @@ def load(spec: str) -> Scorer:
         from verifiers.reward_models.implicit_reward import ImplicitReward
 
         return ImplicitReward.load(*parts.names, beta=beta, dtype=parts.dtype() or "auto")
-    raise parts.refused("verifiers.load", "verifier", FORMS)
+    raise parts.refused("verifiers.load", "verifier", FORMS, TAKES)

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn, Protocol, cast
 
@@ -43,6 +44,7 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     keep_freed_memory()
+    warnings.formatwarning = _line_of
     if "" not in sys.path:
         sys.path.append("")  # one's own parts are modules of the current folder; behind all others, which keep working
     try:
@@ -65,6 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
     return 0
+
+
+_usual_line = warnings.formatwarning
+
+
+def _line_of(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """What is printed of a warning: of one that is meant for users, as ours are, what it says."""
+    if category is UserWarning:
+        return f"stepbeam: {message}\n"
+    return _usual_line(message, category, filename, lineno, line)
 
 
 def _is_text(argument: str) -> bool:

@@ -1,16 +1,17 @@
 """`stepbeam serve`: a server of OpenAI's chat protocol that answers each request by a search."""
 
 import argparse
-import contextlib
 import os
-import signal
+import sys
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from bench.commands.options import add_answers, add_thinking, positive, separator
 from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
+from policies.models.engine_options import without_resources
 from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.spec_parts import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tiny:policy, transformers:MODEL, vllm:MODEL, openai:MODEL,..., or module:name of your own",
     )
     what.add_argument(
-        "--scorer", action="append", default=[], metavar="[NAME=]SPEC", help="as `stepbeam run` has it; may be repeated"
+        "--scorer",
+        action="append",
+        default=[],
+        metavar="[NAME=]SPEC",
+        help="tiny:NAME, orm:, prm:, genrm: or judge:FOLDER_OR_NAME, pav:BASE,PROVER,alpha=A, or module:name of your "
+        "own; may be repeated",
     )
     what.add_argument(
         "--strategy",
@@ -34,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "self_consistency:n=16, beam_search:SCORER,width=4,expand=4,max_steps=64, or module:name:SCORER,n=16 of your "
         "own",
     )
-    what.add_argument("--name", help="what requests call the model; default: the policy's spec")
+    what.add_argument(
+        "--name",
+        help="what requests call the model; default: the policy's spec, without what says how it is reached or started",
+    )
     add_answers(what, "math")
     add_thinking(what)
     what.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="of the policy")
@@ -42,33 +51,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument(
         "--temperature", type=float, default=0.8, metavar="T", help="where a request says none; 0 is greedy"
     )
-    sampling.add_argument("--max-tokens", type=positive, default=1024, help="of a solution, where a request says none")
+    sampling.add_argument(
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="of the likeliest tokens, where a request says none; 1 is all",
+    )
+    sampling.add_argument(
+        "--top-k", type=int, default=0, metavar="K", help="so many tokens at most, where a request says none; 0 is all"
+    )
+    sampling.add_argument(
+        "--max-tokens", type=positive, default=1024, metavar="T", help="of a solution, where a request says none"
+    )
     sampling.add_argument("--separator", type=separator, metavar="TEXT", default="\n\n", help="what ends a step")
     place = parser.add_argument_group("where")
     place.add_argument("--host", default="127.0.0.1", help="0.0.0.0 is open to others: set a key")
-    place.add_argument("--port", type=int, default=8000, help="from 1 to 65535")
+    place.add_argument("--port", type=_port, default=8000, help="from 1 to 65535")
     place.add_argument(
         "--key-env",
         metavar="NAME",
         help="the environment variable with the key that requests must have; default: STEPBEAM_API_KEY, if set",
     )
     most = parser.add_argument_group("what a request may ask for")
-    most.add_argument("--most-n", type=positive, default=limits.n, help="samples of a request")
-    most.add_argument("--most-tokens", type=positive, default=limits.tokens, help="of a solution")
+    most.add_argument("--most-n", type=positive, default=limits.n, metavar="N", help="samples of a request")
+    most.add_argument("--most-tokens", type=positive, default=limits.tokens, metavar="T", help="of a solution")
     most.add_argument("--most-body", type=positive, default=limits.body, metavar="BYTES", help="of a request")
     most.add_argument(
-        "--most-seconds", type=float, default=limits.seconds, help="of a search; its best so far is given"
+        "--most-seconds",
+        type=float,
+        default=limits.seconds,
+        metavar="S",
+        help="of a search; its best so far is given, at once if the policy streams, else when it has sampled",
     )
-    most.add_argument("--most-running", type=positive, default=limits.running, help="requests searched for at once")
-    most.add_argument("--most-waiting", type=positive, default=limits.waiting, help="requests in line behind them")
+    most.add_argument(
+        "--most-running", type=positive, default=limits.running, metavar="R", help="requests searched for at once"
+    )
+    most.add_argument(
+        "--most-waiting", type=positive, default=limits.waiting, metavar="W", help="requests in line behind them"
+    )
+    parser.add_argument(
+        "--log-requests",
+        action="store_true",
+        help="write a line for each request to the standard error, not only of those that fail here",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Serve until a signal ends it: then no request is taken, those under way have ten seconds to end."""
     try:
-        import uvicorn
-
         from bench.serve.app import Service, make_app
+        from bench.serve.server import is_own, logged_to_stderr, serve
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
     from bench.serve.strategies import read_own_strategy, read_strategy
@@ -85,13 +118,19 @@ def run(options: argparse.Namespace) -> None:
             options.most_running,
             options.most_waiting,
         )
-        sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens, separator=options.separator)
+        sampling = Sampling(
+            temperature=options.temperature,
+            top_p=options.top_p,
+            top_k=options.top_k,
+            max_tokens=options.max_tokens,
+            separator=options.separator,
+        )
     except ValueError as error:
         raise BadInput(f"serve: {error}") from None
-    if not 0 < options.port < 1 << 16:
-        raise BadArgument("port", options.port, "it must be from 1 to 65535")
     if not options.host:
         raise BadArgument("host", "''", "it names no address; 0.0.0.0 is every one of this machine")
+    if options.name == "":
+        raise BadArgument("name", "''", "requests could not name the model; leave it out for the policy's spec")
     key = os.environ.get(options.key_env or "STEPBEAM_API_KEY", "").strip() or None
     if options.key_env and not key:
         raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")
@@ -106,26 +145,20 @@ def run(options: argparse.Namespace) -> None:
             stack.enter_context(policy)
         scorers = {name: load_scorer(spec) for name, spec in specs.items()}
         session = stack.enter_context(Session(policy, answers=answers, sampling=sampling))
-        name = options.name or options.policy
+        name = options.name or without_resources(shown(options.policy))
         service = Service(session, name, strategy, scorers, sampling, limits, key)
         where = f"http://{options.host}:{options.port}/v1"
-        config = uvicorn.Config(
-            make_app(service),
-            host=options.host,
-            port=options.port,
-            log_level="warning",
-            timeout_graceful_shutdown=10,
-            lifespan="on",
-        )
-        print(f"{name} answers by {options.strategy} at {where} ({'with' if key else 'without'} a key)", flush=True)
-        # uvicorn ends in good order, and then raises the signal again: for what is to be closed here.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with contextlib.suppress(KeyboardInterrupt):
-            server = uvicorn.Server(config)
-            try:
-                server.run()
-            except SystemExit:
-                if server.started:
-                    raise
-                told = f"nothing can be served at {where}; is the port taken?"
-                raise BadArgument("port", options.port, told) from None
+        stack.enter_context(logged_to_stderr(requests=options.log_requests))
+        if not (key or is_own(options.host)):
+            print(
+                f"stepbeam: --host {options.host}: whoever reaches this machine may ask; set a key in STEPBEAM_API_KEY",
+                file=sys.stderr,
+            )
+        told = f"{name} answers by {options.strategy} at {where} ({'with' if key else 'without'} a key)"
+        serve(make_app(service), host=options.host, port=options.port, told=told)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r}: it must be from 1 to 65535")
+    return int(text)

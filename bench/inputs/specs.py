@@ -25,7 +25,7 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
     try:
         return policies.load(spec, dtype=dtype)
     except (ValueError, OSError, ImportError) as error:
-        raise BadArgument("policy", shown(spec), first_line(error)) from None
+        raise _refused("policy", spec, error) from None
 
 
 def load_scorer(spec: str) -> Scorer:
@@ -34,7 +34,13 @@ def load_scorer(spec: str) -> Scorer:
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise BadArgument("scorer", shown(spec), first_line(error)) from None
+        raise _refused("scorer", spec, error) from None
+
+
+def _refused(option: str, spec: str, error: Exception) -> BadArgument:
+    """What an option is told of its spec, which is said once."""
+    said = first_line(error).removeprefix(f"{shown(spec)!r}: ")
+    return BadArgument(option, shown(spec), re.sub(f",? (as in )?{re.escape(repr(shown(spec)))}", "", said, count=1))
 
 
 def load_answers(name: str) -> Answers:

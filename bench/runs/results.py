@@ -1,5 +1,6 @@
 """From the rows of a run folder to its results."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ def results_of(
 ) -> Results:
     """Every contest at every size, from the committed rows of a run; `parts` are its chunks of problems."""
     outcomes: list[ProblemOutcomes] = []
-    drawn = 0
+    drawn = untold = 0
     odd: list[SampleRow] = []  # samples of which the notes tell
     unscored: list[ScoreRow] = []
     pooled = [ANY_RIGHT, *(c for c in contests if not searches(c))]
@@ -35,6 +36,7 @@ def results_of(
         for problem in problems:
             rows = pools[problem.id]
             drawn += len(rows)
+            untold += sum(row.stop != "failed" and math.isnan(row.logprob) for row in rows)
             odd += [row for row in rows if row.stop in ("failed", "length") or row.correct is None]
             pool = GradedPool(
                 problem.id,
@@ -53,6 +55,9 @@ def results_of(
                 outcomes += map(ProblemOutcomes.one, searched)
     table = Outcomes(tuple(outcomes))
     notes = [*notes_on(table, plan.n), *_notes_on_samples(odd, drawn), *_notes_on_scores(unscored, drawn)]
+    if plan.logprobs and untold:
+        why = "servers tell them at temperature 0 and 1 only, and nobody with --top-p or --top-k"
+        notes.append(f"{untold} of {drawn} samples have no log-probabilities, which --logprobs asked for: {why}")
     for contest in filter(searches, contests):
         units = [search_unit(number, contest, n) for number in range(len(parts)) for n in plan.sizes(contest)]
         notes += _notes_on_search(contest, folder, units)

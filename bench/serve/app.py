@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import logging
 import math
 import secrets
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from bench.serve.limits import Limits
@@ -28,6 +30,9 @@ from verifiers.interface.solution import Stop
 
 _KEEP_ALIVE = 5.0  # seconds between signs of life while an answer is searched for
 _HUNG_UP = 499
+_ROUTES = "POST /v1/chat/completions, GET /v1/models, /health and /metrics"
+_ENDING = "the server is ending; ask again in a while, or another one"
+_LOG = logging.getLogger("stepbeam.serve")
 
 
 @dataclass(slots=True)
@@ -43,6 +48,15 @@ class Service:
     key: str | None = field(default=None, repr=False)
     keep_alive: float = _KEEP_ALIVE
     metrics: Metrics = field(default_factory=Metrics)
+    since: int = field(default_factory=lambda: int(time.time()))
+
+    def answered(self, status: int, began: float, refused: "_Refused | None" = None) -> None:
+        """Count a request and log it: why it failed, and of what nobody foresaw the traceback."""
+        seconds = time.monotonic() - began
+        self.metrics.answered(status, seconds)
+        level = logging.ERROR if status >= 500 else logging.INFO
+        why = "" if refused is None else f": {refused}"
+        _LOG.log(level, "%d in %.2f s%s", status, seconds, why, exc_info=refused and refused.__cause__)
 
     def begin(self, asked: Asked) -> Pending:
         """Start the search that a request asks for."""
@@ -64,6 +78,8 @@ class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
     def __init__(self, status: int, message: str, *, param: str | None = None, **headers: str) -> None:
         super().__init__(message)
         kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+        if status in (500, 502):
+            headers["x_should_retry"] = "false"  # OpenAI's client would ask twice more, for what failed for good
         self.status, self.headers = status, headers
         self.content = error(message, kind=kind, param=param)
 
@@ -97,24 +113,26 @@ def make_app(service: Service) -> FastAPI:
             asked = await _asked(request, service)
             searching = turns.begin(asked)
         except ClientDisconnect:
-            service.metrics.answered(_HUNG_UP, time.monotonic() - began)
+            service.answered(_HUNG_UP, began)
             return Response(status_code=_HUNG_UP)
         except _Refused as refused:
-            service.metrics.answered(refused.status, time.monotonic() - began)
-            return refused.reply()
+            return _refused(service, began, refused)
         name = f"chatcmpl-{secrets.token_hex(12)}"
         if asked.stream:
             return _Events(_events(service, searching, asked, name, began), searching)
         return await _whole(request, service, searching, asked, name, began)
 
     @app.get("/v1/models")
-    async def models(request: Request) -> Response:
+    @app.get("/v1/models/{name:path}")
+    async def models(request: Request, name: str | None = None) -> Response:
         try:
             _check_key(request, service.key)
+            if name not in (None, service.model):
+                raise _Refused(404, f"model {name!r}: this server has {service.model!r}", param="model")
         except _Refused as refused:
             return refused.reply()
-        about = {"id": service.model, "object": "model", "created": 0, "owned_by": "stepbeam"}
-        return Reply({"object": "list", "data": [about]})
+        about = {"id": service.model, "object": "model", "created": service.since, "owned_by": "stepbeam"}
+        return Reply({"object": "list", "data": [about]} if name is None else about)
 
     @app.get("/health")
     async def health() -> Response:
@@ -123,6 +141,11 @@ def make_app(service: Service) -> FastAPI:
     @app.get("/metrics")
     async def metrics() -> Response:
         return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    @app.exception_handler(HTTPException)
+    async def nowhere(request: Request, complaint: HTTPException) -> Response:
+        said = f"{request.method} {request.url.path}: {complaint.detail}; this server has {_ROUTES}"
+        return _Refused(complaint.status_code, said).reply()
 
     return app
 
@@ -169,6 +192,8 @@ class _Turns:
         self.service.metrics.spent(result.spend)
         if all(solution.stop is Stop.FAILED for solution in result.pool):  # or there is none
             raise _Refused(502, f"no solution could be sampled: {result.reason}")
+        if result.solution is None and any(solution.finished for solution in result.pool):
+            raise _Refused(502, f"no solution could be chosen: {result.reason}")
         return result
 
 
@@ -182,6 +207,9 @@ class _Events(StreamingResponse):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:  # the server ends
+            last = event(_Refused(503, _ENDING).content).encode()
+            await send({"type": "http.response.body", "body": last, "more_body": False})
         finally:
             self._searching.cancel()
 
@@ -198,23 +226,30 @@ async def _whole(
     try:
         await asyncio.wait({searching, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not searching.done():
-            service.metrics.answered(_HUNG_UP, time.monotonic() - began)
+            service.answered(_HUNG_UP, began)
             return Response(status_code=_HUNG_UP)
         reply = Reply(completion(name, service.model, searching.result(), pool=asked.pool))
+        service.answered(reply.status_code, began)
+    except asyncio.CancelledError:  # the server ends, and has waited as long as it may
+        reply = _refused(service, began, _Refused(503, _ENDING, Retry_After="1"))
     except _Refused as refused:
-        reply = refused.reply()
+        reply = _refused(service, began, refused)
     finally:
         searching.cancel()
         gone.cancel()
-    service.metrics.answered(reply.status_code, time.monotonic() - began)
     return reply
+
+
+def _refused(service: Service, began: float, refused: _Refused) -> Reply:
+    service.answered(refused.status, began, refused)
+    return refused.reply()
 
 
 async def _events(
     service: Service, searching: "asyncio.Task[SearchResult]", asked: Asked, name: str, began: float
 ) -> AsyncIterator[str]:
     """The answer's events, behind signs of life; closing it, as a client's hanging up does, cancels the search."""
-    status = _HUNG_UP
+    status, why = _HUNG_UP, None
     try:
         while not (await asyncio.wait({searching}, timeout=service.keep_alive))[0]:
             yield ": searching\n\n"
@@ -223,11 +258,11 @@ async def _events(
         for part in chunks(name, service.model, result, pool=asked.pool, with_usage=asked.usage_in_stream):
             yield part
     except _Refused as refused:
-        status = refused.status
+        status, why = refused.status, refused
         yield event(refused.content)  # the status line has been sent already
     finally:
         searching.cancel()
-        service.metrics.answered(status, time.monotonic() - began)
+        service.answered(status, began, why)
 
 
 async def _guarded(search: Any) -> SearchResult:

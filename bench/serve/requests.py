@@ -130,10 +130,14 @@ def _sampling(fields: Mapping[str, Any], sampling: Sampling, limits: Limits) -> 
     tokens = min(sampling.max_tokens, limits.tokens) if fields.get(room) is None else _whole(fields, room)
     if tokens > limits.tokens:
         raise BadArgument(room, tokens, f"this server allows {limits.tokens}")
-    try:
-        return replace(sampling, max_tokens=tokens, temperature=temperature, top_p=top_p, top_k=top_k)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
+    given: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "max_tokens": tokens}
+    for field, value in given.items():
+        try:
+            sampling = replace(sampling, **{field: value})
+        except ValueError as error:
+            complaint = str(error).rpartition(": ")[2]
+            raise BadArgument(room if field == "max_tokens" else field, _shown(value), complaint) from None
+    return sampling
 
 
 def _number(fields: Mapping[str, Any], name: str) -> float:

@@ -56,6 +56,8 @@ def read_own_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) 
 def read_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy:
     """What `METHOD:SCORER,n=N` says; a beam has `width`, `expand` and `max_steps`, self-consistency no scorer.
 
+    Where one scorer is loaded, it need not be named.
+
     >>> read_strategy("self_consistency:n=8", {}, Limits()).n
     8
 
@@ -90,7 +92,9 @@ def _scorer_of(text: str, method: str, names: tuple[str, ...], scorers: Mapping[
     known = ", ".join(scorers) or "none: start the server with --scorer"
     if len(names) > 1:
         raise BadArgument("strategy", text, f"it names {len(names)} scorers; give one of {known}")
-    name = names[0] if names else next(iter(scorers), None)
+    if not names and len(scorers) != 1:
+        raise BadArgument("strategy", text, f"{method} needs a scorer, as in {method}:NAME; there are {known}")
+    name = names[0] if names else next(iter(scorers))
     if name not in scorers:
         raise BadArgument("strategy", text, f"no scorer {name!r} is loaded; there are {known}")
     return name

@@ -185,7 +185,8 @@ def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:
     """What a reader should know of a table of outcomes from pools of `whole` samples."""
     outcomes = Outcomes.of(given)
     problems = len({table.problem for table in outcomes.tables})
-    yield f"{problems} problems; 95% intervals over problems (bootstrap); costs are the mean a problem"
+    some = "1 problem" if problems == 1 else f"{problems} problems"
+    yield f"{some}; 95% intervals over problems (bootstrap); costs are the mean a problem"
     if whole > 1:
         yield f"n < {whole}: the expectation over subsets of the pool, not a second draw"
     pools = {table.problem: table.pool for table in outcomes.tables if table.pool}

@@ -34,6 +34,12 @@ _FORMS = (
     "[,continues=yes], tiny:policy"
 )
 
+_TAKES = {
+    "transformers": {"dtype", "chat"},
+    "vllm": {"dtype", "chat", *ENGINE_OPTIONS},
+    "openai": {"chat", *SERVER_OPTIONS},
+}
+
 
 def load(spec: str, *, dtype: DType = "auto") -> Policy:
     """The policy that a spec names, its weights as `dtype` where the spec has no `dtype=`.
@@ -66,7 +72,7 @@ def load(spec: str, *, dtype: DType = "auto") -> Policy:
         return load_policy(parts.names[0], dtype=parts.dtype() or dtype, engine=engine, chat=chat_of(parts))
     if parts.kind == "openai" and parts.has(1, *chat_options(parts), *SERVER_OPTIONS):
         return load_served(parts)
-    raise parts.refused("policies.load", "policy", _FORMS)
+    raise parts.refused("policies.load", "policy", _FORMS, _TAKES)
 
 
 def load_served(spec: Spec) -> OpenAI:

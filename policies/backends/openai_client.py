@@ -7,6 +7,7 @@ import json
 import os
 import random
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from verifiers.interface.scoring import ZERO, Spend
 T = TypeVar("T")
 
 OFFICIAL = "https://api.openai.com/v1"
+_KEY_ENV = "OPENAI_API_KEY"
 _AGAIN = (408, 409, 425, 429)  # and all from 500 on: what another try may mend
 _NEVER = (401, 404)  # what every request will be answered with, if the first ones are; a 403 may be of one prompt
 _BESIDE = ("/pooling",)  # what vLLM's server has beside /v1
@@ -69,7 +71,7 @@ class Servers:
     """
 
     urls: Sequence[str]
-    key_env: str = "OPENAI_API_KEY"
+    key_env: str = _KEY_ENV
     connections: int = 64
     seconds: float = 600.0
     tries: int = 6
@@ -87,10 +89,15 @@ class Servers:
             raise ImportError(f"openai cannot be imported ({error}): pip install 'stepbeam[openai]'") from error
         self._openai = openai
         self._key = key_in(self.key_env)
+        if not self._key and self.key_env != _KEY_ENV:
+            raise BadInput(f"key_env {self.key_env}: this environment variable holds no key; set it, or leave it out")
         for url in self.urls:
             check_address(url)
             if not self._key and url == OFFICIAL:
-                raise BadInput(f"{url}: there is no key in the environment: set {self.key_env}")
+                raise BadInput(
+                    f"{url}: there is no key in the environment: set {self.key_env}, or name a server of your own with "
+                    "base_url="
+                )
         self._turn = asyncio.Semaphore(self.connections)
         for url in self.urls:
             try:
@@ -133,6 +140,10 @@ class Servers:
         for address, failure in failures:
             if len(failures) == len(rows) or not failure.again:  # else others stand in for it, until it is there
                 raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}")
+        for address, failure in failures:
+            warnings.warn(
+                f"{address.url}: {failure.said}; others are asked, and it as soon as it answers", stacklevel=2
+            )
         listed = [(address.url, cards) for address, cards in rows if isinstance(cards, list)]
         all_have(model, listed)
         return [card for _, cards in listed for card in cards]
@@ -188,7 +199,7 @@ class Servers:
                     address.under_way.remove(mine)
             sent += 1
             cost += failure.cost
-            self._note(address, failure)
+            self._note(address, failure, path)
             if failure.again:
                 works = address.answers > answers.get(address, 0) or min(address.under_way, default=mine) < mine
                 tried += not (failure.busy and works)
@@ -224,7 +235,7 @@ class Servers:
                 return address
             await asyncio.sleep(address.rests_until - now)
 
-    def _note(self, address: _Address, failure: _Failure) -> None:
+    def _note(self, address: _Address, failure: _Failure, path: str) -> None:
         """Let an address rest that failed; what was in flight beside this request and fails too is the same failure."""
         now = time.monotonic()
         if now >= address.rests_until and (failure.again or failure.status is not None):
@@ -234,7 +245,7 @@ class Servers:
         elif failure.wait > 0:
             address.rests_until, address.busy = max(address.rests_until, now + self._wait(failure, 0)), True
         if failure.never:
-            self._never = f"{address.url}: {failure.said}{self._advice(failure)}"
+            self._never = f"{address.url}: {failure.said}{self._advice(failure, path)}"
         elif failure.is_reply:
             self.replied = True
 
@@ -281,11 +292,12 @@ class Servers:
         line = next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)
         return sound(line.replace(self._key, "***") if self._key else line)[:200]
 
-    def _advice(self, failure: _Failure) -> str:
+    def _advice(self, failure: _Failure, path: str = "") -> str:
         if failure.status in (401, 403):
             return f": set {self.key_env} to a key that it takes"
         if failure.status == 404:
-            return ": name a model that the server has, and an address that ends as its own does (often in /v1)"
+            lacks = "; or leave out chat=no, where the server has no /completions" if path == "/completions" else ""
+            return f": name a model that the server has, and an address that ends as its own does (often in /v1){lacks}"
         return ": start the server, or mend base_url"
 
 

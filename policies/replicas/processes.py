@@ -130,8 +130,8 @@ def _ended(name: str, process: BaseProcess) -> EngineStoppedError:
     if process.exitcode == -signal.SIGKILL:
         how = "it was killed, perhaps for want of memory: then use fewer replicas"
     return EngineStoppedError(
-        f"{name}: the process that did it has ended ({how}); run the same command again. A script calls it under "
-        "`if __name__ == '__main__':`"
+        f"{name}: the process that did it has ended ({how}); run the same command again, with --ray local where one "
+        "that ends is to be started again. (A script of your own needs `if __name__ == '__main__':`.)"
     )
 
 

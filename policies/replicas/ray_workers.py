@@ -205,6 +205,8 @@ class RayWorkers(Generic[P, R]):
         if self.deaths[name] == _TRIES:
             del self.deaths[name]
             return name, Failure(said)
+        told = f"{name}: the replica that did it has died; another is started, and it is done again"
+        warnings.warn(told, stacklevel=2)
         if self.idle:
             self.give(name, work)
         else:

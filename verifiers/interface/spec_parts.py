@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal, TypeVar
 
 Word = TypeVar("Word", bound=str)
@@ -64,14 +65,31 @@ class Spec:
         """What to compute in."""
         return self.word("dtype", "bfloat16", "float32")
 
-    def refused(self, load: str, what: str, forms: str) -> ValueError:
-        """What `load` raises for a spec that it does not take; a kind of another package is sent to its `load`."""
+    def refused(self, load: str, what: str, forms: str, takes: Mapping[str, Collection[str]]) -> ValueError:
+        """What `load` raises for a spec that it does not take, where its kinds take such options; a kind of another
+        package is sent to its `load`.
+
+        >>> spec_parts("orm:m,dtyp=float32").refused("verifiers.load", "verifier", "orm:MODEL", {"orm": ["dtype"]})
+        ValueError("unknown verifier 'orm:m,dtyp=float32': orm takes no dtyp=, but dtype=")
+        """
         loader = LOADED_BY.get(self.kind, load)
         if loader != load:
             return ValueError(f"{load} takes no {self.kind!r}, as in {self.text!r}: give it to {loader}")
+        said = f"unknown {what} {self.text!r}"
+        mine = takes.get(self.kind)
+        odd = [] if mine is None else [key for key in self.options if key not in mine and not key.startswith("chat.")]
+        if mine is not None and odd:
+            close = get_close_matches(odd[0], mine, 1)
+            known = ", ".join(f"{key}=" for key in close or sorted(mine))
+            if not close and _is_secret(odd[0]) and "key_env" in mine:
+                known = "key_env=, the name of the environment's variable that holds it"
+            return ValueError(f"{said}: {self.kind} takes no {odd[0]}=, but {known}")
+        if mine is not None and not self.names:
+            return ValueError(f"{said}: it names no model; use {forms}")
+        if mine is None and (close := get_close_matches(self.kind, takes, 1, cutoff=0.6)):
+            said += f" (did you mean {close[0]}:?)"
         return ValueError(
-            f"unknown {what} {self.text!r}: use {forms}, or package.module:name of your own, such as "
-            "mine:name of a mine.py in this folder"
+            f"{said}: use {forms}, or package.module:name of your own, such as mine:name of a mine.py in this folder"
         )
 
 
@@ -107,7 +125,12 @@ def shown(text: str) -> str:
     parts = []
     for part in text.split(","):
         key, equals, _ = part.partition("=")
-        secret = re.search("key|token|secret|password", key, re.IGNORECASE) and key not in ("key_env", "tokenizer")
-        part = f"{key}=..." if equals and secret else part
+        part = f"{key}=..." if equals and _is_secret(key) else part
         parts.append(re.sub(r"(://[^\s?#]*)([?#]).*", r"\1\2...", re.sub(r"://[^/\s]*@", "://...@", part)))
     return ",".join(parts)
+
+
+def _is_secret(key: str) -> bool:
+    """Whether an option's name looks as if its value were a key."""
+    named = re.search("key|token|secret|password", key, re.IGNORECASE)
+    return named is not None and key not in ("key_env", "tokenizer")

@@ -256,7 +256,7 @@ long, text, silent = Long(), Text(), Silent()
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--scorer=ownparts.bad:x", "--scorer ownparts.bad:x: 'ownparts.bad:x': cannot import it (ZeroDivisionError: "),
+        ("--scorer=ownparts.bad:x", "--scorer ownparts.bad:x: cannot import it (ZeroDivisionError: "),
         ("--scorer=ownparts.syntax:x", "cannot import it (SyntaxError: "),
         ("--scorer=ownparts.exits:x", "cannot import it (SystemExit: 5)"),
         ("--policy=ownparts.exits:x", "--policy ownparts.exits:x: "),
@@ -336,8 +336,9 @@ def test_a_format_that_is_none(capsys, what: str) -> None:
         ("--most-seconds=nan", "seconds=nan): it must be a finite number"),
         ("--most-seconds=-1", "seconds"),
         ("--separator=", "--separator: it is empty"),
-        ("--port=-1", "--port -1: it must be from 1 to 65535"),
-        ("--port=65536", "--port 65536: it must be"),
+        ("--port=-1", "--port: '-1': it must be from 1 to 65535"),
+        ("--port=8000x", "--port: '8000x': it must be from 1 to 65535"),
+        ("--port=65536", "--port: '65536': it must be"),
         ("--host=", "--host '': it names no address"),
     ],
 )

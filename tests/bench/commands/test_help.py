@@ -1,10 +1,12 @@
 """Help is quick: nothing heavy is imported for it."""
 
 import argparse
+import runpy
 import shlex
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -123,3 +125,19 @@ def test_what_reads_the_output_may_have_seen_enough() -> None:
     done = subprocess.run(argv, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_the_package_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--version"])
+    with pytest.raises(SystemExit) as done:
+        runpy.run_module("bench", run_name="__main__")
+    assert done.value.code == 0
+    assert capsys.readouterr().out.startswith("stepbeam")
+
+
+def test_a_warning_for_users_is_a_line_and_another_says_where_it_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which main changes
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert warnings.formatwarning("it waits", UserWarning, "a.py", 3) == "stepbeam: it waits\n"
+    assert warnings.formatwarning("it waits", FutureWarning, "a.py", 3).startswith("a.py:3: FutureWarning: it waits")

@@ -91,3 +91,12 @@ def test_a_server_that_is_not_there_or_knows_no_such_model_is_one_line(command, 
     said = capsys.readouterr().err
     assert "HTTP 404 (so it is): name a model that the server has" in said
     assert said.strip().count("\n") == 0
+
+
+def test_log_probabilities_that_nobody_told_are_missed_aloud(command) -> None:
+    with serving(Served(reply, key="sk-secret-of-a-run")) as served:
+        assert command(served, "asked", "--logprobs", problems=2) == 0
+        assert command(served, "not-asked", problems=2) == 0
+    told = "4 of 4 samples have no log-probabilities, which --logprobs asked for: servers tell them at temperature 0"
+    assert told in Path("asked/notes.txt").read_text()
+    assert "log-prob" not in Path("not-asked/notes.txt").read_text()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
 from bench.serve.strategies import read_own_strategy, read_strategy
 from tests.search.streaming_policy import Streaming
+from tests.served import Served, serving
 from verifiers import EXACT, Problem, Solution, Step, Stop, failed
 from verifiers.interface.errors import BadArgument
 
@@ -41,7 +43,7 @@ SCORERS = {
 
 
 @contextmanager
-def served(policy: Any = None, **options: Any) -> Iterator[str]:
+def served(policy: Any = None, *, grace: float = 2.0, **options: Any) -> Iterator[str]:
     """A server on a port of its own; its address."""
     session = search.Session(policy or policies.Scripted(answer), answers=EXACT)
     options.setdefault("strategy", read_strategy("best_of_n:two,n=8", SCORERS, Limits()))
@@ -50,7 +52,7 @@ def served(policy: Any = None, **options: Any) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(make_app(service), port=port, log_level="error", timeout_graceful_shutdown=2)
+        uvicorn.Config(make_app(service), port=port, log_level="error", timeout_graceful_shutdown=grace)  # type: ignore[arg-type]
     )
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -157,11 +159,11 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
     "many answers": (asked(n=2), 400, "n 2: one answer is given"),
     "stop": (asked(stop=["\n"]), 400, 'stop ["\\n"]: this server does not do it'),
     "tools": (asked(tools=[{}]), 400, "tools [{}]: this server does not do it"),
-    "temperature": (asked(temperature=-1), 400, "temperature is -1"),
+    "temperature": (asked(temperature=-1), 400, "temperature -1.0: it must be 0"),
     "temperature text": (asked(temperature="hot"), 400, 'temperature "hot": it must be a number'),
     "infinite": (b'{"messages":[{"role":"user","content":"A"}],"temperature":Infinity}', 400, "temperature"),
     "tokens": (asked(max_tokens=10**6), 400, "max_tokens 1000000: this server allows 4096"),
-    "no tokens": (asked(max_tokens=0), 400, "max_tokens is 0"),
+    "no tokens": (asked(max_tokens=0), 400, "max_tokens 0: it must be 1"),
     "seed": (asked(seed="x"), 400, 'seed "x": it must be a whole number'),
     "stream": (asked(stream="yes"), 400, "stream"),
     "strategy": (asked(strategy="best_of"), 400, "unknown method 'best_of'"),
@@ -169,6 +171,7 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
     "too many": (asked(strategy="best_of_n:two,n=65"), 400, "it draws 65 samples at a time; this server allows 64"),
     "too wide": (asked(strategy="beam_search:steps,width=9,expand=9"), 400, "it draws 81 samples"),
     "no scorer": (asked(strategy="best_of_n:orm"), 400, "no scorer 'orm' is loaded; there are two, steps"),
+    "which scorer": (asked(strategy="best_of_n:n=4"), 400, "as in best_of_n:NAME; there are two, steps"),
     "option": (asked(strategy="best_of_n:two,m=3"), 400, "best_of_n has no m; it has n"),
     "no count": (asked(strategy="best_of_n:two,n=x"), 400, "use a whole number"),
     "two scorers": (asked(strategy="best_of_n:two,steps"), 400, "it names 2 scorers"),
@@ -292,6 +295,60 @@ def test_what_fails_is_an_error_with_its_reason() -> None:
     assert "[DONE]" not in raw
 
 
+def raising(problem: Problem, solution: Solution) -> float:
+    raise KeyError("a lost file")
+
+
+@pytest.mark.parametrize(
+    ("scorer", "status", "words"),
+    [
+        (verifiers.from_function(raising), 500, "KeyError: 'a lost file'"),
+        (
+            verifiers.from_function(lambda problem, solution: float("nan")),
+            502,
+            "no solution could be chosen: none of 8",
+        ),
+    ],
+)
+def test_what_a_scorer_cannot_do_is_an_error_that_is_logged_and_not_asked_again(
+    scorer: Any, status: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCORERS, "two", scorer)
+        reply = httpx.post(url_of(address), json=asked())
+        assert (reply.status_code, reply.headers["x-should-retry"]) == (status, "false")
+        assert words in reply.json()["error"]["message"]
+        assert httpx.post(url_of(address), json=asked(n=2)).status_code == 400
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert words in record.getMessage()
+    assert (record.exc_info is not None) == (status == 500)
+
+
+def test_other_routes_and_models_are_told_of_in_the_protocol() -> None:
+    with served() as address:
+        about = client(address).models.retrieve("tiny")
+        assert (about.id, about.created > 10**9) == ("tiny", True)
+        with pytest.raises(APIStatusError, match="model 'gpt/4': this server has 'tiny'"):
+            client(address).models.retrieve("gpt/4")
+        with pytest.raises(APIStatusError, match="POST /v1/completions: Not Found; this server has POST /v1/chat/comp"):
+            client(address).completions.create(model="tiny", prompt="A")
+        reply = httpx.get(url_of(address))
+    assert (reply.status_code, "Method Not Allowed" in reply.json()["error"]["message"]) == (405, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_waits_when_the_server_ends_is_told_so(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    held = Streaming(policies.Scripted(answer), holds=lambda problem: True)
+    with ThreadPoolExecutor(1) as pool, served(held, grace=0.2) as address:
+        waiting = pool.submit(httpx.post, url_of(address), json=asked(stream=stream), timeout=10)
+        metrics = address.removesuffix("/v1") + "/metrics"
+        until(lambda: "stepbeam_running 1.0" in httpx.get(metrics).text)
+    reply = waiting.result()
+    assert "the server is ending; ask again" in reply.text
+    assert (reply.status_code, reply.headers.get("retry-after")) == ((200, None) if stream else (503, "1"))
+    assert not any("Traceback" in (record.exc_text or "") for record in caplog.records)
+
+
 def test_a_cut_solution_says_length() -> None:
     cut = policies.Scripted(lambda problem, prefix, seed: Solution((Step("I am"),), Stop.LENGTH))
     with served(cut) as address:
@@ -348,7 +405,11 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
         taken.listen()
         port = taken.getsockname()[1]
         assert main([*common, "--port", str(port)]) == 2
-    assert "is the port taken?" in capsys.readouterr().err.splitlines()[-1]
+    told = capsys.readouterr()
+    assert "is the port taken?" in told.err.splitlines()[-1]
+    assert "answers by" not in told.out
+    assert main([*common, "--name="]) == 2
+    assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
     assert "--strategy best_of_n:prm: no scorer 'prm' is loaded; there are orm" in capsys.readouterr().err
 
@@ -395,3 +456,18 @@ def test_a_key_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     assert main(["serve", "--policy", "tiny:policy", "--key-env", "NO_SUCH_KEY"]) == 2
     assert "--key-env NO_SUCH_KEY: this environment variable holds no key" in capsys.readouterr().err
+
+
+def test_a_served_model_is_named_without_its_address_and_an_open_server_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("STEPBEAM_API_KEY", raising=False)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("bench.serve.server.serve", lambda app, **options: given.update(options))
+    with serving(Served(lambda prompt, seed: "hi")) as behind:
+        policy = f"openai:toy,base_url={behind.url},tries=2,continues=no"
+        assert main(["serve", f"--policy={policy}", "--host=0.0.0.0"]) == 0
+    assert given["told"].startswith(
+        "openai:toy,continues=no answers by self_consistency:n=16 at http://0.0.0.0:8000/v1"
+    )
+    assert "--host 0.0.0.0: whoever reaches this machine may ask; set a key" in capsys.readouterr().err

@@ -186,7 +186,10 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(("status", "advice"), [("404", "name a model that the server has"), ("401", "set TOY_KEY")])
-def test_what_every_row_is_refused_with_ends_a_search(status: str, advice: str) -> None:
+def test_what_every_row_is_refused_with_ends_a_search(
+    status: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_KEY", "sk-1")
     served, refused = Served(reply, fault=lambda body, time: status), f"HTTP {status} .*{advice}"
     with serving(served), opened(served, key_env="TOY_KEY") as policy, pytest.raises(EngineStoppedError, match=refused):
         search.sample(PROBLEMS, policy, n=2)

@@ -12,7 +12,7 @@ from policies import Sampling
 from policies.policy import Extended
 from tests.served import Served, serving
 from verifiers import Problem, Solution, Stop
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, EngineStoppedError
 
 pytest.importorskip("openai", reason="the extra 'openai' is not installed")
 from policies import OpenAI
@@ -214,6 +214,31 @@ def test_a_key_that_no_header_holds_is_refused_by_its_variable(monkeypatch: pyte
     with pytest.raises(BadInput, match=r"^the key in TOY_KEY has a line break or") as error:
         OpenAI("toy", base_url="http://localhost:1/v1", key_env="TOY_KEY")
     assert "sk-" not in str(error.value)
+
+
+def test_a_key_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOY_KEY", raising=False)
+    with pytest.raises(BadInput, match=r"^key_env TOY_KEY: this environment variable holds no key; set it, or leave"):
+        OpenAI("toy", base_url="http://localhost:1/v1", key_env="TOY_KEY")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(BadInput, match=r"set OPENAI_API_KEY, or name a server of your own with base_url="):
+        OpenAI("toy")
+
+
+def test_an_address_that_is_not_there_at_the_start_is_told_of() -> None:
+    with serving(Served(hi)) as served:
+        with pytest.warns(UserWarning, match=r"http://localhost:1/v1: the connection failed.*; others are asked"):
+            policy = OpenAI("toy", base_url=["http://localhost:1/v1", served.url], tokenizer=False)
+        with policy:
+            assert not failures(extend(policy))
+
+
+def test_a_server_without_completions_is_told_from_one_without_the_model() -> None:
+    told = "or leave out chat=no, where the server has no /completions"
+    absent = Served(hi, fault=lambda body, time: "404")
+    with serving(absent), opened(absent, chat=False) as policy, pytest.raises(EngineStoppedError, match=told):
+        extend(policy, 1)
 
 
 @pytest.mark.parametrize("base_url", ["", [], ["http://localhost:1/v1", ""]])

@@ -94,7 +94,10 @@ def test_a_job_that_kills_its_replicas_ends_every_time_and_harms_no_other(count:
     them = opened(count)
     for _ in range(3):
         before = them.ray.made
-        with pytest.raises(EngineStoppedError, match="p1: 3 replicas died at it"):
+        with (
+            pytest.warns(UserWarning, match="^p1: the replica that did it has died; another is started"),
+            pytest.raises(EngineStoppedError, match="p1: 3 replicas died at it"),
+        ):
             done(them, "p1", dies)
         assert them.ray.made == before + 3
         assert done(them, "p1", lambda parts: f"{parts} again") == ["parts again"]

@@ -100,7 +100,8 @@ def test_a_killed_replica_costs_time_and_nothing_else(cluster: Any, tmp_path: Pa
             os.kill(os.getpid(), signal.SIGKILL)
         return 7
 
-    kept = kept_by(jobs_of(napping(0), dies_once, *map(napping, range(2, 12))), Replicas(2))
+    with pytest.warns(UserWarning, match="job 1: the replica that did it has died; another is started"):
+        kept = kept_by(jobs_of(napping(0), dies_once, *map(napping, range(2, 12))), Replicas(2))
     assert kept[1] == 7
     assert [i for i, _ in [kept[0], *kept[2:]]] == [0, *range(2, 12)]
 
@@ -109,7 +110,11 @@ def test_a_killed_replica_costs_time_and_nothing_else(cluster: Any, tmp_path: Pa
 def test_a_job_that_kills_whoever_does_it_ends_the_work_with_its_name(cluster: Any) -> None:
     kept: list[Any] = []
     jobs = jobs_of(napping(0), napping(1), lambda parts: os.kill(os.getpid(), signal.SIGKILL), napping(3))
-    with workers(parts, Replicas(2)) as them, pytest.raises(EngineStoppedError, match="job 2: 3 replicas died at it"):
+    with (
+        workers(parts, Replicas(2)) as them,
+        pytest.warns(UserWarning, match="job 2: the replica that did it has died"),
+        pytest.raises(EngineStoppedError, match="job 2: 3 replicas died at it"),
+    ):
         work_off(jobs, them, lambda job, made: kept.append(made))
     assert [i for i, _ in kept] == [0, 1]
 

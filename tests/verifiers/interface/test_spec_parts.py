@@ -1,7 +1,9 @@
-"""Specs in messages: what may be a secret is not shown, and all else is as it was written."""
+"""Specs in messages: what may be a secret is not shown, all else is as it was written, and what is wrong is named."""
 
 import pytest
 
+from bench.inputs.specs import load_policy
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.spec_parts import shown, spec_parts
 
 
@@ -22,3 +24,25 @@ def test_no_secret_is_shown(spec):
 )  # fmt: skip
 def test_all_else_is_as_it_was_written(spec):
     assert shown(spec) == spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("openai:m,tokenzier=no", "unknown policy: openai takes no tokenzier=, but tokenizer="),
+        ("openai:m,api_key=word", "takes no api_key=, but key_env=, the name of the environment's variable that holds"),
+        ("transformers:m,foo=1,chat.x=2", "unknown policy: transformers takes no foo=, but chat=, dtype="),
+        ("openai:", "unknown policy: it names no model; use transformers:FOLDER"),
+        ("opneai:m", "unknown policy (did you mean openai:?): use transformers:"),
+        ("openai:m,connections=0", "--policy openai:m,connections=0: connections=0: use a whole number"),
+        ("orm:m", "policies.load takes no 'orm': give it to verifiers.load"),
+    ],
+)
+def test_what_is_wrong_with_a_spec_is_named_and_the_spec_once(spec: str, message: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        load_policy(spec)
+    said = caught.value.as_option()
+    assert message in said
+    assert said.startswith(f"--policy {shown(spec)}: ")
+    assert repr(shown(spec)) not in said
+    assert "word" not in said
