@@ -109,7 +109,8 @@ def read_folder(path: Path, name: str, *, most: int = PROBLEMS, by: Sequence[str
             folder.shown.append(ProblemRows(row, marks=marks))
         folder.prompts[row.id] = None if row.prompt is None else hash(repr(row.prompt))
         if by:
-            folder.fields[row.id] = {key: value if key in by else None for key, value in (row.fields or {}).items()}
+            kept = {part for name in by for part in (name, name.partition(".")[0])}
+            folder.fields[row.id] = {key: value if key in kept else None for key, value in (row.fields or {}).items()}
     folder = _with_rows(folder, path) if samples else folder
     # At last, since what is no row at all is named with its line.
     check_checksums(path, among=None if samples else _SMALL)
