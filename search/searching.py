@@ -12,6 +12,7 @@ from policies.policy import Sampling
 from search.budget import Budget
 from search.requests import Extend, OutOfBudget, Request, Score, Strategy
 from search.result import SearchResult
+from verifiers.interface.arguments import check_kind
 from verifiers.interface.scoring import Scorer, Scores, Spend
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
@@ -40,6 +41,10 @@ class Search:
     spends: list[Spend] = field(default_factory=list)
     policy_seconds: float = 0.0
     scorer_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_kind("sampling", self.sampling, Sampling, "policies.Sampling(temperature=...)")
+        check_kind("budget", self.budget, Budget, "search.Budget(samples=...), of tokens or of seconds")
 
     @property
     def over(self) -> bool:

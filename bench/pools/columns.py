@@ -52,7 +52,7 @@ class Columns:
     def solutions(self, where: str, given: Row, row: Row) -> list[Row]:
         """The solutions of a row, each an object under our names; `row` is `given` under our names."""
         found = row.get("solutions")
-        own = {name: value for name, value in row.items() if name not in (*OF_ROWS, "named")}
+        own = {name: value for name, value in row.items() if name not in (*OF_ROWS, "named", "fields")}
         if found is None and ("text" in own or "steps" in own):
             self._use(given, own)
             return [self._with_names(own)]
@@ -69,17 +69,14 @@ class Columns:
             {name: values[i] for name, values in beside.items()} | self._own(where, i, s) for i, s in enumerate(found)
         ]
 
-    def of_problem(self, given: Row) -> Row:
-        """What a row says of its problem beside what is read of it: its short values, in objects too, and its "fields".
-
-        >>> Columns({"prompt": "q"}).of_problem({"q": "2+2?", "gold": "4", "level": 2, "meta": {"topic": "sums", "x": []}})
-        {'level': 2, 'meta': {'topic': 'sums'}}
-        """
+    def of_problem(self, given: Row, row: Row) -> Row:
+        """What a row says of its problem beside what is read of it: its "fields", or else its short values."""
+        fields = decoded(row.get("fields"))
+        if isinstance(fields, dict):
+            return fields
         for theirs in self.names.values():
             given = without(given, theirs)
-        rest = {name: value for name, value in given.items() if name != "fields"}
-        fields = decoded(given.get("fields"))
-        return _short_values(rest) | (fields if isinstance(fields, dict) else {})
+        return _short_values(given)
 
     def check_used(self, sources: Sequence[str]) -> None:
         """Raise BadArgument for a name that none of the sources had."""
@@ -142,7 +139,11 @@ class Columns:
 
 
 def _short_values(given: Row) -> Row:
-    """The numbers, truths and short texts of a row, of objects in it too, without the columns that are read."""
+    """The numbers, truths and short texts of a row, of objects in it too, without the columns that are read.
+
+    >>> _short_values({"question": "2+2?", "level": 2, "meta": {"topic": "sums", "tags": []}})
+    {'level': 2, 'meta': {'topic': 'sums'}}
+    """
     found: Row = {}
     for name, value in given.items():
         if name in OF_SOLUTIONS or is_usual(name) or value is None or _is_nan(value):

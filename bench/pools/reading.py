@@ -142,7 +142,7 @@ class Reading:
             if verdict_in(f"{where}: solution {i}", fields.get("correct")) is None:
                 group.unjudged = True
             self.scored = self.scored or fields.get("scores") is not None
-        known = given.get("fields") or {} if of_a_run else columns.of_problem(given)
+        known = given.get("fields") or {} if of_a_run else columns.of_problem(given, row)
         self.spool.add(group.number, (where, graded, found, prompt if is_first else "", known))
 
 

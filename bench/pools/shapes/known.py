@@ -39,7 +39,7 @@ def own_form(row: Row) -> Row:
 
 
 def is_usual(name: str) -> bool:
-    """Whether a column's name is one that says what it is: a prompt, a gold answer, a solution or what belongs to one."""
+    """Whether a column's name is one that says what it is: a prompt, a gold answer, a solution or a part of one."""
     return name in _USUAL or _small(name) in _USUAL
 
 

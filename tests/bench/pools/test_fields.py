@@ -190,6 +190,9 @@ def test_what_else_is_known_of_a_problem() -> None:
     assert dict(pool.problem.fields) == {"level": 2, "meta": {"topic": "sums"}}
     [pool] = read({"prompt": "2+2?", "answer": "4", "text": "4", "fields": {"tests": ["a"]}})
     assert dict(pool.problem.fields) == {"tests": ["a"]}
+    logged = {"id": 1, "epoch": 1, "input": "2+2?", "target": "4", "output": {"completion": "4"}}
+    [pool] = read(logged | {"metadata": {"level": 2, "stepbeam": {"answer": "4"}}})
+    assert dict(pool.problem.fields) == {"level": 2}
 
 
 def test_results_by_a_field_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ def test_a_policy_is_told_from_what_it_is_made_of(sampler: Callable[..., object]
     assert "make a policy of it by policies.Scripted(function)" in says(sampler, [P], policy=lambda *_: "2")
     assert "policies.Transformers(model, tokenizer)" in says(sampler, [P], policy=tiny_model()[0])
     assert "policy 7: a policy has a method extend" in says(sampler, [P], policy=7)
-    assert "policy Scripted: a policy has a method extend" in says(sampler, [P], policy=Scripted)
+    assert says(sampler, [P], policy=Scripted) == "policy Scripted: it is a class; give an object of it, Scripted(...)"
 
 
 @pytest.mark.parametrize("sampler", WITH_SCORER)
