@@ -87,9 +87,9 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
     return solve
 
 
-def _specs(scorers: object) -> list[str]:
+def _specs(scorers: Any) -> list[str]:
     """Specs of scorers; raises BadArgument for what is none, since Inspect logs what a solver is given as text."""
-    given = list(scorers) if isinstance(scorers, list | tuple) else [scorers]
+    given: list[Any] = list(scorers) if isinstance(scorers, list | tuple) else [scorers]
     for one in given:
         if not isinstance(one, str):
             write = 'give its spec, a text such as "orm:models/orm" or "mine:length" of a mine.py in this folder'

@@ -90,9 +90,10 @@ def read_folder(path: Path, name: str, *, most: int = PROBLEMS, by: Sequence[str
     results = ResultTable.of(_rows(path / "results.jsonl", ResultRow))
     if not results.points:
         inside = sorted(str(file.parent) for file in path.glob("*/results.jsonl"))[:3]
-        which = f", such as {', '.join(inside)}" if inside else ""
+        such = f", such as {', '.join(inside)}" if inside else ""
         raise BadInput(
-            f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'{which}"
+            f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
+            f"{such}"
         )
     points = list(_rows(path / "points.jsonl", PointRow))
     _check_points(path / "points.jsonl", points, results)

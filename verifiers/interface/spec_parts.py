@@ -69,8 +69,9 @@ class Spec:
         loader = LOADED_BY.get(self.kind, load)
         if loader != load:
             return ValueError(f"{load} takes no {self.kind!r}, as in {self.text!r}: give it to {loader}")
+        bare = "" if self.kind else f"write {forms.partition(':')[0]}:{self.text}, or "
         return ValueError(
-            f"unknown {what} {self.text!r}: use {forms}, or package.module:name of your own, such as "
+            f"unknown {what} {self.text!r}: {bare}use {forms}, or package.module:name of your own, such as "
             "mine:name of a mine.py in this folder"
         )
 

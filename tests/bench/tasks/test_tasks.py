@@ -111,7 +111,7 @@ def test_parts_of_ones_own_by_module_and_name(tmp_path: Path, monkeypatch: pytes
     assert hasattr(load_policy("ones_own.things:policy"), "extend")
     assert hasattr(load_scorer("ones_own.things:scorer"), "score")
     for spec, message in (
-        ("ones_own.things:number", r"is a int without the method .score\(\)"),
+        ("ones_own.things:number", r"is a int, without the method .score\(\)"),
         ("ones_own.nope:x", "import"),
     ):
         with pytest.raises(BadInput, match=message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import policies
-from verifiers import MATH, AnswerVerifier, Answers, Problem, Solution, Stop, from_function, from_steps, split_steps
+from verifiers import MATH, Answers, AnswerVerifier, Problem, Solution, Stop, from_function, from_steps, split_steps
 from verifiers.interface.errors import BadArgument, ScoresShapeError
 
 P, S = Problem("p1", "2+2?"), Solution(split_steps("a\nb"), Stop.EOS)
