@@ -130,11 +130,7 @@ def _loaded(policy: str | None, scorers: Mapping[str, str], steering: Collection
         made = {name: load_scorer(spec) for name, spec in scorers.items()}
         for name in filter(lambda name: judges_ends_only(made[name]), steering):
             others = [other for other, scorer in made.items() if not judges_ends_only(scorer)]
-            write = (
-                f"name those that judge steps, as beam_search:{others[0]}"
-                if others
-                else "add one, as --scorer prm:MODEL"
-            )
+            write = f"name one of steps, beam_search:{others[0]}" if others else "add one of steps, --scorer prm:MODEL"
             told = f"{name} judges finished solutions only, and beam search asks of each step; {write}"
             raise BadArgument("strategies", f"beam_search:{name}", told)
         yield Parts(loaded, made)

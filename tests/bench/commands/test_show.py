@@ -127,6 +127,7 @@ def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "give the folder of a finished" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_parts")
 def test_several_categories_are_told_apart_by_programs(capsys: pytest.CaptureFixture[str]) -> None:
     write_run("one", level=0, topic=0)
     rows = json.loads(shown(capsys, "show", "one", "--format=json", "--by=level", "--by=topic"))
