@@ -257,8 +257,8 @@ def test_the_command_says_what_was_read(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_gold_that_a_solution_has_given_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("fenced.py").write_text(
-        "from verifiers import Answers\n"
-        "answers = Answers(lambda text: (text.split('`')[1:2] or [None])[0], lambda pairs: [a == b for a, b in pairs])\n"
+        "from verifiers import EXACT, Answers\n"
+        "answers = Answers(lambda text: (text.split('`')[1:2] or [None])[0], EXACT.equal)\n"
     )
     rows = [{"prompt": str(n), "answer": f"run({n})", "samples": ["so `run(1)`", "`run(3)`"]} for n in (1, 2)]
     Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
