@@ -143,3 +143,9 @@ def test_what_a_command_does_not_know_is_said_by_it(capsys: pytest.CaptureFixtur
     said(capsys, RUN)
     assert "unrecognized arguments: --oot x (see 'stepbeam show --help')" in said(capsys, "show out --oot x", code=2)
     assert "or 'rerank', such as out" in said(capsys, "show .", code=2)
+
+
+def test_a_mistake_in_a_policy_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("odd.py").write_text("from policies import Scripted\npupil = Scripted(lambda p, x, s: p.fields['topic'])\n")
+    told = said(capsys, "run --task mine:problems --policy odd:pupil --n 2 --out out", code=2)
+    assert "KeyError: 'topic' (odd.py, line 2)" in told
