@@ -345,7 +345,7 @@ def test_names_of_columns_inside_of_columns() -> None:
 
 
 def test_a_gold_answer_that_is_the_place_of_an_option() -> None:
-    row = {"question": "Which?", "choices": ["red", "blue", "green"], "responses": ["(C)", "green", "B"]}
+    row = {"question": "Which?", "choices": ["red", "blue", "green"], "responses": ["(C)", "The answer is green.", "B"]}
     [pool] = read(row | {"answer": 2})
     assert pool.golds == ("C", "green")
     assert next(graded([pool], MATH))[0] == (True, True, False)
