@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import sys
 import zlib
 from collections.abc import Iterator
@@ -117,6 +118,22 @@ def without(row: Any, path: str) -> Any:
         return [*row[: int(first)], inner, *row[int(first) + 1 :]]
     inner = without(row[first], rest)
     return {name: inner if name == first else value for name, value in row.items() if name != first or inner}
+
+
+def as_json(value: Any) -> Any:
+    r"""A value as JSON has it; what it has not as a text, and null for no number.
+
+    >>> as_json({1: [float("inf"), {2}], "a": "\ud800"})
+    {'1': [None, '{2}'], 'a': '?'}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(inner) for inner in value]
+    known = value is None or isinstance(value, int | float)
+    return value if known else str(value).encode("utf-8", "replace").decode()
 
 
 def check_text(where: str, name: str, text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.inputs.rows import Row, without
+from bench.inputs.rows import Row, as_json, without
 from bench.pools.columnar import without_prompt_as_text
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.known import is_usual, own_form
@@ -73,10 +73,10 @@ class Columns:
         """What a row says of its problem beside what is read of it: its "fields", or else its short values."""
         fields = decoded(row.get("fields"))
         if isinstance(fields, dict):
-            return fields
+            return dict(as_json(fields))
         for theirs in self.names.values():
             given = without(given, theirs)
-        return _short_values(given)
+        return dict(as_json(_short_values(given)))
 
     def check_used(self, sources: Sequence[str]) -> None:
         """Raise BadArgument for a name that none of the sources had."""

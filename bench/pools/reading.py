@@ -84,10 +84,10 @@ class Reading:
         prompt: Prompt = ""
         known: list[Row] = []
         entries: list[Entry] = []
-        for where, graded, found, asked, fields in self.spool.of(group.number):
+        for where, graded, found, asked, beside in self.spool.of(group.number):
             prompt = prompt or asked
-            if not known or fields != known[-1]:
-                known.append(fields)
+            if not known or beside != known[-1]:
+                known.append(beside)
             entries += [Entry(f"{where}: solution {i}", fields, graded) for i, fields in enumerate(found)]
         return prompt, _agreed(known), entries
 

@@ -195,6 +195,15 @@ def test_what_else_is_known_of_a_problem() -> None:
     assert dict(pool.problem.fields) == {"level": 2}
 
 
+def test_what_is_known_of_a_problem_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    row = '{"prompt": "2+2?", "answer": "4", "texts": ["4"], "a": "\\ud800", "b": Infinity, "level": 1}'
+    Path("p.jsonl").write_text(row + "\n")
+    assert main(["rerank", "p.jsonl", "--columns", "solutions=texts", "--by", "level", "--out", "out"]) == 0
+    [problem] = [json.loads(line) for line in Path("out/problems.jsonl").read_text().splitlines()]
+    assert problem["fields"] == {"a": "?", "b": None, "level": 1}
+    capsys.readouterr()
+
+
 def test_results_by_a_field_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"prompt": f"{n}?", "answer": n, "meta": {"level": n % 2}, "texts": ["4", "5"]} for n in range(6)]
     name = lines("p.jsonl", *rows)
