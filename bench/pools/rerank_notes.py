@@ -127,12 +127,12 @@ def notes_on_reading(pools: SavedPools, seen: Seen, answers: Answers) -> Iterato
             f"{_problems_have(count)} another gold answer in {name!r} than in 'answer', which counts; "
             f"--columns answer={name} takes the other"
         )
-    found = {name for name, right in zip(seen.problems, seen.right, strict=True) if (right == 1).any()}
-    yield from _notes_on_golds([(group, name) for group, name in files if group.golds], answers, found)
+    solved = {name for name, right in zip(seen.problems, seen.right, strict=True) if (right == 1).any()}
+    yield from _notes_on_golds([(group, name) for group, name in files if group.golds], answers, solved)
 
 
-def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers, found: Collection[str]) -> Iterator[str]:
-    """Of gold answers that hardly any solution can give, however it is written; some of `found` were given."""
+def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers, solved: Collection[str]) -> Iterator[str]:
+    """Of gold answers that hardly any solution can give, however it is written; those of the `solved` problems were given."""
     golds = list(dict.fromkeys(gold for group, _ in groups for gold in group.golds))
     known: set[str] = set()
     for form in _FORMS:
@@ -143,7 +143,7 @@ def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers, found
     verdicts = answers.equal([("0", gold) for gold in golds]) if golds else []
     known &= {gold for gold, same in zip(golds, verdicts, strict=True) if same is not None}
     known = {gold for gold in known if gold.strip().lower() not in _PLACEHOLDERS}
-    lost = [(group, name) for group, name in groups if known.isdisjoint(group.golds) and name not in found]
+    lost = [(group, name) for group, name in groups if known.isdisjoint(group.golds) and name not in solved]
     if lost:
         yield (
             f"{_problems_have(len(lost))} a gold answer that cannot be read, such as {_shown(*lost[0])}; no answer "

@@ -56,10 +56,9 @@ def _by_place(row: Row) -> Row:
     """
     options = next((found for name in OPTIONS_ASKED if isinstance(found := decoded(row.get(name)), list)), [])
     gold, texts = row.get("answer"), [text.strip() for text in options if isinstance(text, str)]
-    is_place = isinstance(gold, int) and not isinstance(gold, bool) and 0 <= gold < len(options) == len(texts) <= 26
-    if not is_place or str(gold) in texts:
+    if not isinstance(gold, int) or isinstance(gold, bool) or not 0 <= gold < len(options) == len(texts) <= 26:
         return row
-    return row | {"answer": [chr(ord("A") + gold), texts[gold]]}
+    return row if str(gold) in texts else row | {"answer": [chr(ord("A") + gold), texts[gold]]}
 
 
 def has_solutions(row: Row) -> bool:
