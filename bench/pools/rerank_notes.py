@@ -132,7 +132,7 @@ def notes_on_reading(pools: SavedPools, seen: Seen, answers: Answers) -> Iterato
 
 
 def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers, solved: Collection[str]) -> Iterator[str]:
-    """Of gold answers that hardly any solution can give, however it is written; those of the `solved` problems were given."""
+    """Of gold answers that hardly any solution can give, however it is written, where none was right (`solved`)."""
     golds = list(dict.fromkeys(gold for group, _ in groups for gold in group.golds))
     known: set[str] = set()
     for form in _FORMS:
