@@ -11,7 +11,7 @@ from typing import TypeVar
 from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, told
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -101,7 +101,7 @@ def row_by_row(
         except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
             if j - i == 1:
                 errors[i] = error
-                return [fail(i, f"{type(error).__name__}: {error}")]
+                return [fail(i, told(error))]
             middle = (i + j) // 2
             return attempt(i, middle) + attempt(middle, j)
         if len(rows) != j - i:

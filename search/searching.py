@@ -13,6 +13,7 @@ from search.budget import Budget
 from search.grown import grown
 from search.requests import Extend, OutOfBudget, Reply, Request, Score, Strategy
 from search.result import SearchResult
+from verifiers.interface.arguments import check_kind
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
@@ -46,6 +47,10 @@ class Search:
     spends: list[Spend] = field(default_factory=list)
     policy_seconds: float = 0.0
     scorer_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_kind("sampling", self.sampling, Sampling, "policies.Sampling(temperature=...)")
+        check_kind("budget", self.budget, Budget, "search.Budget(samples=...), of tokens or of seconds")
 
     @property
     def over(self) -> bool:

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--task",
         required=True,
         help="chain, countdown, last_letter, word_sort, gsm8k, math500, aime24, NAME:FILE for a copy of a real one, a "
-        ".jsonl, .json, .csv or .parquet file of your own, or module:name, such as mine:problems of a mine.py in this "
-        "folder",
+        ".jsonl, .json, .csv or .parquet file of your own, a data set's folder, or name and split (owner/name:split), "
+        "or module:name, such as mine:problems of a mine.py in this folder",
     )
     what.add_argument(
         "--policy",

@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> None:
         from bench.serve.server import is_own, logged_to_stderr, serve
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
-    from bench.serve.strategies import read_own_strategy, read_strategy
+    from bench.serve.strategies import read_any_strategy
     from policies.policy import Sampling
     from search import Session
     from verifiers.grading.answers import with_thinking
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> None:
     specs = named_scorers(options.scorer)
     # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
     known: dict[str, Any] = dict.fromkeys(specs)
-    strategy = read_own_strategy(options.strategy, known, limits) or read_strategy(options.strategy, known, limits)
+    strategy = read_any_strategy(options.strategy, known, limits)
     answers = with_thinking(load_answers(options.answers), options.thinking)
     with ExitStack() as stack:
         policy = load_policy(options.policy, dtype=options.dtype)

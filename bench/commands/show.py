@@ -70,19 +70,21 @@ def _table(folders: Sequence["Folder"], by: Sequence[str], how: str) -> str:
     from bench.report.breakdown import categories
     from bench.runs.table import FORMATS, column_name
 
+    apart = how in ("csv", "json")  # for programs, which have the number of problems in every table
+    columns: tuple[str, ...] = ("run",) if len(folders) > 1 else ()
+    if by:
+        columns += (column_name(by[0]),) if len(by) == 1 else ("field", "category") if apart else ("category",)
+        columns += () if apart else ("problems",)
     points: list[PointRow] = []
     beside: list[tuple[str, ...]] = []
     for folder in folders:
         run = (folder.name,) * (len(folders) > 1)
         for one in categories(folder.results, folder.fields, by, of=folder.name) if by else ():
+            named = (one.field, one.value) if apart else (f"{one.field} {one.value}",)
+            cells = (*(named if len(by) > 1 else (one.value,)), *(() if apart else (str(one.problems),)))
             points += one.points
-            named = (f"{one.field} {one.value}",) if len(by) > 1 else (one.value,)
-            beside += [(*run, *named, str(one.problems))] * len(one.points)
+            beside += [(*run, *cells)] * len(one.points)
         if not by:
             points += folder.points
             beside += [run] * len(folder.points)
-    field = () if not by else (column_name(by[0]) if len(by) == 1 else "category", "problems")
-    names = (*(("run",) if len(folders) > 1 else ()), *field)
-    if how in ("csv", "json") and by:  # which have a column of that name of their own
-        names, beside = names[:-1], [cells[:-1] for cells in beside]
-    return FORMATS[how](points, (names, beside))
+    return FORMATS[how](points, (columns, beside))

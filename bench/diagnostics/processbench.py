@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from bench.inputs.rows import check_limit, check_text, named_rows, text_field, unique_id
+from bench.inputs.data_sets import named_rows
+from bench.inputs.rows import check_limit, check_text, text_field, unique_id
 from bench.inputs.tables import file_rows
 from bench.stats.arrays import Floats
 from bench.stats.intervals import mean_interval, sums_interval

@@ -155,7 +155,8 @@ def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
     committed = read_journal(path, mend=True)
     if committed:
         before = read_config(path / "config.toml")
-        check_identity(path / "config.toml", before, config, kind="a run", free=_FREE)
+        further = {"scorers": f"'stepbeam rerank {path} --scorer SPEC' scores its samples with a further one"}
+        check_identity(path / "config.toml", before, config, kind="a run", free=_FREE, instead=further)
         config = {**config, **{name: before[name] for name in _FREE if name in before}}
     ends = ends_of(committed)
     for name, file in rows.items():

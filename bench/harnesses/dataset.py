@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ SPLIT = "test"
 def to_dataset(run: Path) -> Any:
     """The pools of a run's folder as a `datasets.Dataset`, whose rows `stepbeam rerank` reads as it reads the run.
 
-    A row has "id", "prompt" (a text, or messages), "answer", and "solutions": objects with "steps", "stop", "correct",
+    A row has "id", "prompt" (a text, or messages), "answer", "fields" (what else is known of the problem, as a text of
+    JSON, where there is anything), and "solutions": objects with "steps", "stop", "correct",
     "extracted" and, for each scorer, "scores", a number a step, and "values", null where it has no opinion.
     Raises BadInput for a folder that is not a run's.
     """
@@ -35,8 +37,10 @@ def to_dataset(run: Path) -> Any:
         solution["scores"] = {name: List(Value("float64")) for name in scorers}
         solution["values"] = {name: Value("float64") for name in scorers}
     prompt = List({"role": text, "content": text}) if talks else text
-    features = Features({"id": text, "prompt": prompt, "answer": text, "solutions": List(solution)})
-    return Dataset.from_list([_row(row, scorers, talks=talks) for row in rows], features=features, split=SPLIT)
+    fields = {"fields": text} if any(row.get("fields") for row in rows) else {}
+    features = Features({"id": text, "prompt": prompt, "answer": text, **fields, "solutions": List(solution)})
+    found = [_row(row, scorers, talks=talks) for row in rows]
+    return Dataset.from_list([{name: row[name] for name in features} for row in found], features=features, split=SPLIT)
 
 
 def save(run: Path, out: Path) -> int:
@@ -84,7 +88,8 @@ def _row(row: Row, scorers: list[str], *, talks: bool) -> Row:
             kept["scores"] = {name: _numbers(solution["scores"].get(name)) for name in scorers}
             kept["values"] = {name: _number(solution["values"].get(name)) for name in scorers}
         solutions.append(kept)
-    return {"id": row["id"], "prompt": prompt, "answer": row["answer"], "solutions": solutions}
+    known = json.dumps(row["fields"]) if row.get("fields") else None
+    return {"id": row["id"], "prompt": prompt, "answer": row["answer"], "fields": known, "solutions": solutions}
 
 
 def _numbers(said: Any) -> list[float | None] | None:

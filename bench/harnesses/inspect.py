@@ -20,7 +20,7 @@ from bench.harnesses.inspect_pool import METADATA, about
 from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.pools.fields import golds_in
 from bench.serve.limits import Limits
-from bench.serve.strategies import read_strategy, start
+from bench.serve.strategies import read_any_strategy, start
 from policies.policy import Sampling
 from search import Budget, Pending, SearchResult, Session
 from verifiers.interface.capabilities import separator_of
@@ -56,8 +56,8 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
     """
     if unknown := sorted(options.keys() - Options.__annotations__.keys()):
         raise BadArgument(unknown[0], options.get(unknown[0]), f"use {', '.join(Options.__annotations__)}")
-    specs = named_scorers([scorer] if isinstance(scorer, str) else list(scorer))
-    how = read_strategy(strategy, dict.fromkeys(specs, _Named()), _LIMITS)
+    specs = named_scorers([scorer] if isinstance(scorer, str) else _specs(scorer))
+    how = read_any_strategy(strategy, dict.fromkeys(specs, _Named()), _LIMITS)
     load_answers(options.get("answers", "math"))
     # Of Inspect's model temperature and length are Inspect's to say, unless they are given here.
     given: dict[str, Any] = {name: v for name, v in options.items() if name in ("temperature", "max_tokens")}
@@ -85,6 +85,16 @@ def search(strategy: str, scorer: str | Sequence[str] = (), **options: Unpack[Op
         return state
 
     return solve
+
+
+def _specs(scorers: Any) -> list[str]:
+    """Specs of scorers; raises BadArgument for what is none, since Inspect logs what a solver is given as text."""
+    given: list[Any] = list(scorers) if isinstance(scorers, list | tuple) else [scorers]
+    for one in given:
+        if not isinstance(one, str):
+            write = 'give its spec, a text such as "orm:models/orm" or "mine:length" of a mine.py in this folder'
+            raise BadArgument("scorer", f"a {type(one).__name__}", write)
+    return given
 
 
 class _Named:
@@ -147,7 +157,7 @@ def answer(answers: str = "math") -> InspectScorer:
 
 def verifier(scorer: str) -> InspectScorer:
     """What a scorer of stepbeam's says of the output; unscored, with the reason, where it has no opinion."""
-    [(name, spec)] = named_scorers([scorer]).items()
+    [(name, spec)] = named_scorers(_specs(scorer)).items()
 
     async def score(state: TaskState, target: Target) -> Score:
         loaded = await anyio.to_thread.run_sync(partial(_guarded, _scorer, spec))

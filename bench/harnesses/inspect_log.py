@@ -81,7 +81,7 @@ def _samples(row: Row) -> Iterator[EvalSample]:
             messages=[*before, message],
             output=output,
             scores=scores,
-            metadata={METADATA: {"pool": [own]}},
+            metadata={**(row.get("fields") or {}), METADATA: {"pool": [own]}},
         )
 
 

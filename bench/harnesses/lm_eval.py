@@ -21,7 +21,7 @@ from tqdm import tqdm
 from bench.harnesses.stop_texts import StopAt
 from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
-from bench.serve.strategies import read_strategy, start
+from bench.serve.strategies import read_any_strategy, start
 from policies.policy import Sampling
 from search import Budget, SearchResult, Session
 from verifiers.interface.errors import BadArgument, BadInput
@@ -67,7 +67,7 @@ class SearchedLM(LM):  # type: ignore[misc, unused-ignore]  # untyped where it i
         self.scorers = {name: load_scorer(spec) for name, spec in specs.items()}
         colon = "" if ":" in strategy else ":"
         written = f"{strategy}{colon}" + "".join(f",{name}={value}" for name, value in sizes.items())
-        self.how = read_strategy(written, self.scorers, Limits(n=100_000))
+        self.how = read_any_strategy(written, self.scorers, Limits(n=100_000))
         self.policy = load_policy(self.spec)
         self.answers, self.seed = load_answers(answers), int(seed)
         self.sampling = Sampling(temperature=temperature, max_tokens=max_tokens, separator=separator)

@@ -2,13 +2,14 @@
 
 import gzip
 import json
+import math
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from verifiers.interface.errors import BadArgument, BadInput, first_line
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import Row as Row
 from verifiers.interface.solution import Message
 
@@ -57,26 +58,6 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
                 number += 1
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: cannot be read ({error}); is it a complete file?") from None
-
-
-def hub_rows(name: str, split: str, configuration: str | None = None) -> Iterator[tuple[str, Row]]:
-    """A data set of the hub as `read_rows` gives a file; raises BadInput where it cannot be loaded."""
-    import datasets
-
-    try:
-        rows = datasets.load_dataset(name, configuration, split=split)
-    except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
-        raise BadInput(f"{name} could not be loaded ({first_line(error)})") from None
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))
-
-
-def named_rows(source: str) -> Iterator[tuple[str, Row]]:
-    """The rows of a data set's name and split, `owner/name:split` ("train" without one)."""
-    name, _, split = source.partition(":")
-    try:
-        return hub_rows(name, split or "train")
-    except BadInput as error:
-        raise BadInput(f"{source}: no such file, and the data set {error}") from None
 
 
 def text_field(where: str, row: Row, names: tuple[str, ...]) -> str:
@@ -137,6 +118,22 @@ def without(row: Any, path: str) -> Any:
         return [*row[: int(first)], inner, *row[int(first) + 1 :]]
     inner = without(row[first], rest)
     return {name: inner if name == first else value for name, value in row.items() if name != first or inner}
+
+
+def as_json(value: Any) -> Any:
+    r"""A value as JSON has it; what it has not as a text, and null for no number.
+
+    >>> as_json({1: [float("inf"), {2}], "a": "\ud800"})
+    {'1': [None, '{2}'], 'a': '?'}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(inner) for inner in value]
+    known = value is None or isinstance(value, int | float)
+    return value if known else str(value).encode("utf-8", "replace").decode()
 
 
 def check_text(where: str, name: str, text: str) -> str:

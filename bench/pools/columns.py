@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, as_json, without
 from bench.pools.columnar import without_prompt_as_text
 from bench.pools.shapes.hint import fitting
-from bench.pools.shapes.known import own_form
+from bench.pools.shapes.known import is_usual, own_form
 from bench.pools.shapes.names import STOPS
 from bench.pools.shapes.solutions import own_solution
 from bench.pools.shapes.texts import decoded
@@ -17,6 +17,7 @@ from verifiers.interface.errors import BadArgument, BadInput
 OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")
 OF_ROWS = ("id", "prompt", "answer", "solutions")
 COLUMNS = (*OF_ROWS, *OF_SOLUTIONS)  # what `columns` may map
+_SHORT = 200  # characters of a text that is kept of a problem; the level, subject or source of one is no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Columns:
     def solutions(self, where: str, given: Row, row: Row) -> list[Row]:
         """The solutions of a row, each an object under our names; `row` is `given` under our names."""
         found = row.get("solutions")
-        own = {name: value for name, value in row.items() if name not in OF_ROWS}
+        own = {name: value for name, value in row.items() if name not in (*OF_ROWS, "named", "fields")}
         if found is None and ("text" in own or "steps" in own):
             self._use(given, own)
             return [self._with_names(own)]
@@ -67,6 +68,15 @@ class Columns:
         return [
             {name: values[i] for name, values in beside.items()} | self._own(where, i, s) for i, s in enumerate(found)
         ]
+
+    def of_problem(self, given: Row, row: Row) -> Row:
+        """What a row says of its problem beside what is read of it: its "fields", or else its short values."""
+        fields = decoded(row.get("fields"))
+        if isinstance(fields, dict):
+            return dict(as_json(fields))
+        for theirs in self.names.values():
+            given = without(given, theirs)
+        return dict(as_json(_short_values(given)))
 
     def check_used(self, sources: Sequence[str]) -> None:
         """Raise BadArgument for a name that none of the sources had."""
@@ -126,6 +136,24 @@ class Columns:
         if "scores" in beside:
             beside["scores"] = [_named(self.names.get("scores", "score"), value) for value in beside["scores"]]
         return {name: values for name, values in beside.items() if len(values) == count}
+
+
+def _short_values(given: Row) -> Row:
+    """The numbers, truths and short texts of a row, of objects in it too, without the columns that are read.
+
+    >>> _short_values({"question": "2+2?", "level": 2, "meta": {"topic": "sums", "tags": []}})
+    {'level': 2, 'meta': {'topic': 'sums'}}
+    """
+    found: Row = {}
+    for name, value in given.items():
+        if name in OF_SOLUTIONS or is_usual(name) or value is None or _is_nan(value):
+            continue
+        if isinstance(value, dict):
+            if inner := _short_values(value):
+                found[name] = inner
+        elif isinstance(value, int | float) or (isinstance(value, str) and 0 < len(value) <= _SHORT):
+            found[name] = value
+    return found
 
 
 def _is_nan(value: object) -> bool:

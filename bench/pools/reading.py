@@ -53,7 +53,6 @@ class Group:
     views: Counter[tuple[bytes, str]] | None = None
     of_runs: bool = True  # whether all rows are a run's
     graded: bool = True  # whether a task has graded all of them: a run's, and those that a run was exported as
-    has_fields: bool = False  # whether a run's row has said what else is known of it
     unjudged: bool = False  # whether the source leaves open of any solution whether it is right
 
     @property
@@ -83,18 +82,14 @@ class Reading:
     def saved(self, group: Group) -> tuple[Prompt, Row, list[Entry]]:
         """A problem's prompt, what else is known of it, and its solutions as they are saved."""
         prompt: Prompt = ""
-        known: Row = {}
+        known: list[Row] = []
         entries: list[Entry] = []
-        for where, graded, found, asked in self.spool.of(group.number):
-            if asked:
-                prompt, known = prompt or asked[0], known or asked[1]
+        for where, graded, found, asked, beside in self.spool.of(group.number):
+            prompt = prompt or asked
+            if not known or beside != known[-1]:
+                known.append(beside)
             entries += [Entry(f"{where}: solution {i}", fields, graded) for i, fields in enumerate(found)]
-        return prompt, known, entries
-
-    def fields(self, group: Group) -> Row:
-        """What else is known of a problem: what the first row of a run that knows anything says."""
-        said = (asked[1] for _, _, _, asked in self.spool.of(group.number) if asked) if group.has_fields else iter(())
-        return dict(next(filter(None, said), {}))
+        return prompt, _agreed(known), entries
 
     def _add(self, where: str, given: Row, stem: str, columns: Columns, *, of_a_run: bool) -> None:
         row = given if of_a_run else columns.row(where, given)
@@ -147,10 +142,25 @@ class Reading:
             if verdict_in(f"{where}: solution {i}", fields.get("correct")) is None:
                 group.unjudged = True
             self.scored = self.scored or fields.get("scores") is not None
-        known = {} if group.has_fields or not of_a_run else given.get("fields") or {}
-        group.has_fields = group.has_fields or bool(known)
-        asked = (prompt if is_first else "", known) if is_first or known else None
-        self.spool.add(group.number, (where, graded, found, asked))
+        known = given.get("fields") or {} if of_a_run else columns.of_problem(given, row)
+        self.spool.add(group.number, (where, graded, found, prompt if is_first else "", known))
+
+
+def _agreed(rows: Sequence[Row]) -> Row:
+    """What rows say that none of them contradicts.
+
+    >>> _agreed([{"level": 2, "try": 0}, {"level": 2, "try": 1}, {"topic": "sums"}])
+    {'level': 2, 'topic': 'sums'}
+    """
+    found: Row = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        first, *others = [row[name] for row in rows if name in row]
+        if others and all(isinstance(value, dict) for value in (first, *others)):
+            first = _agreed([first, *others])
+        elif any(value != first for value in others):
+            continue
+        found[name] = first
+    return found
 
 
 def _digest(said: str) -> bytes:

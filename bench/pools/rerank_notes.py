@@ -1,7 +1,7 @@
 """What a reader should know of reranked pools and of the scorers."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -127,11 +127,12 @@ def notes_on_reading(pools: SavedPools, seen: Seen, answers: Answers) -> Iterato
             f"{_problems_have(count)} another gold answer in {name!r} than in 'answer', which counts; "
             f"--columns answer={name} takes the other"
         )
-    yield from _notes_on_golds([(group, name) for group, name in files if group.golds], answers)
+    solved = {name for name, right in zip(seen.problems, seen.right, strict=True) if (right == 1).any()}
+    yield from _notes_on_golds([(group, name) for group, name in files if group.golds], answers, solved)
 
 
-def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers) -> Iterator[str]:
-    """Of gold answers that hardly any solution can give, however it is written."""
+def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers, solved: Collection[str]) -> Iterator[str]:
+    """Of gold answers that hardly any solution can give, however it is written, where none was right (`solved`)."""
     golds = list(dict.fromkeys(gold for group, _ in groups for gold in group.golds))
     known: set[str] = set()
     for form in _FORMS:
@@ -142,7 +143,7 @@ def _notes_on_golds(groups: Sequence[tuple[Group, str]], answers: Answers) -> It
     verdicts = answers.equal([("0", gold) for gold in golds]) if golds else []
     known &= {gold for gold, same in zip(golds, verdicts, strict=True) if same is not None}
     known = {gold for gold in known if gold.strip().lower() not in _PLACEHOLDERS}
-    lost = [(group, name) for group, name in groups if known.isdisjoint(group.golds)]
+    lost = [(group, name) for group, name in groups if known.isdisjoint(group.golds) and name not in solved]
     if lost:
         yield (
             f"{_problems_have(len(lost))} a gold answer that cannot be read, such as {_shown(*lost[0])}; no answer "

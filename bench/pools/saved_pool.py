@@ -131,7 +131,7 @@ class SavedPools(Sequence[SavedPool]):
 
     def fields(self) -> Iterator[Row]:
         """What else is known of each problem."""
-        return map(self.reading.fields, self.groups)
+        return (self.reading.saved(group)[1] for group in self.groups)
 
     def in_steps(self) -> set[str]:
         """The names of recorded scores that speak of several steps of any solution."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
-from bench.inputs.rows import Row, named_rows, read_rows
+from bench.inputs.data_sets import is_hub_source, is_saved, named_rows, saved_rows
+from bench.inputs.rows import Row, read_rows
 from bench.inputs.tables import SUFFIXES, file_rows
 from bench.pools.spool import Spool
 from bench.runs.samples import costs_of
-from policies.models.sources import is_hub_name
 from verifiers.interface.checksums import check_checksums
-from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.errors import BadInput
 
 _RUN = "samples.jsonl"
 _MENDS = "the command that writes this folder, given again, mends it"
@@ -22,18 +22,18 @@ _MENDS = "the command that writes this folder, given again, mends it"
 def source_rows(source: str) -> Iterator[tuple[str, Row]]:
     """Pairs of (where, row) of a source; `where` says where a row stands, for error messages.
 
-    A file (see `bench.inputs.tables`), the folder of a run or of a data set saved to disk, or a data set's name and
-    split, `owner/name:split`. Raises BadInput for one that cannot be read.
+    A file (see `bench.inputs.tables`), the folder of a run or of a data set saved to disk (with `:split` where it has
+    several), or a data set's name and split, `owner/name:split`. Raises BadInput for one that cannot be read.
     """
     path = Path(source)
     if (path / _RUN).is_file():
         return _run_rows(path)
-    if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
-        return _saved_rows(source)
+    if is_saved(source):
+        return saved_rows(source)
     if path.is_dir():
         raise BadInput(f"{path}: a folder without {_RUN} is not that of a run; give one, or a file of generations")
-    named = "/" in source and path.suffix.lower() not in SUFFIXES and is_hub_name(source.partition(":")[0])
-    return named_rows(source) if named and not path.exists() else file_rows(path)
+    named = is_hub_source(source) and path.suffix.lower() not in SUFFIXES
+    return named_rows(source) if named else file_rows(path)
 
 
 def run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
@@ -107,16 +107,3 @@ def _of_pools(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
 
 def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
     return read_rows(path, if_torn=_MENDS)
-
-
-def _saved_rows(source: str) -> Iterator[tuple[str, Row]]:
-    import datasets
-
-    try:
-        loaded = datasets.load_from_disk(source)
-    except Exception as error:  # noqa: BLE001  (each of its formats fails in its own way)
-        raise BadInput(f"{source}: cannot be read as a data set ({first_line(error)})") from None
-    if isinstance(loaded, dict):
-        raise BadInput(f"{source}: it has the splits {', '.join(loaded)}; give the folder of one of them")
-    # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
-    return ((f"{source}[{i}]", dict(row)) for i, row in enumerate(loaded.with_format(None)))

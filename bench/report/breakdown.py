@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.files.rows import PointRow
+from bench.inputs.rows import value_at
 from bench.report.curves import points_of
 from bench.report.results import Key, PointRows, ResultTable
 from verifiers.interface.errors import BadArgument
@@ -78,7 +79,7 @@ def value_of(fields: Mapping[str, Any], name: str) -> str:
     >>> value_of({"level": 5}, "level"), value_of({}, "level")
     ('5', '(none)')
     """
-    value = fields.get(name)
+    value = value_at(fields, name)
     return _NONE if value is None or value == "" else value if isinstance(value, str) else json.dumps(value)
 
 

@@ -82,8 +82,11 @@ def read_folder(
     check_in_place(path)
     results = ResultTable.of(_rows(path / "results.jsonl", ResultRow))
     if not results.points:
+        inside = sorted(str(file.parent) for file in path.glob("*/results.jsonl"))[:3]
+        such = f", such as {', '.join(inside)}" if inside else ""
         raise BadInput(
             f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
+            f"{such}"
         )
     points = list(_rows(path / "points.jsonl", PointRow))
     _check_points(path / "points.jsonl", points, results)
@@ -105,7 +108,8 @@ def read_folder(
                 shown.add("problems.jsonl", row.id, start)
         folder.prompts[row.id] = None if row.prompt is None else hash(repr(row.prompt))
         if by:
-            folder.fields[row.id] = {key: value if key in by else None for key, value in (row.fields or {}).items()}
+            kept = {part for name in by for part in (name, name.partition(".")[0])}
+            folder.fields[row.id] = {key: value if key in kept else None for key, value in (row.fields or {}).items()}
     folder = _with_rows(folder, path, shown) if samples else folder
     # At last, since what is no row at all is named with its line.
     check_checksums(path, among=None if samples else _SMALL)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, told
 from verifiers.interface.scoring import Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -28,8 +28,7 @@ class ForgivingScorer:
         except Exception as error:
             if len(solutions) != 1:
                 raise
-            why = f"{type(error).__name__}: {error}"
-            return Scores((silent_row(len(solutions[0].steps)),), (Spend(scorer_calls=1),), (why,))
+            return Scores((silent_row(len(solutions[0].steps)),), (Spend(scorer_calls=1),), (told(error),))
 
     def remembering(self) -> "ForgivingScorer":
         """The same with a memory, where the scorer can have one; for one search."""

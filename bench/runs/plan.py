@@ -1,6 +1,7 @@
 """What a run is to do: parsed and checked before anything is spent."""
 
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from bench.stats.contest import Contest
 from policies.models.engine_options import DType, without_resources
@@ -137,7 +138,14 @@ def _own_strategy(text: str) -> tuple[str, str, str]:
     module, _, rest = text.partition(":")
     name, colon, scorer = rest.partition(":")
     if own_name(f"{module}:{name}") is None:
-        use = f"unknown strategy; use {', '.join(STRATEGIES)}, or module:name of your own, such as mine:name"
+        near = get_close_matches(text, STRATEGIES, n=1)
+        if text == "pass@n":
+            use = "every table has its row; leave it out"
+        elif text in SELECTORS:
+            use = f"'stepbeam rerank RUN --select {text}' chooses so among a run's samples; leave it out here"
+        else:
+            meant = f"did you mean {near[0]}? " if near else ""
+            use = f"unknown strategy; {meant}use {', '.join(STRATEGIES)}, or module:name of your own, such as mine:name"
         raise BadArgument("strategies", text, use)
     return f"{module}:{name}", colon, scorer
 

@@ -1,6 +1,6 @@
 """A compute-vs-accuracy run: one task, one policy, many strategies, into a run folder."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,8 +27,9 @@ from bench.tasks.tasks import load_task
 from policies.models.engine_options import DType
 from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
+from verifiers.interface.capabilities import judges_ends_only
 from verifiers.interface.checksums import write_checksums
-from verifiers.interface.errors import BadInput, EngineStoppedError, first_line
+from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.solution import Problem
 
 Done: TypeAlias = Mapping[str, UnitRows]
@@ -116,19 +117,30 @@ class _Unit(Job[Parts, UnitRows]):
 
 
 @contextmanager
-def _loaded(policy: str | None, scorers: Mapping[str, str], dtype: DType) -> Iterator[Parts]:
-    """The parts that specs name: loaded before anything is spent, and none for a finished run."""
+def _loaded(policy: str | None, scorers: Mapping[str, str], steering: Collection[str], dtype: DType) -> Iterator[Parts]:
+    """The parts that specs name: loaded before anything is spent, and none for a finished run.
+
+    Raises BadArgument where a beam would be steered by a scorer that judges finished solutions only.
+    """
     keep_freed_memory()
     with ExitStack() as stack:
         loaded = None if policy is None else load_policy(policy, dtype=dtype)
         if isinstance(loaded, AbstractContextManager):  # an engine, which is to be stopped
             stack.enter_context(loaded)
-        yield Parts(loaded, {name: load_scorer(spec) for name, spec in scorers.items()})
+        made = {name: load_scorer(spec) for name, spec in scorers.items()}
+        for name in filter(lambda name: judges_ends_only(made[name]), steering):
+            others = [other for other, scorer in made.items() if not judges_ends_only(scorer)]
+            write = f"name one of steps, beam_search:{others[0]}" if others else "add one of steps, --scorer prm:MODEL"
+            told = f"{name} judges finished solutions only, and beam search asks of each step; {write}"
+            raise BadArgument("strategies", f"beam_search:{name}", told)
+        yield Parts(loaded, made)
 
 
 def _needed(units: Sequence[_Unit], plan: RunPlan) -> Callable[[], AbstractContextManager[Parts]]:
     scorers = {unit.scorer: plan.scorers[unit.scorer] for unit in units if unit.scorer is not None}
-    return partial(_loaded, plan.policy if any(unit.samples for unit in units) else None, scorers, plan.dtype)
+    policy = plan.policy if any(unit.samples for unit in units) else None
+    steering = [str(contest.scorer) for contest in plan.contests() if contest.strategy == "beam_search"]
+    return partial(_loaded, policy, scorers, [name for name in steering if name in scorers], plan.dtype)
 
 
 def _shown(unit: _Unit, progress: Progress, done: Mapping[str, UnitRows]) -> Work:

@@ -53,6 +53,11 @@ def read_own_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) 
     return ServedStrategy(f"{module}:{name}", scorer, n=n, make=load_strategy(f"{module}:{name}"))
 
 
+def read_any_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy:
+    """What a text says of a strategy of one's own, or else of ours; see `read_own_strategy` and `read_strategy`."""
+    return read_own_strategy(text, scorers, limits) or read_strategy(text, scorers, limits)
+
+
 def read_strategy(text: str, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy:
     """What `METHOD:SCORER,n=N` says; a beam has `width`, `expand` and `max_steps`, self-consistency no scorer.
 

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
-from bench.inputs.rows import Row, prompt_field, text_field, unique_id, value_at, without
+from bench.inputs.rows import Row, as_json, prompt_field, text_field, unique_id, value_at, without
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem
 
@@ -51,7 +50,7 @@ def problems_of(
         if not (right := gold(answer)).strip():
             raise BadInput(f"{where}: 'answer' holds no gold answer to grade by; give one, or remove the row")
         solution = text_field(where, row, (_SOLUTION,)) if isinstance(row.get(_SOLUTION), str) else answer
-        kept = {key: _plain(value) for key, value in row.items() if key not in ("id", found, "answer")}
+        kept = {key: as_json(value) for key, value in row.items() if key not in ("id", found, "answer")}
         yield Problem(unique_id(where, row, f"{name}-{number:05d}", seen), prompt, right, fields=kept), solution
 
 
@@ -92,15 +91,3 @@ def _hint(row: Row, ours: str) -> str:
     kinds: tuple[type, ...] = (str, list) if ours == "prompt" else (str, int, float)
     others = [name for name, value in row.items() if name not in (*COLUMNS, *_PROMPTS) and isinstance(value, kinds)]
     return f"; if that is {others[0]!r}, give --columns {ours}={others[0]}" if others else ""
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; what it has not as a text, and null for no number."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    known = value is None or isinstance(value, int | float)
-    return value if known else str(value).encode("utf-8", "replace").decode()

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.rows import Row, after_hashes, check_limit, hub_rows, read_rows
+from bench.inputs.data_sets import hub_rows, is_hub_source, is_saved, named_rows, saved_rows
+from bench.inputs.rows import Row, after_hashes, check_limit, read_rows
 from bench.inputs.specs import load_answers
 from bench.inputs.tables import file_rows
 from bench.inputs.task import Task
@@ -71,10 +72,11 @@ def load_task(
     answers: str | None = None,
     separator: str | None = None,
 ) -> Task:
-    """A task from its name: `chain`, `gsm8k`, `gsm8k:FILE`, `math500:FILE`, a file's path, or `module:name`.
+    """A task from its name: `chain`, `gsm8k`, `gsm8k:FILE`, a file's path, a data set, or `module:name`.
 
-    A file has a row a problem, with a prompt (a text or messages) and an answer (a text or a number); what it has
-    beside is kept in the problems' `fields`. `columns` maps "prompt", "answer", "id" and "solution" to other names.
+    A data set is `owner/name:split` of the hub, or the folder of one saved to disk. It or a file has a row a problem,
+    with a prompt (a text or messages) and an answer (a text or a number); what it has beside is kept in the problems'
+    `fields`. `columns` maps "prompt", "answer", "id" and "solution" to other names.
     `limit` keeps the first so many problems (100 for the embedded tasks where it is None, whose
     problems are drawn of `split` with `seed`). `system`, `instruction` and `shots` (`FILE` or `FILE:K`, rows of solved
     problems) say how problems are asked, see `bench.tasks.prompts`; `answers` how they are graded; `separator` what
@@ -103,7 +105,7 @@ def answers_of(spec: str) -> Answers:
     name, _, file = spec.partition(":")
     if name in TINY and not file:
         return load_tiny(name, count=1).answers
-    if name in _REAL or spec.endswith(_FILES):
+    if name in _REAL or spec.endswith(_FILES) or is_saved(spec) or is_hub_source(spec):
         return _REAL.get(name, _REAL["jsonl"]).answers
     answers = own_answers(spec)
     if answers is None:
@@ -124,7 +126,7 @@ def _loaded(
             return own, load_tiny(name, count=limit or 100, seed=seed, split=split)
         except ValueError as error:
             raise BadInput(f"{spec}: {error}") from None
-    if spec.endswith(_FILES) and name not in _REAL:
+    if name not in _REAL and (spec.endswith(_FILES) or is_saved(spec) or is_hub_source(spec)):
         name, file = "jsonl", spec
     elif name not in (*TINY, *_REAL) and (task := own_task(spec, limit=limit, columns=columns)) is not None:
         return own, task
@@ -133,8 +135,9 @@ def _loaded(
         raise BadArgument(
             "task",
             spec,
-            f"unknown task; use one of {known}, NAME:FILE, a JSON-lines file or another ({', '.join(_FILES)}), or "
-            "module:name of your own, such as mine:problems of a mine.py in this folder",
+            f"unknown task; use one of {known}, NAME:FILE, a JSON-lines file or another ({', '.join(_FILES)}), a data "
+            "set's folder, or its name and split (owner/name:split), or module:name of your own, such as mine:problems "
+            "of a mine.py in this folder",
         )
     kind = _REAL[name]
     rows = _file_rows(file) if file else _hub_rows(spec, kind)
@@ -145,7 +148,11 @@ def _loaded(
 
 
 def _file_rows(file: str) -> Iterator[tuple[str, Row]]:
-    """A file's rows; one of JSON lines is read as such, whatever it holds."""
+    """The rows of a file, or of a data set; a file of JSON lines is read as such, whatever it holds."""
+    if is_saved(file):
+        return saved_rows(file)
+    if is_hub_source(file) and not file.endswith(_FILES):
+        return named_rows(file)
     return read_rows(Path(file)) if file.endswith((".jsonl", ".jsonl.gz")) else file_rows(Path(file))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from policies.checks import check_rows
 from policies.policy import Extended, Sampling, Until
+from verifiers.interface.arguments import check_takes
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
@@ -41,10 +42,12 @@ class Scripted:
     >>> reply.solutions[0].text, reply.solutions[0].finished, reply.spend[0].sampled_tokens, len(policy.calls)
     ('2+2=4\nThe answer is 4.', True, 16, 2)
 
-    Raises ValueError for a prefix that has already ended.
+    Raises BadArgument for a function that does not take the three, ValueError for a prefix that has already ended, and
+    TypeError for a reply that is neither a text nor a solution.
     """
 
     def __init__(self, reply: Callable[[Problem, Solution, int], str | Solution]) -> None:
+        check_takes("reply", reply, 3, "it is given a problem, a prefix and a seed, and returns the text behind it")
         self.reply = reply
         self.calls: list[ScriptedCall] = []
         # Rows of one length share one record: making it costs as much as the rest of the row.
@@ -69,6 +72,10 @@ class Scripted:
             if isinstance(said, Solution):
                 solution, sampled = said, len(said.text) - len(prefix.text)
             else:
+                if not isinstance(said, str):
+                    raise TypeError(
+                        f"problem {problem.id!r}: the reply is {repr(said)[:60]}; return a text or a Solution"
+                    )
                 solution, sampled = _extend(prefix, said, stepwise, sampling)
             solutions.append(solution)
             if sampled not in self._spend:

@@ -13,7 +13,7 @@ from search.requests import Strategy
 from search.result import SearchResult
 from search.searching import Search
 from search.selection import Select, selector, weighted
-from search.strategies.beam_search import beam_search_strategy, check_beam, judges
+from search.strategies.beam_search import beam_search_strategy, check_beam, check_steers, judges
 from search.strategies.best_of_n import best_of_n_strategy
 from search.strategies.rerank import rerank_strategy
 from search.strategies.sample import sample_strategy
@@ -177,6 +177,7 @@ class Session:
         """As `search.beam_search`."""
         check_beam(width, expand, max_steps)
         scorer = self._scorer_or(scorer)
+        check_steers(scorer)
         scorers = judges(scorer, self._with_memory(scorer), final)
         strategy = beam_search_strategy(problem, width, expand, max_steps, final is not None, answers or self.answers)
         return self.submit(problem, strategy, scorers=scorers, sampling=sampling, budget=budget, seed=seed)

@@ -13,11 +13,17 @@ from search.requests import Strategy, extend, score
 from search.result import Fate, Node, SearchResult
 from search.selection import best
 from verifiers.grading.answers import MATH, Answers
-from verifiers.interface.arguments import check_scorer_argument
-from verifiers.interface.capabilities import remembering
+from verifiers.interface.arguments import check_answers_argument, check_scorer_argument
+from verifiers.interface.capabilities import judges_ends_only, remembering
 from verifiers.interface.errors import NoOpinionError, check_least
+from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores
 from verifiers.interface.solution import Problem, Solution, Stop
+
+_ENDS_ONLY = (
+    "judges finished solutions only. Beam search needs a process scorer: a PRM, or the outcome scorer wrapped as "
+    "prms.RolloutValue(verifier, policy, k=8)"
+)
 
 
 def beam_search(
@@ -59,6 +65,7 @@ def beam_search(
     """
     check_beam(width, expand, max_steps)
     check_scorer_argument(scorer)
+    check_steers(scorer)
     judge = remembering(scorer)
     searches = started(
         problems, lambda problem: beam_search_strategy(problem, width, expand, max_steps, final is not None, answers)
@@ -70,6 +77,12 @@ def beam_search(
 def check_beam(width: int, expand: int, max_steps: int) -> None:
     """Raise ValueError for a beam of no size."""
     check_least(1, {"width": width, "expand": expand, "max_steps": max_steps}, who="beam_search")
+
+
+def check_steers(scorer: Scorer) -> None:
+    """Raise NoOpinionError for a scorer that says of itself that it judges finished solutions only."""
+    if judges_ends_only(scorer):
+        raise NoOpinionError(f"{name_of(scorer)} {_ENDS_ONLY}")
 
 
 def judges(scorer: Scorer, remembering: Scorer, final: Scorer | None) -> dict[str, Scorer]:
@@ -93,6 +106,7 @@ class _Candidate:
 def beam_search_strategy(
     problem: Problem, width: int, expand: int, max_steps: int, judged_again: bool, answers: Answers
 ) -> Strategy:
+    check_answers_argument(answers)
     tree: list[Node] = []
     beam: list[tuple[int, Solution]] = [(-1, Solution())]  # (place in the tree, prefix)
     done: list[_Candidate] = []
@@ -160,8 +174,7 @@ def _refuse_silence(problem: Problem, candidates: Sequence[_Candidate]) -> None:
     if opened and all(np.isnan(c.value) and c.reason is None for c in opened):
         raise NoOpinionError(
             f"problem {problem.id!r}: the scorer has no opinion on any of {len(opened)} unfinished solutions, as it "
-            "judges finished ones only. Beam search needs a process scorer: a PRM, or the outcome scorer wrapped as "
-            "prms.RolloutValue(verifier, policy, k)"
+            f"{_ENDS_ONLY}"
         )
 
 

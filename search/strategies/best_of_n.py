@@ -10,6 +10,7 @@ from search.requests import Strategy, extend, score
 from search.result import SearchResult
 from search.selection import Select, Selector, selector, weighted
 from verifiers.grading.answers import MATH, Answers
+from verifiers.interface.arguments import check_answers_argument
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
 
@@ -76,6 +77,7 @@ def weighted_majority(
 
 
 def best_of_n_strategy(problem: Problem, n: int, select: Selector, answers: Answers) -> Strategy:
+    check_answers_argument(answers)
     pool, out = yield from extend([Solution()], n, "end")
     scores = yield from score(pool)
     return pick(problem, pool, scores, select=select, answers=answers, reason=out)

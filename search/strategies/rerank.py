@@ -8,7 +8,7 @@ from search.requests import Strategy, score
 from search.result import SearchResult
 from search.selection import Select, Selector, selector
 from verifiers.grading.answers import MATH, Answers
-from verifiers.interface.arguments import check_pools
+from verifiers.interface.arguments import check_answers_argument, check_pools
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem, Solution
 
@@ -41,5 +41,6 @@ def rerank(
 
 
 def rerank_strategy(problem: Problem, pool: tuple[Solution, ...], select: Selector, answers: Answers) -> Strategy:
+    check_answers_argument(answers)
     scores = yield from score(pool)
     return pick(problem, pool, scores, select=select, answers=answers)

@@ -10,6 +10,7 @@ from search.requests import Strategy, extend
 from search.result import SearchResult
 from search.selection import weighted
 from verifiers.grading.answers import MATH, Answers
+from verifiers.interface.arguments import check_answers_argument
 from verifiers.interface.scoring import outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -42,6 +43,7 @@ def self_consistency(
 
 
 def self_consistency_strategy(problem: Problem, n: int, answers: Answers) -> Strategy:
+    check_answers_argument(answers)
     pool, out = yield from extend([Solution()], n, "end")
     one_vote_each = outcome_scores(pool, [1.0] * len(pool))
     return pick(problem, pool, one_vote_each, select=weighted, answers=answers, reason=out)

@@ -10,7 +10,15 @@ import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
 from verifiers.interface.arguments import check_scorer_argument
-from verifiers.interface.capabilities import Advantages, OfParts, RootValues, advantages_of, remembering, root_values_of
+from verifiers.interface.capabilities import (
+    Advantages,
+    OfParts,
+    RootValues,
+    advantages_of,
+    judges_ends_only,
+    remembering,
+    root_values_of,
+)
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -32,6 +40,11 @@ class Cached:
     def name(self) -> str:
         """What a run writes down: the scorer's name, as where its scores are kept changes none of them."""
         return name_of(self.scorer)
+
+    @property
+    def ends_only(self) -> bool:
+        """Whether the scorer has no opinion of unfinished solutions."""
+        return judges_ends_only(self.scorer)
 
     @property
     def root_values(self) -> RootValues | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verifiers.interface.arguments import check_scorer_argument
-from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.capabilities import OfParts, RootValues, judges_ends_only, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -70,6 +70,11 @@ class Calibrated:
     def name(self) -> str:
         """What a run writes down."""
         return f"calibrated({name_of(self.scorer)}, {type(self.curve).__name__.lower()})"
+
+    @property
+    def ends_only(self) -> bool:
+        """Whether the scorer has no opinion of unfinished solutions."""
+        return judges_ends_only(self.scorer)
 
     @property
     def root_values(self) -> RootValues | None:

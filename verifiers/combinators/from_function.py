@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from verifiers.interface.arguments import check_takes
 from verifiers.interface.errors import ScoresShapeError
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, as_scores, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -18,10 +19,15 @@ class _FromRows:
 
     name: str
     function: Callable[[Problem, Solution], Any]
-    row_of: Callable[[Callable[[Problem, Solution], Any], Problem, Solution], npt.ArrayLike]
+    row_of: Callable[[Callable[[Problem, Solution], Any], Problem, Solution], FloatArray]
+
+    @property
+    def ends_only(self) -> bool:
+        """Whether it judges finished solutions alone."""
+        return self.row_of is _outcome_row
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        rows = tuple(as_scores(self.row_of(self.function, *pair)) for pair in zip(problems, solutions, strict=True))
+        rows = tuple(self.row_of(self.function, *pair) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
 
@@ -32,7 +38,10 @@ def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:
     >>> short = from_function(lambda problem, solution: -len(solution.text))
     >>> short.score([Problem("p1", "?")], [Solution((Step("four"),), Stop.EOS)]).values().tolist()
     [-4.0]
+
+    Raises BadArgument for a function that does not take both; scoring raises ScoresShapeError for what is no number.
     """
+    check_takes("function", function, 2, "it is given a problem and a finished solution, and returns a number")
     return _FromRows(f"from_function({_name_of(function)})", function, _outcome_row)
 
 
@@ -45,27 +54,42 @@ def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scor
     [1.0, 0.0]
 
     NaN is no opinion on a step. Where numbers depend on earlier steps only, beam search compares prefixes as they
-    would be compared in longer solutions. Scoring raises ScoresShapeError for another count of numbers than of steps.
+    would be compared in longer solutions. The last step's number is the solution's; for another reducer write a class
+    whose `score` returns `Scores(rows, reduce="min")`, or take `stepbeam rerank --reduce`.
+
+    Raises BadArgument for a function that does not take both; scoring raises ScoresShapeError for another count of
+    numbers than of steps.
     """
+    check_takes("function", function, 2, "it is given a problem and a solution, and returns one number for each step")
     return _FromRows(f"from_steps({_name_of(function)})", function, _step_row)
 
 
 def _outcome_row(function: Callable[[Problem, Solution], float], problem: Problem, solution: Solution) -> FloatArray:
     row = silent_row(len(solution.steps))
     if solution.finished:
-        value = function(problem, solution)
-        if value is None or np.size(value) != 1:
-            name = _name_of(function)
-            raise ScoresShapeError(
-                f"problem {problem.id!r}: {name} gave {value!r}; return a number, or NaN for no opinion"
-            )
-        row[-1:] = as_scores(value)
+        said = function(problem, solution)
+        if said is None or np.size(said) != 1:
+            raise _refused(function, problem, said, "return a number, or NaN for no opinion")
+        row[-1:] = _numbers(function, problem, said)
     return row
 
 
-def _step_row(function: Callable[[Problem, Solution], Any], problem: Problem, solution: Solution) -> npt.ArrayLike:
-    row: npt.ArrayLike = function(problem, solution)
-    return row
+def _step_row(function: Callable[[Problem, Solution], Any], problem: Problem, solution: Solution) -> FloatArray:
+    said = function(problem, solution)
+    if np.ndim(said) != 1:
+        raise _refused(function, problem, said, "return a list of numbers, one for each step")
+    return _numbers(function, problem, said)
+
+
+def _numbers(function: object, problem: Problem, said: npt.ArrayLike) -> FloatArray:
+    try:
+        return as_scores(said)
+    except ScoresShapeError:
+        raise _refused(function, problem, said, "scores are numbers") from None
+
+
+def _refused(function: object, problem: Problem, said: object, write: str) -> ScoresShapeError:
+    return ScoresShapeError(f"problem {problem.id!r}: {_name_of(function)} gave {said!r}; {write}")
 
 
 def _name_of(function: object) -> str:

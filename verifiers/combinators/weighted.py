@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verifiers.interface.arguments import check_scorer_argument
-from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
+from verifiers.interface.capabilities import OfParts, RootValues, judges_ends_only, remembering, root_values_of
 from verifiers.interface.errors import check_finite
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, ask
@@ -28,6 +28,11 @@ class Weighted:
     def name(self) -> str:
         """What a run writes down."""
         return "weighted({" + ", ".join(f"{name_of(scorer)}: {weight:g}" for scorer, weight in self.parts) + "})"
+
+    @property
+    def ends_only(self) -> bool:
+        """Whether no part has an opinion of unfinished solutions."""
+        return all(judges_ends_only(scorer) for scorer, _ in self.parts)
 
     @property
     def root_values(self) -> RootValues | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -84,6 +84,7 @@ class GenRM:
     redraws: int = 3
     seed: int = 0
     batch_rows: int = 512
+    ends_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.mode not in ("direct", "cot"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from policies.policy import Sampling, TokenPolicy
 from verifiers.genrm.format import JUDGE, GenRMFormat
@@ -38,6 +39,7 @@ class LLMJudge:
     sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.7, max_tokens=1024))
     redraws: int = 3
     seed: int = 0
+    ends_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.format.chat and not getattr(self.policy, "uses_chat_template", True):

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from verifiers.grading.answers import MATH, Answers
+from verifiers.interface.arguments import check_answers_argument
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -28,6 +30,10 @@ class AnswerVerifier:
     """
 
     answers: Answers = MATH
+    ends_only: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_answers_argument(self.answers)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         golds = [_gold(problem) for problem in problems]

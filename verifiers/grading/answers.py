@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from verifiers.interface.arguments import check_takes
+
 if TYPE_CHECKING:
     from verifiers.grading.equivalence import EquivalencePool
 
@@ -22,11 +24,18 @@ class Answers:
     >>> shout = Answers(last_line, lambda pairs: [a == b for a, b in pairs], str.upper)
     >>> shout.extract("hm\\nYes"), shout.classes(["Yes", "YES", None, "no"])
     ('Yes', [0, 0, -1, 1])
+
+    Raises BadArgument for an `extract` or an `equal` that takes another number of arguments than one.
     """
 
     extract: Callable[[str], str | None]
     equal: Callable[[Sequence[Pair]], list[bool | None]]
     canonical: Callable[[str], str] = str.strip
+
+    def __post_init__(self) -> None:
+        told = "it is given a list of pairs, (answer, gold), and returns True, False or None for each"
+        check_takes("equal", self.equal, 1, told)
+        check_takes("extract", self.extract, 1, "it is given a text, and returns the answer in it or None")
 
     def classes(self, answers: Sequence[str | None]) -> list[int]:
         r"""Equivalence classes for votes: numbered by first appearance, -1 for None and for blank answers.

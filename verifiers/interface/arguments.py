@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,7 +63,9 @@ def check_policy_argument(policy: object, *, name: str = "policy") -> None:
     """Raise BadArgument, with what to write, for what is no policy: it has no `extend`."""
     if callable(getattr(policy, "extend", None)) and not isinstance(policy, type | list):
         return
-    if isinstance(policy, str):
+    if isinstance(policy, type) and callable(getattr(policy, "extend", None)):
+        told = f"it is a class; give an object of it, {policy.__name__}(...)"
+    elif isinstance(policy, str):
         told = f"it is a text; load what it names by policies.load({policy!r})"
     elif hasattr(policy, "score"):
         told = "it is a scorer; give the policy here, and the scorer behind it"
@@ -86,17 +89,55 @@ def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:
     """
     if callable(getattr(scorer, "score", None)) and not isinstance(scorer, type):
         return
-    if isinstance(scorer, str):
+    if isinstance(scorer, type) and callable(getattr(scorer, "score", None)):
+        told = f"it is a class; give an object of it, {scorer.__name__}(...)"
+    elif isinstance(scorer, str):
         told = f"it is a text; load what it names by prms.load({scorer!r})"
     elif isinstance(scorer, list | tuple | Mapping):
         told = "these are several; give one, such as verifiers.weighted({scorer: weight, ...})"
     elif hasattr(scorer, "extend"):
-        told = "it is a policy; give a scorer here, such as prms.RolloutValue(policy, verifier, k=8)"
+        told = "it is a policy; give a scorer here, such as prms.RolloutValue(verifier, policy, k=8)"
     elif _is_function(scorer):
         told = "it is a function; make a scorer of it by verifiers.from_function(...) or verifiers.from_steps(...)"
     else:
         told = "a scorer has a method score(problems, solutions), such as verifiers.AnswerVerifier(verifiers.MATH)"
     raise BadArgument(name, _shown(scorer), told)
+
+
+def check_answers_argument(answers: object) -> None:
+    """Raise BadArgument, with what to write, for what reads and compares no answers.
+
+    >>> check_answers_argument("math")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: answers 'math': give verifiers.MATH, GSM8K, EXACT or an Answers of your own
+    """
+    if not callable(getattr(answers, "extract", None)) or isinstance(answers, type):
+        raise BadArgument("answers", _shown(answers), "give verifiers.MATH, GSM8K, EXACT or an Answers of your own")
+
+
+def check_kind(name: str, value: object, kind: type, write: str) -> None:
+    """Raise BadArgument, with what to write, for an argument that is of another kind."""
+    if not isinstance(value, kind):
+        raise BadArgument(name, _shown(value), f"write {write}")
+
+
+def check_takes(name: str, function: object, count: int, told: str) -> None:
+    """Raise BadArgument, with what it is given, for a function that cannot be called with `count` arguments.
+
+    >>> check_takes("equal", lambda answer, gold: answer == gold, 1, "it is given a list of pairs")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: equal <lambda>: missing a required argument: 'gold'; it is given a list ...
+    """
+    if not callable(function):
+        raise BadArgument(name, _shown(function), f"it is no function; {told}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of what is written in C, which tells nothing
+        return
+    try:
+        signature.bind(*range(count))
+    except TypeError as error:
+        raise BadArgument(name, _shown(function), f"{error}; {told}") from None
 
 
 def _is_function(value: object) -> bool:

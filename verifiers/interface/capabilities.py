@@ -75,6 +75,17 @@ def advantages_of(scorer: object) -> Advantages | None:
     return advantages
 
 
+def judges_ends_only(scorer: object) -> bool:
+    """Whether a scorer says that it has no opinion of unfinished solutions, as outcome verifiers do.
+
+    >>> from verifiers import from_function, weighted
+    >>> outcome = from_function(lambda problem, solution: 1.0)
+    >>> judges_ends_only(outcome), judges_ends_only(weighted({outcome: 1.0}))
+    (True, True)
+    """
+    return bool(getattr(scorer, "ends_only", False))
+
+
 def separator_of(scorer: object) -> str | None:
     """What ended the steps that the scorer was trained on, None where it does not say."""
     separator: str | None = getattr(scorer, "separator", None)

@@ -21,8 +21,10 @@ the program and keeps its traceback.
 """
 
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 
@@ -120,6 +122,27 @@ def check_ranges(
     for name, is_fine in {**fine, **others}.items():
         if not is_fine:
             raise ValueError(f"{name} is {getattr(options, name)!r}: out of range")
+
+
+def told(error: BaseException) -> str:
+    """What a row says of an error that it met; a mistake in somebody's code with the place, since its text says little.
+
+    >>> def lookup(problem):
+    ...     return {}["level"]
+    >>> try:
+    ...     lookup("p1")
+    ... except KeyError as error:
+    ...     told(error)[:18], told(OSError("no route"))
+    ("KeyError: 'level' ", 'OSError: no route')
+    """
+    said = f"{type(error).__name__}: {error}"
+    if not isinstance(error, _MISTAKES) or error.__traceback__ is None:
+        return said
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said} ({Path(place.filename).name}, line {place.lineno})"
+
+
+_MISTAKES = (LookupError, AttributeError, NameError, TypeError, ArithmeticError, AssertionError)
 
 
 def first_line(error: BaseException) -> str:

@@ -150,16 +150,28 @@ def _check_file(path: Path) -> None:
 
 
 def check_identity(
-    path: Path, held: Mapping[str, object], asked: Mapping[str, object], *, kind: str, free: Collection[str] = ()
+    path: Path,
+    held: Mapping[str, object],
+    asked: Mapping[str, object],
+    *,
+    kind: str,
+    free: Collection[str] = (),
+    instead: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise BadInput, with the first option that differs, where `path` names another owner than the one that asks."""
+    """Raise BadInput, with the first option that differs, where `path` names another owner than the one that asks.
+
+    `instead` says of an option by what else one comes to what was asked.
+    """
     old, new = _flat(held), _flat(json.loads(json.dumps(asked)))
     for name in sorted(old.keys() | new.keys()):
         option = name.rpartition(".")[2]
         if option not in free and old.get(name) != new.get(name):
+            has = f"without {option}" if old.get(name) is None else f"with {option} = {old[name]!r}"
+            wanted = "none" if new.get(name) is None else repr(new[name])
+            way = f"; {instead[option]}" if instead and option in instead else ""
             raise BadInput(
-                f"{path}: this folder holds {kind} with {option} = {old.get(name)!r}, and {new.get(name)!r} was asked "
-                "for; choose another folder, or remove this one"
+                f"{path}: this folder holds {kind} {has}, and {wanted} was asked for; choose another folder, or remove "
+                f"this one{way}"
             )
 
 

@@ -44,7 +44,9 @@ def object_named(spec: str, method: str) -> Any:
         return value
     if inspect.isroutine(value):
         raise ValueError(f"{shown(spec)!r} is a plain function: {_WRAPPERS[method]}")
-    raise ValueError(f"{shown(spec)!r} is a {type(value).__name__} without the method .{method}()")
+    kinds = {"score": "a scorer", "extend": "a policy", "extract": "verifiers.Answers"}
+    other = next((kind for name, kind in kinds.items() if hasattr(value, name)), f"a {type(value).__name__}")
+    raise ValueError(f"{shown(spec)!r} is {other}, without the method .{method}() of {kinds[method]}")
 
 
 def value_named(spec: str) -> Any:

@@ -215,6 +215,11 @@ def check_rows(
 ) -> Scores:
     """`scores` themselves; raises ScoresShapeError unless they fit the solutions, or (None) are one root value each."""
     hint = "verifiers.check_scorer tests a scorer for this"
+    if not isinstance(scores, Scores):
+        raise ScoresShapeError(
+            f"{name_of(scorer)} gave a {type(scores).__name__}; give verifiers.Scores, with an array of one number a "
+            "step for each solution"
+        )
     if len(scores) != len(problems):
         raise ScoresShapeError(
             f"{name_of(scorer)} answered {len(scores)} rows where {len(problems)} were asked for; {hint}"

@@ -88,8 +88,10 @@ class Spec:
             return ValueError(f"{said}: it names no model; use {forms}")
         if mine is None and (close := get_close_matches(self.kind, takes, 1, cutoff=0.6)):
             said += f" (did you mean {close[0]}:?)"
+        bare = "" if self.kind else f"write {forms.partition(':')[0]}:{self.text}, or "
         return ValueError(
-            f"{said}: use {forms}, or package.module:name of your own, such as mine:name of a mine.py in this folder"
+            f"{said}: {bare}use {forms}, or package.module:name of your own, such as "
+            "mine:name of a mine.py in this folder"
         )
 
 

@@ -34,6 +34,7 @@ class ORM(RewardModel):
 
     _kind = "orm"
     _auto_class = AutoModelForSequenceClassification
+    ends_only = True
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""

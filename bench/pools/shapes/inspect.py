@@ -29,7 +29,9 @@ def inspect(row: Row) -> Row | None:
         said = _scores(row.get("scores") or {})
         solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
     prompt = row["input"]
-    kept = {"named": str(row["id"])} if row.get("id") is not None else {}
+    kept: Row = {"named": str(row["id"])} if row.get("id") is not None else {}
+    if isinstance(beside := row.get("metadata"), dict):
+        kept["fields"] = {name: value for name, value in beside.items() if name != _OURS}
     return kept | {"prompt": prompt, "answer": row.get("target"), "solutions": solutions}
 
 

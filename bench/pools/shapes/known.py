@@ -38,8 +38,17 @@ def own_form(row: Row) -> Row:
     return plain(row)
 
 
+def is_usual(name: str) -> bool:
+    """Whether a column's name is one that says what it is: a prompt, a gold answer, a solution or a part of one."""
+    return name in _USUAL or _small(name) in _USUAL
+
+
+def _small(name: str) -> str:
+    return _WORD.sub("_", name.strip()).lower().translate(EQUAL)
+
+
 def _in_small_letters(row: Row) -> Row:
     """The row with the usual names in small letters: "Question", "Model Response" and "modelResponse" are such too."""
-    small = {name: _WORD.sub("_", name.strip()).lower().translate(EQUAL) for name in row}
+    small = {name: _small(name) for name in row}
     renamed = {name: usual for name, usual in small.items() if usual != name and usual in _USUAL and usual not in row}
     return {renamed.get(name, name): value for name, value in row.items()} if renamed else row

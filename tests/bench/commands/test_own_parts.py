@@ -177,3 +177,47 @@ def test_a_task_that_was_edited_is_another(capsys: pytest.CaptureFixture[str]) -
     assert "the task has changed" in said(capsys, run, 2)
     Path("t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"prompt": "9?", "answer": 9}]))
     assert "10" not in said(capsys, run)  # one that only grew is gone on with
+
+
+def test_beams_are_refused_a_scorer_of_ends_before_anything_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("two.py").write_text(
+        "from verifiers import from_steps\nsteps = from_steps(lambda p, s: [1.0] * len(s.steps))\n"
+    )
+    told = said(capsys, f"{RUN} --strategies beam_search", code=2)
+    assert "--strategies beam_search:even: even judges finished solutions only" in told
+    assert "add one of steps" in told
+    assert not Path("out").exists()
+    told = said(capsys, f"{RUN} --strategies beam_search --scorer two:steps", code=2)
+    assert "name one of steps, beam_search:steps" in told
+    assert "beam_search (steps)" in said(capsys, f"{RUN} --scorer two:steps --strategies beam_search:steps")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "why"),
+    [
+        ("bestofn", "did you mean best_of_n? use self_consistency"),
+        ("pass@n", "every table has its row"),
+        ("pessimistic", "'stepbeam rerank RUN --select pessimistic'"),
+    ],
+)
+def test_strategies_that_are_none(strategy: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert why in said(capsys, f"{RUN} --strategies {strategy}", code=2)
+
+
+def test_another_scorer_for_a_run_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, RUN)
+    told = said(capsys, f"{RUN} --scorer more=mine:even", code=2)
+    assert "'stepbeam rerank out --scorer SPEC' scores its samples with a further one" in told
+    assert "without temperature, and 0.5 was asked for" in said(capsys, f"{RUN} --temperature 0.5", code=2)
+
+
+def test_what_a_command_does_not_know_is_said_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, RUN)
+    assert "unrecognized arguments: --oot x (see 'stepbeam show --help')" in said(capsys, "show out --oot x", code=2)
+    assert "or 'rerank', such as out" in said(capsys, "show .", code=2)
+
+
+def test_a_mistake_in_a_policy_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("odd.py").write_text("from policies import Scripted\npupil = Scripted(lambda p, x, s: p.fields['topic'])\n")
+    told = said(capsys, "run --task mine:problems --policy odd:pupil --n 2 --out out", code=2)
+    assert "KeyError: 'topic' (odd.py, line 2)" in told

@@ -125,3 +125,11 @@ def test_a_field_that_one_run_lacks_is_told_before_any_table(capsys: pytest.Capt
 def test_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(tmp_path)]) == 2
     assert "give the folder of a finished" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_parts")
+def test_several_categories_are_told_apart_by_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    write_run("one", level=0, topic=0)
+    rows = json.loads(shown(capsys, "show", "one", "--format=json", "--by=level", "--by=topic"))
+    assert {(row["field"], row["category"]) for row in rows} == {(f, v) for f in ("level", "topic") for v in ("5", "6")}
+    assert "level 5" in shown(capsys, "show", "one", "--format=markdown", "--by=level", "--by=topic")

@@ -38,6 +38,18 @@ def test_a_data_set_reads_as_the_run_does(folder: Path, tmp_path: Path) -> None:
     assert points(tmp_path / "set", tmp_path) == expected == points(tmp_path / "set.parquet", tmp_path)
 
 
+def test_what_else_is_known_of_a_problem_leaves_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = rows_of_a_run()
+    rows["problems"][0]["fields"] = {"level": 2, "tags": ["sums"]}
+    write(rows)
+    Path("run", "config.toml").write_text('task = "chain"')
+    for name in ("set", "set.parquet", *(["log.eval"] if find_spec("inspect_ai") else [])):
+        assert main(["export", "run", name]) == 0
+        [fields] = read_pools([name]).fields()
+        assert fields == {"level": 2, "tags": ["sums"]}
+
+
 def test_what_is_there_is_not_replaced(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.parquet").touch()
     assert main(["export", str(folder), str(tmp_path / "mine.parquet")]) == 2

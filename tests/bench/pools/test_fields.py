@@ -180,3 +180,39 @@ def test_prompts_that_are_no_messages(turn: object) -> None:
     parts = [{"type": "text", "text": "2+2"}, {"type": "text", "text": "?"}]
     [pool] = read({"prompt": [{"role": "user", "content": parts}], "text": "1"})
     assert pool.problem.prompt == (Message("user", "2+2?"),)
+
+
+def test_what_else_is_known_of_a_problem() -> None:
+    row = {"question": "2+2?", "gold": 4, "level": 2, "meta": {"topic": "sums", "raw": [1]}, "note": "x" * 1000}
+    [pool] = read(row | {"responses": ["4", "5"], "Finish Reason": "stop"})
+    assert dict(pool.problem.fields) == {"level": 2, "meta": {"topic": "sums"}}
+    [pool] = read(*[row | {"response": str(n), "try": n, "reward": n / 2} for n in (4, 5)])
+    assert dict(pool.problem.fields) == {"level": 2, "meta": {"topic": "sums"}}
+    [pool] = read({"prompt": "2+2?", "answer": "4", "text": "4", "fields": {"tests": ["a"]}})
+    assert dict(pool.problem.fields) == {"tests": ["a"]}
+    logged = {"id": 1, "epoch": 1, "input": "2+2?", "target": "4", "output": {"completion": "4"}}
+    [pool] = read(logged | {"metadata": {"level": 2, "stepbeam": {"answer": "4"}}})
+    assert dict(pool.problem.fields) == {"level": 2}
+
+
+def test_what_is_known_of_a_problem_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    row = '{"prompt": "2+2?", "answer": "4", "texts": ["4"], "a": "\\ud800", "b": Infinity, "level": 1}'
+    Path("p.jsonl").write_text(row + "\n")
+    assert main(["rerank", "p.jsonl", "--columns", "solutions=texts", "--by", "level", "--out", "out"]) == 0
+    [problem] = [json.loads(line) for line in Path("out/problems.jsonl").read_text().splitlines()]
+    assert problem["fields"] == {"a": "?", "b": None, "level": 1}
+    capsys.readouterr()
+
+
+def test_results_by_a_field_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": f"{n}?", "answer": n, "meta": {"level": n % 2}, "texts": ["4", "5"]} for n in range(6)]
+    name = lines("p.jsonl", *rows)
+    assert main(["rerank", name, "--columns", "solutions=texts", "--by", "meta.level", "--out", "out"]) == 0
+    assert "meta.level  problems" in capsys.readouterr().out
+    assert main(["show", "out", "--by", "meta.level", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("0,pass@n")
+
+
+def test_an_id_of_another_name_is_no_field_of_its_solutions() -> None:
+    pools = read(*[{"prompt": "2+2?", "answer": "4", "text": "4", "sample_id": str(i)} for i in range(2)])
+    assert "named" not in pools.names.aside

@@ -253,3 +253,15 @@ def test_the_command_says_what_was_read(capsys: pytest.CaptureFixture[str]) -> N
     assert "- 1 row logged the same solutions under another filter; the pool holds them once" in printed
     assert "- 1 of 2 solutions are null" in printed
     assert "put together from several rows" not in printed
+
+
+def test_a_gold_that_a_solution_has_given_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("fenced.py").write_text(
+        "from verifiers import EXACT, Answers\n"
+        "answers = Answers(lambda text: (text.split('`')[1:2] or [None])[0], EXACT.equal)\n"
+    )
+    rows = [{"prompt": str(n), "answer": f"run({n})", "samples": ["so `run(1)`", "`run(3)`"]} for n in (1, 2)]
+    Path("p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["rerank", "p.jsonl", "--answers", "fenced:answers", "--out", "out"]) == 0
+    told = capsys.readouterr().out
+    assert "1 problem has a gold answer that cannot be read, such as 'run(2)' (problem 'p-00001')" in told

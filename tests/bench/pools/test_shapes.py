@@ -12,10 +12,11 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from bench.pools.grading import graded
 from bench.pools.saved_pool import SavedPool, read_pools
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q, notes, pass_at_1, read
 from tests.shared_data import DATA
-from verifiers import Message, Stop
+from verifiers import MATH, Message, Stop
 from verifiers.interface.errors import BadInput
 
 CASES = DATA.parent / "cases" / "pools"
@@ -341,3 +342,13 @@ def test_names_of_columns_inside_of_columns() -> None:
     is_the_pool(read({**LM, "target": "no", "resps": [[RIGHT, WRONG]]}, columns={"answer": "doc.answer"}))
     with pytest.raises(BadInput, match=r"columns answer=doc.gold: p.jsonl:1: no 'doc.gold' in this row; it has 'doc'"):
         read(row, columns=names | {"answer": "doc.gold"})
+
+
+def test_a_gold_answer_that_is_the_place_of_an_option() -> None:
+    row = {"question": "Which?", "choices": ["red", "blue", "green"], "responses": ["(C)", "The answer is green.", "B"]}
+    [pool] = read(row | {"answer": 2})
+    assert pool.golds == ("C", "green")
+    assert next(graded([pool], MATH))[0] == (True, True, False)
+    assert read(row | {"answer": "C"})[0].golds == ("C",)
+    assert read(row | {"choices": ["2", "3", "4"], "answer": 2})[0].golds == ("2",)
+    assert read(row | {"answer": 7})[0].golds == ("7",)

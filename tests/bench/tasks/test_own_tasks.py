@@ -128,10 +128,13 @@ def test_problems_whose_fields_were_edited_are_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("Answers(lambda: None, list)", r"extract\(''\) fails \(TypeError: .*takes 0 positional arguments"),
+        ("Answers(lambda: None, list)", "extract <lambda>: too many positional arguments; it is given a text"),
         ("Answers(lambda text: text.split()[-1], list)", r"extract\(''\) fails \(IndexError: "),
         ("Answers(len, list)", "it gave a int, not a text or None"),
-        ("Answers(str.strip, lambda a, b: a == b)", r"equal\(\[\('1', '1'\)\]\) fails \(TypeError: "),
+        (
+            "Answers(str.strip, lambda a, b: a == b)",
+            "equal <lambda>: missing a required argument: 'b'; it is",
+        ),
         ("Answers(str.strip, lambda pairs: True)", "'bool' object is not iterable"),
         ("Answers(str.strip, lambda pairs: [])", "it gave another number of verdicts than there are pairs"),
         ("Answers(str.strip, list, float)", "it gave a float, not a text"),

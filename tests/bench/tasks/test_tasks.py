@@ -111,7 +111,7 @@ def test_parts_of_ones_own_by_module_and_name(tmp_path: Path, monkeypatch: pytes
     assert hasattr(load_policy("ones_own.things:policy"), "extend")
     assert hasattr(load_scorer("ones_own.things:scorer"), "score")
     for spec, message in (
-        ("ones_own.things:number", r"is a int without the method .score\(\)"),
+        ("ones_own.things:number", r"is a int, without the method .score\(\)"),
         ("ones_own.nope:x", "import"),
     ):
         with pytest.raises(BadInput, match=message):
@@ -126,3 +126,23 @@ def test_an_embedded_task_can_be_sent_to_another_process(spec: str) -> None:
     assert sent == task
     rows = [Solution((Step("=?"),), Stop.EOS)] * 3
     assert sent.verifier.score(sent.problems, rows).values().tolist() == [0.0] * 3
+
+
+def test_a_data_set_that_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import Dataset, DatasetDict
+
+    monkeypatch.chdir(tmp_path)
+    saved = Dataset.from_list([{"question": "2+2?", "answer": "4", "level": 2}])
+    saved.save_to_disk("one")
+    DatasetDict({"train": saved, "test": saved}).save_to_disk("two")
+    for spec in ("one", "two/test", "two:test"):
+        [problem] = load_task(spec).problems
+        assert (problem.prompt, problem.answer, dict(problem.fields)) == ("2+2?", "4", {"level": 2})
+    for spec, why in (
+        ("two", "it has the splits train, test; name one, as two:train"),
+        ("two:dev", "it has the splits"),
+        ("one:test", "it has no splits; give one"),
+        ("me/none:test", "me/none:test: no such file, and the data set me/none could not be loaded"),
+    ):
+        with pytest.raises(BadInput, match=why):
+            load_task(spec)

@@ -521,7 +521,7 @@ def test_a_folder_of_another_training_is_refused(tmp_path):
     grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, steps=1))
     with pytest.raises(ValueError, match=r"with learning_rate = 0\.01, and 0\.5 was asked for"):
         grpo_train(tiny(), PROBLEMS, vowels, out=tmp_path / "run", config=replace(CONFIG, learning_rate=0.5))
-    with pytest.raises(ValueError, match=r"with prm = None, and 'from_steps\(steps\)' was asked for"):
+    with pytest.raises(ValueError, match=r"without prm, and 'from_steps\(steps\)' was asked for"):
         grpo_train(tiny(), PROBLEMS, vowels, steps, out=tmp_path / "run", config=CONFIG)
 
 

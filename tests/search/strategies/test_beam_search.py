@@ -123,9 +123,18 @@ def test_without_a_final_scorer_nothing_is_scored_twice() -> None:
 
 
 def test_an_outcome_verifier_is_refused_with_what_to_do() -> None:
-    outcome = from_function(lambda problem, solution: 1.0)
+    outcome, policy = from_function(lambda problem, solution: 1.0), policies.Scripted(spell)
+    with pytest.raises(search.NoOpinionError, match=r"from_function.* judges finished solutions only.*RolloutValue"):
+        search.beam_search([PROBLEM], policy, outcome, width=2, expand=2, max_steps=4)
+    assert not policy.calls  # nothing was drawn for it
+
+    class Unsaid:  # one that does not say so is found out at the first step
+        score = outcome.score
+
     with pytest.raises(search.NoOpinionError, match=r"problem 'p'.*RolloutValue"):
-        search.beam_search([PROBLEM], policies.Scripted(spell), outcome, width=2, expand=2, max_steps=4)
+        search.beam_search([PROBLEM], policy, Unsaid(), width=2, expand=2, max_steps=4)
+    with search.Session(policy, outcome) as session, pytest.raises(search.NoOpinionError):
+        session.beam_search(PROBLEM, width=2, expand=2, max_steps=4)
 
 
 def test_nan_with_a_reason_fails_the_problem_and_no_other() -> None:

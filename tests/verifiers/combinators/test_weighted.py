@@ -111,7 +111,7 @@ def test_it_knows_roots_where_all_its_parts_do():
 
 
 def test_it_says_what_it_is():
-    assert weighted({Says(1.0): 0.7, from_function(len): 0.3}).name == "weighted({Says: 0.7, from_function(len): 0.3})"
+    assert weighted({Says(1.0): 0.7, from_function(max): 0.3}).name == "weighted({Says: 0.7, from_function(max): 0.3})"
 
 
 @pytest.fixture(scope="module")

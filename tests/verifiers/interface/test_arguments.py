@@ -62,7 +62,7 @@ def test_a_policy_is_told_from_what_it_is_made_of(sampler: Callable[..., object]
     assert "make a policy of it by policies.Scripted(function)" in says(sampler, [P], policy=lambda *_: "2")
     assert "policies.Transformers(model, tokenizer)" in says(sampler, [P], policy=tiny_model()[0])
     assert "policy 7: a policy has a method extend" in says(sampler, [P], policy=7)
-    assert "policy Scripted: a policy has a method extend" in says(sampler, [P], policy=Scripted)
+    assert says(sampler, [P], policy=Scripted) == "policy Scripted: it is a class; give an object of it, Scripted(...)"
 
 
 @pytest.mark.parametrize("sampler", WITH_SCORER)
@@ -73,7 +73,23 @@ def test_a_scorer_is_told_from_what_it_is_made_of(sampler: Callable[..., object]
     assert "these are several; give one" in says(sampler, [P], scorer=[SCORER, SCORER])
     assert "it is a policy; give a scorer here" in says(sampler, [P], scorer=POLICY)
     assert "scorer None: a scorer has a method score" in says(sampler, [P], scorer=None)
-    assert "scorer AnswerVerifier: a scorer has" in says(sampler, [P], scorer=AnswerVerifier)
+    assert "it is a class; give an object of it, AnswerVerifier(...)" in says(sampler, [P], scorer=AnswerVerifier)
+    assert says(sampler, [P], answers="exact").startswith("answers 'exact': give verifiers.MATH")
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampling_and_budget_are_objects(sampler: Callable[..., object]) -> None:
+    assert says(sampler, [P], sampling={"temperature": 0.5}).endswith("write policies.Sampling(temperature=...)")
+    assert says(sampler, [P], budget=10).startswith("budget 10: write search.Budget(samples=...)")
+
+
+def test_scores_are_of_their_own_kind() -> None:
+    class Listed:
+        def score(self, problems, solutions):
+            return [1.0] * len(solutions)
+
+    with pytest.raises(ScoresShapeError, match="Listed gave a list; give verifiers"):
+        search.score([(P, [DONE])], Listed())
 
 
 @pytest.mark.parametrize("choose", [search.score, search.rerank])

@@ -46,8 +46,8 @@ def test_what_names_nothing_of_ones_own(spec: str) -> None:
     [
         ("own_test_parts:plain", "score", "is a plain function: write @verifiers.from_function above it .*from_steps"),
         ("own_test_parts:plain", "extend", "is a plain function: write @policies.Scripted above it"),
-        ("own_test_parts:number", "score", r"is a int without the method .score\(\)"),
-        ("own_test_parts:Named", "extend", r"is a Named without the method .extend\(\)"),
+        ("own_test_parts:number", "score", r"is a int, without the method .score\(\) of a scorer"),
+        ("own_test_parts:Named", "extend", r"is a scorer, without the method .extend\(\) of a policy"),
         ("own_test_parts:Needy", "score", "is a class, and none can be made without arguments .*'size'"),
         ("own_test_parts:nothing", "score", "is None; name an object"),
         ("own_test_parts:absent", "score", "no 'absent' in .*own_test_parts.py"),
