@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.inputs.rows import Row, read_rows
+from bench.inputs.rows import Row, named_rows, read_rows
+from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
 SUFFIXES = (".jsonl", ".json", ".gz", ".csv", ".tsv", ".parquet", ".eval")  # what a path is known by as a file's
@@ -41,6 +42,13 @@ def file_rows(path: Path) -> Iterator[tuple[str, Row]]:
     if ending == ".eval":
         return _zipped_rows(path)
     return _document_rows(path) if _is_document(path, ending) else read_rows(path)
+
+
+def rows_at(source: str | Path) -> Iterator[tuple[str, Row]]:
+    """As `file_rows`, and of a data set by its name and split, `owner/name:split`, where no such file is there."""
+    path, name = Path(source), str(source)
+    named = "/" in name and path.suffix.lower() not in SUFFIXES and is_hub_name(name.partition(":")[0])
+    return named_rows(name) if named and not path.exists() else file_rows(path)
 
 
 def _open(path: Path) -> Any:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
-from bench.inputs.rows import Row, named_rows, read_rows
-from bench.inputs.tables import SUFFIXES, file_rows
+from bench.inputs.rows import Row, read_rows
+from bench.inputs.tables import rows_at
 from bench.pools.spool import Spool
 from bench.runs.samples import costs_of
-from policies.models.sources import is_hub_name
 from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 
@@ -32,8 +31,7 @@ def source_rows(source: str) -> Iterator[tuple[str, Row]]:
         return _saved_rows(source)
     if path.is_dir():
         raise BadInput(f"{path}: a folder without {_RUN} is not that of a run; give one, or a file of generations")
-    named = "/" in source and path.suffix.lower() not in SUFFIXES and is_hub_name(source.partition(":")[0])
-    return named_rows(source) if named and not path.exists() else file_rows(path)
+    return rows_at(source)
 
 
 def run_rows(folder: Path) -> Iterator[tuple[str, Row]]:
