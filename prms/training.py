@@ -10,8 +10,14 @@ from transformers import AutoModelForTokenClassification
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics
 from prms.prm import PRM
+from verifiers.interface.arguments import check_config, check_rows
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.train_reward import train_reward_model
+
+_ROWS = (
+    "give a list of verifiers.Labelled; bench.training.rows.read_step_labels makes them of files and dicts, "
+    "prms.labelled of what prms.collect_values gave"
+)
 
 
 def train_prm(
@@ -51,6 +57,9 @@ def train_prm(
     Raises ValueError for soft labels of errors, where no row can be trained on, or where `out` belongs to
     another training.
     """
+    config = TrainConfig() if config is None else config
+    check_config(config, TrainConfig)
+    rows = check_rows(rows, Labelled, _ROWS)
     if target not in ("value", "error"):
         raise ValueError(f"target is {target!r}: use 'value' or 'error'")
     if target == "error":
@@ -62,7 +71,6 @@ def train_prm(
                         f"problem {row.problem.id!r}: the label {label} of {where} is soft; target='error' takes "
                         "0 and 1, and target='value' takes chances of success"
                     )
-    config = config or TrainConfig()
     root = any(row.root is not None and not math.isnan(row.root) for row in rows)
     entry = {"kind": "prm", "target": target, "separator": separator, "root": root}
     kind = AutoModelForTokenClassification

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from prms.rollouts import Tally
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop
 from verifiers.reward_models.labelled import Labelled
 
@@ -54,6 +55,7 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
     only the first steps were kept (`first_pit`) is open. A value that is None becomes NaN. Raises
     ValueError where a step of a solution is missing.
     """
+    rows = [_checked(i, row) for i, row in enumerate(rows)]
     solutions: list[Labelled] = []
     roots: dict[str, float | None] = {}
     for (name, number), group in groupby(rows, key=lambda row: (row["problem"], row["solution"])):
@@ -76,6 +78,17 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
             )
         )
     return solutions
+
+
+def _checked(place: int, row: Any) -> Mapping[str, Any]:
+    if not isinstance(row, Mapping) or not {"problem", "solution", "step", "value"} <= row.keys():
+        found = ", ".join(map(repr, row)) if isinstance(row, Mapping) else type(row).__name__
+        raise BadArgument(
+            f"rows[{place}]",
+            f"({found})",
+            "it is no row of prms.collect_values; others read bench.training.rows.read_step_labels",
+        )
+    return row
 
 
 def dataset_of(chunks: Iterable[Sequence[ValueRow]]) -> Dataset:

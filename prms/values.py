@@ -17,6 +17,7 @@ from policies.policy import Policy, Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
+from verifiers.interface.arguments import check_policy_argument, check_problems, check_scorer_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.checksums import CHECKSUMS, check_checksums, write_checksums
 from verifiers.interface.errors import BadInput, check_least
@@ -32,7 +33,7 @@ from verifiers.interface.files import (
 )
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
-from verifiers.interface.seeds import check_unique_ids, seed_at
+from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution, Stop
 
 if TYPE_CHECKING:
@@ -94,11 +95,13 @@ def collect_values(
     1, and a folder with other contents; BlockingIOError where another process is writing there.
     """
     check_least(1, {"coverage": coverage, "rollouts": rollouts, "chunk": chunk}, who="collect_values")
+    problems = check_problems(problems)
     if not problems:
         raise ValueError("collect_values was given no problems")
-    check_unique_ids(problem.id for problem in problems)
-    sampling = sampling or Sampling()
-    plan = _Plan(coverage, rollouts, first_pit, sampling, seed)
+    check_scorer_argument(verifier, name="verifier")
+    if not isinstance(policy, str):
+        check_policy_argument(policy)
+    plan = _Plan(coverage, rollouts, first_pit, sampling or Sampling(), seed)
     folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn, Protocol, cast
 
 from bench.commands.help import Help
@@ -102,6 +103,14 @@ def shorten(text: str, most: int = 1000) -> str:
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:
         super().__init__(**{"formatter_class": Help, **given})
+
+    def parse_known_args(self, *given: Any, **more: Any) -> Any:
+        """As argparse does, but what a command does not know is refused by that command, which knows the nearest."""
+        options, unknown = super().parse_known_args(*given, **more)
+        if unknown:
+            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=1, cutoff=0.7)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see '{self.prog} --help')")

@@ -33,6 +33,9 @@ def run(options: argparse.Namespace) -> None:
     from bench.harnesses.dataset import push, save
     from policies.training.export import export_checkpoint, is_checkpoint
 
+    if not is_checkpoint(options.run) and (there := _checkpoints(options.run)) is not None:
+        names = ", ".join(str(path) for path in there) or "none was kept, and its model is there already"
+        raise BadInput(f"{options.run}: no checkpoint of a training; of those there are: {names}")
     if is_checkpoint(options.run) != (options.base is not None):
         todo = "it is for a checkpoint" if options.base else "give the model that the training began from"
         raise BadArgument("base", options.base, todo)
@@ -61,3 +64,11 @@ def run(options: argparse.Namespace) -> None:
         print(f"{options.run}: {write_log(options.run, out)} solutions -> {out}")
         return
     print(f"{options.run}: {save(options.run, out)} pools -> {out}")
+
+
+def _checkpoints(place: Path) -> list[Path] | None:
+    """Those of a training's folder, or beside one that is not there; None of any other folder."""
+    training = place.parent.parent if place.parent.name == "checkpoints" else place
+    if not (training / "training.json").is_file():
+        return None
+    return sorted((training / "checkpoints").glob("step-*"), key=lambda path: (len(path.name), path.name))

@@ -103,6 +103,36 @@ def tracker_in(options: argparse.Namespace, config: Any, *, name: str) -> Iterat
         yield on_metrics
 
 
+def add_reading(parser: Options) -> None:
+    """How a task's problems are read, asked and graded: `--columns` to `--thinking`."""
+    parser.add_argument(
+        "--columns",
+        type=columns,
+        metavar="OURS=THEIRS,...",
+        help="names in a file that are not ours, such as prompt=frage,answer=doc.gold; of prompt, answer, id, "
+        "solution; default: the usual names",
+    )
+    parser.add_argument(
+        "--system", metavar="TEXT", help="a system message before each prompt, in the place of its own; default: none"
+    )
+    parser.add_argument(
+        "--instruction",
+        metavar="TEXT",
+        help="what each prompt ends with, after a blank line; '' for nothing; default: the task's own, of a file none",
+    )
+    parser.add_argument(
+        "--shots",
+        metavar="FILE[:K]",
+        help="rows of solved problems, all or the first K, that are shown before each; a row's solution, or else its "
+        "answer; default: none",
+    )
+    add_answers(parser, None)
+    parser.add_argument(
+        "--separator", type=separator, metavar="TEXT", help=r"what ends a step, such as '\n\n'; default: the task's own"
+    )
+    add_thinking(parser)
+
+
 def add_answers(parser: Options, default: str | None, *, whose: str = "the task's own") -> None:
     """`--answers`, of what grades texts."""
     parser.add_argument(

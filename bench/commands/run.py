@@ -5,17 +5,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from bench.commands.options import (
-    add_answers,
     add_by,
     add_failures,
     add_limit_and_scorers,
     add_out_and_seed,
+    add_reading,
     add_replicas,
-    add_thinking,
-    columns,
     fields_in,
     replicas_in,
-    separator,
 )
 from bench.inputs.specs import named_scorers
 from bench.runs.plan import POOLED, RunPlan
@@ -57,32 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--n", type=int, default=16, help="samples a problem; the curves' last point")
     add_limit_and_scorers(what)
     task = parser.add_argument_group("how problems are read and asked")
-    task.add_argument(
-        "--columns",
-        type=columns,
-        metavar="OURS=THEIRS,...",
-        help="names in a file that are not ours, such as prompt=frage,answer=doc.gold; of prompt, answer, id, "
-        "solution; default: the usual names",
-    )
-    task.add_argument(
-        "--system", metavar="TEXT", help="a system message before each prompt, in the place of its own; default: none"
-    )
-    task.add_argument(
-        "--instruction",
-        metavar="TEXT",
-        help="what each prompt ends with, after a blank line; '' for nothing; default: the task's own, of a file none",
-    )
-    task.add_argument(
-        "--shots",
-        metavar="FILE[:K]",
-        help="rows of solved problems, all or the first K, that are shown before each; a row's solution, or else its "
-        "answer; default: none",
-    )
-    add_answers(task, None)
-    task.add_argument(
-        "--separator", type=separator, metavar="TEXT", help=r"what ends a step, such as '\n\n'; default: the task's own"
-    )
-    add_thinking(task)
+    add_reading(task)
     sampling = parser.add_argument_group("sampling")
     sampling.add_argument("--temperature", type=float, metavar="T", help="0 is greedy; default: the task's")
     sampling.add_argument("--top-p", type=float, metavar="P", help="of the likeliest tokens; default: all, 1")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.inputs.rows import Row
+from bench.inputs.tables import SUFFIXES, file_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
@@ -33,6 +34,12 @@ def named_rows(source: str) -> Iterator[tuple[str, Row]]:
         return hub_rows(name, split or "train")
     except BadInput as error:
         raise BadInput(f"{source}: no such file, and the data set {error}") from None
+
+
+def rows_at(source: str | Path) -> Iterator[tuple[str, Row]]:
+    """The rows of a file, or of a data set by its name and split, `owner/name:split`, where no such file is there."""
+    name, path = str(source), Path(source)
+    return named_rows(name) if is_hub_source(name) and path.suffix.lower() not in SUFFIXES else file_rows(path)
 
 
 def is_saved(source: str) -> bool:

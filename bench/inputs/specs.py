@@ -28,13 +28,13 @@ def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
         raise _refused("policy", spec, error) from None
 
 
-def load_scorer(spec: str) -> Scorer:
-    """What `prms.load` takes; raises BadArgument where nothing of that name can be loaded."""
+def load_scorer(spec: str, *, option: str = "scorer") -> Scorer:
+    """What `prms.load` takes; raises BadArgument, of this option, where nothing of that name can be loaded."""
     quiet_engines()
     try:
         return prms.load(spec)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise _refused("scorer", spec, error) from None
+        raise _refused(option, spec, error) from None
 
 
 def _refused(option: str, spec: str, error: Exception) -> BadArgument:

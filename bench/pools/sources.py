@@ -7,9 +7,8 @@ from pathlib import Path
 
 from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
-from bench.inputs.data_sets import is_hub_source, is_saved, named_rows, saved_rows
+from bench.inputs.data_sets import is_saved, rows_at, saved_rows
 from bench.inputs.rows import Row, read_rows
-from bench.inputs.tables import SUFFIXES, file_rows
 from bench.pools.spool import Spool
 from bench.runs.samples import costs_of
 from verifiers.interface.checksums import check_checksums
@@ -32,8 +31,7 @@ def source_rows(source: str) -> Iterator[tuple[str, Row]]:
         return saved_rows(source)
     if path.is_dir():
         raise BadInput(f"{path}: a folder without {_RUN} is not that of a run; give one, or a file of generations")
-    named = is_hub_source(source) and path.suffix.lower() not in SUFFIXES
-    return named_rows(source) if named else file_rows(path)
+    return rows_at(source)
 
 
 def run_rows(folder: Path) -> Iterator[tuple[str, Row]]:

@@ -1,4 +1,4 @@
-r"""Labelled rows of a person's JSON-lines files, to train scorers on.
+r"""Labelled rows of a person's files and data sets, to train scorers on.
 
 A row is one solution:
 
@@ -6,22 +6,27 @@ A row is one solution:
     {"prompt": "2+2?", "steps": ["2+2=5\n", "=5"], "labels": [0.1, null], "root": 0.6}            prm
     {"prompt": "2+2?", "solution": "=4", "correct": true, "rationales": ["... (Yes/No)? Yes"]}    genrm cot
 
-"id" names the problem, so rows of one problem share it; without it, equal prompts are one problem.
-"solution" is cut into steps at the separator, "steps" come cut. "correct" is true, false or a number in
-[0, 1]; "labels" has one such a step, null for none. "stop" is "eos" where it is not given. One rationale
+"id" names the problem, so rows of one problem share it; without it, equal prompts are one problem. A prompt is a text
+or messages. "solution" is cut into steps at the separator, "steps" come cut. "correct" is true, false or a number in
+[0, 1]; "labels" has one such a step, or "+" or "-", null for none. "stop" is "eos" where it is not given. One rationale
 may stand in "rationale". Other fields are not read. Step data as it is published (`bench.training.step_data`) is read
-as such rows, and `columns` maps further names.
+as such rows, and `columns` maps further names. A source is a file, a data set's name (`owner/name:split`), or the rows
+themselves: a `datasets.Dataset`, or any other iterable of dicts.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
-from bench.inputs.rows import Row, check_text, id_in, read_rows, text_field
-from bench.training.step_data import step_data
+from bench.inputs.data_sets import rows_at
+from bench.inputs.rows import Row, check_text, id_in, prompt_field, text_field
+from bench.training.step_data import VERDICTS, step_data
+from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
 from verifiers.interface.checksums import check_checksums
@@ -29,16 +34,22 @@ from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
+Source: TypeAlias = str | Path | Iterable[Mapping[str, object]]
+_PROMPTS = ("prompt", "question", "problem", "messages")
 _OPTIONAL = ("id", "root", "stop")  # which some rows of a file may lack
 COLUMNS = ("id", "prompt", "solution", "steps", "labels", "root", "correct", "rationales", "stop")  # of `columns`
 
 
 def read_outcomes(
-    path: Path, *, separator: str = "\n", limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+    source: Source,
+    *,
+    separator: str = "\n",
+    limit: int | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Labelled]:
     """Finished solutions with their correctness; raises BadInput for a row that has none."""
     rows = []
-    for where, row, problem, solution in _solutions(path, separator, limit, columns):
+    for where, row, problem, solution in _solutions(source, separator, limit, columns):
         label = _label(where, "correct", row.get("correct"))
         if "correct" not in row or math.isnan(label):
             raise BadInput(f"{where}: no 'correct' in this row; an ORM learns from true, false or a number in [0, 1]")
@@ -49,16 +60,21 @@ def read_outcomes(
 
 
 def read_step_labels(
-    path: Path, *, separator: str = "\n", limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+    source: Source,
+    *,
+    separator: str = "\n",
+    limit: int | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Labelled]:
     """Solutions with a label a step, from a file or from the folder that `prms.collect_values` wrote."""
-    if path.is_dir():
+    path = Path(source) if isinstance(source, str | Path) else None
+    if path is not None and path.is_dir():
         if columns:
             name, theirs = next(iter(columns.items()))
             raise BadArgument("columns", f"{name}={theirs}", f"{path} is a folder of our own, which has our names")
         return _collected(path, limit)
     rows = []
-    for where, row, problem, solution in _solutions(path, separator, limit, columns):
+    for where, row, problem, solution in _solutions(source, separator, limit, columns):
         labels = row.get("labels")
         if not isinstance(labels, list):
             raise BadInput(f"{where}: no list 'labels' in this row; a PRM learns from one label a step, null for none")
@@ -67,18 +83,18 @@ def read_step_labels(
                 f"{where}: {len(labels)} labels for {len(solution.steps)} steps; give one a step, null for none"
                 + ("" if "steps" in row else f" (is the separator {separator!r} what ends a step?)")
             )
-        values = tuple(_label(where, f"labels[{k}]", label) for k, label in enumerate(labels))
+        values = tuple(_label(where, f"labels[{k}]", label, marks=True) for k, label in enumerate(labels))
         root = None if row.get("root") is None else _label(where, "root", row["root"])
         rows.append(Labelled(problem, solution, values, root))
     return rows
 
 
 def read_critiques(
-    path: Path, *, rationales: bool, limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
+    source: Source, *, rationales: bool, limit: int | None = None, columns: Mapping[str, str] = MappingProxyType({})
 ) -> list[Critiqued]:
     """Finished solutions with true or false, and with their rationales where asked for."""
     rows = []
-    for where, row, problem, solution in _solutions(path, "\n", limit, columns):
+    for where, row, problem, solution in _solutions(source, "\n", limit, columns):
         if not isinstance(row.get("correct"), bool):
             raise BadInput(f"{where}: 'correct' is {row.get('correct')!r}; a generative verifier learns true or false")
         if not solution.finished or not solution.text.strip():
@@ -103,41 +119,77 @@ def read_format(path: Path) -> GenRMFormat:
 
 
 def _solutions(
-    path: Path, separator: str, limit: int | None, columns: Mapping[str, str]
+    source: Source, separator: str, limit: int | None, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, Row, Problem, Solution]]:
-    ids: dict[str, str] = {}
+    stem = Path(source).stem if isinstance(source, str | Path) else "row"
+    ids: dict[object, str] = {}
     problems: dict[str, tuple[Problem, str]] = {}
-    for where, row in _own_rows(path, limit, columns):
-        prompt = text_field(where, row, ("prompt", "question", "problem"))
+    for where, row in _own_rows(source, limit, columns):
+        _check_has(where, row, "prompt", _PROMPTS)
+        prompt = prompt_field(where, row, _PROMPTS)
         given = id_in(where, row)
-        name = given if given is not None else ids.setdefault(prompt, f"{path.stem}-{len(ids):05d}")
+        name = given if given is not None else ids.setdefault(prompt, f"{stem}-{len(ids):05d}")
         problem, first = problems.setdefault(name, (Problem(name, prompt), where))
         if problem.prompt != prompt:
             raise BadInput(f"{where}: id {name!r} has another prompt at {first}; an id names one problem")
         yield where, row, problem, _solution(where, row, separator)
     if not problems:
-        raise BadInput(f"{path}: no rows in it")
+        raise BadInput(f"{_name(source)}: no rows in it")
 
 
-def _own_rows(path: Path, limit: int | None, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
-    """The file's first rows under our names: mapped by hand, then read as published data is known."""
+def _name(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else "rows"
+
+
+def _given(source: Source) -> Iterator[tuple[str, Row]]:
+    """Pairs of (where, row)."""
+    if isinstance(source, str | Path):
+        yield from rows_at(source)
+        return
+    for i, row in enumerate(source):
+        if not isinstance(row, Mapping):
+            raise BadInput(f"rows[{i}]: a {type(row).__name__} where a dict such as {{'prompt': ...}} was expected")
+        yield f"rows[{i}]", dict(row)
+
+
+def _own_rows(source: Source, limit: int | None, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+    """The source's first rows under our names: mapped by hand, then read as published data is known."""
     if unknown := [name for name in columns if name not in COLUMNS]:
         raise BadArgument("columns", f"{unknown[0]}={columns[unknown[0]]}", f"use {', '.join(COLUMNS)}")
-    unseen = set(columns)
-    for where, row in islice(read_rows(path), limit):
+    unseen, empty, count = set(columns), [], 0
+    for where, row in islice(_given(source), limit):
+        count += 1
         found = {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
         unseen -= found.keys()
         if lost := next((ours for ours in columns if ours not in found and ours not in _OPTIONAL), None):
             raise _lacks(f"{where}: no", columns, lost, "this row; it has " + ", ".join(map(repr, row)))
         kept = {name: row[name] for name in row if name not in columns.values()}
+        made = 0
         for own in step_data(where, kept | found):
             yield where, own
+            made += 1
+        empty += [where] * (not made)
     if unseen:
-        raise _lacks(f"{path}: no", columns, min(unseen), "any row")
+        raise _lacks(f"{_name(source)}: no", columns, min(unseen), "any row")
+    if empty:
+        warnings.warn(
+            f"{len(empty)} of {count} rows of {_name(source)} have no rated step (the first is {empty[0]})",
+            SkippedRowsWarning,
+            stacklevel=4,
+        )
 
 
 def _lacks(begins: str, columns: Mapping[str, str], ours: str, ends: str) -> BadArgument:
     return BadArgument("columns", f"{ours}={columns[ours]}", f"{begins} {columns[ours]!r} in {ends}")
+
+
+def _check_has(where: str, row: Row, ours: str, names: tuple[str, ...]) -> None:
+    """Raise BadInput, with how to map one, where the row has none of these names."""
+    if not any(name in row for name in names):
+        wanted, has = " or ".join(map(repr, names)), ", ".join(map(repr, row)) or "nothing"
+        raise BadInput(
+            f"{where}: no {wanted} in this row; it has {has}; if one of these is meant, give --columns {ours}=NAME"
+        )
 
 
 def _solution(where: str, row: Row, separator: str) -> Solution:
@@ -146,18 +198,27 @@ def _solution(where: str, row: Row, separator: str) -> Solution:
         raise BadInput(f"{where}: stop is {stop!r}; use eos, open or length, and leave out what failed")
     steps = row.get("steps")
     if steps is None:
+        _check_has(where, row, "solution", ("solution", "steps"))
         return Solution(split_steps(text_field(where, row, ("solution", "steps")), separator), Stop(stop))
     if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
-        raise BadInput(f"{where}: 'steps' must be a list of texts")
+        told = "'steps' must be a list of texts"
+        if isinstance(steps, list) and steps and isinstance(steps[0], dict):
+            told += (
+                f", and its first is an object ({', '.join(map(repr, steps[0]))}); put the labels into a list 'labels'"
+            )
+        raise BadInput(f"{where}: {told}")
     return Solution(tuple(Step(check_text(where, "'steps'", step)) for step in steps), Stop(stop))
 
 
-def _label(where: str, name: str, value: object) -> float:
+def _label(where: str, name: str, value: object, *, marks: bool = False) -> float:
     if value is None:
         return math.nan
+    if marks and isinstance(value, str) and value in VERDICTS:
+        return VERDICTS[value]
     if isinstance(value, bool | int | float) and (0 <= value <= 1 or math.isnan(value)):
         return float(value)
-    raise BadInput(f"{where}: {name} is {value!r}; use true, false, a number in [0, 1], or null for none")
+    signs = "+ or -, " if marks else ""
+    raise BadInput(f"{where}: {name} is {value!r}; use true, false, {signs}a number in [0, 1], or null for none")
 
 
 def _rationales(where: str, row: Row) -> tuple[str, ...]:

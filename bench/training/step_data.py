@@ -1,4 +1,4 @@
-"""Labelled steps as they are published: PRM800K, Math-Shepherd, and TRL's stepwise rows, as rows of our own."""
+"""Labelled steps as PRM800K, Math-Shepherd, ProcessBench and TRL have them, as rows of our own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.inputs.rows import Row
 from verifiers.interface.errors import BadInput
 
 _READ = "ки"  # where Math-Shepherd's model is read: the end of each step
-_VERDICTS = {"+": 1.0, "-": 0.0}
+VERDICTS = {"+": 1.0, "-": 0.0}
 _RATINGS = {-1: 0.0, 0: 1.0, 1: 1.0, None: None}  # a step that is neither good nor bad is no error
 
 
@@ -21,7 +21,8 @@ def step_data(where: str, row: Row) -> Iterator[Row]:
 
     TRL's steps stand in `completions`, and are joined by line breaks. Of Math-Shepherd's rows the steps end at each
     "ки" of `input`, and `label` has a "+" or "-" in each such place. Of PRM800K's, a row is the path of chosen steps,
-    and one more for each other rated continuation of it: a rating of -1 is an error, 0 and 1 are none. Raises BadInput
+    and one more for each other rated continuation of it: a rating of -1 is an error, 0 and 1 are none. ProcessBench's
+    `label` is the place of the first error among the `steps`, -1 for none. Raises BadInput
     where a row begins like one of these, and does not go on so.
     """
     for is_it, read in _SHAPES:
@@ -43,19 +44,24 @@ def _stepwise(where: str, row: Row) -> Iterator[Row]:
 
 
 def _is_shepherd(row: Row) -> bool:
-    return isinstance(row.get("input"), str) and isinstance(row.get("label"), str) and _READ in row["input"]
+    texts = isinstance(row.get("input"), str) and isinstance(row.get("label"), str)
+    return texts and not any(name in row for name in ("prompt", "question", "problem"))
 
 
 def _shepherd(where: str, row: Row) -> Iterator[Row]:
     *steps, rest = row["input"].split(_READ)
+    if not steps:
+        raise BadInput(
+            f"{where}: 'input' and 'label' are Math-Shepherd's, and no step of this 'input' ends with {_READ!r}"
+        )
     labels: list[float] = []
     at = 0
     for step in steps:
         at += len(step)
         verdict = row["label"][at : at + 1]
-        if verdict not in _VERDICTS or not row["label"][:at].endswith(step):
+        if verdict not in VERDICTS or not row["label"][:at].endswith(step):
             raise BadInput(f"{where}: no + or - in 'label' where 'input' has its {len(labels) + 1}. {_READ!r}")
-        labels.append(_VERDICTS[verdict])
+        labels.append(VERDICTS[verdict])
         at += 1
     begins = steps[0].find("Step 1:")
     if begins < 1 or rest.strip():
@@ -63,6 +69,19 @@ def _shepherd(where: str, row: Row) -> Iterator[Row]:
         raise BadInput(f"{where}: 'input' has {told} {_READ!r}; it should be a question and its steps")
     question, steps[0] = steps[0][:begins].strip(), steps[0][begins:]
     yield {"prompt": question, "steps": _in_lines([step.strip() for step in steps]), "labels": labels} | _named(row)
+
+
+def _is_processbench(row: Row) -> bool:
+    label = row.get("label")
+    return isinstance(row.get("steps"), list) and type(label) is int and "labels" not in row
+
+
+def _processbench(where: str, row: Row) -> Iterator[Row]:
+    count, error = len(row["steps"]), row["label"]
+    if not -1 <= error < count:
+        raise BadInput(f"{where}: 'label' is {error}, of {count} steps; it is the first wrong one's place, -1 for none")
+    right = count if error < 0 else error
+    yield row | {"labels": [1.0] * right + [0.0] * (count - right)}
 
 
 def _is_prm800k(row: Row) -> bool:
@@ -118,5 +137,6 @@ def _named(row: Row) -> Row:
 _SHAPES: tuple[tuple[Callable[[Row], bool], Callable[[str, Row], Iterator[Any]]], ...] = (
     (_is_stepwise, _stepwise),
     (_is_shepherd, _shepherd),
+    (_is_processbench, _processbench),
     (_is_prm800k, _prm800k),
 )

@@ -91,7 +91,6 @@ class GRPOConfig:
                 "prm_coef": math.isfinite(self.prm_coef),
                 "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "clip_low": 0 < self.clip_low < 1,
-                "schedule": self.schedule in ("constant", "linear", "cosine"),
             },
         )
         if self.keep_best is not None and not self.evaluate_every:

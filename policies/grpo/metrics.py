@@ -1,6 +1,7 @@
 """What a training step was like, in numbers: rewards, stalls, lengths, and the signs of a hacked PRM."""
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -8,9 +9,11 @@ import numpy as np
 
 from policies.grpo.advantages import Floats
 from policies.grpo.rollout import Group
+from policies.training.skipped import NothingLearntWarning
 from verifiers.interface.solution import Solution, Stop
 
 Metrics: TypeAlias = dict[str, object]
+_LONG = 10  # steps in a row
 
 
 def group_metrics(groups: Sequence[Group]) -> Metrics:
@@ -42,11 +45,30 @@ def group_metrics(groups: Sequence[Group]) -> Metrics:
 
 
 def update_metrics(values: Mapping[str, float] | None) -> Metrics:
-    """The last update of a step: means over tokens, and the gradient's norm; None where all groups are dead."""
+    """The last update of a step: means over tokens, and the gradient's norm.
+
+    None where all groups are dead, and of a KL to no reference.
+    """
     if values is None:
         return dict.fromkeys(("loss", "entropy", "kl", "clipped", "grad_norm"))
-    means = {name: values[name] / values["tokens"] for name in ("entropy", "kl", "clipped")}
+    means = {name: values[name] / values["tokens"] if name in values else None for name in ("entropy", "kl", "clipped")}
     return {"loss": values["loss"], **means, "grad_norm": values["grad_norm"]}
+
+
+def warn_of_nothing(row: Mapping[str, Any], dead_for: int) -> None:
+    """Warn where no solution of a first step was graded, and where all groups of ten steps in a row were dead."""
+    step = row["step"]
+    if dead_for == 1 and not any(row[kind] for kind in ("mixed", "all_wrong", "all_right")):
+        told = f"step {step} taught nothing: the verifier had no opinion of any group ({row['ungraded']} solutions)"
+    elif dead_for == _LONG:
+        kinds = ", ".join(f"{row[kind]:.0%} {kind.replace('_', ' ')}" for kind in ("all_right", "all_wrong"))
+        told = (
+            f"steps {step - _LONG + 1} to {step} taught nothing: all their groups were dead (at last {kinds}, and "
+            f"{row['cut_off']:.0%} of the solutions cut off); look at attributions.jsonl"
+        )
+    else:
+        return
+    warnings.warn(told, NothingLearntWarning, stacklevel=3)
 
 
 def audit_metrics(groups: Sequence[Group]) -> Metrics:

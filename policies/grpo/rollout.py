@@ -168,6 +168,9 @@ def _step_scores(
 
 def _rewards(verifier: Scorer, problems: Sequence[Problem], solutions: Sequence[Solution]) -> FloatArray:
     rewards = ask(verifier, problems, solutions).values()
+    if (endless := np.flatnonzero(np.isinf(rewards))).size:
+        where = f"problem {problems[endless[0]].id!r}, {name_of(verifier)}"
+        raise ValueError(f"{where}: the reward is {rewards[endless[0]]}; give a finite number, or NaN for no opinion")
     cut_off = np.array([solution.stop is Stop.LENGTH for solution in solutions], dtype=np.bool_)
     return np.where(cut_off & np.isnan(rewards), np.float32(0.0), rewards)
 

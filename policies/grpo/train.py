@@ -12,21 +12,31 @@ import numpy as np
 import torch
 
 from policies.backends.transformers import Transformers
+from policies.grpo.arguments import check_evaluate, check_refresh, check_scorers, check_trained, evaluated
 from policies.grpo.config import GRPOConfig
-from policies.grpo.metrics import Metrics, attributions, audit_metrics, best_steps, group_metrics, update_metrics
+from policies.grpo.metrics import (
+    Metrics,
+    attributions,
+    audit_metrics,
+    best_steps,
+    group_metrics,
+    update_metrics,
+    warn_of_nothing,
+)
 from policies.grpo.rollout import Group, judge_groups, sample_groups
 from policies.grpo.update import check_lm_head, part_values, parts, rows_of
 from policies.models.attention import attention_for
 from policies.policy import Policy
 from policies.training.base import add_lora, before_training
 from policies.training.config import TrainConfig
-from policies.training.folder import digest_of_base, save_merged
+from policies.training.folder import digest_of_base, digest_of_models, save_merged
 from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
-from policies.training.resume import latest_checkpoint
+from policies.training.resume import latest_checkpoint, step_of
 from policies.training.schedule import rate_at
-from verifiers.interface.arguments import check_problems, check_scorer_argument
-from verifiers.interface.files import claim, held, replacing, whole_rows
+from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import claim, held, read_record, replacing, whole_rows
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -104,17 +114,18 @@ def grpo_train(
     of another training, FloatingPointError where the gradient is no number (the last checkpoint stays as it is),
     BlockingIOError where another process trains in the folder.
     """
-    config = config or GRPOConfig()
-    problems = _checked(policy, problems, config)
+    config = GRPOConfig() if config is None else config
+    check_config(config, GRPOConfig)
+    check_trained(policy, config)
+    problems = check_problems(problems)
+    if not problems:
+        raise ValueError("problems is empty: give the problems to train on")
     folder, state = Path(out), processes()
     first = state.is_main_process
-    for name, scorer in (("verifier", verifier), ("prm", prm), ("held_out", held_out)):
-        if scorer is not None or name == "verifier":
-            check_scorer_argument(scorer, name=name)
-    if config.keep_best is not None and evaluate is None:
-        raise ValueError(f"config.keep_best is {config.keep_best!r} and evaluate is not given: give both, or none")
-    _check_refresh(refresh_prm, prm, config, state)
     scorers = _Scorers(verifier, prm, held_out)
+    check_scorers(verifier, prm, held_out, config)
+    check_evaluate(evaluate, config)
+    check_refresh(refresh_prm, prm, config, processes=state.num_processes)
     with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
             _claim(folder, policy, problems, scorers, config)
@@ -148,12 +159,13 @@ def grpo_train(
             title="grpo",
             state={"cursor": 0},  # groups sampled so far
         )
+        dead_for = 0  # steps in a row, since this process began
         refreshed = 0  # the step after which the PRM was made; 0: the one that was given
         for step in loop:
             if step == 1 and first and (folder / "prms").exists():
                 shutil.rmtree(folder / "prms")  # of a training that was begun and has no checkpoint
             if step == 1 and evaluate is not None and config.evaluate_every:
-                loop.write([{"step": 0, "evaluation": dict(evaluate(policy))}], _METRICS)
+                loop.write([{"step": 0, "evaluation": evaluated(evaluate, policy)}], _METRICS)
                 _ = first and loop.keep()  # which refuses an unknown name before anything is trained
             if refresh_prm is not None and (last := _last_refresh(step, config)) != refreshed:
                 refreshed = last
@@ -176,10 +188,12 @@ def grpo_train(
                 "tokens_a_second": tokens / max(sum(clock.seconds.values()), 1e-9),
             }
             if evaluate is not None and config.evaluate_every and step % config.evaluate_every == 0:
-                row["evaluation"] = dict(evaluate(policy))
+                row["evaluation"] = evaluated(evaluate, policy)
             if config.attribute_every and step % config.attribute_every == 0:
                 loop.write(attributions(groups, step=step), _ATTRIBUTIONS)
             loop.write([row], _METRICS)
+            dead_for = dead_for + 1 if values is None else 0
+            warn_of_nothing(row, dead_for)
             if step == config.steps or (first and "evaluation" in row and step in loop.keep()):
                 loop.save()
             loop.bar.set_postfix(reward=f"{row['reward']:.3f}", dead=f"{row['dead']:.0%}")
@@ -242,18 +256,6 @@ def _last_refresh(step: int, config: GRPOConfig) -> int:
     return (step - 1) // config.refresh_every * config.refresh_every
 
 
-def _check_refresh(refresh_prm: RefreshPRM | None, prm: Scorer | None, config: GRPOConfig, state: Any) -> None:
-    if (refresh_prm is None) != (not config.refresh_every):
-        given, missing = (
-            ("refresh_prm", "config.refresh_every") if refresh_prm else ("config.refresh_every", "refresh_prm")
-        )
-        raise ValueError(f"{given} is given and {missing} is not: give both, or none")
-    if refresh_prm is not None and prm is None:
-        raise ValueError("refresh_prm needs a prm for the first steps")
-    if refresh_prm is not None and state.num_processes > 1:
-        raise ValueError(f"refresh_prm in {state.num_processes} processes: scorers are trained in one")
-
-
 def _refreshed(refresh_prm: RefreshPRM, policy: Transformers, folder: Path) -> Scorer:
     """The PRM of the next steps, made without a trace in random states, so that a resumed training goes on alike."""
     mark = folder.with_suffix(".made")
@@ -314,24 +316,6 @@ def _share(step: int, config: GRPOConfig) -> float:
     return rate_at(step, steps=config.steps, warmup=config.warmup, schedule=config.schedule)
 
 
-def _checked(policy: Transformers, problems: Sequence[Problem], config: GRPOConfig) -> list[Problem]:
-    if not hasattr(policy, "model") or not hasattr(policy, "prompt_ids"):
-        raise TypeError(
-            f"{name_of(policy)} has no weights and token ids to train with: use policies.Transformers "
-            "(a server's model can only be searched with)"
-        )
-    problems = check_problems(problems)
-    if not problems:
-        raise ValueError("problems is empty: give the problems to train on")
-    dtype = next(policy.model.parameters()).dtype
-    if not config.lora_rank and dtype != torch.float32:
-        raise ValueError(
-            f"the policy's weights are {str(dtype).removeprefix('torch.')}: small updates vanish in them; load it with "
-            "dtype='float32' (bf16=True computes in bfloat16 all the same), or train low-rank updates with lora_rank"
-        )
-    return problems
-
-
 def _claim(
     folder: Path, policy: Transformers, problems: Sequence[Problem], scorers: _Scorers, config: GRPOConfig
 ) -> None:
@@ -345,6 +329,16 @@ def _claim(
         **{key: None if scorer is None else name_of(scorer) for key, scorer in named},
         "config": asdict(config),
     }
-    begun = latest_checkpoint(folder / "checkpoints") is not None
+    weights = {f"{key}_weights": digest for key, scorer in named if (digest := digest_of_models(scorer))}
+    latest = latest_checkpoint(folder / "checkpoints")
+    begun = latest is not None
     free = {*_FREE, *(("steps",) if config.schedule == "constant" else ())}
+    if begun:  # a folder of an earlier version has no digests
+        free |= weights.keys() - read_record(folder / _RECORD).keys()
+    identity |= weights
     claim(folder / _RECORD, identity, kind="a training", begun=begun, free=free)
+    if latest is not None and step_of(latest) > config.steps:
+        raise BadInput(
+            f"{latest}: the training in this folder is beyond the {config.steps} steps that were asked for; choose "
+            "another folder, or give more steps"
+        )

@@ -71,7 +71,7 @@ def part_values(
 ) -> dict[str, torch.Tensor]:
     """The loss of a part, and sums over its tokens: entropy, KL, how many were clipped, and how many there are.
 
-    `reference()` gives, inside its context, the model as it was at the start.
+    `reference()` gives, inside its context, the model as it was at the start; without it no KL is known.
     """
     device = model.device
     counts = [len(row.ids) - row.prompt for row in part]
@@ -83,7 +83,7 @@ def part_values(
     advantages = torch.tensor(np.concatenate([row.advantages for row in part]), device=device).to(logprobs.dtype)
     weights = torch.tensor(np.repeat([row.weight for row in part], counts), device=device).to(logprobs.dtype)
     losses = clipped_loss(logprobs, old, advantages, clip_low=config.clip_low, clip_high=config.clip_high)
-    kl = torch.zeros_like(losses)
+    kl = None
     if reference is not None:
         with torch.no_grad(), reference() as model_before:
             before, _ = row_logprobs(model_before, part, config.sampling.temperature)
@@ -97,7 +97,7 @@ def part_values(
     return {
         "loss": (weights * losses).sum(),
         "entropy": entropy.sum(),
-        "kl": kl.sum(),
+        **({} if kl is None else {"kl": kl.sum()}),
         "clipped": clipped.sum(),
         "tokens": torch.tensor(len(losses)),
     }

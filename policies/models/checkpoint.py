@@ -75,6 +75,11 @@ def check_folder(folder: Path) -> None:
                     f"quantization_config: {_AGAIN}"
                 )
     if not [file for file in TOKENIZERS if is_file(folder / file)]:
+        if "config.json" not in settings:
+            raise MissingInput(
+                f"{folder}: low-rank updates alone, without a tokenizer: give the folder of the model that they are "
+                "merged into, or save the base's tokenizer here"
+            )
         raise MissingInput(f"{folder}: no tokenizer (tokenizer.json): save it with tokenizer.save_pretrained")
     if ADAPTER_CONFIG not in settings:
         _check_config(folder / "config.json", settings["config.json"], elements, tensors)

@@ -17,6 +17,7 @@ from policies.models.engine_options import DType, dtype_for
 from policies.models.sources import source_of
 from policies.models.tensors import json_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
+from verifiers.interface.spec_parts import LOADED_BY
 
 # What a causal model's head is called in transformers' classes: most say the first, GPT-NeoX (Pythia) the second.
 _VALUE_HEAD = "v_head."
@@ -108,7 +109,8 @@ def check_kind(source: str | Path, config: Any, kind: str) -> dict[str, Any]:
     """A model's `stepbeam` entry; raises BadInput where that says that the model is of another kind."""
     entry = dict(getattr(config, "stepbeam", None) or {})
     if (seen := entry.get("kind", kind)) != kind:
-        raise BadInput(f"{str(source)!r} holds a model of kind {seen!r}, not {kind!r}: load it as what it is")
+        told = f"write {f'{seen}:{source}'!r} where a spec is taken" if seen in LOADED_BY else "load it as what it is"
+        raise BadInput(f"{str(source)!r} holds a model of kind {seen!r}, not {kind!r}: {told}")
     return entry
 
 

@@ -67,9 +67,7 @@ class TrainConfig:
                 "learning_rate": 0 < self.learning_rate < math.inf,
                 "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "warmup": 0 <= self.warmup < 1,
-                "schedule": self.schedule in ("cosine", "linear", "constant"),
                 "lora_dropout": 0 <= self.lora_dropout < 1,
-                "save_dtype": self.save_dtype in ("float32", "bfloat16"),
             },
         )
         if self.device not in ("auto", "cpu", "cuda"):

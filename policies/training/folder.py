@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,20 @@ def digest_of_base(model: Any) -> str:
     """The `base_digest` of where a model was loaded from; nothing where it was made in memory, or has an adapter."""
     place = getattr(model, "name_or_path", None)
     return base_digest(place) if place and not getattr(model, "_hf_peft_config_loaded", False) else ""
+
+
+def digest_of_models(scorer: object) -> str:
+    """What tells the models of a scorer and its parts from others of the same names; nothing where it has none."""
+    if isinstance(scorer, torch.nn.Module):
+        return digest_of_base(scorer)
+    parts: Iterable[object] = ()
+    if is_dataclass(scorer) and not isinstance(scorer, type):
+        parts = [getattr(scorer, field.name) for field in fields(scorer)]
+    elif isinstance(scorer, Mapping):
+        parts = [part for pair in scorer.items() for part in pair]
+    elif isinstance(scorer, list | tuple):
+        parts = scorer
+    return " ".join(filter(None, map(digest_of_models, parts)))
 
 
 def base_digest(base: str | Path) -> str:

@@ -17,8 +17,12 @@ _NAME = re.compile(r"step-(\d+)")
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the latest step, None where there is none; a half-written one has another name."""
-    steps = {int(match[1]): path for path in folder.glob("step-*") if (match := _NAME.fullmatch(path.name))}
-    return steps[max(steps)] if steps else None
+    return max((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), key=step_of, default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint's name tells."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def write_checkpoint(

@@ -1,4 +1,4 @@
-"""Rows that cannot be trained on are left out with a warning, never cut to size."""
+"""What is not learnt from: rows that cannot be trained on are left out with a warning, never cut to size."""
 
 import warnings
 from collections import Counter
@@ -11,6 +11,10 @@ _NAMED = 5
 
 class SkippedRowsWarning(UserWarning):
     """Some rows are not trained on; the text counts them and says why."""
+
+
+class NothingLearntWarning(UserWarning):
+    """A training goes on and on, or begins, without anything to learn from."""
 
 
 def warn_of_skipped(

@@ -27,8 +27,15 @@ class _FromRows:
         return self.row_of is _outcome_row
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        rows = tuple(self.row_of(self.function, *pair) for pair in zip(problems, solutions, strict=True))
+        rows = tuple(self._row(*pair) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
+
+    def _row(self, problem: Problem, solution: Solution) -> FloatArray:
+        try:
+            return as_scores(self.row_of(self.function, problem, solution))
+        except Exception as error:
+            error.add_note(f"{self.name} was asked about a solution of problem {problem.id!r}")
+            raise
 
 
 def from_function(function: Callable[[Problem, Solution], float]) -> Scorer:

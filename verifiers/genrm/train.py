@@ -18,11 +18,14 @@ from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
+from verifiers.interface.arguments import check_config, check_rows
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
 
 _VERIFY, _SOLVE, _REHEARSE = 0, 1, 2
+
+_ROWS = "give a list of verifiers.Critiqued; bench.training.rows.read_critiques makes them of files and dicts"
 
 
 def train_genrm(
@@ -73,7 +76,9 @@ def train_genrm(
     Raises ValueError where `yes` or `no` is not one token, where no row can be trained on, where `rehearsal` is no
     sequence of pairs of texts, or where `out` belongs to another training.
     """
-    config = config or TrainConfig()
+    config = TrainConfig() if config is None else config
+    check_config(config, TrainConfig)
+    rows = check_rows(rows, Critiqued, _ROWS)
     folder = Path(out)
     if mode not in ("direct", "cot"):
         raise ValueError(f"mode is {mode!r}: use 'direct' or 'cot'")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.seeds import check_unique_ids
 from verifiers.interface.solution import Problem, Solution
+
+Row = TypeVar("Row")
 
 
 def check_problems(problems: Any) -> list[Problem]:
@@ -19,9 +22,9 @@ def check_problems(problems: Any) -> list[Problem]:
     verifiers.interface.errors.BadArgument: problems Problem('p1'): it is one problem; give a list, [problem]
     """
     if isinstance(problems, Problem):
-        raise BadArgument("problems", _shown(problems), "it is one problem; give a list, [problem]")
+        raise BadArgument("problems", shown(problems), "it is one problem; give a list, [problem]")
     if isinstance(problems, str | bytes | Mapping) or not isinstance(problems, Iterable):
-        raise BadArgument("problems", _shown(problems), 'give a list of verifiers.Problem("id", "prompt")')
+        raise BadArgument("problems", shown(problems), 'give a list of verifiers.Problem("id", "prompt")')
     rows = list(problems)
     for i, row in enumerate(rows):
         check_problem(row, name=f"problems[{i}]")
@@ -32,28 +35,28 @@ def check_problems(problems: Any) -> list[Problem]:
 def check_problem(problem: object, *, name: str = "problem") -> None:
     """Raise BadArgument, with what to write, for what is no problem."""
     if not isinstance(problem, Problem):
-        raise BadArgument(name, _shown(problem), 'give a verifiers.Problem("id", "prompt")')
+        raise BadArgument(name, shown(problem), 'give a verifiers.Problem("id", "prompt")')
 
 
 def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:
     """Pools as a list of a problem with its solutions; raises BadArgument for what is none."""
     if isinstance(pools, str | bytes | Problem) or not isinstance(pools, Iterable):
-        raise BadArgument("pools", _shown(pools), "give a list of pairs, (problem, solutions)")
+        raise BadArgument("pools", shown(pools), "give a list of pairs, (problem, solutions)")
     if isinstance(pools, Mapping):
-        raise BadArgument("pools", _shown(pools), "give its items(), pairs of a problem and its solutions")
+        raise BadArgument("pools", shown(pools), "give its items(), pairs of a problem and its solutions")
     rows: list[tuple[Problem, tuple[Solution, ...]]] = []
     for i, pool in enumerate(pools):
         if not (isinstance(pool, tuple | list) and len(pool) == 2 and isinstance(pool[0], Problem)):
             what = "it is one pool; give a list, [(problem, solutions)]" if isinstance(pool, Problem) else None
-            raise BadArgument(f"pools[{i}]", _shown(pool), what or "give a pair, (problem, solutions)")
+            raise BadArgument(f"pools[{i}]", shown(pool), what or "give a pair, (problem, solutions)")
         problem, solutions = pool
         if isinstance(solutions, Solution | str) or not isinstance(solutions, Iterable):
-            raise BadArgument(f"pools[{i}]", _shown(solutions), "give a list of verifiers.Solution behind the problem")
+            raise BadArgument(f"pools[{i}]", shown(solutions), "give a list of verifiers.Solution behind the problem")
         solutions = tuple(solutions)
         for solution in solutions:
             if not isinstance(solution, Solution):
                 write = "verifiers.Solution(verifiers.split_steps(text), verifiers.Stop.EOS)"
-                raise BadArgument(f"pools[{i}]", _shown(solution), f"it is no solution; make one of a text by {write}")
+                raise BadArgument(f"pools[{i}]", shown(solution), f"it is no solution; make one of a text by {write}")
         rows.append((problem, solutions))
     check_unique_ids(problem.id for problem, _ in rows)
     return rows
@@ -77,7 +80,7 @@ def check_policy_argument(policy: object, *, name: str = "policy") -> None:
         told = (
             "a policy has a method extend(problems, prefixes, *, until, sampling, seeds), such as policies.Transformers"
         )
-    raise BadArgument(name, _shown(policy), told)
+    raise BadArgument(name, shown(policy), told)
 
 
 def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:
@@ -101,7 +104,34 @@ def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:
         told = "it is a function; make a scorer of it by verifiers.from_function(...) or verifiers.from_steps(...)"
     else:
         told = "a scorer has a method score(problems, solutions), such as verifiers.AnswerVerifier(verifiers.MATH)"
-    raise BadArgument(name, _shown(scorer), told)
+    raise BadArgument(name, shown(scorer), told)
+
+
+def check_config(config: object, kind: type) -> None:
+    """Raise BadArgument, with what to write, for options that are none of this kind.
+
+    >>> check_config({"steps": 2}, Problem)
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: config {'steps': 2}: give a Problem(...)
+    """
+    if not isinstance(config, kind):
+        raise BadArgument("config", shown(config), f"give a {kind.__name__}(...)")
+
+
+def check_rows(rows: Any, kind: type[Row], told: str, *, name: str = "rows") -> list[Row]:
+    """The rows as a list; raises BadArgument, which tells what to write, for what is no list of rows of this kind.
+
+    >>> check_rows([{"prompt": "1+1?"}], Solution, "give a list of verifiers.Solution")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: rows[0] {'prompt': '1+1?'}: give a list of verifiers.Solution
+    """
+    if isinstance(rows, str | Path | Mapping) or not isinstance(rows, Iterable):
+        raise BadArgument(name, shown(rows), told)
+    found = list(rows)
+    for i, row in enumerate(found):
+        if not isinstance(row, kind):
+            raise BadArgument(f"{name}[{i}]", shown(row), told)
+    return found
 
 
 def check_answers_argument(answers: object) -> None:
@@ -144,7 +174,8 @@ def _is_function(value: object) -> bool:
     return callable(value) and not isinstance(value, type) and hasattr(value, "__name__")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in the words of an error, cut where it is long."""
     if isinstance(value, Problem):
         return f"Problem({value.id!r})"
     if isinstance(value, type) or _is_function(value):

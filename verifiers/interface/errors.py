@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
@@ -115,7 +115,14 @@ def check_ranges(
     limits: Sequence[str],
     others: Mapping[str, bool],
 ) -> None:
-    """Raise ValueError for an option that is out of range; `limits` may be None, `others` are told."""
+    """Raise ValueError for an option that is out of range, or none of the words that its type lists.
+
+    `limits` may be None, `others` are told.
+    """
+    for name, kind in get_type_hints(type(options)).items():
+        if get_origin(kind) is Literal and getattr(options, name) not in get_args(kind):
+            words = ", ".join(map(repr, get_args(kind)))
+            raise ValueError(f"{name} is {getattr(options, name)!r}: use one of {words}")
     fine = {name: getattr(options, name) > 0 for name in positive}
     fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in limits}
     fine |= {name: getattr(options, name) >= 0 for name in not_negative}

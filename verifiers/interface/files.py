@@ -24,6 +24,7 @@ from verifiers.interface.lines import json_line, json_object, read_line, sealed_
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _AGAIN = "make room and give the same command again"
+_LISTED = 5  # entries of a list that an error shows as it is
 _FILES = {".jsonl", ".json", ".toml", ".txt", ".md", ".html", ".png", ".safetensors"}  # never a folder of ours
 
 if sys.platform == "win32":
@@ -166,13 +167,25 @@ def check_identity(
     for name in sorted(old.keys() | new.keys()):
         option = name.rpartition(".")[2]
         if option not in free and old.get(name) != new.get(name):
-            has = f"without {option}" if old.get(name) is None else f"with {option} = {old[name]!r}"
-            wanted = "none" if new.get(name) is None else repr(new[name])
+            was, wanted = _apart(old.get(name), new.get(name))
+            has = f"without {option}" if old.get(name) is None else f"with {option} = {was}"
             way = f"; {instead[option]}" if instead and option in instead else ""
             raise BadInput(
-                f"{path}: this folder holds {kind} {has}, and {wanted} was asked for; choose another folder, or remove "
-                f"this one{way}"
+                f"{path}: this folder holds {kind} {has}, and {'none' if new.get(name) is None else wanted} was asked for; "
+                f"choose another folder, or remove this one{way}"
             )
+
+
+def _apart(old: object, new: object) -> tuple[str, str]:
+    """Two values in the words of an error: of long lists how many entries they have, and the first that differs."""
+    if not (isinstance(old, list) and isinstance(new, list) and max(len(old), len(new)) > _LISTED):
+        return repr(old), repr(new)
+    at = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    return _entry(old, at), _entry(new, at)
+
+
+def _entry(rows: list[object], at: int) -> str:
+    return f"{len(rows)} of them" + (f" (number {at + 1} is {rows[at]!r})" if at < len(rows) else "")
 
 
 def _flat(identity: Mapping[str, Any]) -> Row:

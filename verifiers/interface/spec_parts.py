@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal, TypeVar
 
 Word = TypeVar("Word", bound=str)
@@ -16,6 +18,7 @@ LOADED_BY = {
     **dict.fromkeys(("orm", "genrm", "judge", "implicit"), "verifiers.load"),
     **dict.fromkeys(("prm", "pav"), "prms.load"),
 }
+_USUAL = {"policies.load": "transformers", "verifiers.load": "orm", "prms.load": "prm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,12 @@ class Spec:
         loader = LOADED_BY.get(self.kind, load)
         if loader != load:
             return ValueError(f"{load} takes no {self.kind!r}, as in {self.text!r}: give it to {loader}")
+        if not self.kind and (kind := _kind_of_folder(Path(self.text), load)) is not None:
+            loader = LOADED_BY.get(kind, load)
+            to = "" if loader == load else f" and give it to {loader}"
+            return ValueError(
+                f"{self.text!r} is a model's folder, without its kind: write {f'{kind}:{self.text}'!r}{to}"
+            )
         said = f"unknown {what} {self.text!r}"
         mine = takes.get(self.kind)
         odd = [] if mine is None else [key for key in self.options if key not in mine and not key.startswith("chat.")]
@@ -93,6 +102,15 @@ class Spec:
             f"{said}: {bare}use {forms}, or package.module:name of your own, such as "
             "mine:name of a mine.py in this folder"
         )
+
+
+def _kind_of_folder(folder: Path, load: str) -> str | None:
+    """The kind that a model's folder tells, or else what `load` takes most often; None for no such folder."""
+    try:
+        entry = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("stepbeam") or {}
+        return entry.get("kind") if entry.get("kind") in LOADED_BY else _USUAL.get(load)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def spec_parts(text: str) -> Spec:

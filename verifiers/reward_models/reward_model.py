@@ -1,7 +1,7 @@
 """A reward model of ours from its folder, and one batched forward that reads it out at given positions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -76,8 +76,8 @@ class Readout:
 class RewardModel:
     """What an ORM and a PRM of ours are: a model with a `score` head of one output, and its tokenizer."""
 
-    model: Any
-    tokenizer: Any
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
     batch_tokens: int | None = None
     _kind: ClassVar[str]
     _auto_class: ClassVar[Any]

@@ -24,8 +24,11 @@ from policies.training.folder import finish_folder, training_folder
 from policies.training.hooks import OnMetrics
 from policies.training.planned import device_of, step_count, train_planned
 from policies.training.skipped import warn_of_skipped
+from verifiers.interface.arguments import check_config, check_rows
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
+
+_ROWS = "give a list of verifiers.Preference; verifiers.preference_pairs makes them of labelled rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ def train_dpo(
     Raises ValueError where no pair can be trained on, where `config.balance` is asked for, or where `out`
     belongs to another training.
     """
-    config = config or TrainConfig()
+    config = TrainConfig() if config is None else config
+    check_config(config, TrainConfig)
+    pairs = check_rows(pairs, Preference, _ROWS, name="pairs")
     folder = Path(out)
     if not beta > 0:
         raise ValueError(f"beta is {beta}: it must be positive")

@@ -7,9 +7,12 @@ from transformers import AutoModelForSequenceClassification
 
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics
+from verifiers.interface.arguments import check_config, check_rows
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.orm import ORM
 from verifiers.reward_models.train_reward import train_reward_model
+
+_ROWS = "give a list of verifiers.Labelled; bench.training.rows.read_outcomes makes them of files and dicts"
 
 
 def train_orm(
@@ -46,7 +49,9 @@ def train_orm(
 
     Raises ValueError where no row can be trained on, or `out` belongs to another training.
     """
-    config = config or TrainConfig()
+    config = TrainConfig() if config is None else config
+    check_config(config, TrainConfig)
+    rows = check_rows(rows, Labelled, _ROWS)
     entry = {"kind": "orm"}
     kind = AutoModelForSequenceClassification
     train_reward_model(kind, base, rows, entry=entry, out=out, config=config, on_metrics=on_metrics)

@@ -1,15 +1,14 @@
 """`stepbeam train`: labelled solutions into an ORM, a PRM or a generative verifier; `grpo` has its own file."""
 
 import argparse
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.commands.options import Options, add_tracking, columns, fields_in, separator, tracker_in, training_errors
+from bench.commands.options import Options, add_tracking, columns, fields_in, separator, training_errors
 from bench.commands.train import grpo
+from bench.commands.train.told import notes, told_in
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
@@ -17,10 +16,9 @@ from bench.inputs.specs import quiet_engines
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.hooks import OnMetrics
-from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, GenRMFormat
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
@@ -48,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     folder = "; or a folder of prms.collect_values" if kind == "prm" else ""
-    parser.add_argument("data", type=Path, metavar="DATA", help=f"a .jsonl or .jsonl.gz file{folder}")
+    files = "a .jsonl, .json, .csv or .parquet file, or a data set of the hub, OWNER/NAME:SPLIT"
+    parser.add_argument("data", type=Path, metavar="DATA", help=files + folder)
     parser.add_argument("--base", required=True, help="tiny:policy, a model folder or a hub name; or a reward model")
     parser.add_argument("--out", type=Path, required=True, help="the model's folder; the same command goes on in it")
     parser.add_argument(
@@ -84,6 +83,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument("--bf16", action="store_true", help="compute in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument("--save-every", type=int, default=_DEFAULT.save_every, help="steps between checkpoints")
+    parser.add_argument("--log-every", type=int, default=_DEFAULT.log_every, help="steps between rows of log.jsonl")
     parser.add_argument("--seed", type=int, default=0, help="what every random draw begins from")
     add_tracking(parser)
 
@@ -124,8 +124,9 @@ def run(options: argparse.Namespace) -> Quality | None:
         config = TrainConfig(**fields_in(options, TrainConfig), max_steps=options.steps)
     except ValueError as error:
         raise BadInput(str(error)) from None
-    rows = _read(options, options.data, options.limit)
-    held_out = _read(options, options.eval, None) if options.eval else []
+    with notes():
+        rows = _read(options, options.data, options.limit)
+        held_out = _read(options, options.eval, None) if options.eval else []
     both = {r.problem.prompt for r in rows} & {r.problem.prompt for r in held_out}
     problems = len({row.problem for row in rows})
     what = (
@@ -138,17 +139,22 @@ def run(options: argparse.Namespace) -> Quality | None:
             one, steps = heaviest(rows, config, _examples(options, config))
         alone = replace(config, max_steps=1, balance=False, save_every=0)
         print(f"a dry run of {what}: the {len(one)} longest rows make one step, and nothing of it is kept")
-        with training_errors(options.kind), _notes():
+        with training_errors(options.kind), notes():
             made = dry_run(lambda out, told: _train(options, one, alone, out=out, on_metrics=told))
         print(*made, f"- {steps:,} steps in all", sep="\n")
         return None
     print(f"training {what} -> {options.out}")
     check_folder(options.out)
-    with training_errors(options.kind), _notes(), tracker_in(options, config, name=options.kind) as on_metrics:
+    with training_errors(options.kind), notes(), told_in(options, config, name=options.kind) as on_metrics:
         scorer = _train(options, rows, config, out=options.out, on_metrics=on_metrics)
         quality = None
         if scorer is not None and held_out:
-            quality = evaluate_scorer(scorer, held_out, options.out, name=options.kind, file=options.eval.name)
+            try:
+                quality = evaluate_scorer(scorer, held_out, options.out, name=options.kind, file=options.eval.name)
+            except ValueError as error:
+                raise BadInput(
+                    f"--eval {options.eval}: {first_line(error)}; the model in {options.out} is trained all the same"
+                ) from None
     if quality is not None:
         print(f"\n{quality_table(quality, options.eval.name)}")
     print()
@@ -261,20 +267,3 @@ def _train_genrm(
     if options.eval is None or options.dry_run:
         return None
     return GenRM.load(out, votes=options.votes or 1, dtype="bfloat16" if config.bf16 else "float32")
-
-
-@contextmanager
-def _notes() -> Iterator[None]:
-    """Print at once, as a note, what is left out; other warnings go their way."""
-    usual = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, SkippedRowsWarning):
-            print(f"- {message}", flush=True)
-        else:
-            usual(message, category, *place, **more)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SkippedRowsWarning)
-        warnings.showwarning = show
-        yield

@@ -8,19 +8,20 @@ from functools import partial
 from pathlib import Path
 
 from bench.commands.options import (
+    add_reading,
     add_replicas,
     add_tracking,
     fields_in,
     positive,
     replicas_in,
-    separator,
-    tracker_in,
     training_errors,
 )
+from bench.commands.train.told import notes, told_in
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task
 from bench.tasks.tasks import TINY, load_task
+from bench.tiny.worlds.worlds import Split
 from policies.grpo.advantages import CREDITS
 from policies.grpo.config import GRPOConfig
 from policies.policy import Sampling
@@ -87,7 +88,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=int if default is None else type(default), default=default, help=what)
     parser.add_argument("--temperature", type=float, help="0 is greedy; default: the task's")
     parser.add_argument("--max-tokens", type=int, help="tokens of a whole solution; default: the task's")
-    parser.add_argument("--separator", type=separator, help=r"what ends a step, such as '\n\n'; default: the task's")
     parser.add_argument("--bf16", action="store_true", help="compute updates in bfloat16")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, more time")
     parser.add_argument(
@@ -95,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="keep the checkpoint with the highest NAME in its evaluation, as accuracy; default: none",
     )
+    add_reading(parser.add_argument_group("how problems are read and asked, --eval's too"))
     add_tracking(parser)
     add_replicas(parser)
 
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     from policies.grpo.train import grpo_train
 
     limit = _PROBLEMS if options.limit is None and options.task in TINY else options.limit
-    task = load_task(options.task, limit=limit, split="train")
+    task = _task(options, options.task, limit=limit, split="train")
     judged = _held_out(options, task)
     try:
         config = _config(options, task.sampling)
@@ -144,7 +145,7 @@ def run(options: argparse.Namespace) -> None:
         evaluate = None
         if judged is not None:
             evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
-        with training_errors("grpo"), tracker_in(options, config, name="grpo") as on_metrics:
+        with training_errors("grpo"), notes(), told_in(options, config, name="grpo") as on_metrics:
             grpo_train(
                 policy,
                 task.problems,
@@ -171,7 +172,7 @@ def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
     """Those of the options that are given."""
     replicas = replicas_in(options)
     given = {name: getattr(options, name) for name in ("verifier", "prm", "held_out")}
-    load = {name: partial(load_scorer, spec) for name, spec in given.items() if spec is not None}
+    load = {name: partial(load_scorer, spec, option=name) for name, spec in given.items() if spec is not None}
     if replicas is not None:
         if not load:
             raise BadArgument("ray", options.ray, "it is for --verifier, --prm and --held-out, and none is given")
@@ -181,19 +182,27 @@ def _scorers(options: argparse.Namespace) -> Iterator[Mapping[str, Scorer]]:
         yield {name: make() for name, make in load.items()}
 
 
+def _task(options: argparse.Namespace, spec: str, *, limit: int | None, split: Split = "test") -> Task:
+    given = {name: getattr(options, name) for name in ("columns", "system", "instruction", "shots", "answers")}
+    task = load_task(spec, limit=limit, split=split, separator=options.separator, **given)
+    return task.with_thinking(tuple(options.thinking))
+
+
 def _held_out(options: argparse.Namespace, task: Task) -> Task | None:
     if options.eval is not None and not options.evaluate_every:
         raise BadArgument("eval", options.eval, "it is judged every so many steps; add --evaluate-every")
     spec = options.eval or (options.task if options.task in TINY else None)
-    if spec is None or not options.evaluate_every:
+    if not options.evaluate_every:
         return None
-    judged = load_task(spec, limit=options.eval_limit)
+    if spec is None:
+        raise BadArgument("evaluate_every", options.evaluate_every, "there are no held-out problems; add --eval TASK")
+    judged = _task(options, spec, limit=options.eval_limit)
     if both := {p.prompt for p in task.problems} & {p.prompt for p in judged.problems}:
         raise BadInput(f"--eval {spec}: {len(both)} of its problems are trained on; give others")
     return judged
 
 
 def _config(options: argparse.Namespace, sampling: Sampling) -> GRPOConfig:
-    changes = {name: getattr(options, name) for name in ("temperature", "max_tokens", "separator")}
+    changes = {name: getattr(options, name) for name in ("temperature", "max_tokens")}
     sampling = replace(sampling, **{name: value for name, value in changes.items() if value is not None})
     return GRPOConfig(**fields_in(options, GRPOConfig), sampling=sampling)

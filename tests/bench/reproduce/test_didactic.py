@@ -90,6 +90,7 @@ def test_a_training_of_one_imitator_leaves_the_next_as_it_was():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::policies.training.skipped.NothingLearntWarning")  # which the outcome alone earns
 def test_pav_rl_finds_a_word_that_the_outcome_alone_does_not(tmp_path):
     """The trainer as a whole: sampling, scores, credit and update; at chance both would stay where they are."""
     word = "kebdig"

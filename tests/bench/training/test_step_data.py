@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
 from bench.training.rows import read_outcomes, read_step_labels
-from verifiers import Stop
+from policies.training.skipped import SkippedRowsWarning
+from verifiers import Message, Stop
 from verifiers.interface.errors import BadInput
 
 SHEPHERD = {
@@ -144,3 +146,63 @@ def test_other_names_are_mapped_by_hand(tmp_path: Path) -> None:
     (tmp_path / "orm.jsonl").write_text(json.dumps({"q": "2+2?", "solution": "=4", "ok": True}))
     [outcome] = read_outcomes(tmp_path / "orm.jsonl", columns={"prompt": "q", "correct": "ok"})
     assert outcome.outcome == 1.0
+
+
+def test_processbenchs_label_is_the_first_wrong_step(tmp_path: Path) -> None:
+    row = {"problem": "2+2?", "steps": ["2+2=5\n", "so", "=5"], "label": 1}
+    found = read(tmp_path, row, row | {"label": -1}, row | {"label": 0})
+    assert [labels for _, labels in found] == [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    with pytest.raises(BadInput, match=r"rows.jsonl:1: 'label' is 3, of 3 steps; it is the first wrong one's place"):
+        read(tmp_path, row | {"label": 3})
+
+
+def test_labels_may_be_plus_and_minus(tmp_path: Path) -> None:
+    [(_, labels)] = read(tmp_path, {"prompt": "2+2?", "steps": ["a", "b", "c"], "labels": ["+", "-", None]})
+    assert labels[:2] == [1.0, 0.0]
+    assert math.isnan(labels[2])
+
+
+def test_a_row_of_math_shepherd_without_its_mark_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"rows.jsonl:1: .* no step of this 'input' ends with 'ки'"):
+        read(tmp_path, SHEPHERD | {"input": "What is 2? Step 1: 2"})
+
+
+def test_rows_without_a_rated_step_are_counted(tmp_path: Path) -> None:
+    empty = PRM800K | {"label": {"steps": []}}
+    with pytest.warns(SkippedRowsWarning, match=r"1 of 2 rows of .*rows.jsonl have no rated step .*rows.jsonl:2\)"):
+        assert read(tmp_path, PRM800K, empty) == [*read(tmp_path, PRM800K)]
+
+
+def test_rows_are_read_of_data_sets_dicts_and_other_files(tmp_path: Path) -> None:
+    expected = read(tmp_path, STEPWISE)
+    table = Dataset.from_list([STEPWISE])
+    table.to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "rows.json").write_text(json.dumps([STEPWISE]))
+    for source in (table, [STEPWISE], iter([STEPWISE]), tmp_path / "rows.parquet", str(tmp_path / "rows.json")):
+        [row] = read_step_labels(source)
+        assert [([step.text for step in row.solution.steps], list(row.labels))] == expected
+    with pytest.raises(BadInput, match=r"rows\[0\]: labels\[1\] is 'maybe'"):
+        read_step_labels([STEPWISE | {"labels": [True, "maybe"]}])
+    with pytest.raises(BadInput, match=r"rows\[0\]: a str where a dict such as"):
+        read_step_labels(["2+2?"])  # type: ignore[list-item]
+
+
+def test_a_prompt_may_be_messages(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "2+2?"}]
+    for name in ("prompt", "messages"):
+        [row] = read_step_labels([{name: turns, "steps": ["=4"], "labels": [1]}])
+        assert row.problem.prompt == (Message("user", "2+2?"),)
+
+
+def test_what_a_row_lacks_is_told_with_how_to_map_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        BadInput, match=r"no 'solution' or 'steps' .* has 'question', 'response', .*--columns solution=NAME"
+    ):
+        read_outcomes([{"question": "2+2?", "response": "=4", "correct": True}])
+    with pytest.raises(BadInput, match=r"no 'prompt' or .*--columns prompt=NAME"):
+        read_outcomes([{"frage": "2+2?", "solution": "=4", "correct": True}])
+    objects = [{"text": "=4", "label": 1}]
+    with pytest.raises(
+        BadInput, match=r"its first is an object \('text', 'label'\); put the labels into a list 'labels'"
+    ):
+        read_step_labels([{"prompt": "2+2?", "steps": objects}])

@@ -1,14 +1,17 @@
 """`stepbeam train grpo` on the embedded models, and what it refuses."""
 
 import json
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from bench.commands.cli import _parser, main
+from bench.commands.train.told import notes
 from bench.training.audit import read_metrics
 from policies import GRPOConfig
+from policies.training.skipped import NothingLearntWarning
 from tests.stand_ins import opens_out_of_order
 
 SMALL = ("--steps=2", "--groups=2", "--group-size=4", "--limit=20", "--eval-limit=5", "--eval-samples=2")
@@ -100,3 +103,38 @@ def test_bad_input_ends_in_one_line(capsys, arguments, message) -> None:
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_file_is_read_and_asked_as_by_run(capsys) -> None:
+    rows = [{"frage": f"C {n}+1", "gold": n + 1, "level": 1} for n in range(4)]
+    Path("mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ("mine.jsonl", "--policy=tiny:policy", *SMALL, "--max-tokens=32", "--out=runs/a")
+    assert trained(*given) == 2
+    assert "if that is 'frage', give --columns prompt=frage" in capsys.readouterr().err
+    assert trained(*given, "--columns", "prompt=frage,answer=gold", "--instruction", "\n", "--answers=exact") == 0
+    assert "training tiny:policy on 4 problems of mine.jsonl" in capsys.readouterr().out
+
+
+def test_an_evaluation_without_problems_is_refused(capsys) -> None:
+    Path("mine.jsonl").write_text('{"prompt": "C 1+1", "answer": "2"}\n')
+    assert trained("mine.jsonl", "--policy=tiny:policy", "--evaluate-every=1", "--out=a") == 2
+    assert "--evaluate-every 1: there are no held-out problems; add --eval TASK" in capsys.readouterr().err
+
+
+def test_what_is_refused_has_the_name_of_its_own_option(capsys) -> None:
+    for option in ("--verifier", "--prm", "--held-out"):
+        assert trained("chain", "--policy=tiny:policy", option, "orm:nowhere", "--out=a") == 2
+        assert f"stepbeam: {option} orm:nowhere: " in capsys.readouterr().err
+
+
+def test_an_unknown_option_names_the_nearest_and_the_right_help(capsys) -> None:
+    assert trained("chain", "--policy=tiny:policy", "--learning_rate", "1", "--out=a") == 2
+    told = "unrecognized arguments: --learning_rate 1; did you mean --learning-rate? (see 'stepbeam train grpo --help')"
+    assert told in capsys.readouterr().err
+    assert main(["run", "--num-generations=4"]) == 2
+
+
+def test_what_teaches_nothing_is_a_note(capsys) -> None:
+    with notes():
+        warnings.warn("step 1 taught nothing", NothingLearntWarning, stacklevel=1)
+    assert capsys.readouterr().out == "- step 1 taught nothing\n"

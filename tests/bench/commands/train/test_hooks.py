@@ -66,7 +66,15 @@ def test_a_checkpoint_is_exported(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("made/model.safetensors").is_file()
     for command, match in (
         (["export", "orm/checkpoints/step-2", "other"], "--base"),
-        (["export", "orm", "other", "--base=tiny:policy"], "it is for a checkpoint"),
+        (
+            ["export", "orm", "other", "--base=tiny:policy"],
+            "orm: no checkpoint of a training; of those there are: ",
+        ),
+        (
+            ["export", "orm/checkpoints/step-9", "other", "--base=tiny:policy"],
+            "there are: orm/checkpoints/step-1, ",
+        ),
+        (["export", "made", "other", "--base=tiny:policy"], "it is for a checkpoint"),
     ):
         assert main(command) == 2
         assert match in capsys.readouterr().err
