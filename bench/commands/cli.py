@@ -115,13 +115,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see '{self.prog} --help')")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse, but what a command does not know is said by that command."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown and " " in self.prog:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return found, unknown
-
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:

@@ -142,13 +142,13 @@ def check_answers_argument(answers: object) -> None:
     verifiers.interface.errors.BadArgument: answers 'math': give verifiers.MATH, GSM8K, EXACT or an Answers of your own
     """
     if not callable(getattr(answers, "extract", None)) or isinstance(answers, type):
-        raise BadArgument("answers", _shown(answers), "give verifiers.MATH, GSM8K, EXACT or an Answers of your own")
+        raise BadArgument("answers", shown(answers), "give verifiers.MATH, GSM8K, EXACT or an Answers of your own")
 
 
 def check_kind(name: str, value: object, kind: type, write: str) -> None:
     """Raise BadArgument, with what to write, for an argument that is of another kind."""
     if not isinstance(value, kind):
-        raise BadArgument(name, _shown(value), f"write {write}")
+        raise BadArgument(name, shown(value), f"write {write}")
 
 
 def check_takes(name: str, function: object, count: int, told: str) -> None:
@@ -159,7 +159,7 @@ def check_takes(name: str, function: object, count: int, told: str) -> None:
     verifiers.interface.errors.BadArgument: equal <lambda>: missing a required argument: 'gold'; it is given a list ...
     """
     if not callable(function):
-        raise BadArgument(name, _shown(function), f"it is no function; {told}")
+        raise BadArgument(name, shown(function), f"it is no function; {told}")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of what is written in C, which tells nothing
@@ -167,7 +167,7 @@ def check_takes(name: str, function: object, count: int, told: str) -> None:
     try:
         signature.bind(*range(count))
     except TypeError as error:
-        raise BadArgument(name, _shown(function), f"{error}; {told}") from None
+        raise BadArgument(name, shown(function), f"{error}; {told}") from None
 
 
 def _is_function(value: object) -> bool:

@@ -169,10 +169,11 @@ def check_identity(
         if option not in free and old.get(name) != new.get(name):
             was, wanted = _apart(old.get(name), new.get(name))
             has = f"without {option}" if old.get(name) is None else f"with {option} = {was}"
+            wanted = "none" if new.get(name) is None else wanted
             way = f"; {instead[option]}" if instead and option in instead else ""
             raise BadInput(
-                f"{path}: this folder holds {kind} {has}, and {'none' if new.get(name) is None else wanted} was asked for; "
-                f"choose another folder, or remove this one{way}"
+                f"{path}: this folder holds {kind} {has}, and {wanted} was asked for; choose another folder, or remove "
+                f"this one{way}"
             )
 
 
