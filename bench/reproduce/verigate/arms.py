@@ -143,13 +143,13 @@ class VeriGatePlan:
     samples: int = 4  # of each of these during training
     final_samples: int = 16  # and after it
     transferred: int = 40  # problems of each task that was not trained on, four samples each
-    steps: int = 48
+    steps: int = 24  # with 48, on other problems, outcome-only GRPO came to 0.95 and more of `chain` in 8 of 8 seeds
     groups: int = 24
     group_size: int = 4
     learning_rate: float = 1e-4
     evaluations: int = 6
     refreshes: int = 2
-    data_seed: int = 51
+    data_seed: int = 52  # settings were chosen on the problems of 51
     labelled: int = 1500  # problems whose solutions a PRM's labels are of; a refresh takes a third of it
     prm_steps: int = 300  # of a PRM's training; a refresh takes a third of it
     prm_batch: int = 128

@@ -75,7 +75,7 @@ def test_arms_differ_in_nothing_but_what_they_are_about(tmp_path):
                 "prm_coef": 1.0, "baseline": "none"}  # fmt: skip
         assert replace(config_of(plan, setting, arm, 0), **same) == replace(plain, steps=steps)
         assert {"gate"} <= set(chosen.changes)
-    assert config_of(plan, setting, "refreshed, all_wrong, future_sum", 0).refresh_every == 16
+    assert config_of(plan, setting, "refreshed, all_wrong, future_sum", 0).refresh_every == 8
     trained_on = {p.prompt for p in load_task("chain", count=50, seed=plan.data_seed, split="train").problems}
     assert not trained_on & {p.prompt for p in accuracy(plan, setting).problems}
     assert learned_kinds(setting) == ["held_out", "padded", "soft", "value"]
