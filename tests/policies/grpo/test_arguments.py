@@ -54,7 +54,7 @@ def test_a_word_that_an_option_does_not_know_is_refused_with_those_that_it_does(
             r"evaluate\(policy\) 0.5: give named numbers, such as \{\"accuracy\": 0.5\}",
         ),
     ],
-    ids=str,
+    ids=range(7),
 )
 def test_what_would_never_be_done_is_refused(tmp_path, given, words):
     with pytest.raises(ValueError, match=words):
