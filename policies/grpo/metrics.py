@@ -58,7 +58,7 @@ def update_metrics(values: Mapping[str, float] | None) -> Metrics:
 def warn_of_nothing(row: Mapping[str, Any], dead_for: int) -> None:
     """Warn where no solution of a first step was graded, and where all groups of ten steps in a row were dead."""
     step = row["step"]
-    if dead_for == 1 and not any(row[kind] for kind in ("mixed", "all_wrong", "all_right")):
+    if step == 1 and not any(row[kind] for kind in ("mixed", "all_wrong", "all_right")):
         told = f"step {step} taught nothing: the verifier had no opinion of any group ({row['ungraded']} solutions)"
     elif dead_for == _LONG:
         kinds = ", ".join(f"{row[kind]:.0%} {kind.replace('_', ' ')}" for kind in ("all_right", "all_wrong"))

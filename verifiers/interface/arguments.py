@@ -161,7 +161,7 @@ def check_takes(name: str, function: object, count: int, told: str) -> None:
     if not callable(function):
         raise BadArgument(name, shown(function), f"it is no function; {told}")
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):  # of what is written in C, which tells nothing
         return
     try:

@@ -83,6 +83,10 @@ def judges_ends_only(scorer: object) -> bool:
     >>> judges_ends_only(outcome), judges_ends_only(weighted({outcome: 1.0}))
     (True, True)
     """
+    kinds = type(scorer).__mro__
+    judging = next((kind for kind in kinds if {"ends_only", "score"} & vars(kind).keys()), object)
+    if "ends_only" not in vars(judging) and any("ends_only" in vars(kind) for kind in kinds):
+        return False  # it is said by a class whose `score` was replaced
     return bool(getattr(scorer, "ends_only", False))
 
 

@@ -1,5 +1,6 @@
 """What stands in the wrong place of a call is told what to write instead, by every function in the same words."""
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +234,14 @@ def test_infinities_of_both_signs_have_no_mean_and_say_so() -> None:
     [result] = search.score([(P, [DONE])], verifiers.weighted([(up, 0.5), (down, 0.5)]))
     assert math.isnan(result.scores.values()[0])
     assert result.scores.reasons == ("infinite scores of both signs have no mean",)
+
+
+def test_a_function_that_stands_for_another_is_asked_as_itself() -> None:
+    def length(text: str) -> float:
+        return len(text)
+
+    @functools.wraps(length)
+    def of_solution(problem: Problem, solution: Solution) -> float:
+        return length(solution.text)
+
+    assert verifiers.from_function(of_solution) is not None

@@ -1,6 +1,7 @@
 """What a scorer has beside scores: nothing is claimed that cannot be given, and wrappers hand on what there is."""
 
 import pickle
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -8,9 +9,20 @@ import pytest
 import prms
 import verifiers
 from bench.tiny import weights_folder
-from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps, with_outcome
+from verifiers import (
+    MATH,
+    AnswerVerifier,
+    Problem,
+    Scores,
+    Solution,
+    Step,
+    Stop,
+    from_function,
+    from_steps,
+    with_outcome,
+)
 from verifiers.combinators.cached import cached
-from verifiers.interface.capabilities import advantages_of, remembering, root_values_of
+from verifiers.interface.capabilities import advantages_of, judges_ends_only, remembering, root_values_of
 from verifiers.interface.errors import ScoresShapeError
 
 PROBLEM = Problem("p", "C 7-9*3\n", "4")
@@ -124,3 +136,15 @@ def test_a_cache_of_a_pav_hands_on_its_advantages(tmp_path):
     kept = cached(pav, tmp_path / "scores.sqlite", name="pav")
     assert advantages_of(kept) == pav.advantages
     assert advantages_of(cached(prm, tmp_path / "scores.sqlite", name="prm")) is None
+
+
+def test_a_subclass_that_judges_in_its_own_way_says_itself_what_it_judges() -> None:
+    class Steps(AnswerVerifier):
+        def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+            return Scores(tuple(np.ones(len(solution.steps)) for solution in solutions))
+
+    class Ends(Steps):
+        ends_only = True
+
+    verdicts = [judges_ends_only(kind(MATH)) for kind in (AnswerVerifier, Steps, Ends)]
+    assert verdicts == [True, False, True]
