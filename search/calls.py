@@ -92,23 +92,24 @@ def row_by_row(
     `searches[i]` is whose row i is, and `key` stands for who is called; a search all of whose rows fail so ends.
     """
     errors: dict[int, Exception] = {}
-
-    def attempt(i: int, j: int) -> list[T]:
+    rows: list[T] = []
+    parts = [(0, len(searches))]
+    while parts:
+        i, j = parts.pop()
         try:
-            rows = call(i, j)
+            part = call(i, j)
         except (EngineStoppedError, ScoresShapeError):
             raise
         except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
-            if j - i == 1:
-                errors[i] = error
-                return [fail(i, told(error))]
-            middle = (i + j) // 2
-            return attempt(i, middle) + attempt(middle, j)
-        if len(rows) != j - i:
-            raise _WrongLengthError(f"the {who} answered {len(rows)} rows where {j - i} were asked for")
-        return rows
-
-    rows = attempt(0, len(searches))
+            if j - i > 1:
+                middle = (i + j) // 2
+                parts += [(middle, j), (i, middle)]
+                continue
+            errors[i] = error
+            part = [fail(i, told(error))]
+        if len(part) != j - i:
+            raise _WrongLengthError(f"the {who} answered {len(part)} rows where {j - i} were asked for")
+        rows += part
     for i, search in enumerate(searches):
         if i not in errors:
             search.company.add(key)
@@ -118,6 +119,7 @@ def row_by_row(
         errors[last].add_note(f"the {who} has failed on every row so far, last on problem {lost[last].problem.id!r}")
         for search in dict.fromkeys(lost.values()):
             search.fail(errors[last])
+    errors.clear()  # their tracebacks hold this frame: a circle that would hold the policy, and all that it had made
     return rows
 
 

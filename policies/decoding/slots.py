@@ -9,6 +9,7 @@ copying the last row into it.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -176,7 +177,9 @@ class _SlotLayer(CacheLayerMixin):
 
     def __init__(self, slots: Slots, keys: tuple[int, int], values: tuple[int, int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.slots, self.at_keys, self.at_values = slots, keys, values
+        # Weak, so that the buffers go with the slots: in a circle they would wait for a garbage collection.
+        self.slots: Slots = weakref.proxy(slots)
+        self.at_keys, self.at_values = keys, values
         self.is_initialized = True
         self.bind()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from policies.models.chat import TemplateError, check_template, encode_prompt, encode_text, has_template
@@ -47,7 +47,7 @@ class Prompts:
         self.cutter = cutter
         self.chat = chat
         self.context = context
-        self._encoded = lru_cache(_PROMPTS)(self._encode)
+        self._encoded = lru_cache(_PROMPTS)(partial(_encode, tokenizer, chat))  # not of `self`: a circle
 
     @property
     def uses_chat_template(self) -> bool:
@@ -57,9 +57,6 @@ class Prompts:
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
         return self._encoded(problem.prompt, repr(self.chat))
-
-    def _encode(self, prompt: str | tuple[Message, ...], _chat: str) -> tuple[int, ...]:
-        return tuple(encode_prompt(self.tokenizer, prompt, chat=self.chat))
 
     def prefix_ids(self, prefix: Solution) -> list[int]:
         """The prefix's ids: its own, and for runs of steps without tokens those of their text."""
@@ -154,3 +151,7 @@ class Prompts:
             return f"problem {problem.id!r}: {length + more} tokens and a context of {self.context}"
         unknown = unknown_id(ids, self.cutter.vocabulary)
         return unknown and f"problem {problem.id!r}: {unknown}"
+
+
+def _encode(tokenizer: Any, chat: Chat, prompt: str | tuple[Message, ...], _said: str) -> tuple[int, ...]:
+    return tuple(encode_prompt(tokenizer, prompt, chat=chat))

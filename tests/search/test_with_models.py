@@ -8,7 +8,9 @@ import prms
 import search
 import verifiers
 from bench.tiny import load_task, weights_folder
+from policies.models.tiny_example import tiny_model
 from search import SearchResult
+from tests.circles import left_in_circles
 
 TASK = load_task("chain", count=12, seed=5)
 COMMON = {"answers": TASK.answers, "sampling": TASK.sampling}
@@ -86,3 +88,42 @@ def test_search_beats_sampling(orm: verifiers.Scorer, prm: verifiers.Scorer) -> 
 def test_an_orm_is_refused_by_beam_search(orm: verifiers.Scorer) -> None:
     with pytest.raises(search.NoOpinionError, match="RolloutValue"):
         search.beam_search(TASK.problems[:2], fresh_policy(), orm, width=2, expand=2, max_steps=4, **COMMON)
+
+
+class FailsOn:
+    """Another policy, or scorer, that raises where it is asked about one problem."""
+
+    def __init__(self, inner: object, problem: verifiers.Problem) -> None:
+        self.inner, self.problem = inner, problem
+
+    def __getattr__(self, name: str) -> object:
+        call = getattr(self.inner, name)
+        if name not in ("extend", "score"):
+            raise AttributeError(name)
+
+        def checked(problems, *args, **options):
+            if self.problem in problems:
+                raise RuntimeError("HTTP 500")
+            return call(problems, *args, **options)
+
+        return checked
+
+
+SEARCHES = {
+    "sample": lambda policy, prm: search.sample(TASK.problems[:3], policy, n=3, sampling=TASK.sampling),
+    "beam": lambda policy, prm: search.beam_search(
+        TASK.problems[:3], policy, prm, width=2, expand=2, max_steps=3, **COMMON
+    ),
+    "failing policy": lambda policy, prm: search.best_of_n(
+        TASK.problems[:3], FailsOn(policy, TASK.problems[1]), prm, n=2, **COMMON
+    ),
+    "failing scorer": lambda policy, prm: search.best_of_n(
+        TASK.problems[:3], policy, FailsOn(prm, TASK.problems[1]), n=2, **COMMON
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_what_a_search_used_goes_with_it(name: str, prm: verifiers.Scorer) -> None:
+    """A process that searches many times holds the buffers and the policy of one search, not of all."""
+    assert left_in_circles(lambda: SEARCHES[name](policies.Transformers(*tiny_model()), prm)) == []

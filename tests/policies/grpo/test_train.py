@@ -23,6 +23,7 @@ from policies.grpo.update import TrainingRow, part_values, parts, row_logprobs, 
 from policies.models.tiny_example import tiny_model, tiny_tokenizer
 from policies.training import resume
 from policies.training.loop import Loop
+from tests.circles import left_in_circles
 from tests.stand_ins import steps, vowels
 from verifiers import Problem, Scores, Solution, Step, Stop, from_function, from_steps
 
@@ -584,3 +585,9 @@ def test_the_heads_of_models_that_do_more_to_their_logits():
         found, _ = row_logprobs(model, [row], 1.0)
         whole = model(torch.tensor([row.ids])).logits[0].log_softmax(-1)
         torch.testing.assert_close(found, torch.stack([whole[1, 7], whole[2, 8], whole[3, 9]]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{}, {"beta": 0.1, "gradient_checkpointing": True}])
+def test_what_a_training_used_goes_with_it(tmp_path, changes):
+    config = replace(CONFIG, steps=2, **changes)
+    assert left_in_circles(lambda: grpo_train(tiny(), PROBLEMS, vowels, all_right, out=tmp_path, config=config)) == []
