@@ -20,7 +20,7 @@ function failuresSection(root, data, look) {
     });
     for (const rows of groups.values()) root.append(failureGroup(rows, run, data.runs.length > 1 ? "h4" : "h3", (what) => look({ run: place, ...what })));
   }
-  if (bad.length) root.append(el("p", { class: "note" }, "What failed, was cut, unfinished or could not be graded counts as wrong, unless it has a grade that says right. Reasons that differ in numbers alone are counted together, and shown as first given."));
+  if (bad.length) root.append(el("p", { class: "note" }, "What failed, was cut, unfinished or could not be graded counts as wrong, unless it has a grade that says right. Reasons that differ in numbers or ids alone are counted together, and shown as first given."));
   return bad.length > 0;
 }
 
