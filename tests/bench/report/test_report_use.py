@@ -185,7 +185,7 @@ def test_a_reason_leads_nowhere_when_its_problems_are_left_out(shown, tmp_path, 
 
 
 def test_the_way_back_to_the_list_is_always_one(opened):
-    page = opened({"problems": 250, "n": 1, "scorers": (), "trees": False})
+    page = opened({"problems": 250, "n": 1, "scorers": (), "trees": False}, width=390)
     press(page, '.pager [data-page="1"]')
     press(page, ".detail .back")
     assert page.run("document.activeElement.dataset.problem") == "0"
