@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--problems",
         type=int,
         metavar="N",
-        help="list the first N problems of each run; figures are of all; default: as many as 128 MB hold",
+        help="list the first N problems of each run; figures are of all; default: as many as 128 MB of all runs hold",
     )
     add_by(parser)
 

@@ -24,10 +24,10 @@ function svg(name, attributes, ...children) {
 }
 
 // A select with its label; `options` are [value, text] pairs, or {group, options} where they are many.
-function selectBox(label, options, value, onchange) {
+function selectBox(label, options, value, onchange, key = label) {
   const option = ([v, text]) => el("option", { value: v, selected: String(v) === String(value) }, text);
   const parts = options.map((o) => (Array.isArray(o) ? option(o) : el("optgroup", { label: o.group }, o.options.map(option))));
-  const select = el("select", { "data-key": label, onchange: () => onchange(select.value) }, parts);
+  const select = el("select", { "data-key": key, onchange: () => onchange(select.value) }, parts);
   return el("label", { class: "field" }, el("span", null, label), select);
 }
 
@@ -86,14 +86,23 @@ function folded(summary, fill) {
   return box;
 }
 
+// The first characters of a text, none of them half.
+const firstOf = (text, most) => text.slice(0, most).replace(/[\uD800-\uDBFF]$/, "");
+
+// A problem's id where it stands beside others; its title has the whole.
+const idText = (id) => (id === "" ? "(no id)" : id.length > 60 ? `${firstOf(id, 60)}…` : id);
+
 const LONG = 3000; // characters that are shown at once
+
+// What stands on paper in place of a button that would show more.
+const onPaper = (text) => ({ "data-paper": text });
 
 // A long text is cut, with a button that shows all of it.
 function cutText(text, tag, attributes) {
-  const node = el(tag, attributes, text.length > LONG ? `${text.slice(0, LONG)}…` : text);
+  const node = el(tag, attributes, text.length > LONG ? `${firstOf(text, LONG)}…` : text);
   if (text.length <= LONG) return [node];
   const more = el("button", {
-    type: "button", class: "small rest",
+    type: "button", class: "small", ...onPaper(`… ${plural(text.length - LONG, "character")} more`),
     onclick: () => {
       node.textContent = text;
       node.tabIndex = -1;

@@ -1,21 +1,31 @@
-"""What went wrong in a run: which solutions failed, were cut or could not be graded or scored, and why."""
+"""What went wrong in a run: which solutions failed, were cut, unfinished, ungraded or not scored, and why."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bench.files.rows import SampleRow, ScoreRow
 from verifiers.interface.files import Row
 
-_KINDS = ("failed", "cut", "ungraded", "unscored")
-_MOST = 20  # reasons of one kind; others are counted together
+_KINDS = ("failed", "cut", "unfinished", "ungraded", "unscored")
+_OF_STOP = {"failed": "failed", "length": "cut", "open": "unfinished"}
+_UNSAID = {"cut": "the limit of tokens was reached", "unfinished": "the search ended before it did"}
+_MOST = 20  # reasons of one group that are told, the most frequent; others are counted together
+_COUNTED = 10_000  # reasons of one group that are counted each on its own
 _LENGTH = 300  # characters of a reason
 _FIRST = 3  # problems that are named
 _OTHER = "other reasons"
+_WORD_WITH_DIGIT = re.compile(r"(?<![0-9a-z])[0-9a-z-]*\d[0-9a-z-]*", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"(0x)?[0-9a-f-]+", re.IGNORECASE)
 
 Group = tuple[str, str, str | None]  # the kind, the strategy whose solutions these are, and the scorer
+
+
+def trouble_of(row: SampleRow) -> str | None:
+    """What went wrong with a solution: how it stopped says more than that it has no grade."""
+    return _OF_STOP.get(row.stop) or ("ungraded" if row.correct is None else None)
 
 
 @dataclass(slots=True)
@@ -46,26 +56,23 @@ class Failures:
         [('failed', 'no reply in 3 s', 2)]
         """
         self.drawn[row.strategy] += 1
-        if row.stop == "failed":
-            self._add(("failed", row.strategy, None), row.problem, row.reason or "no reason was given")
-            if row.strategy == "sample":
-                self._failed.add((row.problem, row.n, row.index))
-        elif row.stop == "length":
-            self._add(("cut", row.strategy, None), row.problem, "the limit of tokens was reached")
-        elif row.correct is None:
-            self._add(("ungraded", row.strategy, None), row.problem, row.reason or "no reason was given")
+        if kind := trouble_of(row):
+            said = row.reason if kind in ("failed", "ungraded") else None
+            self._add((kind, row.strategy, None), row.problem, said or _UNSAID.get(kind, "no reason was given"))
+        if row.stop == "failed" and row.strategy == "sample":
+            self._failed.add((row.problem, row.n, row.index))
 
     def add_score(self, row: ScoreRow) -> None:
-        """Count what a scorer could not score, of samples that did not fail themselves."""
-        if row.strategy != "sample" or not row.reason or not math.isnan(row.value):
+        """Count what a scorer could not score, of samples that did not fail themselves, once these are all counted."""
+        if row.strategy != "sample" or not row.reason or not math.isnan(row.value) or not self.drawn["sample"]:
             return
         if (row.problem, row.n, row.index) not in self._failed:
             self._add(("unscored", row.strategy, row.scorer), row.problem, row.reason)
 
     def _add(self, group: Group, problem: str, text: str) -> None:
         reasons = self.groups.setdefault(group, {})
-        alike = re.sub(r"\d+", "0", text[:_LENGTH])
-        if alike not in reasons and len(reasons) >= _MOST:
+        alike = _alike(text)
+        if alike not in reasons and len(reasons) >= _COUNTED:
             alike = text = _OTHER
         reason = reasons.setdefault(alike, Reason(text[:_LENGTH]))
         reason.count += 1
@@ -76,8 +83,7 @@ class Failures:
         for kind in _KINDS:
             for group, reasons in self.groups.items():
                 if group[0] == kind:
-                    for reason in sorted(reasons.values(), key=lambda reason: -reason.count):
-                        yield group, reason
+                    yield from ((group, reason) for reason in _most_frequent(reasons))
 
     def records(self) -> list[Row]:
         """For the page, a row a reason."""
@@ -102,3 +108,26 @@ class Failures:
             for problem in reason.problems:
                 found.setdefault(problem, []).append(place)
         return found
+
+
+def _alike(text: str) -> str:
+    """A reason without its numbers and ids, which are another each time.
+
+    >>> _alike("no reply to 3fa9-00bc in 41 s"), _alike("at 0xdeadbeef, try2")
+    ('no reply to 0 in 0 s', 'at 0, try0')
+    """
+    return _WORD_WITH_DIGIT.sub(_without_digits, text[: 10 * _LENGTH])[:_LENGTH]
+
+
+def _without_digits(word: re.Match[str]) -> str:
+    return "0" if _HEXADECIMAL.fullmatch(word[0]) else re.sub(r"\d+", "0", word[0])
+
+
+def _most_frequent(reasons: Mapping[str, Reason]) -> list[Reason]:
+    """The most frequent reasons, and one that stands for all others."""
+    by_count = sorted(reasons.items(), key=lambda item: (item[0] == _OTHER, -item[1].count))
+    told, rest = ([reason for _, reason in some] for some in (by_count[:_MOST], by_count[_MOST:]))
+    if rest:
+        problems = {problem: None for reason in rest for problem in reason.problems}
+        told.append(Reason(_OTHER, sum(reason.count for reason in rest), problems))
+    return sorted(told, key=lambda reason: -reason.count)

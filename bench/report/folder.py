@@ -2,7 +2,6 @@
 
 import tomllib
 from array import array
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -14,13 +13,14 @@ from bench.files.run_folder import check_in_place
 from bench.inputs.rows import real_path
 from bench.report.failures import Failures
 from bench.report.results import ResultTable
-from bench.report.shown import ProblemRows, ShownRows
+from bench.report.shown import ProblemRows, ShownRows, Stamps
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import Row, each_row
 
 _SMALL = ("config.toml", "problems.jsonl", "results.jsonl", "points.jsonl", "notes.txt")
+_LARGE = ("samples.jsonl", "scores.jsonl", "trees.jsonl")
 
 T = TypeVar("T")
 
@@ -49,7 +49,6 @@ class Folder:
     prompts: dict[str, int | None] = field(default_factory=dict)
     fields: dict[str, Row] = field(default_factory=dict)
     shown: Sequence[ProblemRows] | ShownRows = ()
-    samples: Counter[str] = field(default_factory=Counter)
     failures: Failures = field(default_factory=Failures)
     judged: dict[str, Judgements] = field(default_factory=dict)
     has_trees: bool = False
@@ -75,11 +74,12 @@ def read_folder(
     Of the problems' fields only the values of those in `by` are kept. Without `samples` the files with rows of single
     solutions, which are large, are not read.
 
-    Raises BadInput where there is no finished run, or a row that is none of a run's.
+    Raises BadInput where there is no finished run, a row that is none of a run's, or a file that changes meanwhile.
     """
     if not path.is_dir():
         raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
     check_in_place(path)
+    stamps = Stamps.now(path, (*_SMALL, *_LARGE) if samples else _SMALL)
     results = ResultTable.of(_rows(path / "results.jsonl", ResultRow))
     if not results.points:
         inside = sorted(str(file.parent) for file in path.glob("*/results.jsonl"))[:3]
@@ -98,7 +98,7 @@ def read_folder(
         points=points,
         notes=tuple(_text(notes).splitlines()) if notes.is_file() else (),
     )
-    shown = ShownRows(path, marks_in(folder.config.get("thinking", ())))
+    shown = ShownRows(path, stamps, marks_in(folder.config.get("thinking", ())))
     folder = replace(folder, shown=shown)
     unread = ((None, ProblemRow(name, None, None)) for name in results.numbers)
     for start, row in _first_of(_placed(path / "problems.jsonl", ProblemRow), unread):
@@ -113,6 +113,7 @@ def read_folder(
     folder = _with_rows(folder, path, shown) if samples else folder
     # At last, since what is no row at all is named with its line.
     check_checksums(path, among=None if samples else _SMALL)
+    stamps.check()
     return folder
 
 
@@ -128,10 +129,8 @@ def _with_rows(folder: Folder, path: Path, shown: ShownRows) -> Folder:
     for start, sample in _placed(path / "samples.jsonl", SampleRow):
         shown.add("samples.jsonl", sample.problem, start)
         folder.failures.add_sample(sample)
-        if sample.strategy == "sample":
-            folder.samples.update(("all", sample.stop, *(["unknown"] if sample.correct is None else [])))
-            if sample.stop == "eos" and sample.correct is not None:
-                grades.setdefault((sample.problem, sample.n), {})[sample.index] = sample.correct
+        if sample.strategy == "sample" and sample.stop == "eos" and sample.correct is not None:
+            grades.setdefault((sample.problem, sample.n), {})[sample.index] = sample.correct
     numbers = dict(folder.results.numbers)
     for start, score in _placed(path / "scores.jsonl", ScoreRow):
         shown.add("scores.jsonl", score.problem, start)

@@ -62,12 +62,17 @@ async function main() {
   document.documentElement.dataset.ready = "yes";
 }
 
-// On paper nothing can be opened.
+// On paper nothing can be opened; afterwards the page is as it was.
+let openedForPaper = [];
 addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("header details, .breakdown + details")) {
+  openedForPaper = [...document.querySelectorAll("header details, .breakdown + details, .detail details")].filter((part) => !part.open);
+  for (const part of openedForPaper) {
     part.open = true;
     part.dispatchEvent(new Event("toggle")); // its own comes when all is printed
   }
+});
+addEventListener("afterprint", () => {
+  for (const part of openedForPaper) part.open = false;
 });
 
 main();

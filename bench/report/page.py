@@ -4,13 +4,9 @@ Data is compressed JSON in base64, so whatever a model wrote cannot end a script
 it on the page as text only, and the page's own policy forbids every request.
 """
 
-import base64
 import html
-import json
 import re
-import zlib
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 
 from bench.report.breakdown import categories, value_of
@@ -18,9 +14,9 @@ from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
+from bench.report.parts import blob, check_place, part, write_page
 from bench.report.problems import detail_record, last_chances, list_record
-from verifiers.interface.errors import BadArgument
-from verifiers.interface.files import Row, replacing
+from verifiers.interface.files import Row
 
 # In this order they make one script; a later one may use the functions of an earlier.
 _SCRIPTS = (
@@ -28,8 +24,7 @@ _SCRIPTS = (
     "comparison.js", "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
 )  # fmt: skip
 
-_OURS = b"<title>stepbeam report: "
-_ROOM = 128_000_000  # bytes of problems that a browser still opens quickly
+_ROOM = 128_000_000  # bytes of problems, all runs together, that a browser still opens quickly
 
 
 def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None, by: Sequence[str] = ()) -> None:
@@ -37,16 +32,12 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None
 
     None takes as many problems as make a file that opens quickly. `by` names fields of the problems that results are
     broken down by.
-    Raises BadInput for a folder that holds no finished run, for a file that cannot be written, and for one of others.
+    Raises BadInput for a folder that holds no finished run or changes meanwhile, for a file that cannot be written, and
+    for one of others.
     """
-    if out.is_file() and _OURS not in out.read_bytes()[:2000]:
-        raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
+    check_place(out)
     folders = read_folders(runs, most=problems, by=by)
-    try:
-        with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
-            file.writelines(_parts(folders, by=by, room=_ROOM if problems is None else None))
-    except OSError as error:
-        raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
+    write_page(out, _parts(folders, by=by, room=_ROOM if problems is None else None))
 
 
 def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
@@ -67,45 +58,47 @@ def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
 def _parts(folders: Sequence[Folder], *, by: Sequence[str], room: int | None = None) -> Iterator[str]:
     """The page, a piece at a time, since the problems may be more than memory holds.
 
-    Of each run problems are taken until they fill their share of `room` bytes.
+    Problems are taken while they fill no more than `room` bytes, and one of each run at least.
     """
     title = html.escape(" · ".join(folder.name for folder in folders))
-    texts = {"TITLE": title, "STYLE": _part("page.css"), "SCRIPT": "\n".join(_part(name) for name in _SCRIPTS)}
-    for part in re.split(r"<!--(TITLE|STYLE|DATA|SCRIPT)-->", _part("page.html")):
-        if part == "DATA":
-            yield from _data(folders, by=by, room=None if room is None else room // len(folders))
+    texts = {"TITLE": title, "STYLE": part("page.css"), "SCRIPT": "\n".join(map(part, _SCRIPTS))}
+    for piece in re.split(r"<!--(TITLE|STYLE|DATA|SCRIPT)-->", part("page.html")):
+        if piece == "DATA":
+            yield from _data(folders, by=by, room=room)
         else:
-            yield texts.get(part, part)
+            yield texts.get(piece, piece)
 
 
 def _data(folders: Sequence[Folder], *, by: Sequence[str], room: int | None) -> Iterator[str]:
     """The problems, each on its own, so that the page reads those that are looked at; at last all else."""
     curves = read_curves(folders)
-    lists: list[list[Row]] = []
-    for run, folder in enumerate(folders):
-        lists.append([])
-        chances = last_chances(folder, [curve for curve in curves if curve.run == run])
-        bad = folder.failures.by_problem()
+    lists: list[list[Row]] = [[] for _ in folders]
+    # The longer ones share what the shorter ones leave of the room.
+    for done, run in enumerate(sorted(range(len(folders)), key=lambda run: len(folders[run].shown))):
+        share = None if room is None else room // (len(folders) - done)
+        of_run = [curve for curve in curves if curve.run == run]
         size = 0
-        for place, rows in enumerate(folder.shown):
-            name = rows.problem.id
-            number = folder.results.numbers.get(name, -1)
-            fields = folder.fields.get(name, {})
-            blob = _blob(f"p{run}-{place}", detail_record(rows))
-            size += len(blob)
-            if room is not None and size > room:
+        for line, problem in _problems(folders[run], f"p{run}", of_run, by):
+            if share is not None and lists[run] and size + len(problem) > share:
                 break
-            line = list_record(rows, [of_curve.get(number) for of_curve in chances])
-            lists[run].append(line | {"bad": bad.get(name, []), "by": [value_of(fields, field) for field in by]})
-            yield blob
-    yield _blob("summary", _summary(folders, curves, lists, by))
+            size += len(problem)
+            lists[run].append(line)
+            yield problem
+        room = None if room is None else max(0, room - size)
+    yield blob("summary", _summary(folders, curves, lists, by))
 
 
-def _blob(name: str, record: Row) -> str:
-    """A record as compressed JSON in base64, which `data.js` reads back."""
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
-    return f'<script type="text/plain" id="{name}">{packed}</script>\n'
+def _problems(folder: Folder, name: str, curves: Sequence[Curve], by: Sequence[str]) -> Iterator[tuple[Row, str]]:
+    """The line of each problem in the list, and all that there is on it."""
+    chances = last_chances(folder, curves)
+    bad = folder.failures.by_problem()
+    for place, rows in enumerate(folder.shown):
+        problem = rows.problem.id
+        number = folder.results.numbers.get(problem, -1)
+        fields = folder.fields.get(problem, {})
+        line = list_record(rows, [of_curve.get(number) for of_curve in chances])
+        line |= {"bad": bad.get(problem, []), "by": [value_of(fields, field) for field in by]}
+        yield line, blob(f"{name}-{place}", detail_record(rows))
 
 
 def _summary(
@@ -163,7 +156,3 @@ def _by_record(folders: Sequence[Folder], run: int, curves: Sequence[Curve], fie
 
 def _setting(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _part(name: str) -> str:
-    return resources.files("bench.report").joinpath(name).read_text(encoding="utf-8")

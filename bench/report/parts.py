@@ -3,11 +3,11 @@
 import base64
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import Row, replacing
 
 _OURS = b"<title>stepbeam report: "
@@ -25,12 +25,25 @@ def blob(name: str, record: Row) -> str:
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
 
 
-def write_page(out: Path, pieces: Iterable[str]) -> None:
-    """Write a page; raises BadArgument where that cannot be, and where a file lies that is no report."""
+def check_place(out: Path) -> None:
+    """Raise BadArgument where a file lies that is no report."""
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
+
+
+def write_page(out: Path, pieces: Iterable[str]) -> None:
+    """Write a page; raises BadArgument where that cannot be, and BadInput for what the pieces cannot read."""
+    check_place(out)
     try:
         with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
-            file.writelines(pieces)
+            file.writelines(_read(pieces))
     except OSError as error:
         raise BadArgument("out", out, f"cannot write the report there ({error.strerror}); choose another") from None
+
+
+def _read(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces; that a file cannot be read is no fault of the page's place."""
+    try:
+        yield from pieces
+    except OSError as error:
+        raise BadInput(f"{error.filename or 'a file of the report'}: cannot be read ({error.strerror})") from None

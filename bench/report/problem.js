@@ -22,7 +22,7 @@ function problemDetail(root, details, line, chances, { go, back }) {
   if (!details.trees.length) remembered.view = "solutions";
   root.replaceChildren(
     el(
-      "div", { class: "detail-head" }, el("h3", null, line.id),
+      "div", { class: "detail-head" }, el("h3", null, line.id || "(no id)"),
       el("span", { class: "steps-nav" }, step("‹", "Problem before", -1), step("›", "Next problem", 1), el("button", { type: "button", class: "back", onclick: back }, "list")),
     ),
     details.prompt.length

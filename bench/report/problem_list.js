@@ -13,6 +13,7 @@ function problemsSection(root, data, styles) {
   const detail = el("div", { class: "detail", tabindex: -1 });
   const count = el("p", { class: "note", role: "status" });
   const key = el("p", { class: "note" });
+  const pair = el("div", { class: "pair" }, el("div", { class: "left" }, list, pager, count, key), detail);
   let found = [];
 
   const ours = (run) => data.curves.map((curve, place) => ({ curve, place })).filter(({ curve }) => curve.run === run);
@@ -28,7 +29,7 @@ function problemsSection(root, data, styles) {
       ["all", "all problems"], ["mixed", "some samples right, some not"], ["none", "no sample right"], ["every", "every sample right"],
       ...(kinds.length ? [
         { group: "went wrong", options: kinds.map((kind) => [`bad:${kind}`, `${WRONG[kind].short} (${plural(having(kind), "problem")})`]) },
-        { group: "went wrong because", options: failures.map((row, i) => [`reason:${i}`, `${WRONG[row.kind].short}: ${row.reason.slice(0, 60)}`]) },
+        { group: "went wrong because", options: failures.map((row, i) => [`reason:${i}`, `${WRONG[row.kind].short}: ${firstOf(row.reason, 60)}`]) },
       ] : []),
       { group: "wrong though a sample is right", options: strategies.map(({ curve, i }) => [`wrong:${i}`, `wrong: ${curve.label}`]) },
     ];
@@ -45,7 +46,7 @@ function problemsSection(root, data, styles) {
   const share = (p) => p.right / Math.max(1, p.right + p.wrong + p.unknown);
 
   function passes(p) {
-    if (state.query && !`${p.id} ${p.prompt}`.toLowerCase().includes(state.query)) return false;
+    if (state.query && !`${p.id} ${p.prompt}`.toLowerCase().includes(state.query.toLowerCase())) return false;
     if (state.by.some((value, i) => value && p.by[i] !== value)) return false;
     const [kind, of] = state.filter.split(":");
     if (kind === "mixed") return p.right > 0 && p.wrong + p.unknown > 0;
@@ -76,7 +77,7 @@ function problemsSection(root, data, styles) {
     const bad = [...new Set(p.bad.map((i) => WRONG[run.failures[i].kind].short))];
     return el("li", null, el(
       "button", { type: "button", "data-problem": place, "aria-current": place === state.open ? "true" : null, onclick: () => open(place) },
-      el("span", { class: "id" }, p.id),
+      el("span", { class: "id", title: p.id }, idText(p.id)),
       all ? el("span", { class: "share" }, shareBar(p, all), ` ${p.right}/${all} right`) : el("span", { class: "share" }, "no samples"),
       el("span", { class: "prompt" }, p.prompt || "(prompt not kept)"),
       el(
@@ -159,14 +160,23 @@ function problemsSection(root, data, styles) {
     if (mine.bottom > frame.bottom) list.scrollTop += mine.bottom - frame.bottom;
   }
 
+  function toPageOf(place) {
+    const page = Math.floor(found.indexOf(place) / PAGE);
+    if (page < 0 || page === state.page) return;
+    state.page = page;
+    drawPage();
+  }
+
+  // To the open problem in the list, or where it is not in it any more to the first.
+  function back() {
+    toPageOf(state.open);
+    (list.querySelector("[aria-current]") ?? list.querySelector("button")).focus();
+  }
+
   async function open(place, jump = true) {
     if (place === undefined) return; // past the end of the list
     state.open = place;
-    const page = Math.floor(found.indexOf(place) / PAGE);
-    if (page >= 0 && page !== state.page) {
-      state.page = page;
-      drawPage();
-    }
+    toPageOf(place);
     for (const button of list.querySelectorAll("[data-problem]")) {
       const mine = Number(button.dataset.problem) === place;
       mine ? button.setAttribute("aria-current", "true") : button.removeAttribute("aria-current");
@@ -176,7 +186,7 @@ function problemsSection(root, data, styles) {
     const details = await unpackedProblem(`p${run}-${place}`);
     if (state.open !== place || state.run !== run) return; // another was opened meanwhile
     const chances = ours(run).map(({ curve, place: c }, i) => ({ curve, look: styles[c], chance: data.runs[run].list[place].curves[i] }));
-    const kept = keepingFocus(detail, () => problemDetail(detail, details, data.runs[run].list[place], chances, { go: (by) => open(near(by)), back: () => list.querySelector("[aria-current]")?.focus() }));
+    const kept = keepingFocus(detail, () => problemDetail(detail, details, data.runs[run].list[place], chances, { go: (by) => open(near(by)), back }));
     steps();
     // Beside the list it is in sight already; under it, on a phone, it is not.
     if (jump && detail.getBoundingClientRect().top > list.getBoundingClientRect().bottom - 1) detail.scrollIntoView({ block: "start" });
@@ -188,14 +198,18 @@ function problemsSection(root, data, styles) {
     const change = (key) => (value) => { state[key] = value; show(); };
     const runs = data.runs.map((r, i) => [i, r.name]);
     const categories = fields().map(({ field, rows }, i) => selectBox(
-      field, [["", "all"], ...rows.map((row) => [row.value, row.value])], state.by[i] ?? "", (v) => { state.by[i] = v; show(); },
+      field, [["", "all"], ...rows.map((row) => [row.value, row.value])], state.by[i] ?? "", (v) => { state.by[i] = v; show(); }, `by:${field}`,
     ));
+    // Of a run without a list only what leads to another is left.
+    pair.hidden = !run.list.length;
     keepingFocus(controls, () => controls.replaceChildren(
       ...(runs.length > 1 ? [selectBox("Run", runs, state.run, (v) => { Object.assign(state, { run: Number(v), filter: "all", by: [], sort: "order", open: null }); build(); })] : []),
-      el("label", { class: "field" }, el("span", null, "Find"), el("input", { type: "search", placeholder: "id or prompt", value: state.query, oninput: (e) => { state.query = e.target.value.toLowerCase(); show(); } })),
-      selectBox("Show", filters(), state.filter, change("filter")),
-      ...categories,
-      selectBox("Sort", sorts(), state.sort, change("sort")),
+      ...(run.list.length ? [
+        el("label", { class: "field" }, el("span", null, "Find"), el("input", { type: "search", placeholder: "id or prompt", value: state.query, oninput: (e) => { state.query = e.target.value; show(); } })),
+        selectBox("Show", filters(), state.filter, change("filter")),
+        ...categories,
+        selectBox("Sort", sorts(), state.sort, change("sort")),
+      ] : []),
     ));
     const left = run.listed - run.list.length;
     note.textContent = left > 0 ? `The first ${run.list.length.toLocaleString("en")} of ${plural(run.listed, "problem")}; ${plural(left, "problem")} left out to keep this file small (--problems ${run.listed} takes all). Curves and tables count every problem.` : "";
@@ -213,6 +227,7 @@ function problemsSection(root, data, styles) {
     build(false);
     root.closest("section").scrollIntoView({ block: "start" });
     const first = id ?? found[0];
+    if (state.open === null) detail.replaceChildren(); // what is there is of another run
     if (first === undefined) detail.focus({ preventScroll: true });
     else open(first, id !== null);
     if (id === null) list.querySelector("button")?.focus({ preventScroll: true });
@@ -226,7 +241,7 @@ function problemsSection(root, data, styles) {
     (by > 0 ? item.nextElementSibling : item.previousElementSibling)?.querySelector("button").focus();
   });
 
-  root.append(controls, note, el("div", { class: "pair" }, el("div", { class: "left" }, list, pager, count, key), detail));
+  root.append(controls, note, pair);
   build();
   return look;
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, grouped, json_number
 from bench.report.curves import Curve
+from bench.report.failures import trouble_of
 from bench.report.folder import Folder
 from bench.report.shown import ProblemRows
 from verifiers.grading.thinking import Marks, thought_steps
@@ -28,12 +29,14 @@ def last_chances(folder: Folder, curves: Sequence[Curve]) -> list[dict[int, floa
 def list_record(rows: ProblemRows, chances: Sequence[float | None]) -> Row:
     """A problem's line in the list: its `chances` at each curve's largest N, and `gaps`, how far scorers are misled."""
     drawn = [row for row in rows.samples if row.strategy == "sample"]
+    right = sum(row.correct is True for row in drawn)
+    unknown = sum(trouble_of(row) == "ungraded" for row in drawn)
     return {
         "id": rows.problem.id,
         "prompt": " ".join(prompt_text(rows.problem.prompt).split())[:_SNIPPET],
-        "right": sum(row.correct is True for row in drawn),
-        "wrong": sum(row.correct is False for row in drawn),
-        "unknown": sum(row.correct is None for row in drawn),
+        "right": right,
+        "wrong": len(drawn) - right - unknown,
+        "unknown": unknown,
         "curves": list(chances),
         "gaps": _gaps(drawn, rows.scores),
     }
@@ -119,6 +122,7 @@ def _solution_record(row: SampleRow, marks: Sequence[Marks], texts: dict[str, in
         "reason": row.reason,
         "answer": row.answer,
         "correct": row.correct,
+        "trouble": trouble_of(row),
         "chosen": row.chosen,
         "tokens": None if tokens is None else sum(map(len, tokens)),
         "logprob": _short(row.logprob),

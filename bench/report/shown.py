@@ -10,7 +10,35 @@ import numpy as np
 
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, TreeRow, read_again
 from verifiers.grading.thinking import THINKING, Marks
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.lines import read_line
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """Which files a folder had at one moment: those that are read later, or twice, must be the same ones still."""
+
+    path: Path
+    of: dict[str, tuple[int, ...] | None]
+
+    @staticmethod
+    def now(path: Path, names: Iterable[str]) -> "Stamps":
+        """Those of files that are not read yet."""
+        return Stamps(path, {name: _stamp(path / name) for name in names})
+
+    def check(self, *names: str) -> None:
+        """Raise BadInput for a file that is another now, of these or of all."""
+        for name in names or self.of:
+            if _stamp(self.path / name) != self.of[name]:
+                raise BadInput(f"{self.path / name}: changed while it was read; wait until it is whole, and try again")
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass(slots=True)
@@ -46,6 +74,7 @@ class ShownRows:
     """The rows of each problem in `numbers`, which may be more than memory holds: only where each starts is kept."""
 
     path: Path = field(repr=False)
+    stamps: "Stamps" = field(repr=False)
     marks: tuple[Marks, ...] = THINKING
     numbers: dict[str, int] = field(default_factory=dict)
     places: dict[str, _Places] = field(default_factory=dict, repr=False)
@@ -68,18 +97,27 @@ class ShownRows:
         for name in self.numbers:
             problem = [*next(problems), ProblemRow(name, None, None)][0]
             yield ProblemRows(problem, next(samples), next(scores), next(trees), self.marks)
+        self.stamps.check()
 
     def _rows(self, name: str, kind: type[AnyRow]) -> Iterator[list[AnyRow]]:
-        """The rows of a file that each problem has."""
+        """The rows of a file that each problem has; once it is known to be the same file they need no other check."""
         if name not in self.places:
             yield from ([] for _ in self.numbers)
             return
-        with open(self.path / name, "rb") as file:
-            for starts in self.places[name].of_each(len(self)):
-                yield [read_again(kind, read_line(line)) for line in _lines(file, starts)]
+        for lines in self._lines(name):
+            self.stamps.check(name)
+            yield [read_again(kind, read_line(line)) for line in lines]
+
+    def _lines(self, name: str) -> Iterator[list[bytes]]:
+        try:
+            with open(self.path / name, "rb") as file:
+                for starts in self.places[name].of_each(len(self)):
+                    yield [_line_at(file, start) for start in starts]
+        except OSError as error:
+            self.stamps.check(name)  # which says more of a file that is gone
+            raise BadInput(f"{self.path / name}: cannot be read ({first_line(error)})") from None
 
 
-def _lines(file: BinaryIO, starts: Iterable[int]) -> Iterator[bytes]:
-    for start in starts:
-        file.seek(start)
-        yield file.readline()
+def _line_at(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.readline()

@@ -31,7 +31,12 @@ function stepBox(text, value, range, thought) {
   );
 }
 
-const GRADES = new Map([[true, ["right", "✓ right"]], [false, ["wrong", "✗ wrong"]], [null, ["unknown", "? ungraded"]]]);
+// How a solution counts, and what its badge says: of one that is right whatever went wrong stands among its facts.
+const GRADES = {
+  right: ["right", "✓ right"], wrong: ["wrong", "✗ wrong"], failed: ["wrong", "✗ failed"], cut: ["wrong", "✗ cut"],
+  unfinished: ["wrong", "✗ unfinished"], ungraded: ["unknown", "? ungraded"],
+};
+const gradeOf = (solution) => GRADES[solution.correct ? "right" : solution.trouble ?? "wrong"];
 const STOPS = { eos: "finished", length: "cut by the token limit", failed: "failed", open: "unfinished" };
 
 function solutionsView(root, details, memory) {
@@ -58,7 +63,7 @@ function solutionsView(root, details, memory) {
     keepingFocus(controls, () => controls.replaceChildren(
       selectBox("Pool", pools.map((p, i) => [i, name(p)]), current, (v) => { current = Number(v); state.pool = poolKey(pools[current]); all = false; build(); }),
       ...(scorers.length ? [selectBox("Colour by", scorers.map((s) => [s, s]), state.scorer, change("scorer"))] : []),
-      selectBox("Show", [["all", "all"], ["right", "right"], ["wrong", "wrong"], ["unknown", "ungraded"], ["failed", "failed"], ["cut", "cut"]], state.grade, change("grade")),
+      selectBox("Show", [["all", "all"], ["right", "right"], ["wrong", "wrong"], ["unknown", "ungraded"], ["failed", "failed"], ["cut", "cut"], ["unfinished", "unfinished"]], state.grade, change("grade")),
       selectBox("Sort", [["order", "as drawn"], ...(scorers.length ? [["score", "highest score first"]] : [])], state.sort, change("sort")),
     ));
     draw();
@@ -68,7 +73,7 @@ function solutionsView(root, details, memory) {
     const pool = pools[current];
     const said = pool.scores[state.scorer];
     const range = said ? scoreRange([said.steps, said.values]) : null;
-    const kinds = (solution) => ["all", GRADES.get(solution.correct)[0], troubleOf(solution)];
+    const kinds = (solution) => ["all", gradeOf(solution)[0], solution.trouble];
     let places = pool.solutions.map((_, i) => i).filter((i) => kinds(pool.solutions[i]).includes(state.grade));
     if (state.sort === "score" && said) places.sort((a, b) => (said.values[b] ?? -Infinity) - (said.values[a] ?? -Infinity) || a - b);
     const shown = all ? places : places.slice(0, FIRST);
@@ -76,7 +81,7 @@ function solutionsView(root, details, memory) {
       ...troubles(pool),
       ...(range ? [el("p", { class: "note" }, "Steps by score: ", scaleKey(range), " (a dash: no opinion)")] : []),
       ...shown.map((i) => solutionCard(pool.solutions[i], details.texts, said, i, range, pool)),
-      ...(places.length > shown.length ? [el("button", { type: "button", class: "more", onclick: () => { all = true; draw(); cards.querySelectorAll("article")[FIRST].focus(); } }, `show ${places.length - shown.length} more`)] : []),
+      ...(places.length > shown.length ? [el("button", { type: "button", class: "more", ...onPaper(`… ${plural(places.length - shown.length, "solution")} more`), onclick: () => { all = true; draw(); cards.querySelectorAll("article")[FIRST].focus(); } }, `show ${places.length - shown.length} more`)] : []),
       ...(places.length ? [] : [el("p", { class: "empty" }, "None is like that.")]),
     );
   }
@@ -93,16 +98,16 @@ function troubles(pool) {
     lines.set(line, [...(lines.get(line) ?? []), `#${solution.index}`]);
   };
   pool.solutions.forEach((solution, i) => {
-    const kind = troubleOf(solution);
+    const kind = solution.trouble;
     if (kind) add(WRONG[kind].short, solution.reason, solution);
-    for (const [scorer, said] of Object.entries(pool.scores)) if (said.reasons[i] && kind !== "failed") add(`not scored by ${scorer}`, said.reasons[i], solution);
+    for (const [scorer, said] of Object.entries(pool.scores)) if (said.values[i] === null && said.reasons[i] && kind !== "failed") add(`not scored by ${scorer}`, said.reasons[i], solution);
   });
   const some = (names) => (names.length > 12 ? `${names.slice(0, 12).join(" ")} and ${names.length - 12} more` : names.join(" "));
   return lines.size ? [el("ul", { class: "troubles", "aria-label": "What went wrong" }, [...lines].map(([line, names]) => el("li", null, el("b", null, some(names)), ` ${line}`)))] : [];
 }
 
 function solutionCard(solution, texts, said, place, range, pool) {
-  const [kind, grade] = GRADES.get(solution.correct);
+  const [kind, grade] = gradeOf(solution);
   const steps = solution.steps.map((t) => texts[t]);
   const scores = said?.steps[place] ?? null;
   const aligned = scores?.length === steps.length; // a scorer may cut a text otherwise than the file
@@ -117,12 +122,11 @@ function solutionCard(solution, texts, said, place, range, pool) {
   const rest = steps.slice(solution.thought);
   const size = (texts) => texts.reduce((sum, text) => sum + text.length, 0);
   const boxes = (texts, from) => () => stepBoxes(texts, aligned ? scores.slice(from) : [], range, from === 0 && thought.length > 0);
-  const trouble = troubleOf(solution);
   return el(
     "article", { class: `solution ${kind}`, tabindex: -1 },
     el(
       "header", null,
-      el("span", { class: `badge ${kind}` }, trouble === "failed" || trouble === "cut" ? `✗ ${trouble}` : grade),
+      el("span", { class: `badge ${kind}` }, grade),
       el("span", { class: "index" }, `#${solution.index}`),
       el("span", { class: "answer" }, "answer ", solution.answer === null ? el("i", null, "none") : el("b", null, String(solution.answer))),
       said ? el("span", { class: "value" }, "score ", el("b", null, score(said.values[place]))) : null,
@@ -144,7 +148,7 @@ function stepBoxes(texts, scores, range, thought) {
   const made = (from, to) => texts.slice(from, to).map((text, i) => stepBox(text, scores[from + i] ?? null, range, thought));
   const box = el("div", { class: `steps${inline ? " inline" : ""}` }, made(0, STEPS));
   if (texts.length > STEPS) {
-    const more = el("button", { type: "button", class: "small", onclick: () => {
+    const more = el("button", { type: "button", class: "small", ...onPaper(`… ${plural(texts.length - STEPS, "step")} more`), onclick: () => {
       const rest = made(STEPS);
       more.replaceWith(...rest);
       rest[0].tabIndex = -1;

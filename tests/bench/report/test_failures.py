@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.files.rows import SampleRow, ScoreRow
+from bench.files.rows import ProblemRow, SampleRow, ScoreRow
 from bench.report import page as page_of_report
 from bench.report.failures import Failures
 from bench.report.folder import read_folder
 from bench.report.page import report_page, write_report
+from bench.report.problems import list_record
+from bench.report.shown import ProblemRows
 
 
 def sample(index: int, stop: str, reason: str | None = None, correct: bool | None = False) -> SampleRow:
@@ -66,6 +68,55 @@ def test_of_very_many_reasons_the_rest_is_one() -> None:
     assert (records[0]["reason"], records[0]["count"]) == ("other reasons", 40)
 
 
+def test_the_main_reason_is_named_however_late_it_comes() -> None:
+    failures = Failures()
+    for index in range(1000):
+        failures.add_sample(sample(index, "failed", "odd " + "x" * index if index < 60 else "the cause"))
+    records = failures.records()
+    assert [(row["reason"], row["count"]) for row in records[:3]] == [
+        ("the cause", 940),
+        ("other reasons", 41),
+        ("odd ", 1),
+    ]
+    assert (len(records), sum(row["count"] for row in records), records[1]["problems"]) == (21, 1000, 3)
+
+
+def test_reasons_that_differ_in_ids_or_far_behind_are_one() -> None:
+    for reasons in (
+        [f"no reply to request 0x{'abc'[i]}f, trace {'abc'[i]}9-{i * 'f'}" for i in range(3)],
+        ["E" * 296 + " at " + "1" * length for length in (1, 3, 90)],
+        ["9" * 10**i + " tokens " + "E" * 400 for i in range(3)],
+    ):
+        failures = Failures()
+        for index, reason in enumerate(reasons):
+            failures.add_sample(sample(index, "failed", reason))
+        assert [row["count"] for row in failures.records()] == [3]
+        assert len(failures.records()[0]["reason"]) <= 300
+
+
+def test_how_a_solution_stopped_comes_before_its_grade() -> None:
+    rows = [sample(i, stop, None, correct) for i, (stop, correct) in enumerate(ENDS)]
+    failures = Failures()
+    for row in rows:
+        failures.add_sample(row)
+    kinds = ["failed", "cut", "unfinished", "ungraded"]
+    assert [(row["kind"], row["count"]) for row in failures.records()] == list(zip(kinds, (2, 3, 2, 1), strict=True))
+    line = list_record(ProblemRows(ProblemRow("p", None, None), rows), [])
+    assert [line[name] for name in ("right", "wrong", "unknown")] == [2, 7, 1]
+
+
+ENDS = [
+    ("eos", True), ("eos", False), ("eos", None), ("failed", False), ("failed", None), ("length", True),
+    ("length", False), ("length", None), ("open", False), ("open", None),
+]  # fmt: skip
+
+
+def test_scores_without_samples_are_missed_of_nothing(tmp_path: Path, make_run, blob) -> None:
+    run = make_run(tmp_path / "run", bad=True)
+    (run / "samples.jsonl").unlink()
+    assert blob(report_page([read_folder(run, "run")]), "summary")["runs"][0]["failures"] == []
+
+
 def test_the_page_has_them_with_the_problems(tmp_path: Path, make_run, blob) -> None:
     run = blob(report_page([read_folder(make_run(tmp_path / "run", bad=True), "run")]), "summary")["runs"][0]
     found = [(row["kind"], row["scorer"], row["count"], row["problems"]) for row in run["failures"]]
@@ -110,3 +161,21 @@ def test_as_many_problems_are_listed_as_there_is_room_for(
             assert len(run["list"]) in listed
             assert page.count(f'id="p{place}-') == len(run["list"])
             assert (run["listed"], run["problems"]) == (12, 12)
+
+
+def test_what_a_short_run_leaves_of_the_room_is_anothers(
+    tmp_path: Path, make_run, blob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long, short = (make_run(tmp_path / name, problems=size) for name, size in (("long", 40), ("short", 1)))
+    whole = report_page([read_folder(long, "long")])
+    one = whole.index('id="p0-2"') - whole.index('id="p0-1"')
+    monkeypatch.setattr(page_of_report, "_ROOM", 20 * one)
+    for runs in ([long, short], [short, long]):
+        write_report(runs, tmp_path / "report.html")
+        listed = [len(run["list"]) for run in blob((tmp_path / "report.html").read_text(), "summary")["runs"]]
+        assert sorted(listed)[0] == 1
+        assert 17 <= sorted(listed)[1] <= 20
+    monkeypatch.setattr(page_of_report, "_ROOM", 10)
+    write_report([long, short], tmp_path / "report.html")
+    runs = blob((tmp_path / "report.html").read_text(), "summary")["runs"]
+    assert [len(run["list"]) for run in runs] == [1, 1], "a problem that is larger than the room"

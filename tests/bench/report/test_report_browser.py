@@ -270,7 +270,7 @@ def test_steps_to_the_neighbours_follow_the_list(opened):
     page = opened({"problems": 6})
     page.run("document.querySelector('[data-problem=\"3\"]').click()")
     page.wait(
-        "document.querySelector('.detail h3').textContent === document.querySelectorAll('.list .id')[3].textContent"
+        "document.querySelector('.detail h3')?.textContent === document.querySelectorAll('.list .id')[3].textContent"
     )
     step = "document.querySelector('[aria-label=\"{}\"]')"
     before, after = step.format("Problem before"), step.format("Next problem")

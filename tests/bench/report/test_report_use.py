@@ -131,6 +131,124 @@ def test_long_solutions_are_drawn_a_part_at_a_time(opened, tmp_path, make_run, b
     assert browser.errors == []
 
 
+def test_paper_has_long_solutions_and_says_what_it_leaves_out(opened):
+    page = opened({"problems": 1, "n": 64, "text": "word " * 700 + "{}", "trees": False})
+    page.run("""addEventListener("beforeprint", () => {
+        window.steps = document.querySelectorAll(".solution .step").length;
+        window.more = [...document.querySelectorAll(".detail [data-paper]")].map((b) => b.dataset.paper);
+    })""")
+    page.paper()
+    assert page.run("steps") == 64, "two of each of the 32 that are drawn"
+    assert page.run("more.at(-1)") == "… 32 solutions more"
+    assert page.run("more.slice(0, -1)") == ["… 501 characters more"] * 64
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.run("getComputedStyle(document.querySelector('.more'), '::after').content") == '"… 32 solutions more"'
+    page.call("Emulation.setEmulatedMedia", media="")
+    assert page.run("[...document.querySelectorAll('.solution details')].some((d) => d.open)") is False
+
+
+def edit(path, change):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(change(row)) + "\n" for row in rows))
+
+
+@pytest.fixture
+def shown(tmp_path, browser):
+    """Opens the report on runs that a test has made."""
+
+    def go(*runs, **options):
+        browser.errors.clear()
+        write_report(runs, tmp_path / "report.html", **options)
+        browser.open(tmp_path / "report.html")
+        browser.run("document.documentElement.style.scrollBehavior = 'auto'")
+        return browser
+
+    yield go
+    assert browser.errors == []
+
+
+def test_a_reason_leads_nowhere_when_its_problems_are_left_out(shown, tmp_path, make_run):
+    def failing(row):
+        bad = row["problem"] == "problem-5" and row["strategy"] == "sample"
+        return row | ({"stop": "failed", "correct": False, "reason": "boom"} if bad else {})
+
+    one, other = make_run(tmp_path / "one"), make_run(tmp_path / "other", problems=6, seed=1)
+    edit(other / "samples.jsonl", failing)
+    page = shown(one, other, problems=3)
+    assert "boom" in page.run("document.querySelector('#failures').innerText")
+    assert page.run("document.querySelectorAll('#failures button').length") == 0
+    page = shown(one, other)
+    page.wait(f"{HEAD} === 'problem-0'")
+    press(page, "#failures button.small")
+    page.wait(f"{HEAD} === 'problem-5'")
+    assert page.run(IDS) == ["problem-5"]
+
+
+def test_the_way_back_to_the_list_is_always_one(opened):
+    page = opened({"problems": 250, "n": 1, "scorers": (), "trees": False}, width=390)
+    press(page, '.pager [data-page="1"]')
+    press(page, ".detail .back")
+    assert page.run("document.activeElement.dataset.problem") == "0"
+    choose(page, "Find", "problem-24")
+    press(page, ".detail .back")
+    assert page.run("document.activeElement.dataset.problem") == "24"
+    choose(page, "Find", "No such problem")
+    press(page, ".detail .back")
+    assert page.run("document.activeElement.textContent") == "show all"
+    choose(page, "Find", "PROBLEM-24")
+    assert "problem-24" in page.run(IDS)
+
+
+def test_a_list_of_no_problems_is_a_note_alone(shown, tmp_path, make_run):
+    page = shown(make_run(tmp_path / "run"), problems=0)
+    assert page.run("document.querySelectorAll('#problems select, #problems input').length") == 0
+    assert page.run("document.querySelector('#problems').innerText").strip().endswith("count every problem.")
+
+
+def test_a_solution_is_called_what_it_counts_as(shown, tmp_path, make_run):
+    """A pool's file may say that a cut solution is right; a reason beside a score is no failure."""
+    ends = [("length", True), ("length", None), ("length", False), ("open", False), ("eos", None), ("failed", False)]
+
+    def ended(row):
+        stop, correct = ends[row["index"]]
+        return row | {"stop": stop, "correct": correct}
+
+    run = make_run(tmp_path / "run", problems=1, n=6, scorers=("orm",), trees=False)
+    edit(run / "samples.jsonl", ended)
+    edit(run / "scores.jsonl", lambda row: row | {"reason": "three rollouts of four"})
+    page = shown(run)
+    page.wait("document.querySelector('.solution')")
+    badges = "[...document.querySelectorAll('.solution .badge:first-child')].map((b) => b.textContent)"
+    assert page.run(badges) == ["✓ right", "✗ cut", "✗ cut", "✗ unfinished", "? ungraded", "✗ failed"]
+    assert "1 right, 4 wrong, 1 ungraded" in page.run("document.querySelector('.detail .facts').innerText")
+    assert "not scored" not in page.run("document.querySelector('.troubles').innerText")
+    show = "[...document.querySelectorAll('.detail select')].find((s) => s.dataset.key === 'Show')"
+    for value, count in (("right", 1), ("wrong", 4), ("unknown", 1), ("cut", 3), ("unfinished", 1), ("failed", 1)):
+        page.run(f"{show}.value = '{value}', {show}.dispatchEvent(new Event('change'))")
+        assert page.run("document.querySelectorAll('.solution').length") == count
+
+
+def test_odd_ids_and_texts_are_shown_short_and_whole(shown, tmp_path, make_run):
+    names = {"problem-0": "", "problem-1": "i" * 100_000}
+    run = make_run(tmp_path / "run", problems=2, trees=False, bad=True)
+    for file in ("samples", "scores", "results"):
+        edit(run / f"{file}.jsonl", lambda row: row | {"problem": names[row["problem"]]})
+    edit(run / "problems.jsonl", lambda row: row | {"id": names[row["id"]], "prompt": "x" * 2999 + "😀" * 9})
+    page = shown(run)
+    page.wait("document.querySelector('.prompt-text pre')")
+    assert page.run(IDS) == ["(no id)", "i" * 60 + "…"]
+    assert page.run("document.querySelectorAll('#failures button.link')[1].textContent.length") == 61
+    assert page.run("document.querySelector('.prompt-text pre').textContent") == "x" * 2999 + "…"
+
+
+def test_a_category_of_a_controls_name_keeps_the_focus(opened):
+    page = opened({"problems": 4}, by=["Sort", "Show"])
+    for key in ("by:Sort", "by:Show"):
+        choose(page, key, "1")
+        assert page.run("document.activeElement.dataset.key") == key
+        assert len(page.run(IDS)) == 2
+
+
 @pytest.mark.parametrize("shapes", [[{"problems": 3, "bad": True}], [{"problems": 2}, {"problems": 2, "seed": 1}]])
 def test_all_that_can_be_pressed_is_reached_by_keyboard(opened, shapes):
     page = opened(*shapes, by=["level"])
@@ -155,7 +273,14 @@ def test_all_that_can_be_pressed_is_reached_by_keyboard(opened, shapes):
 def test_the_focus_stays_where_something_was_chosen(opened):
     page = opened({"problems": 4}, {"problems": 4, "seed": 1}, by=["level"])
     at = "document.activeElement.dataset.key"
-    choices = [("Pool", "1"), ("Colour by", "prm"), ("Run", "1"), ("level", "1"), ("Sort", "hard"), ("Strategy", "2")]
+    choices = [
+        ("Pool", "1"),
+        ("Colour by", "prm"),
+        ("Run", "1"),
+        ("by:level", "1"),
+        ("Sort", "hard"),
+        ("Strategy", "2"),
+    ]
     for key, value in (*choices, ("Order", "low"), ("Baseline", "2")):
         choose(page, key, value)
         assert page.run(at) == key
@@ -209,6 +334,9 @@ def test_paper_has_all_of_it_in_light_colours(opened):
     assert wide == []
     assert page.run("Math.min(...[...document.querySelectorAll('tbody th')].map((th) => th.offsetWidth))") > 90
     page.call("Emulation.setEmulatedMedia", media="", features=[])
+    parts = "[...document.querySelectorAll('header details, .detail details')]"
+    page.run(f"addEventListener('beforeprint', () => {{ window.onPaper = {parts}.map((d) => d.open); }})")
     paper = page.paper()
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 12
-    assert page.run("[...document.querySelectorAll('header details')].every((d) => d.open)")
+    assert all(page.run("onPaper"))
+    assert not any(page.run(f"{parts}.map((d) => d.open)")), "the page is as it was"
