@@ -25,10 +25,15 @@ def blob(name: str, record: Row) -> str:
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
 
 
-def write_page(out: Path, pieces: Iterable[str]) -> None:
-    """Write a page; raises BadArgument where that cannot be, and where a file lies that is no report."""
+def check_page(out: Path) -> None:
+    """Raise BadArgument where a page is to be written and a file lies that is no report."""
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
+
+
+def write_page(out: Path, pieces: Iterable[str]) -> None:
+    """Write a page; raises BadArgument where that cannot be, and where a file lies that is no report."""
+    check_page(out)
     try:
         with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
             file.writelines(pieces)
