@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import search
 from policies.policy import Policy, Sampling
@@ -81,7 +81,7 @@ def _place(error: Exception) -> str:
     return "" if Path(place.filename).parent == _DRIVER else f" ({place.filename}, line {place.lineno})"
 
 
-def _check(spec: str, result: search.SearchResult) -> None:
+def _check(spec: str, result: Any) -> None:
     where = f"problem {result.problem.id!r}"
     if result.solution is not None and not any(result.solution is one for one in result.pool):
         raise BadArgument("strategies", spec, f"{where}: the solution that it returned is not one of its pool")
@@ -99,10 +99,11 @@ def _check(spec: str, result: search.SearchResult) -> None:
             raise BadArgument("strategies", spec, f"{where}: place {place} of its tree {wrong}")
 
 
-def _wrong(tree: Sequence[search.Node], place: int, node: object) -> str | None:
+def _wrong(tree: Sequence[search.Node], place: int, given: object) -> str | None:
     """What is wrong with a node, of which all before it are right."""
-    if not isinstance(node, search.Node):
-        return f"holds a {type(node).__name__}; give a search.Node"
+    if not isinstance(given, search.Node):
+        return f"holds a {type(given).__name__}; give a search.Node"
+    node: Any = given  # a dataclass takes anything into its fields
     if not isinstance(node.solution, Solution):
         return f"has the solution {node.solution!r}; give a verifiers.Solution"
     if not isinstance(node.value, Real):
