@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from bench.commands.options import add_by
+from bench.inputs.rows import real_path
 from verifiers.interface.errors import BadArgument, BadInput
 
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     if options.problems is not None and options.problems < 0:
         raise BadInput(f"--problems {options.problems}: it must be 0 or more")
     path = options.out or (options.runs[0] / "report.html" if len(options.runs) == 1 else Path("report.html"))
-    if missing := [folder for folder in options.runs if not folder.is_dir()]:
+    if missing := [folder for folder in options.runs if not real_path(folder).is_dir()]:
         raise BadInput(f"{missing[0]}: no such folder; give folders of runs, or of trainings")
     trainings = [folder for folder in options.runs if is_training(folder)]
     if not trainings:

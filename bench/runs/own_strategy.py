@@ -110,9 +110,9 @@ def _wrong(tree: Sequence[search.Node], place: int, given: object) -> str | None
         return f"has the value {node.value!r}; give a number, or NaN for none"
     if node.fate not in list(search.Fate):
         return f"has the fate {node.fate!r}; give a search.Fate, such as {search.Fate.KEPT.value!r}"
-    if not (isinstance(node.parent, Integral) and isinstance(node.depth, Integral)) or not -1 <= node.parent < place:
-        seen = f"has the parent {node.parent!r} and the depth {node.depth!r}"
+    seen = f"has the parent {node.parent!r} and the depth {node.depth!r}"
+    if not all(isinstance(number, Integral) for number in (node.parent, node.depth)) or not -1 <= node.parent < place:
         return f"{seen}; a parent comes before its children, which begin with parent -1 and depth 0"
     if node.depth != (depth := tree[node.parent].depth + 1 if node.parent >= 0 else 0):
-        return f"has the depth {node.depth}; with the parent {node.parent} it is {depth}"
+        return f"{seen}, which is {depth} there"
     return None

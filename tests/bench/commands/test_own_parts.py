@@ -166,7 +166,7 @@ def test_a_tree_may_be_a_generator_and_a_fate_its_text(capsys: pytest.CaptureFix
         (TREE.format("(search.Node(-1, 0, pool[0], 'high', 'kept'),)"),
          "mine:tree", "has the value 'high'; give a number"),
         (TREE.format("(search.Node(-1, 7, pool[0], 0.5, 'kept'),)"),
-         "mine:tree", "place 0 of its tree has the depth 7; with the parent -1 it is 0"),
+         "mine:tree", "place 0 of its tree has the parent -1 and the depth 7, which is 0 there"),
         (TREE.format("__import__('numpy').zeros(2)"), "mine:tree", "place 0 of its tree holds a float64"),
         (TREE.format("7"), "mine:tree", "problem 'problems-00000': the tree returned is 7; give a tuple"),
         (TREE.format("()").replace("None, pool[0]", "5, pool[0]"),
