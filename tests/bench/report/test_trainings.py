@@ -85,6 +85,8 @@ def test_the_command_takes_trainings_or_runs(tmp_path, make_run, monkeypatch, ca
     ):
         assert main(["report", *command]) == 2
         assert message in capsys.readouterr().err
+    assert main(["show", "t"]) == 2
+    assert "; this is a training, which 'stepbeam report t' shows" in capsys.readouterr().err
 
 
 def test_what_is_no_training_or_cannot_be_written(tmp_path):
