@@ -9,6 +9,11 @@ from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Solution, Stop
 
 
+def grows(request: Request) -> bool:
+    """Whether what answers a request may belong to a tree: whole solutions that begin at the root do not."""
+    return not isinstance(request, Extend) or request.until != "end" or any(prefix.steps for prefix in request.prefixes)
+
+
 def grown(told: Sequence[tuple[Request, Reply]], pool: Sequence[Solution]) -> tuple[Node, ...]:
     """The candidates that a search was sent, as they came; none where it drew nothing but whole solutions.
 
@@ -35,7 +40,7 @@ def grown(told: Sequence[tuple[Request, Reply]], pool: Sequence[Solution]) -> tu
 
     for request, reply in told:
         if isinstance(request, Extend) and not isinstance(reply, Scores):
-            if request.until == "end" and not any(prefix.steps for prefix in request.prefixes):
+            if not grows(request):
                 continue
             before = [place_of(prefix) for prefix in request.prefixes]
             extended.update(before)

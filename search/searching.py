@@ -10,7 +10,7 @@ from typing import Any
 
 from policies.policy import Sampling
 from search.budget import Budget
-from search.grown import grown
+from search.grown import grown, grows
 from search.requests import Extend, OutOfBudget, Reply, Request, Score, Strategy
 from search.result import SearchResult
 from verifiers.interface.arguments import check_kind
@@ -72,6 +72,7 @@ class Search:
     def fail(self, error: BaseException) -> None:
         """End the search with an error."""
         self.error, self.request = error, None
+        self.told.clear()
         self.close()
 
     def close(self) -> None:
@@ -83,7 +84,8 @@ class Search:
         self._advance(lambda: self.strategy.send(reply), reply)
 
     def _advance(self, step: Callable[[], Request], reply: Reply = ()) -> None:
-        if self.request is not None:
+        # What no tree can have is not held: scores of whole solutions, and a live search draws many of those.
+        if self.request is not None and grows(self.request) and (self.told or isinstance(self.request, Extend)):
             self.told.append((self.request, reply))
         if isinstance(self.request, Extend):
             self.extensions += 1
@@ -102,9 +104,17 @@ class Search:
             raise TypeError(f"problem {self.problem.id!r}: a strategy returned {result!r}; return a SearchResult")
         spend = Spend.total(self.spends)
         timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
-        tree = result.tree or grown(self.told, result.pool)
+        pool = self._listed("pool", result.pool)
+        tree = self._listed("tree", result.tree) or grown(self.told, pool)
         self.told.clear()  # which nobody reads again
-        return replace(result, spend=timed, tree=tree)
+        return replace(result, pool=pool, spend=timed, tree=tree)
+
+    def _listed(self, name: str, given: Any) -> tuple[Any, ...]:
+        """A part of the result as a tuple: a generator can be read but once."""
+        try:
+            return tuple(given)
+        except TypeError:
+            raise TypeError(f"problem {self.problem.id!r}: the {name} returned is {given!r}; give a tuple") from None
 
     def _check(self, request: Any) -> None:
         if isinstance(request, Extend):

@@ -68,6 +68,8 @@ Count = Annotated[int, _Kind("a whole number from 1", lambda value: _whole(value
 Place = Annotated[int, _Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)]
 Parent = Annotated[int, _Kind("a whole number", _whole)]
 Cost = Annotated[float, _Kind("a number from 0 or null", lambda v: v is None or (_number(v) and v >= 0), read_number)]
+Number = Annotated[float, _Kind("a number", _number)]
+Known = Annotated[float, _Kind("a number or null", lambda value: value is None or _number(value), read_number)]
 Share = Annotated[float, _Kind("a number from 0 to 1", lambda value: _number(value) and -1e-9 <= value <= 1 + 1e-9)]
 Flag = Annotated[bool, _Kind("true or false", lambda value: isinstance(value, bool))]
 Grade = Annotated[bool | None, _Kind("true, false or null", lambda value: value is None or isinstance(value, bool))]
@@ -182,17 +184,52 @@ class ProblemRow:
     fields: Fields = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """What is read of a row of a training's `metrics.jsonl` or `log.jsonl` by name; it may have any other numbers."""
+
+    step: Place
+    reward: Known = math.nan
+    dead: Known = math.nan
+    prm_share: Known = math.nan
+    prm: Known = math.nan
+    held_out: Known = math.nan
+    gap: Known = math.nan
+    rank_correlation: Known = math.nan
+    repeated: Known = math.nan
+    steps: Known = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditRow:
+    """A row of `attributions.jsonl`: a step of a solution, at a training step, and what it was credited with."""
+
+    step: Place
+    problem: Text
+    solution: Place
+    place: Place
+    text: Text
+    tokens: Place
+    reward: Known
+    score: Known
+    advantage: Number
+    group: Text
+    signal: Text
+
+
 WrittenRow: TypeAlias = SampleRow | ScoreRow | TreeRow
 T = TypeVar("T")
 K = TypeVar("K")
 SolutionRow = TypeVar("SolutionRow", SampleRow, ScoreRow, TreeRow)
-AnyRow = TypeVar("AnyRow", bound=SampleRow | ScoreRow | TreeRow | ResultRow | PointRow | ProblemRow)
+TrainingRow = TypeVar("TrainingRow", LogRow, CreditRow)
+_Any: TypeAlias = SampleRow | ScoreRow | TreeRow | ResultRow | PointRow | ProblemRow | LogRow | CreditRow
+AnyRow = TypeVar("AnyRow", bound=_Any)
 
 
 # What each kind's columns hold, and their defaults: looked up once for all rows.
 _COLUMNS: dict[type[Any], dict[str, tuple[_Kind, Any]]] = {
     kind: {column.name: (get_args(column.type)[1], column.default) for column in fields(kind)}
-    for kind in (SampleRow, ScoreRow, TreeRow, ResultRow, PointRow, ProblemRow)
+    for kind in get_args(_Any)
 }
 
 

@@ -70,7 +70,7 @@ function placesChart(box, places, step) {
     name: text, look, points: places[name].map(([x, y]) => ({ x, y, lines: [`place ${x}: ${signed(y)}`] })),
   }));
   const all = series.flatMap((s) => s.points);
-  const xs = [Math.min(...all.map((p) => p.x)), Math.max(...all.map((p) => p.x))];
+  const xs = extentOf(all.map((p) => p.x));
   const [low, high] = domainOf([0, ...all.map((p) => p.y)]);
   chart(box, series, {
     label: `Mean advantage by place in the solution at training step ${step}`,
@@ -101,6 +101,6 @@ function creditBox([text, tokens, value, advantage], most) {
   return el(
     "span", { class: "step", title: plural(tokens, "token"), style: { background: scoreColour(advantage, { low: -most, high: most }) ?? "" } },
     el("span", { class: "text" }, text.replace(/\n+$/, "") || "\u00a0"),
-    el("span", { class: "score" }, el("b", null, signed(advantage, 2)), value === null ? null : ` PRM ${score(value)}`, el("span", { class: "unseen" }, `, ${plural(tokens, "token")}`)),
+    el("span", { class: "score" }, el("b", null, signed(advantage)), value === null ? null : ` PRM ${score(value)}`, el("span", { class: "unseen" }, `, ${plural(tokens, "token")}`)),
   );
 }

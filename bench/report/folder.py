@@ -84,6 +84,8 @@ def read_folder(
     if not results.points:
         inside = sorted(str(file.parent) for file in path.glob("*/results.jsonl"))[:3]
         such = f", such as {', '.join(inside)}" if inside else ""
+        if (path / "training.json").is_file():
+            such = f"; this is a training, which 'stepbeam report {path}' shows"
         raise BadInput(
             f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
             f"{such}"

@@ -14,7 +14,7 @@ from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
-from bench.report.parts import blob, check_place, part, write_page
+from bench.report.parts import blob, check_page, part, write_page
 from bench.report.problems import detail_record, last_chances, list_record
 from verifiers.interface.files import Row
 
@@ -35,7 +35,7 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None
     Raises BadInput for a folder that holds no finished run or changes meanwhile, for a file that cannot be written, and
     for one of others.
     """
-    check_place(out)
+    check_page(out)
     folders = read_folders(runs, most=problems, by=by)
     write_page(out, _parts(folders, by=by, room=_ROOM if problems is None else None))
 

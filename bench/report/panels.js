@@ -17,9 +17,19 @@ function looksOfPanel(trainings, names) {
   })));
 }
 
+// In a loop: more numbers than a call takes arguments may be in a log.
+function extentOf(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
 // Out to a little more than there is, and no further than nought where nothing lies below it.
 function domainOf(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extentOf(values);
   const room = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
   return [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
 }
@@ -31,7 +41,7 @@ function panel(data, [title, unit, names]) {
   const called = (s) => [names.length > 1 || !many ? inWords(s.name) : null, many ? data.trainings[s.t].name : null].filter(Boolean).join(", ");
   const xs = series.flatMap((s) => s.points.map(([step]) => step));
   const values = series.flatMap((s) => s.points.map(([, value]) => value));
-  const [least, most] = [Math.min(...xs), Math.max(...xs)];
+  const [least, most] = extentOf(xs);
   const marked = (name) => series.some((s) => s.name === name && s.points.length <= MARKED);
   const lookInWords = (name, m) => (many ? { ...styles[0][m], colour: "var(--soft)", shape: null } : { ...styles[0][m], shape: marked(name) ? styles[0][m].shape : null });
   const box = el("div", { class: "chart small", tabindex: 0, role: "group", "aria-label": CHART_KEYS });
@@ -61,9 +71,8 @@ function numbersTable(training, panels) {
   const rows = panels.flatMap(([, , names]) => names).filter((name) => training.series[name]);
   const row = (name) => {
     const points = training.series[name];
-    const values = points.map(([, value]) => value);
-    const low = points.find(([, v]) => v === Math.min(...values));
-    const high = points.find(([, v]) => v === Math.max(...values));
+    const [least, most] = extentOf(points.map(([, value]) => value));
+    const [low, high] = [least, most].map((value) => points.find(([, v]) => v === value));
     const at = ([step, value]) => el("td", { class: "number" }, plain(value), el("small", null, `step ${step}`));
     return el("tr", null, el("th", { scope: "row" }, inWords(name)), at(points[0]), at(points.at(-1)), at(low), at(high), el("td", { class: "number" }, points.length));
   };

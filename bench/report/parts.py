@@ -25,7 +25,7 @@ def blob(name: str, record: Row) -> str:
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
 
 
-def check_place(out: Path) -> None:
+def check_page(out: Path) -> None:
     """Raise BadArgument where a file lies that is no report."""
     if out.is_file() and _OURS not in out.read_bytes()[:2000]:
         raise BadArgument("out", out, "a file that is no report is there; choose another, or move it away")
@@ -33,7 +33,7 @@ def check_place(out: Path) -> None:
 
 def write_page(out: Path, pieces: Iterable[str]) -> None:
     """Write a page; raises BadArgument where that cannot be, and BadInput for what the pieces cannot read."""
-    check_place(out)
+    check_page(out)
     try:
         with replacing(out) as draft, open(draft, "w", encoding="utf-8") as file:
             file.writelines(_read(pieces))

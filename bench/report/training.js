@@ -5,7 +5,7 @@ function trainingGlance(root, data) {
     root.append(el(
       "div", { class: "run" },
       data.trainings.length > 1 ? el("h2", null, training.name) : null,
-      el("p", null, [plural(training.steps, "step"), ...training.facts.filter(([k]) => ["kind", "policy", "prm", "gate", "credit", "target", "mode"].includes(k)).map(([k, v]) => (k === "kind" ? v : `${k}\u00a0${v}`))].join(" · ")),
+      el("p", null, [training.asked > training.steps ? `${training.steps.toLocaleString("en")} of ${plural(training.asked, "step")}` : plural(training.steps, "step"), ...training.facts.filter(([k]) => ["kind", "policy", "prm", "gate", "credit", "target", "mode"].includes(k)).map(([k, v]) => (k === "kind" ? v : `${k}\u00a0${v}`))].join(" · ")),
       training.summary.map((line) => el("p", { class: "best" }, line.replaceAll("->", "→"))),
       el("details", null, el("summary", null, "settings"), el("dl", { class: "facts" }, training.facts.map(([k, v]) => el("div", null, el("dt", null, k), el("dd", null, v))))),
     ));
@@ -21,7 +21,7 @@ function auditSection(root, data) {
     root.append(
       fired
         ? el("div", { class: "alert" }, el("b", null, "The PRM looks hacked."), el("ul", { class: "signs" }, signs.map((sign) => el("li", null, sign))))
-        : el("p", { class: "verdict" }, el("b", null, few ? "Too few steps to tell; it takes 8." : signs.length ? `No hacking seen, with one sign of it: ${signs[0]}.` : "No hacking seen.")),
+        : el("p", { class: "verdict" }, el("b", null, !audit.against ? "No credit came from a PRM, so none was hacked." : few ? "Too few steps to tell; it takes 8." : signs.length ? `No hacking seen, with one sign of it: ${signs[0]}.` : "No hacking seen.")),
     );
     if (!few) root.append(scrolled(
       `Trends of ${name}`,

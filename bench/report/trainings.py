@@ -3,28 +3,29 @@
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from bench.files.rows import strict
 from bench.inputs.rows import real_path
+from bench.report.credits import Credits
 from bench.report.parts import blob, part, write_page
 from bench.training.audit import audit, read_metrics
+from bench.training.log import read_log
 from bench.training.metrics import panels_of, series_of, summary
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import Row, each_row, read_record, whole_rows
+from verifiers.interface.files import Row, read_record
 
 _SCRIPTS = (
     "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "comparison.js", "solutions.js",
     "panels.js", "credits.js", "training.js",
 )  # fmt: skip
-_LOGS = ("metrics.jsonl", "log.jsonl")  # of a policy's training, and of a scorer's
-_STEPS, _GROUPS = 100, 6  # with credits: steps of a training, and groups of each
+_FILES = ("training.json", "metrics.jsonl", "log.jsonl")  # logs of a policy's training, and of a scorer's
 
 
 def is_training(folder: Path) -> bool:
-    """Whether a folder holds the log of a training."""
-    return any((folder / log).is_file() for log in _LOGS) and not (folder / "results.jsonl").exists()
+    """Whether a folder holds a training, be it one that has not come to its first row."""
+    return any((folder / name).is_file() for name in _FILES) and not (folder / "results.jsonl").exists()
 
 
 def write_training_report(folders: Sequence[Path], out: Path) -> None:
@@ -60,42 +61,39 @@ def _data(folders: Sequence[Path], names: Sequence[str]) -> Iterator[str]:
     """The credits of each training, a step on its own, and at last all else."""
     records = []
     for place, (folder, name) in enumerate(zip(folders, names, strict=True)):
-        record = _training_record(folder, name)
-        credited = [
-            (row["step"], row["most"], blob(f"c{place}-{row['step']}", row))
-            for row in map(credits_record, _by_step(folder / "attributions.jsonl"))
-        ]
-        last = len(credited) - 1
-        shown = sorted({i * last // (_STEPS - 1) for i in range(_STEPS)} if last >= _STEPS else range(last + 1))
-        yield from (credited[i][2] for i in shown)
-        record["credits"] = {
-            "steps": [credited[i][0] for i in shown],
-            "recorded": len(credited),
-            "most": max((most for _, most, _ in credited), default=0.0) or 1.0,
-        }
-        records.append(record)
+        record, found = _training_record(folder, name), Credits(folder)
+        yield from found.blobs(f"c{place}")
+        records.append(record | {"credits": found.record})
     known = list(dict.fromkeys(name for record in records for name in record["series"]))
     yield blob("summary", {"trainings": records, "panels": panels_of(known)})
 
 
 def _training_record(folder: Path, name: str) -> Row:
+    if not is_training(folder):
+        raise BadInput(f"{folder}: no training is there; give the folder of a 'stepbeam train'")
     of_policy = (folder / "metrics.jsonl").is_file()
-    rows = read_metrics(folder) if of_policy else whole_rows(folder / "log.jsonl")
+    rows = read_metrics(folder) if of_policy else read_log(folder / "log.jsonl")
     if not rows:
         raise BadInput(f"{folder}: no step has been made yet; wait, or go on with the training")
     said = read_record(folder / "training.json") if (folder / "training.json").is_file() else {}
     quality = read_record(folder / "evaluation.json") if (folder / "evaluation.json").is_file() else None
     found = audit(rows) if of_policy else None
+    config = said.get("config")
+    asked = config.get("steps") if isinstance(config, Mapping) else None
     return {
         "name": name,
         "facts": [["kind", "policy (GRPO)" if of_policy else said.get("kind", "scorer")], *_facts(said)],
         "steps": rows[-1]["step"],
+        "asked": asked if type(asked) is int else None,
         "summary": [line for line in summary(rows) if not line.startswith("audit")] if of_policy else [],
         "series": series_of(rows),
-        "quality": None if quality is None else [[key.replace("_", " "), value] for key, value in quality.items()],
+        "quality": None
+        if quality is None
+        else [[key.replace("_", " "), value] for key, value in strict(quality).items()],
         "audit": found
         and {
             "fired": found.fired,
+            "against": found.against,
             "signs": found.signs,
             "trends": [[key, t.first, t.last, t.change, t.error] for key, t in found.trends.items()],
         },
@@ -111,48 +109,3 @@ def _facts(said: Mapping[str, Any]) -> Iterator[list[str]]:
             yield [key, str(len(value))]
         elif key not in ("kind", "base", "rows") and value not in (None, [], ""):
             yield [key.replace("_", " "), str(value)]
-
-
-def _by_step(path: Path) -> Iterator[list[Row]]:
-    """The rows of each training step that has credits."""
-    rows = (row for _, row in each_row(path))
-    return (list(of_step) for _, of_step in groupby(rows, key=lambda row: row["step"]))
-
-
-def credits_record(rows: Sequence[Row]) -> Row:
-    """The credits of a training step: its first groups with their solutions, and means by the place in a solution.
-
-    >>> row = {"step": 3, "problem": "p", "solution": 0, "place": 0, "text": "so", "tokens": 2, "reward": 1.0,
-    ...        "score": None, "advantage": 0.5, "group": "mixed", "signal": "outcome"}
-    >>> made = credits_record([row, row | {"solution": 1, "advantage": -0.5, "reward": 0.0}])
-    >>> made["places"], len(made["groups"][0]["solutions"]), made["left"]
-    ({'right': [[1, 0.5]], 'wrong': [[1, -0.5]], 'size': [[1, 0.5]]}, 2, 0)
-    """
-    groups: list[Row] = []
-    sums: dict[str, dict[int, list[float]]] = {"right": {}, "wrong": {}, "size": {}}
-    before: Row | None = None
-    for row in rows:
-        # A problem may be drawn twice, one group after the other.
-        if before is None or row["problem"] != before["problem"] or row["solution"] < before["solution"]:
-            groups.append(
-                {"problem": str(row["problem"]), "kind": row["group"], "signal": row["signal"], "solutions": []}
-            )
-            before = None
-        solutions = groups[-1]["solutions"]
-        if before is None or row["solution"] != before["solution"]:
-            solutions.append({"reward": row["reward"], "steps": []})
-        solutions[-1]["steps"].append([row["text"], row["tokens"], row["score"], row["advantage"]])
-        before = row
-        for name, value in (("right" if row["reward"] else "wrong", row["advantage"]), ("size", abs(row["advantage"]))):
-            sums[name].setdefault(row["place"] + 1, []).append(value)
-    return {
-        "step": rows[0]["step"],
-        "most": max(abs(row["advantage"]) for row in rows),
-        "groups": groups[:_GROUPS],
-        "left": len(groups[_GROUPS:]),
-        "places": {
-            name: [[place, sum(values) / len(values)] for place, values in sorted(of.items())]
-            for name, of in sums.items()
-            if of
-        },
-    }

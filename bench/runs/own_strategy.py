@@ -3,8 +3,10 @@
 import inspect
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import search
 from policies.policy import Policy, Sampling
@@ -12,8 +14,8 @@ from search.searching import NoScorerError
 from verifiers.grading.answers import Answers
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
 from verifiers.interface.own import value_named
-from verifiers.interface.scoring import Scorer
-from verifiers.interface.solution import Problem
+from verifiers.interface.scoring import Scorer, Scores
+from verifiers.interface.solution import Problem, Solution
 
 Make: TypeAlias = Callable[[Problem, int, Answers], search.Strategy]
 
@@ -68,7 +70,9 @@ def run_strategy(
         raise BadArgument("strategies", spec, f"{type(error).__name__}: {first_line(error)}{_place(error)}") from error
     for result in results:
         _check(spec, result)
-    return results
+    return [
+        replace(result, tree=tuple(replace(n, fate=search.Fate(n.fate)) for n in result.tree)) for result in results
+    ]
 
 
 def _place(error: Exception) -> str:
@@ -77,24 +81,38 @@ def _place(error: Exception) -> str:
     return "" if Path(place.filename).parent == _DRIVER else f" ({place.filename}, line {place.lineno})"
 
 
-def _check(spec: str, result: search.SearchResult) -> None:
+def _check(spec: str, result: Any) -> None:
     where = f"problem {result.problem.id!r}"
     if result.solution is not None and not any(result.solution is one for one in result.pool):
         raise BadArgument("strategies", spec, f"{where}: the solution that it returned is not one of its pool")
+    for name, value in (("answer", result.answer), ("reason", result.reason)):
+        if not isinstance(value, str | None):
+            raise BadArgument("strategies", spec, f"{where}: the {name} that it returned is {value!r}; give a text")
+    if not isinstance(result.scores, Scores):
+        kind = type(result.scores).__name__
+        raise BadArgument("strategies", spec, f"{where}: its scores are a {kind}; give verifiers.interface.Scores")
     if len(result.scores.steps) != len(result.pool):
         told = f"{len(result.scores.steps)} rows of scores for a pool of {len(result.pool)}; give one each"
         raise BadArgument("strategies", spec, f"{where}: {told}")
     for place, node in enumerate(result.tree):
-        if wrong := _wrong(place, node):
+        if wrong := _wrong(result.tree, place, node):
             raise BadArgument("strategies", spec, f"{where}: place {place} of its tree {wrong}")
 
 
-def _wrong(place: int, node: object) -> str | None:
-    if not isinstance(node, search.Node):
-        return f"holds a {type(node).__name__}; give a search.Node"
+def _wrong(tree: Sequence[search.Node], place: int, given: object) -> str | None:
+    """What is wrong with a node, of which all before it are right."""
+    if not isinstance(given, search.Node):
+        return f"holds a {type(given).__name__}; give a search.Node"
+    node: Any = given  # a dataclass takes anything into its fields
+    if not isinstance(node.solution, Solution):
+        return f"has the solution {node.solution!r}; give a verifiers.Solution"
+    if not isinstance(node.value, Real):
+        return f"has the value {node.value!r}; give a number, or NaN for none"
     if node.fate not in list(search.Fate):
         return f"has the fate {node.fate!r}; give a search.Fate, such as {search.Fate.KEPT.value!r}"
-    if not -1 <= node.parent < place or node.depth < 0:
-        seen = f"has the parent {node.parent} and the depth {node.depth}"
+    seen = f"has the parent {node.parent!r} and the depth {node.depth!r}"
+    if not all(isinstance(number, Integral) for number in (node.parent, node.depth)) or not -1 <= node.parent < place:
         return f"{seen}; a parent comes before its children, which begin with parent -1 and depth 0"
+    if node.depth != (depth := tree[node.parent].depth + 1 if node.parent >= 0 else 0):
+        return f"{seen}, which is {depth} there"
     return None

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.training.log import read_log
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import replace_text, whole_rows
+from verifiers.interface.files import replace_text
 
+NO_PRM = "no credit came from a PRM, so none was hacked"
 _FEW = 8  # steps below which no trend can be told from noise
 
 
@@ -41,19 +43,20 @@ class Audit:
 
     signs: tuple[str, ...]
     trends: Mapping[str, Trend]
+    against: bool = True  # whether a PRM gave credit at all
 
     @property
     def fired(self) -> bool:
         """Two signs, or one of the plainest: the PRM pays more, and the verifier does not."""
-        return len(self.signs) > 1 or any(sign.startswith("the PRM rose") for sign in self.signs)
+        return self.against and (len(self.signs) > 1 or any(sign.startswith("the PRM rose") for sign in self.signs))
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a training's `metrics.jsonl`; BadInput where there are none."""
+    """The rows of a training's `metrics.jsonl`; BadInput where there is none, and for a row that no training writes."""
     path = folder / "metrics.jsonl"
     if not path.exists():
         raise BadInput(f"{folder}: no metrics.jsonl; give the folder of a training")
-    return whole_rows(path)
+    return read_log(path)
 
 
 def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
@@ -90,7 +93,8 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
         signs.append("solutions repeat themselves more")
     if "steps" in trends and trends["steps"].rose(0.5 * trends["steps"].first) and not rose("reward", 0.02):
         signs.append("solutions have half as many steps again, and no more reward")
-    return Audit(tuple(signs), trends)
+    shares = [row["prm_share"] for row in steps if "prm_share" in row]
+    return Audit(tuple(signs), trends, against="prm" in trends or not shares or any(shares))
 
 
 def trend_of(values: Sequence[float | None]) -> Trend | None:
@@ -111,7 +115,7 @@ def write_audit(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def audit_text(report: Audit) -> str:
     """The audit for a reader: its signs, then first and last quarter of each metric."""
-    head = "the PRM looks hacked" if report.fired else "no hacking seen"
+    head = "the PRM looks hacked" if report.fired else "no hacking seen" if report.against else NO_PRM
     lines = [f"{head}{': ' + '; '.join(report.signs) if report.signs else ''}", ""]
     lines += ["| metric | first quarter | last quarter | change | standard error |", "|---|---|---|---|---|"]
     lines += [

@@ -5,8 +5,12 @@ import numpy as np
 import policies
 import search
 import verifiers
-from search.requests import extend, score
-from verifiers import Problem, Solution, Stop
+from policies import Sampling
+from search.requests import Score, extend, score
+from search.searching import Search
+from verifiers import Problem, Solution, Step, Stop
+
+SAMPLING = Sampling()
 
 
 def line_by_line(text):
@@ -137,3 +141,37 @@ def test_a_score_that_failed_is_a_failure_until_it_is_there() -> None:
     for again, fate in ((False, "failed"), (True, "pruned")):
         [result] = search.drive([(Problem("p", "?"), twice(Problem("p", "?"), again))], policy, {"search": judge})
         assert [node.fate.value for node in result.tree] == [fate, "pruned"]
+
+
+def test_whole_solutions_from_the_root_are_not_held() -> None:
+    held = []
+
+    def watching(problem):
+        for _ in range(3):
+            pool, _ = yield from extend([Solution()], 2, "end")
+            scores = yield from score(pool)
+            held.append(len(running.told))
+        return search.SearchResult(problem, None, pool[0], pool, scores)
+
+    running = Search(Problem("p", "?"), watching(Problem("p", "?")), {"search": sixes}, SAMPLING, search.Budget(), 0)
+    running.start()
+    while not running.over:
+        if isinstance(running.request, Score):
+            running.send(sixes.score([running.problem] * 2, running.request.solutions))
+        else:
+            running.send((Solution((Step("6"),), Stop.EOS), Solution((Step("7"),), Stop.EOS)))
+    assert held == [0, 0, 0]
+    assert running.error is None
+    assert running.result.tree == ()
+
+
+def test_a_search_that_fails_lets_go_of_what_it_was_sent() -> None:
+    def failing(problem):
+        yield from extend([Solution()], 1, "step")
+        raise KeyError("x")
+
+    running = Search(Problem("p", "?"), failing(Problem("p", "?")), {}, SAMPLING, search.Budget(), 0)
+    running.start()
+    running.send((Solution((Step("6"),)),))
+    assert isinstance(running.error, KeyError)
+    assert running.told == []

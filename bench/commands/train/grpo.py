@@ -102,6 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and write the report and the audit; raises BadInput for what cannot be."""
+    from bench.report.parts import check_page
     from bench.report.trainings import write_training_report
     from bench.training.accuracy import Accuracy
     from bench.training.audit import read_metrics, write_audit
@@ -109,6 +110,7 @@ def run(options: argparse.Namespace) -> None:
     from policies.backends.transformers import Transformers
     from policies.grpo.train import grpo_train
 
+    page = options.out / "report.html"
     limit = _PROBLEMS if options.limit is None and options.task in TINY else options.limit
     task = _task(options, options.task, limit=limit, split="train")
     judged = _held_out(options, task)
@@ -142,6 +144,7 @@ def run(options: argparse.Namespace) -> None:
             return
         print(f"training {options.policy} on {len(task.problems)} problems of {options.task} -> {options.out}")
         check_folder(options.out)
+        check_page(page)
         evaluate = None
         if judged is not None:
             evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
@@ -159,10 +162,10 @@ def run(options: argparse.Namespace) -> None:
             )
     rows = read_metrics(options.out)
     write_audit(rows, options.out / "audit.md")
-    write_training_report([options.out], options.out / "report.html")
     print()
     for line in summary(rows):
         print(f"- {line}")
+    write_training_report([options.out], page)
     files = ("model", "metrics.jsonl", "audit.md", "report.html")
     print(f"- files: {', '.join(str(options.out / name) for name in files)}")
 

@@ -37,7 +37,7 @@ def test_the_page_is_carried_out(capsys: pytest.CaptureFixture[str]) -> None:
     told = [said(capsys, command.removeprefix("stepbeam ")) for command in commands]
     assert "level  problems  strategy" in told[0]
     assert "| level | problems | strategy |" in told[1]
-    assert '"by"' not in Path("runs/mine/report.html").read_text()  # it is packed
+    assert '"by":' not in Path("runs/mine/report.html").read_text()  # it is packed
     assert "best_of_n (again)" in told[3]
     assert "mine:second_look (even)" in told[4]
     first = json.loads(Path("runs/mine/problems.jsonl").read_text().splitlines()[0])
@@ -125,6 +125,16 @@ def tree(problem, n, answers):
 """
 
 
+def test_a_tree_may_be_a_generator_and_a_fate_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    tree = "(search.Node(-1, 0, s, 0.5, fate) for s, fate in zip(pool, ['failed'] + ['kept'] * 9))"
+    with open("mine.py", "a") as file:
+        file.write(TREE.format(tree))
+    said(capsys, f"{RUN} --limit 1 --strategies mine:tree --max-failed 1")
+    rows = [json.loads(line) for line in Path("out/trees.jsonl").read_text().splitlines()]
+    assert [row["fate"] for row in rows if row["n"] == 4] == ["failed", "kept", "kept", "kept"]
+    assert "it has no score" in Path("out/journal.jsonl").read_text()  # whence `show` tells of it
+
+
 @pytest.mark.parametrize(
     ("code", "strategy", "message"),
     [
@@ -146,6 +156,23 @@ def tree(problem, n, answers):
          "mine:tree", "place 0 of its tree has the parent 0 and the depth 0; a parent comes before its children"),
         (TREE.format("(search.Node(-1, 0, pool[0], 0.5, 'gone'),)"),
          "mine:tree", "has the fate 'gone'; give a search.Fate"),
+        (TREE.format("(search.Node(-1, 0, None, 0.5, 'kept'),)"),
+         "mine:tree", "place 0 of its tree has the solution None"),
+        (TREE.format("(search.Node(-1, 0, 'so', 0.5, 'kept'),)"),
+         "mine:tree", "place 0 of its tree has the solution 'so'"),
+        (TREE.format("(search.Node('x', 0, pool[0], 0.5, 'kept'),)"),
+         "mine:tree", "has the parent 'x' and the depth 0"),
+        (TREE.format("(search.Node(-1, None, pool[0], 0.5, 'kept'),)"), "mine:tree", "and the depth None; a parent"),
+        (TREE.format("(search.Node(-1, 0, pool[0], 'high', 'kept'),)"),
+         "mine:tree", "has the value 'high'; give a number"),
+        (TREE.format("(search.Node(-1, 7, pool[0], 0.5, 'kept'),)"),
+         "mine:tree", "place 0 of its tree has the parent -1 and the depth 7, which is 0 there"),
+        (TREE.format("__import__('numpy').zeros(2)"), "mine:tree", "place 0 of its tree holds a float64"),
+        (TREE.format("7"), "mine:tree", "problem 'problems-00000': the tree returned is 7; give a tuple"),
+        (TREE.format("()").replace("None, pool[0]", "5, pool[0]"),
+         "mine:tree", "the answer that it returned is 5; give a"),
+        (TREE.format("()").replace("search.result.Scores(([0.0],) * n)", "[0.0]"),
+         "mine:tree", "its scores are a list"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_strategy(

@@ -1,5 +1,7 @@
 """The page of trainings in a real browser: it draws, it answers, it complains of nothing, and it fits a phone."""
 
+import json
+
 import pytest
 
 from bench.report.trainings import write_training_report
@@ -83,3 +85,30 @@ def test_credits_are_walked_through_step_by_step(opened, tmp_path):
     values = browser.run("""[...document.querySelectorAll("#curves table tbody tr")]
         .find((row) => row.cells[0].textContent === "reward").textContent""")
     assert values == "reward0.05step 11step 200.05step 11step 2020"
+
+
+def test_small_credits_and_trainings_without_a_prm(opened, tmp_path):
+    folder = make_training(tmp_path / "a")
+    rows = [{"step": t, "reward": 0.5, "prm_share": 0.0, "repeated": t / 20, "steps": t} for t in range(1, 21)]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = [json.loads(line) for line in (folder / "attributions.jsonl").read_text().splitlines()]
+    (folder / "attributions.jsonl").write_text(
+        "".join(json.dumps(row | {"advantage": 0.003 * (-1) ** row["place"]}) + "\n" for row in given)
+    )
+    browser = opened(folder)
+    browser.wait("document.querySelector('.credit-group')")
+    shown = browser.run("[...document.querySelectorAll('.credit-group .step b')].map((b) => b.textContent)")
+    assert set(shown) == {"+0.003", "−0.003"}
+    assert "20 of 500 steps" in browser.run("document.getElementById('glance').textContent")
+    verdict = browser.run("document.querySelector('#audit .verdict').textContent")
+    assert verdict.startswith("No credit came from a PRM, so none was hacked.")
+    assert browser.run("document.querySelectorAll('.alert').length") == 0
+
+
+def test_a_log_of_more_steps_than_a_call_takes_arguments(opened, tmp_path):
+    (tmp_path / "prm").mkdir()
+    rows = (f'{{"step": {t}, "loss": {t % 1000}}}\n' for t in range(1, 150_001))
+    (tmp_path / "prm" / "log.jsonl").write_text("".join(rows))
+    browser = opened(tmp_path / "prm")
+    cells = browser.run("[...document.querySelector('#curves tbody tr').cells].map((cell) => cell.textContent).join()")
+    assert cells == "loss,1step 1,0step 150000,0step 1000,999step 999,150000"

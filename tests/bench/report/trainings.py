@@ -13,7 +13,9 @@ def make_training(
     rng = np.random.default_rng(0)
     path.mkdir(parents=True)
     record = {"policy": "dice", "problems": ["a", "b"], "verifier": "right", "prm": "prm", "held_out": "orm"}
-    (path / "training.json").write_text(json.dumps(record | {"config": {"gate": "always", "sampling": {"top_p": 1.0}}}))
+    (path / "training.json").write_text(
+        json.dumps(record | {"config": {"gate": "always", "steps": 500, "sampling": {"top_p": 1.0}}})
+    )
     rows: list[dict[str, object]] = [{"step": 0, "evaluation": {"accuracy": 0.25}}]
     for step in range(1, steps + 1):
         rise = step / steps

@@ -47,6 +47,28 @@ def test_a_policy_is_trained_and_its_folder_can_be_read(capsys) -> None:
     assert main(["run", "--task=chain", "--policy=transformers:runs/a/model", "--n=2", "--limit=2", "--out=r"]) == 0
 
 
+def test_a_scorer_held_out_from_itself_agrees_with_itself_and_others_pages_stay(capsys) -> None:
+    command = (
+        "countdown",
+        "--policy=tiny:policy",
+        *SMALL,
+        "--prm=tiny:prm",
+        "--held-out=tiny:prm",
+        "--evaluate-every=0",
+    )
+    assert trained(*command, "--out=a") == 0
+    rows = read_metrics(Path("a"))
+    assert [row["gap"] for row in rows] == [0.0, 0.0]
+    assert [row["rank_correlation"] for row in rows] == [pytest.approx(1.0)] * 2
+    Path("a/report.html").write_text("<title>mine")
+    capsys.readouterr()
+    assert trained(*command, "--out=a") == 2
+    told = capsys.readouterr()
+    assert "a/report.html: a file that is no report is there" in told.err
+    assert "reward" not in told.out  # told before anything is trained
+    assert Path("a/report.html").read_text() == "<title>mine"
+
+
 @pytest.mark.slow
 def test_its_scorers_may_be_asked_in_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policies.replicas.ray_workers.open_replicas", opens_out_of_order(0))
