@@ -142,7 +142,7 @@ def test_a_prompt_longer_than_the_context(capsys) -> None:
 
 def test_an_outcome_verifier_in_beam_search(capsys) -> None:
     line = fails(capsys, *run("chain", "--limit=2", "--scorer=tiny:orm", "--strategies=beam_search"))
-    assert "RolloutValue" in line
+    assert "add one of steps, --scorer prm:MODEL" in line
 
 
 def test_earlier_results_stay_intact(capsys) -> None:
@@ -261,7 +261,7 @@ long, text, silent = Long(), Text(), Silent()
         ("--scorer=ownparts.exits:x", "cannot import it (SystemExit: 5)"),
         ("--policy=ownparts.exits:x", "--policy ownparts.exits:x: "),
         ("--scorer=ownparts.parts:long", "scoring with long: ScoresShapeError: problem 'q1': Long gave "),
-        ("--scorer=ownparts.parts:text", "scoring with text: ScoresShapeError: Text answered 3 rows where 2 were"),
+        ("--scorer=ownparts.parts:text", "scoring with text: ScoresShapeError: Text gave a str; give verifiers.Scores"),
         ("--policy=ownparts.parts:silent", "the policy answered 0 rows where 2 were asked for"),
         ("--strategies=self_consistency:orm", "self_consistency asks no scorer"),
     ],
