@@ -1,4 +1,4 @@
-"""Gold answers that are the places of options: decided once a source, since one row alone can often be read both ways."""
+"""Gold answers that are places of options: decided once a source, since one row can often be read both ways."""
 
 import re
 from collections.abc import Iterator
