@@ -11,6 +11,9 @@ import matplotlib.pyplot
 import scipy.stats  # noqa: F401
 import transformers.models.llama.modeling_llama  # noqa: F401
 
+import bench.pools.rerank
+import bench.runs.run
+import bench.report.trainings  # noqa: F401
 import policies.backends.transformers
 import policies.grpo.train  # noqa: F401
 import prms.prm  # noqa: F401

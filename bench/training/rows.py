@@ -181,7 +181,7 @@ def _own_rows(
         made = 0
         if of_steps:
             errors.add(where, kept | found)
-        for own in step_data(where, kept | found):
+        for own in step_data(where, kept | found, of_steps=of_steps):
             yield where, own
             made += 1
         empty += [where] * (not made)
