@@ -25,8 +25,9 @@ def step_data(where: str, row: Row, *, of_steps: bool = True) -> Iterator[Row]:
     TRL's steps stand in `completions`, and are joined by line breaks. Of Math-Shepherd's rows the steps end at each
     "ки" of `input`, and `label` has a "+" or "-" in each such place. Of PRM800K's, a row is the path of chosen steps,
     and one more for each other rated continuation of it: a rating of -1 is an error, 0 and 1 are none. ProcessBench's
-    `label` is the place of the first error among the `steps`, -1 for none (see `FirstErrors`); it is read
-    so only where labels of steps are asked for, `of_steps`. Raises BadInput where a row begins like one of these, and does not go on so.
+    `label` is the place of the first error among the `steps`, -1 for none (see `FirstErrors`); it is read so
+    only where labels of steps are asked for, `of_steps`. Raises BadInput where a row begins like one of these, and does
+    not go on so.
     """
     for is_it, read in _SHAPES:
         if is_it(row) and (of_steps or read is not _processbench):
