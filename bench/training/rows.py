@@ -147,9 +147,9 @@ def _given(source: Source) -> Iterator[tuple[str, Row]]:
     if isinstance(source, str | Path):
         yield from rows_at(source)
         return
+    table = "; of a pandas table give table.to_dict('records')" if hasattr(source, "iterrows") else ""
     for i, row in enumerate(source):
         if not isinstance(row, Mapping):
-            table = "; of a pandas table give table.to_dict('records')" if hasattr(source, "iterrows") else ""
             raise BadInput(
                 f"rows[{i}]: a {type(row).__name__} where a dict such as {{'prompt': ...}} was expected{table}"
             )
