@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from bench.inputs.rows import Row, check_text
@@ -17,6 +18,7 @@ from bench.pools.recorded_scores import Entry
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
 from bench.pools.shapes.names import GOLDS
+from bench.pools.shapes.places import Places
 from bench.pools.sources import source_rows
 from bench.pools.spool import Spool
 from verifiers.interface.errors import BadInput
@@ -41,6 +43,7 @@ class Group:
     asked: bytes
     said: bytes
     golds: tuple[str, ...]
+    placed: tuple[str, ...]  # the golds if the source's numbers are places of options
     first: str  # where its first row stands
     named: str | None = None
     other_gold: str = ""
@@ -71,13 +74,24 @@ class Reading:
     ids: set[str] = field(default_factory=set)
     spool: Spool = field(default_factory=Spool)
     scored: bool = False  # whether any solution has an object "scores"
+    doubts: list[str] = field(default_factory=list)  # what gold answers were taken for, where they may be another thing
 
     def read(self, source: str, columns: Columns, *, of_a_run: bool) -> None:
         """Add a source's rows to their problems' groups."""
         stem = Path(source.partition(":")[0]).stem
+        before, places = len(self.groups), Places()
         for where, given in _rows(source, columns, of_a_run=of_a_run):
             with _not_too_deep(where):
-                self._add(where, given, stem, columns, of_a_run=of_a_run)
+                self._add(where, given, stem, columns, places, of_a_run=of_a_run)
+        if places.are_meant:
+            for group in islice(self.groups.values(), before, None):
+                group.golds = group.placed or group.golds
+        if places.are_doubtful:
+            taken = "places of their options, from 0" if places.are_meant else "answers"
+            self.doubts.append(
+                f"{source}: whole numbers as gold answers beside options are taken for {taken}, and may not be; "
+                "where they are another thing, write the options' texts as the gold answers"
+            )
 
     def saved(self, group: Group) -> tuple[Prompt, Row, list[Entry]]:
         """A problem's prompt, what else is known of it, and its solutions as they are saved."""
@@ -91,7 +105,7 @@ class Reading:
             entries += [Entry(f"{where}: solution {i}", fields, graded) for i, fields in enumerate(found)]
         return prompt, _agreed(known), entries
 
-    def _add(self, where: str, given: Row, stem: str, columns: Columns, *, of_a_run: bool) -> None:
+    def _add(self, where: str, given: Row, stem: str, columns: Columns, places: Places, *, of_a_run: bool) -> None:
         row = given if of_a_run else columns.row(where, given)
         if self.asked and not of_a_run:
             row = with_prompt(where, row, self.asked)
@@ -100,10 +114,12 @@ class Reading:
             raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
         prompt = prompt_in(where, row)
         golds = golds_in(where, row, of_a_run=of_a_run)
+        placed, is_so = ((), False) if of_a_run else places.add(row)
+        golds = placed if is_so else golds
         name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
         if name is not None:
             self.ids.add(name)
-        said = _digest(repr((prompt, golds)))
+        said = _digest(repr((prompt, golds, placed) if placed else (prompt, golds)))
         key: object = said if name is None else name
         found = columns.solutions(where, given, row)
         is_first = key not in self.groups
@@ -111,13 +127,13 @@ class Reading:
             if self.limit is not None and len(self.groups) == self.limit:
                 return
             named = row.get("named")
-            group = Group(len(self.groups), name, stem, _digest(repr(prompt)), said, golds, where)
+            group = Group(len(self.groups), name, stem, _digest(repr(prompt)), said, golds, placed, where)
             group.named = named and check_text(where, "the id", named)
             self.groups[key] = group
             if not golds:
                 group.hint = f"; the row has {', '.join(map(repr, given))}{fitting(given, ['answer'])}"
             if "answer" in given and "answer" not in columns.names:
-                group.other_gold = next((name for name in GOLDS if is_other(given.get(name), golds)), "")
+                group.other_gold = next((name for name in GOLDS if is_other(given.get(name), (*golds, *placed))), "")
         group = self.groups[key]
         if said != group.said:
             raise BadInput(

@@ -90,6 +90,7 @@ def notes_on_reading(pools: SavedPools, seen: Seen, answers: Answers) -> Iterato
         if not (group.graded and group.solutions)
     ]
     groups = [group for group, _ in files]
+    yield from pools.reading.doubts
     repeated = sum(group.repeated for group in groups)
     if repeated:
         rows, holds = ("1 row", "the pool holds") if repeated == 1 else (f"{repeated} rows", "the pools hold")

@@ -21,11 +21,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from bench.inputs.data_sets import rows_at
 from bench.inputs.rows import Row, check_text, id_in, prompt_field, text_field
-from bench.training.step_data import VERDICTS, step_data
+from bench.training.step_data import PROMPTS, VERDICTS, FirstErrors, step_data
 from policies.training.skipped import SkippedRowsWarning
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GenRMFormat
@@ -35,7 +37,6 @@ from verifiers.interface.solution import Problem, Solution, Step, Stop, split_st
 from verifiers.reward_models.labelled import Labelled
 
 Source: TypeAlias = str | Path | Iterable[Mapping[str, object]]
-_PROMPTS = ("prompt", "question", "problem", "messages")
 _OPTIONAL = ("id", "root", "stop")  # which some rows of a file may lack
 COLUMNS = ("id", "prompt", "solution", "steps", "labels", "root", "correct", "rationales", "stop")  # of `columns`
 
@@ -74,7 +75,7 @@ def read_step_labels(
             raise BadArgument("columns", f"{name}={theirs}", f"{path} is a folder of our own, which has our names")
         return _collected(path, limit)
     rows = []
-    for where, row, problem, solution in _solutions(source, separator, limit, columns):
+    for where, row, problem, solution in _solutions(source, separator, limit, columns, of_steps=True):
         labels = row.get("labels")
         if not isinstance(labels, list):
             raise BadInput(f"{where}: no list 'labels' in this row; a PRM learns from one label a step, null for none")
@@ -119,14 +120,14 @@ def read_format(path: Path) -> GenRMFormat:
 
 
 def _solutions(
-    source: Source, separator: str, limit: int | None, columns: Mapping[str, str]
+    source: Source, separator: str, limit: int | None, columns: Mapping[str, str], *, of_steps: bool = False
 ) -> Iterator[tuple[str, Row, Problem, Solution]]:
     stem = Path(source).stem if isinstance(source, str | Path) else "row"
     ids: dict[object, str] = {}
     problems: dict[str, tuple[Problem, str]] = {}
-    for where, row in _own_rows(source, limit, columns):
-        _check_has(where, row, "prompt", _PROMPTS)
-        prompt = prompt_field(where, row, _PROMPTS)
+    for where, row in _own_rows(source, limit, columns, of_steps=of_steps):
+        _check_has(where, row, "prompt", PROMPTS)
+        prompt = prompt_field(where, row, PROMPTS)
         given = id_in(where, row)
         name = given if given is not None else ids.setdefault(prompt, f"{stem}-{len(ids):05d}")
         problem, first = problems.setdefault(name, (Problem(name, prompt), where))
@@ -146,17 +147,30 @@ def _given(source: Source) -> Iterator[tuple[str, Row]]:
     if isinstance(source, str | Path):
         yield from rows_at(source)
         return
+    table = "; of a pandas table give table.to_dict('records')" if hasattr(source, "iterrows") else ""
     for i, row in enumerate(source):
         if not isinstance(row, Mapping):
-            raise BadInput(f"rows[{i}]: a {type(row).__name__} where a dict such as {{'prompt': ...}} was expected")
-        yield f"rows[{i}]", dict(row)
+            raise BadInput(
+                f"rows[{i}]: a {type(row).__name__} where a dict such as {{'prompt': ...}} was expected{table}"
+            )
+        yield f"rows[{i}]", {name: _without_numpy(value) for name, value in row.items()}
 
 
-def _own_rows(source: Source, limit: int | None, columns: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+def _without_numpy(value: Any) -> Any:
+    """A value as Python has it: pandas and NumPy have numbers, truths and lists of their own, lists of these too."""
+    value = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if isinstance(value, list | tuple):
+        return [_without_numpy(inner) for inner in value]
+    return {name: _without_numpy(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _own_rows(
+    source: Source, limit: int | None, columns: Mapping[str, str], *, of_steps: bool
+) -> Iterator[tuple[str, Row]]:
     """The source's first rows under our names: mapped by hand, then read as published data is known."""
     if unknown := [name for name in columns if name not in COLUMNS]:
         raise BadArgument("columns", f"{unknown[0]}={columns[unknown[0]]}", f"use {', '.join(COLUMNS)}")
-    unseen, empty, count = set(columns), [], 0
+    unseen, empty, count, errors = set(columns), [], 0, FirstErrors()
     for where, row in islice(_given(source), limit):
         count += 1
         found = {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
@@ -165,10 +179,13 @@ def _own_rows(source: Source, limit: int | None, columns: Mapping[str, str]) -> 
             raise _lacks(f"{where}: no", columns, lost, "this row; it has " + ", ".join(map(repr, row)))
         kept = {name: row[name] for name in row if name not in columns.values()}
         made = 0
-        for own in step_data(where, kept | found):
+        if of_steps:
+            errors.add(where, kept | found)
+        for own in step_data(where, kept | found, of_steps=of_steps):
             yield where, own
             made += 1
         empty += [where] * (not made)
+    errors.check()
     if unseen:
         raise _lacks(f"{_name(source)}: no", columns, min(unseen), "any row")
     if empty:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.inputs.rows import Row
 from verifiers.interface.errors import BadInput
 
+PROMPTS = ("prompt", "question", "problem", "messages")
 _READ = "ки"  # where Math-Shepherd's model is read: the end of each step
 VERDICTS = {"+": 1.0, "-": 0.0}
+_OF_PROCESSBENCH = ("generator", "final_answer_correct")  # what else its rows have
 _RATINGS = {-1: 0.0, 0: 1.0, 1: 1.0, None: None}  # a step that is neither good nor bad is no error
 
 
-def step_data(where: str, row: Row) -> Iterator[Row]:
+def step_data(where: str, row: Row, *, of_steps: bool = True) -> Iterator[Row]:
     """The rows of our own that a published row stands for; any other row as it is.
 
     >>> list(step_data("rows:1", {"prompt": "2+2?", "completions": ["2+2=5", "It is 5."], "labels": [False, False]}))
@@ -22,11 +25,12 @@ def step_data(where: str, row: Row) -> Iterator[Row]:
     TRL's steps stand in `completions`, and are joined by line breaks. Of Math-Shepherd's rows the steps end at each
     "ки" of `input`, and `label` has a "+" or "-" in each such place. Of PRM800K's, a row is the path of chosen steps,
     and one more for each other rated continuation of it: a rating of -1 is an error, 0 and 1 are none. ProcessBench's
-    `label` is the place of the first error among the `steps`, -1 for none. Raises BadInput
-    where a row begins like one of these, and does not go on so.
+    `label` is the place of the first error among the `steps`, -1 for none (see `FirstErrors`); it is read so
+    only where labels of steps are asked for, `of_steps`. Raises BadInput where a row begins like one of these, and does
+    not go on so.
     """
     for is_it, read in _SHAPES:
-        if is_it(row):
+        if is_it(row) and (of_steps or read is not _processbench):
             yield from read(where, row)
             return
     yield row
@@ -45,7 +49,7 @@ def _stepwise(where: str, row: Row) -> Iterator[Row]:
 
 def _is_shepherd(row: Row) -> bool:
     texts = isinstance(row.get("input"), str) and isinstance(row.get("label"), str)
-    return texts and not any(name in row for name in ("prompt", "question", "problem"))
+    return texts and not any(name in row for name in PROMPTS)
 
 
 def _shepherd(where: str, row: Row) -> Iterator[Row]:
@@ -73,7 +77,7 @@ def _shepherd(where: str, row: Row) -> Iterator[Row]:
 
 def _is_processbench(row: Row) -> bool:
     label = row.get("label")
-    return isinstance(row.get("steps"), list) and type(label) is int and "labels" not in row
+    return isinstance(row.get("steps"), list) and type(label) is int and not row.keys() & {"labels", "correct"}
 
 
 def _processbench(where: str, row: Row) -> Iterator[Row]:
@@ -82,6 +86,35 @@ def _processbench(where: str, row: Row) -> Iterator[Row]:
         raise BadInput(f"{where}: 'label' is {error}, of {count} steps; it is the first wrong one's place, -1 for none")
     right = count if error < 0 else error
     yield row | {"labels": [1.0] * right + [0.0] * (count - right)}
+
+
+@dataclass(slots=True)
+class FirstErrors:
+    """Whether a source's `label`s are places of first errors: 0 and 1 alone may as well say wrong and right.
+
+    >>> found = FirstErrors()
+    >>> found.add("rows:1", {"problem": "2+2?", "steps": ["=5"], "label": 0})
+    >>> found.check()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadInput: rows:1: 'label' is 0 or 1 in all rows with 'steps', ...
+    """
+
+    first: str = ""
+    known: bool = False
+
+    def add(self, where: str, row: Row) -> None:
+        """Count a row that may be one of ProcessBench's."""
+        if _is_processbench(row):
+            self.first = self.first or where
+            self.known |= row["label"] not in (0, 1) or any(name in row for name in _OF_PROCESSBENCH)
+
+    def check(self) -> None:
+        """Raise BadInput where nothing in the source says what its labels are."""
+        if self.first and not self.known:
+            raise BadInput(
+                f"{self.first}: 'label' is 0 or 1 in all rows with 'steps', and may be the first wrong step's place or "
+                "say wrong and right; give 'labels', one a step, or keep ProcessBench's 'generator' in its rows"
+            )
 
 
 def _is_prm800k(row: Row) -> bool:

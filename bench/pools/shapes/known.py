@@ -11,8 +11,7 @@ from bench.pools.shapes.lm_eval import lm_eval
 from bench.pools.shapes.names import ANSWERS, EQUAL, IDS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS, VERDICTS
 from bench.pools.shapes.openai import openai
 from bench.pools.shapes.plain import has_solutions, plain
-from bench.pools.shapes.trainers import verl
-from bench.pools.shapes.vllm import vllm
+from bench.pools.shapes.rollouts import verl, vllm
 
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
 SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, helm, lm_eval, lighteval, vllm, openai, verl, math_eval)

@@ -10,7 +10,6 @@ from bench.pools.shapes.names import (
     IDS,
     ONE_SOLUTION,
     OPTIONS,
-    OPTIONS_ASKED,
     PROMPTS,
     SOLUTIONS,
     STOPS,
@@ -41,24 +40,10 @@ def plain(row: Row) -> Row:
         row = row | {"stop": row["stop"][0], UNKNOWN: row[UNKNOWN][0]}
     if row.get("answer") is None:
         row = _moved(row, "answer", next((name for name in ANSWERS if _is_gold(name, row.get(name))), None))
-    row = _by_place(row)
     if row.get("id") is None and "named" not in row:
         named = next((row[name] for name in IDS if isinstance(row.get(name), str | int)), None)
         row = row if named is None else row | {"named": str(named)}
     return row
-
-
-def _by_place(row: Row) -> Row:
-    """The row with a gold answer that is the place of an option as that option's letter, and as its text.
-
-    >>> _by_place({"answer": 2, "choices": ["red", "blue", "green"], "text": "(C)"})["answer"]
-    ['C', 'green']
-    """
-    options = next((found for name in OPTIONS_ASKED if isinstance(found := decoded(row.get(name)), list)), [])
-    gold, texts = row.get("answer"), [text.strip() for text in options if isinstance(text, str)]
-    if not isinstance(gold, int) or isinstance(gold, bool) or not 0 <= gold < len(options) == len(texts) <= 26:
-        return row
-    return row if str(gold) in texts else row | {"answer": [chr(ord("A") + gold), texts[gold]]}
 
 
 def has_solutions(row: Row) -> bool:

@@ -352,3 +352,31 @@ def test_a_gold_answer_that_is_the_place_of_an_option() -> None:
     assert read(row | {"answer": "C"})[0].golds == ("C",)
     assert read(row | {"choices": ["2", "3", "4"], "answer": 2})[0].golds == ("2",)
     assert read(row | {"answer": 7})[0].golds == ("7",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "golds", "doubtful"),
+    [
+        ([(["2", "3", "0", "1"], 0)], [("A", "2")], True),
+        ([(["0", "4", "2", "6"], 2)], [("C", "2")], False),  # either way
+        ([(["2", "3", "0", "1"], 0), (["5", "6", "7"], 2)], [("A", "2"), ("C", "7")], False),
+        ([(["2", "3", "0", "1"], 0), (["5", "6", "7"], 6)], [("0",), ("6",)], False),
+        ([(["1.0", "2.0", "3.0"], 2)], [("2",)], True),
+        ([(["A) 1", "B) 2", "C) 3", "D) 4"], 3)], [("3",)], True),
+        ([(["$1$", "$2$", "$3$"], 2), (["8", "9"], 9)], [("2",), ("9",)], False),
+        ([(["I say 3", "I say 5", "I say 4"], 2)], [("2",)], True),  # other samples
+        ([(["C", "B", "A"], 2)], [("C",)], False),
+        ([(["A. red", "B. blue"], 1)], [("B", "blue")], False),
+        ([(["red", "blue"], 1), (["red", "blue"], 2)], [("1",), ("2",)], True),  # places from 1, perhaps
+    ],
+)
+def test_numbers_beside_options_are_places_or_answers_in_the_whole_file(rows, golds, doubtful: bool) -> None:
+    pools = read(*({"question": f"{i}?", "options": o, "answer": a, "response": "A"} for i, (o, a) in enumerate(rows)))
+    assert [pool.golds for pool in pools] == golds
+    assert ("taken for" in notes(pools)) == doubtful
+
+
+def test_options_in_a_file_of_prompts_count() -> None:
+    Path("asked.jsonl").write_text(json.dumps({"id": "a", "question": Q, "options": ["4", "5"], "answer": 0}))
+    Path("p.jsonl").write_text(json.dumps({"id": "a", "response": "A"}))
+    assert read_pools(["p.jsonl"], prompts=["asked.jsonl"])[0].golds == ("A", "4")

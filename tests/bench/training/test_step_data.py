@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from datasets import Dataset
 
@@ -206,3 +207,47 @@ def test_what_a_row_lacks_is_told_with_how_to_map_it(tmp_path: Path) -> None:
         BadInput, match=r"its first is an object \('text', 'label'\); put the labels into a list 'labels'"
     ):
         read_step_labels([{"prompt": "2+2?", "steps": objects}])
+
+
+def test_labels_of_0_and_1_alone_are_no_places_of_errors(tmp_path: Path) -> None:
+    row = {"prompt": "2+2?", "steps": ["2+2=4\n", "=4"], "label": 1}
+    with pytest.raises(BadInput, match=r"rows.jsonl:1: 'label' is 0 or 1 in all rows .* give 'labels', one a step"):
+        read(tmp_path, row, row | {"label": 0})
+    for mark in ({"generator": "a"}, {"final_answer_correct": False}):
+        assert [labels for _, labels in read(tmp_path, row | mark, row)] == [[1.0, 0.0]] * 2
+    with pytest.raises(BadInput, match="no list 'labels' in this row"):
+        read(tmp_path, row | {"correct": True})
+    assert read(tmp_path, row | {"labels": [1, 1]}) == [(["2+2=4\n", "=4"], [1.0, 1.0])]
+
+
+def test_outcomes_are_read_beside_a_label_of_another_kind() -> None:
+    row = {"prompt": "2+2?", "steps": ["=4"], "correct": True}
+    assert [read_outcomes([row | {"label": label}])[0].outcome for label in (0, 1, 7)] == [1.0] * 3
+    with pytest.raises(BadInput, match="no 'correct' in this row"):
+        read_outcomes([{"prompt": "2+2?", "steps": ["=4"], "label": 1}])
+
+
+def test_a_prompt_of_any_name_tells_a_row_from_math_shepherds() -> None:
+    turns = [{"role": "user", "content": "2+2?"}]
+    row = {"solution": "=4", "correct": True, "input": "2+2?", "label": "4"}
+    for name, prompt in {"prompt": "2+2?", "question": "2+2?", "problem": "2+2?", "messages": turns}.items():
+        assert read_outcomes([row | {name: prompt}])[0].outcome == 1.0
+
+
+def test_rows_may_have_numpys_values() -> None:
+    turns = np.array([{"role": "user", "content": "2+2?"}], dtype=object)
+    row = {"id": np.int64(3), "prompt": turns, "steps": np.array(["2+2=4\n", "=4"], dtype=object)}
+    [steps] = read_step_labels([row | {"labels": np.array([True, False]), "root": np.float32(0.5)}])
+    assert (steps.problem.id, list(steps.labels), steps.root) == ("3", [1.0, 0.0], 0.5)
+    assert steps.problem.prompt == (Message("user", "2+2?"),)
+    [outcome] = read_outcomes([row | {"correct": np.bool_(True)}])
+    assert outcome.outcome == 1.0
+    assert read_step_labels([row | {"labels": [np.float32(0.5), None]}])[0].labels[0] == 0.5
+
+
+def test_a_table_of_pandas_is_told_how_to_give_its_rows() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame([{"prompt": "2+2?", "solution": "=4", "correct": True}])
+    with pytest.raises(BadInput, match=r"give table.to_dict\('records'\)"):
+        read_outcomes(table)
+    assert read_outcomes(table.to_dict("records"))[0].outcome == 1.0
