@@ -58,7 +58,9 @@ def load(
     if isinstance(name, Path) or not spec.kind or format_named(spec.kind) or os.path.exists(text):
         return _load_prm(text, format, dtype, device, engine)
     if (format, dtype, device, engine) != (None, "auto", "auto", "transformers"):
-        raise ValueError(f"{text!r}: format, dtype, device and engine are for a folder or a hub name, not for a spec")
+        raise ValueError(
+            f"{spec.text!r}: format, dtype, device and engine are for a folder or a hub name, not for a spec"
+        )
     scorer: Scorer | None = object_named(text, "score")
     if scorer is not None:
         return scorer
@@ -70,14 +72,9 @@ def load(
         return ServedPRM.of(
             spec.names[0], Servers.at(**server_arguments(spec)), tokenizer=spec.options.get("tokenizer")
         )
-    if spec.kind == "prm":
-        if not spec.has(1, "dtype", "engine", *ENGINE_OPTIONS):
-            raise ValueError(
-                f"{text!r}: a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm, or with "
-                ",base_url=ADDRESS"
-            )
+    if spec.kind == "prm" and spec.has(1, "dtype", "engine", *ENGINE_OPTIONS):
         return _load_prm(spec.names[0], None, spec.dtype() or "auto", "auto", engine_of(spec))
-    if spec.kind == "pav":
+    if spec.kind == "pav" and spec.has(2 if "k" not in spec.options else 1, "alpha", "k"):
         return _load_pav(spec)
     if LOADED_BY.get(spec.kind) == "verifiers.load":
         return load_verifier(text)
@@ -117,7 +114,5 @@ def _load_prm(name: str, form: PRMFormat | str | None, dtype: DType, device: str
 def _load_pav(spec: Spec) -> PAV:
     alpha, k = spec.number("alpha"), spec.count("k")
     alpha = 0.5 if alpha is None else alpha
-    if not spec.has(2 if k is None else 1, "alpha", "k"):
-        raise ValueError(f"{spec.text!r}: a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A")
     base, *prover = [load(name) for name in spec.names]
     return PAV.best_of_k(base, k, alpha=alpha) if k is not None else PAV(base, prover[0], alpha)

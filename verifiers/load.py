@@ -69,7 +69,9 @@ def load(spec: str) -> Scorer:
 
         if served := sorted(SERVER_OPTIONS & parts.options.keys()):
             if "base_url" not in served or _ON & parts.options.keys():
-                raise ValueError(f"{spec!r}: {', '.join(served)} is for a server: give its base_url, and no engine")
+                raise ValueError(
+                    f"{parts.text!r}: {', '.join(served)} is for a server: give its base_url, and no engine"
+                )
             policy: TokenPolicy = load_served(parts)
         else:
             policy = load_policy(parts.names[0], dtype=dtype, engine=engine, chat=chat_of(parts))

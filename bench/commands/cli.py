@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from bench.commands.help import Help
@@ -45,7 +46,7 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     keep_freed_memory()
-    warnings.formatwarning = _line_of
+    before, warnings.formatwarning = warnings.formatwarning, _line_of
     if "" not in sys.path:
         sys.path.append("")  # one's own parts are modules of the current folder; behind all others, which keep working
     try:
@@ -67,17 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstepbeam: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130
+    finally:
+        warnings.formatwarning = before
     return 0
 
 
 _usual_line = warnings.formatwarning
+_OURS = Path(__file__).parents[2]
+_PACKAGES = ("search", "verifiers", "prms", "policies", "bench")
 
 
 def _line_of(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """What is printed of a warning: of one that is meant for users, as ours are, what it says."""
-    if category is UserWarning:
+    """What is printed of a warning: of ours that is meant for users what it says, of others the file too."""
+    file = Path(filename)
+    ours = file.is_relative_to(_OURS) and file.relative_to(_OURS).parts[0] in _PACKAGES
+    if category is UserWarning and ours:
         return f"stepbeam: {message}\n"
     return _usual_line(message, category, filename, lineno, line)
 

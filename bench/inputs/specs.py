@@ -39,8 +39,10 @@ def load_scorer(spec: str, *, option: str = "scorer") -> Scorer:
 
 def _refused(option: str, spec: str, error: Exception) -> BadArgument:
     """What an option is told of its spec, which is said once."""
-    said = first_line(error).removeprefix(f"{shown(spec)!r}: ")
-    return BadArgument(option, shown(spec), re.sub(f",? (as in )?{re.escape(repr(shown(spec)))}", "", said, count=1))
+    quoted = re.escape(repr(shown(spec)))
+    said = first_line(error).replace(spec, shown(spec))  # a library's own error may have all of it
+    said = re.sub(rf"^{quoted}: |(^unknown \w+) {quoted}|, as in {quoted}", r"\1", said, count=1)
+    return BadArgument(option, shown(spec), said)
 
 
 def load_answers(name: str) -> Answers:

@@ -56,7 +56,7 @@ def results_of(
     table = Outcomes(tuple(outcomes))
     notes = [*notes_on(table, plan.n), *_notes_on_samples(odd, drawn), *_notes_on_scores(unscored, drawn)]
     if plan.logprobs and untold:
-        why = "servers tell them at temperature 0 and 1 only, and nobody with --top-p or --top-k"
+        why = "servers tell them at temperature 0 and 1 only, and servers and vLLM tell none with --top-p or --top-k"
         notes.append(f"{untold} of {drawn} samples have no log-probabilities, which --logprobs asked for: {why}")
     for contest in filter(searches, contests):
         units = [search_unit(number, contest, n) for number in range(len(parts)) for n in plan.sizes(contest)]

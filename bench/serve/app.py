@@ -30,6 +30,8 @@ from verifiers.interface.solution import Stop
 
 _KEEP_ALIVE = 5.0  # seconds between signs of life while an answer is searched for
 _HUNG_UP = 499
+_LOGGED = 200  # characters of a reason in the log
+_FOR_GOOD = {"x_should_retry": "false"}  # OpenAI's client would ask twice more, for what failed for good
 _ROUTES = "POST /v1/chat/completions, GET /v1/models, /health and /metrics"
 _ENDING = "the server is ending; ask again in a while, or another one"
 _LOG = logging.getLogger("stepbeam.serve")
@@ -55,7 +57,7 @@ class Service:
         seconds = time.monotonic() - began
         self.metrics.answered(status, seconds)
         level = logging.ERROR if status >= 500 else logging.INFO
-        why = "" if refused is None else f": {refused}"
+        why = "" if refused is None else f": {' '.join(refused.logged.split())[:_LOGGED]}"
         _LOG.log(level, "%d in %.2f s%s", status, seconds, why, exc_info=refused and refused.__cause__)
 
     def begin(self, asked: Asked) -> Pending:
@@ -75,11 +77,12 @@ class Service:
 class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
     """A request that is not searched for, and the answer to it."""
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, **headers: str) -> None:
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, logged: str | None = None, **headers: str
+    ) -> None:
         super().__init__(message)
+        self.logged = message if logged is None else logged  # without what a client wrote, be it a key or a forged line
         kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
-        if status in (500, 502):
-            headers["x_should_retry"] = "false"  # OpenAI's client would ask twice more, for what failed for good
         self.status, self.headers = status, headers
         self.content = error(message, kind=kind, param=param)
 
@@ -115,22 +118,25 @@ def make_app(service: Service) -> FastAPI:
         except ClientDisconnect:
             service.answered(_HUNG_UP, began)
             return Response(status_code=_HUNG_UP)
+        except asyncio.CancelledError:  # the server ends, and the body is not all there
+            return _refused(service, began, _ended())
         except _Refused as refused:
             return _refused(service, began, refused)
         name = f"chatcmpl-{secrets.token_hex(12)}"
         if asked.stream:
-            return _Events(_events(service, searching, asked, name, began), searching)
+            return _Events(service, searching, asked, name, began)
         return await _whole(request, service, searching, asked, name, began)
 
     @app.get("/v1/models")
     @app.get("/v1/models/{name:path}")
     async def models(request: Request, name: str | None = None) -> Response:
+        began = time.monotonic()
         try:
             _check_key(request, service.key)
             if name not in (None, service.model):
-                raise _Refused(404, f"model {name!r}: this server has {service.model!r}", param="model")
+                raise _Refused(404, f"model {name!r}: this server has {service.model!r}", param="model", logged="model")
         except _Refused as refused:
-            return refused.reply()
+            return _refused(service, began, refused)
         about = {"id": service.model, "object": "model", "created": service.since, "owned_by": "stepbeam"}
         return Reply({"object": "list", "data": [about]} if name is None else about)
 
@@ -145,7 +151,8 @@ def make_app(service: Service) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def nowhere(request: Request, complaint: HTTPException) -> Response:
         said = f"{request.method} {request.url.path}: {complaint.detail}; this server has {_ROUTES}"
-        return _Refused(complaint.status_code, said).reply()
+        refused = _Refused(complaint.status_code, said, logged=complaint.detail, **(complaint.headers or {}))
+        return _refused(service, time.monotonic(), refused)
 
     return app
 
@@ -193,25 +200,46 @@ class _Turns:
         if all(solution.stop is Stop.FAILED for solution in result.pool):  # or there is none
             raise _Refused(502, f"no solution could be sampled: {result.reason}")
         if result.solution is None and any(solution.finished for solution in result.pool):
-            raise _Refused(502, f"no solution could be chosen: {result.reason}")
+            raise _Refused(502, f"no solution could be chosen: {result.reason}", **_FOR_GOOD)
         return result
 
 
 class _Events(StreamingResponse):
-    """Events whose search ends with them, also where their client goes before the first."""
+    """The answer's events, behind signs of life; the search ends with them, also where their client goes before."""
 
-    def __init__(self, events: AsyncIterator[str], searching: "asyncio.Task[SearchResult]") -> None:
-        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-        self._searching = searching
+    def __init__(
+        self, service: Service, searching: "asyncio.Task[SearchResult]", asked: Asked, name: str, began: float
+    ) -> None:
+        super().__init__(self._events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        self._service, self._searching, self._asked, self._name, self._began = service, searching, asked, name, began
+        self._status = _HUNG_UP  # unless it comes to more
+        self._why: _Refused | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
-        except asyncio.CancelledError:  # the server ends
-            last = event(_Refused(503, _ENDING).content).encode()
+        except asyncio.CancelledError:  # the server ends; a client that hangs up cancels the events alone
+            last = event(self._failed(_ended())).encode()
             await send({"type": "http.response.body", "body": last, "more_body": False})
         finally:
             self._searching.cancel()
+            self._service.answered(self._status, self._began, self._why)
+
+    async def _events(self) -> AsyncIterator[str]:
+        service, asked = self._service, self._asked
+        try:
+            while not (await asyncio.wait({self._searching}, timeout=service.keep_alive))[0]:
+                yield ": searching\n\n"
+            result = self._searching.result()
+            self._status = 200
+            for part in chunks(self._name, service.model, result, pool=asked.pool, with_usage=asked.usage_in_stream):
+                yield part
+        except _Refused as refused:
+            yield event(self._failed(refused))  # the status line has been sent already
+
+    def _failed(self, refused: _Refused) -> Any:
+        self._status, self._why = refused.status, refused
+        return refused.content
 
 
 async def _whole(
@@ -231,7 +259,7 @@ async def _whole(
         reply = Reply(completion(name, service.model, searching.result(), pool=asked.pool))
         service.answered(reply.status_code, began)
     except asyncio.CancelledError:  # the server ends, and has waited as long as it may
-        reply = _refused(service, began, _Refused(503, _ENDING, Retry_After="1"))
+        reply = _refused(service, began, _ended())
     except _Refused as refused:
         reply = _refused(service, began, refused)
     finally:
@@ -240,29 +268,13 @@ async def _whole(
     return reply
 
 
+def _ended() -> _Refused:
+    return _Refused(503, _ENDING, Retry_After="1")
+
+
 def _refused(service: Service, began: float, refused: _Refused) -> Reply:
     service.answered(refused.status, began, refused)
     return refused.reply()
-
-
-async def _events(
-    service: Service, searching: "asyncio.Task[SearchResult]", asked: Asked, name: str, began: float
-) -> AsyncIterator[str]:
-    """The answer's events, behind signs of life; closing it, as a client's hanging up does, cancels the search."""
-    status, why = _HUNG_UP, None
-    try:
-        while not (await asyncio.wait({searching}, timeout=service.keep_alive))[0]:
-            yield ": searching\n\n"
-        result = searching.result()
-        status = 200
-        for part in chunks(name, service.model, result, pool=asked.pool, with_usage=asked.usage_in_stream):
-            yield part
-    except _Refused as refused:
-        status, why = refused.status, refused
-        yield event(refused.content)  # the status line has been sent already
-    finally:
-        searching.cancel()
-        service.answered(status, began, why)
 
 
 async def _guarded(search: Any) -> SearchResult:
@@ -272,7 +284,7 @@ async def _guarded(search: Any) -> SearchResult:
     except _Refused:
         raise
     except Exception as problem:
-        raise _Refused(500, f"{type(problem).__name__}: {problem}") from problem
+        raise _Refused(500, f"{type(problem).__name__}: {problem}", **_FOR_GOOD) from problem
     return result
 
 
@@ -299,8 +311,9 @@ async def _asked(request: Request, service: Service) -> Asked:
             limits=service.limits,
         )
     except UnknownModelError as complaint:
-        raise _Refused(404, str(complaint), param="model") from None
+        raise _Refused(404, str(complaint), param="model", logged="model") from None
     except BadArgument as complaint:
-        raise _Refused(400, str(complaint), param=str(complaint.args[0])) from None
+        param = str(complaint.args[0])
+        raise _Refused(400, str(complaint), param=param, logged=param) from None
     except BadInput as complaint:
         raise _Refused(400, str(complaint)) from None

@@ -32,6 +32,7 @@ _READ = {"model", "messages", "n", "stream", "stream_options", "max_tokens", "ma
 _READ |= {"temperature", "top_p", "top_k", "seed", "strategy", "pool"}
 _HARMLESS = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
 _HARMLESS |= {"parallel_tool_calls", "tool_choice", "top_logprobs"}
+_LONGEST = 500  # characters of a strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def read_request(
         if fields.get(name) not in nothing:
             raise BadArgument(name, _shown(fields[name]), "this server does not do it; leave it out")
     if unknown := sorted(fields.keys() - _READ - _HARMLESS - _NOT_DONE.keys()):
-        raise BadArgument(unknown[0], _shown(fields[unknown[0]]), "this server does not know it; leave it out")
+        raise BadArgument(
+            _shown(unknown[0]).strip('"'), _shown(fields[unknown[0]]), "this server does not know it; leave it out"
+        )
     if fields.get("n") not in (None, 1):
         raise BadArgument("n", _shown(fields["n"]), "one answer is given; samples are set with strategy")
     if fields.get("model") not in (None, "", model):
@@ -80,7 +83,7 @@ def read_request(
     options = fields.get("stream_options")
     return Asked(
         Problem(_name_of(prompt), prompt),
-        default if fields.get("strategy") is None else read_strategy(fields["strategy"], scorers, limits),
+        default if fields.get("strategy") is None else _strategy(fields["strategy"], scorers, limits),
         _sampling(fields, sampling, limits),
         secrets.randbits(62) if fields.get("seed") is None else _whole(fields, "seed"),
         _flag(fields, "stream"),
@@ -91,6 +94,15 @@ def read_request(
 
 class UnknownModelError(BadArgument):
     """A model that this server does not have."""
+
+
+def _strategy(value: Any, scorers: Mapping[str, Scorer], limits: Limits) -> ServedStrategy:
+    if isinstance(value, str) and len(value) > _LONGEST:
+        raise BadArgument("strategy", _shown(value), f"it is longer than {_LONGEST} characters")
+    try:
+        return read_strategy(value, scorers, limits)
+    except BadArgument as error:
+        raise BadArgument("strategy", _shown(value), error.args[2]) from None
 
 
 def _prompt(messages: Any) -> str | tuple[Message, ...]:

@@ -44,8 +44,20 @@ def serve(app: FastAPI, *, host: str, port: int, told: str) -> None:
         except SystemExit:
             if server.started:
                 raise
+            if not _is_here(host):
+                told = "this machine has no such address; use 127.0.0.1 for itself, 0.0.0.0 for all that reach it"
+                raise BadArgument("host", host, told) from None
             complaint = f"nothing can be served at http://{host}:{port}/v1; is the port taken?"
             raise BadArgument("port", port, complaint) from None
+
+
+def _is_here(host: str) -> bool:
+    """Whether something can listen at an address of this machine, at a port of the system's choice."""
+    try:
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ class OpenAI:
         model: str,
         *,
         base_url: str | Sequence[str] | None = None,
-        key_env: str = "OPENAI_API_KEY",
+        key_env: str | None = None,
         chat: Chat = True,
         tokenizer: str | Path | bool = True,
         continues: bool | None = None,

@@ -71,7 +71,7 @@ class Servers:
     """
 
     urls: Sequence[str]
-    key_env: str = _KEY_ENV
+    key_env: str | None = None  # OPENAI_API_KEY, which need not be set
     connections: int = 64
     seconds: float = 600.0
     tries: int = 6
@@ -88,15 +88,16 @@ class Servers:
         except ImportError as error:
             raise ImportError(f"openai cannot be imported ({error}): pip install 'stepbeam[openai]'") from error
         self._openai = openai
-        self._key = key_in(self.key_env)
-        if not self._key and self.key_env != _KEY_ENV:
+        self._key_env = _KEY_ENV if self.key_env is None else self.key_env
+        self._key = key_in(self._key_env)
+        if not self._key and self.key_env is not None:
             raise BadInput(f"key_env {self.key_env}: this environment variable holds no key; set it, or leave it out")
         for url in self.urls:
             check_address(url)
             if not self._key and url == OFFICIAL:
                 raise BadInput(
-                    f"{url}: there is no key in the environment: set {self.key_env}, or name a server of your own with "
-                    "base_url="
+                    f"{url}: there is no key in the environment: set {self._key_env}, or name a server of your own "
+                    "with base_url="
                 )
         self._turn = asyncio.Semaphore(self.connections)
         for url in self.urls:
@@ -141,9 +142,8 @@ class Servers:
             if len(failures) == len(rows) or not failure.again:  # else others stand in for it, until it is there
                 raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}")
         for address, failure in failures:
-            warnings.warn(
-                f"{address.url}: {failure.said}; others are asked, and it as soon as it answers", stacklevel=2
-            )
+            told = f"{address.url}: {failure.said}; others are asked, and it as soon as it answers"
+            warnings.warn(told, stacklevel=1)  # the caller is the event loop
         listed = [(address.url, cards) for address, cards in rows if isinstance(cards, list)]
         all_have(model, listed)
         return [card for _, cards in listed for card in cards]
@@ -294,7 +294,7 @@ class Servers:
 
     def _advice(self, failure: _Failure, path: str = "") -> str:
         if failure.status in (401, 403):
-            return f": set {self.key_env} to a key that it takes"
+            return f": set {self._key_env} to a key that it takes"
         if failure.status == 404:
             lacks = "; or leave out chat=no, where the server has no /completions" if path == "/completions" else ""
             return f": name a model that the server has, and an address that ends as its own does (often in /v1){lacks}"

@@ -82,7 +82,11 @@ def test_what_another_package_loads_is_said_with_its_name(load, spec: str, kind:
     [
         ("magic:x", "unknown scorer 'magic:x': use prm:MODEL.*pav:BASE.*orm:MODEL.*package.module:name"),
         ("owner/name:split", "unknown scorer 'owner/name:split'"),
-        ("pav:tiny:prm", "a PAV is pav:BASE,PROVER,alpha=A or pav:BASE,k=K,alpha=A"),
+        ("pav:tiny:prm", "unknown scorer .*: use prm:MODEL.*pav:BASE,PROVER,alpha=A, pav:BASE,k=K,alpha=A"),
+        ("pav:tiny:prm,k=4,alpah=0.5", "pav takes no alpah=, but alpha="),
+        ("prm:m,dtyp=float32", "prm takes no dtyp=, but dtype="),
+        ("prm:m,chat.x=1", "prm takes no chat.x=, but"),
+        ("prm:", "unknown scorer 'prm:': it names no model"),
         ("pav:tiny:prm,k=0", "k=0: use a whole number of 1 or more"),
         ("pav:tiny:prm,k=2,alpha=much", "alpha=much is not a number"),
         ("implicit:a,b", "unknown verifier 'implicit:a,b'"),

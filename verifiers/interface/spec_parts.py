@@ -86,11 +86,13 @@ class Spec:
             )
         said = f"unknown {what} {self.text!r}"
         mine = takes.get(self.kind)
-        odd = [] if mine is None else [key for key in self.options if key not in mine and not key.startswith("chat.")]
+        known_too = "chat." if mine is not None and "chat" in mine else ()
+        odd = [] if mine is None else [key for key in self.options if key not in mine and not key.startswith(known_too)]
         if mine is not None and odd:
-            close = get_close_matches(odd[0], mine, 1)
+            secret = _is_secret(odd[0]) and "key_env" in mine
+            close = get_close_matches(odd[0], mine, 1, cutoff=0.8 if secret else 0.6)
             known = ", ".join(f"{key}=" for key in close or sorted(mine))
-            if not close and _is_secret(odd[0]) and "key_env" in mine:
+            if secret and not close:
                 known = "key_env=, the name of the environment's variable that holds it"
             return ValueError(f"{said}: {self.kind} takes no {odd[0]}=, but {known}")
         if mine is not None and not self.names:
@@ -153,4 +155,4 @@ def shown(text: str) -> str:
 def _is_secret(key: str) -> bool:
     """Whether an option's name looks as if its value were a key."""
     named = re.search("key|token|secret|password", key, re.IGNORECASE)
-    return named is not None and key not in ("key_env", "tokenizer")
+    return named is not None and key not in ("key_env", "tokenizer", "max_tokens")

@@ -178,7 +178,7 @@ def test_an_out_folder_that_cannot_be(capsys) -> None:
     ("spec", "message"),
     [
         ("prm:none,dtype=float64", "dtype=float64: use bfloat16 or float32"),
-        ("prm:none,votes=2", "a PRM is prm:MODEL, with ,dtype=bfloat16 or float32 and ,engine=vllm"),
+        ("prm:none,votes=2", "prm takes no votes=, but "),
         ("prm:none,share=0.4", "share is for vLLM's engine: add engine=vllm"),
         *((f"genrm:none,votes={v}", f"votes={v}: use a whole number of 1 or more") for v in ("2.7", "inf", "nan", "0")),
         ("judge:none,votes=-1", "votes=-1: use a whole number"),

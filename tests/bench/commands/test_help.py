@@ -8,9 +8,11 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from bench.commands import cli
 from bench.commands.cli import _parser, main
 from bench.commands.completion import _mark_paths
 
@@ -135,9 +137,11 @@ def test_the_package_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().out.startswith("stepbeam")
 
 
-def test_a_warning_for_users_is_a_line_and_another_says_where_it_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which main changes
+def test_a_warning_of_ours_is_a_line_and_another_says_where_it_is_from() -> None:
+    ours, usual = str(Path(cli.__file__)), warnings.formatwarning
+    assert cli._line_of("it waits", UserWarning, ours, 3) == "stepbeam: it waits\n"
+    assert cli._line_of("it waits", FutureWarning, ours, 3).startswith(f"{ours}:3: FutureWarning: it waits")
+    assert cli._line_of("it waits", UserWarning, "a.py", 3).startswith("a.py:3: UserWarning: it waits")
     with pytest.raises(SystemExit):
-        main(["--version"])
-    assert warnings.formatwarning("it waits", UserWarning, "a.py", 3) == "stepbeam: it waits\n"
-    assert warnings.formatwarning("it waits", FutureWarning, "a.py", 3).startswith("a.py:3: FutureWarning: it waits")
+        cli.main(["--version"])
+    assert warnings.formatwarning is usual

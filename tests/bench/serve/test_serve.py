@@ -216,7 +216,7 @@ def test_a_key_is_asked_for_and_shown_nowhere() -> None:
         assert httpx.get(f"{address}/models").status_code == 401
         assert client(address, "sk-secret").chat.completions.create(**asked()).choices
         metrics = httpx.get(address.removesuffix("/v1") + "/metrics").text
-    assert 'stepbeam_requests_total{status="401"} 3.0' in metrics
+    assert 'stepbeam_requests_total{status="401"} 4.0' in metrics
     assert 'stepbeam_requests_total{status="200"} 1.0' in metrics
     assert "secret" not in metrics + repr(Service(search.Session(), "m", None, key="sk-secret"))  # type: ignore[arg-type]
 
@@ -290,6 +290,7 @@ def test_what_fails_is_an_error_with_its_reason() -> None:
         with pytest.raises(APIStatusError, match="the engine is down") as error:
             client(address).chat.completions.create(**asked())
         assert error.value.status_code == 502
+        assert "x-should-retry" not in error.value.response.headers  # what a server behind lacks may be there again
         raw = httpx.post(url_of(address), json=asked(stream=True)).text
     assert "the engine is down" in raw
     assert "[DONE]" not in raw
@@ -333,7 +334,11 @@ def test_other_routes_and_models_are_told_of_in_the_protocol() -> None:
         with pytest.raises(APIStatusError, match="POST /v1/completions: Not Found; this server has POST /v1/chat/comp"):
             client(address).completions.create(model="tiny", prompt="A")
         reply = httpx.get(url_of(address))
+        metrics = httpx.get(address.removesuffix("/v1") + "/metrics").text
     assert (reply.status_code, "Method Not Allowed" in reply.json()["error"]["message"]) == (405, True)
+    assert reply.headers["allow"] == "POST"
+    assert 'status="404"} 2.0' in metrics
+    assert 'status="405"} 1.0' in metrics
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -347,6 +352,9 @@ def test_who_waits_when_the_server_ends_is_told_so(stream: bool, caplog: pytest.
     assert "the server is ending; ask again" in reply.text
     assert (reply.status_code, reply.headers.get("retry-after")) == ((200, None) if stream else (503, "1"))
     assert not any("Traceback" in (record.exc_text or "") for record in caplog.records)
+    [logged] = [record.getMessage() for record in caplog.records if record.name == "stepbeam.serve"]
+    assert logged.startswith("503 in ")
+    assert logged.endswith(": the server is ending; ask again in a while, or another one")
 
 
 def test_a_cut_solution_says_length() -> None:
@@ -408,6 +416,8 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
     told = capsys.readouterr()
     assert "is the port taken?" in told.err.splitlines()[-1]
     assert "answers by" not in told.out
+    assert main([*common, "--host", "256.1.1.1"]) == 2
+    assert "--host 256.1.1.1: this machine has no such address" in capsys.readouterr().err
     assert main([*common, "--name="]) == 2
     assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2

@@ -222,6 +222,8 @@ def test_a_key_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> N
         OpenAI("toy", base_url="http://localhost:1/v1", key_env="TOY_KEY")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(BadInput, match=r"^key_env OPENAI_API_KEY: this environment variable holds no key"):
+        OpenAI("toy", base_url="http://localhost:1/v1", key_env="OPENAI_API_KEY")
     with pytest.raises(BadInput, match=r"set OPENAI_API_KEY, or name a server of your own with base_url="):
         OpenAI("toy")
 

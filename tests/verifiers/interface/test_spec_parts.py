@@ -1,8 +1,12 @@
 """Specs in messages: what may be a secret is not shown, all else is as it was written, and what is wrong is named."""
 
+from typing import Any
+
 import pytest
 
-from bench.inputs.specs import load_policy
+import prms
+import verifiers
+from bench.inputs.specs import load_policy, load_scorer
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.spec_parts import shown, spec_parts
 
@@ -20,7 +24,7 @@ def test_no_secret_is_shown(spec):
 @pytest.mark.parametrize(
     "spec",
     ["vllm:org/model,context=512,share=0.4", "tiny:orm", r"C:\models\prm", "prm:.",
-     "openai:m,key_env=MINE,tokenizer=no", "openai:m,base_url=http://h:8000/v1"],
+     "openai:m,key_env=MINE,tokenizer=no", "openai:m,base_url=http://h:8000/v1", "genrm:m,max_tokens=9"],
 )  # fmt: skip
 def test_all_else_is_as_it_was_written(spec):
     assert shown(spec) == spec
@@ -30,6 +34,7 @@ def test_all_else_is_as_it_was_written(spec):
     ("spec", "message"),
     [
         ("openai:m,tokenzier=no", "unknown policy: openai takes no tokenzier=, but tokenizer="),
+        ("openai:m,token=word", "takes no token=, but key_env="),
         ("openai:m,api_key=word", "takes no api_key=, but key_env=, the name of the environment's variable that holds"),
         ("transformers:m,foo=1,chat.x=2", "unknown policy: transformers takes no foo=, but chat=, dtype="),
         ("openai:", "unknown policy: it names no model; use transformers:FOLDER"),
@@ -46,3 +51,39 @@ def test_what_is_wrong_with_a_spec_is_named_and_the_spec_once(spec: str, message
     assert said.startswith(f"--policy {shown(spec)}: ")
     assert repr(shown(spec)) not in said
     assert "word" not in said
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("prm:m,api_key=word", "unknown scorer: prm takes no api_key=, but key_env=, the name of the environment's"),
+        ("pav:tiny:prm,k=4,token=word", "unknown scorer: pav takes no token=, but alpha=, k="),
+        ("judge:m,api_key=word", "unknown verifier: judge takes no api_key=, but key_env="),
+        ("judge:m,base_url=http://me:word@h/v1,dtype=float32", "base_url is for a server: give its base_url, and no"),
+        ("nosuch,api_key=word", "no prm at 'nosuch,api_key=...': "),
+        ("nosuch", "no prm at 'nosuch': "),
+    ],
+)
+def test_what_is_wrong_with_a_scorers_spec_is_named_without_a_secret(
+    spec: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(BadArgument) as caught:
+        load_scorer(spec)
+    said = caught.value.as_option()
+    assert said.startswith(f"--scorer {shown(spec)}: {message}")
+    assert "word" not in said
+
+
+@pytest.mark.parametrize("load", [prms.load, verifiers.load])
+@pytest.mark.parametrize("spec", ["judge:m,base_url=http://me:word@h/v1,dtype=float32", "judge:m,api_key=word"])
+def test_what_a_load_says_has_no_secret(load: Any, spec: str) -> None:
+    with pytest.raises(ValueError, match="judge:m") as caught:
+        load(spec)
+    assert "word" not in str(caught.value)
+
+
+def test_a_spec_that_refuses_a_keyword_shows_no_secret() -> None:
+    with pytest.raises(ValueError, match="format, dtype, device and engine are for a folder") as caught:
+        prms.load("prm:m,api_key=word", dtype="float32")
+    assert "word" not in str(caught.value)
