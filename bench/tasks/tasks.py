@@ -19,6 +19,7 @@ from policies.policy import Sampling
 from verifiers.grading.answer_verifier import AnswerVerifier
 from verifiers.grading.answers import GSM8K, MATH, Answers
 from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.own import own_name
 from verifiers.interface.solution import Problem
 
 _FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
@@ -86,6 +87,10 @@ def load_task(
     check_limit(limit)
     given = columns or {}
     check_columns(given)
+    if spec.removesuffix(":") in TINY:
+        for option, value in (("system", system), ("instruction", instruction or None), ("shots", shots)):
+            if value is not None:
+                raise BadArgument(option, value, f"{spec} reads its problems from their prompts alone; leave this out")
     kind, task = _loaded(spec, limit, seed, split, given)
     shown = _shots(shots, kind, given) if shots is not None else []
     if shots is not None:
@@ -100,12 +105,12 @@ def load_task(
 def answers_of(spec: str) -> Answers:
     """How the task of a name reads and compares answers; its problems are not read.
 
-    Raises BadInput where no such task is there.
+    Raises BadInput where a task of one's own is not there; a file or a data set need not be.
     """
     name, _, file = spec.partition(":")
     if name in TINY and not file:
         return load_tiny(name, count=1).answers
-    if name in _REAL or spec.endswith(_FILES) or is_saved(spec) or is_hub_source(spec):
+    if name in _REAL or own_name(spec) is None or is_saved(spec):  # a file or a data set, which may have moved
         return _REAL.get(name, _REAL["jsonl"]).answers
     answers = own_answers(spec)
     if answers is None:

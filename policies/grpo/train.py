@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ import torch
 from policies.backends.transformers import Transformers
 from policies.grpo.arguments import check_evaluate, check_refresh, check_scorers, check_trained, evaluated
 from policies.grpo.config import GRPOConfig
+from policies.grpo.identity import RECORD, claim_training
 from policies.grpo.metrics import (
     Metrics,
     attributions,
@@ -29,23 +30,18 @@ from policies.models.attention import attention_for
 from policies.policy import Policy
 from policies.training.base import add_lora, before_training
 from policies.training.config import TrainConfig
-from policies.training.folder import digest_of_base, digest_of_models, save_merged
+from policies.training.folder import save_merged
 from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
-from policies.training.resume import latest_checkpoint, step_of
 from policies.training.schedule import rate_at
 from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument
-from verifiers.interface.errors import BadInput
-from verifiers.interface.files import claim, held, read_record, replacing, whole_rows
-from verifiers.interface.naming import name_of, policy_name
+from verifiers.interface.files import held, replacing, whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
 
 Evaluate: TypeAlias = Callable[[Policy], Mapping[str, float]]
 RefreshPRM: TypeAlias = Callable[[Transformers | None, Path], Scorer]
-_RECORD, _METRICS, _ATTRIBUTIONS = "training.json", "metrics.jsonl", "attributions.jsonl"
-# Options that change no weight: a resumed training may have others.
-_FREE = ("base", "save_every", "keep_last", "keep_best", "evaluate_every", "attribute_every", "part_tokens")
+_METRICS, _ATTRIBUTIONS = "metrics.jsonl", "attributions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +122,11 @@ def grpo_train(
     check_scorers(verifier, prm, held_out, config)
     check_evaluate(evaluate, config)
     check_refresh(refresh_prm, prm, config, processes=state.num_processes)
-    with held(folder, owner=_RECORD) if first else nullcontext(), seeded(config.seed):
+    with held(folder, owner=RECORD) if first else nullcontext(), seeded(config.seed):
         if first:
-            _claim(folder, policy, problems, scorers, config)
+            claim_training(
+                folder, policy, problems, {f.name: getattr(scorers, f.name) for f in fields(scorers)}, config
+            )
         state.wait_for_everyone()
         model: Any = policy.model
         updates = add_lora(
@@ -314,31 +312,3 @@ def _share(step: int, config: GRPOConfig) -> float:
     if step < config.warmup:
         return (step + 1) / config.warmup
     return rate_at(step, steps=config.steps, warmup=config.warmup, schedule=config.schedule)
-
-
-def _claim(
-    folder: Path, policy: Transformers, problems: Sequence[Problem], scorers: _Scorers, config: GRPOConfig
-) -> None:
-    """Write what is trained here, or compare it with what is."""
-    named = [(f.name, getattr(scorers, f.name)) for f in fields(scorers)]
-    identity = {
-        "kind": "grpo",
-        "policy": policy_name(policy),
-        "base": digest_of_base(policy.model),
-        "problems": [problem.id for problem in problems],
-        **{key: None if scorer is None else name_of(scorer) for key, scorer in named},
-        "config": asdict(config),
-    }
-    weights = {f"{key}_weights": digest for key, scorer in named if (digest := digest_of_models(scorer))}
-    latest = latest_checkpoint(folder / "checkpoints")
-    begun = latest is not None
-    free = {*_FREE, *(("steps",) if config.schedule == "constant" else ())}
-    if begun:  # a folder of an earlier version has no digests
-        free |= weights.keys() - read_record(folder / _RECORD).keys()
-    identity |= weights
-    claim(folder / _RECORD, identity, kind="a training", begun=begun, free=free)
-    if latest is not None and step_of(latest) > config.steps:
-        raise BadInput(
-            f"{latest}: the training in this folder is beyond the {config.steps} steps that were asked for; choose "
-            "another folder, or give more steps"
-        )

@@ -138,18 +138,23 @@ def digest_of_base(model: Any) -> str:
     return base_digest(place) if place and not getattr(model, "_hf_peft_config_loaded", False) else ""
 
 
-def digest_of_models(scorer: object) -> str:
-    """What tells the models of a scorer and its parts from others of the same names; nothing where it has none."""
+def digest_of_models(scorer: object, *, within: frozenset[int] = frozenset()) -> str:
+    """What tells the models of a scorer and its parts from others of the same names; nothing where it has none.
+
+    `within` has the ids of what it is a part of, for a part may refer to the whole.
+    """
     if isinstance(scorer, torch.nn.Module):
         return digest_of_base(scorer)
     parts: Iterable[object] = ()
+    if id(scorer) in within:
+        return ""
     if is_dataclass(scorer) and not isinstance(scorer, type):
-        parts = [getattr(scorer, field.name) for field in fields(scorer)]
+        parts = [getattr(scorer, field.name, None) for field in fields(scorer)]  # some may be set later
     elif isinstance(scorer, Mapping):
         parts = [part for pair in scorer.items() for part in pair]
     elif isinstance(scorer, list | tuple):
         parts = scorer
-    return " ".join(filter(None, map(digest_of_models, parts)))
+    return " ".join(filter(None, (digest_of_models(part, within=within | {id(scorer)}) for part in parts)))
 
 
 def base_digest(base: str | Path) -> str:

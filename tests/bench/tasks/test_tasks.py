@@ -9,10 +9,10 @@ import pytest
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.runs.plan import RunPlan
 from bench.stats.contest import Contest
-from bench.tasks.tasks import load_task
+from bench.tasks.tasks import answers_of, load_task
 from policies import Sampling
 from tests.shared_data import DATA, needs_data
-from verifiers import Solution, Step, Stop
+from verifiers import GSM8K, MATH, Solution, Step, Stop
 from verifiers.interface.errors import BadInput
 
 
@@ -146,3 +146,16 @@ def test_a_data_set_that_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         with pytest.raises(BadInput, match=why):
             load_task(spec)
+
+
+@pytest.mark.parametrize(
+    "spec", ["gone.jsonl", "gone.txt", "gone", "./gone", "/data/gone", "/data/gone:test", "a/b/gone:test", "me/gone"]
+)
+def test_a_file_or_data_set_that_has_moved_was_read_as_mathematics(spec: str) -> None:
+    assert answers_of(spec) is MATH
+    assert answers_of(f"gsm8k:{spec}") is GSM8K
+
+
+def test_a_task_of_ones_own_that_is_gone_is_not_known_to_be_mathematics() -> None:
+    with pytest.raises(BadInput, match="task nowhere_at_all:x: there is no such task here"):
+        answers_of("nowhere_at_all:x")

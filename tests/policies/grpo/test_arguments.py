@@ -1,19 +1,24 @@
 """What a training is refused for before it begins, and what it warns of."""
 
+import json
 import math
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 import policies
 import prms
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
+from policies.grpo.identity import claim_training
 from policies.models.sources import source_of
 from policies.models.tiny_example import tiny_model
+from policies.training.folder import digest_of_models
 from policies.training.skipped import NothingLearntWarning
 from tests.stand_ins import steps, vowels
-from verifiers import Problem, TrainConfig, from_function, from_steps
+from verifiers import EXACT, GSM8K, Answers, AnswerVerifier, Problem, TrainConfig, from_function, from_steps
+from verifiers.grading.answers import with_thinking
 from verifiers.interface.errors import BadInput
 
 PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(3)]
@@ -125,3 +130,79 @@ def test_another_prm_of_the_same_name_is_refused(tmp_path):
     train(tmp_path / "out", config, prm=prms.load(str(tmp_path / "a" / "prm")), policy=policy)
     with pytest.raises(BadInput, match="this folder holds a training with prm_weights = "):
         train(tmp_path / "out", config, prm=prms.load(str(tmp_path / "b" / "prm")), policy=policies.load("tiny:policy"))
+
+
+def claimed(out, problems=PROBLEMS, verifier=vowels, prm=None):
+    """A folder's claim, as of a training with a checkpoint."""
+    out.mkdir(exist_ok=True)
+    scorers = {"verifier": verifier, "prm": prm, "held_out": None}
+    claim_training(out, Transformers(*tiny_model()), problems, scorers, CONFIG)
+    (out / "checkpoints" / "step-1").mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"prompt": "1+2="}, "with prompts = "),
+        ({"prompt": [{"role": "system", "content": "You add."}, {"role": "user", "content": "1+1="}]}, "with prompts"),
+        ({"answer": "3"}, "with right_answers = "),
+    ],
+)
+def test_problems_of_the_same_ids_that_are_asked_or_graded_otherwise_are_others(tmp_path, change, words):
+    plain = [Problem("p", "1+1=", "2")]
+    claimed(tmp_path, plain)
+    claimed(tmp_path, [Problem("p", "1+1=", "2", fields={"level": 1})])
+    with pytest.raises(BadInput, match=words):
+        claimed(tmp_path, [replace(plain[0], **change)])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        (EXACT, GSM8K, "with answers = 'exact', and 'gsm8k' was asked for"),
+        (EXACT, with_thinking(EXACT, ["<cot>,</cot>"]), "with answers = 'exact', and .*<cot>"),
+        (Answers(str.strip, EXACT.equal), Answers(str.lower, EXACT.equal), "with answers = "),
+    ],
+    ids=["by name", "behind other thoughts", "of one's own"],
+)
+def test_answers_that_are_read_in_another_way_are_others(tmp_path, one, other, words):
+    claimed(tmp_path, verifier=AnswerVerifier(one))
+    claimed(tmp_path, verifier=AnswerVerifier(replace(one)))
+    assert " at 0x" not in (tmp_path / "training.json").read_text()
+    with pytest.raises(BadInput, match=words):
+        claimed(tmp_path, verifier=AnswerVerifier(other))
+
+
+def test_a_folder_of_an_earlier_version_goes_on(tmp_path):
+    claimed(tmp_path, verifier=AnswerVerifier(EXACT))
+    record = json.loads((tmp_path / "training.json").read_text())
+    for name in ("prompts", "right_answers", "answers"):
+        del record[name]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    claimed(tmp_path, verifier=AnswerVerifier(GSM8K))
+
+
+@dataclass
+class Late:
+    """A scorer that refers to itself and loads its model when it is first asked."""
+
+    name: str = "late"
+    inner: Any = field(init=False)
+    parts: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.parts.append(self)
+
+
+def test_a_model_that_is_loaded_late_is_no_other(tmp_path):
+    scorer, loaded = Late(), Late()
+    loaded.inner = prms.load("tiny:prm")
+    assert digest_of_models(scorer) == ""
+    assert digest_of_models(loaded) == digest_of_models(loaded.inner) != ""
+    for first, then in ((scorer, loaded), (loaded, scorer)):
+        claimed(tmp_path / str(first is loaded), prm=first)
+        claimed(tmp_path / str(first is loaded), prm=then)
+    other = Late()
+    other.inner = prms.load("tiny:prm_error")
+    with pytest.raises(BadInput, match="with prm_weights = "):
+        claimed(tmp_path / "True", prm=other)

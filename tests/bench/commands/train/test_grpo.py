@@ -103,6 +103,7 @@ def test_every_number_of_the_settings_can_be_given() -> None:
         (("nowhere", "--policy=tiny:policy"), "--task nowhere: unknown task"),
         (("countdown", "--policy=tiny:policy", "--group-size=1"), "group_size is 1: an advantage compares"),
         (("countdown", "--policy=tiny:policy", "--limit=0"), "--limit 0: it must be 1 or more"),
+        (("chain", "--policy=tiny:policy", "--system=Add."), "--system Add.: chain reads its problems from their"),
         (
             ("countdown", "--policy=tiny:policy", "--prm=tiny:orm", "--limit=5", "--groups=4"),
             "PRM has an opinion of every",
@@ -135,6 +136,9 @@ def test_a_file_is_read_and_asked_as_by_run(capsys) -> None:
     assert "if that is 'frage', give --columns prompt=frage" in capsys.readouterr().err
     assert trained(*given, "--columns", "prompt=frage,answer=gold", "--instruction", "\n", "--answers=exact") == 0
     assert "training tiny:policy on 4 problems of mine.jsonl" in capsys.readouterr().out
+    read_otherwise = ("--columns", "prompt=frage,answer=level", "--instruction", "\n", "--answers=exact")
+    assert trained(*given, *read_otherwise) == 2
+    assert "this folder holds a training with right_answers = " in capsys.readouterr().err
 
 
 def test_an_evaluation_without_problems_is_refused(capsys) -> None:
