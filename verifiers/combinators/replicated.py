@@ -28,6 +28,7 @@ class _Known:
     target: str | None
     root_values: bool
     advantages: bool
+    models: str
 
 
 @contextmanager
@@ -74,6 +75,11 @@ class Replicated:
     def target(self) -> str | None:
         """What the scorer's labels were, where it says."""
         return self.known.target
+
+    @property
+    def models_digest(self) -> str:
+        """What tells the scorer's models from others of the same names."""
+        return self.known.models
 
     @property
     def root_values(self) -> Callable[[Sequence[Problem]], Scores] | None:
@@ -129,6 +135,8 @@ def _prepared(call: Call) -> Callable[[Mapping[str, Any]], Call]:
 
 
 def _known_of(scorers: Scorers) -> dict[str, _Known]:
+    from policies.training.folder import digest_of_models  # which imports torch
+
     return {
         name: _Known(
             name_of(scorer),
@@ -136,6 +144,7 @@ def _known_of(scorers: Scorers) -> dict[str, _Known]:
             getattr(scorer, "target", None),
             root_values=root_values_of(scorer) is not None,
             advantages=advantages_of(scorer) is not None,
+            models=digest_of_models(scorer),
         )
         for name, scorer in scorers.items()
     }

@@ -107,7 +107,7 @@ def test_problems_are_filtered_by_category(run: Path, tmp_path: Path, browser) -
     assert browser.run(ids) == ["problem-1", "problem-3"]
     assert browser.run("document.activeElement.dataset.problem") == "1"
     browser.wait("document.querySelector('.detail h3').textContent === 'problem-1'")
-    select = "document.querySelector('#problems select[data-key=level]')"
+    select = "document.querySelector('#problems select[data-key=\"by:level\"]')"
     assert browser.run(f"{select}.value") == "9"
     browser.run(f"{select}.value = '(none)', {select}.dispatchEvent(new Event('change'))")
     assert browser.run(ids) == ["problem-2"]
