@@ -102,9 +102,9 @@ def test_only_the_problems_that_are_listed_are_held_for_a_report() -> None:
     few, all_of_them = read_folder(Path("out"), "out", most=2), read_folder(Path("out"), "out")
     assert [rows.problem.id for rows in few.shown] == ["p0", "p1"]
     assert [len(rows.samples) for rows in few.shown] == [3, 4]
-    assert few.samples == all_of_them.samples
+    assert few.failures == all_of_them.failures
     assert few.judged == all_of_them.judged
-    assert few.samples["all"] == 42
+    assert few.failures.drawn["sample"] == 42
 
 
 def test_what_is_kept_on_disk_comes_back_whatever_it_is() -> None:
