@@ -39,7 +39,9 @@ def ends(command: Sequence[str], *, room: int | None = None) -> int | None:
 def test_a_command_goes_on_where_there_was_no_room(name: str) -> None:
     command = COMMANDS[name]
     assert ends([*command.arguments, "--out=whole"]) == 0
-    largest = max(p.stat().st_size for p in Path("whole").rglob("*") if p.is_file())
+    # The report's size is not the same each time: it tells seconds, and is packed.
+    sizes = [p.stat().st_size for p in Path("whole").rglob("*") if p.is_file() and p.name != "report.html"]
+    largest = max(sizes)
     for room in (0, 100, 1500, 4000, largest // 2, largest - 1):
         assert ends([*command.arguments, "--out=out"], room=room) == 2, room
     assert ends([*command.arguments, "--out=out"]) == 0
