@@ -11,7 +11,7 @@ from typing import TypeVar
 from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, told
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -106,7 +106,7 @@ def row_by_row(
                 parts += [(middle, j), (i, middle)]
                 continue
             errors[i] = error
-            part = [fail(i, told(error))]
+            part = [fail(i, reason_of(error))]
         if len(part) != j - i:
             raise _WrongLengthError(f"the {who} answered {len(part)} rows where {j - i} were asked for")
         rows += part

@@ -28,7 +28,8 @@ def grown(told: Sequence[tuple[Request, Reply]], pool: Sequence[Solution]) -> tu
 
     A value is the last score by the scorer of the search, or by that of the final pick where there is none else.
     """
-    places: dict[int, int] = {}  # of candidates by who they are, and by their text where a prefix was made anew
+    places: dict[int, int] = {}  # of candidates by who they are
+    by_text: dict[str, int] = {}  # where a prefix was made anew
     drawn: list[Solution] = []
     parents: list[int] = []
     values: list[float] = []
@@ -36,7 +37,9 @@ def grown(told: Sequence[tuple[Request, Reply]], pool: Sequence[Solution]) -> tu
     unscored: set[int] = set()
 
     def place_of(solution: Solution) -> int:
-        return places.get(id(solution), places.get(hash(solution.text), -1) if solution.steps else -1)
+        if id(solution) in places:
+            return places[id(solution)]
+        return by_text.get(solution.text, -1) if solution.steps else -1
 
     for request, reply in told:
         if isinstance(request, Extend) and not isinstance(reply, Scores):
@@ -45,8 +48,8 @@ def grown(told: Sequence[tuple[Request, Reply]], pool: Sequence[Solution]) -> tu
             before = [place_of(prefix) for prefix in request.prefixes]
             extended.update(before)
             for row, solution in enumerate(reply):
-                for key in (id(solution), hash(solution.text)):
-                    places.setdefault(key, len(drawn))
+                places.setdefault(id(solution), len(drawn))
+                by_text.setdefault(solution.text, len(drawn))
                 drawn.append(solution)
                 parents.append(before[row // request.n])
                 values.append(math.nan)

@@ -49,8 +49,8 @@ class Search:
     scorer_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        check_kind("sampling", self.sampling, Sampling, "policies.Sampling(temperature=...)")
-        check_kind("budget", self.budget, Budget, "search.Budget(samples=...), of tokens or of seconds")
+        check_kind("sampling", self.sampling, Sampling, "write policies.Sampling(temperature=...)")
+        check_kind("budget", self.budget, Budget, "write search.Budget(samples=...), of tokens or of seconds")
 
     @property
     def over(self) -> bool:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place
-from bench.inputs.rows import real_path
 from bench.report.failures import Failures
+from bench.report.parts import names_of
 from bench.report.results import ResultTable
 from bench.report.shown import ProblemRows, ShownRows, Stamps
 from verifiers.grading.thinking import marks_in
@@ -59,11 +59,8 @@ def read_folders(
     paths: Sequence[Path], *, most: int | None = None, by: Sequence[str] = (), samples: bool = True
 ) -> list[Folder]:
     """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
-    resolved = [real_path(path) for path in paths]
-    if twice := [path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]:
-        raise BadInput(f"{twice[0]}: given twice; name each run folder once")
-    names = _names(resolved)
-    return [read_folder(path, name, most=most, by=by, samples=samples) for path, name in zip(paths, names, strict=True)]
+    named = zip(paths, names_of(paths), strict=True)
+    return [read_folder(path, name, most=most, by=by, samples=samples) for path, name in named]
 
 
 def read_folder(
@@ -189,12 +186,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not a text of a run ({first_line(error)}); make the run again") from None
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Each folder's own name, with as much of the path before it as tells it from the others."""
-    for depth in range(1, max(len(path.parts) for path in paths) + 1):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    raise AssertionError("different paths have different names")

@@ -38,19 +38,12 @@ function section(id, fill) {
   }
 }
 
-async function main() {
-  if (typeof DecompressionStream === "undefined") {
-    document.querySelector("header").append(el("p", { class: "alert" }, "This browser is too old to read the page's data; any of the year 2023 or later can."));
-    return;
-  }
-  const data = await unpacked("summary");
+drawn((data) => {
   const styles = looks(data.curves, data.runs.length);
-  document.documentElement.dataset.ready = "drawing";
   glance(document.getElementById("glance"), data);
   let look; // shows problems in their list, which is made last
   section("failures", (root) => {
-    if (failuresSection(root, data, (what) => look(what))) return;
-    for (const part of document.querySelectorAll("#failures, .failed-link")) part.remove();
+    if (!failuresSection(root, data, (what) => look(what))) withoutSection("failures");
   });
   section("curves", (root) => {
     curvesSection(root, data, styles);
@@ -59,20 +52,6 @@ async function main() {
   section("comparison", (root) => comparisonSection(root, data, styles));
   section("scorers", (root) => scorersSection(root, data, styles));
   section("problems", (root) => { look = problemsSection(root, data, styles); });
-  document.documentElement.dataset.ready = "yes";
-}
-
-// On paper nothing can be opened; afterwards the page is as it was.
-let openedForPaper = [];
-addEventListener("beforeprint", () => {
-  openedForPaper = [...document.querySelectorAll("header details, .breakdown + details, .detail details")].filter((part) => !part.open);
-  for (const part of openedForPaper) {
-    part.open = true;
-    part.dispatchEvent(new Event("toggle")); // its own comes when all is printed
-  }
-});
-addEventListener("afterprint", () => {
-  for (const part of openedForPaper) part.open = false;
 });
 
-main();
+openOnPaper("header details, .breakdown + details, .detail details");

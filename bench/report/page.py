@@ -4,8 +4,6 @@ Data is compressed JSON in base64, so whatever a model wrote cannot end a script
 it on the page as text only, and the page's own policy forbids every request.
 """
 
-import html
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from bench.report.comparisons import comparisons, default_baseline
 from bench.report.curves import Curve, axes_of, curve_record, read_curves
 from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
-from bench.report.parts import blob, check_page, part, write_page
+from bench.report.parts import blob, check_page, page_pieces, part, write_page
 from bench.report.problems import detail_record, last_chances, list_record
 from verifiers.interface.files import Row
 
@@ -24,6 +22,13 @@ _SCRIPTS = (
     "comparison.js", "scorers.js", "solutions.js", "tree.js", "problem.js", "problem_list.js", "main.js",
 )  # fmt: skip
 
+_SECTIONS = {  # each with what leads to it
+    "failures": ("Failures", "What went wrong"),
+    "curves": ("Curves", "Accuracy against compute"),
+    "comparison": ("Comparison", "Is it better than the baseline?"),
+    "scorers": ("Scorers", "Can the scorers be trusted?"),
+    "problems": ("Problems", "Problem by problem"),
+}
 _ROOM = 128_000_000  # bytes of problems, all runs together, that a browser still opens quickly
 
 
@@ -60,13 +65,13 @@ def _parts(folders: Sequence[Folder], *, by: Sequence[str], room: int | None = N
 
     Problems are taken while they fill no more than `room` bytes, and one of each run at least.
     """
-    title = html.escape(" · ".join(folder.name for folder in folders))
-    texts = {"TITLE": title, "STYLE": part("page.css"), "SCRIPT": "\n".join(map(part, _SCRIPTS))}
-    for piece in re.split(r"<!--(TITLE|STYLE|DATA|SCRIPT)-->", part("page.html")):
-        if piece == "DATA":
-            yield from _data(folders, by=by, room=room)
-        else:
-            yield texts.get(piece, piece)
+    yield from page_pieces(
+        " · ".join(folder.name for folder in folders),
+        _SECTIONS,
+        style=part("page.css"),
+        scripts=_SCRIPTS,
+        data=_data(folders, by=by, room=room),
+    )
 
 
 def _data(folders: Sequence[Folder], *, by: Sequence[str], room: int | None) -> Iterator[str]:

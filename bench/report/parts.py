@@ -1,12 +1,15 @@
 """The parts of a page: texts of this folder, and data that a browser unpacks; a page is written whole or not at all."""
 
 import base64
+import html
 import json
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+from bench.inputs.rows import real_path
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import Row, replacing
 
@@ -23,6 +26,43 @@ def blob(name: str, record: Row) -> str:
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """Each folder's own name, with as much of the path before it as tells it from the others.
+
+    Raises BadInput for one that is given twice.
+    """
+    paths = [real_path(folder) for folder in folders]
+    if twice := [folder for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1]:
+        raise BadInput(f"{twice[0]}: given twice; name each folder once")
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise AssertionError("different paths have different names")
+
+
+def page_pieces(
+    title: str, sections: Mapping[str, tuple[str, str]], *, style: str, scripts: Sequence[str], data: Iterable[str]
+) -> Iterator[str]:
+    """The pieces of a page, for `write_page`: `sections` has of each, by its id, what leads to it and its title."""
+    texts = {
+        "TITLE": html.escape(title),
+        "STYLE": style,
+        "LINKS": "\n".join(f'    <li><a href="#{name}">{link}</a></li>' for name, (link, _) in sections.items()),
+        "SECTIONS": "\n".join(
+            f'  <section id="{name}" aria-labelledby="{name}-title">\n    <h2 id="{name}-title">{heading}</h2>\n'
+            '    <div class="content"></div>\n  </section>'
+            for name, (_, heading) in sections.items()
+        ),
+        "SCRIPT": "\n".join(map(part, scripts)),
+    }
+    for piece in re.split(r"<!--([A-Z]+)-->", part("page.html")):
+        if piece == "DATA":
+            yield from data
+        else:
+            yield texts.get(piece, piece)
 
 
 def check_page(out: Path) -> None:

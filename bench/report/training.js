@@ -49,25 +49,13 @@ function evaluationSection(root, data) {
   return true;
 }
 
-async function main() {
-  if (typeof DecompressionStream === "undefined") {
-    document.querySelector("header").append(el("p", { class: "alert" }, "This browser is too old to read the page's data; any of the year 2023 or later can."));
-    return;
-  }
-  const data = await unpacked("summary");
+drawn((data) => {
   document.querySelector("header .kind").textContent = `stepbeam report, ${plural(data.trainings.length, "training")}`;
-  document.documentElement.dataset.ready = "drawing";
   trainingGlance(document.getElementById("glance"), data);
   const sections = { audit: auditSection, evaluation: evaluationSection, curves: panelsSection, credits: creditsSection };
   for (const [id, fill] of Object.entries(sections)) {
-    const root = document.querySelector(`#${id} .content`);
-    if (fill(root, data) !== false) continue;
-    for (const part of document.querySelectorAll(`#${id}, nav li:has([href="#${id}"])`)) part.remove();
+    if (fill(document.querySelector(`#${id} .content`), data) === false) withoutSection(id);
   }
-  document.documentElement.dataset.ready = "yes";
-}
+});
 
-// On paper nothing can be opened.
-addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
-
-main();
+openOnPaper("details");

@@ -1,15 +1,12 @@
 """The page of one or several trainings, in the dress of a run's: metrics over the steps, credits, and the audit."""
 
-import html
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.files.rows import strict
-from bench.inputs.rows import real_path
 from bench.report.credits import Credits
-from bench.report.parts import blob, part, write_page
+from bench.report.parts import blob, names_of, page_pieces, part, write_page
 from bench.training.audit import audit, read_metrics
 from bench.training.log import read_log
 from bench.training.metrics import panels_of, series_of, summary
@@ -20,6 +17,12 @@ _SCRIPTS = (
     "data.js", "dom.js", "numbers.js", "scales.js", "marks.js", "chart.js", "comparison.js", "solutions.js",
     "panels.js", "credits.js", "training.js",
 )  # fmt: skip
+_SECTIONS = {  # each with what leads to it
+    "audit": ("Audit", "Was the PRM hacked?"),
+    "evaluation": ("Held-out rows", "How well are held-out rows judged?"),
+    "curves": ("Curves", "Step by step"),
+    "credits": ("Credits", "Who got what credit?"),
+}
 _FILES = ("training.json", "metrics.jsonl", "log.jsonl")  # logs of a policy's training, and of a scorer's
 
 
@@ -34,27 +37,9 @@ def write_training_report(folders: Sequence[Path], out: Path) -> None:
     Raises BadInput for a folder that holds no training or is given twice, and BadArgument for a file that cannot be
     written, and for one of others.
     """
-    resolved = [real_path(folder) for folder in folders]
-    if twice := [path for path, real in zip(folders, resolved, strict=True) if resolved.count(real) > 1]:
-        raise BadInput(f"{twice[0]}: given twice; name each training's folder once")
-    names = [path.name for path in resolved]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in folders]
-    write_page(out, _page(folders, names))
-
-
-def _page(folders: Sequence[Path], names: Sequence[str]) -> Iterator[str]:
-    texts = {
-        "TITLE": html.escape(" · ".join(names)),
-        "STYLE": part("page.css") + part("training.css"),
-        "SCRIPT": "\n".join(map(part, _SCRIPTS)),
-    }
-    shell = re.sub(r'<nav class="page".*</main>\n', lambda _: part("training.html"), part("page.html"), flags=re.DOTALL)
-    for piece in re.split(r"<!--(TITLE|STYLE|DATA|SCRIPT)-->", shell):
-        if piece == "DATA":
-            yield from _data(folders, names)
-        else:
-            yield texts.get(piece, piece)
+    names = names_of(folders)
+    style, data = part("page.css") + part("training.css"), _data(folders, names)
+    write_page(out, page_pieces(" · ".join(names), _SECTIONS, style=style, scripts=_SCRIPTS, data=data))
 
 
 def _data(folders: Sequence[Path], names: Sequence[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.policy import Extended, Policy, Sampling, Until
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, told
+from verifiers.interface.errors import EngineStoppedError, reason_of
 from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -46,7 +46,7 @@ class ForgivingPolicy:
         except Exception as error:
             if len(seeds) > 1:
                 raise
-            return Extended((failed(told(error), prefixes[0].steps),), (Spend(policy_calls=1),))
+            return Extended((failed(reason_of(error), prefixes[0].steps),), (Spend(policy_calls=1),))
         if len(reply.solutions) != len(wanted):
             return reply  # a mistake of the policy's, which its caller tells
         seconds = (time.perf_counter() - started) / len(wanted)

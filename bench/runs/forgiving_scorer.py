@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, told
+from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, reason_of
 from verifiers.interface.scoring import Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -28,7 +28,7 @@ class ForgivingScorer:
         except Exception as error:
             if len(solutions) != 1:
                 raise
-            return Scores((silent_row(len(solutions[0].steps)),), (Spend(scorer_calls=1),), (told(error),))
+            return Scores((silent_row(len(solutions[0].steps)),), (Spend(scorer_calls=1),), (reason_of(error),))
 
     def remembering(self) -> "ForgivingScorer":
         """The same with a memory, where the scorer can have one; for one search."""

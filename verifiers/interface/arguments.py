@@ -114,8 +114,7 @@ def check_config(config: object, kind: type) -> None:
     Traceback (most recent call last):
     verifiers.interface.errors.BadArgument: config {'steps': 2}: give a Problem(...)
     """
-    if not isinstance(config, kind):
-        raise BadArgument("config", shown(config), f"give a {kind.__name__}(...)")
+    check_kind("config", config, kind, f"give a {kind.__name__}(...)")
 
 
 def check_rows(rows: Any, kind: type[Row], told: str, *, name: str = "rows") -> list[Row]:
@@ -145,10 +144,10 @@ def check_answers_argument(answers: object) -> None:
         raise BadArgument("answers", shown(answers), "give verifiers.MATH, GSM8K, EXACT or an Answers of your own")
 
 
-def check_kind(name: str, value: object, kind: type, write: str) -> None:
+def check_kind(name: str, value: object, kind: type, told: str) -> None:
     """Raise BadArgument, with what to write, for an argument that is of another kind."""
     if not isinstance(value, kind):
-        raise BadArgument(name, shown(value), f"write {write}")
+        raise BadArgument(name, shown(value), told)
 
 
 def check_takes(name: str, function: object, count: int, told: str) -> None:

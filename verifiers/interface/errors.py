@@ -131,7 +131,7 @@ def check_ranges(
             raise ValueError(f"{name} is {getattr(options, name)!r}: out of range")
 
 
-def told(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What a row says of an error that it met; a mistake in somebody's code with the place, since its text says little.
 
     >>> def lookup(problem):
@@ -139,7 +139,7 @@ def told(error: BaseException) -> str:
     >>> try:
     ...     lookup("p1")
     ... except KeyError as error:
-    ...     told(error)[:18], told(OSError("no route"))
+    ...     reason_of(error)[:18], reason_of(OSError("no route"))
     ("KeyError: 'level' ", 'OSError: no route')
     """
     said = f"{type(error).__name__}: {error}"

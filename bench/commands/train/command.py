@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.commands.options import Options, add_tracking, columns, fields_in, separator, training_errors
 from bench.commands.train import grpo
-from bench.commands.train.told import notes, told_in
+from bench.commands.train.progress import notes, told_in
 from bench.diagnostics.label_quality import Quality, quality_table
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit

@@ -16,7 +16,7 @@ from bench.commands.options import (
     replicas_in,
     training_errors,
 )
-from bench.commands.train.told import notes, told_in
+from bench.commands.train.progress import notes, told_in
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_policy, load_scorer
 from bench.inputs.task import Task

@@ -52,7 +52,7 @@ def test_of_a_long_training_some_steps_are_kept_from_first_to_last(tmp_path, blo
 def test_trainings_side_by_side_and_of_scorers(tmp_path, blob):
     folders = (make_training(tmp_path / "x" / "run", credited=False), make_training(tmp_path / "y" / "run"))
     summary = blob(page_of(tmp_path, *folders, make_scorer_training(tmp_path / "prm")), "summary")
-    assert [one["name"] for one in summary["trainings"]] == [str(folders[0]), str(folders[1]), str(tmp_path / "prm")]
+    assert [one["name"] for one in summary["trainings"]] == ["x/run", "y/run", f"{tmp_path.name}/prm"]
     scorer = summary["trainings"][2]
     assert scorer["audit"] is None
     assert scorer["facts"] == [["kind", "prm"], ["target", "value"], ["seed", "3"]]

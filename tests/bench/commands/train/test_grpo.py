@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.commands.cli import _parser, main
-from bench.commands.train.told import notes
+from bench.commands.train.progress import notes
 from bench.training.audit import read_metrics
 from policies import GRPOConfig
 from policies.training.skipped import NothingLearntWarning
