@@ -110,12 +110,14 @@ def test_an_address_that_rests_is_not_asked_and_nobody_waits_where_another_does_
 
 def test_an_answer_that_was_under_way_ends_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 60.0)
-    refused = threading.Event()
+    under_way, refused = threading.Event(), threading.Event()
 
     def fault(body: dict[str, object], time_: int) -> str | None:
         if body["seed"] == 0:
+            under_way.wait(10)
             refused.set()
             return "later"
+        under_way.set()
         refused.wait(10)
         time.sleep(0.1)
         return None
