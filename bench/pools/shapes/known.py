@@ -15,6 +15,7 @@ from bench.pools.shapes.rollouts import verl, vllm
 
 # Each gives a row of its shape under our names, as far as it knows better than `plain` does, and None for another.
 SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, helm, lm_eval, lighteval, vllm, openai, verl, math_eval)
+_NUMBERED = re.compile(r"(\D+?)_?(\d{1,4})")  # response_1 and completion2, columns of a wide table
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")  # where a word of a name begins
 _OURS = ("id", "prompt", "answer")
 _USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}
@@ -34,12 +35,35 @@ def own_form(row: Row) -> Row:
         if found is not None:
             ours = {name: row[name] for name in _OURS if row.get(name) is not None and name in found}
             row = found | ours
+        else:
+            row = _with_numbered(row)
     return plain(row)
 
 
 def is_usual(name: str) -> bool:
     """Whether a column's name is one that says what it is: a prompt, a gold answer, a solution or a part of one."""
-    return name in _USUAL or _small(name) in _USUAL
+    numbered = _NUMBERED.fullmatch(_small(name))
+    return name in _USUAL or _small(name) in _USUAL or bool(numbered and numbered[1] in ONE_SOLUTION)
+
+
+def _with_numbered(row: Row) -> Row:
+    """The row with its columns of one solution each as a list, where they are numbered from 0 or 1.
+
+    >>> _with_numbered({"question": "2+2?", "response_1": "4", "response_2": "5"})
+    {'question': '2+2?', 'solutions': ['4', '5']}
+    """
+    if any(row.get(name) is not None for name in (*SOLUTIONS, *ONE_SOLUTION)):
+        return row
+    numbered: dict[str, dict[int, str]] = {}
+    for column in row:
+        if (found := _NUMBERED.fullmatch(_small(column))) and found[1] in ONE_SOLUTION:
+            numbered.setdefault(found[1], {})[int(found[2])] = column
+    for columns in numbered.values():
+        places = sorted(columns)
+        if len(places) > 1 and places == list(range(places[0], places[0] + len(places))) and places[0] < 2:
+            rest = {name: value for name, value in row.items() if name not in columns.values()}
+            return rest | {"solutions": [row[columns[place]] for place in places]}
+    return row
 
 
 def _small(name: str) -> str:

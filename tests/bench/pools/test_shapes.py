@@ -100,6 +100,8 @@ SHAPES: dict[str, list[object]] = {
     "inspect: no ids, a list of targets": [
         {k: v for k, v in sample(t, target=[GOLD]).items() if k != "id"} for t in (RIGHT, WRONG)
     ],
+    "plain: a column each": [{"question": Q, "response_1": RIGHT, "response_2": WRONG, "gold": GOLD}],
+    "plain: a column each, from 0": [{"problem": Q, "Completion0": RIGHT, "Completion1": WRONG, "answer": GOLD}],
     "inspect: a completion alone": [{**SAMPLE, "output": {"completion": t}} for t in (RIGHT, WRONG)],
     "inspect: messages and no output": [{**SAMPLE, "messages": talk(Q, t)} for t in (RIGHT, WRONG)],
     "inspect: several choices, messages as input": [
