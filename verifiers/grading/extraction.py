@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
+from verifiers.grading.notation.choices import CALLED
+
 Extractor: TypeAlias = Callable[[str], str | None]
 
 LONGEST: Final = 1_000_000  # characters; the end of a longer text is searched
@@ -17,19 +19,19 @@ _BARE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{([^\n]*)|([^\s{}$\\]+))")
 _LAMED = re.compile(r"(?:\x08|(?<![\\A-Za-z])b)oxed(?=\s*\{)")
 _ESCAPED = re.compile(r"(?<!\\)\\\\(?=boxed|fbox)")
 # Between boxes that are one answer, as in "2 and 5".
-_JOINED = re.compile(
-    r"[\s$*,;]*(?:(?:and|or|und|oder|et|ou|y|o)\b|\\text\{,? ?(?:and|or) ?\})?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?"
-)
+ALSO: Final = r"(?:(?:and|or|und|oder|et|ou|y|o|e|и|или)\b|[和或と])"
+_JOINED = re.compile(rf"[\s$*,;]*(?:{ALSO}|\\text\{{,? ?(?:and|or) ?\}})?[\s$*]*(?:[A-Za-z]\w?\s*=\s*)?")
 _HASHES = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n]*)")
 _HEADING = re.compile(r".*:\W*|[A-Za-z]{2,}[:,]?\s+\S.*|(?:Answer|Conclusion|Result|Solution|Summary)\W*")
 _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _JSON = re.compile(r'answer\\?"\s*:\s*("(?:[^"\\]|\\.)*"|\\".*?(?<!\\)\\"|[^\s,{}"]+)', re.IGNORECASE)
 _ANSWER_IS = re.compile(
     r"(?:\banswer|\bthe answers(?=\s+are)|\b(?:correct|right|best) (?:option|choice|letter|one|statement)"
-    r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| correct[ae])?)"
+    r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| corr?e(?:ct|tt|t)[ae])?"
+    r"|\b(?:opción|opção|opzione|option|alternativa) corr?e(?:ct|tt|t)[ae])"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
     r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
-    r"|(?:答案|答え|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
+    r"|(?:答案|答え|正解|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
     r"(?:(?:选项|選項)(?=[A-J]))?"
     r"|[选選](?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J]\b)"
     r"|(?:\b(?:cevap|đáp án|đáp số|उत्तर|الجواب|odpowiedź|jibu)|উত্তর|సమాధానం|คำตอบ)"
@@ -41,27 +43,30 @@ _ANSWER_IS = re.compile(
 # there alone is several times faster than to try it everywhere.
 _CUE = re.compile(
     r"answer|(?:correct|right|best) (?:option|choice|letter|one|statement)|final result|réponse|respuesta|resposta"
-    r"|risposta|antwort|cevap|đáp |odpowied|jibu|[答정답о选選उاউసค]"
+    r"|risposta|antwort|cevap|đáp |odpowied|jibu|opción|opção|opzione|option corr|alternativa|[答正정답о选選उاউసค]"
 )
 _FOLDED = re.compile(r"[İıſ\u1c80-\u1c88]")  # letters that equal others where case does not count
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
 _SENTENCE_END = re.compile(
-    r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|,?\s(?:because|since|which|weil|porque|perché|car(?= ?[$\\]))\b"
+    r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|(?:です|でした|である|입니다|이다)(?!\w)"
+    r"|,?\s(?:because|since|which|weil|porque|perché|car(?= ?[$\\]))\b"
 )
 _FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
-_GOES_ON = re.compile(r"\s*(?:[,;=]|(?:and|or|is|are|equals)\b)\s*[$\\\d-]")
+_GOES_ON = re.compile(rf"\s*(?:[,;=]|{ALSO}|(?:is|are|equals)\b)\s*[$\\\d-]")
 _OPTION = re.compile(
     r"(?:\b(?:[Oo]ption|[Cc]hoice)\s*\**\(?\**|(?<![\w)$\\])\((?=[A-J]\)(?! is (?:wrong|incorrect|false|not)))"
     r"|(?<![\w$\\])(?=[A-J]\)? is (?:the )?(?:correct|(?:right |best )?(?:answer|option|choice))\b))([A-J])\b"
 )
+_FACED = r"\\text(?:bf|rm|sf)?\{ ?\([A-J]\)"
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
     r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
     r"|^[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
+    rf"|(?:^|\n|[=→] ?|\\Rightarrow ?)[\s*$]*({_FACED}(?:(?!{_FACED})[^\n]){{1,150}})$"  # \textbf{{(C)}} 15
 )
 CITATION: Final = re.compile(
     r"(?<=[\w.%)*$])(?<!\bis)(?<!\bare)(?<!\bin)(?<!\bbe)(?<!\bby)(?<!interval)(?<!range)(?<!domain)"
@@ -94,9 +99,9 @@ _DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
+    rf"(?:,[^,\n]{{1,40}},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
     r"|por (?:lo )?tanto|entonces|quindi|portanto)\b,?"
-    r"|(?:la|el|le|the|option|choice|letter) (?=\(?[A-J]\b))\s*",
+    rf"|(?:{CALLED}|la|el|le|the) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
 

@@ -43,7 +43,7 @@ _COMMA_LANGUAGES: Final = frozenset(
     re.findall(
         r"\w+",
         """antwort das der dies el es est et il ist la le les los lautet mit para por questo
-        resposta respuesta risposta réponse sind sono sont também und une uma um è é ответ равно и это""",
+        resposta respuesta risposta réponse sind sono sont também und une uma um è é""",
     )
 )
 _ENGLISH: Final = frozenset(
@@ -97,7 +97,8 @@ def _has_decimal_commas(text: str) -> bool:
     if not _POINTED.search(text):
         return False  # there would be nothing to change
     words = _WORDS.findall(text[-_SAMPLE:].lower())
-    return sum(map(_COMMA_LANGUAGES.__contains__, words)) > sum(map(_ENGLISH.__contains__, words))
+    foreign = sum(1 for word in words if word in _COMMA_LANGUAGES or "а" <= word[0] <= "я")  # all in Cyrillic write so
+    return foreign > sum(map(_ENGLISH.__contains__, words))
 
 
 def _with_points(text: str) -> str:

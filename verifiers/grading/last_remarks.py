@@ -24,6 +24,11 @@ _REJECTED = re.compile(
     r"(?<=[\d})$*%])(?:,? \((?:rejecting|discarding|since|because|not)\b[^().\n]{1,80}\)"
     r"|, (?:since|because) [^\s.,]+(?: ?= ?[^\s.,]+)? is (?:extraneous|negative|impossible|invalid))[.!]?$"
 )
+# A value of which the end says that it is none.
+_DENIED = re.compile(
+    r"\$?-?[\d.,/]*\d\$? is (?:wrong|incorrect|false|impossible|not (?:correct|right|possible|the (?:[a-z]+ )?answer))"
+    r"[.!]?\s*\Z"
+)
 # There are 12 ways to choose 3 people from 5. With a verb or a further value it would go on to the answer.
 _SOME = r"(?:(?:the|these|any|exactly|up|out) ){0,2}\$?\d+\$?(?: (?!and|so|but|then|are|is|giv|each|if|with)[a-z]+)?"
 _THERE_ARE = re.compile(
@@ -42,20 +47,26 @@ _VALUE = r"\\?[$€£]?\d[\d,]*(?:\.\d+)?%?"
 _GOES_ON = (
     r"\b(?:so|then|and|but|is|are|was|were|give[sn]?|means?|ha[sd]|have|which|leaving|leaves|left|or|therefore|thus|hence"
     r"|mak(?:es|ing)|will|would|equals?|remain\w*|each|not|if|because|since|total|rounds?|divide\w*|base|mod|sin|cos"
-    r"|tan|log|ln|sqrt|pi|times|plus|minus|power|choose|(?:to|by|through|of)(?= [$\d]))\b"
+    r"|tan|log|ln|sqrt|pi|times|plus|minus|power|choose"
+    r"|(?:to|by|through|(?<!class )(?<!group )(?<!team )of)(?= [$\d]))\b"
 )
 _WORD = rf" (?!{_GOES_ON})[A-Za-z][A-Za-z'’-]+"
 _REST = rf"(?:(?!{_GOES_ON})(?:[\w %'’]|(?<=\w)[-/](?=[A-Za-z])|[.,](?=\d)|\\?\$(?=\d)))*"
 _WHERE = r" (?:after|among|at|before|between|by|during|for|from|in|on|over|than|to|until|when|with|within)(?= )"
 _TO_THE_END = rf"\**(?: (?:more|less|fewer))?(?:{_WORD}){{0,8}}?{_WHERE}{_REST}\d{_REST}[.!]?\s*\Z"
 _MORE_OF = rf"\** (?:more|less|fewer) \$\d+{_REST}[.!]?\s*\Z"
-_SO = r"(?:^|[.!?\n]\s*)(?:so|therefore|thus|hence|then|in total|this means(?: that)?),? [^\n.,;:=?\d]*? \**"
+_SO = (
+    r"(?:^|[.!?\n]\s*)(?:so|therefore|thus|hence|then|in total|altogether|together"
+    r"|this means(?: that)?),? [^\n.,;:=?\d]*? \**"
+)
 _WITH_THE_REST = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"= ?({_VALUE})(?={_TO_THE_END}|{_MORE_OF})",
         rf"\bthere (?:are|is|will be|were|must be) (?:exactly |only )?\**({_VALUE})(?={_TO_THE_END})",
+        rf"\ba (?:grand )?total of \**({_VALUE})(?={_TO_THE_END})",
         rf"\bit (?:will |would |should )?takes? (?:[a-z]+ ){{0,2}}\**({_VALUE})(?={_TO_THE_END})",
+        rf"{_SO}({_VALUE})(?=\**{_WORD}{_TO_THE_END})",
         rf"{_SO}({_VALUE})(?=(?: [a-z]+){{1,4}} to [a-z]+{_REST}\d{_REST}[.!]?\s*\Z)",
         rf"{_SO}({_COIN})(?=\** (?:for|on)(?!{_REST}\$)(?= ){_REST}\d{_REST}[.!]?\s*\Z)",
     )
@@ -64,6 +75,15 @@ _WITH_THE_REST = tuple(
 _ABOUT = re.compile(
     r"(?<=[\w})$*%]) ?\((?:or )?(?:≈|\\approx|~|approximately|approx\.?|about|roughly|around)[^()\n]{1,40}\)[.!]?$"
 )
+
+
+def without_denied(text: str) -> str:
+    """The text without a value at its end that it denies.
+
+    >>> without_denied("It is 4, and 5 is wrong.")
+    'It is 4, and '
+    """
+    return text[:-100] + _DENIED.sub("", text[-100:])
 
 
 def without_remarks(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-from verifiers.grading.extraction import CITATION, LONGEST
-from verifiers.grading.last_remarks import without_remarks
+from verifiers.grading.extraction import ALSO, CITATION, LONGEST
+from verifiers.grading.last_remarks import without_denied, without_remarks
 from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import IN_FORMULA, ONE_FOR_ONE
 
@@ -33,7 +33,7 @@ _FORMULA = re.compile(
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")  # two dollars with words between them are an amount of money each
 _IN_TEXT = re.compile(r"\\[A-Za-z]+(?:\s*\{[^{}]*\})?")
 _SAYS = re.compile(r"\d|\\(?:pi|infty|sqrt|frac|dfrac|varnothing|emptyset|mathbb|text)")
-_JOINED = re.compile(r"\s*(?:,|;|,?\s*(?:and|or)\b)\s*")
+_JOINED = re.compile(rf"\s*(?:,|;|,?\s*{ALSO})\s*")
 _INEQUALITY = re.compile(r"[<>]|\\(?:le|ge)(?:q|qslant|slant)?(?![a-z])")
 _UNKNOWN = re.compile(r"[A-Za-z]\w?\s*=\s*(?=[^=]*$)")
 # Of a formula without dollars: what a number is glued to, and what shows that it is more than a number.
@@ -85,7 +85,7 @@ def last_value(text: str) -> str | None:
     >>> last_value("Therefore $x = 2$ or $x = -3$.")
     '2, -3'
     """
-    whole = text[-LONGEST:]
+    whole = without_denied(text[-LONGEST:])
     text = CITATION.sub("", whole)
     text = without_remarks(text)
     formulas = [m for m in _FORMULA.finditer(text) if _is_formula(_content(m))]

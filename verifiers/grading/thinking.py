@@ -19,6 +19,7 @@ THINKING: Final[tuple[Marks, ...]] = (
     ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
     ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),  # gpt-oss
     ("<|channel|>commentary", "<|channel|>final<|message|>"),
+    ("assistantanalysis", "assistantfinal"),  # gpt-oss, decoded without its special tokens
 )
 
 

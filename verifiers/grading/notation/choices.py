@@ -7,11 +7,17 @@ from typing import Final
 _FACE: Final = r"\\(?:text|textbf|textrm|textit|textsf|mathrm|mathbf|bm|boldsymbol|mbox)"
 # \textbf{(E)} 24, \text{E: } 24, \textbf{(E) }24
 _FACED: Final = re.compile(rf"{_FACE}\{{ ?(\(?[A-J](?:\)|[.:)](?=[ }}])|(?=\}})) ?)\}}(?: |\\ )*")
+_FACED_IN_BRACKETS: Final = re.compile(rf"\( ?{_FACE}\{{ ?([A-J]) ?\}} ?\)")
 _MARKED: Final = re.compile(
     r"(?:\(([A-Ja-j])\) ?[.:]?|\[([A-J])\] ?|([A-Ja-j])\.? ?\)|([A-J])[.:]|([a-j])[.:](?= )) ?(?!\))(.*)"
 )
+# What a choice is called, in the languages of which an answer's statement is read.
+CALLED: Final = (
+    r"(?:(?:the|la|el|le|l['’]|die|das|der|o|a) ?)?(?:option|choice|alternative|letter|opción|opção|opzione|lettre"
+    r"|letra|lettera|Buchstabe|вариант|буква)"
+)
 _NAMED: Final = re.compile(
-    r"(?:the )?(?:correct |right |final |best )?(?:answer|option|choice|alternative)(?: is)?:?(?: |(?=\())"
+    rf"(?:the )?(?:correct |right |final |best )?(?:answer|{CALLED})(?: is)?:?(?: |(?=\())"
     r"\(?([A-Ja-j])\)?(?: is (?:correct|right|the answer)|[.:] .*)?",
     re.IGNORECASE,
 )
@@ -40,6 +46,7 @@ def choice(text: str) -> Choice | None:
     """
     if len(text) > 1_000:
         return None
+    text = _FACED_IN_BRACKETS.sub(r"(\1)", text, count=1)
     text = _FACED.sub(r"\1 ", text, count=1).strip()
     if match := (_NAMED.fullmatch(text) or _IS_RIGHT.fullmatch(text)):
         return Choice(match[1], "")

@@ -48,6 +48,13 @@ _ANGLE = re.compile(r"(-?\d+(?:\.\d+)?)\^\\circ ?", re.ASCII)
 _IN_RADIANS = re.compile(r"\\pi|\\arc(?:sin|cos|tan)|\\(?:sin|cos|tan)\^\{-1\}")
 _RATIO = re.compile(r"\d{1,9}(?:(?: ?: ?| to )\d{1,9})+", re.ASCII)
 _IN_WORDS = re.compile(r"[a-z]{3,}")
+# The name of a set: A \cap B, (A \cup B)', \overline{A}, f(A).
+_OF_SETS = re.compile(
+    r"(?=[^=]*[A-Z])[a-z]?(?:[A-Z(){}' ]|\^\{?[cC]\}?"
+    r"|\\(?:cap|cup|setminus|backslash|overline|bar|mathcal|triangle|Delta)(?![a-z]))+=(?=\\\{|\\emptyset|[(\[])(.+)"
+)
+_COORDINATES = frozenset("xyz")
+_RAISED = re.compile(r"\^\{?\d+\}?")
 # For all whole numbers, by whatever name.
 _FAMILY = re.compile(
     r"(?<![A-Za-z])([kmn])(?![A-Za-z])(?=.*(?<![A-Za-z])\1(?: ?\\in ?\\(?:mathbb ?\{? ?)?Z|.*integer))"
@@ -99,7 +106,7 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         return settle(re.sub(rf"(?<![A-Za-z]){mine[1]}(?![A-Za-z])", theirs[1], answer), gold, depth + 1)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
-    for rule in (_as_choices, _as_names, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
+    for rule in (_as_choices, _as_names, _as_sets, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -176,8 +183,21 @@ def _as_names(two: _Two) -> bool | None:
     return None
 
 
+def _as_sets(two: _Two) -> Settled | None:
+    """The verdict where one alone says which set it tells of."""
+    mine, gold = (_OF_SETS.fullmatch(text) for text in two.plain)
+    if mine and "=" not in two.plain[1]:
+        return settle(mine[1], two.plain[1], two.depth + 1)
+    if gold and "=" not in two.plain[0]:
+        return settle(two.plain[0], gold[1], two.depth + 1)
+    return None
+
+
 def _as_equations(two: _Two) -> bool | None:
-    """The verdict where one is an equation that is still to be solved: 2x = 6 says of no value that it is 6."""
+    """The verdict where one is an equation that is still to be solved, or a line or a plane.
+
+    2x = 6 says of no value that it is 6, nor does x + 2y - z = 6.
+    """
     for one, other in (two.plain, two.plain[::-1]):
         left, sign, right = one.partition("=")
         if (
@@ -187,7 +207,11 @@ def _as_equations(two: _Two) -> bool | None:
             and not _OF_AN_ANGLE.fullmatch(left)
         ):
             unknown = set(_LETTERS.findall(left)) - {"e", "i"}
-            if len(unknown) == 1 and left not in unknown and unknown.isdisjoint(_LETTERS.findall(right)):
+            if unknown.isdisjoint(_LETTERS.findall(right)) and (
+                left not in unknown
+                if len(unknown) == 1
+                else bool(unknown) and unknown <= _COORDINATES and re.search(r"\d", _RAISED.sub("", left))
+            ):
                 return False
     return None
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from verifiers.grading.notation.number_words import PARTS, digits_for_words
+from verifiers.grading.notation.number_words import NUMBER_WORDS, PARTS, digits_for_words
 from verifiers.grading.notation.units import is_unit, without_unit
 
 
@@ -54,7 +54,9 @@ _OPPOSITE: Final = frozenset(
     )
 )
 # A label: "Total = 12", "Tom: 12". Letters that may be a product are none.
-_LABEL: Final = re.compile(r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text))")
+_LABEL: Final = re.compile(
+    r"((?:[A-Za-z']+ )*(?:[A-Za-z]{4,}|[A-Z][a-z]{2,})) ?[=:] ?(?=[-+$]?[\d.]|[-+]?\\(?!text)|[(\[][-\d\\])"
+)
 _YES_OR_NO: Final = re.compile(
     r"(yes|no|true|false)[,.;:] [A-Za-z]|(?:it is|it's|that is|this is|the (?:statement|claim) is) (true|false)$",
     re.IGNORECASE,
@@ -98,7 +100,7 @@ _CHANGES: Final = frozenset(
 _COUNTED_FIRST: Final = r"([-+]?\\?[$€£]?\d[\d.,/]*(?: [A-Za-z]{2,})*"
 _OF_A_COUNT: Final = re.compile(
     rf"{_COUNTED_FIRST},?)(?: |(?<=,) ?)(?:and|but) not \S*\d\S*(?: [A-Za-z]+)*"
-    rf"|{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet)) to (?!the\b)[a-z]+(?: [A-Za-z ]+)?"
+    rf"|(?:{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet))|(\d[\d.,]*)) to (?!the\b|inf)[a-z]{{2,}}(?: [A-Za-z ]+)?"
     rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\("
     r"(?:\d[\d.,]*(?: [a-z]+)? (?:per|each|for each) [a-z ]+"
     r"|(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+)\)"
@@ -133,7 +135,7 @@ def bare(text: str) -> str:
         return bare(after[1].strip())
     if counted := _OF_A_COUNT.fullmatch(text):
         value = str(counted[counted.lastindex or 0])
-        if is_unit(" ".join(re.findall(r"[A-Za-z]+", value))):
+        if NUMBER_WORDS.isdisjoint(counted[0].split()) and is_unit(" ".join(re.findall(r"[A-Za-z]+", value))):
             return bare(value.rstrip(","))
     if _SENTENCE_IN_TEXT.match(text):
         plain = " ".join(_ANY_TEXT.sub(r" \1 ", text).split())
