@@ -64,17 +64,20 @@ class KeptScores:
     known: dict[Key, "_Line"]
     failed: dict[Key, Row] = field(default_factory=dict)
     asked: set[Key] = field(default_factory=set)
+    met: set[Key] = field(default_factory=set)  # those of the calls so far, which a later call does not repeat
     reused: Counter[str] = field(default_factory=Counter)  # pools that were not scored again, by version
 
     def unscored(self, version: str, pools: Mapping[str, T]) -> dict[str, T]:
         """Those of the pools, by their digests, that are neither kept nor asked for yet; others are used again.
 
-        Of a model that computes here all are asked again, where some failed: last digits depend on what shares a call.
+        Of a model that computes here all are asked again, where some failed or are missing, as the kill in the middle
+        of a call's lines leaves them: last digits depend on what shares a call.
         """
-        keys = [(version, digest) for digest in pools]
-        computed = any(self.known[key].computed for key in keys if key in self.known)
-        if computed and any(key in self.failed for key in keys):
-            there = [key for key in keys if key in self.known]
+        keys = [key for digest in pools if (key := (version, digest)) not in self.met]
+        self.met.update(keys)
+        there = [key for key in keys if key in self.known]
+        computed = any(self.known[key].computed for key in there)
+        if computed and any(key in self.failed or key not in self.known for key in keys):
             self.failed.update({key: {**self._row(key), "whole": True} for key in there})
         todo = {digest: pool for digest, pool in pools.items() if not self._is_known(version, digest)}
         if len(todo) < len(pools):

@@ -133,6 +133,22 @@ logs = Logs()
 """
 
 
+def test_the_rest_of_a_calls_lines_is_made_with_those_that_a_kill_left(tmp_path: Path) -> None:
+    # Scored alone, the second has another last digit.
+    rows = [{"prompt": f"C 1+{i}\n", "answer": str(i), "solutions": ["1", "2"]} for i in range(2)]
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def written() -> bytes:
+        rerank(["pool.jsonl"], {"prm": "tiny:prm"}, tmp_path / "out", sizes=(1, 2), progress=False)
+        return (tmp_path / "out/scores.jsonl").read_bytes()
+
+    whole, kept = written(), tmp_path / "out/rerank-scores.jsonl"
+    lines = kept.read_bytes().splitlines(keepends=True)
+    for left in (lines[0], lines[1], lines[0] + lines[1][:-9]):
+        kept.write_bytes(left)
+        assert written() == whole
+
+
 def test_infinite_scores_are_written_and_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("infinite").mkdir()
     Path("infinite/__init__.py").write_text("")
