@@ -235,6 +235,9 @@ def test_another_scorer_for_a_run_that_is_there(capsys: pytest.CaptureFixture[st
     said(capsys, RUN)
     told = said(capsys, f"{RUN} --scorer more=mine:even", code=2)
     assert "'stepbeam rerank out --scorer SPEC' scores its samples with a further one" in told
+    told = said(capsys, f"{RUN} --n 8", code=2)
+    assert "choose another folder, or remove this one; samples go by their places" in told
+    assert "a smaller n stands in 'stepbeam show out'" in told
     assert "without temperature, and 0.5 was asked for" in said(capsys, f"{RUN} --temperature 0.5", code=2)
 
 
