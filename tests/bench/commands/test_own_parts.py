@@ -88,7 +88,7 @@ def test_a_search_by_steps_leaves_its_tree(capsys: pytest.CaptureFixture[str]) -
     )
     rows = [json.loads(line) for line in Path("out/trees.jsonl").read_text().splitlines()]
     assert {(row["strategy"], row["scorer"]) for row in rows} == {
-        ("mine:by_steps", "even"), ("mine:own_values", "even"), ("mine:no_scorer", None),
+        ("mine:by_steps", "even"), ("mine:own_values", "even"), ("mine:no_scorer", ""),
     }  # fmt: skip
     steps = [row for row in rows if row["strategy"] == "mine:by_steps" and row["problem"] == "problems-00000"]
     assert {row["n"] for row in steps} == {1, 2, 4}
