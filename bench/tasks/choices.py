@@ -1,7 +1,7 @@
 """Questions of multiple choice: asked with their options, and graded by a letter."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
@@ -45,15 +45,21 @@ def asked(prompt: str | tuple[Message, ...], row: Row) -> str | tuple[Message, .
     >>> asked("Which is a color? (A) red (B) two", {"choices": ["red", "two"]})
     'Which is a color? (A) red (B) two'
     """
+    texts = _options(row)[0]
     if isinstance(prompt, str):
-        texts = list(zip(LETTERS, _options(row)[0], strict=False))
-        if all(re.search(rf"{letter}\s*[).:]\s*{re.escape(text)}", prompt) for letter, text in texts):
-            return prompt
-        return "\n".join([f"{prompt.rstrip()}\n", *(f"{letter}. {text}" for letter, text in texts)])
+        return _listed(prompt, texts)
     last = max((place for place, turn in enumerate(prompt) if turn.role == "user"), default=None)
     return tuple(
-        replace(turn, content=asked(turn.content, row)) if place == last else turn for place, turn in enumerate(prompt)
+        replace(turn, content=_listed(turn.content, texts)) if place == last else turn
+        for place, turn in enumerate(prompt)
     )
+
+
+def _listed(question: str, texts: Sequence[str]) -> str:
+    options = list(zip(LETTERS, texts, strict=False))
+    if all(re.search(rf"{letter}\s*[).:]\s*{re.escape(text)}", question) for letter, text in options):
+        return question
+    return "\n".join([f"{question.rstrip()}\n", *(f"{letter}. {text}" for letter, text in options)])
 
 
 def _options(row: Row) -> tuple[list[str], list[str]]:
