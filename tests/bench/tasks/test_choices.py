@@ -8,7 +8,7 @@ import pytest
 
 from bench.tasks.tasks import load_task
 
-COLORS = ["red", "two", "blue", "four"]
+COLORS = ["red", "loud", "blue", "tall"]
 
 
 def problems(tmp_path: Path, *rows: dict[str, Any], **options: Any) -> list[tuple[Any, str | None]]:
@@ -17,7 +17,7 @@ def problems(tmp_path: Path, *rows: dict[str, Any], **options: Any) -> list[tupl
     return [(problem.prompt, problem.answer) for problem in load_task(str(file), **options).problems]
 
 
-ASKED = "Which is a color?\n\nA. red\nB. two\nC. blue\nD. four"
+ASKED = "Which is a color?\n\nA. red\nB. loud\nC. blue\nD. tall"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ ASKED = "Which is a color?\n\nA. red\nB. two\nC. blue\nD. four"
     [
         {"choices": COLORS, "answer": "C"},
         {"options": COLORS, "answer": "(C)"},
-        {"options": ["A) red", "B) two", "C) blue", "D) four"], "answer": ["C"]},
+        {"options": ["A) red", "B) loud", "C) blue", "D) tall"], "answer": ["C"]},
         {"choices": {"text": COLORS, "label": ["1", "2", "3", "4"]}, "answer": "3"},
         {"choices": {"text": COLORS, "label": ["A", "B", "C", "D"]}, "answer": "C"},
         {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}, "answer": 3},
@@ -36,7 +36,7 @@ def test_a_question_is_asked_with_its_options(tmp_path: Path, row: dict[str, Any
     assert problems(tmp_path, row) == [(ASKED, "C")]
 
 
-@pytest.mark.parametrize("question", [ASKED, "Which is a color? (A) red (B) two (C) blue (D) four"])
+@pytest.mark.parametrize("question", [ASKED, "Which is a color? (A) red (B) loud (C) blue (D) tall"])
 def test_options_that_the_question_holds_are_not_asked_twice(tmp_path: Path, question: str) -> None:
     assert problems(tmp_path, {"question": question, "choices": COLORS, "answer": 2}) == [(question, "C")]
 
@@ -47,7 +47,7 @@ def test_options_that_the_question_holds_are_not_asked_twice(tmp_path: Path, que
         {"choices": COLORS, "answer": "blue"},  # the answer itself, which is asked for without options
         {"choices": COLORS, "answer": "E"},
         {"choices": ["B", "A"], "answer": "A"},  # an option's text, or its letter
-        {"choices": "red, two", "answer": "A"},
+        {"choices": "red, loud", "answer": "A"},
         {"choices": [1, 2], "answer": "A"},
         {"answer": "A"},
     ],
