@@ -1,5 +1,6 @@
 """What a policy is: something that extends prefixes by a step, or to the end."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -10,6 +11,9 @@ from verifiers.interface.solution import Problem, Solution
 
 Until: TypeAlias = Literal["step", "end"]
 """How far to extend: by one step, or to the end of the solution."""
+
+
+_COLDEST = 1e-6  # of a temperature: colder ones make logits infinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class Sampling:
     def __post_init__(self) -> None:
         check_finite({"temperature": self.temperature, "top_p": self.top_p})
         check_whole({"top_k": self.top_k, "max_tokens": self.max_tokens})
-        if self.temperature < 0:
-            raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy) or more")
+        if self.temperature < 0 or 0 < self.temperature < _COLDEST:
+            raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy), or {_COLDEST:g} or more")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}: it must be in (0, 1]")
         if self.top_k < 0:
@@ -64,6 +68,10 @@ class Extended:
         object.__setattr__(self, "spend", tuple(self.spend) or (ZERO,) * len(self.solutions))
         if len(self.spend) != len(self.solutions):
             raise ValueError(f"{len(self.solutions)} solutions but {len(self.spend)} rows of spend: give one a row")
+
+    def __repr__(self) -> str:
+        stops = Counter(str(solution.stop) for solution in self.solutions)
+        return f"<Extended {len(self.solutions)} solutions: {', '.join(f'{n} {stop}' for stop, n in stops.items())}>"
 
 
 class Policy(Protocol):

@@ -46,3 +46,14 @@ class SearchResult:
     spend: Spend = ZERO
     tree: tuple[Node, ...] = ()
     reason: str | None = None
+
+    def __repr__(self) -> str:
+        rows = zip(self.pool, self.scores.values(), strict=False)
+        score = next((f", score {value:.3g}" for solution, value in rows if solution is self.solution), "")
+        found = "nothing chosen" if self.solution is None else f"answer {self.answer!r}{score}"
+        why = f" ({self.reason})" if self.reason else ""
+        tree = f", a tree of {len(self.tree)}" if self.tree else ""
+        return (
+            f"<SearchResult {self.problem.id!r}: {found}{why}; {len(self.pool)} solutions{tree}, "
+            f"{self.spend.sampled_tokens:g} tokens sampled>"
+        )

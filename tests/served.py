@@ -125,7 +125,7 @@ def serving(served: Served) -> Iterator[Served]:
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
-            self.answer(*served.listed())
+            self.answer(*(served.listed() if self.path == "/v1/models" else (404, {"detail": "Not Found"})))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -18,7 +18,7 @@ from verifiers.interface.capabilities import Incremental, ValueScorer, rememberi
 from verifiers.interface.errors import BrokenLawError, EngineStoppedError
 from verifiers.interface.lazy_exports import lazy_exports
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, outcome_scores
-from verifiers.interface.solution import Message, Problem, Solution, Step, Stop, failed, split_steps
+from verifiers.interface.solution import Message, Problem, Refusal, Solution, Step, Stop, failed, split_steps
 from verifiers.laws import check_scorer
 from verifiers.load import load
 from verifiers.reward_models.labelled import Labelled, with_outcome
@@ -61,6 +61,7 @@ __all__ = [
     "Preference",
     "Problem",
     "Reduce",
+    "Refusal",
     "Scorer",
     "Scores",
     "Solution",

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0, 2 for bad input, 130 where it was interrupted."""
     keep_freed_memory()
     before, warnings.formatwarning = warnings.formatwarning, _line_of
+    _WAITS.addHandler(lines := logging.StreamHandler())
+    lines.setFormatter(logging.Formatter("stepbeam: %(message)s"))
+    _WAITS.setLevel(logging.INFO)
     if "" not in sys.path:
         sys.path.append("")  # one's own parts are modules of the current folder; behind all others, which keep working
     try:
@@ -70,9 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     finally:
         warnings.formatwarning = before
+        _WAITS.removeHandler(lines)
     return 0
 
 
+_WAITS = logging.getLogger("stepbeam.replicas")  # says what is waited for, which may take a minute
 _usual_line = warnings.formatwarning
 _OURS = Path(__file__).parents[2]
 _PACKAGES = ("search", "verifiers", "prms", "policies", "bench")

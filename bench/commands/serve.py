@@ -10,7 +10,7 @@ from bench.commands.options import add_answers, add_thinking, positive, separato
 from bench.inputs.specs import load_answers, load_policy, load_scorer, named_scorers
 from bench.serve.limits import Limits
 from policies.models.engine_options import without_resources
-from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.errors import BadArgument, BadInput, NoOpinionError
 from verifiers.interface.spec_parts import shown
 
 
@@ -107,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
     from bench.serve.strategies import read_any_strategy
     from policies.policy import Sampling
     from search import Session
+    from search.strategies.beam_search import check_steers
     from verifiers.grading.answers import with_thinking
 
     try:
@@ -144,6 +145,11 @@ def run(options: argparse.Namespace) -> None:
         if isinstance(policy, AbstractContextManager):
             stack.enter_context(policy)
         scorers = {name: load_scorer(spec) for name, spec in specs.items()}
+        if strategy.method == "beam_search" and strategy.scorer is not None:
+            try:
+                check_steers(scorers[strategy.scorer])
+            except NoOpinionError as error:
+                raise BadArgument("strategy", options.strategy, str(error)) from None
         session = stack.enter_context(Session(policy, answers=answers, sampling=sampling))
         name = options.name or without_resources(shown(options.policy))
         service = Service(session, name, strategy, scorers, sampling, limits, key)

@@ -31,6 +31,7 @@ class _Kind(NamedTuple):
     name: str
     holds: Callable[[Any], bool]
     read: Callable[[Any], Any] | None = None  # None for as it is
+    none: str | None = None  # what stands for None
 
 
 def _number(value: Any) -> bool:
@@ -49,6 +50,10 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
 def _listed(value: Any, holds: Callable[[Any], bool]) -> bool:
     return isinstance(value, list) and all(map(holds, value))
 
@@ -62,7 +67,9 @@ def _tokens(value: Any) -> bool:
 
 
 Text = Annotated[str, _Kind("a text", _text)]
-Name = Annotated[str | None, _Kind("a text or null", lambda value: value is None or _text(value))]
+Name = Annotated[str | None, _Kind("a text or null", _text_or_none)]
+# A text in every row: `datasets` takes a column's kind from the first rows of a large file.
+Note = Annotated[str | None, _Kind("a text", _text_or_none, lambda value: value or None, "")]
 Texts = Annotated[tuple[str, ...], _Kind("a list of texts", lambda value: _listed(value, _text), tuple)]
 Count = Annotated[int, _Kind("a whole number from 1", lambda value: _whole(value) and value >= 1)]
 Place = Annotated[int, _Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)]
@@ -97,14 +104,14 @@ class SampleRow:
 
     problem: Text
     strategy: Text
-    scorer: Name = None
+    scorer: Note = None
     n: Count
     index: Place
     steps: Texts
     tokens: Tokens = None
     logprob: Score = math.nan
     stop: Text
-    reason: Name = None
+    reason: Note = None
     answer: Name
     correct: Grade
     chosen: Flag = False
@@ -121,7 +128,7 @@ class ScoreRow:
     scorer: Text
     steps: Scores
     value: Score
-    reason: Name = None
+    reason: Note = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ class TreeRow:
 
     problem: Text
     strategy: Text
-    scorer: Name
+    scorer: Note
     n: Count
     node: Place
     parent: Parent
@@ -256,7 +263,10 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    return {name: _written(getattr(row, name)) for name in _COLUMNS[type(row)]}
+    columns = _COLUMNS[type(row)].items()
+    return {
+        name: kind.none if (value := getattr(row, name)) is None else _written(value) for name, (kind, _) in columns
+    }
 
 
 def strict(row: Mapping[str, Any]) -> Row:

@@ -155,7 +155,11 @@ def _opened(path: Path, config: Mapping[str, object]) -> RunFolder:
     committed = read_journal(path, mend=True)
     if committed:
         before = read_config(path / "config.toml")
-        further = {"scorers": f"'stepbeam rerank {path} --scorer SPEC' scores its samples with a further one"}
+        further = {
+            "scorers": f"'stepbeam rerank {path} --scorer SPEC' scores its samples with a further one",
+            "n": "samples go by their places, so those of a smaller n are the first of a larger one, drawn anew; a "
+            f"smaller n stands in 'stepbeam show {path}'",
+        }
         check_identity(path / "config.toml", before, config, kind="a run", free=_FREE, instead=further)
         config = {**config, **{name: before[name] for name in _FREE if name in before}}
     ends = ends_of(committed)

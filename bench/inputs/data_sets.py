@@ -8,6 +8,7 @@ from bench.inputs.tables import SUFFIXES, file_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
 
+_MOVED = "; where one was saved and moved, give the folder that it is in now, FOLDER or FOLDER:SPLIT"
 _SAVED = ("dataset_info.json", "dataset_dict.json")  # of which `datasets` leaves one in a folder
 
 
@@ -33,12 +34,14 @@ def named_rows(source: str) -> Iterator[tuple[str, Row]]:
     try:
         return hub_rows(name, split or "train")
     except BadInput as error:
-        raise BadInput(f"{source}: no such file, and the data set {error}") from None
+        raise BadInput(f"{source}: no such file, and the data set {error}{_MOVED}") from None
 
 
 def rows_at(source: str | Path) -> Iterator[tuple[str, Row]]:
     """The rows of a file, or of a data set by its name and split, `owner/name:split`, where no such file is there."""
     name, path = str(source), Path(source)
+    if ":" in path.name and not path.exists() and not is_hub_source(name):
+        raise BadInput(f"{name}: no such file, and no data set is saved in {name.rpartition(':')[0]}{_MOVED}")
     return named_rows(name) if is_hub_source(name) and path.suffix.lower() not in SUFFIXES else file_rows(path)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from bench.inputs.choices import Places
 from bench.inputs.rows import Row, check_text
 from bench.pools.columnar import unfolded
 from bench.pools.columns import Columns, missing
@@ -18,7 +19,7 @@ from bench.pools.recorded_scores import Entry
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
 from bench.pools.shapes.names import GOLDS
-from bench.pools.shapes.places import Places
+from bench.pools.shapes.places import options_of
 from bench.pools.sources import source_rows
 from bench.pools.spool import Spool
 from verifiers.interface.errors import BadInput
@@ -114,7 +115,7 @@ class Reading:
             raise BadInput(f"{where}: no 'prompt' in this row; it has {has}{fitting(given, missing(row))}")
         prompt = prompt_in(where, row)
         golds = golds_in(where, row, of_a_run=of_a_run)
-        placed, is_so = ((), False) if of_a_run else places.add(row)
+        placed, is_so = ((), False) if of_a_run else places.add(row.get("answer"), options_of(row))
         golds = placed if is_so else golds
         name = None if row.get("id") is None else check_text(where, "'id'", str(row["id"]))
         if name is not None:

@@ -193,7 +193,10 @@ def _answers_of(source: str | Path) -> tuple[Answers, dict[str, str]]:
         answers, told = _given(answers_of(str(task)))
     except BadInput as error:
         raise BadArgument(
-            "answers", "not given", f"{source} read them as its task does, which cannot be had ({error}); say how"
+            "answers",
+            "not given",
+            f"{source} read them as its task does, which cannot be had ({error}); say how, as "
+            "math where that was a file or a data set, and has moved",
         ) from error
     return answers, told | ({"task": task} if told["answers"] == _OWN else {})
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,9 +85,15 @@ def value_of(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _order(value: str) -> tuple[bool, float, str]:
-    """Numbers by size, then texts, and what is missing last."""
+    """Numbers by size, then texts, those in them by size too, and what is missing last.
+
+    >>> sorted(["Level 10", "10", "Level 2", "(none)", "2"], key=_order)
+    ['2', '10', 'Level 2', 'Level 10', '(none)']
+    """
     try:
         number = float(value)
     except ValueError:
         number = math.nan
-    return (True, float(value == _NONE), value) if math.isnan(number) else (False, number, value)
+    if not math.isnan(number):
+        return False, number, value
+    return True, float(value == _NONE), re.sub(r"\d+", lambda digits: digits[0].zfill(20), value)

@@ -8,7 +8,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,9 @@ from bench.serve.requests import Asked, UnknownModelError, read_request
 from bench.serve.strategies import ServedStrategy, start
 from policies.policy import Sampling
 from search import Budget, Pending, SearchResult, Session
-from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.errors import BadArgument, BadInput, NoOpinionError
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.solution import Stop
+from verifiers.interface.solution import Refusal, Stop
 
 _KEEP_ALIVE = 5.0  # seconds between signs of life while an answer is searched for
 _HUNG_UP = 499
@@ -107,6 +107,7 @@ def make_app(service: Service) -> FastAPI:
 
     app = FastAPI(title="stepbeam", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     turns = _Turns(service)
+    service.metrics.running.set_function(lambda: service.session.under_way)
 
     @app.post("/v1/chat/completions")
     async def complete(request: Request) -> Response:
@@ -173,17 +174,22 @@ class _Turns:
             after = max(1, math.ceil(self._seconds * limits.waiting / limits.running))
             raise _Refused(429, "too many requests are waiting; try again later", Retry_After=str(after))
         self._taken += 1
-        searching = asyncio.ensure_future(_guarded(self._search(asked)))
+        searching = asyncio.ensure_future(_guarded(self._search(asked), self._chosen_by(asked)))
         searching.add_done_callback(self._leave)  # which comes, even where the task never ran
         self._note()
         return searching
+
+    def _chosen_by(self, asked: Asked) -> str | None:
+        """The field of a request that chose what others do not have, None where it is as plain as can be."""
+        if asked.how is not self.service.strategy:
+            return "strategy"
+        return None if isinstance(asked.problem.prompt, str) else "messages"
 
     def _leave(self, _: object) -> None:
         self._taken -= 1
         self._note()
 
     def _note(self) -> None:
-        self.service.metrics.running.set(self._running)
         self.service.metrics.waiting.set(self._taken - self._running)
 
     async def _search(self, asked: Asked) -> SearchResult:
@@ -198,8 +204,12 @@ class _Turns:
         self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
         self.service.metrics.spent(result.spend)
         if all(solution.stop is Stop.FAILED for solution in result.pool):  # or there is none
+            drawn = result.pool or [node.solution for node in result.tree]
+            _refuse([solution.reason for solution in drawn])
             raise _Refused(502, f"no solution could be sampled: {result.reason}")
         if result.solution is None and any(solution.finished for solution in result.pool):
+            pool = zip(result.pool, result.scores.reasons, strict=True)
+            _refuse([reason for solution, reason in pool if solution.finished])
             raise _Refused(502, f"no solution could be chosen: {result.reason}", **_FOR_GOOD)
         return result
 
@@ -277,13 +287,24 @@ def _refused(service: Service, began: float, refused: _Refused) -> Reply:
     return refused.reply()
 
 
-async def _guarded(search: Any) -> SearchResult:
-    """What a search gives; whatever it raises is an answer that says so."""
+def _refuse(reasons: Sequence[str | None]) -> None:
+    """Raise _Refused where nothing came of any row for what the request is."""
+    if reasons and all(isinstance(reason, Refusal) for reason in reasons):
+        raise _Refused(400, str(reasons[0]), param="messages", logged="messages")
+
+
+async def _guarded(search: Any, chosen_by: str | None) -> SearchResult:
+    """What a search gives; whatever it raises is an answer that says so.
+
+    What cannot be done as it was asked for is the request's fault where a field of its own (`chosen_by`) asked for it.
+    """
     try:
         result: SearchResult = await search
     except _Refused:
         raise
     except Exception as problem:
+        if chosen_by and isinstance(problem, BadInput | NoOpinionError):
+            raise _Refused(400, str(problem), param=chosen_by, logged=chosen_by) from None
         raise _Refused(500, f"{type(problem).__name__}: {problem}", **_FOR_GOOD) from problem
     return result
 

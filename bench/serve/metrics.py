@@ -23,7 +23,7 @@ class Metrics:
             "stepbeam_request_seconds", "Seconds of a request", buckets=_SECONDS, registry=self._registry
         )
         self._tokens = Counter("stepbeam_tokens", "Tokens spent", ["kind"], registry=self._registry)
-        self.running = Gauge("stepbeam_running", "Requests being searched for", registry=self._registry)
+        self.running = Gauge("stepbeam_running", "Searches under way", registry=self._registry)
         self.waiting = Gauge("stepbeam_waiting", "Requests waiting for their turn", registry=self._registry)
 
     def answered(self, status: int, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """What a request for a completion asks for, read from its body."""
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ _READ = {"model", "messages", "n", "stream", "stream_options", "max_tokens", "ma
 _READ |= {"temperature", "top_p", "top_k", "seed", "strategy", "pool"}
 _HARMLESS = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
 _HARMLESS |= {"parallel_tool_calls", "tool_choice", "top_logprobs"}
+_ROLES = ("system", "developer", "user", "assistant")
+_HALF = re.compile("[\ud800-\udfff]")  # of a character that JSON writes as two, which no model reads
 _LONGEST = 500  # characters of a strategy
 
 
@@ -114,6 +117,11 @@ def _prompt(messages: Any) -> str | tuple[Message, ...]:
         raise BadArgument("messages", _shown(messages), told) from None
     if not turns:
         raise BadArgument("messages", _shown(messages), told)
+    for turn in turns:
+        if turn.role not in _ROLES:
+            raise BadArgument("messages", _shown(turn.role), f"this server knows no such role; use {', '.join(_ROLES)}")
+        if _HALF.search(turn.content):
+            raise BadArgument("messages", _shown(turn.content), "it holds half a character; send it as UTF-8")
     return turns[0].content if len(turns) == 1 and turns[0].role == "user" else turns
 
 

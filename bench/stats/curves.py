@@ -77,6 +77,9 @@ class Results:
     outcomes: Outcomes | tuple[Outcome, ...]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<Results: {len(self.outcomes)} outcomes, {len(self.notes)} notes>"
+
     def points(self) -> list[Point]:
         """The points, curve by curve."""
         return list(points_of(Outcomes.of(self.outcomes)))

@@ -61,6 +61,9 @@ class ProblemOutcomes:
     spends: Mapping[str | None, Floats]
     pool: int = 0
 
+    def __repr__(self) -> str:
+        return f"<ProblemOutcomes {self.problem!r}: {self.correct.size}, of {len(self.contests)} curves>"
+
     @staticmethod
     def one(outcome: Outcome) -> "ProblemOutcomes":
         """A single outcome as a table."""
@@ -125,6 +128,9 @@ class Outcomes(Sequence[Outcome]):
     def of(outcomes: Iterable[Outcome]) -> "Outcomes":
         """A sequence of outcomes as one of these, in its order."""
         return outcomes if isinstance(outcomes, Outcomes) else Outcomes(tuple(map(ProblemOutcomes.one, outcomes)))
+
+    def __repr__(self) -> str:
+        return f"<Outcomes: {len(self)} of {len(self.tables)} problems>"
 
     @cached_property
     def _ends(self) -> list[int]:

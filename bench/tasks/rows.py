@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bench.inputs.rows import Row, as_json, prompt_field, text_field, unique_id, value_at, without
+from bench.tasks.choices import asked, with_letters
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.solution import Problem
 
@@ -30,15 +31,19 @@ def problems_of(
 ) -> Iterator[tuple[Problem, str]]:
     """A problem of each row, and the text that solves it: its solution, or else all of its answer.
 
-    `prompts` are the fields where a prompt is looked for first, `gold` takes the gold answer out of one. What a row has
-    beside is kept in the problem's `fields`. A row that lacks one of `columns` may have our own name for it with
-    `or_ours`. Raises BadInput, with the row's place, for one that has no prompt or
-    answer, or an id used before.
+    `prompts` are the fields where a prompt is looked for first, `gold` takes the gold answer out of one. A question of
+    multiple choice is asked with its options, and its gold answer is a letter. What a row has beside is kept in the
+    problem's `fields`. A row that lacks one of `columns` may have our own name for it with `or_ours`. Raises BadInput,
+    with the row's place, for one that has no prompt or answer, or an id used before.
     """
     seen: dict[str, str] = {}
-    for number, (where, given) in enumerate(rows):
-        theirs = {ours: path for ours, path in columns.items() if not or_ours or value_at(given, path) is not None}
-        row = _named(where, given, theirs)
+
+    def named() -> Iterator[tuple[tuple[str, Row], Row]]:
+        for where, given in rows:
+            theirs = {ours: path for ours, path in columns.items() if not or_ours or value_at(given, path) is not None}
+            yield (where, given), _named(where, given, theirs)
+
+    for number, ((where, given), row, letter) in enumerate(with_letters(named())):
         found = next((field for field in (*prompts, *_PROMPTS) if field in row), None)
         if found is None:
             wanted = " or ".join(map(repr, prompts))
@@ -46,7 +51,9 @@ def problems_of(
         prompt = prompt_field(where, row, (found,))
         if not prompt:
             raise BadInput(f"{where}: the prompt is empty; give it, or remove the row")
-        answer = _answer(where, row)
+        if letter is not None:
+            prompt = asked(prompt, row)
+        answer = letter or _answer(where, row)
         if not (right := gold(answer)).strip():
             raise BadInput(f"{where}: 'answer' holds no gold answer to grade by; give one, or remove the row")
         solution = text_field(where, row, (_SOLUTION,)) if isinstance(row.get(_SOLUTION), str) else answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -15,7 +16,7 @@ from math import nan
 from typing import Any, TypeVar
 
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, reply_of, sound, spend_of
-from policies.backends.servers.start import Card, all_have, cards_of, check_address, key_in
+from policies.backends.servers.start import Card, all_have, cards_of, check_address, key_in, near
 from verifiers.interface.errors import BadInput, EngineStoppedError, check_least
 from verifiers.interface.scoring import ZERO, Spend
 
@@ -159,11 +160,24 @@ class Servers:
                 failure = self._failure(error, seconds)
             is_page = failure.is_reply and failure.status is None and tried == 2
             if failure.status in (404, 405, 501) or is_page:
+                if (fits := await self._fitting(address, seconds)) is not None:
+                    raise BadInput(
+                        f"base_url {address.url}: {failure.said} at /models; give {fits}, which lists models"
+                    )
                 return []
             if not failure.again or tried == 2:
                 return failure
             await asyncio.sleep(min(self._wait(failure, tried), _LONGEST_START))
         raise AssertionError
+
+    async def _fitting(self, address: _Address, seconds: float) -> str | None:
+        """An address that lists models, of those that may have been meant by one that does not."""
+        for url in near(address.url):
+            with contextlib.suppress(Exception):  # it was a guess
+                async with asyncio.timeout(seconds):
+                    if cards_of(reply_of(await address.client.get(f"{url}/models", cast_to=str))):
+                        return url
+        return None
 
     async def post(self, path: str, body: Json, read: Callable[[Json], T], *, who: str) -> tuple[T, Spend]:
         """What `read` makes of the reply, and what tries before it cost. `who` is for messages.
@@ -287,7 +301,7 @@ class Servers:
         """What an error says, in one line and without the key, which some servers repeat."""
         body = getattr(error, "body", None)
         inner = body.get("error", body) if isinstance(body, dict) else None
-        message = inner.get("message") if isinstance(inner, dict) else None
+        message = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else None
         said = message if isinstance(message, str) and message.strip() else str(error)
         line = next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)
         return sound(line.replace(self._key, "***") if self._key else line)[:200]

@@ -91,7 +91,7 @@ class IdRows(ModelPolicy):
         try:
             sampled, cost = await self._drawn(row, until, sampling)
         except NoAnswerError as error:
-            return failed(str(error), prefix.steps), one_row([error.cost])
+            return failed(error.reason, prefix.steps), one_row([error.cost])
         return self.extended(prefix, sampled, sampling), cost
 
     async def _drawn(self, row: Continuation, until: Until, sampling: Sampling) -> tuple[Sampled, Spend]:

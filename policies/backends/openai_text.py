@@ -109,7 +109,7 @@ class TextRows:
             try:
                 said = await self.ask(problem, prefix.text + drawn, room, sampling, row_seed, stop=stop)
             except NoAnswerError as error:
-                return failed(str(error), prefix.steps), one_row([*spent, error.cost])
+                return failed(error.reason, prefix.steps), one_row([*spent, error.cost])
             spent.append(said.spend)
             stopped = asks_for_step and said.ended_by == separator
             if stopped:

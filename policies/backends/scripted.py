@@ -37,7 +37,7 @@ class Scripted:
     >>> problem, sampling = Problem("p1", "What is 2+2?"), Sampling()
     >>> first = policy.extend([problem], [Solution()], until="step", sampling=sampling, seeds=[4]).solutions[0]
     >>> first
-    Solution(steps=(Step(text='2+2=4\n', tokens=None, logprobs=None),), stop=<Stop.OPEN: 'open'>, reason=None)
+    <Solution open, 1 steps: '2+2=4\n'>
     >>> reply = policy.extend([problem], [first], until="step", sampling=sampling, seeds=[4])
     >>> reply.solutions[0].text, reply.solutions[0].finished, reply.spend[0].sampled_tokens, len(policy.calls)
     ('2+2=4\nThe answer is 4.', True, 16, 2)

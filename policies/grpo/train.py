@@ -52,6 +52,9 @@ class TrainResult:
     out: Path
     metrics: tuple[Metrics, ...]
 
+    def __repr__(self) -> str:
+        return f"<TrainResult of {len(self.metrics)} steps in {self.out}>"
+
 
 def grpo_train(
     policy: Transformers,

@@ -12,7 +12,7 @@ from policies.models.engine_options import Chat
 from policies.models.steps import StepCutter
 from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Sampling
-from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
+from verifiers.interface.solution import Message, Problem, Refusal, Solution, Stop, failed
 
 _PROMPTS = 4096  # prompts whose ids are remembered
 
@@ -88,10 +88,10 @@ class Prompts:
             if unknown := unknown_id(context, self.cutter.vocabulary):
                 return failed(f"problem {problem.id!r}: {unknown}", prefix.steps)
             if not prompt and not context:
-                return failed(f"problem {problem.id!r}: the prompt has no tokens")
+                return failed(Refusal(f"problem {problem.id!r}: the prompt has no tokens"))
             if self.context is not None and len(prompt) > self.context:
                 reason = f"the prompt has {len(prompt)} tokens and the model's context {self.context}"
-                return failed(f"problem {problem.id!r}: {reason}", prefix.steps)
+                return failed(Refusal(f"problem {problem.id!r}: {reason}"), prefix.steps)
             room = sampling.max_tokens - len(context)
             if self.context is not None:
                 room = min(room, self.context - len(prompt) - len(context))
@@ -141,7 +141,7 @@ class Prompts:
         try:
             ids = self.prompt_ids(problem)
         except TemplateError as error:
-            return f"problem {problem.id!r}: {error}"
+            return Refusal(f"problem {problem.id!r}: {error}")
         unknown = unknown_id(ids, self.cutter.vocabulary)
         return ids if unknown is None else f"problem {problem.id!r}: {unknown}"
 

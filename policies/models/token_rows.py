@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.models.chat import TemplateError, encode_prompt, encode_texts
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Refusal, Solution
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def _join(prompt: list[int], steps: list[list[int]], solution: Solution, eos: in
             return f"step {k + 1} of {len(steps)} is empty: there is no token to read its score at"
         ends.append(len(ids) - 1)
     if limit is not None and len(ids) > limit:
-        return f"{len(ids)} tokens are over the scorer's context of {limit}: use a scorer with a longer context"
+        kind = Refusal if len(prompt) > limit else str
+        return kind(f"{len(ids)} tokens are over the scorer's context of {limit}: use a scorer with a longer context")
     return TokenRow(tuple(ids), tuple(ends))
 
 
@@ -86,12 +87,13 @@ def _encode_prompts(tokenizer: Any, problems: Sequence[Problem]) -> dict[Problem
     prompts: dict[Problem, list[int] | str] = {}
     for problem in dict.fromkeys(problems):
         if tokenizer.chat_template is None and not isinstance(problem.prompt, str):
-            raise ValueError(
+            prompts[problem] = Refusal(
                 f"problem {problem.id!r} is a conversation, but the scorer's tokenizer has no chat template: "
                 "give the prompt as one string"
             )
+            continue
         try:
             prompts[problem] = encode_prompt(tokenizer, problem.prompt)
         except TemplateError as error:
-            prompts[problem] = f"problem {problem.id!r}: {error}"
+            prompts[problem] = Refusal(f"problem {problem.id!r}: {error}")
     return prompts

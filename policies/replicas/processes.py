@@ -1,5 +1,6 @@
 """Replicas as processes of this machine, for models on its CPU; nothing else needs to be installed."""
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -19,6 +20,7 @@ from verifiers.interface.errors import BadArgument, EngineStoppedError, first_li
 P = TypeVar("P")
 R = TypeVar("R")
 
+_LOG = logging.getLogger("stepbeam.replicas")
 _UNSENDABLE = (pickle.PicklingError, TypeError, AttributeError)  # what pickle raises for what it cannot take
 _PATIENCE = 10.0  # seconds for an idle process to close what it has
 
@@ -66,6 +68,7 @@ class ProcessWorkers(Generic[P, R]):
 
     def wait_for_parts(self) -> None:
         """Wait for all processes' parts; raises what the first that fails has raised."""
+        _LOG.info("waiting for %d processes to load their models", len(self.busy))
         while self.busy:
             if (loaded := self._next()) is not None and isinstance(loaded[1], Failure):
                 raise loaded[1].error

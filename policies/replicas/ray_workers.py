@@ -1,5 +1,6 @@
 """Replicas as actors of a Ray cluster; one that dies is made anew, and its job done again."""
 
+import logging
 import os
 import socket
 import sys
@@ -17,6 +18,7 @@ from verifiers.interface.errors import BadArgument, EngineStoppedError, first_li
 P = TypeVar("P")
 R = TypeVar("R")
 
+_LOG = logging.getLogger("stepbeam.replicas")
 _TRIES = 3  # replicas that may die at one job, before it is held to be the cause
 _QUIET = 60.0  # seconds without a replica, after which a word is said
 _PATIENCE = 10.0  # seconds for idle replicas to close their engines
@@ -46,6 +48,7 @@ class _Replica(Generic[P]):
 @contextmanager
 def open_replicas(make: Make[P], wanted: Replicas) -> Iterator["RayWorkers[P, Any]"]:
     """Replicas of the parts that `make` opens; see `policies.replicas.workers.workers`."""
+    _LOG.info("opening %d replicas in Ray (%s), which may take a minute", wanted.count, wanted.ray)
     ray = _ray(wanted)
     try:
         ray.cloudpickle.dumps(make)
@@ -123,6 +126,7 @@ class RayWorkers(Generic[P, R]):
         """Begin all replicas, and wait until one has its parts."""
         for _ in range(self.wanted):
             self._begin()
+        _LOG.info("waiting for the first of %d replicas to load its models", self.wanted)
         if not self.ray.wait(list(self.running), num_returns=1, timeout=_QUIET)[0]:
             warnings.warn(
                 f"no replica has its parts after {_QUIET:g} s: they load, or wait for a place in the cluster",

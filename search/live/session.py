@@ -79,6 +79,7 @@ class Session:
         self.sampling, self.budget = sampling or Sampling(), budget or Budget()
         self._judges: dict[int, tuple[Scorer, Scorer]] = {}  # scorers and what remembers for them, while it is busy
         self._joining: list[tuple[Search, Pending]] = []
+        self._pending: dict[Search, Pending] = {}
         self._closed = self._cancel = False
         self._changed = threading.Condition()
         self._driver = Driver(policy)
@@ -216,6 +217,12 @@ class Session:
         strategy = rerank_strategy(problem, pool, chooser, answers or self.answers)
         return self.submit(problem, strategy, scorers={"search": self._scorer_or(scorer)}, seed=seed)
 
+    @property
+    def under_way(self) -> int:
+        """How many searches have not ended; one that was cancelled has not while the policy is busy with it."""
+        with self._changed:
+            return len(self._joining) + len(self._pending)
+
     def close(self, *, cancel: bool = False) -> None:
         """Wait for all searches, or cancel them, and take no more."""
         with self._changed:
@@ -249,9 +256,9 @@ class Session:
 
     def _work(self) -> None:
         """The session's thread: take on who joins, let go who was cancelled, answer what is asked."""
-        pending: dict[Search, Pending] = {}
+        pending = self._pending
         try:
-            while self._take_on(pending):
+            while self._take_on():
                 for search in [search for search, waiting in pending.items() if waiting.cancelled()]:
                     self._driver.leave(search)
                     pending.pop(search).set_running_or_notify_cancel()
@@ -271,20 +278,20 @@ class Session:
         finally:
             self._driver.close()
 
-    def _take_on(self, pending: dict[Search, Pending]) -> bool:
+    def _take_on(self) -> bool:
         """Wait until there is something to do, and let searches join; False once all is done and it is closed."""
         with self._changed:
-            while not (self._joining or pending or self._closed):
+            while not (self._joining or self._pending or self._closed):
                 self._changed.wait()
             joining, self._joining = self._joining, []
             cancel = self._cancel
-        pending.update(joining)
+            self._pending.update(joining)
         for search, _ in joining:
             self._driver.join(search)
         if cancel:
-            for waiting in pending.values():
+            for waiting in self._pending.values():
                 waiting.cancel()
-        return bool(pending)
+        return bool(self._pending)
 
     def _forget(self) -> None:
         """Between searches nothing is remembered, so that what one costs does not depend on those before it."""

@@ -42,6 +42,10 @@ class Judgement:
     reason: str | None = None
     read_flops: float = 0.0
 
+    def __repr__(self) -> str:
+        said = self.reason or f"P(yes) {float(np.nanmean(self.yes)):.3g}"
+        return f"<Judgement of {len(self.yes)} votes: {said}>"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GenRM:

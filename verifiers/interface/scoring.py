@@ -122,6 +122,8 @@ class Scores:
     [0.6000000238418579, 1.0]
     >>> scores.with_reduce("min").values().tolist()
     [0.20000000298023224, 1.0]
+    >>> scores
+    <Scores of 2 solutions by 'last': 0.6 to 1>
 
     Raises ValueError where the lengths of the fields differ or a row is not one-dimensional.
     """
@@ -162,6 +164,14 @@ class Scores:
     def with_reduce(self, reduce: Reduce) -> Scores:
         """These scores under another reducer: "last", "min", "prod", "mean" or a function of the judged steps."""
         return replace(self, reduce=reduce)
+
+    def __repr__(self) -> str:
+        values = self.values()
+        said = values[~np.isnan(values)]
+        by = self.reduce if callable(self.reduce) else repr(self.reduce)
+        span = f"{said.min():.3g} to {said.max():.3g}" if len(said) else "no opinion"
+        silent = f", {len(values) - len(said)} without" if 0 < len(said) < len(values) else ""
+        return f"<Scores of {len(values)} solutions by {by}: {span}{silent}>"
 
     def __len__(self) -> int:
         return len(self.steps)

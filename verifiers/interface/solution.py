@@ -94,6 +94,9 @@ class Step:
     tokens: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
 
+    def __repr__(self) -> str:
+        return f"<Step {brief(self.text)}{'' if self.tokens is None else f', {len(self.tokens)} tokens'}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:
@@ -104,6 +107,8 @@ class Solution:
     '2+2=4\nThe answer is 4.'
     >>> s.finished, Solution().finished
     (True, False)
+    >>> s
+    <Solution eos, 2 steps: '2+2=4\nThe answer is 4.'>
     """
 
     steps: tuple[Step, ...] = ()
@@ -113,6 +118,10 @@ class Solution:
     def __post_init__(self) -> None:
         if self.stop is Stop.FAILED and not self.reason:
             raise ValueError("a failed solution needs a reason: Solution(stop=Stop.FAILED, reason=...)")
+
+    def __repr__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"<Solution {self.stop}{why}, {len(self.steps)} steps: {brief(self.text)}>"
 
     @property
     def text(self) -> str:
@@ -128,6 +137,30 @@ class Solution:
     def token_count(self) -> int:
         """Tokens in all steps, 0 where a backend gave none."""
         return sum(len(step.tokens) for step in self.steps if step.tokens is not None)
+
+
+def brief(text: str) -> str:
+    """A text as Python writes it, without its middle where it is long: its end has the answer.
+
+    >>> print(brief("one " * 99 + "4"))
+    'one one one one one one one on'...' one one one one one one one 4'
+    """
+    return repr(text) if len(text) <= 2 * _END else f"{text[:_END]!r}...{text[-_END:]!r}"
+
+
+_END = 30  # characters of a long text that are shown at either end
+
+
+class Refusal(str):
+    """A reason that lies in what was asked: a prompt longer than the context, say, which no other try will mend.
+
+    A policy gives it as a failed solution's reason, a scorer as a row's; `stepbeam serve` answers it with a 400.
+
+    >>> failed(Refusal("the prompt has 900 tokens and the model's context 512")).reason
+    "the prompt has 900 tokens and the model's context 512"
+    """
+
+    __slots__ = ()
 
 
 def failed(reason: str, steps: Sequence[Step] = ()) -> Solution:

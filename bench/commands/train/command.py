@@ -117,6 +117,8 @@ def run(options: argparse.Namespace) -> Quality | None:
     if options.kind == "grpo":
         grpo.run(options)
         return None
+    from bench.report.parts import check_page
+    from bench.report.trainings import write_training_report
     from bench.training.evaluation import evaluate_scorer
 
     _check(options)
@@ -144,7 +146,9 @@ def run(options: argparse.Namespace) -> Quality | None:
         print(*made, f"- {steps:,} steps in all", sep="\n")
         return None
     print(f"training {what} -> {options.out}")
+    page = options.out / "report.html"
     check_folder(options.out)
+    check_page(page)
     with training_errors(options.kind), notes(), told_in(options, config, name=options.kind) as on_metrics:
         scorer = _train(options, rows, config, out=options.out, on_metrics=on_metrics)
         quality = None
@@ -162,7 +166,8 @@ def run(options: argparse.Namespace) -> Quality | None:
         print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")
     for last in whole_rows(options.out / "log.jsonl")[-1:]:
         print(f"- training loss {last['loss']:.4f} at step {last['step']}")
-    print(f"- files: {options.out}")
+    write_training_report([options.out], page)
+    print(f"- files: {options.out}, {page}")
     return quality
 
 

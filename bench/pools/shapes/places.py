@@ -1,84 +1,15 @@
-"""Gold answers that are places of options: decided once a source, since one row can often be read both ways."""
+"""The options of a row's question, wherever it has them."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-
+from bench.inputs.choices import option_texts
 from bench.inputs.rows import Row
 from bench.pools.shapes.names import OPTIONS_ASKED
 from bench.pools.shapes.texts import decoded
-from verifiers.grading import numbers
-
-_LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def options_of(row: Row) -> list[str]:
     """The options of a row's question, without the letters that all of them begin with; none where it has none.
 
-    >>> options_of({"choices": ["A) red", "B) blue"]}), options_of({"options": ["A. Smith", "red"]})
+    >>> options_of({"choices": ["A) red", "B) blue"]}), options_of({"options": '["A. Smith", "red"]'})
     (['red', 'blue'], ['A. Smith', 'red'])
     """
-    options = next((found for name in OPTIONS_ASKED if isinstance(found := decoded(row.get(name)), list)), [])
-    texts = [text.strip() for text in options if isinstance(text, str)]
-    if not 2 <= len(options) == len(texts) <= len(_LETTERS):
-        return []
-    labels = [_LABEL.match(text) for text in texts]
-    if all(label and label[1] == _LETTERS[i] for i, label in enumerate(labels)):
-        texts = [text[label.end() :] for text, label in zip(texts, labels, strict=True) if label]
-    return texts
-
-
-@dataclass(slots=True)
-class Places:
-    """What a source's whole numbers beside options can be: places from 0 of the options, or the answers themselves.
-
-    >>> places = Places()
-    >>> places.add({"answer": 1, "choices": ["1", "2"]}), places.are_meant, places.are_doubtful
-    ((('B', '2'), False), False, True)
-    >>> places.add({"answer": 0, "choices": ["red", "blue"]}), places.are_meant, places.are_doubtful
-    ((('A', 'red'), False), True, False)
-    """
-
-    inside: bool = True  # whether each is below the number of options
-    equal: bool = True  # whether each is what an option says
-    from_0: bool = False  # whether any is 0
-    in_words: bool = True  # whether no option has a digit, so that a number can be no answer
-    differ: bool = False  # whether the two readings differ in any row
-
-    def add(self, row: Row) -> tuple[tuple[str, ...], bool]:
-        """Count a row; its gold answers if places are meant, nothing for no place, and whether they are so anyway.
-
-        These are the option's letter and its text. They are so anyway where the option at the place says the number.
-        """
-        gold, texts = row.get("answer"), options_of(row)
-        if not isinstance(gold, int) or isinstance(gold, bool) or not texts:
-            return (), False
-        inside = 0 <= gold < len(texts)
-        same = numbers.equal([(text, str(gold)) for text in texts])
-        self.inside &= inside
-        self.equal &= True in same
-        self.from_0 |= gold == 0
-        self.in_words &= not any(char.isdigit() for text in texts for char in text)
-        is_same = inside and same[gold] is True
-        self.differ |= not is_same
-        return (tuple(_golds(gold, texts)) if inside else ()), is_same
-
-    @property
-    def are_meant(self) -> bool:
-        """Whether places are meant: all can be, and not all can be answers, or one is 0."""
-        return self.inside and (self.from_0 or (self.in_words and not self.equal))
-
-    @property
-    def are_doubtful(self) -> bool:
-        """Whether it makes a difference, and nothing in the source settles it."""
-        is_settled = self.equal != self.inside and (self.equal or self.are_meant)
-        return self.differ and not is_settled
-
-
-def _golds(place: int, texts: list[str]) -> Iterator[str]:
-    """An option's letter, and its text where that is no other option's letter."""
-    yield _LETTERS[place]
-    text = texts[place]
-    if text and text.strip("().").upper() not in _LETTERS[: len(texts)]:
-        yield text
+    return next((texts for name in OPTIONS_ASKED if (texts := option_texts(decoded(row.get(name))))), [])

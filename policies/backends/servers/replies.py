@@ -9,9 +9,11 @@ from math import nan
 from typing import Any, TypeAlias
 
 from verifiers.interface.scoring import ZERO, Spend
+from verifiers.interface.solution import Refusal
 
 Json: TypeAlias = Mapping[str, Any]
 
+_AT_FAULT = (400, 413, 422)  # of a request: malformed, too long, or with a value that is not taken
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -33,6 +35,11 @@ class NoAnswerError(RuntimeError):
     def __init__(self, why: str, status: int | None = None, cost: Spend = ZERO) -> None:
         super().__init__(why)
         self.status, self.cost = status, cost
+
+    @property
+    def reason(self) -> str:
+        """What its row says: whether what was asked is at fault is told by the status."""
+        return Refusal(self) if self.status in _AT_FAULT else str(self)
 
 
 def reply_of(text: str) -> dict[str, Any]:

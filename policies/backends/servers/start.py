@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,6 +89,16 @@ def key_in(key_env: str) -> str:
     if not (key.isascii() and key.isprintable()):
         raise BadInput(f"the key in {key_env} has a line break or a character that no key has: set it again")
     return key
+
+
+def near(url: str) -> list[str]:
+    """The addresses that may be meant by one that lists no models: /v1 was left out, or a route is named too.
+
+    >>> near("http://localhost:8000"), near("http://localhost:8000/v1/chat/completions")
+    (['http://localhost:8000/v1'], ['http://localhost:8000/v1'])
+    """
+    base = re.sub(r"(/chat)?/(completions|models|chat)$", "", url)
+    return [meant for meant in (base, f"{base}/v1") if meant != url and not meant.endswith("/v1/v1")]
 
 
 def check_address(url: str) -> None:

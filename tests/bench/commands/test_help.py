@@ -1,6 +1,7 @@
 """Help is quick: nothing heavy is imported for it."""
 
 import argparse
+import logging
 import runpy
 import shlex
 import subprocess
@@ -32,6 +33,14 @@ def test_every_command_has_its_file(capsys: pytest.CaptureFixture[str]) -> None:
             main([command, "--help"])
         assert done.value.code == 0
         assert capsys.readouterr().out.startswith(f"usage: stepbeam {command}")
+
+
+def test_a_command_says_what_it_waits_for(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = logging.getLogger("stepbeam.replicas")
+    monkeypatch.setattr("bench.commands.show.run", lambda options: waits.info("opening %d replicas", 2))
+    assert main(["show", "run"]) == main(["show", "run"]) == 0
+    assert capsys.readouterr().err == "stepbeam: opening 2 replicas\n" * 2
+    assert not waits.handlers
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

@@ -88,7 +88,7 @@ def test_a_search_by_steps_leaves_its_tree(capsys: pytest.CaptureFixture[str]) -
     )
     rows = [json.loads(line) for line in Path("out/trees.jsonl").read_text().splitlines()]
     assert {(row["strategy"], row["scorer"]) for row in rows} == {
-        ("mine:by_steps", "even"), ("mine:own_values", "even"), ("mine:no_scorer", None),
+        ("mine:by_steps", "even"), ("mine:own_values", "even"), ("mine:no_scorer", ""),
     }  # fmt: skip
     steps = [row for row in rows if row["strategy"] == "mine:by_steps" and row["problem"] == "problems-00000"]
     assert {row["n"] for row in steps} == {1, 2, 4}
@@ -235,6 +235,9 @@ def test_another_scorer_for_a_run_that_is_there(capsys: pytest.CaptureFixture[st
     said(capsys, RUN)
     told = said(capsys, f"{RUN} --scorer more=mine:even", code=2)
     assert "'stepbeam rerank out --scorer SPEC' scores its samples with a further one" in told
+    told = said(capsys, f"{RUN} --n 8", code=2)
+    assert "choose another folder, or remove this one; samples go by their places" in told
+    assert "a smaller n stands in 'stepbeam show out'" in told
     assert "without temperature, and 0.5 was asked for" in said(capsys, f"{RUN} --temperature 0.5", code=2)
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,30 @@ def test_columns_stand_in_their_order() -> None:
     assert list(to_row(SCORE)) == ["problem", "strategy", "n", "index", "scorer", "steps", "value", "reason"]
     assert to_row(SCORE)["steps"] == [None, "inf", 0.25]
     assert list(to_row(SAMPLE))[:5] == ["problem", "strategy", "scorer", "n", "index"]
+
+
+def test_a_column_of_texts_has_no_nulls_and_those_of_before_are_read() -> None:
+    tree = replace(TREE, scorer=None)
+    written = [to_row(row) for row in (SAMPLE, replace(SCORE, reason=None), tree)]
+    assert [row.get("scorer") for row in written] == ["", "orm", ""]
+    assert [row.get("reason") for row in written] == ["", "", None]
+    assert from_row(TreeRow, written[-1] | {"scorer": None}, where="here").scorer is None
+    assert from_row(SampleRow, written[0] | {"reason": None, "scorer": None}, where="here") == SAMPLE
+
+
+@pytest.mark.slow
+def test_a_large_file_is_a_data_set(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    for kind, none, some in (
+        ("trees", replace(TREE, scorer=None), TREE),
+        ("samples", SAMPLE, replace(SAMPLE, stop="failed", reason="HTTP 500", scorer="prm")),
+    ):
+        file = tmp_path / f"{kind}.jsonl"
+        file.write_text("".join(json_line(to_row(row)) for row in [none] * 300 + [some] * 300))
+        found = datasets.load_dataset(
+            "json", data_files=str(file), split="train", chunksize=1 << 12, cache_dir=tmp_path
+        )
+        assert (found[0]["scorer"], found[-1]["scorer"], len(found)) == ("", "prm", 600)
 
 
 def test_every_column_is_needed_and_checked() -> None:

@@ -87,5 +87,7 @@ def test_a_task_that_is_gone(capsys: pytest.CaptureFixture[str], monkeypatch: py
     Path("colours.py").unlink()
     monkeypatch.delitem(sys.modules, "colours")
     assert main(["rerank", "run", "--out=again"]) == 2
-    assert "run read them as its task does, which cannot be had" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "run read them as its task does, which cannot be had" in told
+    assert "say how, as math where that was a file or a data set, and has moved" in told
     assert main(["rerank", "run", "--out=again", "--answers=exact"]) == 0

@@ -155,6 +155,14 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
     "empty messages": ({"messages": []}, 400, "messages []: give a list"),
     "no text": ({"messages": [{"role": "user", "content": 3}]}, 400, "messages"),
     "an image": ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "messages"),
+    "an unknown role": (
+        {"messages": [{"role": "banana", "content": "A"}]},
+        400,
+        'messages "banana": this server knows no',
+    ),
+    "half a letter": (asked("A\ud800"), 400, "half a character; send it as UTF-8"),
+    "a cold one": (asked(temperature=1e-300), 400, "temperature 1e-300: it must be 0 (greedy), or 1e-06 or more"),
+    "stop as a number": (asked(stop=5), 400, "stop 5: this server does not do it"),
     "another model": (asked() | {"model": "gpt"}, 404, "model \"gpt\": this server has 'tiny'"),
     "many answers": (asked(n=2), 400, "n 2: one answer is given"),
     "stop": (asked(stop=["\n"]), 400, 'stop ["\\n"]: this server does not do it'),
@@ -163,6 +171,7 @@ BAD: dict[str, tuple[dict[str, Any] | bytes, int, str]] = {
     "temperature text": (asked(temperature="hot"), 400, 'temperature "hot": it must be a number'),
     "infinite": (b'{"messages":[{"role":"user","content":"A"}],"temperature":Infinity}', 400, "temperature"),
     "tokens": (asked(max_tokens=10**6), 400, "max_tokens 1000000: this server allows 4096"),
+    "half a token": (asked(max_tokens=5.5), 400, "max_tokens 5.5: it must be a whole number"),
     "no tokens": (asked(max_tokens=0), 400, "max_tokens 0: it must be 1"),
     "seed": (asked(seed="x"), 400, 'seed "x": it must be a whole number'),
     "stream": (asked(stream="yes"), 400, "stream"),
@@ -260,6 +269,27 @@ def test_a_client_that_hangs_up_ends_its_search_within_a_second(stream: bool) ->
             httpx.post(url_of(address), json=asked("hold", stream=stream), timeout=0.3)
         until(lambda: len(held.cancelled) == 8, seconds=1.0)
         until(lambda: 'status="499"} 1.0' in httpx.get(address.removesuffix("/v1") + "/metrics").text)
+
+
+def test_a_search_is_running_as_long_as_the_policy_is_busy_with_it() -> None:
+    free = threading.Event()
+
+    class Busy(policies.Scripted):
+        def extend(self, *rows: Any, **options: Any) -> policies.Extended:
+            free.wait(10)
+            return super().extend(*rows, **options)
+
+    with served(Busy(answer)) as address:
+
+        def metrics() -> str:
+            return httpx.get(address.removesuffix("/v1") + "/metrics").text
+
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(url_of(address), json=asked(), timeout=0.2)
+        until(lambda: 'status="499"} 1.0' in metrics())
+        assert "stepbeam_running 1.0" in metrics()
+        free.set()
+        until(lambda: "stepbeam_running 0.0" in metrics())
 
 
 def test_a_time_limit_gives_the_best_so_far() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.inputs.data_sets import rows_at
 from bench.inputs.specs import load_policy, load_scorer, named_scorers
 from bench.runs.plan import RunPlan
 from bench.stats.contest import Contest
@@ -146,6 +147,11 @@ def test_a_data_set_that_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         with pytest.raises(BadInput, match=why):
             load_task(spec)
+    for source in ("none:test", "./none:test", "me/none:test"):
+        with pytest.raises(
+            BadInput, match="where one was saved and moved, give the folder that it is in now, FOLDER or"
+        ):
+            rows_at(source)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,25 @@ def test_what_every_address_refuses_is_refused_with_the_reason_of_the_last() -> 
     assert (len(one.bodies), len(other.bodies)) == (1, 1)
 
 
+@pytest.mark.parametrize("wrong", ["", "/v1/chat/completions", "/v1/models"])
+def test_an_address_without_its_end_is_refused_when_it_is_opened_with_the_one_that_fits(wrong: str) -> None:
+    with serving(Served(hi)) as served:
+        host = served.url.removesuffix("/v1")
+        with pytest.raises(BadInput) as error:
+            OpenAI("toy", base_url=host + wrong)
+        assert str(error.value) == (
+            f"base_url {host}{wrong}: HTTP 404 (Not Found) at /models; give {served.url}, which lists models"
+        )
+    assert not served.bodies
+
+
+def test_a_server_that_lists_no_models_is_taken_as_it_is() -> None:
+    silent = Served(hi)
+    silent.listed = lambda: (404, {"error": {"message": "no such route"}})  # type: ignore[method-assign]
+    with serving(silent), opened(silent) as policy:
+        assert not failures(extend(policy, 1))
+
+
 def test_a_rate_limit_costs_time_and_no_row() -> None:
     lock, state = threading.Lock(), {"left": 4.0, "at": time.monotonic()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policies.replicas.ray_workers import RayWorkers, _places
+from policies.replicas.ray_workers import RayWorkers, _places, open_replicas
 from policies.replicas.workers import Job, Replicas, work_off
 from verifiers.interface.errors import BadArgument, EngineStoppedError
 
@@ -87,6 +87,18 @@ def done(them: RayWorkers[str, Any], name: str, work: Callable[[str], Any]) -> l
 
 def dies(parts: str) -> None:
     raise RayError("killed")
+
+
+def test_what_is_waited_for_is_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.replicas.ray_workers._ray", lambda wanted: SimpleNamespace())
+    with caplog.at_level("INFO", "stepbeam.replicas"):
+        with pytest.raises(BadArgument), open_replicas(parts, Replicas(2, ray="local")):
+            pass
+        opened(2)
+    assert caplog.messages == [
+        "opening 2 replicas in Ray (local), which may take a minute",
+        "waiting for the first of 2 replicas to load its models",
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -17,6 +17,7 @@ from bench.training.rows import read_critiques, read_format, read_outcomes, read
 from policies.training.config import SOLUTION_WEIGHT
 from policies.training.skipped import warn_of_skipped
 from prms import PRM
+from tests.bench.report.conftest import blob
 from verifiers import ORM, GenRM, Labelled, Problem, Solution, Step, Stop, outcome_scores
 from verifiers.interface.errors import BadInput
 
@@ -71,6 +72,9 @@ def test_an_orm_and_its_table(capsys):
     assert "training loss" in printed
     record = json.loads(Path("out/evaluation.json").read_text())
     assert (record["file"], record["labels"], record["silent"]) == ("eval.jsonl", 12, 0)
+    assert "- files: out, out/report.html" in printed
+    [written] = blob(Path("out/report.html").read_text(), "summary")["trainings"]
+    assert (written["steps"], dict(written["quality"])["labels"]) == (40, 12)
     train("orm", data, *FAST, f"--eval={data}", "--balance")
     assert "12 problems of train.jsonl are also in train.jsonl: they are not held out" in capsys.readouterr().out
 
@@ -116,6 +120,14 @@ def test_a_generative_verifier(mode):
     assert (genrm.mode, genrm.format.verdict) == (mode, "OK?")
     if mode == "direct":
         assert quality.accuracy > 0.9
+
+
+def test_anothers_page_is_refused_before_anything_is_trained():
+    Path("out").mkdir()
+    Path("out/report.html").write_text("<title>mine")
+    with pytest.raises(BadInput, match=r"out/report\.html: a file that is no report is there"):
+        train("orm", write("train.jsonl", *solutions(4)), "--base=tiny:policy", "--out=out", "--steps=1")
+    assert [path.name for path in Path("out").iterdir()] == ["report.html"]
 
 
 def test_what_is_left_out_becomes_a_note(capsys):

@@ -1,0 +1,72 @@
+"""Questions of multiple choice in a task's rows: asked with their options, graded by a letter."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.tasks.tasks import load_task
+
+COLORS = ["red", "loud", "blue", "tall"]
+
+
+def problems(tmp_path: Path, *rows: dict[str, Any], **options: Any) -> list[tuple[Any, str | None]]:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps({"question": "Which is a color?", **row}) + "\n" for row in rows))
+    return [(problem.prompt, problem.answer) for problem in load_task(str(file), **options).problems]
+
+
+ASKED = "Which is a color?\n\nA. red\nB. loud\nC. blue\nD. tall"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": COLORS, "answer": "C"},
+        {"options": COLORS, "answer": "(C)"},
+        {"options": ["A) red", "B) loud", "C) blue", "D) tall"], "answer": ["C"]},
+        {"choices": {"text": COLORS, "label": ["1", "2", "3", "4"]}, "answer": "3"},
+        {"choices": {"text": COLORS, "label": ["A", "B", "C", "D"]}, "answer": "C"},
+        {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}, "answer": 3},
+        {"choices": COLORS, "answer": 2},
+    ],
+)
+def test_a_question_is_asked_with_its_options(tmp_path: Path, row: dict[str, Any]) -> None:
+    assert problems(tmp_path, row) == [(ASKED, "C")]
+
+
+@pytest.mark.parametrize("question", [ASKED, "Which is a color? (A) red (B) loud (C) blue (D) tall"])
+def test_options_that_the_question_holds_are_not_asked_twice(tmp_path: Path, question: str) -> None:
+    assert problems(tmp_path, {"question": question, "choices": COLORS, "answer": 2}) == [(question, "C")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": COLORS, "answer": "blue"},  # the answer itself, which is asked for without options
+        {"choices": COLORS, "answer": "E"},
+        {"choices": ["B", "A"], "answer": "A"},  # an option's text, or its letter
+        {"choices": "red, loud", "answer": "A"},
+        {"choices": [1, 2], "answer": "A"},
+        {"answer": "A"},
+    ],
+)
+def test_what_is_no_place_of_options_stays_as_it_is(tmp_path: Path, row: dict[str, Any]) -> None:
+    assert problems(tmp_path, row) == [("Which is a color?", row["answer"])]
+
+
+def test_whether_whole_numbers_are_places_is_decided_for_all_rows(tmp_path: Path) -> None:
+    numbers = [{"choices": ["1", "2", "3"], "answer": gold} for gold in (2, 0)]
+    assert [answer for _, answer in problems(tmp_path, *numbers)] == ["C", "A"]
+    assert [answer for _, answer in problems(tmp_path, *numbers, limit=1)] == ["C"]
+    assert [answer for _, answer in problems(tmp_path, numbers[0], {"choices": ["1", "3"], "answer": 3})] == ["2", "3"]
+
+
+def test_a_conversation_has_them_behind_its_last_question_and_the_instruction_behind_both(tmp_path: Path) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Which is a color?"}]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"messages": turns, "choices": COLORS, "answerKey": "C"}))
+    [problem] = load_task(str(file), columns={"answer": "answerKey"}, instruction="Give the letter.").problems
+    assert [turn.content for turn in problem.prompt] == ["Be brief.", f"{ASKED}\n\nGive the letter."]  # type: ignore[union-attr]
+    assert problem.fields["choices"] == COLORS
