@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from policies.grpo.advantages import Credit, Gate
 from policies.policy import Sampling
-from verifiers.interface.errors import check_ranges
+from verifiers.interface.errors import check_kinds, check_ranges
 
 Loss: TypeAlias = Literal["grpo", "dr_grpo", "dapo"]
 
@@ -76,6 +76,7 @@ class GRPOConfig:
     refresh_every: int = 0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.group_size < 2:
             raise ValueError(
                 f"group_size is {self.group_size}: an advantage compares solutions of one problem, so give 2 or more"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from verifiers.interface.errors import check_ranges
+from verifiers.interface.errors import check_kinds, check_ranges
 
 SOLUTION_WEIGHT = 1 / 3  # of learning to solve, beside learning to verify: the lambda of Zhang et al. 2024
 
@@ -57,6 +57,7 @@ class TrainConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_ranges(
             self,
             positive=("batch_size", "accumulate", "lora_alpha", "keep_last", "log_every"),
