@@ -16,8 +16,9 @@
 
 Catch ValueError for what one call was given (a policy's answer of another length too), and EngineStoppedError to
 start an engine again. Of a policy's or a scorer's other errors a search makes the reason of the row that they were
-for. The commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of
-the program and keeps its traceback.
+for, unless no row can be their cause: a NameError, ImportError, SyntaxError or NotImplementedError is raised. The
+commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program
+and keeps its traceback.
 """
 
 import math
@@ -77,6 +78,10 @@ class ScoresShapeError(ValueError):
     """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""
 
 
+NO_ROWS_FAULT = (EngineStoppedError, ScoresShapeError, NameError, ImportError, SyntaxError, NotImplementedError)
+"""What no row can be the cause of: nothing answers any more, or the code is wrong whatever it is given."""
+
+
 def check_least(least: int, values: Mapping[str, int], *, who: str = "") -> None:
     """Raise BadInput where one of the arguments (of `who`) is no whole number, or below the least that it may be."""
     check_whole(values, who=who)
@@ -121,7 +126,7 @@ def check_kinds(options: object) -> None:
             raise BadInput(f"{name} is {value!r}: use one of {', '.join(map(repr, words))}")
         if int in kinds:
             check_whole({name: value})
-        if float in kinds and math.isnan(_as_float(value)):
+        if float in kinds and (isinstance(value, bool) or not isinstance(value, Real)):
             raise BadInput(f"{name} is {value!r}: it must be a number")
         if isinstance(value, Integral) and abs(int(value)) >= 1 << 63:
             raise BadInput(f"{name} is {str(value)[:8]}... ({len(str(value))} digits): out of range")
