@@ -76,7 +76,8 @@ class Session:
             check_scorer_argument(scorer)
         check_whole({"seed": seed})
         self.policy, self.scorer, self.answers, self.seed = policy, scorer, answers, seed
-        self.sampling, self.budget = sampling or Sampling(), budget or Budget()
+        self.sampling = Sampling() if sampling is None else sampling
+        self.budget = Budget() if budget is None else budget
         self._judges: dict[int, tuple[Scorer, Scorer]] = {}  # scorers and what remembers for them, while it is busy
         self._joining: list[tuple[Search, Pending]] = []
         self._closed = self._cancel = False
@@ -102,7 +103,8 @@ class Session:
         check_scorers(scorers)
         seed = self.seed if seed is None else seed
         check_whole({"seed": seed})
-        search = Search(problem, strategy, scorers, sampling or self.sampling, budget or self.budget, seed)
+        sampling = self.sampling if sampling is None else sampling
+        search = Search(problem, strategy, scorers, sampling, self.budget if budget is None else budget, seed)
         search.start_clock()
         pending = Pending()
         with self._changed:

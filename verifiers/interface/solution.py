@@ -99,9 +99,9 @@ class Step:
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise BadInput(f"a step's text is {repr(self.text)[:60]}; give a text")
-        for name in ("tokens", "logprobs"):
-            if not isinstance(given := getattr(self, name), tuple | None):
-                raise BadInput(f"a step's {name} are {repr(given)[:60]}; give a tuple, or None")
+        for given in (self.tokens, self.logprobs):
+            if given is not None and not isinstance(given, tuple):
+                raise BadInput(f"a step's tokens or logprobs are {repr(given)[:60]}; give a tuple, or None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Solution:
             object.__setattr__(self, "steps", tuple(steps))
         elif not isinstance(steps, tuple):
             raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step")
-        if not all(isinstance(step, Step) for step in steps):
+        if not {*map(type, steps)} <= {Step}:
             write = "make them of a text by verifiers.split_steps(text)"
             raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step, or {write}")
         if type(self.stop) is not Stop:

@@ -252,7 +252,7 @@ def test_a_function_that_stands_for_another_is_asked_as_itself() -> None:
     ("make", "told"),
     [
         (lambda: Step(3), "a step's text is 3; give a text"),
-        (lambda: Step("a", [1, 2]), "a step's tokens are"),
+        (lambda: Step("a", [1, 2]), "a step's tokens or logprobs are [1, 2]; give a tuple, or None"),
         (lambda: Solution("a"), "a solution's steps are 'a'; give a tuple of verifiers.Step"),
         (lambda: Solution(("a",)), "a solution's steps are"),
         (lambda: Solution((Step("a"),), "soon"), "a solution's stop is 'soon'; give one of verifiers.Stop"),
