@@ -20,6 +20,12 @@ from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
 
 
+def check_limits(sampling: object, budget: object) -> None:
+    """Raise BadArgument for what is no sampling or no budget."""
+    check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
+    check_kind("budget", budget, Budget, "write search.Budget(samples=...), of tokens or of seconds")
+
+
 class NoScorerError(ValueError):
     """A strategy asked for a scorer that its search was not given."""
 
@@ -50,11 +56,10 @@ class Search:
     scorer_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        check_kind("sampling", self.sampling, Sampling, "write policies.Sampling(temperature=...)")
+        check_limits(self.sampling, self.budget)
         check_kind(
             "strategy", self.strategy, Generator, "give a generator, which yields search.Extend and search.Score"
         )
-        check_kind("budget", self.budget, Budget, "write search.Budget(samples=...), of tokens or of seconds")
 
     @property
     def over(self) -> bool:

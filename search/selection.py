@@ -91,7 +91,7 @@ def soft(temperature: float = 0.1, seed: int = 0) -> Selector:
     Raises ValueError where the temperature is not positive.
     """
     check_finite({"temperature": temperature}, who="soft")
-    check_whole({"seed": seed}, who="soft")
+    check_whole({"seed": seed})
     if not temperature > 0:
         raise ValueError(f"soft(temperature={temperature}): it must be positive; use 'best' for the limit at 0")
 

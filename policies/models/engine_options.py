@@ -50,6 +50,9 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         check_kinds(self)
+        for name in ("context", "memory_bytes", "max_rows", "tensor_parallel"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name}={value}: it must be 1 or more")
         if not 0 < self.share <= 1:
             raise ValueError(f"share={self.share}: an engine's part of a GPU's memory is above 0 and at most 1")
 

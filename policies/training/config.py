@@ -61,10 +61,11 @@ class TrainConfig:
         check_ranges(
             self,
             positive=("batch_size", "accumulate", "lora_alpha", "keep_last", "log_every"),
-            not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
+            not_negative=("max_grad_norm", "lora_rank", "save_every"),
             limits=("max_steps", "max_length"),
             others={
                 "epochs": 0 < self.epochs < math.inf,
+                "weight_decay": 0 <= self.weight_decay < math.inf,
                 "learning_rate": 0 < self.learning_rate < math.inf,
                 "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "warmup": 0 <= self.warmup < 1,

@@ -129,10 +129,11 @@ def check_kinds(options: object) -> None:
         if float in kinds and (isinstance(value, bool) or not isinstance(value, Real)):
             raise BadInput(f"{name} is {value!r}: it must be a number")
         if isinstance(value, Integral) and abs(int(value)) >= 1 << 63:
-            raise BadInput(f"{name} is {str(value)[:8]}... ({len(str(value))} digits): out of range")
+            said = str(value) if abs(int(value)) < 10**40 else f"about 1e{int(math.log10(abs(int(value))))}"
+            raise BadInput(f"{name} is {said}: out of range")
         for kind in {get_origin(kind) or kind for kind in kinds} - {int, float, type(None), Literal}:
             if not isinstance(value, kind):
-                raise BadInput(f"{name} is {value!r}: give {_WORDS.get(kind, f'a {kind.__name__}')}")
+                raise BadInput(f"{name} is {value!r}: it must be {_WORDS.get(kind, f'a {kind.__name__}')}")
 
 
 _WORDS = {bool: "True or False", str: "a text"}

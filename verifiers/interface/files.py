@@ -246,7 +246,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with room_for(path):
             yield draft
-        if path.is_dir() and not draft.is_dir():
+        if path.is_dir() and draft.is_file():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     except BaseException:
         _clear(draft)  # it may be what has filled the disk

@@ -171,6 +171,9 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
 
     Raises ValueError for an empty separator.
     """
+    given: tuple[Any, Any] = (text, separator)
+    if not all(isinstance(one, str) for one in given):
+        raise BadInput(f"split_steps({repr(text)[:60]}, {repr(separator)[:20]}): give two texts")
     if not separator:
         raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
     steps: list[str] = []

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,83 +245,3 @@ def test_a_function_that_stands_for_another_is_asked_as_itself() -> None:
         return length(solution.text)
 
     assert verifiers.from_function(of_solution) is not None
-
-
-@pytest.mark.parametrize(
-    ("make", "told"),
-    [
-        (lambda: Step(3), "a step's text is 3; give a text"),
-        (lambda: Step("a", [1, 2]), "a step's tokens or logprobs are [1, 2]; give a tuple, or None"),
-        (lambda: Solution("a"), "a solution's steps are 'a'; give a tuple of verifiers.Step"),
-        (lambda: Solution(("a",)), "a solution's steps are"),
-        (lambda: Solution((Step("a"),), "soon"), "a solution's stop is 'soon'; give one of verifiers.Stop"),
-        (lambda: Solution((Step("a"),), "eos"), "a solution's stop is 'eos'"),
-        (lambda: Problem("a", "b", fields=[1]), "problem 'a': its fields are"),
-        (lambda: Sampling(logprobs="x"), "logprobs is 'x': give True or False"),
-        (lambda: Sampling(max_tokens=10**400), "max_tokens is 10000000... (401 digits): out of range"),
-        (lambda: Budget(seconds=10**400), "it must be a finite number"),
-        (lambda: verifiers.TrainConfig(batch_size="x"), "batch_size is 'x': it must be a whole number"),
-        (lambda: verifiers.TrainConfig(max_steps=10**400), "max_steps is 10000000"),
-        (lambda: verifiers.TrainConfig(balance=3), "balance is 3: give True or False"),
-        (lambda: verifiers.TrainConfig(learning_rate="fast"), "learning_rate is 'fast': it must be a number"),
-        (lambda: GRPOConfig(sampling={}), "sampling is {}: give a Sampling"),
-        (lambda: policies.EngineOptions(max_rows=2.5), "max_rows is 2.5: it must be a whole number"),
-        (lambda: policies.Replicas("2"), "count is '2': it must be a whole number"),
-        (lambda: policies.Replicas(10**6, ray=None), "replicas 1000000: one machine takes at most 256"),
-        (lambda: policies.Replay([DONE]), "give the solutions of each problem by its id"),
-        (lambda: policies.Replay({"a": DONE}), "give a list of verifiers.Solution"),
-        (lambda: soft("x"), "soft(temperature='x'): it must be a finite number"),
-        (lambda: soft(seed="x"), "soft(seed='x'): it must be a whole number"),
-        (lambda: Scores(None), "the scores are None; give an array"),
-        (lambda: Scores(([10**400],)), "scores are numbers"),
-        (lambda: Scores(([1.0],), reduce=["last"]), "unknown reducer ['last']"),
-    ],
-)
-def test_a_value_of_another_type_is_refused_where_it_is_given(make: Callable[[], object], told: str) -> None:
-    with pytest.raises((BadInput, ScoresShapeError, ValueError)) as caught:
-        make()
-    assert told in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_list_of_steps_is_a_tuple_of_them() -> None:
-    assert Solution([Step("a")], Stop.EOS) == Solution((Step("a"),), Stop.EOS)
-
-
-@pytest.mark.parametrize(
-    ("select", "told"),
-    [
-        (lambda: 1, "select <lambda>: too many positional arguments"),
-        (lambda pool: "x", "the selector returned 'x'; return the place of a row, or None"),
-        (lambda pool: True, "the selector returned True"),
-        (lambda pool: 99, "the selector returned 99, of 2 rows"),
-        (lambda pool: -1, "the selector returned -1, of 2 rows"),
-        ([], "unknown select []"),
-    ],
-)
-def test_a_selector_returns_the_place_of_a_row(select: object, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
-        search.best_of_n([P], POLICY, SCORER, n=2, select=select)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("request_of", "told"),
-    [
-        (lambda: search.Extend((Solution(),), 1, "soon"), "until is 'soon'; use 'step' or 'end'"),
-        (lambda: search.Extend((), 1, "end"), "no prefix was asked to be extended"),
-        (lambda: search.Extend(Solution(), 1, "end"), "give a tuple of Solution"),
-        (lambda: search.Extend((Solution(),), 10**400, "end"), "samples were asked for"),
-        (lambda: search.Score((3,)), "give a tuple of Solution"),
-    ],
-)
-def test_a_request_that_nobody_can_answer_ends_its_search(request_of: Callable[[], object], told: str) -> None:
-    def strategy():
-        yield request_of()
-
-    with pytest.raises((ValueError, TypeError), match=told):
-        search.drive([(P, strategy())], POLICY, {"search": SCORER})
-
-
-def test_what_drive_takes() -> None:
-    assert "give a generator" in says(search.drive, [(P, [1])], POLICY, {"search": SCORER})
-    assert 'as {"search": scorer}' in says(search.drive, [], POLICY, [SCORER])
