@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from verifiers.interface.errors import check_finite, check_whole
+from verifiers.interface.errors import check_finite, check_kinds
 from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
@@ -39,8 +39,8 @@ class Sampling:
     logprobs: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_finite({"temperature": self.temperature, "top_p": self.top_p})
-        check_whole({"top_k": self.top_k, "max_tokens": self.max_tokens})
         if self.temperature < 0 or 0 < self.temperature < _COLDEST:
             raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy), or {_COLDEST:g} or more")
         if not 0 < self.top_p <= 1:
@@ -49,7 +49,7 @@ class Sampling:
             raise ValueError(f"top_k is {self.top_k}: it must be 0 (off) or more")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens is {self.max_tokens}: it must be 1 or more")
-        if not isinstance(self.separator, str) or not self.separator:
+        if not self.separator:
             raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
 
 

@@ -58,7 +58,7 @@ def best_of_k_value(successes: npt.ArrayLike, rollouts: npt.ArrayLike, k: int) -
     check_least(1, {"k": k})
     if np.any(n < k):
         raise ValueError(f"{int(n.min())} rollouts cannot tell the best of {k}: take {k} or more rollouts a prefix")
-    if np.any((c < 0) | (c > n)):
+    if not np.all((c >= 0) & (c <= n)):
         raise ValueError("successes must lie between 0 and the number of rollouts")
     none_right = np.ones(c.shape)
     for i in range(k):

@@ -18,7 +18,7 @@ from search.requests import Extend, Score, Strategy
 from search.result import SearchResult
 from search.searching import Row, Search
 from search.streaming import Streamed
-from verifiers.interface.arguments import check_policy_argument, check_problems, check_scorer_argument
+from verifiers.interface.arguments import check_kind, check_policy_argument, check_problems, check_scorer_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import check_whole
 from verifiers.interface.scoring import Scorer
@@ -165,7 +165,8 @@ def drive(
     computed before an exception is not known, and so in no spend. Raises ValueError for problem ids
     that occur twice and for replies of the wrong length, BadArgument for what is no policy or scorer.
     """
-    sampling, budget = sampling or Sampling(), budget or Budget()
+    sampling = Sampling() if sampling is None else sampling
+    budget = Budget() if budget is None else budget
     if policy is not None:
         check_policy_argument(policy)
     check_scorers(scorers)
@@ -189,6 +190,8 @@ def drive(
                 bar.update(len(runs) - len(driver.active) - bar.n)
     finally:
         driver.close()
+        for run in runs:
+            run.error = None  # what is raised holds this frame: a circle that would hold the policy and all it made
     if bar is not None:
         bar.update(len(runs) - bar.n)
         bar.close()
@@ -197,14 +200,18 @@ def drive(
 
 def check_scorers(scorers: Mapping[str, Scorer]) -> None:
     """Raise BadArgument for what is no scorer."""
+    check_kind("scorers", scorers, Mapping, 'give them by what Score.by says, as {"search": scorer}')
     for name, scorer in scorers.items():
         check_scorer_argument(scorer, name="final" if name == "final" else "scorer")
 
 
 def _raise_error(ended: Sequence[Search]) -> None:
     for search in ended:
-        if search.error is not None:
-            raise search.error
+        if (error := search.error) is not None:
+            try:
+                raise error
+            finally:
+                del error  # which holds this frame
 
 
 def _progress_bar(total: int) -> "tqdm[NoReturn]":

@@ -1,6 +1,8 @@
 """From a scored pool to a `SearchResult`: the last move of every strategy."""
 
 from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,7 @@ def pick(
     values = scores.values()
     unfinished = [i for i, solution in enumerate(pool) if not solution.finished]
     values[unfinished] = np.nan
-    chosen = select(Pool(problem, values, lambda: answer_classes(pool, answers)))
+    chosen = _place(select(Pool(problem, values, lambda: answer_classes(pool, answers))), problem, len(pool))
     answer = solution = None
     if chosen is None:
         reason = reason or _why_nothing(pool, scores)
@@ -33,6 +35,19 @@ def pick(
         solution = pool[chosen]
         answer = answers.extract(solution.text)
     return SearchResult(problem, answer, solution, tuple(pool), scores, tree=tree, reason=reason)
+
+
+def _place(chosen: Any, problem: Problem, rows: int) -> int | None:
+    """What a selector chose; raises ValueError for what is no row's place, since it may be a function of one's own."""
+    if chosen is None:
+        return None
+    if isinstance(chosen, bool) or not isinstance(chosen, Integral):
+        raise ValueError(
+            f"problem {problem.id!r}: the selector returned {chosen!r}; return the place of a row, or None"
+        )
+    if not 0 <= int(chosen) < rows:
+        raise ValueError(f"problem {problem.id!r}: the selector returned {chosen}, of {rows} rows, counted from 0")
+    return int(chosen)
 
 
 def answer_classes(pool: Sequence[Solution], answers: Answers) -> list[int]:

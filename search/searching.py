@@ -2,21 +2,28 @@
 
 import contextlib
 import math
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
-from typing import Any
+from typing import Any, get_args
 
-from policies.policy import Sampling
+from policies.policy import Sampling, Until
 from search.budget import Budget
 from search.grown import grown, grows
 from search.requests import Extend, OutOfBudget, Reply, Request, Score, Strategy
 from search.result import SearchResult
-from verifiers.interface.arguments import check_kind
+from verifiers.interface.arguments import check_kind, shown
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem, Solution
+
+
+def check_limits(sampling: object, budget: object) -> None:
+    """Raise BadArgument for what is no sampling or no budget."""
+    check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
+    check_kind("budget", budget, Budget, "write search.Budget(samples=...), of tokens or of seconds")
 
 
 class NoScorerError(ValueError):
@@ -49,8 +56,10 @@ class Search:
     scorer_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        check_kind("sampling", self.sampling, Sampling, "write policies.Sampling(temperature=...)")
-        check_kind("budget", self.budget, Budget, "write search.Budget(samples=...), of tokens or of seconds")
+        check_limits(self.sampling, self.budget)
+        check_kind(
+            "strategy", self.strategy, Generator, "give a generator, which yields search.Extend and search.Score"
+        )
 
     @property
     def over(self) -> bool:
@@ -119,14 +128,29 @@ class Search:
     def _check(self, request: Any) -> None:
         if isinstance(request, Extend):
             n: Any = request.n
-            if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= int(n) <= sys.maxsize:
                 raise ValueError(f"problem {self.problem.id!r}: {n} samples were asked for; ask for 1 or more")
+            if request.until not in get_args(Until):
+                raise ValueError(f"problem {self.problem.id!r}: until is {request.until!r}; use 'step' or 'end'")
+            self._check_solutions("prefixes", request.prefixes)
+            if not request.prefixes:
+                raise ValueError(
+                    f"problem {self.problem.id!r}: no prefix was asked to be extended; the root is Solution()"
+                )
         elif not isinstance(request, Score):
             raise TypeError(f"problem {self.problem.id!r}: a strategy yielded {request!r}; yield an Extend or a Score")
         elif request.by not in self.scorers:
             raise NoScorerError(
                 f"problem {self.problem.id!r}: a strategy asked for the scorer {request.by!r}; there are "
                 f"{sorted(self.scorers)}"
+            )
+        else:
+            self._check_solutions("solutions", request.solutions)
+
+    def _check_solutions(self, name: str, given: Any) -> None:
+        if not isinstance(given, tuple) or not all(isinstance(solution, Solution) for solution in given):
+            raise TypeError(
+                f"problem {self.problem.id!r}: the {name} asked for are {shown(given)}; give a tuple of Solution"
             )
 
     def grant(self) -> "list[Row]":

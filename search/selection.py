@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from verifiers.interface.errors import check_finite
+from verifiers.interface.arguments import check_takes
+from verifiers.interface.errors import check_finite, check_whole
 from verifiers.interface.scoring import FloatArray, outweighing
 from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Problem
@@ -89,6 +90,8 @@ def soft(temperature: float = 0.1, seed: int = 0) -> Selector:
 
     Raises ValueError where the temperature is not positive.
     """
+    check_finite({"temperature": temperature}, who="soft")
+    check_whole({"seed": seed})
     if not temperature > 0:
         raise ValueError(f"soft(temperature={temperature}): it must be positive; use 'best' for the limit at 0")
 
@@ -110,6 +113,7 @@ def selector(select: Select, *, seed: int = 0) -> Selector:
     Raises ValueError for an unknown name.
     """
     if callable(select):
+        check_takes("select", select, 1, "it is given a search.Pool, and returns the place of a row, or None")
         return select
     known: dict[str, Selector] = {
         "best": best,
@@ -117,7 +121,7 @@ def selector(select: Select, *, seed: int = 0) -> Selector:
         "pessimistic": pessimistic(),
         "soft": soft(seed=seed),
     }
-    if select not in known:
+    if not isinstance(select, str) or select not in known:
         raise ValueError(f"unknown select {select!r}: use one of {', '.join(known)} or a function of a Pool")
     return known[select]
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bench.commands.options import path_of
 from bench.inputs.tables import SUFFIXES
 from verifiers.interface.errors import BadArgument, BadInput
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam export`."""
     parser.add_argument(
         "run",
-        type=Path,
+        type=path_of,
         metavar="RUN",
         help="the folder of a run or of a rerank; or a checkpoint, TRAINING/checkpoints/step-N, whose model is written",
     )
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         count = push(options.run, name, public=options.public)
         print(f"{options.run}: {count} pools -> https://huggingface.co/datasets/{name}")
         return
-    out = Path(options.out)
+    out = path_of(options.out)
     if out.exists():
         raise BadInput(f"{out}: it is there already; remove it, or choose another name")
     if options.base is not None:

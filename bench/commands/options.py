@@ -1,6 +1,7 @@
 """Options that several commands have, and how their values are read."""
 
 import argparse
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def add_out_and_seed(parser: Options) -> None:
     """`--out` and `--seed`, of what writes a run's folder."""
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         metavar="FOLDER",
         help="the folder to write; the same command again goes on in it; default: one in runs/, named by the command",
     )
@@ -229,6 +230,17 @@ def columns(text: str) -> dict[str, str]:
         if not (ours and theirs):
             raise argparse.ArgumentTypeError(f"{text!r}: write OURS=THEIRS, separated by commas")
     return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+def path_of(text: str) -> Path:
+    """A file or a folder; `~` is one's home, also behind an `=` where shells leave it.
+
+    >>> path_of("runs/mine").name
+    'mine'
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a file or a folder")
+    return Path(os.path.expanduser(text))
 
 
 def positive(text: str) -> int:

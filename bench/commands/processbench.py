@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.commands.options import path_of
 from bench.files.run_folder import check_folder
 from bench.inputs.specs import load_scorer
 from verifiers.interface.errors import BadInput, first_line
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first so many rows; default: all")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         metavar="FOLDER",
         help="where each row's scores and prediction are written; default: nowhere",
     )

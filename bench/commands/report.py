@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.commands.options import add_by
+from bench.commands.options import add_by, path_of
 from bench.inputs.rows import real_path
 from verifiers.interface.errors import BadArgument, BadInput
 
@@ -11,10 +11,10 @@ from verifiers.interface.errors import BadArgument, BadInput
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam report`."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, demo or rerank; or of a training"
+        "runs", nargs="+", type=path_of, metavar="RUN", help="the folder of a run, demo or rerank; or of a training"
     )
     parser.add_argument(
-        "--out", type=Path, help="the file to write; default: RUN/report.html, of several ./report.html"
+        "--out", type=path_of, help="the file to write; default: RUN/report.html, of several ./report.html"
     )
     parser.add_argument(
         "--problems",

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from bench.commands.options import positive
+from bench.commands.options import path_of, positive
 from verifiers.interface.errors import BadArgument, BadInput
 
 _CLAIMS = {
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one = claims.add_parser(name, help=f"of {what}", description=f"The claims of {what}.")
         one.add_argument(
             "--out",
-            type=Path,
+            type=path_of,
             metavar="FOLDER",
             help=f"the folder to write; the same command again goes on in it; default: runs/reproduce-{name}",
         )

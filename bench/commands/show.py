@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.options import add_by
+from bench.commands.options import add_by, path_of
 
 if TYPE_CHECKING:
     from bench.files.rows import PointRow
@@ -22,7 +22,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam show`."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, demo or rerank")
+    parser.add_argument("runs", nargs="+", type=path_of, metavar="RUN", help="the folder of a run, demo or rerank")
     parser.add_argument(
         "--format",
         choices=_FORMATS,

@@ -97,14 +97,19 @@ def version_of(spec: str) -> str:
 
     A scorer of one's own, `module:name`, is as new as its module's file.
     """
+    module, _ = own_name(spec) or ("", "")
+    file = getattr(sys.modules.get(module), "__file__", None)
+    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]] if file else []
+    return " ".join([without_resources(spec), *model_digests(spec), *code])
+
+
+def model_digests(spec: str) -> list[str]:
+    """A digest of the files of every model folder that a spec names."""
     from policies.training.folder import base_digest
 
     tiny = [weights_folder(name) for name in dict.fromkeys(re.findall(r"\btiny:(\w+)", spec))]
     folders = [*tiny, *(Path(os.path.expanduser(part)) for part in re.split(r"[:,]", spec) if part)]
-    module, _ = own_name(spec) or ("", "")
-    file = getattr(sys.modules.get(module), "__file__", None)
-    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]] if file else []
-    return " ".join([without_resources(spec), *(base_digest(folder) for folder in folders if folder.is_dir()), *code])
+    return [base_digest(folder) for folder in folders if folder.is_dir()]
 
 
 def named_scorers(options: list[str]) -> dict[str, str]:

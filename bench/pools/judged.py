@@ -16,7 +16,7 @@ from bench.runs.limit import Limit
 from policies.models.batches import greedy_batches
 from policies.replicas.workers import Job, Workers, work_off
 from verifiers.interface.capabilities import separator_of
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import NO_ROWS_FAULT, BadArgument, EngineStoppedError, reason_of
 from verifiers.interface.files import Row, digest_of
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Stop
@@ -153,8 +153,10 @@ def _sent(
 def _scored(name: str, version: str, asked: Sequence[Asked], scorers: Scorers) -> list[Row]:
     try:
         return scored(version, ForgivingScorer(scorers[name]), asked)
-    except ValueError as error:  # such as scores of the wrong shape
-        raise BadArgument("scorer", name, str(error)) from error
+    except EngineStoppedError:
+        raise
+    except (ValueError, *NO_ROWS_FAULT) as error:  # scores of the wrong shape, or a mistake in somebody's code
+        raise BadArgument("scorer", name, str(error) if isinstance(error, ValueError) else reason_of(error)) from error
 
 
 def _known_of(specs: Mapping[str, str], scorers: Scorers) -> About:

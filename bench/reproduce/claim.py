@@ -42,16 +42,39 @@ class Claim:
     @property
     def measured(self) -> str:
         """The figure with its unit."""
+        if math.isnan(self.estimate.value):
+            return "not measured"
         return self._shown(self.estimate.value) + (self.unit if self.unit == "%" else f" {self.unit}" * bool(self.unit))
 
     @property
     def interval(self) -> str:
         """Its 95% interval."""
+        if math.isnan(self.estimate.value):
+            return ""
+        if math.isnan(self.estimate.low) or math.isnan(self.estimate.high):
+            return "none: too few problems or seeds"
         return f"{self._shown(self.estimate.low)} to {self._shown(self.estimate.high)}"
 
     def _shown(self, value: float) -> str:
         scaled = _SCALE.get(self.unit, 1.0) * value
         return f"{scaled:+.1f}" if self.unit in _SCALE else f"{scaled:.2f}" if self.unit else f"{scaled:+.3f}"
+
+
+def interval(e: Estimate, form: str) -> str:
+    """The ends of an interval; nothing where there is none."""
+    return "" if math.isnan(e.low) or math.isnan(e.high) else f"{e.low:{form}} to {e.high:{form}}"
+
+
+def with_interval(e: Estimate, form: str, *, ends: str = "") -> str:
+    """An estimate and its interval; it alone where it has none, and nothing where it was not measured.
+
+    >>> with_interval(Estimate(0.5, 0.25, 0.75), ".3f", ends=".2f"), with_interval(Estimate(0.5, math.nan, 1), ".3f")
+    ('0.500 (0.25 to 0.75)', '0.500')
+    """
+    if math.isnan(e.value):
+        return ""
+    between = interval(e, ends or form)
+    return f"{e.value:{form}} ({between})" if between else f"{e.value:{form}}"
 
 
 def claims_table(claims: Sequence[Claim]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.policy import Extended, Policy, Sampling, Until
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, reason_of
+from verifiers.interface.errors import NO_ROWS_FAULT, reason_of
 from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -15,8 +15,8 @@ from verifiers.interface.solution import Problem, Solution, Stop, failed
 class ForgivingPolicy:
     """A policy of which a row that raises is a failed one, so that a run can go on where all of a unit's do.
 
-    With `only`, seeds, it draws the rows of these alone; the others fail at no cost. `spent` has what each problem's
-    rows cost that did not fail.
+    What no row can be the cause of is raised. With `only`, seeds, it draws the rows of these alone; the others fail at
+    no cost. `spent` has what each problem's rows cost that did not fail.
     """
 
     policy: Policy
@@ -41,7 +41,7 @@ class ForgivingPolicy:
         asked, begun = [problems[i] for i in wanted], [prefixes[i] for i in wanted]
         try:
             reply = self.policy.extend(asked, begun, until=until, sampling=sampling, seeds=[seeds[i] for i in wanted])
-        except EngineStoppedError:
+        except NO_ROWS_FAULT:
             raise
         except Exception as error:
             if len(seeds) > 1:

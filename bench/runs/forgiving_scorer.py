@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, ScoresShapeError, reason_of
+from verifiers.interface.errors import NO_ROWS_FAULT, reason_of
 from verifiers.interface.scoring import Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -14,7 +14,7 @@ from verifiers.interface.solution import Problem, Solution
 class ForgivingScorer:
     """A scorer of which a row that raises has no score, so that a run can go on where all of a unit's do.
 
-    Whatever else the scorer knows it knows too.
+    What no row can be the cause of is raised. Whatever else the scorer knows it knows too.
     """
 
     scorer: Scorer
@@ -23,7 +23,7 @@ class ForgivingScorer:
         """The scorer's own; of more rows than one what it raises, for the caller to ask for fewer."""
         try:
             return ask(self.scorer, problems, solutions)
-        except (EngineStoppedError, ScoresShapeError):
+        except NO_ROWS_FAULT:
             raise
         except Exception as error:
             if len(solutions) != 1:

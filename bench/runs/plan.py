@@ -49,8 +49,7 @@ class RunPlan:
             if getattr(self, name) < 1:
                 raise BadArgument(name, getattr(self, name), "it must be 1 or more")
         for name in ("n", "expand"):
-            if getattr(self, name) > _MOST:
-                raise BadArgument(name, getattr(self, name), f"it must be at most {_MOST}")
+            check_most(name, getattr(self, name))
 
     def config(self) -> dict[str, object]:
         """The settings as flat values for `config.toml`; what was left to its default is left out.
@@ -150,10 +149,19 @@ def _own_strategy(text: str) -> tuple[str, str, str]:
     return f"{module}:{name}", colon, scorer
 
 
+def check_most(name: str, count: int) -> None:
+    """Raise BadArgument for more samples of a problem than a run holds."""
+    if count > _MOST:
+        raise BadArgument(name, count, f"it must be at most {_MOST}")
+
+
 def sizes_to(n: int) -> list[int]:
     """The numbers of samples on a run's curves: powers of two up to n, and n.
 
     >>> sizes_to(12)
     [1, 2, 4, 8, 12]
+
+    Raises BadArgument for more than a curve can have.
     """
+    check_most("n", n)
     return sorted({1 << i for i in range(n.bit_length()) if 1 << i <= n} | {n})

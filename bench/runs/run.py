@@ -20,6 +20,7 @@ from bench.runs.own_strategy import load_strategy
 from bench.runs.plan import RunPlan, is_own, searches
 from bench.runs.results import results_of
 from bench.runs.retry import UnitRows, has_failures, rows_of
+from bench.runs.same_models import POLICY, check_same, digests, scorer_called
 from bench.runs.units import layout, pool_unit, score_unit, search_unit
 from bench.stats.contest import Contest
 from bench.stats.curves import Results
@@ -29,7 +30,7 @@ from policies.policy import Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from verifiers.interface.capabilities import judges_ends_only
 from verifiers.interface.checksums import write_checksums
-from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError, first_line
+from verifiers.interface.errors import NO_ROWS_FAULT, BadArgument, BadInput, EngineStoppedError, reason_of
 from verifiers.interface.solution import Problem
 
 Done: TypeAlias = Mapping[str, UnitRows]
@@ -79,10 +80,12 @@ def run(
         for contest in filter(is_own, contests if todo else ()):
             load_strategy(contest.strategy)  # known before anything is drawn
         with workers(_needed(todo, plan), replicas if todo else None) as them:
+            models = digests(plan, {name for unit in todo for name in unit.parts})
+            check_same(out, folder.committed.values(), models)
             begun()
             folder.begin()
             write_problems(out, task.problems)
-            _work_off(todo, them, into, progress)
+            _work_off(todo, them, into, models, progress)
         folder = put_in_place(again) if again else folder
         results = results_of(plan, parts, contests, folder)
         results = replace(results, notes=(*results.notes, *_format_notes(folder, sampling)))
@@ -114,6 +117,11 @@ class _Unit(Job[Parts, UnitRows]):
     weight: int  # for the progress bar: samples, roughly
     samples: bool  # whether it needs the policy
     scorer: str | None
+
+    @property
+    def parts(self) -> list[str]:
+        """Whom it asks, by their names in `bench.runs.same_models`."""
+        return [POLICY] * self.samples + ([] if self.scorer is None else [scorer_called(self.scorer)])
 
 
 @contextmanager
@@ -154,20 +162,23 @@ def _named(label: str, work: Work, parts: Parts) -> UnitRows:
         return work(parts)
     except Exception as error:
         if isinstance(error, BadInput | EngineStoppedError) or not (
-            isinstance(error, ValueError) or hasattr(error, "__notes__")
+            isinstance(error, (ValueError, *NO_ROWS_FAULT)) or hasattr(error, "__notes__")
         ):
             raise
-        # A reply of the wrong shape; or who has failed on every row, as the driver notes.
+        # A reply of the wrong shape, or a mistake in somebody's code; or who has failed on every row, as is noted.
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        said = f"{type(error).__name__}: {first_line(error)}{notes}"
+        said = reason_of(error).splitlines()[0] + notes
         raise EngineStoppedError(f"{label}: {said}; mend that and run the same command again") from error
 
 
-def _work_off(units: Sequence[_Unit], them: Workers[Parts, UnitRows], folder: RunFolder, shown: bool) -> None:
+def _work_off(
+    units: Sequence[_Unit], them: Workers[Parts, UnitRows], folder: RunFolder, models: Mapping[str, str], shown: bool
+) -> None:
     with Progress(sum(unit.weight for unit in units), "run", shown=shown) as progress:
 
         def commit(unit: _Unit, made: UnitRows) -> None:
-            folder.commit(unit.name, made.record, samples=made.samples, scores=made.scores, trees=made.trees)
+            record = {**made.record, "models": {name: models[name] for name in unit.parts if name in models}}
+            folder.commit(unit.name, record, samples=made.samples, scores=made.scores, trees=made.trees)
             progress.add(unit.weight)
 
         work_off([replace(unit, prepare=partial(_shown, unit, progress)) for unit in units], them, commit)

@@ -84,8 +84,10 @@ def _answer(where: str, row: Row) -> str:
         raise BadInput(f"{where}: no 'answer' in this row; it has {_names(row)}{_hint(row, 'answer')}")
     if found is None:
         return ""
-    if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
-        return str(int(found) if found == int(found) else found)
+    if isinstance(found, float) and math.isfinite(found) and found == int(found):
+        found = int(found)
+    if isinstance(found, int | float) and not isinstance(found, bool) and found == found and abs(found) != math.inf:
+        return str(found)
     return text_field(where, {"answer": found}, ("answer",))
 
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from policies.policy import Sampling, Until
-from verifiers.interface.errors import BadInput, EngineStoppedError
+from verifiers.interface.errors import NO_ROWS_FAULT, BadInput, EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, failed
 
@@ -161,7 +161,7 @@ def _answer(future: Future[Answer]) -> Answer:
         return future.result()
     except CancelledError:
         raise EngineStoppedError("the policy was closed while rows were under way: make it again") from None
-    except (BadInput, EngineStoppedError):
+    except (BadInput, *NO_ROWS_FAULT):
         raise
     except Exception as error:  # noqa: BLE001  (one row's, which leaves the others alone)
         return failed(f"{type(error).__name__}: {error}"), UNKNOWN

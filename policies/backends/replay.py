@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from policies.checks import check_rows
 from policies.policy import Extended, Sampling, Until
+from verifiers.interface.arguments import check_kind
+from verifiers.interface.arguments import check_rows as check_rows_are
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -34,7 +36,11 @@ class Replay:
     """
 
     def __init__(self, pools: Mapping[str, Sequence[Solution]]) -> None:
-        self._pools = {name: tuple(pool) for name, pool in pools.items()}
+        check_kind("pools", pools, Mapping, "give the solutions of each problem by its id, {problem.id: [solution]}")
+        self._pools = {
+            name: tuple(check_rows_are(pool, Solution, "give a list of verifiers.Solution", name=f"pools[{name!r}]"))
+            for name, pool in pools.items()
+        }
         for name, pool in self._pools.items():
             for i, solution in enumerate(pool):
                 if solution.stop is Stop.OPEN:

@@ -236,6 +236,8 @@ def _check_options(gate: str, credit: str, scale: str, weight: str, baseline: st
 def _check_shapes(rewards: Floats, ends: Sequence[npt.NDArray[np.int64]]) -> None:
     if rewards.ndim != 1 or len(rewards) != len(ends):
         raise ValueError(f"rewards of shape {rewards.shape} for {len(ends)} solutions: expected one a solution")
+    if np.isinf(rewards).any():
+        raise ValueError(f"rewards are {rewards.tolist()}: they must be finite, or NaN for none")
     for i, end in enumerate(ends):
         if len(end) and (end[0] < 0 or (np.diff(end) <= 0).any()):
             raise ValueError(f"solution {i}: step_ends {end.tolist()} must rise, each at the last token of its step")

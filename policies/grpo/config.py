@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 from policies.grpo.advantages import Credit, Gate
 from policies.policy import Sampling
-from verifiers.interface.errors import check_ranges
+from verifiers.interface.errors import check_kinds, check_ranges
+
+_FINITE = ("prm_coef", "right_above", "error_below", "beta", "weight_decay")
 
 Loss: TypeAlias = Literal["grpo", "dr_grpo", "dapo"]
 
@@ -76,6 +78,7 @@ class GRPOConfig:
     refresh_every: int = 0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.group_size < 2:
             raise ValueError(
                 f"group_size is {self.group_size}: an advantage compares solutions of one problem, so give 2 or more"
@@ -88,7 +91,7 @@ class GRPOConfig:
             limits=("part_tokens",),
             others={
                 "learning_rate": 0 < self.learning_rate < math.inf,
-                "prm_coef": math.isfinite(self.prm_coef),
+                **{name: math.isfinite(getattr(self, name)) for name in _FINITE},
                 "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "clip_low": 0 < self.clip_low < 1,
             },

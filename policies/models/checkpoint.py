@@ -121,13 +121,14 @@ def weight_map(index: Mapping[str, Any], where: Path | str) -> dict[str, str]:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; raises BadInput where a folder, a dangling link or a file that may not be read is."""
+    """Whether there is a file; raises BadInput where something else is, or it may not be read."""
     if not os.path.lexists(path):
         return False
     if not os.path.exists(path):
         raise BadInput(f"{path}: a link that leads nowhere: copy the file there, or remove the link")
     if not os.path.isfile(path):
-        raise BadInput(f"{path}: a folder, where a file is needed: {_AGAIN}")
+        what = "a folder" if os.path.isdir(path) else "a pipe or a device"
+        raise BadInput(f"{path}: {what}, where a file is needed: {_AGAIN}")
     if not os.access(path, os.R_OK):
         raise BadInput(f"{path}: it may not be read: change its permissions")
     return True

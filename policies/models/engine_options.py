@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from verifiers.interface.errors import check_kinds
 from verifiers.interface.spec_parts import Spec
 
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]  # "auto" is that of the checkpoint
@@ -48,6 +49,10 @@ class EngineOptions:
     seeded: bool = True
 
     def __post_init__(self) -> None:
+        check_kinds(self)
+        for name in ("context", "memory_bytes", "max_rows", "tensor_parallel"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name}={value}: it must be 1 or more")
         if not 0 < self.share <= 1:
             raise ValueError(f"share={self.share}: an engine's part of a GPU's memory is above 0 and at most 1")
 

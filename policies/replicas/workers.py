@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, check_kinds
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -14,6 +14,7 @@ P_co = TypeVar("P_co", covariant=True)
 J = TypeVar("J", bound="Job[Any, Any]")
 Make: TypeAlias = Callable[[], AbstractContextManager[P]]
 
+_MOST = 256  # processes of one machine
 _AHEAD = 8  # jobs a worker may be ahead of the one that is to be kept next: what a kill loses, and memory
 
 
@@ -27,7 +28,8 @@ class Replicas:
     `ray` is "local" for a cluster that is started on this machine and ends with the work, "auto" for the one that
     `ray start` has begun here, or an address; None is for models on a CPU, without Ray: processes of this machine that
     share its cores. `gpus` may be a share below 1; None is one each where the cluster has any, else none. Raises
-    BadArgument for a count below 1, for a number of GPUs that no process can have, and for GPUs without a cluster.
+    BadArgument for a count below 1, or above 256 on this machine, for a number of GPUs that no process can have, and
+    for GPUs without a cluster.
     """
 
     count: int = 2
@@ -35,8 +37,11 @@ class Replicas:
     gpus: float | None = None
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.count < 1:
             raise BadArgument("replicas", self.count, "it must be 1 or more")
+        if self.ray is None and self.count > _MOST:
+            raise BadArgument("replicas", self.count, f"one machine takes at most {_MOST}")
         if self.gpus is not None and not (0 <= self.gpus <= 1 or (self.gpus > 1 and self.gpus % 1 == 0)):
             raise BadArgument("gpus_per_replica", self.gpus, "give a whole number, or a share below 1")
         if self.gpus and self.ray is None:

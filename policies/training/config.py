@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from verifiers.interface.errors import check_ranges
+from verifiers.interface.errors import check_kinds, check_ranges
 
 SOLUTION_WEIGHT = 1 / 3  # of learning to solve, beside learning to verify: the lambda of Zhang et al. 2024
 
@@ -57,13 +57,15 @@ class TrainConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_ranges(
             self,
             positive=("batch_size", "accumulate", "lora_alpha", "keep_last", "log_every"),
-            not_negative=("weight_decay", "max_grad_norm", "lora_rank", "save_every"),
+            not_negative=("max_grad_norm", "lora_rank", "save_every"),
             limits=("max_steps", "max_length"),
             others={
                 "epochs": 0 < self.epochs < math.inf,
+                "weight_decay": 0 <= self.weight_decay < math.inf,
                 "learning_rate": 0 < self.learning_rate < math.inf,
                 "seed": 0 <= self.seed < 1 << 63,  # torch's
                 "warmup": 0 <= self.warmup < 1,

@@ -166,7 +166,7 @@ def base_digest(base: str | Path) -> str:
         return str(base)
     digest = hashlib.sha256()
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
-        if path.name not in _BESIDE:
+        if path.name not in _BESIDE and path.is_file():  # a pipe would wait
             with open(path, "rb") as file:
                 digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]

@@ -16,6 +16,8 @@ from policies.training.schedule import rate_at
 
 T = TypeVar("T")
 
+_MOST = 100_000_000  # examples drawn: the plan is held in memory
+
 
 def train_planned(
     model: Any,
@@ -72,12 +74,17 @@ def step_count(groups: Sequence[Group], terms: Sequence[int], config: TrainConfi
     """`max_steps`, or what it takes to draw as many examples of the first term as there are, `epochs` times.
 
     The last batch of an epoch may be filled up from the next one, and never leaves a row out.
+    Raises ValueError for more than can be planned.
     """
-    if config.max_steps is not None:
-        return config.max_steps
     first = sum(len(g.members) for g in groups if terms[g.members[0]] == 0)
     drawn = sum(g.count for g in groups if terms[g.members[0]] == 0)
-    return max(1, math.ceil(config.epochs * first / drawn - 1e-9))
+    by_epochs = max(1, math.ceil(config.epochs * first / drawn - 1e-9))
+    steps = by_epochs if config.max_steps is None else config.max_steps
+    if steps * sum(g.count for g in groups) > _MOST:
+        raise ValueError(
+            f"a training of {steps:.3g} steps draws more than {_MOST:,} examples; give fewer steps or epochs"
+        )
+    return steps
 
 
 def _optimizer(model: Any, config: TrainConfig) -> torch.optim.Optimizer:

@@ -11,7 +11,7 @@ from search.budget import Budget
 from search.driver import Driver, check_scorers
 from search.requests import Strategy
 from search.result import SearchResult
-from search.searching import Search
+from search.searching import Search, check_limits
 from search.selection import Select, selector, weighted
 from search.strategies.beam_search import beam_search_strategy, check_beam, check_steers, judges
 from search.strategies.best_of_n import best_of_n_strategy
@@ -20,7 +20,13 @@ from search.strategies.sample import sample_strategy
 from search.strategies.score import score_strategy
 from search.strategies.self_consistency import self_consistency_strategy
 from verifiers.grading.answers import MATH, Answers
-from verifiers.interface.arguments import check_policy_argument, check_pools, check_problem, check_scorer_argument
+from verifiers.interface.arguments import (
+    check_answers_argument,
+    check_policy_argument,
+    check_pools,
+    check_problem,
+    check_scorer_argument,
+)
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import BadArgument, check_whole
 from verifiers.interface.scoring import Scorer
@@ -75,8 +81,11 @@ class Session:
         if scorer is not None:
             check_scorer_argument(scorer)
         check_whole({"seed": seed})
+        check_answers_argument(answers)
         self.policy, self.scorer, self.answers, self.seed = policy, scorer, answers, seed
-        self.sampling, self.budget = sampling or Sampling(), budget or Budget()
+        self.sampling = Sampling() if sampling is None else sampling
+        self.budget = Budget() if budget is None else budget
+        check_limits(self.sampling, self.budget)
         self._judges: dict[int, tuple[Scorer, Scorer]] = {}  # scorers and what remembers for them, while it is busy
         self._joining: list[tuple[Search, Pending]] = []
         self._pending: dict[Search, Pending] = {}
@@ -103,7 +112,8 @@ class Session:
         check_scorers(scorers)
         seed = self.seed if seed is None else seed
         check_whole({"seed": seed})
-        search = Search(problem, strategy, scorers, sampling or self.sampling, budget or self.budget, seed)
+        sampling = self.sampling if sampling is None else sampling
+        search = Search(problem, strategy, scorers, sampling, self.budget if budget is None else budget, seed)
         search.start_clock()
         pending = Pending()
         with self._changed:

@@ -1,5 +1,6 @@
 """The driver: batching, seeds, budgets and failures."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 import policies
 import search
 from policies import Sampling
+from tests.circles import left_in_circles
 from verifiers import Problem, Scores, Solution, Spend, Step, Stop, failed, from_function
 
 
@@ -146,6 +148,35 @@ def test_an_error_on_every_row_is_the_programs_and_is_raised() -> None:
 
     with pytest.raises(TypeError, match="no such argument"):
         search.self_consistency(problems(3), Wrong(), n=2)
+
+
+@pytest.mark.parametrize("error", [NameError("no_such_name"), NotImplementedError(), ImportError("no such package")])
+def test_a_mistake_in_the_program_is_raised_though_other_rows_were_answered(error: Exception) -> None:
+    def sometimes(problem: Problem, _: object, seed: int = 0) -> str:
+        if problem.id == "b":
+            raise error
+        return "4"
+
+    problems = [Problem("a", "?"), Problem("b", "?")]
+    with pytest.raises(type(error)):
+        search.sample(problems, policies.Scripted(sometimes), n=2)
+    with pytest.raises(type(error)):
+        search.best_of_n(
+            problems, policies.Scripted(lambda *_: "4"), from_function(lambda p, s: float(sometimes(p, s))), n=2
+        )
+
+
+def test_an_error_on_every_row_leaves_no_circle() -> None:
+    def never(*_: object) -> str:
+        raise OSError("no route")
+
+    def fail_all() -> None:
+        with contextlib.suppress(OSError):
+            search.sample([Problem("a", "?"), Problem("b", "?")], policies.Scripted(never), n=2)
+        with contextlib.suppress(OSError):
+            search.best_of_n([Problem("a", "?")], policies.Scripted(lambda *_: "4"), from_function(never), n=2)
+
+    assert left_in_circles(fail_all) == []
 
 
 def test_a_scorer_that_fails_or_is_silent_on_a_row_fails_that_row() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.interface.arguments import check_scorer_argument
+from verifiers.interface.arguments import check_kind, check_scorer_argument
 from verifiers.interface.capabilities import (
     Advantages,
     OfParts,
@@ -190,6 +190,8 @@ def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False)
     Raises ValueError for an empty name, a file of something else and a scorer that reduces by a function.
     """
     check_scorer_argument(scorer)
+    check_kind("name", name, str, "name the scorer and its version, such as 'orm-1.5b@v2'")
+    check_kind("path", path, str | Path, "give a file's path")
     if not name.strip():
         raise ValueError("cached(name='') is empty: name the scorer and its version, such as 'orm-1.5b@v2'")
     return Cached(scorer, ScoreStore(Path(path), name), causal)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_scorer_argument
+from verifiers.interface.arguments import check_rows, check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, judges_ends_only, remembering, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
@@ -116,6 +116,7 @@ def calibrated(scorer: Scorer, fitted_on: Sequence[Labelled], *, method: Method 
     check_scorer_argument(scorer)
     if method not in ("isotonic", "platt"):
         raise ValueError(f"unknown method {method!r}: use 'isotonic' or 'platt'")
+    fitted_on = check_rows(fitted_on, Labelled, "give a list of verifiers.Labelled", name="fitted_on")
     scores, labels = labelled_scores(scorer, fitted_on)
     _check(name_of(scorer), scores, labels, len(fitted_on))
     curve = _fit_isotonic(scores, labels) if method == "isotonic" else _fit_platt(scores, labels)

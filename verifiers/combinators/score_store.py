@@ -38,6 +38,9 @@ def key_of(problem: Problem, steps: Sequence[Step], stop: Stop, *, scope: str) -
     return blake2b(content.encode(), digest_size=16).digest()
 
 
+_HEADER = b"SQLite format 3\0"
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreStore:
     """The scores of one scorer in a file; no connection is kept open between calls.
@@ -52,6 +55,10 @@ class ScoreStore:
     def __post_init__(self) -> None:
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: there is no folder {str(self.path.parent)!r} to keep scores in")
+        if self.path.is_file() and self.path.stat().st_size:
+            with open(self.path, "rb") as file:
+                if file.read(len(_HEADER)) != _HEADER:  # SQLite would take a small one of others
+                    raise ValueError(f"{self.path}: not a file of cached scores; choose another path")
         with self._connection() as connection:
             _claim(connection, self.path)
 

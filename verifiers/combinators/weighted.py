@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_scorer_argument
+from verifiers.interface.arguments import check_kind, check_scorer_argument
 from verifiers.interface.capabilities import OfParts, RootValues, judges_ends_only, remembering, root_values_of
 from verifiers.interface.errors import check_finite
 from verifiers.interface.naming import name_of
@@ -81,6 +81,7 @@ def weighted(parts: Mapping[Scorer, float] | Sequence[tuple[Scorer, float]]) -> 
     Raises ValueError for no parts and for a weight that is not above 0; scorers that cannot be keys of a
     dict come as pairs.
     """
+    check_kind("parts", parts, Iterable, "give scorers and weights, {scorer: 0.5, other: 0.5}")
     pairs = tuple(parts.items() if isinstance(parts, Mapping) else parts)
     if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise ValueError("weighted(...) takes pairs of a scorer and its weight: {scorer: 0.5, other: 0.5}")

@@ -36,6 +36,7 @@ class Answers:
         told = "it is given a list of pairs, (answer, gold), and returns True, False or None for each"
         check_takes("equal", self.equal, 1, told)
         check_takes("extract", self.extract, 1, "it is given a text, and returns the answer in it or None")
+        check_takes("canonical", self.canonical, 1, "it is given an answer, and returns one spelling of it")
 
     def classes(self, answers: Sequence[str | None]) -> list[int]:
         r"""Equivalence classes for votes: numbered by first appearance, -1 for None and for blank answers.

@@ -16,8 +16,9 @@
 
 Catch ValueError for what one call was given (a policy's answer of another length too), and EngineStoppedError to
 start an engine again. Of a policy's or a scorer's other errors a search makes the reason of the row that they were
-for. The commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of
-the program and keeps its traceback.
+for, unless no row can be their cause: a NameError, ImportError, SyntaxError or NotImplementedError is raised. The
+commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program
+and keeps its traceback.
 """
 
 import math
@@ -25,6 +26,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
@@ -76,31 +78,75 @@ class ScoresShapeError(ValueError):
     """A scorer gave other than one row a solution and one number a step: a mistake in the scorer, raised through."""
 
 
+NO_ROWS_FAULT = (EngineStoppedError, ScoresShapeError, NameError, ImportError, SyntaxError, NotImplementedError)
+"""What no row can be the cause of: nothing answers any more, or the code is wrong whatever it is given."""
+
+
 def check_least(least: int, values: Mapping[str, int], *, who: str = "") -> None:
-    """Raise ValueError where one of the arguments (of `who`) is no whole number, or below the least that it may be."""
+    """Raise BadInput where one of the arguments (of `who`) is no whole number, or below the least that it may be."""
     check_whole(values, who=who)
     for name, value in values.items():
         if value < least:
-            raise ValueError(f"{_given(name, value, who)}: it must be {least} or more")
+            raise BadInput(f"{_given(name, value, who)}: it must be {least} or more")
 
 
 def check_whole(values: Mapping[str, Any], *, who: str = "") -> None:
-    """Raise ValueError where one of the arguments (of `who`) is no whole number.
+    """Raise BadInput where one of the arguments (of `who`) is no whole number.
 
     >>> check_whole({"seed": 1.5})
     Traceback (most recent call last):
-    ValueError: seed is 1.5: it must be a whole number
+    verifiers.interface.errors.BadInput: seed is 1.5: it must be a whole number
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral):
-            raise ValueError(f"{_given(name, value, who)}: it must be a whole number")
+            raise BadInput(f"{_given(name, value, who)}: it must be a whole number")
 
 
 def check_finite(values: Mapping[str, Any], *, who: str = "") -> None:
-    """Raise ValueError where one of the arguments (of `who`) is no finite number."""
+    """Raise BadInput where one of the arguments (of `who`) is no finite number."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-            raise ValueError(f"{_given(name, value, who)}: it must be a finite number")
+        if not math.isfinite(_as_float(value)):
+            raise BadInput(f"{_given(name, value, who)}: it must be a finite number")
+
+
+def check_kinds(options: object) -> None:
+    """Raise BadInput for a field of a dataclass that is not of its type; a whole number is a float too.
+
+    >>> from dataclasses import make_dataclass
+    >>> check_kinds(make_dataclass("Options", [("steps", int | None)])("3"))
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadInput: steps is '3': it must be a whole number
+    """
+    for name, hint in get_type_hints(type(options)).items():
+        value, kinds = getattr(options, name), get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        if value is None and type(None) in kinds:
+            continue
+        words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+        if words and value not in words:
+            raise BadInput(f"{name} is {value!r}: use one of {', '.join(map(repr, words))}")
+        if int in kinds:
+            check_whole({name: value})
+        if float in kinds and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise BadInput(f"{name} is {value!r}: it must be a number")
+        if isinstance(value, Integral) and abs(int(value)) >= 1 << 63:
+            said = str(value) if abs(int(value)) < 10**40 else f"about 1e{int(math.log10(abs(int(value))))}"
+            raise BadInput(f"{name} is {said}: out of range")
+        for kind in {get_origin(kind) or kind for kind in kinds} - {int, float, type(None), Literal}:
+            if not isinstance(value, kind):
+                raise BadInput(f"{name} is {value!r}: it must be {_WORDS.get(kind, f'a {kind.__name__}')}")
+
+
+_WORDS = {bool: "True or False", str: "a text"}
+
+
+def _as_float(value: object) -> float:
+    """A number as a float, NaN for what is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf
 
 
 def _given(name: str, value: object, who: str) -> str:
@@ -115,20 +161,13 @@ def check_ranges(
     limits: Sequence[str],
     others: Mapping[str, bool],
 ) -> None:
-    """Raise ValueError for an option that is out of range, or none of the words that its type lists.
-
-    `limits` may be None, `others` are told.
-    """
-    for name, kind in get_type_hints(type(options)).items():
-        if get_origin(kind) is Literal and getattr(options, name) not in get_args(kind):
-            words = ", ".join(map(repr, get_args(kind)))
-            raise ValueError(f"{name} is {getattr(options, name)!r}: use one of {words}")
+    """Raise BadInput for an option that is out of range; `limits` may be None, `others` are told."""
     fine = {name: getattr(options, name) > 0 for name in positive}
     fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in limits}
     fine |= {name: getattr(options, name) >= 0 for name in not_negative}
     for name, is_fine in {**fine, **others}.items():
         if not is_fine:
-            raise ValueError(f"{name} is {getattr(options, name)!r}: out of range")
+            raise BadInput(f"{name} is {getattr(options, name)!r}: out of range")
 
 
 def reason_of(error: BaseException) -> str:

@@ -133,9 +133,8 @@ def read_record(path: Path) -> Row:
     try:
         return json_object(_bytes(path))
     except (OSError, ValueError):
-        raise BadInput(
-            f"{path}: damaged, or not a file that was written here; choose another folder, or remove it"
-        ) from None
+        told = "damaged, or not a file that was written here; choose another folder, or remove it"
+        raise BadInput(f"{path}: {told}") from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -247,6 +246,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with room_for(path):
             yield draft
+        if path.is_dir() and draft.is_file():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     except BaseException:
         _clear(draft)  # it may be what has filled the disk
         raise
@@ -278,7 +279,7 @@ def _clear(draft: Path) -> None:
 
 
 def _draft_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.draft")
+    return path.parent / f".{path.name}.draft"
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -335,13 +336,12 @@ def each_row(path: Path, *, sealed: bool = False) -> Iterator[tuple[int, Row]]:
             end += len(line)
             try:
                 if not line.startswith((b"{", b"\n")):
-                    raise ValueError
+                    raise ValueError("no object")
                 if whole:
                     yield end, read_line(line, sealed=sealed)
-            except ValueError:
-                raise BadInput(
-                    f"{path}:{number}: not a line that was written here; mend or remove it, or choose another folder"
-                ) from None
+            except ValueError as error:
+                said = f"not a line that was written here ({error}); mend or remove it, or choose another folder"
+                raise BadInput(f"{path}:{number}: {said}") from None
 
 
 def cut_at(path: Path, end: int) -> None:

@@ -48,7 +48,9 @@ def read_line(line: bytes, *, sealed: bool = False) -> Row:
     line = line.removesuffix(b"\n")
     if not sealed:
         return json_object(line)
-    body, _, crc = line.rpartition(_SEAL)
+    body, seal, crc = line.rpartition(_SEAL)
+    if not seal and json_object(line):
+        raise ValueError("it has no checksum: an earlier version wrote it, or something else")
     if crc != b"%d}" % zlib.crc32(body):
         raise ValueError("not as it was written")
     return json_object(body + b"}")

@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
+from verifiers.interface.arguments import check_kind
 from verifiers.interface.errors import first_line
 from verifiers.interface.spec_parts import LOADED_BY, shown
 
@@ -28,6 +29,7 @@ def own_name(spec: str) -> tuple[str, str] | None:
     >>> own_name("mine:length"), own_name("pkg.mine:length"), own_name("orm:folder"), own_name("mine:a-b")
     (('mine', 'length'), ('pkg.mine', 'length'), None, None)
     """
+    check_kind("spec", spec, str, "give a text, such as tiny:policy or module:name")
     module, _, name = spec.partition(":")
     parts = module.split(".")
     named = name.isidentifier() and all(part.isidentifier() for part in parts)

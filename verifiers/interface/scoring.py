@@ -134,6 +134,10 @@ class Scores:
     reduce: Reduce = "last"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.steps, Iterable):
+            raise ScoresShapeError(
+                f"the scores are {self.steps!r}; give an array of one number a step for each solution"
+            )
         steps = tuple(map(as_scores, self.steps))
         for i, row in enumerate(steps):
             if row.ndim != 1:
@@ -146,7 +150,7 @@ class Scores:
                 f"{len(steps)} rows of scores, {len(self.spend)} of spend and {len(self.reasons)} of reasons: "
                 "give one a row, or leave the field out"
             )
-        if not callable(self.reduce) and self.reduce not in _REDUCERS:
+        if not callable(self.reduce) and (not isinstance(self.reduce, str) or self.reduce not in _REDUCERS):
             raise ValueError(f"unknown reducer {self.reduce!r}: use one of {', '.join(_REDUCERS)} or a function")
 
     def values(self) -> FloatArray:
@@ -189,7 +193,10 @@ def as_scores(numbers: npt.ArrayLike) -> FloatArray:
         kinds = {np.asarray(part).dtype.kind for part in array.flat} if array.dtype.kind == "O" else {array.dtype.kind}
         if not kinds <= set("fiubO"):
             raise ScoresShapeError(f"scores are numbers, and {numbers!r} holds something else")
-    return array.astype(np.float32, copy=False)
+    try:
+        return array.astype(np.float32, copy=False)
+    except (TypeError, ValueError, OverflowError):  # of what is inside an array of objects
+        raise ScoresShapeError(f"scores are numbers, and {str(numbers)[:60]} holds something else") from None
 
 
 class Scorer(Protocol):

@@ -50,6 +50,8 @@ class Problem:
         if not isinstance(answer, str | None):
             write = f"answer={str(answer)!r}" if isinstance(answer, int | float) else "it as a text"
             raise BadInput(f"problem {name!r}: its answer {answer!r} is no text; write {write}")
+        if not isinstance(self.fields, Mapping):
+            raise BadInput(f"problem {name!r}: its fields are {repr(self.fields)[:60]}; give a dict")
         if not isinstance(prompt, str):
             object.__setattr__(self, "prompt", _messages(name, prompt))
 
@@ -94,6 +96,13 @@ class Step:
     tokens: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise BadInput(f"a step's text is {repr(self.text)[:60]}; give a text")
+        for given in (self.tokens, self.logprobs):
+            if given is not None and not isinstance(given, tuple):
+                raise BadInput(f"a step's tokens or logprobs are {repr(given)[:60]}; give a tuple, or None")
+
     def __repr__(self) -> str:
         return f"<Step {brief(self.text)}{'' if self.tokens is None else f', {len(self.tokens)} tokens'}>"
 
@@ -116,6 +125,16 @@ class Solution:
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        steps: Any = self.steps  # which no type checker may have seen
+        if isinstance(steps, list):
+            object.__setattr__(self, "steps", tuple(steps))
+        elif not isinstance(steps, tuple):
+            raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step")
+        if not {*map(type, steps)} <= {Step}:
+            write = "make them of a text by verifiers.split_steps(text)"
+            raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step, or {write}")
+        if type(self.stop) is not Stop:
+            raise BadInput(f"a solution's stop is {self.stop!r}; give one of verifiers.Stop, such as Stop.EOS")
         if self.stop is Stop.FAILED and not self.reason:
             raise ValueError("a failed solution needs a reason: Solution(stop=Stop.FAILED, reason=...)")
 
@@ -185,6 +204,9 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
 
     Raises ValueError for an empty separator.
     """
+    given: tuple[Any, Any] = (text, separator)
+    if not all(isinstance(one, str) for one in given):
+        raise BadInput(f"split_steps({repr(text)[:60]}, {repr(separator)[:20]}): give two texts")
     if not separator:
         raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
     steps: list[str] = []

@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
+from verifiers.interface.arguments import check_kind, check_problem
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -27,14 +30,18 @@ class Labelled:
     root: float | None = None
 
     def __post_init__(self) -> None:
+        check_problem(self.problem)
+        check_kind("solution", self.solution, Solution, "give a verifiers.Solution")
+        check_kind("labels", self.labels, tuple, "give a tuple of numbers, one a step")
         if len(self.labels) != len(self.solution.steps):
             raise ValueError(
                 f"problem {self.problem.id!r}: {len(self.labels)} labels for a solution of "
                 f"{len(self.solution.steps)} steps: give one a step, NaN for none"
             )
-        for label in (*self.labels, *([] if self.root is None else [self.root])):
-            if not (0.0 <= label <= 1.0 or math.isnan(label)):
-                raise ValueError(f"problem {self.problem.id!r}: label {label} is not in [0, 1]")
+        numbers: list[Any] = [*self.labels, *([] if self.root is None else [self.root])]
+        for label in numbers:
+            if not isinstance(label, Real) or not (0.0 <= label <= 1.0 or math.isnan(label)):
+                raise ValueError(f"problem {self.problem.id!r}: label {label!r} is not in [0, 1]")
 
     @property
     def outcome(self) -> float:

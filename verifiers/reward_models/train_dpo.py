@@ -25,6 +25,7 @@ from policies.training.hooks import OnMetrics
 from policies.training.planned import device_of, step_count, train_planned
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.arguments import check_config, check_rows
+from verifiers.interface.errors import check_finite, check_whole
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -54,8 +55,10 @@ def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None
 
     Raises ValueError for `per_problem` below 1.
     """
+    check_whole({"seed": seed} | ({} if per_problem is None else {"per_problem": per_problem}))
     if per_problem is not None and per_problem < 1:
         raise ValueError(f"per_problem is {per_problem}: it must be 1 or more, or None for all pairs")
+    rows = check_rows(rows, Labelled, "give a list of verifiers.Labelled")
     pools: dict[Problem, tuple[dict[str, Solution], dict[str, Solution]]] = {}
     for row in rows:
         if not math.isnan(row.outcome):
@@ -99,6 +102,7 @@ def train_dpo(
     check_config(config, TrainConfig)
     pairs = check_rows(pairs, Preference, _ROWS, name="pairs")
     folder = Path(out)
+    check_finite({"beta": beta})
     if not beta > 0:
         raise ValueError(f"beta is {beta}: it must be positive")
     if config.balance:

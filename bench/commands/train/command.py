@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.commands.options import Options, add_tracking, columns, fields_in, separator, training_errors
+from bench.commands.options import Options, add_tracking, columns, fields_in, path_of, separator, training_errors
 from bench.commands.train import grpo
 from bench.commands.train.progress import notes, told_in
 from bench.diagnostics.label_quality import Quality, quality_table
@@ -47,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
     folder = "; or a folder of prms.collect_values" if kind == "prm" else ""
     files = "a .jsonl, .json, .csv or .parquet file, or a data set of the hub, OWNER/NAME:SPLIT"
-    parser.add_argument("data", type=Path, metavar="DATA", help=files + folder)
+    parser.add_argument("data", type=path_of, metavar="DATA", help=files + folder)
     parser.add_argument("--base", required=True, help="tiny:policy, a model folder or a hub name; or a reward model")
-    parser.add_argument("--out", type=Path, required=True, help="the model's folder; the same command goes on in it")
+    parser.add_argument("--out", type=path_of, required=True, help="the model's folder; the same command goes on in it")
     parser.add_argument(
-        "--eval", type=Path, metavar="FILE", help="held-out rows; prints how well they are judged; default: none"
+        "--eval", type=path_of, metavar="FILE", help="held-out rows; prints how well they are judged; default: none"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first so many rows of DATA; default: all")
     parser.add_argument(
@@ -108,7 +108,7 @@ def _add_options_of_genrm(parser: Options) -> None:
     parser.add_argument("--rationales", type=int, help="at most so many a solution; default: all")
     parser.add_argument("--votes", type=int, help="rationales a solution when --eval judges; default: 1")
     parser.add_argument(
-        "--format", type=Path, metavar="FILE", help="a JSON file with a GenRMFormat's fields; default: the paper's"
+        "--format", type=path_of, metavar="FILE", help="a JSON file with a GenRMFormat's fields; default: the paper's"
     )
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from bench.commands.options import (
     add_reading,
     add_replicas,
     add_tracking,
     fields_in,
+    path_of,
     positive,
     replicas_in,
     training_errors,
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `stepbeam train grpo`."""
     parser.add_argument("task", metavar="TASK", help="as in 'stepbeam run'; of an embedded task the train split")
     parser.add_argument("--policy", required=True, help="tiny:policy, or transformers:FOLDER_OR_NAME")
-    parser.add_argument("--out", type=Path, required=True, help="the training's folder; the same command goes on in it")
+    parser.add_argument(
+        "--out", type=path_of, required=True, help="the training's folder; the same command goes on in it"
+    )
     parser.add_argument("--verifier", metavar="SPEC", help="what rewards solutions; default: the task's own grading")
     parser.add_argument("--prm", metavar="SPEC", help="what speaks where --gate lets it; default: none, which is GRPO")
     parser.add_argument(

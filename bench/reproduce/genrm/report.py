@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.files.drawing import COLOURS, MARKERS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
-from bench.reproduce.claim import Claim, claims_table, markdown_table
+from bench.reproduce.claim import Claim, claims_table, markdown_table, with_interval
 from bench.reproduce.genrm.arms import GenRMPlan
 from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve
 from bench.reproduce.genrm.measures import Measured
@@ -124,16 +122,12 @@ def _vote_table(votes: VoteCurve) -> tuple[str, str]:
 
 
 def _shown(table: Floats) -> str:
-    """The mean and its interval, where there is one; nothing where it was not measured."""
-    e = estimate(table)
-    if np.isnan(e.value):
-        return ""
-    return f"{e.value:.3f}" + ("" if np.isnan(e.low) else f" ({e.low:.2f} to {e.high:.2f})")
+    return with_interval(estimate(table), ".3f", ends=".2f")
 
 
 def _plot_votes(reports: Sequence[tuple[str, VoteCurve]], path: Path) -> None:
     figure, all_axes = _grid(len(reports))
-    for axes, (task, votes) in zip(all_axes, reports, strict=False):
+    for axes, (task, votes) in zip(all_axes, reports, strict=True):
         sizes, by_k = list(votes.by_k), [estimate(table) for table in votes.by_k.values()]
         draw_accuracy(axes, sizes, by_k, colour=_COLOURS[4], marker="o", label="GenRM-CoT, mean of K probabilities")
         for (name, table), colour in zip(votes.beside.items(), _COLOURS, strict=False):
@@ -155,5 +149,9 @@ def _plot_compute(reports: Sequence[TaskReport], path: Path) -> None:
 
 
 def _grid(count: int) -> tuple[Any, list[Any]]:
+    """A figure in two columns with `count` axes; of an odd number the last place stays free."""
     rows = -(-count // 2)
-    return new_figure(rows, 2, size=(12, 4.5 * rows))
+    figure, axes = new_figure(rows, 2, size=(12, 4.5 * rows))
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bench.reproduce.claim import Claim, markdown_table
+from bench.reproduce.claim import Claim, markdown_table, with_interval
 from bench.reproduce.over_seeds import difference, estimate
 from bench.reproduce.pav.didactic import SAMPLING, draw, next_ids, problem_of
 from bench.stats.arrays import Floats
@@ -124,7 +124,7 @@ def looks_table(arms: Mapping[str, Looks], when: Mapping[str, int]) -> str:
                 estimate(_table(looks, look, what), bounds=(-np.inf, np.inf) if what == "entropy" else (0.0, 1.0))
                 for what in shown
             )
-            rows.append((arm, name, *(f"{e.value:.3f} ({e.low:.3f} to {e.high:.3f})" for e in figures)))
+            rows.append((arm, name, *(with_interval(e, ".3f") for e in figures)))
     return markdown_table(("policy", "when", *shown), rows)
 
 

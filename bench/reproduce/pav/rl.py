@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
-from bench.reproduce.claim import Claim, claims_table, markdown_table
+from bench.reproduce.claim import Claim, claims_table, markdown_table, with_interval
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
 from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, replicate, savings
 from bench.reproduce.pav.didactic import SAMPLING, fine_tuned, imitator, problem_of
@@ -225,8 +225,7 @@ def _reached(right: Floats, spent: Floats, goal: float) -> str:
         return "never"
     if np.isinf(rollouts).any():
         return f"{rollouts[0]:,.0f} (not in every replicate)"
-    e = estimate(rollouts)
-    return f"{e.value:,.0f} ({e.low:,.0f} to {e.high:,.0f})"
+    return with_interval(estimate(rollouts), ",.0f")
 
 
 def _plot(curves: Mapping[str, Curves], path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table, markdown_table
+from bench.reproduce.claim import Claim, claims_table, interval, markdown_table
 from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import estimate
 from bench.reproduce.verigate.arms import LONGER, OUTCOME, SMALLER, Setting, VeriGatePlan
@@ -144,7 +144,7 @@ def _row(plan: VeriGatePlan, arm: str, units: list[Unit]) -> tuple[object, ...]:
     }
     total = sum(seconds.values())
     return (
-        arm, f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}", " ".join(f"{np.mean(u['right']):.3f}" for u in units),
+        arm, f"{e.value:.3f}", interval(e, ".3f"), " ".join(f"{np.mean(u['right']):.3f}" for u in units),
         f"{np.mean([_half_way(u) for u in units]):.3f}", f"{wrong[0]:.2f} {wrong[1]:.2f}", f"{means['all_right']:.2f}",
         f"{means['dead']:.2f}", f"{means['prm_share']:.2f}", f"{np.mean([u['held_out'] for u in units]):.3f}",
         f"{np.mean([mean_of(u, 'steps', 0.25) for u in units]):.2f}",

@@ -251,3 +251,18 @@ def test_a_mistake_in_a_policy_is_told_with_its_place(capsys: pytest.CaptureFixt
     Path("odd.py").write_text("from policies import Scripted\npupil = Scripted(lambda p, x, s: p.fields['topic'])\n")
     told = said(capsys, "run --task mine:problems --policy odd:pupil --n 2 --out out", code=2)
     assert "KeyError: 'topic' (odd.py, line 2)" in told
+
+
+@pytest.mark.parametrize("command", [RUN, "rerank pool.jsonl --out out"])
+def test_a_mistake_in_a_scorer_of_ones_own_ends_the_command_where_it_is(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("mine.py", "a") as file:
+        file.write(
+            "\n\n@from_function\ndef odd(problem, solution):\n    return 1.0 if '7' in solution.text else missing\n"
+        )
+    row = {"id": "a", "prompt": "?", "answer": "7", "solutions": ["It is 7.", "It is 8."]}
+    Path("pool.jsonl").write_text(json.dumps(row) + "\n")
+    line = said(capsys, f"{command} --scorer mine:odd", code=2)
+    assert "NameError: name 'missing' is not defined (mine.py, line " in line
+    assert len(line.splitlines()) == 1

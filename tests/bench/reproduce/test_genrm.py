@@ -1,6 +1,7 @@
 """The GenRM reproduction: its numbers on cases whose answers are known, and a run in miniature."""
 
 import json
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,11 @@ import pytest
 from bench.reproduce.genrm import parts
 from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
-from bench.reproduce.genrm.curves import ComputeCurve, compute_note
+from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve, compute_note
 from bench.reproduce.genrm.measures import Measured, right_verdicts
 from bench.reproduce.genrm.parts import judge_in_parts
 from bench.reproduce.genrm.rehearsal import compared_lists, rehearsal
-from bench.reproduce.genrm.report import _shown
+from bench.reproduce.genrm.report import TaskReport, _plot_compute, _plot_votes, _shown
 from bench.reproduce.genrm.reproduce import _ABOVE, at_equal_votes, reproduce_genrm
 from bench.reproduce.genrm.rows import WRITTEN, for_writer
 from bench.reproduce.genrm.work import _shares_of_yes, scores
@@ -157,6 +158,16 @@ def test_single_verdicts_are_counted_vote_by_vote():
 def test_a_figure_without_an_interval_stands_alone():
     assert _shown(np.array([[0.25]])) == "0.250"
     assert _shown(np.array([[np.nan]])) == ""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_number_of_tasks_is_drawn(count, tmp_path):
+    curve = ComputeCurve([1e6, 2e6], [Estimate(0.1, 0.0, 0.2), Estimate(0.2, math.nan, math.nan)])
+    reports = [TaskReport(f"task {i}", {}, {}, [], None, {"one": curve}, []) for i in range(count)]
+    _plot_compute(reports, tmp_path / "compute.png")
+    table = np.full((1, 2), 0.5)
+    _plot_votes([(r.task, VoteCurve(2, {1: table}, {"rival": table})) for r in reports], tmp_path / "votes.png")
+    assert {p.name for p in tmp_path.iterdir()} == {"compute.png", "votes.png"}
 
 
 def test_a_model_that_writes_rationales_has_not_learnt_the_solution():

@@ -1,9 +1,11 @@
 """Means over training seeds and problems: against known intervals, and paired."""
 
+import math
+
 import numpy as np
 import pytest
 
-from bench.reproduce.claim import Claim
+from bench.reproduce.claim import Claim, claims_table
 from bench.reproduce.over_seeds import difference, estimate, relative_gain
 from bench.stats.intervals import Estimate
 
@@ -99,6 +101,12 @@ def test_of_one_figure_nothing_is_known():
     for found in (difference([[0.3]], [[0.2]]), relative_gain([[0.3]], [[0.2]])):
         assert found.value > 0
         assert Claim("", found).verdict == "open"
+        assert Claim("", found).interval == "none: too few problems or seeds"
+
+
+def test_a_page_shows_no_nan():
+    for low in (0.1, math.nan):
+        assert "nan" not in claims_table([Claim("", Estimate(value, low, math.nan)) for value in (0.2, math.nan)])
 
 
 @pytest.mark.parametrize(

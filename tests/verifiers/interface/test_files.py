@@ -212,3 +212,18 @@ def test_a_new_field_leaves_digests_as_they_are() -> None:
     later = make_dataclass("Row", [("name", str), ("added", float | None, None)], frozen=True)
     assert digest_of([Row("a")]) == digest_of([later("a")])
     assert digest_of([Row("a")]) != digest_of([later("a", 1.0)])
+
+
+def test_a_file_that_cannot_take_a_folders_place_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine").write_text("kept")
+    for place in (tmp_path / "folder", Path("/")):
+        with pytest.raises(IsADirectoryError):
+            replace_text(place, "text")
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder", "mine"]
+
+
+def test_a_line_of_an_earlier_version_is_called_one(tmp_path: Path) -> None:
+    append_rows(tmp_path / "rows.jsonl", [{"a": 1}])
+    with pytest.raises(BadInput, match=r"rows.jsonl:1: .*it has no checksum: an earlier version wrote it"):
+        whole_rows(tmp_path / "rows.jsonl", sealed=True)
