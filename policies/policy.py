@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Literal, Protocol, TypeAlias
 
 from verifiers.interface.errors import check_finite, check_whole
@@ -64,6 +65,10 @@ class Extended:
         object.__setattr__(self, "spend", tuple(self.spend) or (ZERO,) * len(self.solutions))
         if len(self.spend) != len(self.solutions):
             raise ValueError(f"{len(self.solutions)} solutions but {len(self.spend)} rows of spend: give one a row")
+
+
+# A row's cost where nobody says what was computed for it.
+UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan)
 
 
 class Policy(Protocol):

@@ -14,10 +14,10 @@ from anyio.from_thread import BlockingPortal
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, GenerateConfig, Model, ModelOutput
 from inspect_ai.util import LimitExceededError
 
-from policies.backends.in_flight import UNKNOWN, Answer, Loop, Row, RowsInFlight
+from policies.backends.in_flight import Answer, Loop, Row, RowsInFlight
 from policies.checks import Call
 from policies.models.steps import extended_by_text, step_end
-from policies.policy import Extended, Sampling, Until
+from policies.policy import UNKNOWN, Extended, Sampling, Until
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed

@@ -10,12 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
-from math import nan
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from policies.checks import Call
-from policies.policy import Sampling, Until
+from policies.policy import UNKNOWN, Sampling, Until
 from verifiers.interface.errors import BadInput, EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, failed
@@ -23,9 +22,6 @@ from verifiers.interface.solution import Problem, Solution, failed
 T = TypeVar("T")
 Answer: TypeAlias = tuple[Solution, Spend]
 Row: TypeAlias = Coroutine[Any, Any, Answer]
-
-# What a server computed is not known where it does not say so.
-UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan)
 
 
 class Loop:
