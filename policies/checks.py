@@ -1,7 +1,9 @@
 """What every policy checks about a request before it works on it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from policies.policy import Sampling, Until
 from verifiers.interface.solution import Problem, Solution, Stop
 
 
@@ -23,3 +25,20 @@ def check_rows(problems: Sequence[Problem], prefixes: Sequence[Solution], seeds:
                 f"problem {problems[i].id!r} (row {i}) has already ended (stop is {prefix.stop.value!r}): "
                 "extend open prefixes only"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What `Policy.extend` is asked, in one piece. Raises ValueError for what no policy can mean."""
+
+    problems: Sequence[Problem]
+    prefixes: Sequence[Solution]
+    until: Until
+    sampling: Sampling
+    seeds: Sequence[int]
+
+    def __post_init__(self) -> None:
+        check_rows(self.problems, self.prefixes, self.seeds, self.until)
+
+    def __len__(self) -> int:
+        return len(self.seeds)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Literal, Protocol, TypeAlias
 
 from verifiers.interface.errors import check_finite, check_kinds
@@ -72,6 +73,10 @@ class Extended:
     def __repr__(self) -> str:
         stops = Counter(str(solution.stop) for solution in self.solutions)
         return f"<Extended {len(self.solutions)} solutions: {', '.join(f'{n} {stop}' for stop, n in stops.items())}>"
+
+
+# A row's cost where nobody says what was computed for it.
+UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan)
 
 
 class Policy(Protocol):

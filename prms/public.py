@@ -18,8 +18,30 @@ from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import Readout, batch_tokens_on, context_of, no_error_yet, vocabulary_of
 
 
+class OfFormat:
+    """What a PRM says of itself by its `format`, whatever computes it."""
+
+    __slots__ = ()
+    format: PRMFormat
+
+    @property
+    def target(self) -> Literal["error", "value"] | None:
+        """What its labels were, None where nobody has said; see `prms.PRM`."""
+        return self.format.target
+
+    @property
+    def separator(self) -> str:
+        """What ended the steps it was trained on."""
+        return self.format.separator
+
+    @property
+    def root_values(self) -> RootValues | None:
+        """1.0 a problem, shape (1,) a row, of a model that was taught errors: no step, no error yet; else None."""
+        return no_error_yet if self.target == "error" else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class PublicPRM(StepReader):
+class PublicPRM(OfFormat, StepReader):
     r"""P(good) of every step of finished and unfinished solutions, by a PRM of a public format.
 
     Load one with `prms.load("Qwen/Qwen2.5-Math-PRM-7B")`, or from a folder:
@@ -52,21 +74,6 @@ class PublicPRM(StepReader):
     def name(self) -> str:
         """What a run writes down."""
         return f"prm({model_name(self.backbone)}, {self.format.name})"
-
-    @property
-    def target(self) -> Literal["error", "value"] | None:
-        """What its labels were, None where nobody has said; see `prms.PRM`."""
-        return self.format.target
-
-    @property
-    def separator(self) -> str:
-        """What ended the steps it was trained on."""
-        return self.format.separator
-
-    @property
-    def root_values(self) -> RootValues | None:
-        """1.0 a problem, shape (1,) a row, of a model that was taught errors: no step, no error yet; else None."""
-        return no_error_yet if self.target == "error" else None
 
     @property
     def _readout(self) -> Readout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,14 @@ from policies.models.pretrained import checked_source, load_config, load_tokeniz
 from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder
 from prms.formats import PRMFormat, format_of
-from verifiers.interface.capabilities import RootValues
+from prms.public import OfFormat
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import no_error_yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ServedPRM:
+class ServedPRM(OfFormat):
     """P(good) of every step, by a PRM with a head of two classes (Qwen2.5-Math-PRM) that `vllm serve` has.
 
     A row is one request to the server's `/pooling`, with the ids that `prms.PublicPRM` would read; the server gives
@@ -75,21 +74,6 @@ class ServedPRM:
     def name(self) -> str:
         """What a run writes down."""
         return f"prm({self.model.rpartition('/')[2]}, {self.format.name})"
-
-    @property
-    def target(self) -> Literal["error", "value"] | None:
-        """What its labels were; see `prms.PRM`."""
-        return self.format.target
-
-    @property
-    def separator(self) -> str:
-        """What ended the steps it was trained on."""
-        return self.format.separator
-
-    @property
-    def root_values(self) -> RootValues | None:
-        """1.0 a problem of a model that was taught errors: no step, no error yet; else None."""
-        return no_error_yet if self.target == "error" else None
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows. Raises EngineStoppedError where no row is ever answered."""

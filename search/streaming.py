@@ -1,24 +1,15 @@
 """Rows that a streaming policy has under way for many searches."""
 
-import math
 import time
 from collections.abc import Sequence
 
-from policies.policy import RowStream, Sampling, Until
+from policies.policy import UNKNOWN, RowStream, Sampling, Until
 from search.calls import POLICY, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import failed
-
-_UNKNOWN = Spend(
-    policy_calls=1,
-    prompt_tokens=math.nan,
-    sampled_tokens=math.nan,
-    policy_flops=math.nan,
-    prompt_flops=math.nan,
-)
 
 
 class Streamed:
@@ -106,7 +97,7 @@ class Streamed:
             spent = dict(self._stream.cancel(list(rows)))
         finally:  # whatever the policy makes of it, the search has these rows no more
             for number, row in rows.items():
-                row.answer(failed("it was stopped before its end", row.prefix.steps), spent.get(number, _UNKNOWN))
+                row.answer(failed("it was stopped before its end", row.prefix.steps), spent.get(number, UNKNOWN))
 
     def close(self) -> None:
         """Stop all rows."""

@@ -36,6 +36,7 @@ def die_at_touch(folder: str, number: int) -> Touches:
 
 def no_room(size: int) -> None:
     """Let no file grow beyond this size in bytes, as on a disk that is full."""
+    sys.dont_write_bytecode = True  # Python would leave cut files of it, which every later process stumbles over
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 

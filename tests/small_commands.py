@@ -1,8 +1,11 @@
 """Commands that take about a second of a fork (`tests.processes`), and the files that each promises."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from policies import Transformers
 from policies.models.embedded import weights_folder
@@ -62,16 +65,20 @@ COMMANDS = {
 }  # fmt: skip
 
 
-def write_parts() -> None:
-    """The policy and the scorer, into the current folder."""
+def write_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy and the scorer, into a folder that is the current one now, and where imports look first."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    for name in ("own", "own.parts"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     Path("own").mkdir()
     Path("own/__init__.py").write_text("")
     Path("own/parts.py").write_text(_PARTS)
 
 
-def write_inputs() -> None:
-    """What the commands read, into the current folder, which is to be on the import path."""
-    write_parts()
+def write_inputs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands read, into a folder, as `write_parts`."""
+    write_parts(folder, monkeypatch)
     pool = [{"prompt": f"{i}?", "answer": str(i), "solutions": [str(j) for j in range(64)]} for i in range(14)]
     Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pool))
     rows = [{"prompt": f"C 1+{i}\n", "solution": "2", "correct": i % 2 == 0} for i in range(6)]

@@ -12,8 +12,8 @@ import pytest
 PACKAGES = ["policies", "prms", "search", "verifiers"]
 ROOT = Path(__file__).parents[1]
 # Run with a folder and the orders, each as a package and the module or late name that comes first. What is not ours is
-# imported once; then a fork for each order begins without any module of ours. What the first forks compile is kept in
-# the folder for the others.
+# imported once; then a fork for each package begins without any module of ours, and imports the package itself, which
+# any order begins with; a fork of that goes on, for each order. What the first compile is kept in the folder.
 ORDERS = """
 import importlib, os, sys, types
 
@@ -32,16 +32,25 @@ for order in orders:
 for name in [name for name in sys.modules if name.split(".")[0] in ("policies", "prms", "search", "verifiers")]:
     del sys.modules[name]
 sys.pycache_prefix, sys.dont_write_bytecode = sys.argv[1], False
-for order in orders:
+def in_a_fork(what, work):
     child = os.fork()
     if child == 0:
         try:
-            names_are_there(*order)
+            work()
         except BaseException as error:
-            print(f"{order[1]} first: {error!r}", file=sys.stderr)
+            print(f"{what}: {error!r}", file=sys.stderr)
             os._exit(1)
         os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0, order
+    assert os.waitpid(child, 0)[1] == 0, what
+
+def in_each_order(package):
+    importlib.import_module(package)
+    for order in orders:
+        if order[0] == package:
+            in_a_fork(f"{order[1]} first", lambda: names_are_there(*order))
+
+for package in dict(orders):
+    in_a_fork(package, lambda: in_each_order(package))
 print("orders:", len(orders))
 """
 

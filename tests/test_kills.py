@@ -15,9 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    write_inputs()
+    write_inputs(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

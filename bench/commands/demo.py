@@ -1,6 +1,7 @@
 """`stepbeam demo`: every strategy on an embedded model, in two minutes on a laptop."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from bench.commands.options import add_out_and_seed
@@ -45,9 +46,11 @@ def demo_plan(seed: int = 0) -> RunPlan:
 
 def run(options: argparse.Namespace) -> None:
     """Run the plan, and show its curves."""
-    from bench.commands.results import carry_out
+    from bench.commands.results import say_begun, show_run
+    from bench.runs.run import run as run_plan
     from policies.replicas.processes import cores
 
     print("50 held-out problems of chain arithmetic, a trained 0.9M-parameter policy and its scorers")
     replicas = Replicas(2, ray=None) if cores() > 1 else None  # so small a model gains little by a second thread
-    carry_out(demo_plan(options.seed), options.out or Path("runs/demo"), replicas=replicas)
+    plan, out = demo_plan(options.seed), options.out or Path("runs/demo")
+    show_run(run_plan(plan, out, replicas=replicas, begun=partial(say_begun, plan, out)), plan, out)

@@ -8,34 +8,19 @@ from bench.commands.show import shown_by
 from bench.report.page import write_report
 from bench.runs.plan import RunPlan
 from bench.runs.plot import plot
-from bench.runs.run import run
 from bench.runs.table import table
 from bench.stats.curves import Results
-from policies.replicas.workers import Replicas
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
 
-def carry_out(
-    plan: RunPlan,
-    out: Path,
-    *,
-    by: Sequence[str] = (),
-    max_failed: float | None = None,
-    retry_failed: bool = False,
-    replicas: Replicas | None = None,
-) -> None:
-    """Run a plan into a folder, or go on in it, and show the curves."""
-    what = f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}"
-    results = run(
-        plan,
-        out,
-        by=by,
-        max_failed=max_failed,
-        retry_failed=retry_failed,
-        replicas=replicas,
-        begun=lambda: print(what, flush=True),
-    )
+def say_begun(plan: RunPlan, out: Path) -> None:
+    """Print what is run, and where to."""
+    print(f"task {plan.task}, policy {plan.policy}, n = {plan.n}, seed {plan.seed} -> {out}", flush=True)
+
+
+def show_run(results: Results, plan: RunPlan, out: Path, *, by: Sequence[str] = ()) -> None:
+    """Show what a plan has come to."""
     show(results, out, by=by, title=f"{plan.task.partition(':')[0]}, {plan.policy.rpartition('/')[2]}")
 
 

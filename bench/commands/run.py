@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from bench.commands.options import (
@@ -87,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the plan that the options make, and show its curves."""
-    from bench.commands.results import carry_out, slug
+    from bench.commands.results import say_begun, show_run, slug
+    from bench.runs.run import run as run_plan
 
     given = {name: value for name, value in fields_in(options, RunPlan).items() if value is not None}
     given["scorers"] = named_scorers(options.scorer)
@@ -100,11 +102,13 @@ def run(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None and not any(c.strategy == "beam_search" for c in plan.contests()):
             raise BadArgument(name, getattr(options, name), "it is for beam_search; add that to --strategies")
     out = options.out or Path("runs") / slug(plan.task, plan.policy, f"n{plan.n}", f"seed{plan.seed}")
-    carry_out(
+    results = run_plan(
         plan,
         out,
         by=options.by,
         max_failed=options.max_failed,
         retry_failed=options.retry_failed,
         replicas=replicas_in(options),
+        begun=partial(say_begun, plan, out),
     )
+    show_run(results, plan, out, by=options.by)

@@ -14,10 +14,10 @@ from anyio.from_thread import BlockingPortal
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, GenerateConfig, Model, ModelOutput
 from inspect_ai.util import LimitExceededError
 
-from policies.backends.in_flight import UNKNOWN, Answer, Loop, Row, RowsInFlight
-from policies.checks import check_rows
+from policies.backends.in_flight import Answer, Loop, Row, RowsInFlight
+from policies.checks import Call
 from policies.models.steps import extended_by_text, step_end
-from policies.policy import Extended, Sampling, Until
+from policies.policy import UNKNOWN, Extended, Sampling, Until
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
@@ -69,7 +69,7 @@ class InspectModel:
 
     def stream(self) -> RowsInFlight:
         """Rows that are answered one by one as they end; see `policies.policy.RowStream`."""
-        return RowsInFlight(self._loop, self, lambda: None)
+        return RowsInFlight(self._loop, self._rows, lambda: None)
 
     def extend(
         self,
@@ -81,30 +81,21 @@ class InspectModel:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
-        rows = self.rows(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+        rows = self._rows(Call(problems, prefixes, until, sampling, seeds))
         return Extended(*zip(*self._loop.run(*rows), strict=True)) if rows else Extended(())
 
-    def rows(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> list[Row]:
+    def _rows(self, call: Call) -> list[Row]:
         """The work of each row; raises BadInput where the model has to go on from a prefix and is not known to."""
-        check_rows(problems, prefixes, seeds, until)
-        placed = [(problem, _place_of(problem)) for problem in problems]
-        for (problem, place), prefix in zip(placed, prefixes, strict=True):
-            if not place.continues and (until == "step" or prefix.steps):
+        placed = [(problem, _place_of(problem)) for problem in call.problems]
+        for (problem, place), prefix in zip(placed, call.prefixes, strict=True):
+            if not place.continues and (call.until == "step" or prefix.steps):
                 raise BadInput(
                     f"sample {problem.id!r}: {place.model} is not known to go on from a prefix: give continues=true "
                     "where its provider goes on from an assistant's message, or a policy of stepbeam's, policy=SPEC"
                 )
         return [
-            _row(place, prefix, until, sampling.separator, seed)
-            for (_, place), prefix, seed in zip(placed, prefixes, seeds, strict=True)
+            _row(place, prefix, call.until, call.sampling.separator, seed)
+            for (_, place), prefix, seed in zip(placed, call.prefixes, call.seeds, strict=True)
         ]
 
 

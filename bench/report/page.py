@@ -45,7 +45,7 @@ def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None
     write_page(out, _parts(folders, by=by, room=_ROOM if problems is None else None))
 
 
-def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
+def report_page(folders: Sequence[Folder]) -> str:
     """The page's HTML; equal folders give equal text.
 
     >>> from bench.files.rows import ProblemRow, ResultRow
@@ -57,7 +57,7 @@ def report_page(folders: Sequence[Folder], *, by: Sequence[str] = ()) -> str:
     >>> page.startswith("<!doctype html>"), "<b>" in page
     (True, False)
     """
-    return "".join(_parts(folders, by=by))
+    return "".join(_parts(folders, by=()))
 
 
 def _parts(folders: Sequence[Folder], *, by: Sequence[str], room: int | None = None) -> Iterator[str]:

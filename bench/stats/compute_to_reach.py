@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.stats.arrays import Floats
-from bench.stats.intervals import all_resampled_means
+from bench.stats.intervals import resampled_means
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def cost_ratios(
         if not len(a.correct):
             raise ValueError("no problems: there is no cost to compare")
     tables = [values for a, b in pairs for values in (a.correct, a.cost, b.correct, b.cost)]
-    drawn = iter(all_resampled_means(tables, replicates=replicates, seed=seed))
+    drawn = iter(resampled_means(tables, replicates=replicates, seed=seed))
     means = (np.vstack([values.mean(axis=0), next(drawn)]) for values in tables)
     return [_ratio(next(means), next(means), next(means), next(means), accuracy) for _ in pairs]
 

@@ -183,17 +183,11 @@ def sums_interval(
     return point, float(low), float(high)
 
 
-def resampled_means(values: Floats, *, replicates: int = 2000, seed: int = 0) -> Floats:
-    """Means over problems as `mean_interval` draws them, (R, K) for values (P, K), with nothing beside the problems.
+def resampled_means(tables: Sequence[Floats], *, replicates: int = 2000, seed: int = 0) -> list[Floats]:
+    """Means over problems as `mean_interval` draws them, (R, K) a table (P, K), with nothing beside the problems.
 
     Equal seeds weigh the problems alike: what is computed of several of these is paired.
     """
-    [means] = all_resampled_means([values], replicates=replicates, seed=seed)
-    return means
-
-
-def all_resampled_means(tables: Sequence[Floats], *, replicates: int = 2000, seed: int = 0) -> list[Floats]:
-    """`resampled_means` of each table, the weights drawn once."""
 
     def part(values: Floats, start: int, end: int) -> Floats:
         return np.column_stack([values[start:end], np.ones(len(values[start:end]))])

@@ -6,14 +6,15 @@ import asyncio
 import threading
 import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
-from math import nan
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from policies.policy import Sampling, Until
+from policies.checks import Call
+from policies.policy import UNKNOWN, Sampling, Until
 from verifiers.interface.errors import NO_ROWS_FAULT, BadInput, EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, failed
@@ -21,23 +22,6 @@ from verifiers.interface.solution import Problem, Solution, failed
 T = TypeVar("T")
 Answer: TypeAlias = tuple[Solution, Spend]
 Row: TypeAlias = Coroutine[Any, Any, Answer]
-
-# What a server computed is not known where it does not say so.
-UNKNOWN = Spend(policy_calls=1, prompt_tokens=nan, sampled_tokens=nan, policy_flops=nan, prompt_flops=nan)
-
-
-class Rows(Protocol):
-    """Makes the work of rows, each to be run on the loop."""
-
-    def rows(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> list[Row]: ...
 
 
 class Loop:
@@ -95,18 +79,10 @@ def _stop(
     loop.close()
 
 
-class RowsInFlight:
-    """Rows as `policies.policy.RowStream` has them, of one thread; `lost` says why no row can be answered, if so.
+class NumberedRows(ABC):
+    """Rows that are known by their numbers, counted from 0: what starting them is to any `policies.RowStream`."""
 
-    A row that fails is an answer as well. Where every row has ended and `lost` says why none will ever be answered,
-    `ended` raises that as an EngineStoppedError: a server that is not there fails a search, and not each of its rows.
-    """
-
-    def __init__(self, loop: Loop, source: Rows, lost: Callable[[], str | None]) -> None:
-        self._loop, self._source, self._lost = loop, source, lost
-        self._futures: dict[int, Future[Answer]] = {}
-        self._done: SimpleQueue[int] = SimpleQueue()
-        self._count = 0
+    _count = 0
 
     def add(
         self,
@@ -117,14 +93,36 @@ class RowsInFlight:
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> list[int]:
-        """Start a row each; their numbers, counted from 0."""
-        rows = self._source.rows(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
-        numbers = list(range(self._count, self._count + len(rows)))
-        self._count += len(rows)
-        for number, future in zip(numbers, self._loop.start(rows), strict=True):
+        """Start a row each; their numbers."""
+        call = Call(problems, prefixes, until, sampling, seeds)
+        numbers = range(self._count, self._count + len(call))
+        self._begin(call, numbers)
+        self._count = numbers.stop
+        return list(numbers)
+
+    @abstractmethod
+    def _begin(self, call: Call, numbers: range) -> None:
+        """Start the rows of a call; where that raises, none is started."""
+
+
+class RowsInFlight(NumberedRows):
+    """Rows as `policies.policy.RowStream` has them, of one thread.
+
+    `work` makes what each is to do on the loop; `lost` says why no row can be answered, if so.
+
+    A row that fails is an answer as well. Where every row has ended and `lost` says why none will ever be answered,
+    `ended` raises that as an EngineStoppedError: a server that is not there fails a search, and not each of its rows.
+    """
+
+    def __init__(self, loop: Loop, work: Callable[[Call], list[Row]], lost: Callable[[], str | None]) -> None:
+        self._loop, self._work, self._lost = loop, work, lost
+        self._futures: dict[int, Future[Answer]] = {}
+        self._done: SimpleQueue[int] = SimpleQueue()
+
+    def _begin(self, call: Call, numbers: range) -> None:
+        for number, future in zip(numbers, self._loop.start(self._work(call)), strict=True):
             self._futures[number] = future
             future.add_done_callback(partial(self._note, number))
-        return numbers
 
     def _note(self, number: int, _: Future[Answer]) -> None:
         self._done.put(number)

@@ -141,7 +141,7 @@ class OpenAI:
 
     def stream(self) -> RowsInFlight:
         """Rows that are answered one by one as they end; see `policies.policy.RowStream`."""
-        return RowsInFlight(self._loop, self._rows, self._servers.lost)
+        return RowsInFlight(self._loop, self._rows.rows, self._servers.lost)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of a text that continues another; of a vLLM server's model alone."""

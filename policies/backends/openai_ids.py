@@ -16,7 +16,7 @@ from policies.backends.model_policy import ModelPolicy, Probs, Unread, generatio
 from policies.backends.openai_client import Servers
 from policies.backends.openai_text import one_row
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, cached_in
-from policies.checks import check_rows
+from policies.checks import Call
 from policies.decoding.loop import Sampled
 from policies.models.engine_options import Chat
 from policies.models.parameters import FlopPrice, Span
@@ -25,7 +25,7 @@ from policies.models.steps import eos_ids
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
 from verifiers.interface.scoring import ZERO, FloatArray, Spend
-from verifiers.interface.solution import Problem, Solution, Stop, failed
+from verifiers.interface.solution import Solution, Stop, failed
 
 T = TypeVar("T")
 
@@ -69,22 +69,14 @@ class IdRows(ModelPolicy):
             more=1,
         )
 
-    def rows(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> list[Row]:
+    def rows(self, call: Call) -> list[Row]:
         """The work of each row."""
-        check_rows(problems, prefixes, seeds, until)
+        openings = self.prompts.openings(call.problems, call.prefixes, call.sampling, call.seeds)
         return [
-            _settled(opening) if isinstance(opening, Solution) else self._row(prefix, opening, until, sampling)
-            for prefix, opening in zip(
-                prefixes, self.prompts.openings(problems, prefixes, sampling, seeds), strict=True
-            )
+            _settled(opening)
+            if isinstance(opening, Solution)
+            else self._row(prefix, opening, call.until, call.sampling)
+            for prefix, opening in zip(call.prefixes, openings, strict=True)
         ]
 
     async def _row(self, prefix: Solution, row: Continuation, until: Until, sampling: Sampling) -> Answer:

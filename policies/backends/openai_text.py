@@ -10,7 +10,7 @@ from typing import Any
 from policies.backends.in_flight import Answer, Row
 from policies.backends.openai_client import OFFICIAL, Servers
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, spend_of
-from policies.checks import check_rows
+from policies.checks import Call
 from policies.models.chat import plain_text
 from policies.models.engine_options import Chat
 from policies.models.steps import extended_by_text, step_end
@@ -63,21 +63,12 @@ class TextRows:
                 f"chat={self.chat!r}: a template's arguments are sent as JSON, which these are not: {error}"
             ) from None
 
-    def rows(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> list[Row]:
+    def rows(self, call: Call) -> list[Row]:
         """The work of each row. Raises BadInput where the server cannot go on from a prefix and has to."""
-        check_rows(problems, prefixes, seeds, until)
-        self.check_continues(problems, prefixes, until)
+        self.check_continues(call.problems, call.prefixes, call.until)
         return [
-            self._row(problem, prefix, until, sampling, seed)
-            for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True)
+            self._row(problem, prefix, call.until, call.sampling, seed)
+            for problem, prefix, seed in zip(call.problems, call.prefixes, call.seeds, strict=True)
         ]
 
     @property

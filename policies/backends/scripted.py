@@ -1,27 +1,12 @@
 """A policy that says what a function tells it to, for tests and for measuring everything else."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from policies.checks import check_rows
+from policies.checks import Call
 from policies.policy import Extended, Sampling, Until
 from verifiers.interface.arguments import check_takes
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedCall:
-    """One call of `Scripted.extend`, as it was made."""
-
-    problems: tuple[Problem, ...]
-    prefixes: tuple[Solution, ...]
-    until: Until
-    sampling: Sampling
-    seeds: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.seeds)
 
 
 class Scripted:
@@ -49,7 +34,7 @@ class Scripted:
     def __init__(self, reply: Callable[[Problem, Solution, int], str | Solution]) -> None:
         check_takes("reply", reply, 3, "it is given a problem, a prefix and a seed, and returns the text behind it")
         self.reply = reply
-        self.calls: list[ScriptedCall] = []
+        self.calls: list[Call] = []
         # Rows of one length share one record: making it costs as much as the rest of the row.
         self._spend: dict[int, Spend] = {}
 
@@ -63,8 +48,7 @@ class Scripted:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by what the function replies; see `policies.Policy`."""
-        check_rows(problems, prefixes, seeds, until)
-        self.calls.append(ScriptedCall(tuple(problems), tuple(prefixes), until, sampling, tuple(seeds)))
+        self.calls.append(Call(tuple(problems), tuple(prefixes), until, sampling, tuple(seeds)))
         reply, stepwise = self.reply, until == "step"
         solutions, spend = [], []
         for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True):

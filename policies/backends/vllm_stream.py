@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policies.backends.drawn_row import DrawnRow
+from policies.backends.in_flight import NumberedRows
 from policies.backends.vllm_engine import Reply, reply_of
-from policies.checks import check_rows
+from policies.checks import Call
 from policies.models.prompts import Continuation
-from policies.policy import Sampling, Until
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import Problem, Solution, failed
+from verifiers.interface.solution import Solution, failed
 
 if TYPE_CHECKING:
     from policies.backends.vllm import VLLM
@@ -26,7 +26,7 @@ class _UnderWay:
     drawn: DrawnRow
 
 
-class VLLMStream:
+class VLLMStream(NumberedRows):
     """A `RowStream` of the engine, which computes while its caller waits in `ended`, and no longer."""
 
     def __init__(self, policy: VLLM) -> None:
@@ -34,30 +34,17 @@ class VLLMStream:
         self._engine = policy.engine
         self._rows: dict[str, _UnderWay] = {}  # by their names in the engine
         self._settled: list[tuple[int, Solution, Spend]] = []
-        self._added = 0
 
-    def add(
-        self,
-        problems: Sequence[Problem],
-        prefixes: Sequence[Solution],
-        *,
-        until: Until,
-        sampling: Sampling,
-        seeds: Sequence[int],
-    ) -> list[int]:
-        """Start a row each; the numbers that they are known by."""
-        check_rows(problems, prefixes, seeds, until)
-        first = self._added
-        self._added += len(problems)
+    def _begin(self, call: Call, numbers: range) -> None:
         rows, settled = [], []
-        for i, opening in enumerate(self._policy.prompts.openings(problems, prefixes, sampling, seeds)):
+        openings = self._policy.prompts.openings(call.problems, call.prefixes, call.sampling, call.seeds)
+        for number, prefix, opening in zip(numbers, call.prefixes, openings, strict=True):
             if isinstance(opening, Continuation):
-                rows.append(_UnderWay(first + i, prefixes[i], self._policy.begun(opening, until, sampling)))
+                rows.append(_UnderWay(number, prefix, self._policy.begun(opening, call.until, call.sampling)))
             else:
-                settled.append((first + i, opening, Spend(policy_calls=1)))
+                settled.append((number, opening, Spend(policy_calls=1)))
         self._start(rows)
         self._settled += settled  # a call that is refused has left nothing behind
-        return list(range(first, self._added))
 
     def _start(self, rows: Sequence[_UnderWay]) -> None:
         requests = [self._policy.request(row.drawn) for row in rows]

@@ -13,9 +13,14 @@ class Streaming:
     """`inner`, whose rows come out in an order that `seed` shuffles; `holds` says which never end."""
 
     def __init__(
-        self, inner: Policy, *, seed: int = 0, holds: Callable[[Problem], bool] = lambda problem: False
+        self,
+        inner: Policy,
+        *,
+        seed: int = 0,
+        holds: Callable[[Problem], bool] = lambda problem: False,
+        rows: "type[Rows] | None" = None,
     ) -> None:
-        self.inner, self.seed, self.holds = inner, seed, holds
+        self.inner, self.seed, self.holds, self.rows = inner, seed, holds, rows or Rows
         self.cancelled: list[str] = []  # the problem of each row that was stopped
 
     def extend(
@@ -30,7 +35,7 @@ class Streaming:
         raise AssertionError("rows of a policy that streams are streamed")
 
     def stream(self) -> "Rows":
-        return Rows(self)
+        return self.rows(self)
 
 
 class Rows:

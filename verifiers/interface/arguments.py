@@ -62,7 +62,7 @@ def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:
     return rows
 
 
-def check_policy_argument(policy: object, *, name: str = "policy") -> None:
+def check_policy_argument(policy: object) -> None:
     """Raise BadArgument, with what to write, for what is no policy: it has no `extend`."""
     if callable(getattr(policy, "extend", None)) and not isinstance(policy, type | list):
         return
@@ -80,7 +80,7 @@ def check_policy_argument(policy: object, *, name: str = "policy") -> None:
         told = (
             "a policy has a method extend(problems, prefixes, *, until, sampling, seeds), such as policies.Transformers"
         )
-    raise BadArgument(name, shown(policy), told)
+    raise BadArgument("policy", shown(policy), told)
 
 
 def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:

@@ -7,7 +7,7 @@ wrong digit stays wrong, and a solution is right (nearly) only if every line is.
 
 import random
 
-from bench.tiny.worlds.one_answer import labels_of, right_of
+from bench.tiny.worlds.one_answer import after_equals, labels_of, right_of
 
 NAME = "chain"
 LETTER = "C"
@@ -74,8 +74,7 @@ def extract(text: str) -> str | None:
     >>> extract("7-9=8\n8*3=4\n=4"), extract("7-9=8\n")
     ('4', None)
     """
-    last = text.rpartition("\n")[2]
-    return last[1:] if last.startswith("=") and last[1:].isdecimal() else None
+    return after_equals(text, str.isdecimal)
 
 
 labels = labels_of(demonstrate)

@@ -2,7 +2,7 @@ r"""`last_letter`: spell the last letters of the words, one word a line (a task 
 
 import random
 
-from bench.tiny.worlds.one_answer import labels_of, right_of
+from bench.tiny.worlds.one_answer import after_equals, labels_of, right_of
 from bench.tiny.worlds.words import WORDS
 
 NAME = "last_letter"
@@ -61,8 +61,7 @@ def extract(text: str) -> str | None:
     >>> extract("cat t\ndog g\n=tg"), extract("cat t\n")
     ('tg', None)
     """
-    last = text.rpartition("\n")[2]
-    return last[1:] if last.startswith("=") and last[1:].isalpha() else None
+    return after_equals(text, str.isalpha)
 
 
 labels = labels_of(demonstrate)

@@ -50,3 +50,9 @@ def right_of(
     True
     """
     return lambda prompt, text: extract(text) == gold_answer(prompt)
+
+
+def after_equals(text: str, is_answer: Callable[[str], bool]) -> str | None:
+    """What stands behind the sign of equality that begins the last line, where it is an answer."""
+    last = text.rpartition("\n")[2]
+    return last[1:] if last.startswith("=") and is_answer(last[1:]) else None

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,7 @@ RUN = ("run", "--task=chain", "--policy=own.parts:drawn", "--scorer=own.parts:ju
 
 @pytest.fixture
 def _parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("own", "own.parts"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    write_parts()
+    write_parts(tmp_path, monkeypatch)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

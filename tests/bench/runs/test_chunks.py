@@ -1,7 +1,6 @@
 """How many problems are worked on together is no part of a run: it may change while the run is gone on with."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,7 @@ class _EndedError(Exception):
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("own", "own.parts"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    write_parts()
+    write_parts(tmp_path, monkeypatch)
 
 
 def plan(chunk: int) -> RunPlan:

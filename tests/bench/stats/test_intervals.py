@@ -101,8 +101,8 @@ def test_values_outside_the_bounds_are_refused() -> None:
 
 def test_replicates_weigh_whole_problems_and_are_paired() -> None:
     values = np.random.default_rng(0).random((1300, 2))  # more problems than are weighed at a time
-    drawn = resampled_means(values, replicates=4000)
+    [drawn] = resampled_means([values], replicates=4000)
     assert drawn.shape == (4000, 2)
     assert drawn.std(axis=0) == pytest.approx(values.std(axis=0) / np.sqrt(1301), rel=0.05)
-    differences = resampled_means(values[:, :1] - values[:, 1:], replicates=4000)
+    [differences] = resampled_means([values[:, :1] - values[:, 1:]], replicates=4000)
     assert drawn[:, :1] - drawn[:, 1:] == pytest.approx(differences)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import policies
 import search
 from search.live.session import Pending
-from tests.search.streaming_policy import Streaming
+from tests.search.streaming_policy import Rows, Streaming
 from tests.search.test_driver import FailsOn, StepCounter, comparable, problems, reply
 from verifiers import EXACT, Problem, Scores, Solution, Step, Stop
 from verifiers.interface.errors import BadArgument
@@ -135,21 +135,14 @@ def test_options_are_a_search_s_own(streams: bool) -> None:
 
 
 def test_a_time_limit_ends_a_search_with_its_best_so_far_and_stops_its_rows() -> None:
-    class Held(Streaming):
-        def stream(self):
-            rows = super().stream()
-            add = rows.add
+    class LastHeld(Rows):
+        def add(self, problems, *args, **options):
+            numbers = super().add(problems, *args, **options)
+            self.held[numbers[-1]] = "held"
+            self.ready = [row for row in self.ready if row[0] != numbers[-1]]
+            return numbers
 
-            def hold_the_last(problems, prefixes, *, until, sampling, seeds):
-                numbers = add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
-                rows.held[numbers[-1]] = "held"
-                rows.ready = [row for row in rows.ready if row[0] != numbers[-1]]
-                return numbers
-
-            rows.add = hold_the_last
-            return rows
-
-    policy = Held(policies.Scripted(reply))
+    policy = Streaming(policies.Scripted(reply), rows=LastHeld)
     started = time.monotonic()
     with session_on(policy) as session:
         result = session.best_of_n(problems(1)[0], n=5, budget=search.Budget(seconds=0.3)).result(10)
@@ -309,26 +302,19 @@ def test_scores_of_many_searches_are_one_call() -> None:
 
 
 def test_a_row_that_cannot_be_started_is_its_own_failure() -> None:
-    class Refusing(Streaming):
-        def stream(self):
-            rows = super().stream()
-            add = rows.add
-
-            def refuse(problems, prefixes, *, until, sampling, seeds):
-                if any(problem.id == "p1" for problem in problems):
-                    raise ValueError("temperature 3 is too hot")
-                return add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
-
-            rows.add = refuse
-            return rows
+    class Refusing(Rows):
+        def add(self, problems, *args, **options):
+            if any(problem.id == "p1" for problem in problems):
+                raise ValueError("temperature 3 is too hot")
+            return super().add(problems, *args, **options)
 
     expected = search.best_of_n(problems(4), policies.Scripted(reply), StepCounter(), n=4)
-    results = search.best_of_n(problems(4), Refusing(policies.Scripted(reply)), StepCounter(), n=4)
+    results = search.best_of_n(problems(4), Streaming(policies.Scripted(reply), rows=Refusing), StepCounter(), n=4)
     assert [comparable(r) for i, r in enumerate(results) if i != 1] == [
         comparable(r) for i, r in enumerate(expected) if i != 1
     ]
     assert [s.reason for s in results[1].pool] == ["ValueError: temperature 3 is too hot"] * 4
-    with session_on(Refusing(policies.Scripted(reply))) as session:
+    with session_on(Streaming(policies.Scripted(reply), rows=Refusing)) as session:
         with pytest.raises(ValueError, match="too hot"):  # on every row so far: a mistake
             session.best_of_n(problems(2)[1], n=4).result(10)
         assert comparable(session.best_of_n(problems(1)[0], n=4).result(10)) == comparable(expected[0])

@@ -10,7 +10,6 @@ Settled: TypeAlias = bool | list[Pair]
 """A verdict, or the pairs that must all be equal."""
 
 _LARGEST: Final = 12  # parts; a longer list is left to algebra
-_PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 _AND: Final = re.compile(r",? (?:and|or) |(?<=[)}\]\d])(?:and|or)(?=[({\[\d])|; ?")
 # (x,y)=(1,2) and A(1,2) name a point.
 _NAME: Final = re.compile(r"(?:\([a-z](?:, ?[a-z])+\)=|[A-Z]'?=?)(?=\(.*,.*\)$)")
