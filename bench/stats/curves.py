@@ -151,7 +151,7 @@ def pool_outcomes(
     correct, error = np.zeros((2, len(asked), len(ks)))
     place = seed_at(seed, pool.problem, "subsets")
     votes: dict[bool, list[int]] = {}
-    values = [_values(pool, contest) for contest in asked]
+    values = [_values(pool, contest) for contest in asked if count]
     for i, contest in enumerate(asked if count else ()):
         if contest == ANY_RIGHT:
             correct[i] = pass_curve(pool.correct, ks)
