@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(texts))
 
 
-def shown_by(folder: Path, by: Sequence[str], outcomes: "Outcomes") -> Iterator[str]:
-    """The tables of the categories of a run that was just written, for a terminal."""
+def shown_by(folder: Path, by: Sequence[str], outcomes: "Outcomes | None" = None) -> Iterator[str]:
+    """The tables of a run's categories, for a terminal; `outcomes` where they are at hand."""
     from bench.report.folder import read_folder
 
     read = [read_folder(folder, folder.name, by=by, samples=False, outcomes=outcomes)] if by else []

@@ -33,17 +33,14 @@ def mean_over_subsets(
     check_sizes(n, ks)
     if subsets < 4:
         raise ValueError(f"subsets={subsets}: their standard error needs two pairs, so 4 or more")
-    sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
-    few = (sizes == 1) | (comb(n, sizes) <= subsets)
-    whole, drawn = sizes[few], sizes[~few]
-    means = [outcomes(_all_subsets(n, k), np.array([k])).mean(axis=-1) for k in whole.tolist()]
+    whole, drawn, order = _sizes(n, tuple(ks), subsets)
+    means = [outcomes(_all_subsets(n, k), np.array([k])).mean(axis=-1) for k in whole]
     errors = [np.zeros_like(mean) for mean in means]
     if len(drawn):
         values = outcomes(_orders(n, int(drawn[-1]), subsets // 2, seed), drawn)
         pairs = (values[..., ::2] + values[..., 1::2]) / 2
         means.append(pairs.mean(axis=-1))
         errors.append(pairs.std(axis=-1, ddof=1) / sqrt(pairs.shape[-1]))
-    order = np.concatenate([whole, drawn]).argsort()[place]
     return np.concatenate(means, axis=-1)[..., order], np.concatenate(errors, axis=-1)[..., order]
 
 
@@ -51,6 +48,14 @@ def check_sizes(n: int, ks: Sequence[int]) -> None:
     """Raise ValueError for a k below 1 or above n."""
     if wrong := [k for k in ks if not 1 <= k <= n]:
         raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
+
+
+@lru_cache(maxsize=64)
+def _sizes(n: int, ks: tuple[int, ...], subsets: int) -> tuple[list[int], Ints, Ints]:
+    """The sizes of which all subsets are looked at, those that are drawn, and the place of each k among both."""
+    sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
+    few = (sizes == 1) | (comb(n, sizes) <= subsets)
+    return sizes[few].tolist(), sizes[~few], np.argsort(~few, kind="stable").argsort()[place]
 
 
 @lru_cache(maxsize=64)
