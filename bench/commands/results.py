@@ -10,6 +10,7 @@ from bench.runs.plan import RunPlan
 from bench.runs.plot import plot
 from bench.runs.table import table
 from bench.stats.curves import Results
+from bench.stats.outcomes import Outcomes
 
 _SHOWN = (".html", ".jsonl", ".png", ".toml")
 
@@ -28,11 +29,12 @@ def show(results: Results, out: Path, *, title: str, by: Sequence[str] = ()) -> 
     """Write plot and page into the folder, and print the table, the notes and the files."""
     points = results.points()
     plot(points, out / "curve.png", title=title)
-    write_report([out], out / "report.html", by=by)
+    outcomes = Outcomes.of(results.outcomes)
+    write_report([out], out / "report.html", by=by, outcomes={out: outcomes})
     print()
     print(table(points))
     print()
-    for text in shown_by(out, by):
+    for text in shown_by(out, by, outcomes):
         print(f"{text}\n")
     for note in results.notes:
         print(f"- {note}")

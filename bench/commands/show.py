@@ -10,6 +10,7 @@ from bench.commands.options import add_by, path_of
 if TYPE_CHECKING:
     from bench.files.rows import PointRow
     from bench.report.folder import Folder
+    from bench.stats.outcomes import Outcomes
 
 _FORMATS = ("text", "csv", "json", "markdown", "latex")
 _EXAMPLES = """\
@@ -48,11 +49,11 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(texts))
 
 
-def shown_by(folder: Path, by: Sequence[str]) -> Iterator[str]:
-    """The tables of a run's categories, for a terminal."""
+def shown_by(folder: Path, by: Sequence[str], outcomes: "Outcomes | None" = None) -> Iterator[str]:
+    """The tables of a run's categories, for a terminal; `outcomes` where they are at hand."""
     from bench.report.folder import read_folder
 
-    read = [read_folder(folder, folder.name, by=by, samples=False)] if by else []
+    read = [read_folder(folder, folder.name, by=by, samples=False, outcomes=outcomes)] if by else []
     for name in by:
         yield _table(read, [name], "text")
 

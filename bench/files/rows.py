@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar, get_args
 
@@ -26,76 +26,94 @@ def read_number(value: float | str | None) -> float:
 
 
 class _Kind(NamedTuple):
-    """What a column holds in JSON: what that is called, whether a value is one, and how it is read."""
+    """What a column holds in JSON: what that is called, of which types it is, and what else holds of it.
+
+    `read` and `write` make of it what a row has, and back; None is for as it is.
+    """
 
     name: str
-    holds: Callable[[Any], bool]
-    read: Callable[[Any], Any] | None = None  # None for as it is
-    none: str | None = None  # what stands for None
+    types: Set[type]
+    holds: Callable[[Any], bool] | None = None
+    read: Callable[[Any], Any] | None = None
+    write: Callable[[Any], Any] | None = None
 
 
-def _number(value: Any) -> bool:
-    return type(value) in (float, int) and abs(value) < 1e300
+_NULL = type(None)
+_NUMBER = {float, int}  # and no bool, whose type is another
+_SCORE = {*_NUMBER, str, _NULL}
+_ALL = {*_SCORE, bool, list, dict}
 
 
-def _whole(value: Any) -> bool:
-    return type(value) is int  # and no bool
+def _in_range(value: float) -> bool:
+    return abs(value) < 1e300
 
 
-def _score(value: Any) -> bool:
-    return value is None or _number(value) or value in ("inf", "-inf")
+def _known(value: float | None) -> bool:
+    return value is None or _in_range(value)
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
+def _score(value: float | str | None) -> bool:
+    return value in ("inf", "-inf") if isinstance(value, str) else _known(value)
 
 
-def _text_or_none(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+def _scores(values: list[Any]) -> bool:
+    return set(map(type, values)) <= _SCORE and all(map(_score, set(values)))  # most are null
 
 
-def _listed(value: Any, holds: Callable[[Any], bool]) -> bool:
-    return isinstance(value, list) and all(map(holds, value))
+def _all_of(kind: type) -> Callable[[list[Any]], bool]:
+    return lambda values: set(map(type, values)) <= {kind}
 
 
-def _messages(value: Any) -> bool:
-    return _listed(value, lambda message: isinstance(message, dict))
-
-
-def _tokens(value: Any) -> bool:
-    return value is None or _listed(value, lambda ids: isinstance(ids, list))
-
-
-Text = Annotated[str, _Kind("a text", _text)]
-Name = Annotated[str | None, _Kind("a text or null", _text_or_none)]
+Text = Annotated[str, _Kind("a text", {str})]
+Name = Annotated[str | None, _Kind("a text or null", {str, _NULL})]
 # A text in every row: `datasets` takes a column's kind from the first rows of a large file.
-Note = Annotated[str | None, _Kind("a text", _text_or_none, lambda value: value or None, "")]
-Texts = Annotated[tuple[str, ...], _Kind("a list of texts", lambda value: _listed(value, _text), tuple)]
-Count = Annotated[int, _Kind("a whole number from 1", lambda value: _whole(value) and value >= 1)]
-Place = Annotated[int, _Kind("a whole number from 0", lambda value: _whole(value) and value >= 0)]
-Parent = Annotated[int, _Kind("a whole number", _whole)]
-Cost = Annotated[float, _Kind("a number from 0 or null", lambda v: v is None or (_number(v) and v >= 0), read_number)]
-Number = Annotated[float, _Kind("a number", _number)]
-Known = Annotated[float, _Kind("a number or null", lambda value: value is None or _number(value), read_number)]
-Share = Annotated[float, _Kind("a number from 0 to 1", lambda value: _number(value) and -1e-9 <= value <= 1 + 1e-9)]
-Flag = Annotated[bool, _Kind("true or false", lambda value: isinstance(value, bool))]
-Grade = Annotated[bool | None, _Kind("true, false or null", lambda value: value is None or isinstance(value, bool))]
-Score = Annotated[float, _Kind("a number or null", _score, read_number)]
+Note = Annotated[
+    str | None, _Kind("a text", {str, _NULL}, None, lambda value: value or None, lambda value: value or "")
+]
+Texts = Annotated[tuple[str, ...], _Kind("a list of texts", {list}, _all_of(str), tuple, list)]
+Count = Annotated[int, _Kind("a whole number from 1", {int}, lambda value: value >= 1)]
+Place = Annotated[int, _Kind("a whole number from 0", {int}, lambda value: value >= 0)]
+Parent = Annotated[int, _Kind("a whole number", {int})]
+Cost = Annotated[
+    float,
+    _Kind("a number from 0 or null", {*_NUMBER, _NULL}, lambda value: value is None or 0 <= value < 1e300, read_number),
+]
+Number = Annotated[float, _Kind("a number", _NUMBER, _in_range)]
+Known = Annotated[float, _Kind("a number or null", {*_NUMBER, _NULL}, _known, read_number)]
+Share = Annotated[float, _Kind("a number from 0 to 1", _NUMBER, lambda value: -1e-9 <= value <= 1 + 1e-9)]
+Flag = Annotated[bool, _Kind("true or false", {bool})]
+Grade = Annotated[bool | None, _Kind("true, false or null", {bool, _NULL})]
+Score = Annotated[float, _Kind("a number or null", _SCORE, _score, read_number, json_number)]
 Scores = Annotated[
     tuple[float, ...],
-    _Kind("a list of numbers and nulls", lambda v: _listed(v, _score), lambda v: tuple(map(read_number, v))),
+    _Kind(
+        "a list of numbers and nulls",
+        {list},
+        _scores,
+        lambda values: tuple(map(read_number, values)),
+        lambda scores: list(map(json_number, scores)),
+    ),
 ]
 Tokens = Annotated[
     tuple[tuple[int, ...], ...] | None,
-    _Kind("lists of tokens", _tokens, lambda value: None if value is None else tuple(map(tuple, value))),
+    _Kind(
+        "lists of tokens",
+        {list, _NULL},
+        lambda value: value is None or _all_of(list)(value),
+        lambda value: None if value is None else tuple(map(tuple, value)),
+        lambda tokens: None if tokens is None else list(map(list, tokens)),
+    ),
 ]
 Prompt = Annotated[
     str | list[dict[str, Any]] | None,
-    _Kind("a text or a list of messages", lambda value: value is None or _text(value) or _messages(value)),
+    _Kind(
+        "a text or a list of messages",
+        {str, list, _NULL},
+        lambda value: type(value) is not list or _all_of(dict)(value),
+    ),
 ]
-Answer = Annotated[Any, _Kind("an answer", lambda value: not isinstance(value, float) or _number(value))]
-
-Fields = Annotated[dict[str, Any] | None, _Kind("an object", lambda value: value is None or isinstance(value, dict))]
+Answer = Annotated[Any, _Kind("an answer", _ALL, lambda value: type(value) is not float or _in_range(value))]
+Fields = Annotated[dict[str, Any] | None, _Kind("an object", {dict, _NULL})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,8 +252,8 @@ AnyRow = TypeVar("AnyRow", bound=_Any)
 
 
 # What each kind's columns hold, and their defaults: looked up once for all rows.
-_COLUMNS: dict[type[Any], dict[str, tuple[_Kind, Any]]] = {
-    kind: {column.name: (get_args(column.type)[1], column.default) for column in fields(kind)}
+_COLUMNS: dict[type[Any], list[tuple[str, _Kind, Any]]] = {
+    kind: [(column.name, get_args(column.type)[1], column.default) for column in fields(kind)]
     for kind in get_args(_Any)
 }
 
@@ -263,10 +281,8 @@ def to_row(row: WrittenRow) -> Row:
     >>> to_row(ScoreRow("p", "sample", 1, 0, "orm", (math.nan, math.inf), 0.5))["steps"]
     [None, 'inf']
     """
-    columns = _COLUMNS[type(row)].items()
-    return {
-        name: kind.none if (value := getattr(row, name)) is None else _written(value) for name, (kind, _) in columns
-    }
+    values = ((name, held, getattr(row, name)) for name, held, _ in _COLUMNS[type(row)])
+    return {name: value if held.write is None else held.write(value) for name, held, value in values}
 
 
 def strict(row: Mapping[str, Any]) -> Row:
@@ -275,7 +291,7 @@ def strict(row: Mapping[str, Any]) -> Row:
     >>> strict({"flops": math.nan, "n": 4})
     {'flops': None, 'n': 4}
     """
-    return {name: _written(value) for name, value in row.items()}
+    return {name: json_number(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
 def spend_row(spend: Spend) -> Row:
@@ -292,14 +308,6 @@ def read_spend(row: Row) -> Spend:
     return Spend(**{name: math.nan if cost is None else cost for name, cost in row.items()})
 
 
-def _written(value: Any) -> Any:
-    if isinstance(value, float):
-        return json_number(value)
-    if isinstance(value, tuple):
-        return list(value) if all(type(part) is str for part in value) else [_written(part) for part in value]
-    return value
-
-
 def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRow:
     """The row of this kind that a JSON object holds; what else it has is left out.
 
@@ -312,12 +320,12 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
     if not isinstance(row, Mapping):
         raise BadInput(f"{where}: not an object")
     values: dict[str, Any] = {}
-    for name, (expected, default) in _COLUMNS[kind].items():
+    for name, (called, types, holds, read, _), default in _COLUMNS[kind]:
         if name in row:
             value = row[name]
-            if not expected.holds(value):
-                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {expected.name}")
-            values[name] = value if expected.read is None else expected.read(value)
+            if type(value) not in types or (holds and not holds(value)):
+                raise BadInput(f"{where}: {name!r} is {_shown(value)}, not {called}")
+            values[name] = value if read is None else read(value)
         elif default is MISSING:
             raise BadInput(f"{where}: no {name!r} in this row; it has {', '.join(map(repr, row)) or 'nothing'}")
     return kind(**values)
@@ -325,8 +333,8 @@ def from_row(kind: type[AnyRow], row: Mapping[str, Any], *, where: str) -> AnyRo
 
 def read_again(kind: type[AnyRow], row: Mapping[str, Any]) -> AnyRow:
     """The row of an object that `from_row` has taken before: nothing is checked again."""
-    columns = ((name, expected.read) for name, (expected, _) in _COLUMNS[kind].items() if name in row)
-    return kind(**{name: row[name] if read is None else read(row[name]) for name, read in columns})
+    values = ((name, held, row[name]) for name, held, _ in _COLUMNS[kind] if name in row)
+    return kind(**{name: value if held.read is None else held.read(value) for name, held, value in values})
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import tomllib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from bench.report.failures import Failures
 from bench.report.parts import names_of
 from bench.report.results import ResultTable
 from bench.report.shown import ProblemRows, ShownRows, Stamps
+from bench.stats.outcomes import Outcomes
 from verifiers.grading.thinking import marks_in
 from verifiers.interface.checksums import check_checksums
 from verifiers.interface.errors import BadInput, first_line
@@ -56,20 +57,33 @@ class Folder:
 
 
 def read_folders(
-    paths: Sequence[Path], *, most: int | None = None, by: Sequence[str] = (), samples: bool = True
+    paths: Sequence[Path],
+    *,
+    most: int | None = None,
+    by: Sequence[str] = (),
+    samples: bool = True,
+    outcomes: Mapping[Path, Outcomes] | None = None,
 ) -> list[Folder]:
     """Every folder, under names that tell them apart; raises BadInput for one that holds no finished run."""
-    named = zip(paths, names_of(paths), strict=True)
-    return [read_folder(path, name, most=most, by=by, samples=samples) for path, name in named]
+    return [
+        read_folder(path, name, most=most, by=by, samples=samples, outcomes=(outcomes or {}).get(path))
+        for path, name in zip(paths, names_of(paths), strict=True)
+    ]
 
 
 def read_folder(
-    path: Path, name: str, *, most: int | None = None, by: Sequence[str] = (), samples: bool = True
+    path: Path,
+    name: str,
+    *,
+    most: int | None = None,
+    by: Sequence[str] = (),
+    samples: bool = True,
+    outcomes: Outcomes | None = None,
 ) -> Folder:
     """One run; its files are read row by row, and once more, problem by problem, where its first `most` are shown.
 
     Of the problems' fields only the values of those in `by` are kept. Without `samples` the files with rows of single
-    solutions, which are large, are not read.
+    solutions, which are large, are not read. `outcomes` are what its `results.jsonl` holds, where it was just written.
 
     Raises BadInput where there is no finished run, a row that is none of a run's, or a file that changes meanwhile.
     """
@@ -77,7 +91,10 @@ def read_folder(
         raise BadInput(f"{path}: no such folder; give the folder of a 'stepbeam run', 'demo' or 'rerank'")
     check_in_place(path)
     stamps = Stamps.now(path, (*_SMALL, *_LARGE) if samples else _SMALL)
-    results = ResultTable.of(_rows(path / "results.jsonl", ResultRow))
+    if outcomes is not None:
+        results = ResultTable.of_outcomes(outcomes)
+    else:
+        results = ResultTable.of(_rows(path / "results.jsonl", ResultRow))
     if not results.points:
         inside = sorted(str(file.parent) for file in path.glob("*/results.jsonl"))[:3]
         such = f", such as {', '.join(inside)}" if inside else ""
@@ -135,7 +152,8 @@ def _with_rows(folder: Folder, path: Path, shown: ShownRows) -> Folder:
         shown.add("scores.jsonl", score.problem, start)
         folder.failures.add_score(score)
         if score.strategy == "sample" and score.index in (right := grades.get((score.problem, score.n), {})):
-            of = folder.judged.setdefault(score.scorer, Judgements(array("d"), array("d"), array("q")))
+            if (of := folder.judged.get(score.scorer)) is None:
+                of = folder.judged[score.scorer] = Judgements(array("d"), array("d"), array("q"))
             of.values.append(score.value)
             of.right.append(right[score.index])
             of.problems.append(numbers.setdefault(score.problem, len(numbers)))
@@ -153,10 +171,10 @@ def _rows(path: Path, kind: type[AnyRow]) -> Iterator[AnyRow]:
 
 def _placed(path: Path, kind: type[AnyRow]) -> Iterator[tuple[int, AnyRow]]:
     """The whole rows of a file, each with the byte at which its line starts."""
-    start = 0
+    name, start = str(path), 0
     try:
         for number, (end, row) in enumerate(each_row(path), 1):
-            yield start, from_row(kind, row, where=f"{path}, line {number}")
+            yield start, from_row(kind, row, where=f"{name}, line {number}")
             start = end
     except BadInput as error:
         raise BadInput(f"{error}; make the run again") from None

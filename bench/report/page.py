@@ -4,7 +4,7 @@ Data is compressed JSON in base64, so whatever a model wrote cannot end a script
 it on the page as text only, and the page's own policy forbids every request.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.report.breakdown import categories, value_of
@@ -14,6 +14,7 @@ from bench.report.diagnostics import diagnostics
 from bench.report.folder import Folder, read_folders
 from bench.report.parts import blob, check_page, page_pieces, part, write_page
 from bench.report.problems import detail_record, last_chances, list_record
+from bench.stats.outcomes import Outcomes
 from verifiers.interface.files import Row
 
 # In this order they make one script; a later one may use the functions of an earlier.
@@ -32,16 +33,23 @@ _SECTIONS = {  # each with what leads to it
 _ROOM = 128_000_000  # bytes of problems, all runs together, that a browser still opens quickly
 
 
-def write_report(runs: Sequence[Path], out: Path, *, problems: int | None = None, by: Sequence[str] = ()) -> None:
+def write_report(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    problems: int | None = None,
+    by: Sequence[str] = (),
+    outcomes: Mapping[Path, Outcomes] | None = None,
+) -> None:
     """Write one self-contained HTML file on the runs in these folders, with details of the first `problems` of each.
 
     None takes as many problems as make a file that opens quickly. `by` names fields of the problems that results are
-    broken down by.
+    broken down by. `outcomes` has those of a run that was just written, which need not be read again.
     Raises BadInput for a folder that holds no finished run or changes meanwhile, for a file that cannot be written, and
     for one of others.
     """
     check_page(out)
-    folders = read_folders(runs, most=problems, by=by)
+    folders = read_folders(runs, most=problems, by=by, outcomes=outcomes)
     write_page(out, _parts(folders, by=by, room=_ROOM if problems is None else None))
 
 

@@ -13,6 +13,7 @@ from bench.inputs.rows import real_path
 from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.files import Row, replacing
 
+_LEVEL = 4  # of compression: a tenth larger than by default, in less than half of the time
 _OURS = b"<title>stepbeam report: "
 
 
@@ -24,7 +25,7 @@ def part(name: str) -> str:
 def blob(name: str, record: Row) -> str:
     """A record as compressed JSON in base64, which `data.js` reads back."""
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
+    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), _LEVEL)).decode()
     return f'<script type="text/plain" id="{name}">{packed}</script>\n'
 
 

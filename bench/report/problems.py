@@ -95,9 +95,10 @@ def _pool_record(
     for row in rows.scores:
         mine = row.strategy == strategy and row.n == n and row.index in place
         if mine and (strategy == "sample" or row.scorer == scorer):
-            # Of a scorer that was silent there is no row: its place stays empty.
-            blank = {"steps": [None] * len(pool), "values": [None] * len(pool), "reasons": {}}
-            record = said.setdefault(row.scorer, blank)
+            if (record := said.get(row.scorer)) is None:
+                # Of a scorer that was silent there is no row: its place stays empty.
+                record = {"steps": [None] * len(pool), "values": [None] * len(pool), "reasons": {}}
+                said[row.scorer] = record
             i = place[row.index]
             record["steps"][i] = [_short(score) for score in row.steps]
             record["values"][i] = _short(row.value)
@@ -146,4 +147,4 @@ def _tree_record(key: tuple[str, str | None, int], nodes: Sequence[TreeRow], tex
 
 def _short(number: float) -> float | str | None:
     """Four figures are more than a colour or a read-out shows, and keep the page small."""
-    return json_number(float(f"{number:.4g}"))
+    return json_number(float(f"{number:.4g}") if math.isfinite(number) else number)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from bench.files.rows import ResultRow
 from bench.stats.arrays import Floats, Ints
+from bench.stats.outcomes import Outcomes
 
 Key = tuple[str, str | None]
 COSTS = ("flops", "sampled_tokens", "scored_tokens")
@@ -59,6 +60,18 @@ class ResultTable:
             }
             for key, of_curve in columns.items()
         }
+        return ResultTable(numbers, points)
+
+    @staticmethod
+    def of_outcomes(outcomes: Outcomes) -> "ResultTable":
+        """The table of what was just computed: the same as that of its rows."""
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(table.problem for table in outcomes.tables))}
+        points: dict[Key, dict[int, PointRows]] = {}
+        for (contest, n), point in outcomes.points.items():
+            problems = np.array([numbers[name] for name in point.problems])
+            flops = point.spent("policy_flops", "scorer_flops")
+            costs = np.column_stack([flops, point.spent("sampled_tokens"), point.spent("scored_tokens")])
+            points.setdefault((contest.strategy, contest.scorer), {})[n] = PointRows(problems, point.correct, costs)
         return ResultTable(numbers, points)
 
     def numbered_as(self, other: "ResultTable") -> Ints:

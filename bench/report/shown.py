@@ -1,5 +1,6 @@
 """The rows of the problems that a report lists, read from the run's files one problem at a time."""
 
+import json
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ import numpy as np
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, TreeRow, read_again
 from verifiers.grading.thinking import THINKING, Marks
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.lines import read_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ class ShownRows:
     def add(self, name: str, problem: str, start: int) -> None:
         """Keep where a row of a file starts, if its problem is shown."""
         if (number := self.numbers.get(problem)) is not None:
-            places = self.places.setdefault(name, _Places())
+            if (places := self.places.get(name)) is None:
+                places = self.places[name] = _Places()
             places.starts.append(start)
             places.problems.append(number)
 
@@ -106,7 +107,7 @@ class ShownRows:
             return
         for lines in self._lines(name):
             self.stamps.check(name)
-            yield [read_again(kind, read_line(line)) for line in lines]
+            yield [read_again(kind, row) for row in json.loads(b"[%s]" % b",".join(lines))]
 
     def _lines(self, name: str) -> Iterator[list[bytes]]:
         try:

@@ -11,7 +11,14 @@ import numpy.typing as npt
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import CostCurve, Ratio, cost_ratio
 from bench.stats.contest import Contest
-from bench.stats.estimators import best_curve, distinct_curve, pass_curve, pessimistic_curve, soft_curve, weighted_curve
+from bench.stats.estimators import (
+    best_curve,
+    distinct_curve,
+    pass_curve,
+    pessimistic_curves,
+    soft_curve,
+    weighted_curves,
+)
 from bench.stats.intervals import mean_intervals
 from bench.stats.outcomes import Outcome, Outcomes, ProblemOutcomes, packed
 from bench.stats.paired import Comparison, compare_all
@@ -145,11 +152,22 @@ def pool_outcomes(
     count = len(pool.correct)
     ks = [min(n, count) for n in sizes]
     correct, error = np.zeros((2, len(asked), len(ks)))
+    place = seed_at(seed, pool.problem, "subsets")
+    votes: dict[bool, list[int]] = {}
+    values = [_values(pool, contest) for contest in asked if count]
     for i, contest in enumerate(asked if count else ()):
-        values = np.where(pool.finished, 1.0, np.nan)
-        if contest.scorer is not None:
-            values = values * pool.values[contest.scorer]
-        correct[i], error[i] = _curve(pool, contest, values, ks, seed)
+        if contest == ANY_RIGHT:
+            correct[i] = pass_curve(pool.correct, ks)
+        elif contest.strategy == "best_of_n":
+            correct[i] = best_curve(pool.correct, values[i], ks)
+        elif contest.strategy == "soft":
+            correct[i], error[i] = soft_curve(pool.correct, values[i], ks, seed=place)
+        else:
+            votes.setdefault(contest.strategy == "pessimistic", []).append(i)
+    for is_pessimistic, places in votes.items():  # all at once, since they share most of the work
+        curves = pessimistic_curves if is_pessimistic else weighted_curves
+        cast = [values[i] for i in places]
+        correct[places], error[places] = curves(pool.correct, cast, pool.classes, ks, seed=place)
     return ProblemOutcomes(pool.problem, asked, tuple(sizes), correct, error, packed(_spends(pool, ks)), count)
 
 
@@ -157,31 +175,23 @@ def _spends(pool: GradedPool, ks: Sequence[int]) -> dict[str | None, list[Spend]
     """What each scorer's curve costs at every k; under None what sampling alone does."""
     count = max(1, len(pool.correct))
     drawn = [_cost_of_some(pool.drawn, k, count) if k else ZERO for k in ks]
-    spends: dict[str | None, list[Spend]] = {None: drawn}
-    if not pool.judged or not len(pool.correct):
-        return spends | dict.fromkeys(pool.judged, drawn)
+    spends: dict[str | None, list[Spend]] = {None: drawn} | dict.fromkeys(pool.judged, drawn)
+    costly = {name: whole for name, whole in pool.judged.items() if whole != ZERO}
+    if not costly or not len(pool.correct):
+        return spends
     # Of equal solutions the first is scored and the others are read off: k samples cost what is different in them.
     rows = np.array(ks) / count
     kinds = distinct_curve(pool.kinds, ks) / len(set(pool.kinds)) if pool.kinds else rows
-    for name, whole in pool.judged.items():
+    for name, whole in costly.items():
         judged = [_judging_of_some(whole, *part) for part in zip(rows.tolist(), kinds.tolist(), strict=True)]
         spends[name] = [a + b for a, b in zip(drawn, judged, strict=True)]
     return spends
 
 
-def _curve(
-    pool: GradedPool, contest: Contest, values: Floats, ks: Sequence[int], seed: int
-) -> tuple[Floats, Floats | float]:
-    """Chances at every k, and their standard errors from drawing subsets."""
-    if contest == ANY_RIGHT:
-        return pass_curve(pool.correct, ks), 0.0
-    if contest.strategy == "best_of_n":
-        return best_curve(pool.correct, values, ks), 0.0
-    place = seed_at(seed, pool.problem, "subsets")
-    if contest.strategy == "soft":
-        return soft_curve(pool.correct, values, ks, seed=place)
-    vote = pessimistic_curve if contest.strategy == "pessimistic" else weighted_curve
-    return vote(pool.correct, values, pool.classes, ks, seed=place)
+def _values(pool: GradedPool, contest: Contest) -> Floats:
+    """The scores of finished samples, of which one is as good as another where there is no scorer."""
+    scores = 1.0 if contest.scorer is None else pool.values[contest.scorer]
+    return np.where(pool.finished, scores, np.nan)
 
 
 def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:

@@ -18,15 +18,18 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.stats.arrays import Floats, Ints
-from bench.stats.subsets import check_sizes, mean_over_subsets
+from bench.stats.subsets import Outcomes, check_sizes, mean_over_subsets
 from verifiers.interface.scoring import outweighing
 
-_CELLS = 1 << 14  # numbers in an array while votes are counted: few enough for a cache
+Numbers = TypeVar("Numbers", Floats, Ints)
+
+_CELLS = 1 << 15  # numbers in an array while votes are counted: few enough for a cache
 
 
 def pass_at_k(correct: npt.ArrayLike, k: int) -> float:
@@ -95,25 +98,25 @@ def weighted_at_k(
 
     Raises ValueError for k below 1 or above n.
     """
-    chances, errors = weighted_curve(correct, values, classes, [k], subsets=subsets, seed=seed)
-    return float(chances[0]), float(errors[0])
+    chances, errors = weighted_curves(correct, [values], classes, [k], subsets=subsets, seed=seed)
+    return chances.item(), errors.item()
 
 
-def weighted_curve(
+def weighted_curves(
     correct: npt.ArrayLike,
-    values: npt.ArrayLike,
+    values: Sequence[npt.ArrayLike],
     classes: Sequence[int],
     ks: Sequence[int],
     *,
     subsets: int = 256,
     seed: int = 0,
 ) -> tuple[Floats, Floats]:
-    """`weighted_at_k` for every k: chances and their standard errors, (K,) each.
+    """`weighted_at_k` of each of several scorers' values, for every k: chances and standard errors, (V, K) each.
 
-    >>> [x.tolist() for x in weighted_curve([0, 1, 1], [0.9, 0.5, 0.6], [0, 1, 1], [1, 3])]
-    [[0.6666666666666666, 1.0], [0.0, 0.0]]
+    >>> [x.tolist() for x in weighted_curves([0, 1, 1], [[0.9, 0.5, 0.6], [1, 1, 1]], [0, 1, 1], [1, 3])]
+    [[[0.6666666666666666, 1.0], [0.6666666666666666, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]
     """
-    return _votes(correct, values, classes, ks, lambda sums, _counts, _eligible: sums, subsets=subsets, seed=seed)
+    return _votes(correct, values, classes, ks, lambda sums, _counts, _unread: sums, subsets=subsets, seed=seed)
 
 
 def pessimistic_at_k(
@@ -136,13 +139,13 @@ def pessimistic_at_k(
     Raises ValueError for k below 1 or above n.
     """
 
-    chances, errors = pessimistic_curve(correct, values, classes, [k], alpha=alpha, subsets=subsets, seed=seed)
-    return float(chances[0]), float(errors[0])
+    chances, errors = pessimistic_curves(correct, [values], classes, [k], alpha=alpha, subsets=subsets, seed=seed)
+    return chances.item(), errors.item()
 
 
-def pessimistic_curve(
+def pessimistic_curves(
     correct: npt.ArrayLike,
-    values: npt.ArrayLike,
+    values: Sequence[npt.ArrayLike],
     classes: Sequence[int],
     ks: Sequence[int],
     *,
@@ -150,9 +153,10 @@ def pessimistic_curve(
     subsets: int = 256,
     seed: int = 0,
 ) -> tuple[Floats, Floats]:
-    """`pessimistic_at_k` for every k: chances and their standard errors, (K,) each."""
+    """`pessimistic_at_k` of each of several scorers' values, for every k: chances and standard errors, (V, K) each."""
 
-    def weigh(sums: Floats, counts: Floats, eligible: Floats) -> Floats:
+    def weigh(sums: Floats, counts: Ints, unread: Ints) -> Floats:
+        eligible = counts.sum(axis=1, keepdims=True) + unread
         weights: Floats = sums / np.maximum(1.0, counts) - alpha * np.log(np.maximum(1.0, eligible)) / (counts + 1.0)
         return weights
 
@@ -193,55 +197,72 @@ def soft_curve(
 
 def _votes(
     correct: npt.ArrayLike,
-    values: npt.ArrayLike,
+    values: Sequence[npt.ArrayLike],
     classes: Sequence[int],
     ks: Sequence[int],
-    weigh: Callable[[Floats, Floats, Floats], Floats],
+    weigh: Callable[[Floats, Ints, Ints], Floats],
     *,
     subsets: int,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    """Vote among the k samples of subsets, for every k.
+    """Vote among the k samples of subsets, for each of the `values` and every k.
 
-    `weigh` makes the classes' weights, shape (K, classes, subsets), of the sums and counts of their
-    members' scores, of that shape too, and the number of scored samples, shape (K, 1, subsets).
+    `weigh` makes the classes' weights, shape (K, classes, subsets), of the sums and counts of their members' scores, of
+    that shape too, and of the number of scored samples without an answer that can be read, shape (K, 1, subsets).
     """
     right, scores = np.asarray(correct, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    labels, known = np.asarray(classes, dtype=np.int64), ~np.isnan(scores)
+    chances, errors = np.zeros((2, len(scores), len(ks)))
+    alike: dict[bytes, list[int]] = {}  # those that speak of the same samples, and share all but the sums
+    for i, known in enumerate(~np.isnan(scores)):
+        alike.setdefault(known.tobytes(), []).append(i)
+    for places in alike.values():
+        outcomes = _votes_of(right, scores[places], np.asarray(classes, dtype=np.int64), weigh)
+        chances[places], errors[places] = mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
+    return chances, errors
+
+
+def _votes_of(right: Floats, scores: Floats, labels: Ints, weigh: Callable[[Floats, Ints, Ints], Floats]) -> Outcomes:
+    """The outcomes of votes with each of the `scores`, (V, n), which are NaN for the same samples."""
+    known = ~np.isnan(scores[0])
     voters = known & (labels >= 0)
-    names, column = np.unique(labels[voters], return_inverse=True)
-    columns = len(names) + 1  # the last is for those without a vote
-    place = np.full(len(right), len(names))
-    place[voters] = column
+    names, place = np.unique(np.where(voters, labels, np.where(known, -1, -2)), return_inverse=True)
+    first = int(np.searchsorted(names, 0))  # the columns before it are of those without a vote
+    class_right = (np.bincount(place, weights=right) / np.bincount(place))[first:]
     votes = np.where(voters, outweighing(scores), 0.0)
-    rounding = 1e-14 * np.abs(scores[voters & np.isfinite(scores)]).max(initial=0.0)  # of votes that cancel out
-    class_right = np.bincount(column, weights=right[voters]) / np.bincount(column)
+    # Of votes that cancel out.
+    rounding = 1e-14 * np.abs(np.where(voters & np.isfinite(scores), scores, 0.0)).max(axis=1)
 
     def outcomes(rows: Ints, sizes: Ints) -> Floats:
-        parts = math.ceil(len(rows) * len(sizes) * columns / _CELLS)
-        return np.hstack([count(part, sizes) for part in np.array_split(rows, min(parts, len(rows)))])
+        parts = math.ceil(len(rows) * len(sizes) * len(names) / _CELLS)
+        return np.concatenate([count(part, sizes) for part in np.array_split(rows, min(parts, len(rows)))], axis=-1)
 
     def count(rows: Ints, sizes: Ints) -> Floats:
-        shape = (len(sizes), columns, len(rows))
+        shape = (len(sizes), len(names), len(rows))
         # What lies between two sizes is counted at the larger one, and then summed up to each.
         size = np.searchsorted(sizes, np.arange(rows.shape[1]), side="right")
-        cells = ((size * columns + place[rows]) * len(rows) + np.arange(len(rows))[:, None]).ravel()
-        tables = (
-            np.bincount(cells, minlength=math.prod(shape)),
-            np.bincount(cells, weights=votes[rows].ravel(), minlength=math.prod(shape)),
-        )
-        counts, sums = (x.astype(np.float64, copy=False).reshape(shape)[:, :-1] for x in tables)
-        for i in range(1, len(sizes)):  # many times faster than cumsum along the first axis
-            counts[i] += counts[i - 1]
-            sums[i] += sums[i - 1]
-        eligible = known[rows].cumsum(axis=1, dtype=np.float64)[:, sizes - 1].T[:, None]
-        weights = np.where(counts > 0, weigh(sums, counts, eligible), -np.inf)
-        top = weights.max(axis=1, keepdims=True, initial=-np.inf)
-        winners = (weights >= top - 1e-9 * np.abs(top) - rounding) & np.isfinite(weights)
-        chance: Floats = (class_right @ winners) / np.maximum(1, winners.sum(axis=1))
+        cells = ((size * len(names) + place[rows]) * len(rows) + np.arange(len(rows))[:, None]).ravel()
+        counts = _summed(np.bincount(cells, minlength=math.prod(shape)).reshape(shape))
+        unread = counts[:, names == -1].sum(axis=1, keepdims=True)
+        counts = counts[:, first:]
+        voted = counts > 0
+        chance = np.zeros((len(votes), len(sizes), len(rows)))
+        for i, of_each in enumerate(votes):
+            cast = np.bincount(cells, weights=of_each[rows].ravel(), minlength=math.prod(shape))
+            sums = _summed(cast.astype(np.float64, copy=False).reshape(shape))
+            weights = np.where(voted, weigh(sums[:, first:], counts, unread), -np.inf)
+            top = weights.max(axis=1, keepdims=True, initial=-np.inf)
+            winners = (weights >= top - 1e-9 * np.abs(top) - rounding[i]) & np.isfinite(weights)
+            chance[i] = (class_right @ winners) / np.maximum(1, winners.sum(axis=1))
         return chance
 
-    return mean_over_subsets(len(right), ks, outcomes, subsets=subsets, seed=seed)
+    return outcomes
+
+
+def _summed(table: Numbers) -> Numbers:
+    """A table with its first axis summed up in place, many times faster than by cumsum."""
+    for i in range(1, len(table)):
+        table[i] += table[i - 1]
+    return table
 
 
 def distinct_curve(kinds: Sequence[Hashable], ks: Sequence[int]) -> Floats:

@@ -10,6 +10,7 @@ from itertools import accumulate, islice
 from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.stats.arrays import Floats
 from bench.stats.contest import Contest
@@ -164,23 +165,28 @@ class Outcomes(Sequence[Outcome]):
             alike.setdefault((table.contests, table.sizes), []).append(table)
         found: dict[tuple[Contest, int], list[PointOutcomes]] = {}
         for tables in alike.values():
+            problems = tuple(table.problem for table in tables)
             correct = np.stack([table.correct for table in tables], axis=-1)
             error = np.stack([table.error for table in tables], axis=-1)
             for i, contest in enumerate(tables[0].contests):
+                costly = np.array([contest.scorer in table.spends for table in tables])
                 spends = [table.spends[contest.scorer] for table in tables if contest.scorer in table.spends]
                 costs = np.stack(spends, axis=1) if spends else np.zeros((len(tables[0].sizes), 0, len(_SPENDS)))
                 for j, n in enumerate(tables[0].sizes):
-                    found.setdefault((contest, n), []).append(PointOutcomes(correct[i, j], error[i, j], costs[j]))
+                    point = PointOutcomes(problems, correct[i, j], error[i, j], costly, costs[j])
+                    found.setdefault((contest, n), []).append(point)
         return {point: PointOutcomes.joined(parts) for point, parts in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class PointOutcomes:
-    """Of one point the `correct` and `error` of its P problems, (P,) each, and the Q spends that are not nothing."""
+    """Of one point its P problems, their `correct` and `error`, (P,) each, and the Q spends that are not nothing."""
 
+    problems: tuple[str, ...]
     correct: Floats
     error: Floats
-    spends: Floats  # (Q, 12)
+    costly: npt.NDArray[np.bool_]  # (P,): whose spends these are
+    spends: Floats  # (Q, 13)
 
     @staticmethod
     def joined(parts: "Sequence[PointOutcomes]") -> "PointOutcomes":
@@ -188,10 +194,18 @@ class PointOutcomes:
         if len(parts) == 1:
             return parts[0]
         return PointOutcomes(
+            tuple(problem for part in parts for problem in part.problems),
             np.concatenate([part.correct for part in parts]),
             np.concatenate([part.error for part in parts]),
+            np.concatenate([part.costly for part in parts]),
             np.concatenate([part.spends for part in parts]),
         )
+
+    def spent(self, *names: str) -> Floats:
+        """What each problem spent under these names of `Spend` together, (P,)."""
+        found = np.zeros(len(self.problems))
+        found[self.costly] = sum(self.spends[:, _SPENDS.index(name)] for name in names)
+        return found
 
     @property
     def mean_spend(self) -> Spend:

@@ -11,14 +11,15 @@ from scipy.special import comb
 
 from bench.stats.arrays import Floats, Ints
 
-# Rows of sample numbers (S, L) and sizes (J,), ascending, to the outcome of each row's first k for each size (J, S).
+# Rows of sample numbers (S, L) and sizes (J,), ascending, to the outcome of each row's first k for each size, (J, S),
+# or to those of several scorers, (V, J, S).
 Outcomes: TypeAlias = Callable[[Ints, Ints], Floats]
 
 
 def mean_over_subsets(
     n: int, ks: Sequence[int], outcomes: Outcomes, *, subsets: int = 256, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """For every k the mean of an outcome over the k-subsets of n samples, and its standard error, (K,) each.
+    """For every k the mean of an outcome over the k-subsets of n samples, and its standard error, (K,) or (V, K) each.
 
     >>> largest = lambda rows, sizes: np.array([rows[:, :k].max(axis=1) for k in sizes])
     >>> [x.tolist() for x in mean_over_subsets(3, [1, 2, 3], largest)]
@@ -32,23 +33,29 @@ def mean_over_subsets(
     check_sizes(n, ks)
     if subsets < 4:
         raise ValueError(f"subsets={subsets}: their standard error needs two pairs, so 4 or more")
-    sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
-    means, errors = np.zeros(len(sizes)), np.zeros(len(sizes))
-    few = (sizes == 1) | (comb(n, sizes) <= subsets)
-    for i in np.flatnonzero(few):
-        means[i] = outcomes(_all_subsets(n, int(sizes[i])), sizes[i : i + 1]).mean()
-    if not few.all():
-        drawn = sizes[~few]
+    whole, drawn, order = _sizes(n, tuple(ks), subsets)
+    means = [outcomes(_all_subsets(n, k), np.array([k])).mean(axis=-1) for k in whole]
+    errors = [np.zeros_like(mean) for mean in means]
+    if len(drawn):
         values = outcomes(_orders(n, int(drawn[-1]), subsets // 2, seed), drawn)
-        pairs = (values[:, ::2] + values[:, 1::2]) / 2
-        means[~few], errors[~few] = pairs.mean(axis=1), pairs.std(axis=1, ddof=1) / sqrt(pairs.shape[1])
-    return means[place], errors[place]
+        pairs = (values[..., ::2] + values[..., 1::2]) / 2
+        means.append(pairs.mean(axis=-1))
+        errors.append(pairs.std(axis=-1, ddof=1) / sqrt(pairs.shape[-1]))
+    return np.concatenate(means, axis=-1)[..., order], np.concatenate(errors, axis=-1)[..., order]
 
 
 def check_sizes(n: int, ks: Sequence[int]) -> None:
     """Raise ValueError for a k below 1 or above n."""
     if wrong := [k for k in ks if not 1 <= k <= n]:
         raise ValueError(f"k={wrong[0]} from a pool of {n}: k must be between 1 and the size of the pool")
+
+
+@lru_cache(maxsize=64)
+def _sizes(n: int, ks: tuple[int, ...], subsets: int) -> tuple[list[int], Ints, Ints]:
+    """The sizes of which all subsets are looked at, those that are drawn, and the place of each k among both."""
+    sizes, place = np.unique(np.asarray(ks, dtype=np.int64), return_inverse=True)
+    few = (sizes == 1) | (comb(n, sizes) <= subsets)
+    return sizes[few].tolist(), sizes[~few], np.argsort(~few, kind="stable").argsort()[place]
 
 
 @lru_cache(maxsize=64)

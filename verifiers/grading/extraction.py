@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -39,12 +39,13 @@ _ANSWER_IS = re.compile(
     r"|^(?:[\W_]*final (?:answers?|results?)[^\w\n]*|[#*_ \t]*answers?[#*_ \t]*)$(?:[\s*_]|-{3,}|={3,})*",  # a heading
     re.IGNORECASE | re.MULTILINE,
 )
-# Where a match of the pattern above can begin, or "answer" or "final result" in a heading, in small letters: to try it
-# there alone is several times faster than to try it everywhere.
-_CUE = re.compile(
-    r"answer|(?:correct|right|best) (?:option|choice|letter|one|statement)|final result|réponse|respuesta|resposta"
-    r"|risposta|antwort|cevap|đáp |odpowied|jibu|opción|opção|opzione|option corr|alternativa|[答正정답о选選उاউసค]"
-)
+# In small letters what a match of the pattern above begins with, or "answer" or "final result" in a heading: to try it
+# there alone is many times faster than to try it everywhere.
+_CUES: Final = (
+    "answer", "correct ", "right ", "best ", "final result", "réponse", "respuesta", "resposta", "risposta", "antwort",
+    "cevap", "đáp ", "odpowied", "jibu", "opción", "opção", "opzione", "option corr",
+    "alternativa", *"答正정답о选選उاউసค",
+)  # fmt: skip
 _FOLDED = re.compile(r"[İıſ\u1c80-\u1c88]")  # letters that equal others where case does not count
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
 _SENTENCE_END = re.compile(
@@ -237,8 +238,8 @@ def _statements(text: str) -> list[re.Match[str]]:
         return list(_ANSWER_IS.finditer(text))
     marks: list[re.Match[str]] = []
     end = 0
-    for cue in _CUE.finditer(text.lower()):
-        at = start = cue.start()
+    for at in _places(_CUES, text.lower()):
+        start = at
         if at < end:
             continue
         if text[max(end, at - 6) : at].lower() == "final ":
@@ -255,6 +256,17 @@ def _statements(text: str) -> list[re.Match[str]]:
     return marks
 
 
+def _places(words: Sequence[str], text: str) -> list[int]:
+    """Where any of the words begins."""
+    found: list[int] = []
+    for word in words:
+        at = text.find(word)
+        while at >= 0:
+            found.append(at)
+            at = text.find(word, at + 1)
+    return sorted(found)
+
+
 def first_stated(text: str) -> int | None:
     """Where the first statement of an answer begins: a box, hashes, or "answer is"."""
     found = (pattern.search(text) for pattern in (_BOX, _HASHES, _ANSWER_IS))
@@ -268,7 +280,11 @@ def lone_option(text: str) -> str | None:
     ('C', 'B. 40', None)
     """
     text = text[-LONGEST:].strip()
-    found = _LONE_OPTION.search(text, max(0, len(text) - 160))
+    bare, longer = text, text + " "
+    while len(bare) < len(longer):
+        bare, longer = bare.rstrip("*_.").rstrip(), bare
+    # It begins with the line that holds the last word: to try it there alone is several times faster.
+    found = _LONE_OPTION.search(text, max(0, len(text) - 160, bare.rfind("\n")))
     return found and next(filter(None, found.groups()))
 
 

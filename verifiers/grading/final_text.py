@@ -67,7 +67,8 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
     '#### 18'
     """
-    text = text[-LONGEST:].translate(_CHEERS)
+    text = text[-LONGEST:]
+    text = text if text.isascii() else text.translate(_CHEERS)
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()

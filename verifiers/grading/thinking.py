@@ -1,6 +1,7 @@
 """What of a text is thinking, and what is said: the one place that knows the marks round thoughts."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from verifiers.interface.errors import BadArgument
@@ -52,9 +53,16 @@ def said(text: str, marks: Sequence[Marks] = THINKING) -> tuple[int, int]:
 
     A text that begins inside a thought, as templates let it, has only the mark of its end.
     """
+    if not any(first in text for first in _first_characters(tuple(marks))):  # many times faster, and true of most texts
+        return 0, len(text)
     start = max((at + len(end) for _, end in marks if (at := text.rfind(end)) >= 0), default=0)
     opened = [at for begin, _ in marks if (at := text.find(begin, start)) >= 0]
     return start, min(opened, default=len(text))
+
+
+@lru_cache(maxsize=16)
+def _first_characters(marks: tuple[Marks, ...]) -> frozenset[str]:
+    return frozenset(mark[:1] for pair in marks for mark in pair)
 
 
 def thought_steps(steps: Sequence[str], marks: Sequence[Marks] = THINKING) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
+_DECODER = json.JSONDecoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _SEAL = b', "crc": '
 
@@ -19,9 +20,12 @@ def json_object(text: bytes) -> Row:
     ValueError: a lone surrogate
     """
     try:
-        found = json.loads(text)
+        line = text.decode().strip(" \t\n\r")
+        found, end = _DECODER.raw_decode(line)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if end < len(line):
+        raise ValueError("more than an object")
     if not isinstance(found, dict):
         raise ValueError("not an object")
     if b"\\u" in text:

@@ -210,15 +210,13 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
     if not separator:
         raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
     steps: list[str] = []
-    start = 0
-    while start < len(text):
-        at = text.find(separator, start)
-        end = len(text) if at < 0 else at + len(separator)
-        piece = text[start:end]
-        # A piece of separators only ends the step before it, or opens the first one.
-        if steps and not (piece.replace(separator, "") and steps[-1].replace(separator, "")):
+    *ended, rest = text.split(separator)
+    opened = True  # whether the last step has nothing but separators, which open the first one
+    for piece in [*(part + separator for part in ended), *filter(None, [rest])]:
+        said = piece != separator
+        if steps and (opened or not said):  # else a separator alone ends the step before it
             steps[-1] += piece
         else:
             steps.append(piece)
-        start = end
-    return tuple(Step(s) for s in steps)
+        opened = opened and not said
+    return tuple(map(Step, steps))

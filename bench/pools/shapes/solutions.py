@@ -31,7 +31,7 @@ def with_verdict(fields: Row) -> Row:
     if fields.get("correct") is not None:
         return fields
     lists = [name for name in VERDICT_LISTS if isinstance(fields.get(name), list)]
-    name = next((name for name in (*VERDICTS, *lists) if _is_verdict(fields.get(name))), None)
+    name = next((name for name in (*VERDICTS, *lists) if name in fields and _is_verdict(fields[name])), None)
     return fields if name is None else {k: v for k, v in fields.items() if k != name} | {"correct": fields[name]}
 
 

@@ -107,6 +107,14 @@ def test_only_the_problems_that_are_listed_are_held_for_a_report() -> None:
     assert few.failures.drawn["sample"] == 42
 
 
+def test_the_report_of_what_was_just_computed_is_the_one_of_its_files() -> None:
+    write("pool.jsonl", problems())
+    command = ["rerank", "pool.jsonl", "--scorer=far.parts:judge", "--n=3", "--answers=exact", "--out=out"]
+    assert main(command) == 0
+    assert main(["report", "out", "--out=again.html"]) == 0
+    assert Path("again.html").read_bytes() == Path("out/report.html").read_bytes()
+
+
 def test_what_is_kept_on_disk_comes_back_whatever_it_is() -> None:
     spool = Spool()
     for i in range(50):

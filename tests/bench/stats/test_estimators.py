@@ -20,10 +20,10 @@ from bench.stats.estimators import (
     pass_at_k,
     pass_curve,
     pessimistic_at_k,
-    pessimistic_curve,
+    pessimistic_curves,
     soft_curve,
     weighted_at_k,
-    weighted_curve,
+    weighted_curves,
 )
 from verifiers import Problem
 
@@ -130,11 +130,12 @@ def test_a_curve_is_its_points(pool, seed) -> None:
     ks = list(range(len(pool), 0, -1))
     np.testing.assert_allclose(pass_curve(right, ks), [pass_at_k(right, k) for k in ks], atol=1e-12)
     np.testing.assert_allclose(best_curve(right, values, ks), [best_at_k(right, values, k) for k in ks], atol=1e-12)
-    for curve, point in ((weighted_curve, weighted_at_k), (pessimistic_curve, pessimistic_at_k)):
-        chances, errors = curve(right, values, classes, ks, subsets=20, seed=seed)
-        points = [point(right, values, classes, k, subsets=20, seed=seed) for k in ks]
-        np.testing.assert_allclose(chances, [chance for chance, _ in points], atol=1e-12)
-        np.testing.assert_allclose(errors, [error for _, error in points], atol=1e-9)
+    scorers = [values, [1.0] * len(pool), values[::-1], [-value for value in values]]  # some speak of the same samples
+    for curves, point in ((weighted_curves, weighted_at_k), (pessimistic_curves, pessimistic_at_k)):
+        chances, errors = curves(right, scorers, classes, ks, subsets=20, seed=seed)
+        points = np.array([[point(right, each, classes, k, subsets=20, seed=seed) for k in ks] for each in scorers])
+        np.testing.assert_allclose(chances, points[..., 0], atol=1e-12)
+        np.testing.assert_allclose(errors, points[..., 1], atol=1e-9)
 
 
 def one_soft(right: list[bool], values: list[float], subset: tuple[int, ...], temperature: float) -> float:
@@ -188,7 +189,9 @@ def test_large_pools_take_little_time_and_memory() -> None:
         assert not best or chance == pytest.approx(sum(b * x for b, x in zip(best, ranked, strict=False)), abs=1e-8)
     tracemalloc.start()
     started = time.process_time()
-    found = [weighted_curve(right, values, classes, ks), pessimistic_curve(right, values, classes, ks)]
+    found = [
+        tuple(x[0] for x in curves(right, [values], classes, ks)) for curves in (weighted_curves, pessimistic_curves)
+    ]
     found.append(soft_curve(right, values, ks))
     seconds, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -198,8 +201,8 @@ def test_large_pools_take_little_time_and_memory() -> None:
     assert max(errors.max() for _, errors in found) < 0.04
 
 
-@pytest.mark.parametrize("curve", [weighted_curve, pessimistic_curve])
-def test_pools_of_one_kind_only(curve) -> None:
+@pytest.mark.parametrize("curves", [weighted_curves, pessimistic_curves])
+def test_pools_of_one_kind_only(curves) -> None:
     ks = [1, 5, 20]
     for right, values, classes, expected in (
         ([1] * 20, [0.5] * 20, [0] * 20, 1.0),  # all alike
@@ -207,7 +210,7 @@ def test_pools_of_one_kind_only(curve) -> None:
         ([1] * 20, [NAN] * 20, [0] * 20, 0.0),  # no sample can be chosen
         ([1] * 5 + [0] * 15, [0.0] * 20, list(range(20)), 0.25),  # all tie
     ):
-        chances, errors = curve(right, values, classes, ks)
+        [chances], [errors] = curves(right, [values], classes, ks)
         assert abs(chances - expected).max() <= 5 * errors.max() + 1e-12
         best, soft = best_curve(right, values, ks), soft_curve(right, values, ks)[0]
         chance = 0.0 if math.isnan(values[0]) else mean(right)

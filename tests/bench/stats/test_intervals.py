@@ -70,6 +70,15 @@ def test_an_interval_holds_its_mean_and_stays_within_the_bounds(values, seed) ->
     assert low < high
 
 
+@pytest.mark.parametrize("count", [1, 2, 50, 4000])
+def test_where_all_agree_the_interval_is_the_exact_binomial_one(count) -> None:
+    from scipy.stats import binomtest
+
+    for value in (0.0, 1.0):
+        exact = binomtest(int(value * count), count).proportion_ci(0.95)
+        assert mean_interval([value] * count) == pytest.approx((value, exact.low, exact.high), abs=1e-12)
+
+
 def test_right_and_wrong_alone_give_the_uniform_priors_interval() -> None:
     from scipy.stats import beta
 
