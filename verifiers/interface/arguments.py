@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 from verifiers.interface.errors import BadArgument
@@ -144,7 +145,7 @@ def check_answers_argument(answers: object) -> None:
         raise BadArgument("answers", shown(answers), "give verifiers.MATH, GSM8K, EXACT or an Answers of your own")
 
 
-def check_kind(name: str, value: object, kind: type, told: str) -> None:
+def check_kind(name: str, value: object, kind: type | UnionType, told: str) -> None:
     """Raise BadArgument, with what to write, for an argument that is of another kind."""
     if not isinstance(value, kind):
         raise BadArgument(name, shown(value), told)

@@ -40,7 +40,7 @@ class Labelled:
             )
         numbers: list[Any] = [*self.labels, *([] if self.root is None else [self.root])]
         for label in numbers:
-            if not isinstance(label, Real) or not (0.0 <= label <= 1.0 or math.isnan(label)):
+            if not isinstance(label, Real) or not (0.0 <= float(label) <= 1.0 or math.isnan(label)):
                 raise ValueError(f"problem {self.problem.id!r}: label {label!r} is not in [0, 1]")
 
     @property
