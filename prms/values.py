@@ -129,12 +129,8 @@ class _Plan:
         """What must be equal for a collection to be gone on with."""
         return {
             "kind": _KIND,
-            "coverage": self.coverage,
-            "rollouts": self.rollouts,
-            "first_pit": self.first_pit,
-            "seed": self.seed,
+            **asdict(self),
             "chunk": chunk,
-            "sampling": asdict(self.sampling),
             "verifier": name_of(verifier),
             "problems": len(problems),
             "content": digest_of(problems),

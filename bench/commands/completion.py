@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from bench.commands.options import path_of
 from verifiers.interface.errors import BadInput
 
 _EXAMPLES = """\
@@ -39,5 +40,5 @@ def _mark_paths(parser: argparse.ArgumentParser, complete: object) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
                 _mark_paths(inner, complete)
-        elif action.type is Path or action.dest in _PATHS:
+        elif action.type in (Path, path_of) or action.dest in _PATHS:
             action.complete = complete  # type: ignore[attr-defined]

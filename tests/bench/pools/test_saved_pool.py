@@ -206,6 +206,6 @@ def test_a_data_set_by_its_name_and_split(monkeypatch) -> None:
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
     with pytest.raises(
-        BadInput, match=r"owner/none: no such file, and the data set owner/none could not be loaded \(no route\)$"
+        BadInput, match=r"owner/none: no such file, and the data set owner/none could not be loaded \(no route\); where"
     ):
         read_pools(["owner/none"])

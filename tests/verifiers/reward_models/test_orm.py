@@ -96,8 +96,10 @@ def test_nothing_to_score_is_no_error(orm):
 
 
 def test_a_conversation_needs_a_template(orm):
-    with pytest.raises(ValueError, match="problem 'talk' is a conversation"):
-        orm.score([Problem("talk", (Message("user", "hi"),))], [Solution((Step("x"),), Stop.EOS)])
+    problems = [Problem("talk", (Message("user", "hi"),)), Problem("text", "hi")]
+    scores = orm.score(problems, [Solution((Step("x"),), Stop.EOS)] * 2)
+    assert np.isnan(scores.values()).tolist() == [True, False]
+    assert "problem 'talk' is a conversation" in str(scores.reasons[0])
 
 
 def test_a_chat_template_is_used_and_adds_no_second_opening(orm):
