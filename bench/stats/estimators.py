@@ -230,7 +230,7 @@ def _votes_of(right: Floats, scores: Floats, labels: Ints, weigh: Callable[[Floa
     class_right = (np.bincount(place, weights=right) / np.bincount(place))[first:]
     votes = np.where(voters, outweighing(scores), 0.0)
     # Of votes that cancel out.
-    rounding = 1e-14 * np.abs(np.where(voters & np.isfinite(scores), scores, 0.0)).max(axis=1)
+    rounding = 1e-14 * np.abs(np.where(voters & np.isfinite(scores), scores, 0.0)).max(axis=1, initial=0.0)
 
     def outcomes(rows: Ints, sizes: Ints) -> Floats:
         parts = math.ceil(len(rows) * len(sizes) * len(names) / _CELLS)

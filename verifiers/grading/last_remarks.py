@@ -55,18 +55,27 @@ _REST = rf"(?:(?!{_GOES_ON})(?:[\w %'’]|(?<=\w)[-/](?=[A-Za-z])|[.,](?=\d)|\\?
 _WHERE = r" (?:after|among|at|before|between|by|during|for|from|in|on|over|than|to|until|when|with|within)(?= )"
 _TO_THE_END = rf"\**(?: (?:more|less|fewer))?(?:{_WORD}){{0,8}}?{_WHERE}{_REST}\d{_REST}[.!]?\s*\Z"
 _MORE_OF = rf"\** (?:more|less|fewer) \$\d+{_REST}[.!]?\s*\Z"
+# What a number is of that only says when, or of whom, before the value comes: "after 3 days", "the 3 boxes".
+_NOT_YET = "".join(
+    rf"(?<!\b{word})"
+    for word in (
+        "after", "all", "at", "before", "both", "during", "each", "every", "for", "from", "his", "in", "its", "on",
+        "the", "their", "these", "those", "when", "with",
+    )
+)  # fmt: skip
 _SO = (
     r"(?:^|[.!?\n]\s*)(?:so|therefore|thus|hence|then|in total|altogether|together"
-    r"|this means(?: that)?),? [^\n.,;:=?\d]*? \**"
+    rf"|this means(?: that)?),? [^\n.,;:=?\d]*?{_NOT_YET}(?<!['’]s) \**"
 )
 _WITH_THE_REST = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"= ?({_VALUE})(?={_TO_THE_END}|{_MORE_OF})",
         rf"\bthere (?:are|is|will be|were|must be) (?:exactly |only )?\**({_VALUE})(?={_TO_THE_END})",
-        rf"\ba (?:grand )?total of \**({_VALUE})(?={_TO_THE_END})",
+        rf"(?<!\bof )(?<!\bfrom )(?<!\bamong )(?<!\bwith )\ba (?:grand )?total of \**({_VALUE})(?={_TO_THE_END})",
         rf"\bit (?:will |would |should )?takes? (?:[a-z]+ ){{0,2}}\**({_VALUE})(?={_TO_THE_END})",
-        rf"{_SO}({_VALUE})(?=\**{_WORD}{_TO_THE_END})",
+        # Of two further numbers one may be the value: "5 cakes at 4 dollars for 20 dollars".
+        rf"{_SO}({_VALUE})(?=\**{_WORD}{_TO_THE_END})(?=\D*\d[\d.,]*\D*\Z)",
         rf"{_SO}({_VALUE})(?=(?: [a-z]+){{1,4}} to [a-z]+{_REST}\d{_REST}[.!]?\s*\Z)",
         rf"{_SO}({_COIN})(?=\** (?:for|on)(?!{_REST}\$)(?= ){_REST}\d{_REST}[.!]?\s*\Z)",
     )

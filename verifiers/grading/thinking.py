@@ -53,7 +53,7 @@ def said(text: str, marks: Sequence[Marks] = THINKING) -> tuple[int, int]:
 
     A text that begins inside a thought, as templates let it, has only the mark of its end.
     """
-    if not any(first in text for first in _first_characters(tuple(marks))):  # many times faster, and true of most texts
+    if not any(first in text for first in _beginnings(tuple(marks))):  # many times faster, and true of most texts
         return 0, len(text)
     start = max((at + len(end) for _, end in marks if (at := text.rfind(end)) >= 0), default=0)
     opened = [at for begin, _ in marks if (at := text.find(begin, start)) >= 0]
@@ -61,8 +61,13 @@ def said(text: str, marks: Sequence[Marks] = THINKING) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=16)
-def _first_characters(marks: tuple[Marks, ...]) -> frozenset[str]:
-    return frozenset(mark[:1] for pair in marks for mark in pair)
+def _beginnings(marks: tuple[Marks, ...]) -> frozenset[str]:
+    """What a text with a mark holds: its first character, or all of it where that is a letter, which any text holds.
+
+    >>> sorted(_beginnings((("<think>", "</think>"), ("assistantanalysis", "assistantfinal"))))
+    ['<', 'assistantanalysis', 'assistantfinal']
+    """
+    return frozenset(mark if mark[0].isalnum() else mark[0] for pair in marks for mark in pair)
 
 
 def thought_steps(steps: Sequence[str], marks: Sequence[Marks] = THINKING) -> int:

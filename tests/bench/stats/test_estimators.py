@@ -242,6 +242,11 @@ def test_k_outside_the_pool_is_refused(k: int) -> None:
             estimate()
 
 
+def test_no_samples_are_refused_as_an_empty_pool() -> None:
+    with pytest.raises(ValueError, match="k=1 from a pool of 0"):
+        weighted_at_k([], [], [], 1)
+
+
 def test_a_pool_of_nothing_but_failures_is_wrong_and_counts() -> None:
     assert best_at_k([0, 0], [NAN, NAN], 1) == 0.0
     assert weighted_at_k([0, 0], [NAN, NAN], [-1, -1], 2) == (0.0, 0.0)

@@ -54,7 +54,8 @@ _OF_SETS = re.compile(
     r"|\\(?:cap|cup|setminus|backslash|overline|bar|mathcal|triangle|Delta)(?![a-z]))+=(?=\\\{|\\emptyset|[(\[])(.+)"
 )
 _COORDINATES = frozenset("xyz")
-_RAISED = re.compile(r"\^\{?\d+\}?")
+# Numbers that make no line or plane: exponents, and what is divided by an unknown, as in 1/x + 1/y.
+_NO_LINE = re.compile(r"\^\{?-?\d+\}?|\\frac\{\d+\}(?=\{[^{}]*[xyz])|\d+(?=/[xyz])")
 # For all whole numbers, by whatever name.
 _FAMILY = re.compile(
     r"(?<![A-Za-z])([kmn])(?![A-Za-z])(?=.*(?<![A-Za-z])\1(?: ?\\in ?\\(?:mathbb ?\{? ?)?Z|.*integer))"
@@ -210,7 +211,7 @@ def _as_equations(two: _Two) -> bool | None:
             if unknown.isdisjoint(_LETTERS.findall(right)) and (
                 left not in unknown
                 if len(unknown) == 1
-                else bool(unknown) and unknown <= _COORDINATES and re.search(r"\d", _RAISED.sub("", left))
+                else bool(unknown) and unknown <= _COORDINATES and re.search(r"\d", _NO_LINE.sub("", left))
             ):
                 return False
     return None

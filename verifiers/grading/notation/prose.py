@@ -100,7 +100,8 @@ _CHANGES: Final = frozenset(
 _COUNTED_FIRST: Final = r"([-+]?\\?[$€£]?\d[\d.,/]*(?: [A-Za-z]{2,})*"
 _OF_A_COUNT: Final = re.compile(
     rf"{_COUNTED_FIRST},?)(?: |(?<=,) ?)(?:and|but) not \S*\d\S*(?: [A-Za-z]+)*"
-    rf"|(?:{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet))|(\d[\d.,]*)) to (?!the\b|inf)[a-z]{{2,}}(?: [A-Za-z ]+)?"
+    rf"|(?:{_COUNTED_FIRST} (?:[A-Za-z]+s|people|feet))|(\d[\d.,]*))"
+    r" to (?!(?:the|pi|noon|midnight)\b|inf)[a-z]{2,}(?: [A-Za-z ]+)?"
     rf"|{_COUNTED_FIRST} [A-Za-z]{{3,}}) ?\("
     r"(?:\d[\d.,]*(?: [a-z]+)? (?:per|each|for each) [a-z ]+"
     r"|(?=[\d.]+ ?(?:[-+*/=]|\\times|\\cdot))(?:[-+*/=\d., ]|\\(?:times|cdot|div))+)\)"

@@ -62,10 +62,11 @@ _COMMA_MONEY: Final = re.compile(
 )
 # 3,5 Liter, 0,5 kg
 _COMMA_UNIT: Final = re.compile(
+    r"(?<![\d.,])(?:"  # in 10,000 km stands no 0,000
     r"(-?\d+),(\d{1,2})(?= (?:[a-zà-ú]*(?:meter|liter|gramm|metros?|gramos?|gramas?|litros?|metri|litri|mètres?"
     r"|litres?)|stunden?|minuten?|sekunden?|tagen?|jahren?|prozent|grad|horas?|minutos?|segundos?|d[ií]as|a[ñn]os|heures?|jours?"
     r"|ans|ore|giorni|anni|литр\w*|метр\w*|час\w*|минут\w*|рубл\w*|кг|см|км|мл|м|г|ч)$)"
-    r"|(-?0),(\d+)(?= [a-zа-я])",
+    r"|(-?0),(\d+)(?= [a-zа-я]))",
     re.IGNORECASE,
 )
 _AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
