@@ -26,7 +26,8 @@ _REJECTED = re.compile(
 )
 # A value of which the end says that it is none.
 _DENIED = re.compile(
-    r"\$?-?[\d.,/]*\d\$? is (?:wrong|incorrect|false|impossible|not (?:correct|right|possible|the (?:[a-z]+ )?answer))"
+    r"\$?-?[\d.,/]*\d\$? is (?:wrong|incorrect|false|not (?:correct|right|the (?:[a-z]+ )?answer)"
+    r"|(impossible|not possible))"
     r"[.!]?\s*\Z"
 )
 # There are 12 ways to choose 3 people from 5. With a verb or a further value it would go on to the answer.
@@ -87,12 +88,14 @@ _ABOUT = re.compile(
 
 
 def without_denied(text: str) -> str:
-    """The text without a value at its end that it denies.
+    """The text without a value at its end that it denies; which one is impossible may be what is asked.
 
-    >>> without_denied("It is 4, and 5 is wrong.")
-    'It is 4, and '
+    >>> without_denied("It is 4, and 5 is wrong."), without_denied("So 7 is impossible.")
+    ('It is 4, and ', 'So 7 is impossible.')
     """
-    return text[:-100] + _DENIED.sub("", text[-100:])
+    denied = _DENIED.search(text, max(0, len(text) - 100))
+    alone = denied and denied[1] and not re.search(r"\d", text[: denied.start()])
+    return text[: denied.start()] if denied and not alone else text
 
 
 def without_remarks(text: str) -> str:

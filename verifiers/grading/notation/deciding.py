@@ -53,9 +53,10 @@ _OF_SETS = re.compile(
     r"(?=[^=]*[A-Z])[a-z]?(?:[A-Z(){}' ]|\^\{?[cC]\}?"
     r"|\\(?:cap|cup|setminus|backslash|overline|bar|mathcal|triangle|Delta)(?![a-z]))+=(?=\\\{|\\emptyset|[(\[])(.+)"
 )
-_COORDINATES = frozenset("xyz")
-# Numbers that make no line or plane: exponents, and what is divided by an unknown, as in 1/x + 1/y.
-_NO_LINE = re.compile(r"\^\{?-?\d+\}?|\\frac\{\d+\}(?=\{[^{}]*[xyz])|\d+(?=/[xyz])")
+# A line, a plane or a conic with a number: 2x+3y, x^2/4+y^2, (x-1)^2+y^2. A value of x+y or x^2+y^2 is asked for.
+_SQUARE = r"(?:[xyz](?:\^\{?2\}?)?|\([xyz][+-]\d+(?:\.\d+)?\)\^\{?2\}?)"
+_TERM = rf"(?:(?:\d+(?:\.\d+)?|\\frac\{{\d+\}}\{{\d+\}})?{_SQUARE}(?:/\d+)?|\\frac\{{\d*{_SQUARE}\}}\{{\d+\}})"
+_SURFACE = re.compile(rf"(?=.*\d(?<!\^\d)(?<!\^\{{\d))[+-]?{_TERM}(?:[+-]{_TERM})+")
 # For all whole numbers, by whatever name.
 _FAMILY = re.compile(
     r"(?<![A-Za-z])([kmn])(?![A-Za-z])(?=.*(?<![A-Za-z])\1(?: ?\\in ?\\(?:mathbb ?\{? ?)?Z|.*integer))"
@@ -211,7 +212,7 @@ def _as_equations(two: _Two) -> bool | None:
             if unknown.isdisjoint(_LETTERS.findall(right)) and (
                 left not in unknown
                 if len(unknown) == 1
-                else bool(unknown) and unknown <= _COORDINATES and re.search(r"\d", _NO_LINE.sub("", left))
+                else len(unknown) > 1 and _SURFACE.fullmatch(left.replace(" ", ""))
             ):
                 return False
     return None
