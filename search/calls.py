@@ -11,7 +11,7 @@ from typing import TypeVar
 from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
-from verifiers.interface.errors import NO_ROWS_FAULT, reason_of
+from verifiers.interface.errors import is_a_rows, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -98,9 +98,9 @@ def row_by_row(
         i, j = parts.pop()
         try:
             part = call(i, j)
-        except NO_ROWS_FAULT:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever a model or a server raises is this row's reason)
+        except Exception as error:  # whatever a model or a server raises is this row's reason
+            if not is_a_rows(error):
+                raise
             if j - i > 1:
                 middle = (i + j) // 2
                 parts += [(middle, j), (i, middle)]

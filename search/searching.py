@@ -148,7 +148,7 @@ class Search:
             self._check_solutions("solutions", request.solutions)
 
     def _check_solutions(self, name: str, given: Any) -> None:
-        if not isinstance(given, tuple) or not all(isinstance(solution, Solution) for solution in given):
+        if not isinstance(given, tuple | list) or not all(isinstance(solution, Solution) for solution in given):
             raise TypeError(
                 f"problem {self.problem.id!r}: the {name} asked for are {shown(given)}; give a tuple of Solution"
             )

@@ -73,6 +73,14 @@ class Places:
         is_settled = self.equal != self.inside and (self.equal or self.are_meant)
         return self.differ and not is_settled
 
+    @property
+    def doubt(self) -> str | None:
+        """What a reader should know of the numbers, None where they are settled."""
+        if not self.are_doubtful:
+            return None
+        taken = "places of their options, from 0" if self.are_meant else "answers"
+        return f"whole numbers as gold answers beside options are taken for {taken}, and may not be"
+
 
 def _golds(place: int, texts: list[str]) -> Iterator[str]:
     """An option's letter, and its text where that is no other option's letter."""

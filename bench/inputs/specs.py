@@ -16,7 +16,7 @@ from verifiers.grading.answers import ANSWERS, Answers
 from verifiers.interface.errors import BadArgument, BadInput, first_line
 from verifiers.interface.own import object_named, own_name
 from verifiers.interface.scoring import Scorer
-from verifiers.interface.spec_parts import shown
+from verifiers.interface.spec_parts import LOADED_BY, shown
 
 
 def load_policy(spec: str, *, dtype: DType = "auto") -> Policy:
@@ -108,8 +108,13 @@ def model_digests(spec: str) -> list[str]:
     from policies.training.folder import base_digest
 
     tiny = [weights_folder(name) for name in dict.fromkeys(re.findall(r"\btiny:(\w+)", spec))]
-    folders = [*tiny, *(Path(os.path.expanduser(part)) for part in re.split(r"[:,]", spec) if part)]
+    named = "" if own_name(spec) else _KIND.sub("", spec)
+    folders = [*tiny, *(Path(os.path.expanduser(part)) for part in re.split(r"[:,]", named) if part)]
     return [base_digest(folder) for folder in folders if folder.is_dir()]
+
+
+# What of a spec is no folder, though one of its name may be there: kinds, and the names of embedded models.
+_KIND = re.compile(rf"(?<![^:,=])(?:tiny:\w+|(?:{'|'.join(LOADED_BY)}):)")
 
 
 def named_scorers(options: list[str]) -> dict[str, str]:

@@ -87,12 +87,9 @@ class Reading:
         if places.are_meant:
             for group in islice(self.groups.values(), before, None):
                 group.golds = group.placed or group.golds
-        if places.are_doubtful:
-            taken = "places of their options, from 0" if places.are_meant else "answers"
-            self.doubts.append(
-                f"{source}: whole numbers as gold answers beside options are taken for {taken}, and may not be; "
-                "where they are another thing, write the options' texts as the gold answers"
-            )
+        if places.doubt is not None:
+            told = "where they are another thing, write the options' texts as the gold answers"
+            self.doubts.append(f"{source}: {places.doubt}; {told}")
 
     def saved(self, group: Group) -> tuple[Prompt, Row, list[Entry]]:
         """A problem's prompt, what else is known of it, and its solutions as they are saved."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.policy import Extended, Policy, Sampling, Until
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import NO_ROWS_FAULT, reason_of
+from verifiers.interface.errors import is_a_rows, reason_of
 from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -41,10 +41,8 @@ class ForgivingPolicy:
         asked, begun = [problems[i] for i in wanted], [prefixes[i] for i in wanted]
         try:
             reply = self.policy.extend(asked, begun, until=until, sampling=sampling, seeds=[seeds[i] for i in wanted])
-        except NO_ROWS_FAULT:
-            raise
         except Exception as error:
-            if len(seeds) > 1:
+            if len(seeds) > 1 or not is_a_rows(error):
                 raise
             return Extended((failed(reason_of(error), prefixes[0].steps),), (Spend(policy_calls=1),))
         if len(reply.solutions) != len(wanted):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import NO_ROWS_FAULT, reason_of
+from verifiers.interface.errors import is_a_rows, reason_of
 from verifiers.interface.scoring import Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -23,10 +23,8 @@ class ForgivingScorer:
         """The scorer's own; of more rows than one what it raises, for the caller to ask for fewer."""
         try:
             return ask(self.scorer, problems, solutions)
-        except NO_ROWS_FAULT:
-            raise
         except Exception as error:
-            if len(solutions) != 1:
+            if len(solutions) != 1 or not is_a_rows(error):
                 raise
             return Scores((silent_row(len(solutions[0].steps)),), (Spend(scorer_calls=1),), (reason_of(error),))
 

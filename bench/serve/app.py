@@ -296,14 +296,16 @@ def _refuse(reasons: Sequence[str | None]) -> None:
 async def _guarded(search: Any, chosen_by: str | None) -> SearchResult:
     """What a search gives; whatever it raises is an answer that says so.
 
-    What cannot be done as it was asked for is the request's fault where a field of its own (`chosen_by`) asked for it.
+    What cannot be done as it was asked for is the request's fault where a field of its own (`chosen_by`) asked for it:
+    a scorer without an opinion is that of who chose the strategy, whatever the messages are.
     """
     try:
         result: SearchResult = await search
     except _Refused:
         raise
     except Exception as problem:
-        if chosen_by and isinstance(problem, BadInput | NoOpinionError):
+        is_silent = chosen_by == "strategy" and isinstance(problem, NoOpinionError)
+        if chosen_by and (is_silent or isinstance(problem, BadInput)):
             raise _Refused(400, str(problem), param=chosen_by, logged=chosen_by) from None
         raise _Refused(500, f"{type(problem).__name__}: {problem}", **_FOR_GOOD) from problem
     return result

@@ -1,38 +1,45 @@
 """Questions of multiple choice: asked with their options, and graded by a letter."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import TypeVar
+from typing import TypeAlias
 
 from bench.inputs.choices import LETTERS, Places, option_texts
 from bench.inputs.rows import Row
 from verifiers.interface.solution import Message
 
-T = TypeVar("T")
-_LETTER = re.compile(r"\s*\(?([A-Z])[).:]?\s*")
+Place: TypeAlias = tuple[str, Row]  # what messages call a row, and the row as it was given
+_LETTER = re.compile(r"\s*\(?([A-Za-z])[).:]?\s*")
 
 
-def with_letters(rows: Iterable[tuple[T, Row]]) -> Iterator[tuple[T, Row, str | None]]:
+def with_letters(rows: Iterable[tuple[Place, Row]]) -> Iterator[tuple[Place, Row, str | None]]:
     """Rows with the letter of their gold answer, None where that is neither an option's letter, place nor label.
 
-    Whether whole numbers are places is decided once for all of them, so that they are read before the first is given.
+    Whether whole numbers are places is decided once for all of them, so that all are read where the first such row is;
+    where nothing settles it, a warning names its place.
 
     >>> options = {"text": ["red", "blue"], "label": ["1", "2"]}
     >>> rows = [{"answer": "B", "choices": ["red", "blue"]}, {"answer": "2", "choices": options}, {"answer": "4"}]
-    >>> [letter for _, _, letter in with_letters(enumerate(rows))]
+    >>> [letter for _, _, letter in with_letters((("mine", row), row) for row in rows)]
     ['B', 'B', None]
     """
     rows, places = iter(rows), Places()
     for first in rows:
-        if not isinstance(_gold(first[1]), int) or not _options(first[1])[0]:
-            rows = chain([first], rows)
-        else:
+        if isinstance(_gold(first[1]), int) and _options(first[1])[0]:
             rows = [first, *rows]
-            for _, row in rows:
-                places.add(_gold(row), _options(row)[0])
-        break
+            break
+        yield *first, _letter(_gold(first[1]), *_options(first[1]), are_places=False)
+    else:
+        return
+    for _, row in rows:
+        texts, labels = _options(row)
+        if not _is_label(gold := _gold(row), texts, labels):
+            places.add(gold, texts)
+    if places.doubt is not None:
+        told = "where they are another thing, write letters as the gold answers"
+        warnings.warn(f"from {first[0][0]} on: {places.doubt}; {told}", stacklevel=1)
     for where, row in rows:
         yield where, row, _letter(_gold(row), *_options(row), are_places=places.are_meant)
 
@@ -78,10 +85,14 @@ def _letter(gold: object, texts: list[str], labels: list[str], *, are_places: bo
     if not texts or isinstance(gold, bool) or not isinstance(gold, str | int):
         return None
     said = str(gold).strip()
-    if len(labels) == len(texts) and said in labels:
+    if _is_label(gold, texts, labels):
         return LETTERS[labels.index(said)]
     if isinstance(gold, int):
         return LETTERS[gold] if are_places else None
     letter = _LETTER.fullmatch(said)
-    found = letter is not None and letter[1] in LETTERS[: len(texts)] and said not in texts
-    return letter[1] if letter and found else None
+    found = letter is not None and letter[1].upper() in LETTERS[: len(texts)] and said not in texts
+    return letter[1].upper() if letter and found else None
+
+
+def _is_label(gold: object, texts: list[str], labels: list[str]) -> bool:
+    return len(labels) == len(texts) and str(gold).strip() in labels

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from policies.checks import Call
 from policies.policy import UNKNOWN, Sampling, Until
-from verifiers.interface.errors import NO_ROWS_FAULT, BadInput, EngineStoppedError
+from verifiers.interface.errors import BadInput, EngineStoppedError, is_a_rows
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, failed
 
@@ -159,9 +159,9 @@ def _answer(future: Future[Answer]) -> Answer:
         return future.result()
     except CancelledError:
         raise EngineStoppedError("the policy was closed while rows were under way: make it again") from None
-    except (BadInput, *NO_ROWS_FAULT):
-        raise
-    except Exception as error:  # noqa: BLE001  (one row's, which leaves the others alone)
+    except Exception as error:  # one row's, which leaves the others alone
+        if isinstance(error, BadInput) or not is_a_rows(error):
+            raise
         return failed(f"{type(error).__name__}: {error}"), UNKNOWN
 
 

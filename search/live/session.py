@@ -284,6 +284,8 @@ class Session:
                 self._closed = True
                 for _, waiting in self._joining:
                     waiting.cancel()
+                self._joining.clear()
+                pending.clear()
             raise
         finally:
             self._driver.close()

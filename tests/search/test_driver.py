@@ -343,3 +343,26 @@ def test_only_finished_solutions_are_chosen() -> None:
     [nothing] = search.rerank([(Problem("a", "?"), [cut])], everything)
     assert nothing.answer is None
     assert "stops: length" in str(nothing.reason)
+
+
+UNSOLVED = "__import__('sympy').solve('x - cos(x)')"  # a library's NotImplementedError
+
+
+@pytest.mark.parametrize("text", ["four apples", "x", "__import__('no_such_package')", UNSOLVED])
+def test_what_a_row_holds_is_no_mistake_in_the_program_though_it_is_run_as_code(text: str) -> None:
+    grader = from_function(lambda problem, solution: float(eval(solution.text) == 4))
+    policy = policies.Scripted(lambda problem, prefix, seed: text if problem.id == "b" else "4")
+    good, bad = search.best_of_n([Problem("a", "?"), Problem("b", "?")], policy, grader, n=1)
+    assert (good.answer, bad.answer) == ("4", None)
+    assert "Error" in str(bad.scores.reasons[0])
+
+
+def test_a_strategy_may_ask_with_lists() -> None:
+    def strategy():
+        drawn = yield search.Extend([Solution()], 2, "end")  # type: ignore[arg-type]
+        scores = yield search.Score(list(drawn))  # type: ignore[arg-type]
+        return search.SearchResult(Problem("a", "?"), "4", drawn[0], drawn, scores)
+
+    searches = [(Problem("a", "?"), strategy())]
+    [result] = search.drive(searches, policies.Scripted(lambda *_: "4"), {"search": from_function(lambda p, s: 1.0)})
+    assert len(result.pool) == len(result.scores) == 2

@@ -16,9 +16,10 @@
 
 Catch ValueError for what one call was given (a policy's answer of another length too), and EngineStoppedError to
 start an engine again. Of a policy's or a scorer's other errors a search makes the reason of the row that they were
-for, unless no row can be their cause: a NameError, ImportError, SyntaxError or NotImplementedError is raised. The
-commands end with one line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program
-and keeps its traceback.
+for, unless no row can be their cause: a NameError, ImportError, SyntaxError or NotImplementedError is raised, but not
+that of a text that was run or read as code (eval, exec, ast), or of what a library cannot do. The commands end with one
+line on BadInput, EngineStoppedError and OSError (a full disk); all else is a fault of the program and keeps its
+traceback.
 """
 
 import math
@@ -80,6 +81,28 @@ class ScoresShapeError(ValueError):
 
 NO_ROWS_FAULT = (EngineStoppedError, ScoresShapeError, NameError, ImportError, SyntaxError, NotImplementedError)
 """What no row can be the cause of: nothing answers any more, or the code is wrong whatever it is given."""
+
+
+def is_a_rows(error: BaseException) -> bool:
+    """Whether a row can be an error's cause: any but `NO_ROWS_FAULT`, and of these what depends on what is given.
+
+    That is code that is in no file, but in the row's own text, and what an installed library (sympy, say) cannot do.
+
+    >>> try:
+    ...     eval("four apples")  # as a scorer reads a solution
+    ... except SyntaxError as error:
+    ...     is_a_rows(error), is_a_rows(NotImplementedError())
+    (True, False)
+    """
+    if not isinstance(error, NO_ROWS_FAULT):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    place = error.filename if isinstance(error, SyntaxError) else frames[-1].filename if frames else None
+    if place is None or isinstance(error, EngineStoppedError | ScoresShapeError):
+        return False
+    if isinstance(error, NotImplementedError):
+        return "site-packages" in Path(place).parts
+    return not Path(place).is_file()
 
 
 def check_least(least: int, values: Mapping[str, int], *, who: str = "") -> None:

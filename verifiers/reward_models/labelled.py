@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from verifiers.interface.arguments import check_kind, check_problem
 from verifiers.interface.solution import Problem, Solution
 
@@ -32,6 +34,9 @@ class Labelled:
     def __post_init__(self) -> None:
         check_problem(self.problem)
         check_kind("solution", self.solution, Solution, "give a verifiers.Solution")
+        labels: Any = self.labels  # which no type checker may have seen
+        if isinstance(labels, list):
+            object.__setattr__(self, "labels", tuple(labels))
         check_kind("labels", self.labels, tuple, "give a tuple of numbers, one a step")
         if len(self.labels) != len(self.solution.steps):
             raise ValueError(
@@ -40,7 +45,7 @@ class Labelled:
             )
         numbers: list[Any] = [*self.labels, *([] if self.root is None else [self.root])]
         for label in numbers:
-            if not isinstance(label, Real) or not (0.0 <= float(label) <= 1.0 or math.isnan(label)):
+            if not isinstance(label, Real | np.bool_) or not (0.0 <= float(label) <= 1.0 or math.isnan(label)):
                 raise ValueError(f"problem {self.problem.id!r}: label {label!r} is not in [0, 1]")
 
     @property

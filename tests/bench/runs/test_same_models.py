@@ -50,3 +50,16 @@ def test_a_run_is_not_gone_on_with_by_a_changed_model(
     assert {name: Path("out", name).read_bytes() for name in names} == whole
     flip(Path(part, "model.safetensors"))
     assert main(command) == 0  # a finished run is shown without its models
+
+
+def test_a_folder_of_a_kinds_name_is_no_model_of_the_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(weights_folder("orm"), "models/orm")
+    shutil.copytree("models/orm", "pav")
+    specs = ("orm:models/orm", "tiny:policy", "mine:pupil", "pav:prm:models/orm,k=4")
+    before = [model_digests(spec) for spec in specs]
+    assert [len(each) for each in before] == [1, 1, 0, 1]
+    for name in ("orm", "tiny", "policy", "mine", "prm"):
+        Path(name).mkdir()
+    assert [model_digests(spec) for spec in specs] == before
+    assert model_digests("pav:pav") == before[0]  # its name may be that of a kind

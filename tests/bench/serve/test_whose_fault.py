@@ -96,3 +96,11 @@ def test_a_strategy_that_cannot_be_done_is_the_fault_of_whoever_named_it(capsys:
     command = ["serve", "--policy", "tiny:policy", "--scorer", "tiny:orm", "--strategy", "beam_search:orm"]
     assert main(command) == 2
     assert "--strategy beam_search:orm: orm(orm) judges finished solutions only" in capsys.readouterr().err
+
+
+def test_a_scorer_without_an_opinion_is_no_fault_of_the_messages() -> None:
+    by_server = read_strategy("beam_search:two,width=2,expand=2", SCORERS, Limits())
+    turns = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "A"}]
+    with served(strategy=by_server) as address:
+        for options in ({}, {"messages": turns}):
+            assert httpx.post(url_of(address), json=asked(**options)).status_code == 500

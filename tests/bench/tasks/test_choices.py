@@ -70,3 +70,23 @@ def test_a_conversation_has_them_behind_its_last_question_and_the_instruction_be
     [problem] = load_task(str(file), columns={"answer": "answerKey"}, instruction="Give the letter.").problems
     assert [turn.content for turn in problem.prompt] == ["Be brief.", f"{ASKED}\n\nGive the letter."]  # type: ignore[union-attr]
     assert problem.fields["choices"] == COLORS
+
+
+@pytest.mark.parametrize("gold", ["c", "(c)", "c."])
+def test_a_letter_may_be_small(tmp_path: Path, gold: str) -> None:
+    assert problems(tmp_path, {"choices": COLORS, "answer": gold}) == [(ASKED, "C")]
+    assert problems(tmp_path, {"choices": ["c", "b", "a"], "answer": "c"})[0][1] == "c"
+
+
+def test_places_count_behind_rows_without_options(tmp_path: Path) -> None:
+    rows = [{"answer": 4}, {"choices": COLORS, "answer": 0}, {"choices": COLORS, "answer": 2}]
+    assert problems(tmp_path, *rows)[1:] == [(ASKED, "A"), (ASKED, "C")]
+
+
+def test_numbers_that_may_be_places_or_not_are_told_of(tmp_path: Path) -> None:
+    with pytest.warns(
+        UserWarning, match=r"from \S*rows.jsonl:1 on: whole numbers .* are taken for answers, and may not be"
+    ):
+        assert problems(tmp_path, *({"choices": COLORS, "answer": place} for place in (1, 4)))[1][1] == "4"
+    labelled = {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}}
+    assert [answer for _, answer in problems(tmp_path, *(labelled | {"answer": n} for n in (1, 4)))] == ["A", "D"]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import policies
@@ -141,3 +142,15 @@ def test_scores_are_kept_in_no_file_of_others(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="not a file of cached scores"):
             verifiers.cached(SCORER, tmp_path / "notes", name="v")
         assert (tmp_path / "notes").read_text() == text
+
+
+def test_steps_of_ones_own_are_steps() -> None:
+    class Timed(Step):
+        pass
+
+    assert Solution((Timed("a"), Step("b"))).text == "ab"
+
+
+def test_labels_of_other_kinds_that_are_numbers() -> None:
+    assert verifiers.Labelled(P, DONE, [1.0]) == ROW  # type: ignore[arg-type]
+    assert verifiers.Labelled(P, DONE, tuple(np.array([0.9]) > 0.5)).outcome == 1.0
