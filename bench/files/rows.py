@@ -218,6 +218,7 @@ class LogRow:
     """What is read of a row of a training's `metrics.jsonl` or `log.jsonl` by name; it may have any other numbers."""
 
     step: Place
+    loss: Known = math.nan
     reward: Known = math.nan
     dead: Known = math.nan
     prm_share: Known = math.nan
