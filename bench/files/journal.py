@@ -6,11 +6,12 @@ or out of its place is found, and a flipped byte never becomes another row.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row
+from verifiers.interface.checksums import parts_of
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import Row, whole_rows
 from verifiers.interface.lines import json_object
@@ -21,7 +22,6 @@ ROW_FILES: dict[str, type[WrittenRow]] = {
     "scores.jsonl": ScoreRow,
     "trees.jsonl": TreeRow,
 }
-_PART = 1 << 20  # bytes that are read at once
 _TO_DO = "put a whole copy in its place, or remove the run folder and run again"
 
 
@@ -54,14 +54,6 @@ def read_journal(folder: Path, *, mend: bool = False) -> dict[str, Row]:
     return committed
 
 
-def checksum(path: Path, start: int, end: int) -> int:
-    """The checksum of the bytes of a file from `start` to `end`."""
-    total = 0
-    for part in _parts(path, start, end):
-        total = zlib.crc32(part, total)
-    return total
-
-
 def ends_of(committed: Mapping[str, Row]) -> dict[str, int]:
     """How long the committed part of each file is."""
     return {name: max((record["bytes"][name][1] for record in committed.values()), default=0) for name in ROW_FILES}
@@ -69,7 +61,7 @@ def ends_of(committed: Mapping[str, Row]) -> dict[str, int]:
 
 def check_tail(path: Path, start: int) -> None:
     """Raise BadInput where a file has other than rows of a run from byte `start` on, but for a torn last line."""
-    *lines, torn = b"".join(_parts(path, start, path.stat().st_size)).split(b"\n")
+    *lines, torn = b"".join(parts_of(path, start, path.stat().st_size)).split(b"\n")
     for line in lines:
         _check_line(path.name, line, f"{path}, behind the rows that the journal knows")
     if torn.strip(b"\0") and not torn.startswith(b"{"):
@@ -114,10 +106,10 @@ def _check_rows(path: Path, spans: Mapping[str, tuple[int, int, int]]) -> None:
         if start == end:
             continue
         total = lines = 0
-        for part in _parts(path, start, end):
+        for part in parts_of(path, start, end):
             total, lines = zlib.crc32(part, total), lines + part.count(b"\n")
         if total != crc:
-            _say_what_is_wrong(path, b"".join(_parts(path, start, end)).split(b"\n"), first)
+            _say_what_is_wrong(path, b"".join(parts_of(path, start, end)).split(b"\n"), first)
             raise BadInput(
                 f"{path}:{first}: what unit {unit!r} wrote, from this line to line {first + lines - 1}, is not as it "
                 f"was written; {_TO_DO}"
@@ -138,13 +130,3 @@ def _check_line(name: str, line: bytes, where: str) -> None:
     except ValueError as error:
         raise BadInput(f"{where}: not a line that was written here ({error}); {_TO_DO}") from None
     from_row(ROW_FILES[name], row, where=where)
-
-
-def _parts(path: Path, start: int, end: int) -> Iterator[bytes]:
-    if start == end:
-        return
-    with open(path, "rb") as file:
-        file.seek(start)
-        while start < end and (part := file.read(min(_PART, end - start))):
-            start += len(part)
-            yield part

@@ -48,6 +48,10 @@ def _in_range(value: float) -> bool:
     return abs(value) < 1e300
 
 
+def _from(least: int) -> Callable[[int], bool]:
+    return lambda value: least <= value < 2**63  # what other programs read as a whole number
+
+
 def _known(value: float | None) -> bool:
     return value is None or _in_range(value)
 
@@ -71,9 +75,9 @@ Note = Annotated[
     str | None, _Kind("a text", {str, _NULL}, None, lambda value: value or None, lambda value: value or "")
 ]
 Texts = Annotated[tuple[str, ...], _Kind("a list of texts", {list}, _all_of(str), tuple, list)]
-Count = Annotated[int, _Kind("a whole number from 1", {int}, lambda value: value >= 1)]
-Place = Annotated[int, _Kind("a whole number from 0", {int}, lambda value: value >= 0)]
-Parent = Annotated[int, _Kind("a whole number", {int})]
+Count = Annotated[int, _Kind("a whole number from 1", {int}, _from(1))]
+Place = Annotated[int, _Kind("a whole number from 0", {int}, _from(0))]
+Parent = Annotated[int, _Kind("a whole number", {int}, _from(-(2**63)))]
 Cost = Annotated[
     float,
     _Kind("a number from 0 or null", {*_NUMBER, _NULL}, lambda value: value is None or 0 <= value < 1e300, read_number),
@@ -214,6 +218,7 @@ class LogRow:
     """What is read of a row of a training's `metrics.jsonl` or `log.jsonl` by name; it may have any other numbers."""
 
     step: Place
+    loss: Known = math.nan
     reward: Known = math.nan
     dead: Known = math.nan
     prm_share: Known = math.nan

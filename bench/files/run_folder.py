@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bench.files.journal import JOURNAL, ROW_FILES, check_tail, checksum, ends_of, read_journal
+from bench.files.journal import JOURNAL, ROW_FILES, check_tail, ends_of, read_journal
 from bench.files.rows import SampleRow, ScoreRow, TreeRow, WrittenRow, from_row, to_row
+from verifiers.interface.checksums import checksum
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.files import Row, append_rows, check_identity, check_ours, held, replace_text
+from verifiers.interface.files import Row, append_rows, check_file, check_identity, check_ours, held, replace_text
 from verifiers.interface.lines import json_object
 
 _FREE = ("chunk",)  # settings that no result depends on; the folder keeps those that it began with
@@ -197,10 +198,13 @@ def write_config(path: Path, config: Mapping[str, object]) -> None:
 
 def read_config(path: Path) -> Row:
     """The settings in a file of `write_config`; BadInput where it cannot be read."""
+    check_file(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not a config of a run ({first_line(error)}); choose another folder") from None
+        raise BadInput(
+            f"{path}: not a config of a run ({first_line(error)}); make the run again, or choose another folder"
+        ) from None
 
 
 def _cut(path: Path, size: int) -> None:

@@ -1,6 +1,5 @@
 """A run folder as a report reads it."""
 
-import tomllib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
-from bench.files.run_folder import check_in_place
+from bench.files.run_folder import check_in_place, read_config
 from bench.report.failures import Failures
 from bench.report.parts import names_of
 from bench.report.results import ResultTable
@@ -106,10 +105,10 @@ def read_folder(
         )
     points = list(_rows(path / "points.jsonl", PointRow))
     _check_points(path / "points.jsonl", points, results)
-    notes = path / "notes.txt"
+    config, notes = path / "config.toml", path / "notes.txt"
     folder = Folder(
         name=name,
-        config=_config(path / "config.toml"),
+        config=read_config(config) if config.exists() else {},
         results=results,
         points=points,
         notes=tuple(_text(notes).splitlines()) if notes.is_file() else (),
@@ -186,17 +185,6 @@ def _check_points(path: Path, points: Sequence[PointRow], results: ResultTable) 
         if row.n not in results.points.get((row.strategy, row.scorer), {}):
             curve = f"{row.strategy} ({row.scorer}) at n = {row.n}"
             raise BadInput(f"{path}, line {number}: results.jsonl has nothing on {curve}; make the run again")
-
-
-def _config(path: Path) -> dict[str, Any]:
-    if path.exists() and not path.is_file():
-        raise BadInput(f"{path}: not a file; make the run again")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not a config of a run ({first_line(error)}); make the run again") from None
 
 
 def _text(path: Path) -> str:

@@ -12,8 +12,13 @@ from verifiers.interface.files import Row, whole_rows
 def read_log(path: Path) -> list[Row]:
     """The rows of a training's `metrics.jsonl` or `log.jsonl`; raises BadInput for one that no training writes."""
     rows = [strict(row) for row in whole_rows(path)]
+    before = -1
     for number, row in enumerate(rows, 1):
-        checked(LogRow, row, where=f"{path}, line {number}")
+        where = f"{path}, line {number}"
+        step = checked(LogRow, row, where=where).step
+        if step <= before:
+            raise BadInput(f"{where}: 'step' is {step} after {before}; put the rows in the order they were written in")
+        before = step
     return rows
 
 

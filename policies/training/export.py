@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from policies.models.engine_options import DType
 from policies.models.pretrained import load_pretrained
@@ -15,16 +14,16 @@ from policies.models.tensors import json_of
 from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
 from policies.training.folder import base_digest, save_merged
+from policies.training.resume import restore_weights
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import read_record, replacing
 
-_WEIGHTS = "weights.safetensors"
 _NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales", "rehearsal")
 
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder is a checkpoint of a training."""
-    return (folder / _WEIGHTS).is_file()
+    return (folder / "weights.safetensors").is_file()
 
 
 def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
@@ -81,10 +80,4 @@ def _restore(checkpoint: Path, model: Any, updates: Any) -> None:
     """Put the trained weights where they were."""
     if updates is None:
         model.requires_grad_(True)
-    saved: Mapping[str, torch.Tensor] = load_file(checkpoint / _WEIGHTS)
-    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if trained.keys() != saved.keys():
-        raise BadInput(f"{checkpoint}: its weights are not those of this base; give the base that it began from")
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(saved[name])
+    restore_weights(checkpoint, model)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,11 @@ from tqdm import tqdm
 
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import drop_checkpoints, latest_checkpoint, restore_checkpoint, write_checkpoint
-from verifiers.interface.files import replace_text, room_for, whole_rows
+from verifiers.interface.checksums import checksum
+from verifiers.interface.errors import BadInput
+from verifiers.interface.files import cut_at, each_row, room_for
+
+_PUT_BACK = "put a whole copy in its place, or choose another folder"
 
 T = TypeVar("T")
 Values: TypeAlias = Mapping[str, torch.Tensor]
@@ -127,6 +132,8 @@ class Loop:
         if self.out is not None and self.processes.is_main_process:
             with room_for(self.out / log), open(self.out / log, "a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(row) + "\n" for row in rows))
+                file.flush()
+                os.fsync(file.fileno())  # before a checkpoint says that they are there
         if log == self.logs[0] and self.on_metrics is not None and self.processes.is_main_process:
             with seeded(0):  # so that nothing that it draws shows in the training
                 self.on_metrics = told(self.on_metrics, rows)
@@ -136,22 +143,34 @@ class Loop:
         self._check_weights()
         if self.out is not None and self.processes.is_main_process:
             folder = self.out / "checkpoints"
-            write_checkpoint(folder, self.model, self.optimizer, self.step, self.state)
+            sizes = {log: (self.out / log).stat().st_size for log in self.logs if (self.out / log).exists()}
+            logs = {log: (size, checksum(self.out / log, 0, size)) for log, size in sizes.items()}
+            write_checkpoint(folder, self.model, self.optimizer, self.step, {**self.state, "logs": logs})
             drop_checkpoints(folder, keep_last=self.keep_last, keep=self.keep())
 
     def _restore(self) -> None:
-        """Go back to the latest checkpoint, and drop the rows of later steps and a torn last line."""
+        """Go back to the latest checkpoint, and drop the rows of later steps and a torn last line.
+
+        Raises BadInput for a log whose rows up to there are not those that the checkpoint was written with.
+        """
         if self.out is None:
             return
         if (latest := latest_checkpoint(self.out / "checkpoints")) is not None:
             self.state |= restore_checkpoint(latest, self.model, self.optimizer)
             self.step = self.state.pop("step")
+        logs = self.state.pop("logs", None)  # none of an earlier version
         self.processes.wait_for_everyone()
-        for path in (self.out / log for log in self.logs):
-            if not path.exists() or not self.processes.is_main_process:
-                continue
-            kept = [row for row in whole_rows(path) if self.step and row["step"] <= self.step]
-            replace_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+        for path in (self.out / log for log in self.logs if self.processes.is_main_process):
+            kept = 0
+            for end, row in each_row(path):
+                if type(row.get("step")) is not int:
+                    raise BadInput(f"{path}: a row without a step; {_PUT_BACK}")
+                kept = end if 0 < self.step >= row["step"] else kept
+            if logs is not None and [kept, checksum(path, 0, kept)] != logs.get(path.name, [0, 0]):
+                raise BadInput(
+                    f"{path}: not as it was when the checkpoint of step {self.step} was written; {_PUT_BACK}"
+                )
+            cut_at(path, kept)
 
     def _over_processes(self, sums: dict[str, float]) -> dict[str, float]:
         """Make every process's gradient the sum of all; the sums of what was told of the parts."""

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from policies.models.checkpoint import is_file, read_object
+from verifiers.interface.errors import BadInput, MissingInput, first_line
 from verifiers.interface.files import replacing
 
 _NAME = re.compile(r"step-(\d+)")
+_TO_DO = "copy the checkpoint again, or remove it, and the training goes on from the one before, or begins anew"
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -62,25 +66,47 @@ def drop_checkpoints(folder: Path, *, keep_last: int = 1, keep: Collection[int] 
 def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Put weights, moments and torch's random generators where they were; the step, and the rest of the state.
 
-    Raises ValueError for a checkpoint of another model.
+    Raises BadInput for a checkpoint of another model, and for a file of it that is gone or damaged.
     """
-    trained, saved = _trained(model), load_file(checkpoint / "weights.safetensors")
-    if trained.keys() != saved.keys():
-        raise ValueError(f"{checkpoint}: a checkpoint of another model; choose another out, or remove the folder")
-    with torch.no_grad():
-        for name, parameter in trained.items():
-            parameter.copy_(saved[name])
+    state = read_object(_file(checkpoint, "state.json"))
+    if state.get("step") != step_of(checkpoint):
+        raise BadInput(f"{checkpoint / 'state.json'}: its step is {state.get('step')!r}; {_TO_DO}")
     moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in load_file(checkpoint / "optimizer.safetensors").items():
+    for key, value in _tensors(checkpoint, "optimizer.safetensors").items():
         index, _, name = key.partition(".")
         moments.setdefault(int(index), {})[name] = value
+    generators = _tensors(checkpoint, "randomness.safetensors")
+    restore_weights(checkpoint, model)
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    generators = load_file(checkpoint / "randomness.safetensors")
     torch.set_rng_state(generators["cpu"])
     if "cuda" in generators and torch.cuda.is_available():
         torch.cuda.set_rng_state(generators["cuda"])
-    state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     return state
+
+
+def restore_weights(checkpoint: Path, model: Any) -> None:
+    """Put the weights that are trained where they were; BadInput where the checkpoint is damaged, or of others."""
+    trained, saved = _trained(model), _tensors(checkpoint, "weights.safetensors")
+    if {name: p.shape for name, p in trained.items()} != {name: p.shape for name, p in saved.items()}:
+        raise BadInput(f"{checkpoint}: its weights are not those of this base; give the base that it began from")
+    with torch.no_grad():
+        for name, parameter in trained.items():
+            parameter.copy_(saved[name])
+
+
+def _tensors(checkpoint: Path, name: str) -> dict[str, torch.Tensor]:
+    path = _file(checkpoint, name)
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path}: not whole safetensors ({first_line(error)}); {_TO_DO}") from None
+
+
+def _file(checkpoint: Path, name: str) -> Path:
+    """A file of a checkpoint, and no pipe, which would wait."""
+    if not is_file(checkpoint / name):
+        raise MissingInput(f"{checkpoint / name}: no such file; {_TO_DO}")
+    return checkpoint / name
 
 
 def _trained(model: Any) -> dict[str, torch.Tensor]:

@@ -2,13 +2,14 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import read_record, replace_text
 
 CHECKSUMS = "checksums.json"
+_PART = 1 << 20  # bytes that are read at once
 
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
@@ -29,8 +30,23 @@ def check_checksums(folder: Path, *, among: Collection[str] | None = None) -> No
 
 
 def _crc(path: Path) -> int:
+    return checksum(path, 0, path.stat().st_size)
+
+
+def checksum(path: Path, start: int, end: int) -> int:
+    """The CRC-32 of the bytes of a file from `start` to `end`."""
     total = 0
-    with open(path, "rb") as file:
-        while part := file.read(1 << 20):
-            total = zlib.crc32(part, total)
+    for part in parts_of(path, start, end):
+        total = zlib.crc32(part, total)
     return total
+
+
+def parts_of(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a file from `start` to `end`, as far as it has them, in parts that memory holds."""
+    if start == end:
+        return
+    with open(path, "rb") as file:
+        file.seek(start)
+        while start < end and (part := file.read(min(_PART, end - start))):
+            start += len(part)
+            yield part

@@ -139,11 +139,11 @@ def read_record(path: Path) -> Row:
 
 def _bytes(path: Path) -> bytes:
     """What a file holds; BadInput for what is none."""
-    _check_file(path)
+    check_file(path)
     return path.read_bytes()
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Raise BadInput for what is no file, such as a pipe, which would wait."""
     if path.exists() and not path.is_file():
         raise BadInput(f"{path}: not a file; move it away, or choose another folder")
@@ -326,7 +326,7 @@ def each_row(path: Path, *, sealed: bool = False) -> Iterator[tuple[int, Row]]:
     """The rows of `whole_rows` one by one, each with the byte at which its line ends."""
     if not path.exists():
         return
-    _check_file(path)
+    check_file(path)
     end = 0
     with open(path, "rb") as file:
         for number, line in enumerate(file, start=1):

@@ -10,16 +10,17 @@ from bench.commands.options import Options, add_tracking, columns, fields_in, pa
 from bench.commands.train import grpo
 from bench.commands.train.progress import notes, told_in
 from bench.diagnostics.label_quality import Quality, quality_table
+from bench.files.rows import LogRow
 from bench.files.run_folder import check_folder
 from bench.inputs.rows import check_limit
 from bench.inputs.specs import quiet_engines
+from bench.training.log import checked, read_log
 from bench.training.rows import read_critiques, read_format, read_outcomes, read_step_labels
 from policies.training.config import SOLUTION_WEIGHT, TrainConfig
 from policies.training.hooks import OnMetrics
 from verifiers.genrm.critiqued import Critiqued
 from verifiers.genrm.format import GENRM, GenRMFormat
 from verifiers.interface.errors import BadInput, first_line
-from verifiers.interface.files import whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.reward_models.labelled import Labelled
 
@@ -164,8 +165,10 @@ def run(options: argparse.Namespace) -> Quality | None:
     print()
     if both:
         print(f"- {len(both)} problems of {options.eval} are also in {options.data}: they are not held out")
-    for last in whole_rows(options.out / "log.jsonl")[-1:]:
-        print(f"- training loss {last['loss']:.4f} at step {last['step']}")
+    log = options.out / "log.jsonl"
+    for row in read_log(log)[-1:]:
+        last = checked(LogRow, row, where=str(log))
+        print(f"- training loss {last.loss:.4f} at step {last.step}")
     write_training_report([options.out], page)
     print(f"- files: {options.out}, {page}")
     return quality

@@ -1,6 +1,7 @@
 """Any damage to a file of a folder is named in a line or does no harm: it never becomes another result."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.files.run_folder import read_config
 from bench.pools.rerank import rerank
 from bench.pools.saved_pool import read_pools
 from bench.report.folder import read_folder
@@ -135,3 +137,17 @@ def test_a_run_at_length(data: st.DataObject) -> None:
 @MANY
 def test_a_rerank_at_length(data: st.DataObject) -> None:
     check(data, "rerank", RERANK_USES)
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a folder", "nested", "NULs"])
+def test_a_config_that_is_none(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "config.toml"
+    made: dict[str, Callable[[], object]] = {
+        "a pipe": lambda: os.mkfifo(path),  # which would wait for a writer
+        "a folder": path.mkdir,
+        "nested": lambda: path.write_text("a = " + "[" * 100_000),
+        "NULs": lambda: path.write_bytes(bytes(64)),
+    }
+    made[what]()
+    with pytest.raises(BadInput, match=r"config\.toml: not a"):
+        read_config(path)

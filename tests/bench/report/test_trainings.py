@@ -137,6 +137,8 @@ def test_a_solution_that_nobody_graded_is_neither_right_nor_wrong():
         ("log.jsonl", [{"time": 1}], "log.jsonl, line 1: no 'step' in this row; it has 'time'"),
         ("metrics.jsonl", [{"step": 0}, {"step": "one"}],
          "metrics.jsonl, line 2: 'step' is \"one\", not a whole number"),
+        ("log.jsonl", [{"step": 1}, {"step": 2}, {"step": 1}], "log.jsonl, line 3: 'step' is 1 after 2; put the rows"),
+        ("log.jsonl", [{"step": 10**400}], "log.jsonl, line 1: 'step' is 1000"),
         ("metrics.jsonl", [{"step": 1, "reward": "a"}],
          "metrics.jsonl, line 1: 'reward' is \"a\", not a number or null"),
         ("metrics.jsonl", [{"step": 1, "prm": [1]}], "metrics.jsonl, line 1: 'prm' is [1], not a number or null"),

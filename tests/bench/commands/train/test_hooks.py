@@ -80,6 +80,19 @@ def test_a_checkpoint_is_exported(capsys: pytest.CaptureFixture[str]) -> None:
         assert match in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("log", "match"),
+    [('{"a": 1}\n', "line 1: no 'step'"), ('{"step": 2}\n{"step": 1}\n', "line 2: 'step' is 1 after 2")],
+)
+def test_a_finished_training_names_a_log_that_is_none(capsys: pytest.CaptureFixture[str], log: str, match: str) -> None:
+    assert main(ORM) == 0
+    Path("orm/log.jsonl").write_text(log)
+    capsys.readouterr()
+    assert main(ORM) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"orm/log.jsonl, {match}" in line
+
+
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_report_to_tells_a_tracker(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorboard")

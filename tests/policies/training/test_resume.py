@@ -1,0 +1,109 @@
+"""A training whose checkpoint or log is no longer what was written says so, and changes nothing."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from policies import GRPOConfig, Sampling, Transformers, grpo_train
+from policies.models.tiny_example import tiny_model
+from policies.training.export import export_checkpoint
+from tests.stand_ins import vowels
+from verifiers import Problem
+from verifiers.interface.errors import BadInput
+
+CONFIG = GRPOConfig(
+    steps=2, groups=2, group_size=2, sampling=Sampling(max_tokens=6), learning_rate=1e-2, schedule="constant"
+)
+PROBLEMS = [Problem(f"p{i}", f"{i}+1=") for i in range(3)]
+
+
+def train(out: Path, config: GRPOConfig = CONFIG) -> None:
+    grpo_train(Transformers(*tiny_model()), PROBLEMS, vowels, out=out, config=config)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "out"
+    train(out)
+    return out
+
+
+@pytest.fixture
+def out(trained: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(trained, tmp_path / "out")
+
+
+def replaced_by(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return change
+
+
+def swap(path: Path) -> None:
+    path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(True))))
+
+
+DAMAGED: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "NULs": lambda path: path.write_bytes(b"\0" * 64),
+    "deep": lambda path: path.write_bytes(b"[" * 100_000),
+    "a list": lambda path: path.write_bytes(b"[]"),
+    "another object": lambda path: path.write_bytes(b'{"a": 1}\n'),
+    "a folder": replaced_by(Path.mkdir),
+    "a pipe": replaced_by(os.mkfifo),
+    "a link that leads nowhere": replaced_by(lambda path: path.symlink_to("nowhere")),
+}
+FILES = ("state.json", "weights.safetensors", "optimizer.safetensors", "randomness.safetensors")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_checkpoint_is_named(out: Path, what: str, name: str) -> None:
+    DAMAGED[what](out / "checkpoints" / "step-2" / name)
+    before = (out / "metrics.jsonl").read_bytes()
+    with pytest.raises(BadInput, match=f"step-2/{name}: "):
+        train(out)
+    assert (out / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "attributions.jsonl"])
+@pytest.mark.parametrize("what", [*DAMAGED, "swapped", "doubled"])
+def test_a_log_that_is_not_as_it_was_at_the_checkpoint_is_named(out: Path, what: str, name: str) -> None:
+    more = {"swapped": swap, "doubled": lambda path: path.write_bytes(2 * path.read_bytes())}
+    (DAMAGED | more)[what](out / name)
+    is_file, model = (out / name).is_file(), (out / "model" / "model.safetensors").read_bytes()
+    before = (out / name).read_bytes() if is_file else b""
+    with pytest.raises(BadInput, match=name):
+        train(out, replace(CONFIG, steps=3))
+    assert ((out / name).read_bytes() if (out / name).is_file() else b"") == before
+    assert (out / "model" / "model.safetensors").read_bytes() == model
+
+
+def test_a_checkpoint_of_an_earlier_version_says_nothing_of_logs(out: Path) -> None:
+    state = out / "checkpoints" / "step-2" / "state.json"
+    state.write_text(json.dumps({k: v for k, v in json.loads(state.read_text()).items() if k != "logs"}))
+    train(out, replace(CONFIG, steps=3))
+    rows = (out / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("what", ["NULs", "empty"])
+def test_a_damaged_checkpoint_is_not_exported(out: Path, tmp_path: Path, what: str) -> None:
+    base = tmp_path / "base"
+    model, tokenizer = tiny_model()
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    record = json.loads((out / "training.json").read_text())
+    (out / "training.json").write_text(json.dumps(record | {"base": ""}))
+    DAMAGED[what](out / "checkpoints" / "step-2" / "weights.safetensors")
+    with pytest.raises(BadInput, match=r"step-2/weights.safetensors: not whole safetensors"):
+        export_checkpoint(out / "checkpoints" / "step-2", base, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
