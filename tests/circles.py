@@ -1,15 +1,16 @@
 """What a call leaves to the garbage collector, which commands of ours ask seldom (`bench.files.memory`)."""
 
 import gc
+import sys
 from collections.abc import Callable
-
-import torch
 
 _OURS = ("bench", "policies", "prms", "search", "verifiers")
 
 
 def left_in_circles(call: Callable[[], object]) -> list[str]:
     """The types of the tensors and of the objects of ours that are still there when nobody can reach them any more."""
+    torch = sys.modules.get("torch")  # where it is not there, there are no tensors
+    tensors = () if torch is None else torch.Tensor
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -17,7 +18,7 @@ def left_in_circles(call: Callable[[], object]) -> list[str]:
     try:
         call()
         gc.collect()
-        return sorted({type(x).__qualname__ for x in gc.garbage if isinstance(x, torch.Tensor) or _is_ours(x)})
+        return sorted({type(x).__qualname__ for x in gc.garbage if isinstance(x, tensors) or _is_ours(x)})
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import policies
+import policies  # whose results of trainings bring torch
 import search
 import verifiers
 from bench.stats.contest import Contest

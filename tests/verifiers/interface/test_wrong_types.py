@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import policies
+import policies  # whose configs of trainings bring torch
 import prms
 import search
 import verifiers

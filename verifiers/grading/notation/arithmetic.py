@@ -3,8 +3,9 @@
 Only plain arithmetic over numbers and one-letter variables is read; whatever has two readings is not.
 """
 
+import random
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 _PRIME: Final = (1 << 61) - 1
@@ -24,6 +25,12 @@ def differ(left: str, right: str) -> bool:
     """
     a, b = _value(left), _value(right)
     return a is not None and b is not None and a != b
+
+
+@cache
+def _at(letter: str) -> int:
+    """What a letter stands for at the fixed point; by chance, since no product of some may be that of others."""
+    return random.Random(letter).randrange(2, _PRIME)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -132,7 +139,7 @@ class _Reader:
             whole, _, decimals = part.partition(".")
             return _divide(int(whole + decimals), pow(10, len(decimals), _PRIME))
         if part.isalpha() and part not in _CONSTANTS:
-            return pow(3, 1_000_003 * ord(part), _PRIME)
+            return _at(part)
         if part == "(":
             value = self.sum()
             self.expect(")")

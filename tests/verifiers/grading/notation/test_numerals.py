@@ -191,6 +191,11 @@ POLYNOMIALS = st.recursive(
 )
 
 
+def test_letters_are_no_multiples_of_each_other() -> None:
+    assert differ("xz", "y^2")
+    assert differ("((x)+(y))*((x)*(z))", "((x)*(y))*((y)+(z))")
+
+
 @given(POLYNOMIALS, POLYNOMIALS)
 def test_differ_agrees_with_exact_evaluation(left: Polynomial, right: Polynomial) -> None:
     points = [(101, 10007, 1000003), (3, -7, 11), (0, 1, -1), (5, 2, 13)]
