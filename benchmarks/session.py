@@ -4,17 +4,22 @@
 
 Best-of-N on the embedded policy and ORM: one call of `search.best_of_n`, and as many concurrent
 `await session.best_of_n(problem)`. The ratio of their seconds (the call's over the session's: its throughput beside
-the call's), in turn, and whether their results are equal.
+the call's), in turn; whether their answers, tokens and costs are equal, and the largest difference of a
+log-probability or a score, whose last digits depend on which rows share a batch.
 """
 
 import argparse
 import asyncio
 import time
+from dataclasses import replace
 from statistics import median
+
+import numpy as np
 
 import policies
 import search
 import verifiers
+from bench.stats.arrays import Floats
 from bench.tiny import load_task, weights_folder
 
 
@@ -34,7 +39,7 @@ def main() -> None:
         with search.Session(policy, scorer) as session:
             return list(await asyncio.gather(*[session.best_of_n(p, **common) for p in task.problems]))
 
-    ratios, same = [], True
+    ratios, same, differs = [], True, 0.0
     for repeat in range(options.repeats + 1):
         started = time.perf_counter()
         together = search.best_of_n(task.problems, policy, scorer, **common)
@@ -42,14 +47,28 @@ def main() -> None:
         started = time.perf_counter()
         joined = asyncio.run(at_once())
         session = time.perf_counter() - started
-        same &= [(r.answer, r.pool) for r in together] == [(r.answer, r.pool) for r in joined]
+        for one, other in zip(together, joined, strict=True):
+            same &= _told(one) == _told(other)
+            differs = max(differs, float(np.abs(_floats(one) - _floats(other)).max()))
         if repeat:  # the first warms both up
             ratios.append(call / session)
             print(f"one call {call:.2f} s, {options.problems} searches of a session {session:.2f} s: {ratios[-1]:.2f}")
     print(
         f"a session has {median(ratios):.2f} of one call's throughput ({min(ratios):.2f}-{max(ratios):.2f}); "
-        f"{'equal' if same else 'NOT equal'} results"
+        f"{'equal' if same else 'NOT equal'} answers, tokens and costs; log-probabilities and scores differ by "
+        f"{differs:.1e} at most"
     )
+
+
+def _told(result: search.SearchResult) -> object:
+    """Its answer, the tokens of its pool, and what it cost but seconds."""
+    spend = replace(result.spend, policy_seconds=0.0, scorer_seconds=0.0)
+    return result.answer, [[step.tokens for step in solution.steps] for solution in result.pool], spend
+
+
+def _floats(result: search.SearchResult) -> Floats:
+    logprobs = [p for solution in result.pool for step in solution.steps for p in step.logprobs or ()]
+    return np.concatenate([logprobs, result.scores.values()])
 
 
 if __name__ == "__main__":
