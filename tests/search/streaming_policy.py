@@ -22,6 +22,7 @@ class Streaming:
     ) -> None:
         self.inner, self.seed, self.holds, self.rows = inner, seed, holds, rows or Rows
         self.cancelled: list[str] = []  # the problem of each row that was stopped
+        self.held = 0  # rows that were added and never end
 
     def extend(
         self,
@@ -62,6 +63,7 @@ class Rows:
         for number, problem, solution, spend in zip(numbers, problems, reply.solutions, reply.spend, strict=True):
             if self.policy.holds(problem):
                 self.held[number] = problem.id
+                self.policy.held += 1
             else:
                 self.ready.append((number, solution, spend))
         return numbers

@@ -18,6 +18,7 @@ from bench.runs.plan import RunPlan
 from bench.runs.run import run
 from policies.replicas.workers import Replicas
 from tests.stand_ins import opens_out_of_order
+from tests.waiting import until
 from verifiers.interface.errors import EngineStoppedError
 
 PARTS = """
@@ -247,7 +248,4 @@ def test_processes_of_this_machine_leave_the_bytes_of_one_though_one_is_killed(
     mine = [pid for pid, command in below(process.pid).items() if "spawn_main" in command]
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
-    while any("spawn_main" in command_of(pid) for pid in mine):  # they end with their parent
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: not any("spawn_main" in command_of(pid) for pid in mine))  # they end with their parent

@@ -16,6 +16,7 @@ from bench.files.rows import SampleRow, from_row
 from bench.inputs.specs import load_scorer
 from bench.runs.samples import solution_of
 from tests.processes import start_command
+from tests.waiting import until
 from verifiers import Problem
 
 PARTS = '''
@@ -262,13 +263,11 @@ def test_torn_files_are_repaired(place: Path, cut: int) -> None:
 
 
 def test_a_second_process_on_the_folder_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "0.05"}
+    environment = os.environ | {"PYTHONPATH": str(place), "SLOW": "600"}  # it is at work until it is killed
     command = [sys.executable, "-m", "bench.commands.cli", *COMMAND, "--out=shared"]
     first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
-        while not Path("shared/config.toml").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(Path("shared/config.toml").exists)
         assert main([*COMMAND, "--out=shared"]) == 2
         assert "another process is writing there" in capsys.readouterr().err
     finally:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-import time
+import threading
 
 import pytest
 
@@ -10,6 +10,7 @@ import policies
 import search
 from policies import Sampling, check_policy
 from tests.served import Served, serving
+from tests.waiting import LONGEST, until
 from verifiers import Problem, Solution, Spend, Step, Stop
 from verifiers.interface.errors import BadInput, EngineStoppedError
 
@@ -247,13 +248,22 @@ def test_openais_own_address_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_no_more_requests_are_in_flight_than_may_be() -> None:
-    with serving(Served(reply, seconds=0.02)) as served, opened(served, connections=3) as policy:
+    full = threading.Barrier(3)  # nobody is answered before three are there
+
+    def fault(body, time):
+        full.wait(LONGEST)
+
+    with serving(Served(reply, seconds=0.02, fault=fault)) as served, opened(served, connections=3) as policy:
         extend(policy)
     assert served.most_at_once == 3
 
 
 def test_addresses_share_the_load_and_one_that_is_gone_costs_no_row() -> None:
-    with serving(Served(reply, seconds=0.15)) as slow, serving(Served(reply, seconds=0.01)) as fast:
+    def later(body, time):
+        """Behind two of the fast one, as long as any are left."""
+        until(lambda: len(fast.bodies) > 2 * len(slow.bodies) or len(fast.bodies) + len(slow.bodies) == 36)
+
+    with serving(Served(reply, fault=later)) as slow, serving(Served(reply)) as fast:
         with serving(Served(reply)) as gone:
             policy = OpenAI("toy", base_url=[slow.url, gone.url, fast.url], connections=4)
         with policy:
@@ -271,18 +281,16 @@ def test_rows_of_a_stream_are_answered_as_they_end_and_equal_those_of_a_call() -
         numbers = rows.add(PROBLEMS[:4], [ROOT] * 4, until="end", sampling=SAMPLING, seeds=range(4))
         answered = {}
         while len(answered) < 3:
-            answered |= {number: (solution, spend) for number, solution, spend in rows.ended(seconds=10)}
+            answered |= {number: (solution, spend) for number, solution, spend in rows.ended(seconds=LONGEST)}
         assert numbers == [0, 1, 2, 3]
         assert answered == {i: (whole.solutions[i], whole.spend[i]) for i in (0, 1, 3)}
         assert rows.ended(seconds=0) == []
         later = rows.add(PROBLEMS[4:5], [ROOT], until="end", sampling=SAMPLING, seeds=[9])
-        assert [number for number, _, _ in rows.ended(seconds=10)] == later == [4]
+        assert [number for number, _, _ in rows.ended(seconds=LONGEST)] == later == [4]
         [(number, spend)] = rows.cancel([2, 4])
         assert number == 2
         assert math.isnan(spend.sampled_tokens)
-        until = time.monotonic() + 10
-        while not served.closed and time.monotonic() < until:
-            time.sleep(0.005)
+        until(lambda: served.closed)
         assert served.closed == 1  # so that a server stops drawing
         assert rows.ended() == []
         rows.close()
@@ -292,25 +300,29 @@ def test_a_row_that_was_answered_before_it_was_cancelled_has_its_cost() -> None:
     with serving(Served(reply)) as served, opened(served) as policy:
         rows = policy.stream()
         rows.add(PROBLEMS[:2], [ROOT] * 2, until="end", sampling=SAMPLING, seeds=[0, 1])
-        [*_] = rows.ended(seconds=10)
-        while rows.ended(seconds=10):
+        [*_] = rows.ended(seconds=LONGEST)
+        while rows.ended(seconds=LONGEST):
             pass
         assert rows.cancel([0, 1]) == []
 
 
 def test_a_spec_says_all_that_a_server_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_KEY", "sk-1")
-    slow = 0.2  # so long that the second request is sent before the first is answered
+    both = threading.Barrier(2)  # neither server answers before the other is asked
+
+    def fault(body, time):
+        both.wait(LONGEST)
+
     with (
-        serving(Served(reply, key="sk-1", seconds=slow)) as one,
-        serving(Served(reply, key="sk-1", seconds=slow)) as other,
+        serving(Served(reply, key="sk-1", fault=fault)) as one,
+        serving(Served(reply, key="sk-1", fault=fault)) as other,
     ):
-        options = "connections=2,seconds=9.5,tries=3,key_env=TOY_KEY,tokenizer=no,chat=no,continues=yes"
+        options = "connections=2,seconds=99.5,tries=3,key_env=TOY_KEY,tokenizer=no,chat=no,continues=yes"
         policy = policies.load(f"openai:toy,base_url={one.url}+{other.url},{options}")
         with policy:
             assert all(solution.finished for solution in extend(policy).solutions)
             servers = policy._servers
-            assert (servers.connections, servers.seconds, servers.tries) == (2, 9.5, 3)
+            assert (servers.connections, servers.seconds, servers.tries) == (2, 99.5, 3)
             assert policy.name == "toy[chat=False]"
     assert min(len(one.bodies), len(other.bodies)) >= 2
     assert (one.most_at_once, other.most_at_once) == (1, 1)  # two connections, shared out by load

@@ -1,8 +1,10 @@
 """Addresses, keys and lists of models; which address is asked, how often, and at what cost."""
 
+import asyncio
 import math
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import policies
 from policies import Sampling
 from policies.policy import Extended
 from tests.served import Served, serving
+from tests.waiting import LONGEST, until
 from verifiers import Problem, Solution, Stop
 from verifiers.interface.errors import BadInput, EngineStoppedError
 
@@ -128,23 +131,21 @@ def test_an_address_that_rests_is_not_asked_and_nobody_waits_where_another_does_
 
 
 def test_an_answer_that_was_under_way_ends_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 60.0)
-    under_way, refused = threading.Event(), threading.Event()
+    monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 300.0)
+    under_way = threading.Event()
 
     def fault(body: dict[str, object], time_: int) -> str | None:
         if body["seed"] == 0:
-            under_way.wait(10)
-            refused.set()
+            under_way.wait(LONGEST)
             return "later"
         under_way.set()
-        refused.wait(10)
-        time.sleep(0.1)
+        until(lambda: policy._servers._addresses[0].rests_until)
         return None
 
     with serving(Served(hi, fault=fault)) as served, opened(served) as policy:
         rows = policy.stream()
         rows.add(PROBLEMS[:2], [ROOT] * 2, until="end", sampling=Sampling(), seeds=[0, 1])
-        assert [number for number, _, _ in rows.ended(seconds=20)] == [1]
+        assert [number for number, _, _ in rows.ended(seconds=LONGEST)] == [1]
         assert policy._servers._addresses[0].rests_until > time.monotonic() + 30
         rows.close()
     assert len(served.bodies) == 2
@@ -328,12 +329,19 @@ def test_the_start_waits_no_longer_than_it_must_for_a_silent_server(monkeypatch:
 
 
 def test_the_start_does_not_wait_as_long_as_a_busy_server_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_client, "_LONGEST_START", 0.2)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    patched = SimpleNamespace(**(vars(asyncio) | {"sleep": sleep}))
+    monkeypatch.setattr(openai_client, "asyncio", patched)
     monkeypatch.setattr(openai_client, "_asked_wait", lambda headers: 200.0)
     served = Served(hi)
     served.listed = lambda: (429, {"error": {"message": "wait"}})  # type: ignore[method-assign]
     with serving(served), pytest.raises(BadInput, match=r"HTTP 429 \(wait\)"):
         opened(served)
+    assert slept == [openai_client._LONGEST_START] * 2
 
 
 @pytest.mark.parametrize("chat", [{"x": {1, 2}}, {"x": math.nan}])

@@ -272,7 +272,7 @@ import test_train as t
 class Slow:
     name = t.steps.name
     def score(self, problems, solutions):
-        time.sleep(0.2)
+        time.sleep(1.0)  # so long that it is killed before it ends
         return t.steps.score(problems, solutions)
 t.grpo_train(t.tiny(), t.PROBLEMS, t.vowels, Slow(), out={out!r}, config=replace(t.CONFIG, steps=6, save_every=2))
 """

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.waiting import until
 from verifiers.grading.equivalence import EquivalencePool, Verdict, default_pool
 
 TOWER = "9^{9^{9^{9}}}"
@@ -309,10 +310,7 @@ def test_workers_do_not_survive_a_killed_parent(busy: bool) -> None:
         """
     )
     assert done.returncode == -signal.SIGKILL
-    pid, deadline = int(done.stdout), time.monotonic() + 20
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(pid)
+    until(lambda: not alive(int(done.stdout)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -94,7 +94,7 @@ def test_statements_are_looked_for_where_they_can_be() -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_no_text_takes_long(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()  # not what the machine does beside it
     for answers in (MATH, GSM8K, EXACT):
         answers.extract(text)
-    assert time.perf_counter() - start < 2.0
+    assert time.thread_time() - start < 2.0

@@ -166,12 +166,12 @@ def test_canonical_is_idempotent_and_decides_itself(text: str) -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_no_string_takes_long(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()  # not what the machine does beside it
     for function in (clean, number, canonical):
         function(text)
     decide(text, "5")
     decide("x+1", text)
-    assert time.perf_counter() - start < 1.0
+    assert time.thread_time() - start < 1.0
 
 
 Polynomial = tuple[str, Callable[[int, int, int], int]]
