@@ -52,7 +52,7 @@ _SENTENCE_END = re.compile(
     r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|(?:です|でした|である|입니다|이다)(?!\w)"
     r"|,?\s(?:because|since|which|weil|porque|perché|car(?= ?[$\\]))\b"
 )
-_FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
+_FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\]|\\begin\{(?P<of>\w+\*?)\}.+?\\end\{(?P=of)\})"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
@@ -65,7 +65,7 @@ _FACED = r"\\text(?:bf|rm|sf)?\{ ?\([A-J]\)"
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
-    r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
+    r"|^[*_]*(?:(?:[Tt]he )?[Aa]nswer:? )?((?:[Oo]ption:? |[Cc]hoice:? )?\(?[a-j][.)]?)[*_]*$|\[\[([A-J])\]\]$"
     r"|^[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
     rf"|(?:^|\n|[=→] ?|\\Rightarrow ?)[\s*$]*({_FACED}(?:(?!{_FACED})[^\n]){{1,150}})$"  # \textbf{{(C)}} 15
 )
@@ -102,9 +102,11 @@ _BULLET = re.compile(r"\n[-•] ")
 _LEAD = re.compile(
     rf"(?:,[^,\n]{{1,40}},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
     r"|por (?:lo )?tanto|entonces|quindi|portanto)\b,?"
-    rf"|(?:{CALLED}|la|el|le|the) (?=\(?[A-J]\b))\s*",
+    r"|(?:la|el|le|the) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
+# A small letter is a choice where it is called one: the correct option is e.
+_OF_CHOICES = re.compile(rf"(?:{CALLED}|alternativa)\b", re.IGNORECASE)
 
 
 def boxed(text: str) -> str | None:
@@ -226,7 +228,8 @@ def after_answer_is(text: str) -> str | None:
         line = CITATION.sub("", line)
         if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*_"):
             if not (denied := _DENIED.fullmatch(stated)):
-                return stated
+                small = len(stated) == 1 and stated.islower() and _OF_CHOICES.search(mark[0])
+                return f"({stated})" if small else stated
             if denied[1] or not re.search(r"\w", line.partition(stated)[2] + below):
                 return denied[1] or stated  # else the text goes on to say what the answer is
     return None

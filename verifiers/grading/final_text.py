@@ -30,6 +30,8 @@ _ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
+# Markdown's emphasis with underscores, which programs and formulas use otherwise: __12__
+_UNDERSCORED = re.compile(r"(?<![\w\\)}\]$])(_{1,3})(?=[^\s_])([^_\n]{1,80})(?<!\s)\1(?!\w)")
 # A number by itself: 3,5 or 1.234,5, not the point (3,5) nor the list 3,5,7.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,;(\[])(?<!\\\{)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)(?![\d,;)\]]|\.\d|\\\})", re.ASCII
@@ -76,6 +78,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         end = mark.start()
     text = _CALCULATED.sub(lambda shown: "" if shown[2] else shown[1], text[start:end])
     text = _HTML.sub("", _without_code(_before_the_next_question(text.rstrip())))
+    text = _UNDERSCORED.sub(r"\2", text) if "_" in text else text
     return _with_points(text) if _has_decimal_commas(text) else text
 
 
