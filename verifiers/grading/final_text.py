@@ -25,7 +25,10 @@ _NEXT = re.compile(
 )
 _NEXT_TURN = re.compile(r"\S\s*\n\s*\**(?:Human|User)\**:\**\s", re.IGNORECASE)
 # Two spaces: one may part the thousands of a number.
-_CHEERS: Final = str.maketrans({**dict.fromkeys("✅✔✓☑🎉🎯", "  "), "\ufe0f": None})
+_CHEERS: Final = str.maketrans(
+    {**dict.fromkeys("✅✔✓☑⭐✨", "  "), **dict.fromkeys(range(0x1F300, 0x1FB00), "  "), "\ufe0f": None, "\u20e3": None}
+)
+_BOX: Final = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
 _ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
@@ -71,6 +74,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     """
     text = text[-LONGEST:]
     text = text if text.isascii() else text.translate(_CHEERS)
+    text = _BOX.sub(r"\\boxed{\1}", text) if "of_box" in text else text
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()

@@ -131,6 +131,7 @@ _CHARACTERS: Final = str.maketrans(
         "⁄": "/",
         "∕": "/",
         "∗": "*",
+        **dict.fromkeys("∎■□", None),
         "…": r"\ldots ",
         **{sign: rf"\{name} " for sign, name in _NAMES.items()},
         **{sign: rf"\frac{{{top}}}{{{bottom}}}" for sign, (top, bottom) in _FRACTIONS.items()},
@@ -160,6 +161,9 @@ _LATEX: Final[_Table] = (
     ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
     ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
     ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+    # Faces and sizes for all that follows, and marks at the end of a proof.
+    ("", r"\\(?:bf(?:series)?|rm|it|sf|tt|small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-zA-Z]) ?", ""),
+    ("", r"(?<=.)\\(?:checkmark|square|Box|blacksquare|qed(?:symbol)?)(?![a-zA-Z])[$\s.]*$", ""),
     ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ie]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
     ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?d ?\}(?=[a-z])", "d"),
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
