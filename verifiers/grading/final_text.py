@@ -11,8 +11,8 @@ from verifiers.grading.thinking import THINKING, Marks, said
 # What engines leave in a text where a model has ended its turn.
 _END = (
     r"(?:<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end|eot|return|eos|user|assistant"
-    r"|begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE)\|>"
-    r"|<(?:end_of_turn|start_of_turn|eos|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
+    r"|begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE|endofassistant|pad|finetune_right_pad_id)\|>"
+    r"|<(?:end_of_turn|start_of_turn|eos|pad|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
 )
 _LEADING = re.compile(rf"(?:\s|{_END})+")
 _AN_END = re.compile(_END)
