@@ -101,7 +101,8 @@ _DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    r"(?:,[^,\n]{1,40},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
+    r"(?:,[^,\n]{1,40},|[–—] [a-z][^–—\n]{1,40} [–—] "
+    r"|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
     r"|por (?:lo )?tanto|entonces|quindi|portanto)\b,?"
     r"|(?:la|el|le|the) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,

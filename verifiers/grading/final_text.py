@@ -26,7 +26,7 @@ _NEXT = re.compile(
 _NEXT_TURN = re.compile(r"\S\s*\n\s*\**(?:Human|User)\**:\**\s", re.IGNORECASE)
 # Two spaces: one may part the thousands of a number.
 _CHEERS: Final = str.maketrans(
-    {**dict.fromkeys("✅✔✓☑⭐✨", "  "), **dict.fromkeys(range(0x1F300, 0x1FB00), "  "), "\ufe0f": None, "\u20e3": None}
+    {**dict.fromkeys([*"✅✔✓☑⭐✨", *map(chr, range(0x1F300, 0x1FB00))], "  "), "\ufe0f": None, "\u20e3": None}
 )
 _BOX: Final = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
 _ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)

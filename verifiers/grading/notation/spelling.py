@@ -183,6 +183,7 @@ _LATEX: Final[_Table] = (
     ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
     ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
     ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
+    ("\\colon", r" ?\\colon(?![a-zA-Z]) ?", ":"),
     ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
     ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
     ("langle", r"\\langle(?![a-zA-Z])", "("),
