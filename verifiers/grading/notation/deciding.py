@@ -252,7 +252,8 @@ def _as_equations(two: _Two) -> bool | None:
 def _as_values(two: _Two) -> Settled | None:
     """The verdict where one alone names what it is the value of: y = 2i."""
     for one, other in (two.plain, two.plain[::-1]):
-        if (named := _VALUE_OF.fullmatch(one)) and not _RELATION.search(named[1] + other):
+        named = _VALUE_OF.fullmatch(one)
+        if named and not _RELATION.search(named[1] + other) and without_letter(named[1]) == named[1]:  # k = 3 m
             answer, gold = (named[1], other) if one is two.plain[0] else (other, named[1])
             return settle(answer, gold, two.depth + 1)
     return None
