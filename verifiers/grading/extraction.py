@@ -30,7 +30,7 @@ _ANSWER_IS = re.compile(
     r"|\bfinal result|\b(?:réponse|respuesta|resposta|risposta|antwort)(?: final[e]?| corr?e(?:ct|tt|t)[ae])?"
     r"|\b(?:opción|opção|opzione|option|alternativa) corr?e(?:ct|tt|t)[ae])"
     r"(?:\s+(?:is|are|was|equals|would be|est|es|é|è|ist|lautet)\b\s*:?"
-    r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))[\s*_]*"
+    r"|\s*\*{0,2}\s*[:：]|\*{0,2}\s+[-–—](?=\s))(?:[\s*_}]|(?<=\n)>)*"
     r"|(?:答案|答え|正解|정답|답|ответ|选项|選項)(?:\s*(?:是|为|為|は|은|는|应?选)|\s*[:：])[\s*:：]*"
     r"(?:(?:选项|選項)(?=[A-J]))?"
     r"|[选選](?:择|擇)?\s*[:：]?[\s*]*(?=\(?[A-J]\b)"
@@ -49,10 +49,11 @@ _CUES: Final = (
 _FOLDED = re.compile(r"[İıſ\u1c80-\u1c88]")  # letters that equal others where case does not count
 # A full stop ends the answer unless something follows it at once, as in "1.5" and "p.m.".
 _SENTENCE_END = re.compile(
-    r"[.?](?=[*)\"'`]*(?:\s|$))|[。！？।]|(?:です|でした|である|입니다|이다)(?!\w)"
+    r"[.?](?=[*)\"'`]*(?:\s|$))|!(?=\s+[A-Z][a-z])|[。！？।]|(?<=[\d})$]) [–—] (?=[A-Za-z]{3})"
+    r"|; (?=check|verif|since|because)|(?:です|でした|である|입니다|이다)(?!\w)"
     r"|,?\s(?:because|since|which|weil|porque|perché|car(?= ?[$\\]))\b"
 )
-_FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\])"
+_FORMULA = r"(?:\$\$.+?\$\$|\$[^$]+\$(?!\d)|\\\(.+?\\\)|\\\[.+?\\\]|\\begin\{(?P<of>\w+\*?)\}.+?\\end\{(?P=of)\})"
 _FORMULA_FIRST = re.compile(_FORMULA, re.DOTALL)
 _NAME_LONG: Final = 5  # characters: $n$ or \(n\) is the name of what a sentence goes on to tell
 _SAYS_MORE = re.compile(r"\s*(?:[,;=]\s*[$\\\d-]|(?!because|since|which)[a-z])")
@@ -65,7 +66,7 @@ _FACED = r"\\text(?:bf|rm|sf)?\{ ?\([A-J]\)"
 _LONE_OPTION = re.compile(
     r"(?:^|\n)[\s*_]*(?:\(([A-J])\)|([A-J])[.)]?)[\s*_.]*$"
     r"|(?:^|\n)\*\*(\(?[A-J][.)] [^\n*]{1,150})\*\*$|^(\(?[A-Ja-j][.)] (?!is )[^\n]{1,150})$"  # with its text
-    r"|^(?:(?:[Tt]he )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice):? )?\(?([a-j])[.)]?$|\[\[([A-J])\]\]$"
+    r"|^[*_]*(?:(?:[Tt]he )?[Aa]nswer:? )?((?:[Oo]ption:? |[Cc]hoice:? )?\(?[a-j][.)]?)[*_]*$|\[\[([A-J])\]\]$"
     r"|^[\s*_]*((?:\([A-J]\)|[A-J])(?:(?:, ?|,? and | ?& ?)(?:\([A-J]\)|[A-J]))+)[\s*_.]*$"
     rf"|(?:^|\n|[=→] ?|\\Rightarrow ?)[\s*$]*({_FACED}(?:(?!{_FACED})[^\n]){{1,150}})$"  # \textbf{{(C)}} 15
 )
@@ -100,11 +101,14 @@ _DENIED = re.compile(r"not \**(?:\(?[A-J]\b|[-$\\\d])[^,]*?(?:,? but (?:rather )
 _BULLET = re.compile(r"\n[-•] ")
 # What leads up to an answer and is no part of it.
 _LEAD = re.compile(
-    rf"(?:,[^,\n]{{1,40}},|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
+    r"(?:,[^,\n]{1,40},|[–—] [a-z][^–—\n]{1,40} [–—] "
+    r"|(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|now|exactly|donc|alors|somit|daher"
     r"|por (?:lo )?tanto|entonces|quindi|portanto)\b,?"
-    rf"|(?:{CALLED}|la|el|le|the) (?=\(?[A-J]\b))\s*",
+    r"|(?:la|el|le|the) (?=\(?[A-J]\b))\s*",
     re.IGNORECASE,
 )
+# A small letter is a choice where it is called one: the correct option is e.
+_OF_CHOICES = re.compile(rf"(?:{CALLED}|alternativa)\b", re.IGNORECASE)
 
 
 def boxed(text: str) -> str | None:
@@ -224,12 +228,23 @@ def after_answer_is(text: str) -> str | None:
             return formula[0]
         line, _, below = text[start:].partition("\n")
         line = CITATION.sub("", line)
-        if stated := _SENTENCE_END.split(line, maxsplit=1)[0].strip(" \t*_"):
+        if stated := _in_its_group(_SENTENCE_END.split(line, maxsplit=1)[0]).strip(" \t*_"):
             if not (denied := _DENIED.fullmatch(stated)):
-                return stated
+                small = len(stated) == 1 and stated.islower() and _OF_CHOICES.search(mark[0])
+                return f"({stated})" if small else stated
             if denied[1] or not re.search(r"\w", line.partition(stated)[2] + below):
                 return denied[1] or stated  # else the text goes on to say what the answer is
     return None
+
+
+def _in_its_group(text: str) -> str:
+    r"""The text without the brace that closes a group which began before it, as in \textbf{Answer: 5}."""
+    depth = 0
+    for at, mark in enumerate(text):
+        depth += (mark == "{") - (mark == "}")
+        if depth < 0:
+            return text[:at] + text[at + 1 :]
+    return text
 
 
 def _statements(text: str) -> list[re.Match[str]]:

@@ -11,8 +11,8 @@ from verifiers.grading.thinking import THINKING, Marks, said
 # What engines leave in a text where a model has ended its turn.
 _END = (
     r"(?:<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end|eot|return|eos|user|assistant"
-    r"|begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE)\|>"
-    r"|<(?:end_of_turn|start_of_turn|eos|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
+    r"|begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE|endofassistant|pad|finetune_right_pad_id)\|>"
+    r"|<(?:end_of_turn|start_of_turn|eos|pad|/s|s|end_of_utterance)>|<｜end▁of▁sentence｜>|\[/?INST\])"
 )
 _LEADING = re.compile(rf"(?:\s|{_END})+")
 _AN_END = re.compile(_END)
@@ -25,11 +25,16 @@ _NEXT = re.compile(
 )
 _NEXT_TURN = re.compile(r"\S\s*\n\s*\**(?:Human|User)\**:\**\s", re.IGNORECASE)
 # Two spaces: one may part the thousands of a number.
-_CHEERS: Final = str.maketrans({**dict.fromkeys("✅✔✓☑🎉🎯", "  "), "\ufe0f": None})
+_CHEERS: Final = str.maketrans(
+    {**dict.fromkeys([*"✅✔✓☑⭐✨", *map(chr, range(0x1F300, 0x1FB00))], "  "), "\ufe0f": None, "\u20e3": None}
+)
+_BOX: Final = re.compile(r"<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
 _ANSWERED = re.compile(r"\s*A: ?\S.*?(?=\n[ \t]*Q:)", re.DOTALL)
 # GSM8K's calculator: <<6*2=12>>12
 _CALCULATED = re.compile(r"<<[^<>\n]{0,200}?([^<>=\n]{0,40})>>(?=(\s*[-$€£]?[\d.])?)")
 _HTML = re.compile(r"</?(?:b|br|center|div|em|h[1-6]|i|p|span|strong|u)(?: [^<>]*)?/?>", re.IGNORECASE)
+# Markdown's emphasis with underscores, which programs and formulas use otherwise: __12__
+_UNDERSCORED = re.compile(r"(?<![\w\\)}\]$])(_{1,3})(?=[^\s_])([^_\n]{1,80})(?<!\s)\1(?!\w)")
 # A number by itself: 3,5 or 1.234,5, not the point (3,5) nor the list 3,5,7.
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,;(\[])(?<!\\\{)(\d{1,3}(?:\.\d{3})+|\d+)(?:,|\{,\})(\d+)(?![\d,;)\]]|\.\d|\\\})", re.ASCII
@@ -69,6 +74,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     """
     text = text[-LONGEST:]
     text = text if text.isascii() else text.translate(_CHEERS)
+    text = _BOX.sub(r"\\boxed{\1}", text) if "of_box" in text else text
     start, end = said(text, thinking)
     if leading := _LEADING.match(text, start, end):
         start = leading.end()
@@ -76,6 +82,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
         end = mark.start()
     text = _CALCULATED.sub(lambda shown: "" if shown[2] else shown[1], text[start:end])
     text = _HTML.sub("", _without_code(_before_the_next_question(text.rstrip())))
+    text = _UNDERSCORED.sub(r"\2", text) if "_" in text else text
     return _with_points(text) if _has_decimal_commas(text) else text
 
 

@@ -8,7 +8,7 @@ from verifiers.grading.notation.numerals import DIGITS
 from verifiers.grading.notation.spelling import IN_FORMULA, ONE_FOR_ONE
 
 _VALUE = (
-    r"(?:\d+ and (?:a|one) (?:half|quarter)\b|\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])"
+    r"(?:\d+ and (?:a|one) (?:half|quarter)\b|\d+ (?:and )?[1-9]\d*/[1-9]\d*(?![\d/.])|\d+ over [1-9]\d*(?=[.*]*$)"
     r"|\\[dt]?frac\s*\{-?[\d.,]+\}\s*\{[\d.,]+\}"
     rf"|{DIGITS}(?!\d)(?:\.\d+)?(?:\s*/\s*\d+(?:\.\d+)?)?"
     r"|\.\d+)"
@@ -116,7 +116,7 @@ def _last_expression(text: str) -> str | None:
     start = at
     while start > max(line, at - 100) and _GLUED.fullmatch(plain[start - 1]):
         start -= 1
-    end = _GLUED.match(plain, at, at + 100)
+    end = _GLUED.match(plain, at + len(number), at + len(number) + 100)
     if ":" in plain[start:at] and (half := _HALF_OF_THE_DAY.match(plain, at + len(number))):
         return plain[start : half.end()].strip()
     whole = plain[start : end.end() if end else at].strip("*_'.,:").rpartition("=")[2]

@@ -24,7 +24,12 @@ _CHANGED = re.compile(
 )
 # Of a part of the problem, as in a) 12.
 _LABEL = re.compile(r"\(?(?:[A-Ja-j]|i{1,3}|iv)\)\s+(?=[-+$€£\\\d])")
-_TWO_NUMBERS = re.compile(r"\D*(\d[\d.,]*)\s*(?:or|to|and|through|times|by|x)\s*(-?)[$€£]?(\d[\d.,]*)", re.IGNORECASE)
+_COINS = r"(?:dollars|euros|pounds|cents)\b"
+_TWO_NUMBERS = re.compile(
+    r"\D*(\d[\d.,]*)\s*(?:(?:or|to|and|through|times|by|over|x)\s*(-?)[$€£]?"
+    rf"|(?:[a-z]+ ){{1,3}}for (?=\\?[$€£]|[\d.,]+ {_COINS})\\?[$€£]?)(\d[\d.,]*)",  # 4 pens for 8 dollars
+    re.IGNORECASE,
+)
 
 
 def equal(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
@@ -64,7 +69,7 @@ def _number_in(extractor: Extractor, text: str) -> str | None:
 
 def _has_two_numbers(stated: str) -> bool:
     two = _TWO_NUMBERS.match(stated)
-    return two is not None and plain(two[1]) != plain(two[2] + two[3])
+    return two is not None and plain(two[1]) != plain((two[2] or "") + two[3])
 
 
 extract = final(first_of(*(partial(_number_in, extractor) for extractor in (after_hashes, STATED, boxed, WEAK))))

@@ -18,7 +18,7 @@ CALLED: Final = (
 )
 _NAMED: Final = re.compile(
     rf"(?:the )?(?:correct |right |final |best )?(?:answer|{CALLED})(?: is)?:?(?: |(?=\())"
-    r"\(?([A-Ja-j])\)?(?: is (?:correct|right|the answer)|[.:] .*)?",
+    r"\(?([A-Ja-j])\)?(?: is (?:correct|right|the answer)|[.:] (.*))?",
     re.IGNORECASE,
 )
 _IS_RIGHT: Final = re.compile(r"\(?([A-J])\)? is (?:correct|right|the (?:correct |right )?(?:answer|option|choice))")
@@ -48,10 +48,10 @@ def choice(text: str) -> Choice | None:
         return None
     text = _FACED_IN_BRACKETS.sub(r"(\1)", text, count=1)
     text = _FACED.sub(r"\1 ", text, count=1).strip()
-    if match := (_NAMED.fullmatch(text) or _IS_RIGHT.fullmatch(text)):
+    if match := _IS_RIGHT.fullmatch(text):
         return Choice(match[1], "")
-    if match := _EXPLAINED.fullmatch(text):
-        return Choice(match[1], match[2])
+    if match := (_NAMED.fullmatch(text) or _EXPLAINED.fullmatch(text)):
+        return Choice(match[1], match[2] or "")
     match = _MARKED.fullmatch(text)
     if not match or _OTHER.search(match[6]):  # a list of several
         return None

@@ -7,7 +7,7 @@ from verifiers.grading.notation.number_words import digits_for_words
 
 _CLOCK: Final = re.compile(
     r"(?:at )?(\d{1,2})(?: ?[:.] ?(?P<minutes>\d{2}))?(?: ?o'clock)? ?"
-    r"(?:\\text\{)? ?([ap])\.? ?m\.?\}?(?: today| tomorrow)?",
+    r"([ap])\.? ?m\.?(?: today| tomorrow)?",
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN: Final = re.compile(r"(?:at )?([01]?\d|2[0-3])[:h]([0-5]\d)(?::00)?(?: ?(?:h|hrs?|hours|o'clock))?", re.ASCII)
@@ -28,6 +28,14 @@ _DATE: Final = re.compile(
 )
 
 
+_FACED: Final = re.compile(r"\\(?:text|textrm|textbf|mbox|mathrm) ?\{([^{}]*)\}")
+
+
+def _unfaced(text: str) -> str:
+    """The text with the words of a formula as plain ones: July 7 of \\text{July } 7."""
+    return " ".join(_FACED.sub(r" \1 ", text).split()) if "\\" in text else text
+
+
 def clock(text: str) -> str | None:
     r"""A time of day as hours and minutes, or None where the text is none.
 
@@ -36,6 +44,7 @@ def clock(text: str) -> str | None:
     >>> clock("3:2"), clock("7"), clock("7 amps")
     (None, None, None)
     """
+    text = _unfaced(text)
     if match := _NAMED.fullmatch(text):
         return "12:00" if match[1].lower() == "noon" else "0:00"
     if match := _PLAIN.fullmatch(text):
@@ -54,12 +63,14 @@ def clock(text: str) -> str | None:
 
 def hour(text: str) -> str | None:
     """The number of a whole hour with its half of the day, as written: "7" of "7 pm"; None for all else."""
+    text = _unfaced(text)
     match = _CLOCK.fullmatch(text) or _SAID.fullmatch(text)
     return match[1].lstrip("0") if match and clock(text) and not match.groupdict().get("minutes") else None
 
 
 def is_no_ratio(text: str) -> bool:
     """Whether a time says that it is one, by its half of the day or in words."""
+    text = _unfaced(text)
     return any(pattern.fullmatch(text) for pattern in (_CLOCK, _NAMED, _SAID, _PAST))
 
 
@@ -69,7 +80,7 @@ def date(text: str) -> str | None:
     >>> date("5th of January"), date("Jan. 5, 2024"), date("Monday, 5 May"), date("5"), date("may 5 people")
     ('January 5', 'January 5, 2024', 'May 5', None, None)
     """
-    if match := _DATE.fullmatch(text):
+    if match := _DATE.fullmatch(_unfaced(text)):
         day, short = match["day"] or match["other"], (match["month"] or match["first"])[:3].title()
         month = next(name for name in _MONTHS if name.startswith(short))
         return f"{month} {int(day)}" + (f", {match['year']}" if match["year"] else "")

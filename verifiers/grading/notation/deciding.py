@@ -39,8 +39,12 @@ _NAMED = rf"(?:(?:[A-Za-z]{{1,3}}|{_OF_NAMES})'*(?:\^\{{-1\}}(?=\())?(?:_\{{?\w+
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 _TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
-# 2 (mod 5): the modulus is compared only where both name one.
-_CONGRUENT = re.compile(r"(?:[a-z] ?\\equiv ?)?(-?\d+) ?(?:\\pmod ?\{?\d+\}?|\((?:\\)?mod ?\d+\))")
+# 2 (mod 5), n \\equiv 2 \\pmod 5: the modulus is compared only where both name one.
+_CONGRUENT = re.compile(
+    r"(?:(?P<of>[^=<>]+?) ?\\equiv ?)?(?P<left>-?\d+) ?(?:\\pmod ?|\(\\?mod ?|\\mod ?)\{?(?P<by>\d+)[})]{0,2}", re.ASCII
+)
+# x_1 = 2i: what follows the sign is the value, whatever it is.
+_VALUE_OF = re.compile(r"[A-Za-z](?:_\{?\w+\}?)?=([^=]+)")
 # Beside a number this is no point.
 _COMBINATIONS = re.compile(r"C\((\d{1,3}), ?(\d{1,3})\)", re.ASCII)
 _IN_SOME_BASE = re.compile(r"-?\d\w*_\S+")
@@ -108,7 +112,18 @@ def settle(answer: str, gold: str, depth: int = 0) -> Settled:
         return settle(re.sub(rf"(?<![A-Za-z]){mine[1]}(?![A-Za-z])", theirs[1], answer), gold, depth + 1)
     if "\\text" in answer + gold and _IN_WORDS.fullmatch(a) and _IN_WORDS.fullmatch(b):
         return False  # words, and no products of letters
-    for rule in (_as_choices, _as_names, _as_sets, _as_equations, _as_times, _as_angles, _as_ratios, _as_parts):
+    for rule in (
+        _as_choices,
+        _as_names,
+        _as_sets,
+        _as_congruences,
+        _as_equations,
+        _as_values,
+        _as_times,
+        _as_angles,
+        _as_ratios,
+        _as_parts,
+    ):
         if (verdict := rule(two)) is not None:
             return verdict
     if left or right:
@@ -156,7 +171,10 @@ def _as_choices(two: _Two) -> Settled | None:
         return several == letters(two.plain[1])
     one, other = letter(two.forms[0]), letter(two.forms[1])
     if one and other:
-        return same_letter(one, other if other == two.plain[1] else other.upper())  # (c) is a choice, c may be a number
+        marked = [letter != text for letter, text in zip((one, other), two.plain, strict=True)]
+        if one in "ei" and one != other and not any(marked):
+            return False  # a number; (e) is a choice
+        return same_letter(one, other.upper() if marked[1] else other)
     mine, gold = _choice(one, two.plain[0]), _choice(other, two.plain[1])
     if mine and gold:
         if not same_letter(mine.letter, gold.letter):
@@ -195,6 +213,19 @@ def _as_sets(two: _Two) -> Settled | None:
     return None
 
 
+def _as_congruences(two: _Two) -> bool | None:
+    """The verdict where one tells what a number leaves: n = 2 (mod 5) is 2, and is n = 7 (mod 5)."""
+    mine, gold = (_CONGRUENT.fullmatch(text) for text in two.plain)
+    if mine and gold:
+        names = [re.sub(r"[\s{}]", "", side["of"] or "") for side in (mine, gold)]
+        unlike = all(names) and names[0] != names[1] and any(map(str.isalpha, names))
+        by = int(gold["by"])
+        return not unlike and by == int(mine["by"]) > 0 and (int(mine["left"]) - int(gold["left"])) % by == 0
+    if mine:
+        return decide(mine["left"], two.plain[1]) if number(two.plain[1]) else None
+    return decide(two.plain[0], gold["left"]) if gold and number(two.plain[0]) else None
+
+
 def _as_equations(two: _Two) -> bool | None:
     """The verdict where one is an equation that is still to be solved, or a line or a plane.
 
@@ -215,6 +246,16 @@ def _as_equations(two: _Two) -> bool | None:
                 else len(unknown) > 1 and _SURFACE.fullmatch(left.replace(" ", ""))
             ):
                 return False
+    return None
+
+
+def _as_values(two: _Two) -> Settled | None:
+    """The verdict where one alone names what it is the value of: y = 2i."""
+    for one, other in (two.plain, two.plain[::-1]):
+        named = _VALUE_OF.fullmatch(one)
+        if named and not _RELATION.search(named[1] + other) and without_letter(named[1]) == named[1]:  # k = 3 m
+            answer, gold = (named[1], other) if one is two.plain[0] else (other, named[1])
+            return settle(answer, gold, two.depth + 1)
     return None
 
 
@@ -279,8 +320,8 @@ def _as_approximations(two: _Two) -> Settled | None:
 
 def _equals_number(text: str, plain: str) -> bool | None:
     """Whether a text that is no plain number equals one, where that is plain to see."""
-    if dressed := (_TOLD.fullmatch(text) or _CONGRUENT.fullmatch(text)):
-        return decide(dressed[1], plain)
+    if told := _TOLD.fullmatch(text):
+        return decide(told[1], plain)
     if (measured := without_letter(text)) != text:
         return decide(measured, plain)
     if (equation := _EQUATION.fullmatch(text)) and number(equation[1]):

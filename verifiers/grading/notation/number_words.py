@@ -49,7 +49,9 @@ NUMBER_WORDS: Final = frozenset([*SMALL, *_TENS, *SCALES, *PARTS])
 _WORD: Final = re.compile(r"[\s-]*([A-Za-z]+|\d+(?![\d.,/^]))")
 _LETTERS: Final = re.compile(r"[a-z]+", re.IGNORECASE)
 _SUM: Final = re.compile(r" (?:plus|minus|times(?! ?$)|less|over|by|to|or|and|squared|cubed)\b")
-_SHARE: Final = re.compile(r"(?:an? )?([a-z-]{3,20}) (?:chance )?(?:in|out of) (?:every )?([a-z -]{3,30})")
+_SHARE: Final = re.compile(
+    r"(?:an? )?([a-z-]{3,20}) (?:(?:chance )?(?:in|out of) (?:every )?|(over|divided by) )([a-z -]{3,30})"
+)
 _LONGEST: Final = 200  # characters that are looked at
 
 
@@ -64,8 +66,9 @@ def digits_for_words(text: str) -> str:
     ('1/4', '2/5')
     """
     if share := _SHARE.fullmatch(text.lower()):
-        parts = [digits_for_words(part) for part in share.groups()]
-        return "/".join(parts) if all(map(str.isdecimal, parts)) and int(parts[0]) < int(parts[1]) else text
+        parts = [digits_for_words(part) for part in share.group(1, 3)]
+        found = all(map(str.isdecimal, parts)) and (share[2] or int(parts[0]) < int(parts[1]))
+        return "/".join(parts) if found else text
     sign, rest = "", text
     if opening := re.match(r"(?:minus|negative) ", text, re.IGNORECASE):
         sign, rest = "-", text[opening.end() :]

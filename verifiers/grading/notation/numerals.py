@@ -37,7 +37,7 @@ _WORD_UNIT = re.compile(
 # 12 (twelve) apples, 5/2 (or 2.5): the same number again
 _TWICE = re.compile(r"([^()]+)\((?:or |i\.e\.,? )?([^()]+)\)([^()]*)")
 _WRAPPED = re.compile(
-    r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boxed|fbox)\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+    r"\\(?:text|textrm|textbf|textit|mbox|mathrm|mathbf|boldsymbol|bm|ensuremath|boxed|fbox)\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
 _QUOTED = re.compile(r"'([^']+)'")
 POINTS: Final = re.compile(r"[A-Z]{3,}'*", re.ASCII)

@@ -17,11 +17,13 @@ _IS_VALUE: Final = re.compile(r"[-+]?\\?[$€£₹]?[-+]?[\d.({\[]|[-+]?\\(?!tex
 _SOON_WORDS: Final = _any_of(
     r"""approximately, approx\.?, about, around, roughly, nearly, almost, exactly, precisely, only, just, therefore,
     thus, hence, so, then, also, simply, indeed, now, finally, equal to, equals, is, it is, it's, we get, we
-    have, there are, there is, they are, an? total of, the total is, the total of, a grand total of, the total
+    have, there are, there is, they are, the total is, the total of, the total
     amount is, in total, altogether, as shown, as shown above, as stated, as computed, the answer, the answer
-    is, the final answer is, answer, close to, circa, ca\.?, the number, the value, a value of, an average of,
+    is, the final answer is, answer, close to, circa, ca\.?, the number, the value,
     given by, found to be, seen to be, computed as, calculated (?:as|to be), determined to be,
     an? (?:loss|profit|gain|discount|speed|rate|distance|height|length|width|cost|price|raise|tip|balance|saving) of,
+    an? (?:value|average|mean|median|sum|product|remainder|(?:grand )?total|maximum|minimum|area|perimeter) of,
+    an? (?:volume|radius|angle|weight|score|probability|ratio|slope) of,
     the (?=\d+(?:st|nd|rd|th)$), (?:an? )?(?:in|de)crease of, an? (?=[\d.]+ ?\\?% ?[a-z])"""
 )
 _SOON: Final = re.compile(

@@ -21,7 +21,7 @@ def spell(text: str) -> str:
     return text
 
 
-_WORTH_IT: Final = re.compile(r"[A-Za-z^{<&*∞]|\.\.\.")
+_WORTH_IT: Final = re.compile(r"[A-Za-zа-я^{<&*∞]|\.\.\.")
 # Rows of: characters that must be there (a cheap test), a pattern, what takes its place.
 _Table = tuple[tuple[str, str, str], ...]
 _compiled = cache(re.compile)  # when a text first needs a row: all at once would take longer than all other imports
@@ -131,6 +131,7 @@ _CHARACTERS: Final = str.maketrans(
         "⁄": "/",
         "∕": "/",
         "∗": "*",
+        **dict.fromkeys("∎■□", None),
         "…": r"\ldots ",
         **{sign: rf"\{name} " for sign, name in _NAMES.items()},
         **{sign: rf"\frac{{{top}}}{{{bottom}}}" for sign, (top, bottom) in _FRACTIONS.items()},
@@ -160,6 +161,9 @@ _LATEX: Final[_Table] = (
     ("line", r"\\underline ?\{([^{}]*)\}", r"\1"),
     ("ig", r"\\[bB]igg?[lrm]?(?![a-zA-Z])", ""),
     ("style", r"\\(?:display|text|script)style(?![a-zA-Z])", " "),
+    # Faces and sizes for all that follows, and marks at the end of a proof.
+    ("", r"\\(?:bf(?:series)?|rm|it|sf|tt|small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-zA-Z]) ?", ""),
+    ("", r"(?<=.)\\(?:checkmark|square|Box|blacksquare|qed(?:symbol)?)(?![a-zA-Z])[$\s.]*$", ""),
     ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?([ie]) ?\}(?=[x^]|$|[+\-)}, ])", r"\1"),  # constants in roman
     ("{", r"\\(?:mathrm|text|textrm|mathit) ?\{ ?d ?\}(?=[a-z])", "d"),
     ("limits", r"\\(?:no)?limits(?![a-zA-Z])", ""),
@@ -179,6 +183,7 @@ _LATEX: Final[_Table] = (
     ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
     ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
     ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
+    ("\\colon", r" ?\\colon(?![a-zA-Z]) ?", ":"),
     ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
     ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
     ("langle", r"\\langle(?![a-zA-Z])", "("),
@@ -218,7 +223,16 @@ _LATEX: Final[_Table] = (
 # Behind a number in a formula a letter without a face is a variable, and no unit.
 IN_FORMULA: Final = r"(\d) ([ghlms](?:\^\{?\d\}?)?) ?"
 _MEASURES: Final = "year|month|week|day|hour|minute|second|mile|foot|inch|meter|metre|dollar|cent|digit"
+# What stands behind a decimal comma: 3,5 Liter, 2,5 kg; in 10,000 km there is none. Behind a lone 0 any word.
+_SPACE: Final = r"(?: |~|\\[,; ]|\\(?:text|textrm|mathrm|mbox) ?\{)+"
+_OF_COMMAS: Final = (
+    r"(?i:[a-zà-ú]*(?:meter|liter|gramm|metros?|gramos?|gramas?|litros?|metri|litri|mètres?|litres?)|stunden?|minuten?"
+    r"|sekunden?|tagen?|jahren?|prozent|grad|horas?|minutos?|segundos?|d[ií]as|a[ñn]os|heures?|jours?|ans|ore|giorni|anni"
+    r"|литр\w*|метр\w*|час\w*|минут\w*|рубл\w*|кг|см|км|мл|м|г|ч)|[kcdm]?m|[km]?g|[cdm]?[lL]|h|km/h"
+)
 _PLAIN: Final[_Table] = (
+    (",", rf"(?<![\d.,])(-?\d+),(\d{{1,2}})(?={_SPACE}(?:{_OF_COMMAS})(?:\^\{{?[23]\}}?)?\}}?$)", r"\1.\2"),
+    (",", rf"^ *(-?0),(\d+)(?={_SPACE}(?!(?:and|or|und|oder|et|ou|y|o|e|и|или)\b)(?i:[a-zа-я])[^,]*$)", r"\1.\2"),
     ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
     ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
     ("<=", r"<=(?![=>])", r"\\le "),
@@ -234,11 +248,12 @@ _PLAIN: Final[_Table] = (
     ("^", r"(?<=\d)\^(?:o|\{o\})(?![A-Za-z])", r"^\\circ "),
     ("^-", r"\^-(\d+|[A-Za-z])(?!\w)", r"^{-\1}"),
     ("^{", r"\^\{(\w)\}(?!\w)", r"^\1"),
-    ("}", r"(?<![\^_A-Za-z])\{([-+=])\}", r"\1"),  # spaced as a sign
+    ("}", r"(?<![\^_A-Za-z])\{([-+=:/])\}", r"\1"),  # spaced as a sign
     ("...", r"(?<![\d.])(\d*\.\d*?)(\d{1,3}?)\2{2,}\.{3}", r"\1\\overline{\2}"),  # 0.1666...
     ("...", r"(?<![\d.])(\d*\.\d*?)(\d{2,3})\2+\.{3}", r"\1\\overline{\2}"),
     ("...", r", ?\.{3}", r", \\ldots "),
     (" ", r"^ *(\d+)[ -](?:out of|in)[ -](?:every )?(\d+)[ .]*$", r"\1/\2"),
+    (" ", r"^ *(-?(?:\d+|\d*(?:\\?pi|\\sqrt\{\d+\}|[a-z]))) (?:over|divided by) (\d+|[a-z])[ .]*$", r"\\frac{\1}{\2}"),
     # A choice with its text behind a dash or in brackets; "A - B", "A - 2" and "A - 2x" are differences.
     ("-", r"^ *([A-J]) +- +(?=[A-Za-z]{3}|\$?\d[\d.,/]*(?: [a-z]{2,})+\$? *$)", r"\1: "),
     ("(", r"^ *([A-J]) +\((\d[\d.,/]*)\) *$", r"\1: \2"),

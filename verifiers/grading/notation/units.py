@@ -60,15 +60,6 @@ _COMMA_MONEY: Final = re.compile(
     rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{1,2}}))?"
     rf"(?: ?{_COMMA_COINS}\.?)?$"
 )
-# 3,5 Liter, 0,5 kg
-_COMMA_UNIT: Final = re.compile(
-    r"(?<![\d.,])(?:"  # in 10,000 km stands no 0,000
-    r"(-?\d+),(\d{1,2})(?= (?:[a-zà-ú]*(?:meter|liter|gramm|metros?|gramos?|gramas?|litros?|metri|litri|mètres?"
-    r"|litres?)|stunden?|minuten?|sekunden?|tagen?|jahren?|prozent|grad|horas?|minutos?|segundos?|d[ií]as|a[ñn]os|heures?|jours?"
-    r"|ans|ore|giorni|anni|литр\w*|метр\w*|час\w*|минут\w*|рубл\w*|кг|см|км|мл|м|г|ч)$)"
-    r"|(-?0),(\d+)(?= [a-zа-я]))",
-    re.IGNORECASE,
-)
 _AND_CENTS: Final = re.compile(r"\$?(\d[\d,]*)(?: dollars?)? and (\d{1,2}) cents?", re.IGNORECASE)
 _MANY_DOTS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3}){2,}(?:,\d+)?|-?[1-9]\d{0,2}\.\d{3},\d+")
 
@@ -104,8 +95,8 @@ _SHORT_UNITS: Final = frozenset(
 LETTERS: Final = r"[A-Za-z\u00c0-\u024f\u0400-\u04ff]"
 # "12 more than Tom" says what it is compared with; "12 more than a number" is a sum.
 _COMPARED: Final = re.compile(
-    rf"(.*\b(?:more|less|fewer|higher|lower|greater|longer|older|younger|taller)) than "
-    rf"((?:{LETTERS}{{3,}} )*{LETTERS}{{3,}})"
+    rf"(.*\b(?:more|less|fewer|higher|lower|greater|longer|older|younger|taller)(?: {LETTERS}{{3,}}){{0,3}}) than "
+    rf"(?:on |in |at )?((?:{LETTERS}{{3,}} )*{LETTERS}{{3,}})"
 )
 _SUMS: Final = frozenset(["number", "sum", "product", "difference", "quotient", "twice", "half", "value", "square"])
 _REPEATED: Final = frozenset(re.findall(r"\w+", "a an per as each in total daily weekly more faster larger bigger"))
@@ -152,7 +143,6 @@ def without_currency(text: str) -> str:
         return f"{coins[1]}.{int(coins[2]):02}"
     if money := _COMMA_MONEY.fullmatch(text):
         return money[1].replace(".", "") + "." + (money[2] or "0")
-    text = _COMMA_UNIT.sub(lambda comma: ".".join(filter(None, comma.groups())), text)
     text = _BEHIND.sub("", _BEFORE.sub(r"\1", text, count=1) if _BEFORE.match(text) else text)
     return text.replace(".", "").replace(",", ".") if _MANY_DOTS.fullmatch(text) else text
 
