@@ -51,7 +51,7 @@ def options_in(given: Any) -> Options:
     (('A', 'B'), Options(texts=(), labels=()))
     """
     given = decoded(given)
-    labels: object = None
+    labels: Any = None
     if isinstance(given, dict) and "text" in given:
         given, labels = given["text"], given.get("label")
     elif isinstance(given, dict) and all(_LABELS.fullmatch(str(label)) for label in given):
