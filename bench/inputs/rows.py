@@ -1,9 +1,11 @@
 """Reading a person's JSON-lines files, with errors that name the row."""
 
+import ast
 import gzip
 import json
 import math
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +136,27 @@ def as_json(value: Any) -> Any:
         return [as_json(inner) for inner in value]
     known = value is None or isinstance(value, int | float)
     return value if known else str(value).encode("utf-8", "replace").decode()
+
+
+def decoded(found: object) -> Any:
+    r"""What a text holds that is a list or an object written down, as JSON or as Python shows it; else what was given.
+
+    >>> decoded('["a", "b"]'), decoded("['a']"), decoded("[1, x"), decoded(7)
+    (['a', 'b'], ['a'], '[1, x', 7)
+    """
+    if not isinstance(found, str) or (text := found.strip())[:1] + text[-1:] not in ("[]", "{}"):
+        return found
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        with warnings.catch_warnings():  # of backslashes, in a text that is none of Python's
+            warnings.simplefilter("ignore")
+            given = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return found
+    return given if isinstance(given, list | dict) else found
 
 
 def check_text(where: str, name: str, text: str) -> str:

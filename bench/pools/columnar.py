@@ -1,8 +1,8 @@
 """Rows as they are given, before they are named: those that are several side by side, and texts that are prompts."""
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import ONE_SOLUTION, PROMPTS, SOLUTIONS
-from bench.pools.shapes.texts import decoded, is_talk
+from bench.pools.shapes.texts import is_talk
 
 
 def unfolded(row: Row, *, prompt: str | None = None) -> list[Row]:

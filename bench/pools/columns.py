@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.inputs.rows import Row, as_json, without
+from bench.inputs.rows import Row, as_json, decoded, without
 from bench.pools.columnar import without_prompt_as_text
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.known import is_usual, own_form
 from bench.pools.shapes.names import STOPS
 from bench.pools.shapes.solutions import own_solution
-from bench.pools.shapes.texts import decoded
 from verifiers.interface.errors import BadArgument, BadInput
 
 OF_SOLUTIONS = ("text", "steps", "correct", "stop", "scores")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench.inputs.choices import options_of
 from bench.inputs.rows import Row
 from bench.pools.shapes.known import own_form
 from bench.pools.shapes.names import IDS
 from bench.pools.shapes.openai import KEYS, request_of
-from bench.pools.shapes.places import options_of
 from bench.pools.sources import source_rows
 from verifiers.interface.errors import BadInput
 
@@ -27,8 +27,8 @@ def read_prompts(sources: Sequence[str | Path]) -> dict[str, Row]:
         if key is None or not said:
             lacks = "id such as 'custom_id'" if key is None else "prompt and no answer"
             raise BadInput(f"{where}: no {lacks} in this row of --prompts; it has {', '.join(map(repr, row))}")
-        if options := options_of(own):  # of which the gold answer may be the place
-            said["options"] = options
+        if (options := options_of(own)).texts:  # of which the gold answer may be the place
+            said["options"] = {"text": list(options.texts), "label": list(options.labels)}
         known = found.setdefault(key, {})
         if other := [name for name in said if known.setdefault(name, said[name]) != said[name]]:
             raise BadInput(f"{where}: id {key!r} has another {other[0]} than before; ids must be unique")

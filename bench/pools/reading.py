@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from bench.inputs.choices import Places
+from bench.inputs.choices import Places, options_of
 from bench.inputs.rows import Row, check_text
 from bench.pools.columnar import unfolded
 from bench.pools.columns import Columns, missing
@@ -19,7 +19,6 @@ from bench.pools.recorded_scores import Entry
 from bench.pools.shapes.hint import fitting
 from bench.pools.shapes.lm_eval import VIEW
 from bench.pools.shapes.names import GOLDS
-from bench.pools.shapes.places import options_of
 from bench.pools.sources import source_rows
 from bench.pools.spool import Spool
 from verifiers.interface.errors import BadInput

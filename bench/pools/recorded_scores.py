@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.inputs.rows import Row, check_text
+from bench.inputs.rows import Row, check_text, decoded
 from bench.pools.columns import COLUMNS
 from bench.pools.shapes.names import IDS
-from bench.pools.shapes.texts import decoded
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scores
 

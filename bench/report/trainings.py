@@ -64,7 +64,7 @@ def _training_record(folder: Path, name: str) -> Row:
     quality = read_record(folder / "evaluation.json") if (folder / "evaluation.json").is_file() else None
     found = audit(rows) if of_policy else None
     config = said.get("config")
-    asked = config.get("steps") if isinstance(config, Mapping) else None
+    asked = said.get("planned_steps", config.get("steps") if isinstance(config, Mapping) else None)
     return {
         "name": name,
         "facts": [["kind", "policy (GRPO)" if of_policy else said.get("kind", "scorer")], *_facts(said)],
@@ -92,5 +92,5 @@ def _facts(said: Mapping[str, Any]) -> Iterator[list[str]]:
             yield from _facts(value)
         elif key == "problems" and isinstance(value, list):
             yield [key, str(len(value))]
-        elif key not in ("kind", "base", "rows") and value not in (None, [], ""):
+        elif key not in ("kind", "base", "rows", "planned_steps") and value not in (None, [], ""):
             yield [key.replace("_", " "), str(value)]

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from bench.inputs.choices import LETTERS, Places, option_texts
+from bench.inputs.choices import LETTERS, OPTIONS, Options, Places, options_of, place_in
 from bench.inputs.rows import Row
 from verifiers.interface.solution import Message
 
 Place: TypeAlias = tuple[str, Row]  # what messages call a row, and the row as it was given
+_FORMS = 'give 2 to 26 texts or numbers as a list, as {"A": ..., "B": ...} or as {"text": [...], "label": [...]}'
 _LETTER = re.compile(r"\s*\(?([A-Za-z])[).:]?\s*")
 
 
@@ -18,30 +19,31 @@ def with_letters(rows: Iterable[tuple[Place, Row]]) -> Iterator[tuple[Place, Row
     """Rows with the letter of their gold answer, None where that is neither an option's letter, place nor label.
 
     Whether whole numbers are places is decided once for all of them, so that all are read where the first such row is;
-    where nothing settles it, a warning names its place.
+    where nothing settles it, a warning names its place. So it does where something that is no options has their name.
 
     >>> options = {"text": ["red", "blue"], "label": ["1", "2"]}
     >>> rows = [{"answer": "B", "choices": ["red", "blue"]}, {"answer": "2", "choices": options}, {"answer": "4"}]
     >>> [letter for _, _, letter in with_letters((("mine", row), row) for row in rows)]
     ['B', 'B', None]
     """
-    rows, places = iter(rows), Places()
-    for first in rows:
-        if isinstance(_gold(first[1]), int) and _options(first[1])[0]:
-            rows = [first, *rows]
-            break
-        yield *first, _letter(_gold(first[1]), *_options(first[1]), are_places=False)
-    else:
-        return
-    for _, row in rows:
-        texts, labels = _options(row)
-        if not _is_label(gold := _gold(row), texts, labels):
-            places.add(gold, texts)
+    rows, places, unread = iter(rows), Places(), False
+    before: list[tuple[Place, Row]] = []  # rows that wait until it is decided
+    for where, row in rows:
+        options = options_of(row)
+        if not options.texts and not unread and (named := next((n for n in OPTIONS if row.get(n)), None)):
+            unread = True
+            warnings.warn(f"{where[0]}: {named!r} is not read as options of the question; {_FORMS}", stacklevel=1)
+        if before or (place_in(_gold(row)) is not None and options.texts):
+            before.append((where, row))
+            if options.labelled(gold := _gold(row)) is None:
+                places.add(gold, options)
+        else:
+            yield where, row, _letter(_gold(row), options, are_places=False)
     if places.doubt is not None:
         told = "where they are another thing, write letters as the gold answers"
-        warnings.warn(f"from {first[0][0]} on: {places.doubt}; {told}", stacklevel=1)
-    for where, row in rows:
-        yield where, row, _letter(_gold(row), *_options(row), are_places=places.are_meant)
+        warnings.warn(f"from {before[0][0][0]} on: {places.doubt}; {told}", stacklevel=1)
+    for where, row in before:
+        yield where, row, _letter(_gold(row), options_of(row), are_places=places.are_meant)
 
 
 def asked(prompt: str | tuple[Message, ...], row: Row) -> str | tuple[Message, ...]:
@@ -52,7 +54,7 @@ def asked(prompt: str | tuple[Message, ...], row: Row) -> str | tuple[Message, .
     >>> asked("Which is a color? (A) red (B) two", {"choices": ["red", "two"]})
     'Which is a color? (A) red (B) two'
     """
-    texts = _options(row)[0]
+    texts = options_of(row).texts
     if isinstance(prompt, str):
         return _listed(prompt, texts)
     last = max((place for place, turn in enumerate(prompt) if turn.role == "user"), default=None)
@@ -69,30 +71,19 @@ def _listed(question: str, texts: Sequence[str]) -> str:
     return "\n".join([f"{question.rstrip()}\n", *(f"{letter}. {text}" for letter, text in options)])
 
 
-def _options(row: Row) -> tuple[list[str], list[str]]:
-    """The options' texts and, where they have them, their labels."""
-    given = next((found for name in ("choices", "options") if option_texts(found := row.get(name))), None)
-    labels = given.get("label") if isinstance(given, dict) else None
-    return option_texts(given), [str(label) for label in labels] if isinstance(labels, list) else []
-
-
 def _gold(row: Row) -> object:
     found = row.get("answer")
     return found[0] if isinstance(found, list) and len(found) == 1 else found
 
 
-def _letter(gold: object, texts: list[str], labels: list[str], *, are_places: bool) -> str | None:
-    if not texts or isinstance(gold, bool) or not isinstance(gold, str | int):
+def _letter(gold: object, options: Options, *, are_places: bool) -> str | None:
+    if not options.texts or isinstance(gold, bool) or not isinstance(gold, str | int | float):
         return None
+    if (labelled := options.labelled(gold)) is not None:
+        return LETTERS[labelled]
+    if are_places and (place := place_in(gold)) is not None:
+        return LETTERS[place]
     said = str(gold).strip()
-    if _is_label(gold, texts, labels):
-        return LETTERS[labels.index(said)]
-    if isinstance(gold, int):
-        return LETTERS[gold] if are_places else None
     letter = _LETTER.fullmatch(said)
-    found = letter is not None and letter[1].upper() in LETTERS[: len(texts)] and said not in texts
+    found = letter is not None and letter[1].upper() in LETTERS[: len(options.texts)] and said not in options.texts
     return letter[1].upper() if letter and found else None
-
-
-def _is_label(gold: object, texts: list[str], labels: list[str]) -> bool:
-    return len(labels) == len(texts) and str(gold).strip() in labels

@@ -18,7 +18,16 @@ from policies.training.resume import restore_weights
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import read_record, replacing
 
-_NOT_OF_THE_MODEL = ("base", "rows", "config", "finished", "solution_weight", "rationales", "rehearsal")
+_NOT_OF_THE_MODEL = (
+    "base",
+    "rows",
+    "config",
+    "finished",
+    "planned_steps",
+    "solution_weight",
+    "rationales",
+    "rehearsal",
+)
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -16,8 +16,7 @@ from safetensors.torch import save_file
 from policies.models.pretrained import quiet
 from policies.models.sources import source_of
 from policies.training.config import TrainConfig
-from policies.training.loop import seeded
-from policies.training.planned import device_of
+from policies.training.loop import device_of, seeded
 from policies.training.resume import latest_checkpoint
 from verifiers.interface.files import claim, digest_of, held, read_record, replace_text, room_for
 
@@ -25,7 +24,7 @@ _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.
 _BESIDE = (_RECORD, "evaluation.json")
 # Options that change no weight, so a resumed training may have others.
-_FREE = ("save_every", "keep_last", "log_every", "device", "finished", "max_tokens")
+_FREE = ("save_every", "keep_last", "log_every", "device", "finished", "max_tokens", "planned_steps")
 
 
 @contextmanager

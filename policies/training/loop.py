@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from tqdm import tqdm
 
+from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import drop_checkpoints, latest_checkpoint, restore_checkpoint, write_checkpoint
 from verifiers.interface.checksums import checksum
@@ -208,3 +209,16 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
+
+
+def device_of(config: TrainConfig) -> torch.device:
+    """What is trained on.
+
+    Raises ValueError for a device that is not there, and where several processes were started.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda', and there is none: use 'cpu' or 'auto'")
+    if (count := processes().num_processes) > 1:
+        raise ValueError(f"{count} processes were started: train in one, on one device")
+    cpu = config.device == "cpu" or not torch.cuda.is_available()
+    return torch.device("cpu") if cpu else torch.device(processes().device)

@@ -10,8 +10,9 @@ import torch
 from policies.models.attention import attention_for
 from policies.training.batch_plan import Group
 from policies.training.config import TrainConfig
+from policies.training.folder import record
 from policies.training.hooks import OnMetrics
-from policies.training.loop import Loop, Values, processes
+from policies.training.loop import Loop, Values, device_of
 from policies.training.schedule import rate_at
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ def train_planned(
     model.to(device).train()
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    record(out, planned_steps=len(plan))
     warmup = math.ceil(len(plan) * config.warmup)
     loop = Loop(
         model=model,
@@ -55,19 +57,6 @@ def train_planned(
     with attention_for(longest, device.type):
         for step in loop:
             loop.log(loop.update(plan[step - 1], loss), every=config.log_every)
-
-
-def device_of(config: TrainConfig) -> torch.device:
-    """What is trained on.
-
-    Raises ValueError for a device that is not there, and where several processes were started.
-    """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', and there is none: use 'cpu' or 'auto'")
-    if (count := processes().num_processes) > 1:
-        raise ValueError(f"{count} processes were started: train in one, on one device")
-    cpu = config.device == "cpu" or not torch.cuda.is_available()
-    return torch.device("cpu") if cpu else torch.device(processes().device)
 
 
 def step_count(groups: Sequence[Group], terms: Sequence[int], config: TrainConfig) -> int:

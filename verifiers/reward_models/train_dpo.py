@@ -22,7 +22,8 @@ from policies.training.config import TrainConfig
 from policies.training.examples import Example, collated, continuation, next_token_losses
 from policies.training.folder import finish_folder, training_folder
 from policies.training.hooks import OnMetrics
-from policies.training.planned import device_of, step_count, train_planned
+from policies.training.loop import device_of
+from policies.training.planned import step_count, train_planned
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.arguments import check_config, check_rows
 from verifiers.interface.errors import check_finite, check_whole

@@ -1,8 +1,8 @@
 """What single evaluations write: HELM's `scenario_state.json`, and Qwen2.5-Math's with its texts under `code`."""
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.solutions import solutions_in
-from bench.pools.shapes.texts import decoded, text_of
+from bench.pools.shapes.texts import text_of
 
 
 def helm(row: Row) -> Row | None:

@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from bench.inputs.rows import after_hashes
-from bench.pools.shapes.texts import decoded
+from bench.inputs.rows import after_hashes, decoded
 from verifiers.grading.extraction import after_answer_is, boxed
 
 _PROSE, _SENTENCE = 12, 6  # words: what is longer, or ends in a full stop, is no answer but a solution

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import ANSWERS, IDS, ONE_SOLUTION, OPTIONS, PROMPTS, SOLUTIONS, STOPS
 from bench.pools.shapes.solutions import solutions_in
-from bench.pools.shapes.texts import decoded, is_talk
+from bench.pools.shapes.texts import is_talk
 
 # Parts of names that sound like ours, the likest first.
 _LIKE = {

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bench.inputs.rows import Row
-from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk
+from bench.inputs.rows import Row, decoded
+from bench.pools.shapes.texts import is_of_the_model, is_talk
 
 _VERDICTS = {"C": True, "I": False}
 _OBJECTS = ("input", "output", "messages", "scores", "attachments", "error", "limit", "metadata")

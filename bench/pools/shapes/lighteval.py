@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.solutions import solutions_in
-from bench.pools.shapes.texts import decoded
 
 
 def lighteval(row: Row) -> Row | None:

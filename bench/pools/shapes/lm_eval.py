@@ -1,9 +1,8 @@
 """The samples that lm-eval logs, `samples_TASK_TIME.jsonl`: a row for each document and filter."""
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import ANSWERS, PROMPTS
 from bench.pools.shapes.solutions import solutions_in
-from bench.pools.shapes.texts import decoded
 
 VIEW = "view"  # a field that we add: under which filter the samples were logged, once more
 

@@ -61,7 +61,6 @@ ONE_SOLUTION = (
     "sample",
 )
 OPTIONS = ("candidates", "choices", "trajectories")  # or options of a question, or of a search: where nothing else is
-OPTIONS_ASKED = ("choices", "options", "endings")  # of a question, where solutions have a column of their own
 TEXTS = (
     "message",
     "content",

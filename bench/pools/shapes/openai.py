@@ -1,8 +1,8 @@
 """What chat and completion servers answer, saved beside the prompt, and the lines of their batches."""
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import ANSWERS, ONE_SOLUTION, PROMPTS, SOLUTIONS, STOPS
-from bench.pools.shapes.texts import decoded, is_of_the_model, text_of
+from bench.pools.shapes.texts import is_of_the_model, text_of
 
 _REQUESTS = (
     "request",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.golds import golds_of
 from bench.pools.shapes.names import (
     ANSWERS,
@@ -16,7 +16,7 @@ from bench.pools.shapes.names import (
 )
 from bench.pools.shapes.solutions import is_of_lists, own_solution, solutions_in, with_verdict
 from bench.pools.shapes.stops import UNKNOWN, stop_of, with_stop
-from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, talk_of, text_of
+from bench.pools.shapes.texts import is_of_the_model, is_talk, talk_of, text_of
 
 _OF_PROBLEMS = ("id", "prompt", "answer", *PROMPTS, *ANSWERS)
 _BESIDE_A_GENERATION = {  # columns of texts that are none of a model

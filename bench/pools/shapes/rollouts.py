@@ -3,8 +3,7 @@
 TRL's log and verl's dump have the usual names alone.
 """
 
-from bench.inputs.rows import Row
-from bench.pools.shapes.texts import decoded
+from bench.inputs.rows import Row, decoded
 
 _OF_REQUESTS = ("request_id", "prompt_token_ids", "prompt_logprobs", "finished", "metrics", "outputs")
 _OF_OUTPUTS = ("index", "token_ids", "logprobs", "routed_experts", "lora_request")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import TEXTS, VERDICT_LISTS, VERDICTS
 from bench.pools.shapes.stops import with_stop
-from bench.pools.shapes.texts import decoded, is_of_the_model, is_talk, text_of
+from bench.pools.shapes.texts import is_of_the_model, is_talk, text_of
 
 
 def own_solution(fields: Row) -> Row:

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, decoded
 from bench.pools.shapes.names import AROUND_STOPS, CUT, STOPS
-from bench.pools.shapes.texts import decoded
 from verifiers.interface.solution import Stop
 
 UNKNOWN = "unknown stop"  # a field that we add: the word that was not understood

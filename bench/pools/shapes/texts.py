@@ -1,34 +1,8 @@
-"""Texts in what wraps them: messages, parts of messages, and JSON or Python literals written as text."""
-
-import ast
-import json
-import warnings
-from typing import Any
+"""Texts in what wraps them: messages and parts of messages."""
 
 from bench.inputs.rows import Row
 
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "ai": "assistant", "bot": "assistant"}
-
-
-def decoded(found: object) -> Any:
-    r"""What a text holds that is a list or an object written down, as JSON or as Python shows it; else what was given.
-
-    >>> decoded('["a", "b"]'), decoded("['a']"), decoded("[1, x"), decoded(7)
-    (['a', 'b'], ['a'], '[1, x', 7)
-    """
-    if not isinstance(found, str) or (text := found.strip())[:1] + text[-1:] not in ("[]", "{}"):
-        return found
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        with warnings.catch_warnings():  # of backslashes, in a text that is none of Python's
-            warnings.simplefilter("ignore")
-            given = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return found
-    return given if isinstance(given, list | dict) else found
 
 
 def is_talk(found: object) -> bool:

@@ -367,8 +367,13 @@ def test_a_gold_answer_that_is_the_place_of_an_option() -> None:
         ([(["A) 1", "B) 2", "C) 3", "D) 4"], 3)], [("3",)], True),
         ([(["$1$", "$2$", "$3$"], 2), (["8", "9"], 9)], [("2",), ("9",)], False),
         ([(["I say 3", "I say 5", "I say 4"], 2)], [("2",)], True),  # other samples
-        ([(["C", "B", "A"], 2)], [("C",)], False),
-        ([(["A. red", "B. blue"], 1)], [("B", "blue")], False),
+        ([(["C", "B", "A"], 2)], [("C",)], True),  # places from 1, perhaps
+        ([(["C", "B", "A"], 2), (["B", "A"], 0)], [("C",), ("A",)], False),
+        ([(["A. red", "B. blue"], 1)], [("B", "blue")], True),
+        ([(["red", "blue"], "1"), (["red", "blue"], "0")], [("B", "blue"), ("A", "red")], False),  # as HellaSwag has it
+        ([({"A": "red", "B": "blue"}, 1.0), ({"A": "red", "B": "blue"}, 0.0)], [("B", "blue"), ("A", "red")], False),
+        ([(["1", "0"], "0"), ([1, 0], "1")], [("0",), ("1",)], False),  # written as the options are
+        ([({"text": ["red", "blue"], "label": ["1", "2"]}, "2")], [("2",)], False),  # a label
         ([(["red", "blue"], 1), (["red", "blue"], 2)], [("1",), ("2",)], True),  # places from 1, perhaps
     ],
 )

@@ -55,6 +55,7 @@ def test_trainings_side_by_side_and_of_scorers(tmp_path, blob):
     assert [one["name"] for one in summary["trainings"]] == ["x/run", "y/run", f"{tmp_path.name}/prm"]
     scorer = summary["trainings"][2]
     assert scorer["audit"] is None
+    assert (scorer["steps"], scorer["asked"]) == (50, 80)
     assert scorer["facts"] == [["kind", "prm"], ["target", "value"], ["seed", "3"]]
     assert ["accuracy", 0.75] in scorer["quality"]
     assert set(scorer["series"]) == {"loss", "grad_norm", "learning_rate"}

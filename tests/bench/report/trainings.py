@@ -52,7 +52,7 @@ def make_scorer_training(path: Path) -> Path:
     ]
     (path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (path / "training.json").write_text(
-        json.dumps({"kind": "prm", "target": "value", "base": "ab12", "config": {"seed": 3}})
+        json.dumps({"kind": "prm", "target": "value", "base": "ab12", "config": {"seed": 3}, "planned_steps": 80})
     )
     quality = {"file": "test.jsonl", "labels": 40, "silent": 0, "accuracy": 0.75, "auc": None}
     (path / "evaluation.json").write_text(json.dumps(quality))

@@ -29,16 +29,49 @@ ASKED = "Which is a color?\n\nA. red\nB. loud\nC. blue\nD. tall"
         {"choices": {"text": COLORS, "label": ["1", "2", "3", "4"]}, "answer": "3"},
         {"choices": {"text": COLORS, "label": ["A", "B", "C", "D"]}, "answer": "C"},
         {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}, "answer": 3},
-        {"choices": COLORS, "answer": 2},
+        {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}, "answer": 3.0},
+        {"choices": dict(zip("ABCD", COLORS, strict=True)), "answer": "C"},
+        {"options": dict(zip("1234", COLORS, strict=True)), "answer": "3"},
+        {"options": [{"label": k, "text": text} for k, text in zip("ABCD", COLORS, strict=True)], "answer": "C"},
+        {"choices": json.dumps(COLORS), "answer": "C"},
+        {"choices": str(COLORS), "answer": "C"},
     ],
 )
 def test_a_question_is_asked_with_its_options(tmp_path: Path, row: dict[str, Any]) -> None:
     assert problems(tmp_path, row) == [(ASKED, "C")]
 
 
+@pytest.mark.parametrize("place", [2, 2.0, "2", "2.0", [2]])
+@pytest.mark.parametrize("name", ["choices", "options", "endings"])
+def test_places_count_from_0_where_one_is_0(tmp_path: Path, place: Any, name: str) -> None:
+    rows = [{name: COLORS, "answer": gold} for gold in (place, type(place)(0) if place != [2] else 0)]
+    assert problems(tmp_path, *rows) == [(ASKED, "C"), (ASKED, "A")]
+
+
+def test_options_may_be_numbers(tmp_path: Path) -> None:
+    [(prompt, answer)] = problems(tmp_path, {"choices": [1, 2.5], "answer": "B"})
+    assert (prompt, answer) == ("Which is a color?\n\nA. 1\nB. 2.5", "B")
+
+
+@pytest.mark.parametrize("gold", [2, 2.0, "2"])
+def test_places_without_a_0_are_told_of(tmp_path: Path, gold: Any) -> None:
+    message = r"rows.jsonl:1 on: .*places of their options, from 0, .*none is 0, so that they may be places from 1"
+    with pytest.warns(UserWarning, match=message):
+        assert problems(tmp_path, {"choices": COLORS, "answer": gold}) == [(ASKED, "C")]
+
+
+@pytest.mark.parametrize("given", ["red, loud", ["red"], [["red"], ["loud"]], {"first": "red", "second": "loud"}])
+def test_what_is_not_read_as_options_is_told_of_once(tmp_path: Path, given: Any) -> None:
+    with pytest.warns(
+        UserWarning, match="rows.jsonl:1: 'choices' is not read as options .*; give 2 to 26 texts"
+    ) as told:
+        assert problems(tmp_path, *[{"choices": given, "answer": "A"}] * 2)[0] == ("Which is a color?", "A")
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("question", [ASKED, "Which is a color? (A) red (B) loud (C) blue (D) tall"])
 def test_options_that_the_question_holds_are_not_asked_twice(tmp_path: Path, question: str) -> None:
-    assert problems(tmp_path, {"question": question, "choices": COLORS, "answer": 2}) == [(question, "C")]
+    assert problems(tmp_path, {"question": question, "choices": COLORS, "answer": "C"}) == [(question, "C")]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +80,8 @@ def test_options_that_the_question_holds_are_not_asked_twice(tmp_path: Path, que
         {"choices": COLORS, "answer": "blue"},  # the answer itself, which is asked for without options
         {"choices": COLORS, "answer": "E"},
         {"choices": ["B", "A"], "answer": "A"},  # an option's text, or its letter
-        {"choices": "red, loud", "answer": "A"},
-        {"choices": [1, 2], "answer": "A"},
+        {"choices": ["1", "2", "3"], "answer": "2"},  # written as the option is
+        {"choices": [], "answer": "A"},
         {"answer": "A"},
     ],
 )

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 
 import policies
 import search
+from search.driver import Driver
 from search.live.session import Pending
+from search.searching import Search
+from search.selection import selector
+from search.strategies.best_of_n import best_of_n_strategy
 from tests.search.streaming_policy import Rows, Streaming
 from tests.search.test_driver import FailsOn, StepCounter, comparable, problems, reply
 from tests.waiting import LONGEST, until
-from verifiers import EXACT, Problem, Scores, Solution, Step, Stop
-from verifiers.interface.errors import BadArgument
+from verifiers import EXACT, MATH, Problem, Scores, Solution, Step, Stop
+from verifiers.interface.errors import BadArgument, EngineStoppedError
 
 BEAM = {"width": 2, "expand": 3, "max_steps": 5}
 
@@ -453,3 +457,60 @@ def test_rows_go_on_however_many_scores_are_asked_for() -> None:
             session.score(problems(2)[1], [done])
             time.sleep(0.001)
         assert len(drawn.result(1).pool) == 6
+
+
+class _Mistaken(StepCounter):
+    """A scorer whose code is wrong for some problems."""
+
+    def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        if any(problem.id in ("p1", "p4") for problem in problems):
+            raise NameError("name 'sloutions' is not defined")
+        return super().score(problems, solutions)
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+def test_a_mistake_in_a_scorer_ends_the_searches_whose_rows_it_was(streams: bool) -> None:
+    alone = [comparable(r) for r in search.best_of_n(problems(6), policies.Scripted(reply), StepCounter(), n=4)]
+    policy: Any = Streaming(policies.Scripted(reply)) if streams else policies.Scripted(reply)
+    with search.Session(policy, _Mistaken()) as session:
+        pending = [session.best_of_n(problem, n=4) for problem in problems(6)]
+        for place, (waiting, expected) in enumerate(zip(pending, alone, strict=True)):
+            if problems(6)[place].id in ("p1", "p4"):
+                with pytest.raises(NameError, match="sloutions"):
+                    waiting.result(60)
+            else:
+                assert comparable(waiting.result(60)) == expected
+
+
+def test_a_mistake_in_a_policy_ends_the_searches_whose_rows_it_was() -> None:
+    def mistaken(problem: Problem, prefix: Solution, seed: int) -> str | Solution:
+        if problem.id == "p1":
+            raise NotImplementedError("no images")
+        return reply(problem, prefix, seed)
+
+    alone = [comparable(r) for r in search.sample(problems(3), policies.Scripted(reply), n=4)]
+    with search.Session(policies.Scripted(mistaken)) as session:
+        pending = [session.sample(problem, n=4) for problem in problems(3)]
+        with pytest.raises(NotImplementedError, match="no images"):
+            pending[1].result(60)
+        assert [comparable(pending[place].result(60)) for place in (0, 2)] == [alone[0], alone[2]]
+
+
+def test_an_engine_that_stopped_is_asked_once_for_all() -> None:
+    asked: list[int] = []
+
+    class Stopped(StepCounter):
+        def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+            asked.append(len(problems))
+            raise EngineStoppedError("it died")
+
+    driver = Driver(policies.Scripted(reply))
+    for problem in problems(3):
+        strategy = best_of_n_strategy(problem, 2, selector("best", seed=0), MATH)
+        driver.join(Search(problem, strategy, {"search": Stopped()}, policies.Sampling(), search.Budget(), 0))
+    shared = Stopped()
+    for one in driver.active:
+        one.scorers = {"search": shared}
+    ended = driver.turn()
+    assert [str(one.error) for one in ended] == ["it died"] * 3
+    assert asked == [6]

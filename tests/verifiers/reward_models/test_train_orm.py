@@ -157,13 +157,13 @@ def test_a_half_written_checkpoint_is_not_used(tmp_path, uninterrupted, monkeypa
 
     def torn(source, target):
         saved.append(target)
-        if len(saved) == 3:
+        if len(saved) == 4:
             (Path(source) / "weights.safetensors").write_bytes(b"half")
             raise KeyboardInterrupt
         real(source, target)
 
     monkeypatch.setattr(os, "replace", torn)
-    # The folder's record is moved into place first, then the checkpoint of step 2; this was that of step 4.
+    # The record is moved into place first, then again with the planned steps, then step 2; this was that of step 4.
     with pytest.raises(KeyboardInterrupt):
         train_orm(POLICY, ROWS, out=tmp_path / "orm", config=FAST)
     monkeypatch.undo()
