@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from policies.policy import Extended, Policy, Sampling, Until
-from verifiers.interface.arguments import check_policy_argument
+from verifiers.interface.arguments import check_pairs, check_policy_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import BrokenLawError
 from verifiers.interface.seeds import seed_at
@@ -45,6 +45,7 @@ def check_policy(
     first broken law, naming it, the problem and what was seen; ValueError where `cases` cannot test anything.
     """
     check_policy_argument(policy)
+    cases = check_pairs(cases, "give a list of pairs, (problem, prefix)", name="cases")
     if len(cases) < 2 or any(prefix.stop is not Stop.OPEN for _, prefix in cases):
         raise ValueError(f"check_policy got {len(cases)} cases: give two or more, each with an open prefix")
     sampling = sampling or Sampling()

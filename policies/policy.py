@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal, Protocol, TypeAlias
 
+from verifiers.interface.arguments import check_rows
 from verifiers.interface.errors import check_finite, check_kinds
 from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
@@ -66,6 +67,7 @@ class Extended:
     spend: tuple[Spend, ...] = ()
 
     def __post_init__(self) -> None:
+        check_rows(self.solutions, Solution, "give a verifiers.Solution for each prefix", name="solutions")
         object.__setattr__(self, "spend", tuple(self.spend) or (ZERO,) * len(self.solutions))
         if len(self.spend) != len(self.solutions):
             raise ValueError(f"{len(self.solutions)} solutions but {len(self.spend)} rows of spend: give one a row")

@@ -10,7 +10,7 @@ from transformers import AutoModelForTokenClassification
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics
 from prms.prm import PRM
-from verifiers.interface.arguments import check_config, check_rows
+from verifiers.interface.arguments import check_config, check_kind, check_rows
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.train_reward import train_reward_model
 
@@ -60,6 +60,7 @@ def train_prm(
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     rows = check_rows(rows, Labelled, _ROWS)
+    check_kind("separator", separator, str, "give the text that ends a step")
     if target not in ("value", "error"):
         raise ValueError(f"target is {target!r}: use 'value' or 'error'")
     if target == "error":

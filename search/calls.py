@@ -11,7 +11,8 @@ from typing import TypeVar
 from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
-from verifiers.interface.errors import is_a_rows, reason_of
+from verifiers.interface.arguments import shown
+from verifiers.interface.errors import BadArgument, is_a_rows, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -26,7 +27,10 @@ def extend(policy: Policy, rows: Sequence[Row], until: Until, sampling: Sampling
     seeds = [row.seed for row in rows]
 
     def call(i: int, j: int) -> list[tuple[Solution, Spend]]:
-        reply: Extended = policy.extend(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+        reply: object = policy.extend(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+        if not isinstance(reply, Extended):
+            told = f"its extend returned {shown(reply)}; return policies.Extended, with a solution for each prefix"
+            raise BadArgument("policy", shown(policy), told)
         return list(zip(reply.solutions, reply.spend, strict=True))
 
     def fail(i: int, reason: str) -> tuple[Solution, Spend]:

@@ -17,9 +17,15 @@ from search import calls
 from search.budget import Budget
 from search.requests import Extend, Score, Strategy
 from search.result import SearchResult
-from search.searching import Row, Search
+from search.searching import Row, Search, check_limits
 from search.streaming import Streamed
-from verifiers.interface.arguments import check_kind, check_policy_argument, check_problems, check_scorer_argument
+from verifiers.interface.arguments import (
+    check_kind,
+    check_pairs,
+    check_policy_argument,
+    check_problems,
+    check_scorer_argument,
+)
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import EngineStoppedError, check_whole
 from verifiers.interface.scoring import Scorer
@@ -189,7 +195,9 @@ def drive(
         check_policy_argument(policy)
     check_scorers(scorers)
     check_whole({"seed": seed})
-    runs = [Search(problem, strategy, scorers, sampling, budget, seed) for problem, strategy in searches]
+    check_limits(sampling, budget)
+    pairs = check_pairs(searches, "give a list of pairs, (problem, strategy)", name="searches")
+    runs = [Search(problem, strategy, scorers, sampling, budget, seed) for problem, strategy in pairs]
     check_unique_ids(run.problem.id for run in runs)
     company: set[int] = set()
     for run in runs:

@@ -8,7 +8,7 @@ import numpy as np
 
 from search.result import Node, SearchResult
 from search.selection import Pool, Selector
-from verifiers.grading.answers import Answers
+from verifiers.grading.answers import Answers, extracted
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -33,7 +33,7 @@ def pick(
         reason = reason or _why_nothing(pool, scores)
     else:
         solution = pool[chosen]
-        answer = answers.extract(solution.text)
+        answer = extracted(answers, solution.text)
     return SearchResult(problem, answer, solution, tuple(pool), scores, tree=tree, reason=reason)
 
 
@@ -52,7 +52,7 @@ def _place(chosen: Any, problem: Problem, rows: int) -> int | None:
 
 def answer_classes(pool: Sequence[Solution], answers: Answers) -> list[int]:
     """The equivalence class of each solution's answer, -1 for none; a solution that is not finished has none."""
-    return answers.classes([answers.extract(s.text) if s.finished else None for s in pool])
+    return answers.classes([extracted(answers, s.text) if s.finished else None for s in pool])
 
 
 def _why_nothing(pool: Sequence[Solution], scores: Scores) -> str:

@@ -69,9 +69,12 @@ def pessimistic(alpha: float = 0.5) -> Selector:
     >>> lone_and_lucky = Pool(Problem("p", "?"), np.array([0.8, 0.7, 0.7, 0.7]), lambda: [0, 1, 1, 1])
     >>> best(lone_and_lucky), pessimistic(0.5)(lone_and_lucky)
     (0, 1)
-    """
 
+    Raises ValueError for an alpha below 0.
+    """
     check_finite({"alpha": alpha}, who="pessimistic")
+    if alpha < 0:
+        raise ValueError(f"pessimistic(alpha={alpha}): it must be 0 or more")
 
     def select(pool: Pool) -> int | None:
         penalty = alpha * math.log(max(1, len(pool.eligible())))

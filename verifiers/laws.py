@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from policies.laws import brief
-from verifiers.interface.arguments import check_scorer_argument
+from verifiers.interface.arguments import check_pairs, check_scorer_argument
 from verifiers.interface.errors import BrokenLawError, ScoresShapeError
 from verifiers.interface.scoring import Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution, Stop
 
 Case = tuple[Problem, Solution]
+_CASES = "give a list of pairs, (problem, solution)"
 
 
 def check_scorer(
@@ -34,6 +35,8 @@ def check_scorer(
     Raises BrokenLawError at the first broken law; ValueError where `cases` cannot test anything.
     """
     check_scorer_argument(scorer)
+    cases = check_pairs(cases, _CASES, name="cases")
+    gold = check_pairs(gold, _CASES, name="gold")
     if len(cases) < 2:
         raise ValueError(f"check_scorer got {len(cases)} cases: give at least two, of more than one length")
     scores = _asked(scorer, cases, "one score a step")

@@ -81,8 +81,8 @@ def processbench(
     """
     from bench.diagnostics.processbench import evaluate, fit_threshold, read_cases
 
-    if math.isnan(threshold):
-        raise BadInput(f"--threshold {threshold}: it must be a number")
+    if not math.isfinite(threshold):
+        raise BadInput(f"--threshold {threshold}: it must be a finite number")
     if out is not None:
         check_folder(out)
         _check_ours(out / _FILE)

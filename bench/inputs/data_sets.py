@@ -7,6 +7,7 @@ from bench.inputs.rows import Row
 from bench.inputs.tables import SUFFIXES, file_rows
 from policies.models.sources import is_hub_name
 from verifiers.interface.errors import BadInput, first_line
+from verifiers.interface.files import check_file
 
 _MOVED = "; where one was saved and moved, give the folder that it is in now, FOLDER or FOLDER:SPLIT"
 _SAVED = ("dataset_info.json", "dataset_dict.json")  # of which `datasets` leaves one in a folder
@@ -56,6 +57,9 @@ def saved_rows(source: str) -> Iterator[tuple[str, Row]]:
     import datasets
 
     folder, split = (source, None) if Path(source).exists() else source.rsplit(":", 1)
+    for path in Path(folder).rglob("*"):
+        if not path.is_dir():
+            check_file(path)
     try:
         loaded = datasets.load_from_disk(folder)
     except Exception as error:  # noqa: BLE001  (each of its formats fails in its own way)

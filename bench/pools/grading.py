@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bench.pools.saved_pool import SavedPool, SavedPools
-from verifiers.grading.answers import Answers
+from verifiers.grading.answers import Answers, compared, extracted
 from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution
 
@@ -34,7 +34,7 @@ def graded(pools: Sequence[SavedPool], answers: Answers) -> Iterator[tuple[Grade
         for answer in said
         if answer is not None
     )
-    equal = dict(zip(pairs, answers.equal(list(pairs)), strict=True)) if pairs else {}
+    equal = dict(zip(pairs, compared(answers, list(pairs)), strict=True)) if pairs else {}
     for pool, said, classes in zip(pools, stated, answers.classes_of(stated), strict=True):
         if pool.golds and pool.extracted is None:
             grades = tuple(
@@ -50,7 +50,7 @@ def _stated(pool: SavedPool, answers: Answers) -> Stated:
     """The solutions' answers; a run's are as its task read them."""
     if pool.extracted is not None:
         return pool.extracted
-    return tuple(answers.extract(s.text) if s.finished else None for s in pool.solutions)
+    return tuple(extracted(answers, s.text) if s.finished else None for s in pool.solutions)
 
 
 def _grade(solution: Solution, by_gold: Sequence[bool | None]) -> bool | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from bench.files.journal import JOURNAL, ends_of, read_journal
 from bench.files.rows import AnyRow, ProblemRow, SampleRow, ScoreRow, from_row
+from bench.files.run_folder import read_config
 from bench.inputs.data_sets import is_saved, rows_at, saved_rows
 from bench.inputs.rows import Row, read_rows
 from bench.pools.spool import Spool
 from bench.runs.samples import costs_of
-from verifiers.interface.checksums import check_checksums
+from verifiers.interface.checksums import CHECKSUMS, check_checksums
 from verifiers.interface.errors import BadInput
 
 _RUN = "samples.jsonl"
@@ -86,8 +87,10 @@ def _checked(folder: Path) -> dict[str, Row]:
     """A run's journal; BadInput for rows that are not as they were written, or that no line of it commits."""
     if not (folder / JOURNAL).exists():
         check_checksums(folder)
+        if (folder / CHECKSUMS).exists() and "pools" not in read_config(folder / "config.toml"):  # of a rerank
+            raise BadInput(f"{folder / JOURNAL}: gone; put it back, or make the run again")
         return {}
-    check_checksums(folder, among=("problems.jsonl",))  # the others grow
+    check_checksums(folder, among=("config.toml", "problems.jsonl"))  # the others grow
     committed = read_journal(folder)
     for name, end in ends_of(committed).items():
         if (folder / name).exists() and (folder / name).stat().st_size != end:

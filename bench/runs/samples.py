@@ -10,6 +10,7 @@ from bench.files.rows import SampleRow, ScoreRow, TreeRow, read_spend, spend_row
 from bench.inputs.task import Task
 from search import Fate, Pool, SearchResult
 from search.selection import weighted
+from verifiers.grading.answers import extracted
 from verifiers.interface.files import Row
 from verifiers.interface.scoring import ZERO, Spend
 from verifiers.interface.solution import Problem, Solution, Step, Stop
@@ -36,7 +37,7 @@ def sample_rows(task: Task, result: SearchResult, strategy: str, scorer: str | N
             logprob=_logprob(solution),
             stop=solution.stop.value,
             reason=solution.reason or why,
-            answer=task.answers.extract(solution.text) if solution.finished else None,
+            answer=extracted(task.answers, solution.text) if solution.finished else None,
             correct=None if unknown else bool(grade == 1.0),
             chosen=solution is result.solution,
         )

@@ -25,6 +25,8 @@ from policies.models.prompts import Continuation, State
 from policies.models.steps import eos_ids
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
+from verifiers.interface.arguments import shown
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.scoring import FloatArray, Spend
 
 _GIB = 1 << 30
@@ -72,6 +74,11 @@ class Transformers(ModelPolicy):
         batch_bytes: int | None = None,
         cache_bytes: int = 2 * _GIB,
     ) -> None:
+        if not callable(getattr(model, "forward", None)):
+            told = "it is no model; load a folder or a hub's name by policies.Transformers.load(name)"
+            raise BadArgument("model", shown(model), told)
+        if not callable(getattr(tokenizer, "decode", None)):
+            raise BadArgument("tokenizer", shown(tokenizer), "give the model's tokenizer, such as AutoTokenizer makes")
         self.model = model
         self.batch_bytes = batch_bytes
         self.runner = runner = Runner(model)

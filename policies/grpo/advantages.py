@@ -1,11 +1,14 @@
 """Who gets what credit in a group: outcome advantages where rewards differ, a PRM's where they do not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from verifiers.interface.arguments import check_kind
+from verifiers.interface.errors import check_finite
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Gate: TypeAlias = Literal["degenerate", "all_wrong", "always", "never"]
@@ -91,6 +94,8 @@ def gated_advantages(
     those of an outcome verifier, which is no PRM.
     """
     _check_options(gate, credit, scale, weight, baseline)
+    check_finite({"prm_coef": prm_coef, "right_above": right_above, "error_below": error_below, "tol": tol})
+    check_kind("step_ends", step_ends, Iterable, "give each solution's last tokens of its steps")
     r = np.asarray(rewards, dtype=np.float64)
     ends = [np.asarray(e, dtype=np.int64) for e in step_ends]
     _check_shapes(r, ends)

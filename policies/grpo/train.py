@@ -34,7 +34,7 @@ from policies.training.folder import save_merged
 from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
 from policies.training.schedule import rate_at
-from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument
+from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument, folder_argument
 from verifiers.interface.files import held, replacing, whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -119,7 +119,7 @@ def grpo_train(
     problems = check_problems(problems)
     if not problems:
         raise ValueError("problems is empty: give the problems to train on")
-    folder, state = Path(out), processes()
+    folder, state = folder_argument("out", out), processes()
     first = state.is_main_process
     scorers = _Scorers(verifier, prm, held_out)
     check_scorers(verifier, prm, held_out, config)

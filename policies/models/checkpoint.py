@@ -31,6 +31,7 @@ _SIZES = (
     "max_position_embeddings",
     "num_labels",
 )
+_DROPOUTS = ("dropout", "_pdrop")  # how keys of shares end, which only a training reads
 _WIDTHS = ("vocab_size", "hidden_size", "intermediate_size", "head_dim")  # of matrices whose other side is hidden_size
 _WHOLE = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
 _LARGEST = 1 << 63  # an integer that torch can hold
@@ -195,6 +196,9 @@ def _check_config(path: Path, config: Mapping[str, Any], elements: int, tensors:
     for key, value in ((key, part[key]) for part in texts for key in _SIZES if part.get(key) is not None):
         if any(type(n) is not int or not 0 < n < 1 << 31 for n in (value if isinstance(value, list) else [value])):
             raise BadInput(f"{path}: its {key} is {_shown(value)}: it must be a whole number of 1 or more")
+    for key, value in ((key, value) for part in texts for key, value in part.items() if key.endswith(_DROPOUTS)):
+        if value is not None and (not isinstance(value, int | float) or not 0 <= value <= 1):
+            raise BadInput(f"{path}: its {key} is {_shown(value)}: it must be a number from 0 to 1")
     packed = "quantization_config" in config  # several weights in one element
     for part in texts:
         width, layers = part.get("hidden_size"), part.get("num_hidden_layers")

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import drop_checkpoints, latest_checkpoint, restore_checkpoint, write_checkpoint
+from verifiers.interface.arguments import check_takes
 from verifiers.interface.checksums import checksum
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import cut_at, each_row, room_for
@@ -65,6 +66,8 @@ class Loop:
     step: int = 0  # the step that is made, or was made last
 
     def __post_init__(self) -> None:
+        if self.on_metrics is not None:
+            check_takes("on_metrics", self.on_metrics, 1, "it is given each row of the log, a mapping")
         self.processes = processes()
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from policies.models.checkpoint import is_file, read_object
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 from verifiers.interface.files import replacing
+from verifiers.interface.lines import read_line, sealed_line
 
 _NAME = re.compile(r"step-(\d+)")
 _TO_DO = "copy the checkpoint again, or remove it, and the training goes on from the one before, or begins anew"
@@ -46,7 +47,8 @@ def write_checkpoint(
             save_file(_trained(model), draft / "weights.safetensors")
             save_file(moments, draft / "optimizer.safetensors")
             save_file(_randomness(), draft / "randomness.safetensors")
-            (draft / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+            line = sealed_line(json.dumps({"step": step, **state}) + "\n")
+            (draft / "state.json").write_text(line, encoding="utf-8")
     except OSError as error:
         raise OSError(
             f"{folder}: the checkpoint of step {step} could not be written ({error}); the one before it is whole, and "
@@ -68,7 +70,7 @@ def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Opti
 
     Raises BadInput for a checkpoint of another model, and for a file of it that is gone or damaged.
     """
-    state = read_object(_file(checkpoint, "state.json"))
+    state = _state(_file(checkpoint, "state.json"))
     if state.get("step") != step_of(checkpoint):
         raise BadInput(f"{checkpoint / 'state.json'}: its step is {state.get('step')!r}; {_TO_DO}")
     moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -92,6 +94,16 @@ def restore_weights(checkpoint: Path, model: Any) -> None:
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(saved[name])
+
+
+def _state(path: Path) -> dict[str, Any]:
+    state = read_object(path)
+    if "crc" not in state:  # an earlier version wrote it
+        return state
+    try:
+        return read_line(path.read_bytes(), sealed=True)
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}; {_TO_DO}") from None
 
 
 def _tensors(checkpoint: Path, name: str) -> dict[str, torch.Tensor]:

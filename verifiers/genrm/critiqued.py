@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from verifiers.genrm.format import GenRMFormat
+from verifiers.interface.arguments import check_kind, check_problem, shown
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.solution import Problem, Solution
 
 _MARK = r"(?:\s|\*|</?b>)"
@@ -27,6 +29,11 @@ class Critiqued:
     rationales: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_problem(self.problem)
+        check_kind("solution", self.solution, Solution, "give a verifiers.Solution")
+        if self.right not in (0, 1):
+            raise BadArgument("right", shown(self.right), "give True or False")
+        check_kind("rationales", self.rationales, tuple | list, "give a tuple of texts")
         if not self.solution.finished or not self.solution.text.strip():
             raise ValueError(
                 f"problem {self.problem.id!r}: only a finished solution with text can be verified "

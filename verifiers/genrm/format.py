@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from verifiers.interface.errors import check_kinds
 from verifiers.interface.solution import Problem, Solution
 
 _FIELD = re.compile(r"\{(problem|solution)\}")
@@ -39,6 +40,7 @@ class GenRMFormat:
     chat: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("direct", "cot"):
             template = getattr(self, name)
             if template and sorted(_FIELD.findall(template)) != ["problem", "solution"]:

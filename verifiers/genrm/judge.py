@@ -15,8 +15,9 @@ from policies.models.engine_options import DType, EngineChoice
 from policies.policy import Sampling, TokenPolicy, text_verdicts_of
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.genrm.votes import draw_votes, verdicts
+from verifiers.interface.arguments import check_kind, check_policy_argument
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import BadInput, check_least, first_line
+from verifiers.interface.errors import BadInput, check_least, check_whole, first_line
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, outcome_scores
 from verifiers.interface.seeds import seed_at
@@ -99,6 +100,10 @@ class GenRM:
             raise ValueError(f"GenRM(mode='direct', votes={self.votes}): the next token has one probability; use 'cot'")
         check_least(1, {"votes": self.votes, "batch_rows": self.batch_rows}, who="GenRM")
         check_least(0, {"redraws": self.redraws}, who="GenRM")
+        check_whole({"seed": self.seed}, who="GenRM")
+        check_policy_argument(self.policy)
+        check_kind("format", self.format, GenRMFormat, "give a verifiers.GenRMFormat")
+        check_kind("sampling", self.sampling, Sampling, "write policies.Sampling(temperature=...)")
         if getattr(self.policy, "uses_chat_template", False) and not self.format.chat:
             raise ValueError(
                 "the policy puts prompts into a chat template, and this format is no chat message: load the policy "

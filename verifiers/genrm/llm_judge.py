@@ -9,6 +9,7 @@ from typing import ClassVar
 from policies.policy import Sampling, TokenPolicy
 from verifiers.genrm.format import JUDGE, GenRMFormat
 from verifiers.genrm.judge import GenRM
+from verifiers.interface.arguments import check_kind
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
@@ -42,6 +43,7 @@ class LLMJudge:
     ends_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_kind("format", self.format, GenRMFormat, "give a verifiers.GenRMFormat")
         if self.format.chat and not getattr(self.policy, "uses_chat_template", True):
             raise ValueError(
                 "the judge's format is made for a chat message, and the policy has no chat template (or chat=False): "

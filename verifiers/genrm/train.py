@@ -18,7 +18,8 @@ from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
-from verifiers.interface.arguments import check_config, check_rows
+from verifiers.interface.arguments import check_config, check_kind, check_rows, folder_argument
+from verifiers.interface.errors import check_finite, check_least
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
@@ -79,14 +80,16 @@ def train_genrm(
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     rows = check_rows(rows, Critiqued, _ROWS)
-    folder = Path(out)
+    folder = folder_argument("out", out)
     if mode not in ("direct", "cot"):
         raise ValueError(f"mode is {mode!r}: use 'direct' or 'cot'")
+    check_finite({"solution_weight": solution_weight})
+    check_kind("format", format, GenRMFormat, "give a verifiers.GenRMFormat")
     if not solution_weight >= 0:
         raise ValueError(f"solution_weight is {solution_weight}: it must be 0 (verify only) or more")
     _check_rehearsal(rehearsal)
-    if rationales is not None and rationales < 1:
-        raise ValueError(f"rationales is {rationales}: it must be 1 or more, or None for all")
+    if rationales is not None:
+        check_least(1, {"rationales": rationales})
     entry: dict[str, object] = {"kind": "genrm", "mode": mode, "format": asdict(format)}
     task = {**entry, "solution_weight": solution_weight, "rationales": rationales}
     if rehearsal:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from verifiers.grading.answers import MATH, Answers
+from verifiers.grading.answers import MATH, Answers, compared, extracted
 from verifiers.interface.arguments import check_answers_argument
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
@@ -39,10 +39,10 @@ class AnswerVerifier:
         golds = [_gold(problem) for problem in problems]
         pairs: list[tuple[str, str] | None] = []
         for solution, gold in zip(solutions, golds, strict=True):
-            answer = self.answers.extract(solution.text) if solution.finished else None
+            answer = extracted(self.answers, solution.text) if solution.finished else None
             pairs.append(None if answer is None else (answer, gold))
         distinct = list(dict.fromkeys(pair for pair in pairs if pair is not None))
-        equal = dict(zip(distinct, self.answers.equal(distinct), strict=True)) if distinct else {}
+        equal = dict(zip(distinct, compared(self.answers, distinct), strict=True)) if distinct else {}
 
         values: list[float] = []
         reasons: list[str | None] = []

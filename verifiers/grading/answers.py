@@ -1,10 +1,11 @@
 """How a task writes its answers: where the final one stands in a text, and when two are the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from verifiers.interface.arguments import check_takes
+from verifiers.interface.arguments import check_takes, shown
+from verifiers.interface.errors import BadArgument
 
 if TYPE_CHECKING:
     from verifiers.grading.equivalence import EquivalencePool
@@ -56,8 +57,8 @@ class Answers:
         >>> EXACT.classes_of([["a", "b", "a"], ["b", None]])
         [[0, 1, 0], [0, -1]]
         """
-        forms = [[self.canonical(answer) if answer is not None else "" for answer in pool] for pool in pools]
-        standing_for = _representatives([set(filter(None, pool)) for pool in forms], self.equal)
+        forms = [[_canonical(self, answer) if answer is not None else "" for answer in pool] for pool in pools]
+        standing_for = _representatives([set(filter(None, pool)) for pool in forms], self)
         classes = []
         for pool, representative in zip(forms, standing_for, strict=True):
             numbers: dict[str, int] = {}
@@ -81,9 +82,37 @@ def with_thinking(answers: Answers, thinking: Sequence[str]) -> Answers:
     return replace(answers, extract=final(answers.extract, thinking=marks_in(thinking)))
 
 
-def _representatives(
-    pools: Sequence[set[str]], equal: Callable[[Sequence[Pair]], list[bool | None]]
-) -> list[dict[str, str]]:
+def extracted(answers: Answers, text: str) -> str | None:
+    """The answer that `extract` finds in a text; raises BadArgument where it returns anything else."""
+    answer: object = answers.extract(text)
+    if answer is None or isinstance(answer, str):
+        return answer
+    raise BadArgument("extract", shown(answers.extract), f"it returned {shown(answer)}; return a text, or None")
+
+
+def compared(answers: Answers, pairs: Sequence[Pair]) -> list[bool | None]:
+    """What `equal` says of each pair; raises BadArgument where it returns anything else than a verdict a pair.
+
+    >>> compared(Answers(str.strip, lambda pairs: "yes"), [("1", "2")])
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: equal <lambda>: it returned 'yes' for 1 pairs; return a list with True, ...
+    """
+    said: object = answers.equal(pairs)
+    verdicts = list(said) if isinstance(said, Iterable) else []
+    if len(verdicts) == len(pairs) and all(verdict is None or verdict in (0, 1) for verdict in verdicts):
+        return [None if verdict is None else bool(verdict) for verdict in verdicts]
+    told = f"it returned {shown(said)} for {len(pairs)} pairs; return a list with True, False or None for each"
+    raise BadArgument("equal", shown(answers.equal), told)
+
+
+def _canonical(answers: Answers, answer: str) -> str:
+    form: object = answers.canonical(answer)
+    if isinstance(form, str):
+        return form
+    raise BadArgument("canonical", shown(answers.canonical), f"it returned {shown(form)}; return a text")
+
+
+def _representatives(pools: Sequence[set[str]], answers: Answers) -> list[dict[str, str]]:
     """For each pool the member that stands for each form's class; a comparison is one call for all pools."""
     standing_for = [{form: form for form in forms} for forms in pools]
     # A fixed order makes the classes independent of the votes' order; the first member of a class stands
@@ -97,9 +126,9 @@ def _representatives(
         for form in sorted(forms - {"0"}, key=lambda form: (len(form), form))
     ]
     while untried:
-        forward = equal([(standing, form) for _, standing, form in untried])
+        forward = compared(answers, [(standing, form) for _, standing, form in untried])
         likely = [row for row, same in zip(untried, forward, strict=True) if same]
-        backward = equal([(form, standing) for _, standing, form in likely]) if likely else []
+        backward = compared(answers, [(form, standing) for _, standing, form in likely]) if likely else []
         joined = {row for row, same in zip(likely, backward, strict=True) if same}
         for i, standing, form in joined:
             standing_for[i][form] = standing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -63,7 +64,34 @@ def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:
     return rows
 
 
-def check_policy_argument(policy: object) -> None:
+def check_pairs(pairs: Any, told: str, *, name: str) -> list[tuple[Any, Any]]:
+    """The pairs as a list; raises BadArgument, which tells what to write, for what is no list of pairs.
+
+    >>> check_pairs([(1, 2), 3], "give a list of pairs, (problem, solution)", name="cases")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: cases[1] 3: give a list of pairs, (problem, solution)
+    """
+    found: list[tuple[Any, Any]] = []
+    for i, row in enumerate(check_rows(pairs, object, told, name=name)):
+        if not (isinstance(row, tuple | list) and len(row) == 2):
+            raise BadArgument(f"{name}[{i}]", shown(row), told)
+        found.append((row[0], row[1]))
+    return found
+
+
+def folder_argument(name: str, value: object) -> Path:
+    """The folder that an argument names; raises BadArgument for what is no path.
+
+    >>> folder_argument("out", 3)
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: out 3: give a folder's path
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise BadArgument(name, shown(value), "give a folder's path")
+    return Path(value)
+
+
+def check_policy_argument(policy: object, *, name: str = "policy") -> None:
     """Raise BadArgument, with what to write, for what is no policy: it has no `extend`."""
     if callable(getattr(policy, "extend", None)) and not isinstance(policy, type | list):
         return
@@ -81,7 +109,7 @@ def check_policy_argument(policy: object) -> None:
         told = (
             "a policy has a method extend(problems, prefixes, *, until, sampling, seeds), such as policies.Transformers"
         )
-    raise BadArgument("policy", shown(policy), told)
+    raise BadArgument(name, shown(policy), told)
 
 
 def check_scorer_argument(scorer: object, *, name: str = "scorer") -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from policies.models.engine_options import DType
 from policies.policy import TokenPolicy
-from verifiers.interface.errors import BadInput
+from verifiers.interface.arguments import check_policy_argument
+from verifiers.interface.errors import BadInput, check_finite
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -41,6 +42,9 @@ class ImplicitReward:
     beta: float
 
     def __post_init__(self) -> None:
+        check_policy_argument(self.policy)
+        check_policy_argument(self.reference, name="reference")
+        check_finite({"beta": self.beta}, who="ImplicitReward")
         if not self.beta > 0:
             raise ValueError(f"ImplicitReward(beta={self.beta}): it must be positive")
 

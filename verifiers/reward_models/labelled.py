@@ -63,6 +63,8 @@ def with_outcome(problem: Problem, solution: Solution, right: bool) -> Labelled:
 
     Raises ValueError for an unfinished or empty solution.
     """
+    check_kind("solution", solution, Solution, "give a verifiers.Solution")
+    check_kind("right", right, Real | np.bool_, "give True or False")
     if not solution.finished or not solution.steps:
         raise ValueError(
             f"problem {problem.id!r}: only a finished solution with text has an outcome (stop {solution.stop})"

@@ -25,8 +25,8 @@ from policies.training.hooks import OnMetrics
 from policies.training.loop import device_of
 from policies.training.planned import step_count, train_planned
 from policies.training.skipped import warn_of_skipped
-from verifiers.interface.arguments import check_config, check_rows
-from verifiers.interface.errors import check_finite, check_whole
+from verifiers.interface.arguments import check_config, check_kind, check_rows, folder_argument
+from verifiers.interface.errors import check_finite, check_kinds, check_least, check_whole
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -40,6 +40,9 @@ class Preference:
     problem: Problem
     chosen: Solution
     rejected: Solution
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
 
 
 def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None, seed: int = 0) -> list[Preference]:
@@ -59,6 +62,7 @@ def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None
     check_whole({"seed": seed} | ({} if per_problem is None else {"per_problem": per_problem}))
     if per_problem is not None and per_problem < 1:
         raise ValueError(f"per_problem is {per_problem}: it must be 1 or more, or None for all pairs")
+    check_least(0, {"seed": seed})
     rows = check_rows(rows, Labelled, "give a list of verifiers.Labelled")
     pools: dict[Problem, tuple[dict[str, Solution], dict[str, Solution]]] = {}
     for row in rows:
@@ -102,8 +106,9 @@ def train_dpo(
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     pairs = check_rows(pairs, Preference, _ROWS, name="pairs")
-    folder = Path(out)
+    folder = folder_argument("out", out)
     check_finite({"beta": beta})
+    check_kind("chat", chat, bool | Mapping, "give True, False or the arguments of the chat template")
     if not beta > 0:
         raise ValueError(f"beta is {beta}: it must be positive")
     if config.balance:

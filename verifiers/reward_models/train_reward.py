@@ -16,6 +16,7 @@ from policies.training.examples import Example, example, fit, reward_loss
 from policies.training.folder import finish_folder, training_folder
 from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
+from verifiers.interface.arguments import folder_argument
 from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution
 from verifiers.reward_models.labelled import Labelled
@@ -35,7 +36,7 @@ def train_reward_model(
 ) -> None:
     """Train a model with a head of one output on the rows' labels (an ORM: outcomes), and write its folder."""
     outcome_only = entry["kind"] == "orm"
-    folder = Path(out)
+    folder = folder_argument("out", out)
     with training_folder(folder, config, entry, base=base, rows=rows) as finished:
         if finished:
             return

@@ -259,8 +259,9 @@ def test_a_scorer_that_judges_no_step_is_refused(tmp_path, scorers):
     for spec in ("mine.scorers:silent", "mine.scorers:end"):
         with pytest.raises(BadInput, match=f"--scorer {spec}: it judges no first step"):
             processbench(str(tmp_path / "rows.json"), spec, progress=False)
-    with pytest.raises(BadInput, match="--threshold nan"):
-        processbench(str(tmp_path / "rows.json"), "mine.scorers:written", threshold=math.nan, progress=False)
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(BadInput, match=f"--threshold {wrong}: it must be a finite number"):
+            processbench(str(tmp_path / "rows.json"), "mine.scorers:written", threshold=wrong, progress=False)
 
 
 @needs_gsm8k

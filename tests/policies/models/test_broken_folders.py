@@ -185,6 +185,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
             "architectures": (3, [3], "x"),
             "dtype": (3, {"a": 1}),
             "stepbeam": (3, [1]),
+            "attention_dropout": ("x", 3, [1]),
             "eos_token_id": ("x", -1, {}, [[2]], 10**400),
         }.items()
         for value in values

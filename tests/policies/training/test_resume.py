@@ -74,6 +74,14 @@ def test_a_damaged_checkpoint_is_named(out: Path, what: str, name: str) -> None:
     assert (out / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize(("key", "value"), [("cursor", 3), ("cursor", None), ("logs", 3), ("logs", [])])
+def test_a_checkpoints_state_is_as_it_was_written(out: Path, key: str, value: object) -> None:
+    state = out / "checkpoints" / "step-2" / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {key: value}) + "\n")
+    with pytest.raises(BadInput, match=r"step-2/state.json: not as it was written; copy the checkpoint again"):
+        train(out, replace(CONFIG, steps=3))
+
+
 @pytest.mark.parametrize("name", ["metrics.jsonl", "attributions.jsonl"])
 @pytest.mark.parametrize("what", [*DAMAGED, "swapped", "doubled"])
 def test_a_log_that_is_not_as_it_was_at_the_checkpoint_is_named(out: Path, what: str, name: str) -> None:
@@ -89,7 +97,7 @@ def test_a_log_that_is_not_as_it_was_at_the_checkpoint_is_named(out: Path, what:
 
 def test_a_checkpoint_of_an_earlier_version_says_nothing_of_logs(out: Path) -> None:
     state = out / "checkpoints" / "step-2" / "state.json"
-    state.write_text(json.dumps({k: v for k, v in json.loads(state.read_text()).items() if k != "logs"}))
+    state.write_text(json.dumps({k: v for k, v in json.loads(state.read_text()).items() if k not in ("logs", "crc")}))
     train(out, replace(CONFIG, steps=3))
     rows = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [1, 2, 3]

@@ -45,6 +45,13 @@ from verifiers.interface.errors import BadInput, ScoresShapeError
         (lambda: policies.Replay({"a": DONE}), "give a list of verifiers.Solution"),
         (lambda: soft("x"), "soft(temperature='x'): it must be a finite number"),
         (lambda: soft(seed="x"), "seed is 'x': it must be a whole number"),
+        (lambda: soft(0), "it must be positive"),
+        (lambda: search.pessimistic(-1), "pessimistic(alpha=-1): it must be 0 or more"),
+        (lambda: verifiers.Message("user", 3), "content is 3: it must be a text"),
+        (lambda: Scores(([1.0],), spend=3), "spend 3: give a verifiers.Spend a row"),
+        (lambda: Scores(([1.0],), reasons="x"), "reasons 'x': give a text or None a row"),
+        (lambda: policies.Extended("x"), "solutions 'x': give a verifiers.Solution for each prefix"),
+        (lambda: policies.Extended([None]), "solutions[0] None"),
         (lambda: Scores(None), "the scores are None; give an array"),
         (lambda: Scores(([10**400],)), "scores are numbers"),
         (lambda: Scores(([1.0],), reduce=["last"]), "unknown reducer ['last']"),
@@ -100,7 +107,100 @@ def test_what_drive_takes() -> None:
     assert 'as {"search": scorer}' in says(search.drive, [], POLICY, [SCORER])
 
 
+@pytest.mark.parametrize("searches", [None, 3, "x", [3], [(P,)]])
+def test_searches_are_pairs(searches: object) -> None:
+    told = "give a list of pairs, (problem, strategy)"
+    assert told in says(search.drive, searches, POLICY, {"search": SCORER})
+    assert "give a list of pairs" in says(verifiers.check_scorer, SCORER, searches)
+    assert "give a list of pairs" in says(policies.check_policy, POLICY, searches)
+
+
+def test_limits_of_no_searches() -> None:
+    assert "sampling 3" in says(search.drive, [], POLICY, {}, sampling=3)
+    assert "budget 3" in says(search.drive, [], POLICY, {}, budget=3)
+
+
+def answers_of(
+    extract: object = "2", verdict: object = True, form: object = "2", verdicts: object = None
+) -> verifiers.Answers:
+    """Answers whose functions return these."""
+    return verifiers.Answers(
+        lambda text: extract,  # type: ignore[arg-type, return-value]
+        lambda pairs: verdicts if verdicts is not None else [verdict] * len(pairs),  # type: ignore[arg-type, return-value]
+        lambda answer: form,  # type: ignore[arg-type, return-value]
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (answers_of(extract=3), "extract <lambda>: it returned 3; return a text, or None"),
+        (answers_of(verdicts=7), "equal <lambda>: it returned 7 for 1 pairs; return a list with True, False or None"),
+        (answers_of(verdicts=[]), "equal <lambda>: it returned [] for 1 pairs"),
+        (answers_of(verdict=math.nan), "equal <lambda>: it returned [nan] for 1 pairs"),
+        (answers_of(verdict="no"), "equal <lambda>: it returned ['no'] for 1 pairs"),
+    ],
+)
+def test_what_functions_of_answers_return_is_told_at_first_use(answers: verifiers.Answers, told: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(told)):
+        verifiers.AnswerVerifier(answers).score([P], [DONE])
+
+
+def test_what_canonical_returns_is_told_at_first_use() -> None:
+    with pytest.raises(BadInput, match="canonical <lambda>: it returned 3; return a text"):
+        answers_of(form=3).classes(["1"])
+
+
+def test_verdicts_may_be_numpys_or_0_and_1() -> None:
+    for verdict, value in ((np.bool_(True), 1.0), (1, 1.0), (0, 0.0)):
+        scores = verifiers.AnswerVerifier(answers_of(verdict=verdict)).score([P], [DONE])
+        assert scores.values().tolist() == [value]
+
+
+@pytest.mark.parametrize("reply", [None, 3, [DONE]])
+def test_a_policy_returns_what_it_extended(reply: object) -> None:
+    class Mine:
+        def extend(self, problems, prefixes, *, until, sampling, seeds):
+            return reply
+
+    with pytest.raises(BadInput, match=r"its extend returned .*; return policies\.Extended"):
+        search.sample([P], Mine(), n=1)  # type: ignore[arg-type]
+
+
+TRAININGS: dict[str, Callable[..., object]] = {
+    "orm": lambda base="tiny:policy", **options: verifiers.train_orm(base, [ROW], config=SHORT, **options),
+    "prm": lambda base="tiny:policy", **options: prms.train_prm(base, [ROW], target="error", config=SHORT, **options),
+    "dpo": lambda base="tiny:policy", **options: verifiers.train_dpo(base, [PAIR], config=SHORT, **options),
+    "genrm": lambda base="tiny:policy", **options: verifiers.train_genrm(
+        base, [verifiers.Critiqued(P, DONE, True)], mode="direct", config=SHORT, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_where_a_training_goes_and_comes_from(kind: str, tmp_path: Path) -> None:
+    for out in (None, 3, []):
+        assert says(TRAININGS[kind], out=out) == f"out {out}: give a folder's path"
+    for base in (None, 3, []):
+        told = f"{base}: give a folder's path, tiny:NAME or a hub's name"
+        assert told in says(TRAININGS[kind], base, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_is_told_metrics_is_a_function(tmp_path: Path) -> None:
+    for wrong in (3, "x", lambda: None):
+        assert "on_metrics" in says(TRAININGS["orm"], out=tmp_path / "out", on_metrics=wrong)
+
+
+@pytest.mark.parametrize("load", [policies.Transformers.load, verifiers.ORM.load, prms.PRM.load, verifiers.GenRM.load])
+def test_what_is_loaded_has_a_name(load: Callable[..., object]) -> None:
+    for name in (None, 3, []):
+        assert "give a folder's path, tiny:NAME or a hub's name" in says(load, name)
+
+
 ROW = verifiers.Labelled(P, DONE, (1.0,))
+PAIR = verifiers.Preference(P, DONE, Solution((Step("3"),), Stop.EOS))
+SHORT = verifiers.TrainConfig(max_steps=1, batch_size=1, save_every=0)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +225,23 @@ ROW = verifiers.Labelled(P, DONE, (1.0,))
         (lambda: prms.collect_values(POLICY, [P], SCORER, coverage=1, rollouts=1, out="o", seed="x"), "seed='x'"),
         (lambda: prms.collect_values(POLICY, [P], SCORER, coverage=1, rollouts=1, out="o", sampling=3), "sampling 3"),
         (lambda: policies.gated_advantages([math.inf, 0.0], None, [[1], [1]]), "they must be finite, or NaN"),
+        (lambda: verifiers.Critiqued(None, DONE, True), "problem None: give a verifiers.Problem"),
+        (lambda: verifiers.Critiqued(P, None, True), "solution None: give a verifiers.Solution"),
+        (lambda: verifiers.Critiqued(P, DONE, "x"), "right 'x': give True or False"),
+        (lambda: verifiers.Critiqued(P, DONE, True, "because"), "rationales 'because': give a tuple of texts"),
+        (lambda: verifiers.Preference(P, DONE, None), "rejected is None"),
+        (lambda: verifiers.with_outcome(P, None, True), "solution None: give a verifiers.Solution"),
+        (lambda: verifiers.with_outcome(P, DONE, None), "right None: give True or False"),
+        (lambda: verifiers.preference_pairs([ROW], seed=-1), "seed is -1: it must be 0 or more"),
+        (lambda: verifiers.GenRM(None), "policy None: a policy has a method extend"),
+        (lambda: verifiers.GenRM("tiny:genrm"), "load what it names by policies.load"),
+        (lambda: verifiers.LLMJudge(POLICY, format="x"), "format 'x': give a verifiers.GenRMFormat"),
+        (lambda: verifiers.ImplicitReward(POLICY, None, 0.1), "reference None: a policy has a method extend"),
+        (lambda: verifiers.ImplicitReward(POLICY, POLICY, "x"), "beta='x'): it must be a finite number"),
+        (lambda: verifiers.GenRMFormat(3, "", "", "?", "Y", "N"), "direct is 3: it must be a text"),
+        (lambda: policies.Transformers("tiny:policy", None), "policies.Transformers.load(name)"),
+        (lambda: policies.gated_advantages([0.0], None, [[1]], prm_coef="x"), "prm_coef is 'x'"),
+        (lambda: policies.gated_advantages([0.0], None, None), "step_ends None"),
         (lambda: prms.best_of_k_value([math.nan], [4], 1), "successes must lie between"),
         (lambda: GRPOConfig(right_above=math.nan), "right_above is nan: out of range"),
         (lambda: GRPOConfig(beta=math.inf), "beta is inf: out of range"),
