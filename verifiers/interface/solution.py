@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from verifiers.interface.errors import BadInput, check_kinds
+from verifiers.interface.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,6 @@ class Message:
 
     role: str
     content: str
-
-    def __post_init__(self) -> None:
-        check_kinds(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,3 +151,12 @@ def test_a_config_that_is_none(tmp_path: Path, what: str) -> None:
     made[what]()
     with pytest.raises(BadInput, match=r"config\.toml: not a"):
         read_config(path)
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "config.toml"])
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_finished_run_is_not_read_without_what_says_what_it_is(name: str, change: Callable[[Path], object]) -> None:
+    shutil.rmtree("broken", ignore_errors=True)
+    shutil.copytree("run", "broken")
+    change(Path("broken") / name)
+    assert outcome(reread, Path("broken")) is None

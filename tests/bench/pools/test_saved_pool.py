@@ -1,6 +1,7 @@
 """Reading saved generations from whatever people keep them in."""
 
 import json
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -43,6 +44,15 @@ EXPECTED = [
     ("p-00000", "1+1?", "2", ["It is 2", "It is 3"], (True, False)),
     ("p-00001", "2+2?", "4", ["It is 4", "It is 4"], (True, True)),
 ]
+
+
+def test_a_pipe_in_a_data_set_is_named() -> None:
+    datasets.Dataset.from_list(ROWS).save_to_disk("p")
+    [arrow] = Path("p").glob("*.arrow")
+    arrow.unlink()
+    os.mkfifo(arrow)
+    with pytest.raises(BadInput, match=f"{arrow}: not a file"):
+        read_pools(["p"], columns=COLUMNS)
 
 
 def test_the_same_pool_from_every_kind_of_source() -> None:

@@ -47,7 +47,6 @@ from verifiers.interface.errors import BadInput, ScoresShapeError
         (lambda: soft(seed="x"), "seed is 'x': it must be a whole number"),
         (lambda: soft(0), "it must be positive"),
         (lambda: search.pessimistic(-1), "pessimistic(alpha=-1): it must be 0 or more"),
-        (lambda: verifiers.Message("user", 3), "content is 3: it must be a text"),
         (lambda: Scores(([1.0],), spend=3), "spend 3: give a verifiers.Spend a row"),
         (lambda: Scores(([1.0],), reasons="x"), "reasons 'x': give a text or None a row"),
         (lambda: policies.Extended("x"), "solutions 'x': give a verifiers.Solution for each prefix"),
