@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.policy import Policy, Sampling
+from verifiers.interface.files import Row
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import ZERO, Scorer, Spend, ask
 from verifiers.interface.seeds import seed_at
@@ -137,3 +138,22 @@ def _tally(solutions: Sequence[Solution], outcomes: Sequence[float], reasons: Se
     return Tally(
         float(np.sum(known)), len(known), failures, unknown, all(value in (0.0, 1.0) for value in known), first
     )
+
+
+def figures(
+    solutions: Sequence[Solution], outcomes: Sequence[float], reasons: Sequence[str | None], tallies: Sequence[Tally]
+) -> Row:
+    """What came of sampled solutions and of their prefixes' rollouts, counted; the first reason of a failure."""
+    stops = [solution.stop for solution in solutions]
+    return {
+        "solutions": len(solutions),
+        "right": sum(outcome == 1.0 for outcome in outcomes),
+        "cut_by_length": stops.count(Stop.LENGTH),
+        "failed": stops.count(Stop.FAILED),
+        "unknown": sum(math.isnan(outcome) for outcome in outcomes),
+        "prefixes": len(tallies),
+        "rollouts": sum(tally.rollouts + tally.unknown for tally in tallies),
+        "failed_rollouts": sum(tally.failed for tally in tallies),
+        "unknown_rollouts": sum(tally.unknown for tally in tallies),
+        "first_reason": next((r for r in (*reasons, *(tally.reason for tally in tallies)) if r), None),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from policies.backends.load import load
 from policies.policy import Policy, Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
-from prms.rollouts import State, Tally, check_counts, grade, roll_out, sample, settled, state_of
+from prms.rollouts import State, Tally, check_counts, figures, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
 from verifiers.interface.arguments import (
     check_kind,
@@ -244,7 +243,7 @@ def _collect(plan: _Plan, problems: Sequence[Problem], models: _Models) -> Row:
             kept = _kept(branches[j], tallies, plan.first_pit)
             check_counts(problem, models.verifier, kept)
             rows += solution_rows(problem, number, solutions[j], outcomes[j], kept)
-    done = _figures(solutions, outcomes, reasons, list(tallies.values()))
+    done = figures(solutions, outcomes, reasons, list(tallies.values()))
     spent, seconds = asdict(Spend.total(spend)), time.perf_counter() - started
     return {"problems": _ids(problems), "rows": rows, "done": done, "spend": spent, "seconds": seconds}
 
@@ -294,24 +293,6 @@ def _kept(branch: _Branch, tallies: dict[State, Tally], first_pit: bool) -> list
         if first_pit and branch.wrong and out[-1].value == 0:
             return out
     return [*out, branch.end] if branch.steps else []
-
-
-def _figures(
-    solutions: Sequence[Solution], outcomes: Sequence[float], reasons: Sequence[str | None], tallies: Sequence[Tally]
-) -> Row:
-    stops = [solution.stop for solution in solutions]
-    return {
-        "solutions": len(solutions),
-        "right": sum(outcome == 1.0 for outcome in outcomes),
-        "cut_by_length": stops.count(Stop.LENGTH),
-        "failed": stops.count(Stop.FAILED),
-        "unknown": sum(math.isnan(outcome) for outcome in outcomes),
-        "prefixes": len(tallies),
-        "rollouts": sum(tally.rollouts + tally.unknown for tally in tallies),
-        "failed_rollouts": sum(tally.failed for tally in tallies),
-        "unknown_rollouts": sum(tally.unknown for tally in tallies),
-        "first_reason": next((r for r in (*reasons, *(tally.reason for tally in tallies)) if r), None),
-    }
 
 
 def _finish(folder: Path, records: Sequence[Row]) -> Dataset:
