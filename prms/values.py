@@ -16,13 +16,7 @@ from policies.policy import Policy, Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from prms.rollouts import State, Tally, check_counts, figures, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
-from verifiers.interface.arguments import (
-    check_kind,
-    check_policy_argument,
-    check_problems,
-    check_scorer_argument,
-    folder_argument,
-)
+from verifiers.interface.arguments import check_kind, check_policy_argument, check_problems, check_scorer_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.checksums import CHECKSUMS, check_checksums, write_checksums
 from verifiers.interface.errors import BadInput, check_least, check_whole
@@ -105,14 +99,13 @@ def collect_values(
         raise ValueError("collect_values was given no problems")
     check_whole({"seed": seed}, who="collect_values")
     sampling = Sampling() if sampling is None else sampling
-    check_kind("first_pit", first_pit, bool, "give True or False")
-    check_kind("replicas", replicas, Replicas | None, "write policies.Replicas(2)")
     check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
+    check_kind("out", out, str | Path, "give a folder's path")
     check_scorer_argument(verifier, name="verifier")
     if not isinstance(policy, str):
         check_policy_argument(policy)
     plan = _Plan(coverage, rollouts, first_pit, sampling, seed)
-    folder = folder_argument("out", out)
+    folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):
         config = plan.config(verifier, problems, chunk)

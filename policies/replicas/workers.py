@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from verifiers.interface.arguments import check_kind
 from verifiers.interface.errors import BadArgument, check_kinds
 
 P = TypeVar("P")
@@ -128,6 +129,7 @@ def workers(make: Make[P], replicas: Replicas | None) -> Iterator[Workers[P, Any
     Returns when the parts of a first worker are there, and raises what `make` raises; BadArgument where there is no
     cluster, or one without the GPUs that are asked for, and without the extra `ray`.
     """
+    check_kind("replicas", replicas, Replicas | None, "write policies.Replicas(2)")
     if replicas is None:
         with make() as parts:
             yield Here(parts)

@@ -186,6 +186,11 @@ def test_where_a_training_goes_and_comes_from(kind: str, tmp_path: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
+def test_replicas_are_replicas(tmp_path: Path) -> None:
+    said = says(prms.collect_values, POLICY, [P], SCORER, coverage=1, rollouts=1, out=tmp_path / "out", replicas="2")
+    assert said == "replicas '2': write policies.Replicas(2)"
+
+
 def test_who_is_told_metrics_is_a_function(tmp_path: Path) -> None:
     for wrong in (3, "x", lambda: None):
         assert "on_metrics" in says(TRAININGS["orm"], out=tmp_path / "out", on_metrics=wrong)
