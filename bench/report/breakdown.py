@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ def check_by(fields: Iterable[Mapping[str, Any]], by: Sequence[str], *, of: str)
     known: dict[str, None] = {}
     values: dict[str, set[str]] = {name: set() for name in by}
     for one in fields if by else ():
-        known |= dict.fromkeys(one)
+        known |= dict.fromkeys(_paths(one))
         for name, found in values.items():
             found.add(value_of(one, name))
     for name, found in values.items():
@@ -72,6 +72,19 @@ def check_by(fields: Iterable[Mapping[str, Any]], by: Sequence[str], *, of: str)
             raise BadArgument(
                 "by", name, f"the problems of {of} have {len(found)} values of it; name one of few values"
             )
+
+
+def _paths(fields: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """The names of fields, those inside of objects by their paths.
+
+    >>> list(_paths({"doc": {"level": 1, "of": {}}, "year": 2020}))
+    ['doc.level', 'doc.of', 'year']
+    """
+    for name, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            yield from _paths(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}"
 
 
 def value_of(fields: Mapping[str, Any], name: str) -> str:

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.files.journal import JOURNAL
 from bench.files.rows import AnyRow, PointRow, ProblemRow, ResultRow, SampleRow, ScoreRow, TreeRow, from_row
 from bench.files.run_folder import check_in_place, read_config
 from bench.report.failures import Failures
@@ -99,6 +100,8 @@ def read_folder(
         such = f", such as {', '.join(inside)}" if inside else ""
         if (path / "training.json").is_file():
             such = f"; this is a training, which 'stepbeam report {path}' shows"
+        elif (path / JOURNAL).is_file():
+            such = "; this run was stopped: the command that began it goes on where it stopped"
         raise BadInput(
             f"{path}: no results.jsonl with rows; give the folder of a finished 'stepbeam run', 'demo' or 'rerank'"
             f"{such}"

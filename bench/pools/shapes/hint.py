@@ -40,6 +40,8 @@ def fitting(given: Row, missing: Collection[str]) -> str:
     '; try --columns prompt=frage,solutions=versuche,answer=loesung'
     >>> fitting({"question": "2+2?", "response": "4", "is_ok": "4", "acc": 1.0}, ["answer"])
     '; try --columns correct=acc'
+    >>> fitting({"id": "q1", "choices": []}, ["prompt", "answer"])
+    "; a reply alone holds no prompt: add 'prompt' and 'answer' to each line"
     """
     of_gemini = "key" in given and isinstance(given.get("response"), dict)
     if ("custom_id" in given or of_gemini) and "prompt" in missing and {"response", "result", "error"} & given.keys():
@@ -89,6 +91,8 @@ def fitting(given: Row, missing: Collection[str]) -> str:
             found |= {"text": "answer", "answer": golds[0]}
     order = ("prompt", "solutions", "text", "answer", "correct")
     pairs = [f"{ours}={found[ours]}" for ours in order if ours in found]
+    if not pairs and "prompt" in missing and "solutions" not in missing:
+        return "; a reply alone holds no prompt: add 'prompt' and 'answer' to each line"
     return f"; try --columns {','.join(pairs)}" if pairs else ""
 
 

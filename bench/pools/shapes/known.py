@@ -18,7 +18,8 @@ SHAPES: tuple[Callable[[Row], Row | None], ...] = (inspect, helm, lm_eval, light
 _NUMBERED = re.compile(r"(\D+?)_?(\d{1,4})")  # response_1 and completion2, columns of a wide table
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")  # where a word of a name begins
 _OURS = ("id", "prompt", "answer")
-_USUAL = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *STOPS, *VERDICTS, *IDS}
+_NOT_OF_A_SOLUTION = {*_OURS, "solutions", *PROMPTS, *ANSWERS, *SOLUTIONS, *ONE_SOLUTION, *IDS}
+_USUAL = {*_NOT_OF_A_SOLUTION, *STOPS, *VERDICTS}
 
 
 def own_form(row: Row) -> Row:
@@ -49,20 +50,29 @@ def is_usual(name: str) -> bool:
 def _with_numbered(row: Row) -> Row:
     """The row with its columns of one solution each as a list, where they are numbered from 0 or 1.
 
-    >>> _with_numbered({"question": "2+2?", "response_1": "4", "response_2": "5"})
-    {'question': '2+2?', 'solutions': ['4', '5']}
+    Other columns that are numbered alike tell something of each solution, such as its score.
+
+    >>> _with_numbered({"question": "2+2?", "response_1": "4", "response_2": "5", "score_1": 0.9, "score_2": 0.2})
+    {'question': '2+2?', 'solutions': ['4', '5'], 'score': [0.9, 0.2]}
     """
     if any(row.get(name) is not None for name in (*SOLUTIONS, *ONE_SOLUTION)):
         return row
     numbered: dict[str, dict[int, str]] = {}
     for column in row:
-        if (found := _NUMBERED.fullmatch(_small(column))) and found[1] in ONE_SOLUTION:
+        if found := _NUMBERED.fullmatch(_small(column)):
             numbered.setdefault(found[1], {})[int(found[2])] = column
-    for columns in numbered.values():
+    for solution, columns in numbered.items():
         places = sorted(columns)
-        if len(places) > 1 and places == list(range(places[0], places[0] + len(places))) and places[0] < 2:
-            rest = {name: value for name, value in row.items() if name not in columns.values()}
-            return rest | {"solutions": [row[columns[place]] for place in places]}
+        in_a_row = len(places) > 1 and places == list(range(places[0], places[0] + len(places))) and places[0] < 2
+        if solution in ONE_SOLUTION and in_a_row:
+            lists = {"solutions": columns} | {
+                name: others
+                for name, others in numbered.items()
+                if others.keys() == columns.keys() and name not in _NOT_OF_A_SOLUTION and name not in row
+            }
+            taken = {column for one in lists.values() for column in one.values()}
+            rest = {name: value for name, value in row.items() if name not in taken}
+            return rest | {name: [row[one[place]] for place in places] for name, one in lists.items()}
     return row
 
 

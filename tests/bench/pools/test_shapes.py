@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from bench.pools.grading import graded
 from bench.pools.saved_pool import SavedPool, read_pools
+from bench.pools.shapes.known import own_form
 from tests.bench.pools.saved_rows import GOLD, RIGHT, WRONG, Q, notes, pass_at_1, read
 from tests.shared_data import DATA
 from verifiers import MATH, Message, Stop
@@ -387,3 +388,14 @@ def test_options_in_a_file_of_prompts_count() -> None:
     Path("asked.jsonl").write_text(json.dumps({"id": "a", "question": Q, "options": ["4", "5"], "answer": 0}))
     Path("p.jsonl").write_text(json.dumps({"id": "a", "response": "A"}))
     assert read_pools(["p.jsonl"], prompts=["asked.jsonl"])[0].golds == ("A", "4")
+
+
+def test_columns_numbered_as_the_solutions_are_theirs() -> None:
+    row = {"question": Q, "gold": GOLD, "response_1": RIGHT, "response_2": WRONG}
+    told = {"score_1": 0.9, "score_2": 0.2, "finish_reason_1": "stop", "finish_reason_2": "length"}
+    assert own_form(row | told) == own_form(row | {"score": [0.9, 0.2], "finish_reason": ["stop", "length"]})
+    assert own_form(row | {"Score1": 0.9, "Score2": 0.2}) == own_form(row | {"score": [0.9, 0.2]})
+    for others in ({"label_1": "1", "label_2": "0"}, {"score_1": 0.9}, {"score_0": 0.9, "score_1": 0.2}):
+        assert (
+            own_form(row | others) == own_form(row) | others
+        )  # gold answers by their name, and none of each solution's

@@ -53,6 +53,9 @@ def test_a_field_that_is_no_category(run: Path) -> None:
     folder = read_folder(run, "run", by=["size"], samples=False)
     with pytest.raises(BadArgument, match="by size: no problem of run has this field; they have level, name, late"):
         categories(folder.results, folder.fields, ["size"], of="run")
+    inner = {"p": {"doc": {"level": 1}}}
+    with pytest.raises(BadArgument, match=r"by level: no problem of run has this field; they have doc\.level"):
+        categories(folder.results, inner, ["level"], of="run")
     many = {str(i): {"nr": i} for i in range(51)}
     with pytest.raises(BadArgument, match="by nr: the problems of run have 51 values of it"):
         categories(folder.results, many, ["nr"], of="run")

@@ -198,6 +198,9 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, folder, capsys):
             read_folder(path, "x")
         assert main(["report", str(path)]) == 2
         assert capsys.readouterr().err.startswith(f"stepbeam: {path}: ")
+    (tmp_path / "journal.jsonl").touch()
+    with pytest.raises(BadInput, match="this run was stopped: the command that began it goes on where it stopped"):
+        read_folder(tmp_path, "x")
     with pytest.raises(BadInput, match="given twice"):
         read_folders([folder, folder / ".." / "one"])
     (folder / "scores.jsonl").write_text('{"problem": "p"}\n')
