@@ -11,7 +11,8 @@ from verifiers.grading import numbers
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 OPTIONS = ("choices", "options", "endings")  # where a row has them
 _LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
-_LABELS = re.compile(r"[A-Za-z]|\d+")
+_NUMBERS = tuple(map(str, range(len(LETTERS) + 1)))
+_FIRST = (LETTERS, LETTERS.lower(), _NUMBERS, _NUMBERS[1:])  # labels of options: {"n": 8} holds other things
 _WHOLE = re.compile(r"\s*(\d+)(?:\.0+)?\s*")
 
 
@@ -54,7 +55,7 @@ def options_in(given: Any) -> Options:
     labels: Any = None
     if isinstance(given, dict) and "text" in given:
         given, labels = given["text"], given.get("label")
-    elif isinstance(given, dict) and all(_LABELS.fullmatch(str(label)) for label in given):
+    elif isinstance(given, dict) and any(set(map(str, given)) == set(first[: len(given)]) for first in _FIRST):
         given, labels = list(given.values()), list(given)
     elif isinstance(given, list) and all(isinstance(option, dict) and "label" in option for option in given):
         given, labels = [option.get("text") for option in given], [option["label"] for option in given]

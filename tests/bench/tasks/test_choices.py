@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.inputs.choices import Options, options_in
 from bench.tasks.tasks import load_task
 
 COLORS = ["red", "loud", "blue", "tall"]
@@ -123,3 +124,9 @@ def test_numbers_that_may_be_places_or_not_are_told_of(tmp_path: Path) -> None:
         assert problems(tmp_path, *({"choices": COLORS, "answer": place} for place in (1, 4)))[1][1] == "4"
     labelled = {"choices": {"text": COLORS, "label": [1, 2, 3, 4]}}
     assert [answer for _, answer in problems(tmp_path, *(labelled | {"answer": n} for n in (1, 4)))] == ["A", "D"]
+
+
+def test_an_object_without_the_first_labels_is_no_options() -> None:
+    assert options_in({"n": 2, "t": 1.0}) == Options()
+    assert options_in({"b": "blue", "a": "red"}).labels == ("b", "a")
+    assert options_in({"1": "red", "2": "blue"}).labels == ("1", "2")

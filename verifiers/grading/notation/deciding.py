@@ -60,7 +60,7 @@ _OF_SETS = re.compile(
 # A line, a plane or a conic with a number: 2x+3y, x^2/4+y^2, (x-1)^2+y^2. A value of x+y or x^2+y^2 is asked for.
 _SQUARE = r"(?:[xyz](?:\^\{?2\}?)?|\([xyz][+-]\d+(?:\.\d+)?\)\^\{?2\}?)"
 _TERM = rf"(?:(?:\d+(?:\.\d+)?|\\frac\{{\d+\}}\{{\d+\}})?{_SQUARE}(?:/\d+)?|\\frac\{{\d*{_SQUARE}\}}\{{\d+\}})"
-_SURFACE = re.compile(rf"(?=.*\d(?<!\^\d)(?<!\^\{{\d))[+-]?{_TERM}(?:[+-]{_TERM})+")
+_SURFACE = re.compile(rf"(?=[^=]*\d(?<!\^\d)(?<!\^\{{\d))[+-]?{_TERM}(?:[+-]{_TERM})+(?:=|[+-]\d+=0$)")
 # For all whole numbers, by whatever name.
 _FAMILY = re.compile(
     r"(?<![A-Za-z])([kmn])(?![A-Za-z])(?=.*(?<![A-Za-z])\1(?: ?\\in ?\\(?:mathbb ?\{? ?)?Z|.*integer))"
@@ -241,9 +241,7 @@ def _as_equations(two: _Two) -> bool | None:
         ):
             unknown = set(_LETTERS.findall(left)) - {"e", "i"}
             if unknown.isdisjoint(_LETTERS.findall(right)) and (
-                left not in unknown
-                if len(unknown) == 1
-                else len(unknown) > 1 and _SURFACE.fullmatch(left.replace(" ", ""))
+                left not in unknown if len(unknown) == 1 else len(unknown) > 1 and _SURFACE.match(one.replace(" ", ""))
             ):
                 return False
     return None

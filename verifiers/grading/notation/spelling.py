@@ -183,6 +183,11 @@ _LATEX: Final[_Table] = (
     ("\\ge", r"\\geq(?:slant|q)?(?![a-zA-Z])", r"\\ge"),
     ("\\neq", r"\\neq(?![a-zA-Z])", r"\\ne"),
     ("\\bmod", r"\\bmod(?![a-zA-Z])", r"\\mod"),
+    (
+        "^",
+        r"\^ ?(\{ ?)?\\(?:top(?![a-zA-Z])|intercal(?![a-zA-Z])|(?:math(?:sf|rm|bf|it)|text) ?\{ ?T ?\}) ?(?(1)\})",
+        "^T",
+    ),
     ("\\colon", r" ?\\colon(?![a-zA-Z]) ?", ":"),
     ("prime", r"\^(?:\\prime(?![a-zA-Z]) ?|\{\\prime\})", "'"),
     ("prime", r"\^\{((?:\\prime ?){2,3})\}", "''"),
@@ -230,9 +235,10 @@ _OF_COMMAS: Final = (
     r"|sekunden?|tagen?|jahren?|prozent|grad|horas?|minutos?|segundos?|d[ií]as|a[ñn]os|heures?|jours?|ans|ore|giorni|anni"
     r"|литр\w*|метр\w*|час\w*|минут\w*|рубл\w*|кг|см|км|мл|м|г|ч)|[kcdm]?m|[km]?g|[cdm]?[lL]|h|km/h"
 )
+_OF_LISTS: Final = r"(?:and|or|und|oder|et|ou|y|o|e|и|или|are|is|only|both|inclusive)\b"
 _PLAIN: Final[_Table] = (
-    (",", rf"(?<![\d.,])(-?\d+),(\d{{1,2}})(?={_SPACE}(?:{_OF_COMMAS})(?:\^\{{?[23]\}}?)?\}}?$)", r"\1.\2"),
-    (",", rf"^ *(-?0),(\d+)(?={_SPACE}(?!(?:and|or|und|oder|et|ou|y|o|e|и|или)\b)(?i:[a-zа-я])[^,]*$)", r"\1.\2"),
+    (",", rf"(?<![\d.,])(-?\d+),(\d{{1,2}})(?={_SPACE}(?:{_OF_COMMAS})\}}?(?:\^\{{?[23]\}}?)?\}}?$)", r"\1.\2"),
+    (",", rf"^ *(-?0),(\d+)(?={_SPACE}(?!{_OF_LISTS})(?i:[a-zа-я])[^,]*$)", r"\1.\2"),
     ("<", r"</?(?:b|i|u|p|em|strong|span|div|br|sub)\s*/?>", ""),
     ("<", r"^ *<([^<>=]+,[^<>=]+)> *$", r"(\1)"),  # a vector
     ("<=", r"<=(?![=>])", r"\\le "),
