@@ -6,18 +6,42 @@ row so far, of a search and of those that were started with it, is a mistake in 
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
 from verifiers.interface.arguments import shown
-from verifiers.interface.errors import BadArgument, is_a_rows, reason_of
+from verifiers.interface.errors import BadArgument, EngineStoppedError, is_a_rows, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
 T = TypeVar("T")
 POLICY = 0  # stands for the policy where a scorer has its id
+
+
+def guarded(searches: Sequence[Search], call: Callable[[Sequence[Search]], None]) -> None:
+    """One call for the searches; where it raises, halves of halves, so that only those at fault end.
+
+    Those that were started together end together, as whoever waits for them is told of the first error.
+    """
+    try:
+        call(searches)
+    except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
+        together: dict[int, list[Search]] = {}
+        for search in searches:
+            together.setdefault(id(search.company), []).append(search)
+        parts = list(together.values())
+        if len(parts) == 1 or isinstance(error, EngineStoppedError):
+            for search in searches:
+                search.fail(error)
+            return
+    else:
+        return
+    half = len(parts) // 2
+    for part in (parts[:half], parts[half:]):
+        guarded(list(chain.from_iterable(part)), call)
 
 
 def extend(policy: Policy, rows: Sequence[Row], until: Until, sampling: Sampling) -> None:

@@ -9,7 +9,6 @@ for Q, in any company, and whether rows stream or not.
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, NoReturn
 
 from policies.policy import Policy, Sampling, Until, stream_of
@@ -27,7 +26,7 @@ from verifiers.interface.arguments import (
     check_scorer_argument,
 )
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import EngineStoppedError, check_whole
+from verifiers.interface.errors import check_whole
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem
@@ -131,7 +130,7 @@ class Driver:
                 rows.setdefault(search.sampling, []).extend(granted)
         for sampling, alike in rows.items():
             searches = list(dict.fromkeys(row.search for row in alike))
-            self._guarded(searches, partial(self._extend_rows, alike, until, sampling))
+            calls.guarded(searches, partial(self._extend_rows, alike, until, sampling))
             for search in searches:
                 search.settle()
 
@@ -141,33 +140,12 @@ class Driver:
             if isinstance(search.request, Score) and search.request.by == by:
                 asking.setdefault(id(search.scorers[by]), []).append(search)
         for alike in asking.values():
-            self._guarded(alike, partial(calls.score, alike[0].scorers[by], by=by))
+            calls.guarded(alike, partial(calls.score, alike[0].scorers[by], by=by))
 
     def _extend_rows(self, rows: Sequence[Row], until: Until, sampling: Sampling, searches: Sequence[Search]) -> None:
         assert self._remembering is not None
-        calls.extend(self._remembering, [row for row in rows if row.search in searches], until, sampling)
-
-    def _guarded(self, searches: Sequence[Search], call: Callable[[Sequence[Search]], None]) -> None:
-        """One call for the searches; where it raises, halves of halves, so that only those at fault end.
-
-        Those that were started together end together, as whoever waits for them is told of the first error.
-        """
-        try:
-            call(searches)
-        except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
-            together: dict[int, list[Search]] = {}
-            for search in searches:
-                together.setdefault(id(search.company), []).append(search)
-            parts = list(together.values())
-            if len(parts) == 1 or isinstance(error, EngineStoppedError):
-                for search in searches:
-                    search.fail(error)
-                return
-        else:
-            return
-        half = len(parts) // 2
-        for part in (parts[:half], parts[half:]):
-            self._guarded(list(chain.from_iterable(part)), call)
+        asked = set(searches)
+        calls.extend(self._remembering, [row for row in rows if row.search in asked], until, sampling)
 
 
 def drive(

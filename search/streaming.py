@@ -1,15 +1,17 @@
 """Rows that a streaming policy has under way for many searches."""
 
+import contextlib
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from policies.policy import UNKNOWN, RowStream, Sampling, Until
-from search.calls import POLICY, row_by_row
+from search.calls import POLICY, guarded, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
-from verifiers.interface.solution import failed
+from verifiers.interface.solution import Solution, failed
 
 
 class Streamed:
@@ -55,31 +57,46 @@ class Streamed:
             if granted := search.grant():
                 alike.setdefault(kind, []).extend(granted)
         for (until, sampling), rows in alike.items():
-            try:
-                self._add(rows, until, sampling)
-            except EngineStoppedError:
-                raise
-            except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
-                for search in dict.fromkeys(row.search for row in rows):
-                    self.cancel(search)
-                    search.fail(error)
+            starting = list(dict.fromkeys(row.search for row in rows))
+            guarded(starting, partial(self._add, rows, until, sampling))
+            for search in starting:
+                if isinstance(search.error, EngineStoppedError):
+                    raise search.error  # to all that wait for the engine
 
-    def _add(self, rows: Sequence[Row], until: Until, sampling: Sampling) -> None:
+    def _add(self, granted: Sequence[Row], until: Until, sampling: Sampling, searches: Sequence[Search]) -> None:
+        asked = set(searches)
+        rows = [row for row in granted if row.search in asked]
         problems = [row.search.problem for row in rows]
         prefixes = [row.prefix for row in rows]
         seeds = [row.seed for row in rows]
+        added: list[int] = []
 
-        def call(i: int, j: int) -> list[None]:
+        def call(i: int, j: int) -> list[Solution | None]:
             numbers = self._stream.add(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+            added.extend(numbers)
             for number, row in zip(numbers, rows[i:j], strict=True):
                 self._rows[number] = row
                 self._of.setdefault(row.search, set()).add(number)
             return [None] * len(numbers)
 
-        def fail(i: int, reason: str) -> None:
-            rows[i].answer(failed(reason, rows[i].prefix.steps), Spend(policy_calls=1))
+        def fail(i: int, reason: str) -> Solution | None:
+            return failed(reason, prefixes[i].steps)
 
-        row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
+        try:
+            outcomes = row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
+        except Exception:
+            self._take_back(added)  # they are asked for again, without those at fault
+            raise
+        for row, lost in zip(rows, outcomes, strict=True):
+            if lost is not None:
+                row.answer(lost, Spend(policy_calls=1))
+
+    def _take_back(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            if (row := self._rows.pop(number, None)) is not None:
+                self._of[row.search].discard(number)
+        with contextlib.suppress(Exception):  # what went wrong first is told
+            self._stream.cancel(numbers)
 
     def _patience(self, wait: float | None) -> float | None:
         """How long to wait for a row: until the first deadline, if need be."""

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from policies.models.checkpoint import is_file, read_object
+from policies.models.checkpoint import is_file
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 from verifiers.interface.files import replacing
 from verifiers.interface.lines import read_line, sealed_line
@@ -97,11 +97,9 @@ def restore_weights(checkpoint: Path, model: Any) -> None:
 
 
 def _state(path: Path) -> dict[str, Any]:
-    state = read_object(path)
-    if "crc" not in state:  # an earlier version wrote it
-        return state
+    line = path.read_bytes()
     try:
-        return read_line(path.read_bytes(), sealed=True)
+        return read_line(line, sealed=b'"crc"' in line)  # which an earlier version did not write
     except ValueError as error:
         raise BadInput(f"{path}: {error}; {_TO_DO}") from None
 

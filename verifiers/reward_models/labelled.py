@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from verifiers.interface.arguments import check_kind, check_problem
+from verifiers.interface.arguments import check_kind, check_problem, shown
+from verifiers.interface.errors import BadArgument
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -64,9 +65,12 @@ def with_outcome(problem: Problem, solution: Solution, right: bool) -> Labelled:
     Raises ValueError for an unfinished or empty solution.
     """
     check_kind("solution", solution, Solution, "give a verifiers.Solution")
-    check_kind("right", right, Real | np.bool_, "give True or False")
+    try:
+        label = float(right)
+    except (TypeError, ValueError):
+        raise BadArgument("right", shown(right), "give True or False") from None
     if not solution.finished or not solution.steps:
         raise ValueError(
             f"problem {problem.id!r}: only a finished solution with text has an outcome (stop {solution.stop})"
         )
-    return Labelled(problem, solution, (math.nan,) * (len(solution.steps) - 1) + (float(right),))
+    return Labelled(problem, solution, (math.nan,) * (len(solution.steps) - 1) + (label,))

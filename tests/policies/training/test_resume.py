@@ -74,6 +74,13 @@ def test_a_damaged_checkpoint_is_named(out: Path, what: str, name: str) -> None:
     assert (out / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("what", ["empty", "NULs", "deep", "a list", "another object"])
+def test_a_state_that_cannot_be_read_is_told_what_to_do(out: Path, what: str) -> None:
+    DAMAGED[what](out / "checkpoints" / "step-2" / "state.json")
+    with pytest.raises(BadInput, match=r"step-2/state.json: .*; copy the checkpoint again, or remove it"):
+        train(out)
+
+
 @pytest.mark.parametrize(("key", "value"), [("cursor", 3), ("cursor", None), ("logs", 3), ("logs", [])])
 def test_a_checkpoints_state_is_as_it_was_written(out: Path, key: str, value: object) -> None:
     state = out / "checkpoints" / "step-2" / "state.json"

@@ -20,6 +20,7 @@ from search.live.session import Pending
 from search.searching import Search
 from search.selection import selector
 from search.strategies.best_of_n import best_of_n_strategy
+from search.strategies.sample import sample_strategy
 from tests.search.streaming_policy import Rows, Streaming
 from tests.search.test_driver import FailsOn, StepCounter, comparable, problems, reply
 from tests.waiting import LONGEST, until
@@ -482,14 +483,16 @@ def test_a_mistake_in_a_scorer_ends_the_searches_whose_rows_it_was(streams: bool
                 assert comparable(waiting.result(60)) == expected
 
 
-def test_a_mistake_in_a_policy_ends_the_searches_whose_rows_it_was() -> None:
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+def test_a_mistake_in_a_policy_ends_the_searches_whose_rows_it_was(streams: bool) -> None:
     def mistaken(problem: Problem, prefix: Solution, seed: int) -> str | Solution:
         if problem.id == "p1":
             raise NotImplementedError("no images")
         return reply(problem, prefix, seed)
 
     alone = [comparable(r) for r in search.sample(problems(3), policies.Scripted(reply), n=4)]
-    with search.Session(policies.Scripted(mistaken)) as session:
+    policy: Any = Streaming(policies.Scripted(mistaken)) if streams else policies.Scripted(mistaken)
+    with search.Session(policy) as session:
         pending = [session.sample(problem, n=4) for problem in problems(3)]
         with pytest.raises(NotImplementedError, match="no images"):
             pending[1].result(60)
@@ -514,3 +517,55 @@ def test_an_engine_that_stopped_is_asked_once_for_all() -> None:
     ended = driver.turn()
     assert [str(one.error) for one in ended] == ["it died"] * 3
     assert asked == [6]
+
+
+def test_rows_that_are_asked_for_again_are_answered_once_and_none_is_left_at_work() -> None:
+    class Rowwise(Rows):
+        """Takes one row at a time, of which that of p1 is a mistake, and those of p0 and p4 cannot be started."""
+
+        def add(self, problems: Sequence[Problem], *rest: Any, **options: Any) -> list[int]:
+            if len(problems) > 1 or (problems[0].id in ("p0", "p4") and options["seeds"][0] % 2):
+                raise ValueError("too many")
+            if problems[0].id == "p1":
+                raise NotImplementedError("no images")
+            return super().add(problems, *rest, **options)
+
+    policy = Streaming(policies.Scripted(reply), rows=Rowwise)
+    driver = Driver(policy)
+    for problem in problems(6):
+        strategy = best_of_n_strategy(problem, 8, selector("best", seed=0), MATH)
+        driver.join(Search(problem, strategy, {"search": StepCounter()}, policies.Sampling(), search.Budget(), 0))
+    ended: list[Search] = []
+    while driver.active:
+        ended += driver.turn()
+    told = {one.problem.id: one for one in ended}
+    assert [name for name, one in told.items() if one.error] == ["p1"]
+    for name, one in told.items():
+        if one.result:
+            assert one.under_way == 0
+            assert len(one.result.pool) == one.result.spend.policy_calls == 8
+            assert any(s.reason for s in one.result.pool) == (name in ("p0", "p4"))
+    streamed = driver._streamed
+    assert streamed is not None
+    assert not streamed._rows
+    assert not streamed._of
+
+
+def test_rows_are_found_for_their_searches_at_once() -> None:
+    """Each turn looks a row's search up in a set: in a list, thousands of searches would take seconds a turn."""
+
+    class Counting(Search):
+        __slots__ = ()
+        compared = 0
+        __hash__ = Search.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Counting.compared += 1
+            return self is other
+
+    driver = Driver(policies.Scripted(reply))
+    for problem in problems(50):
+        driver.join(Counting(problem, sample_strategy(problem, 4), {}, policies.Sampling(), search.Budget(), 0))
+    while driver.active:
+        driver.turn()
+    assert Counting.compared < 50 * 4

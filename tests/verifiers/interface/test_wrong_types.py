@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import policies  # whose configs of trainings bring torch
 import prms
@@ -154,6 +155,11 @@ def test_verdicts_may_be_numpys_or_0_and_1() -> None:
     for verdict, value in ((np.bool_(True), 1.0), (1, 1.0), (0, 0.0)):
         scores = verifiers.AnswerVerifier(answers_of(verdict=verdict)).score([P], [DONE])
         assert scores.values().tolist() == [value]
+
+
+def test_what_is_right_may_be_told_in_any_form() -> None:
+    for right in (True, 1, 1.0, np.bool_(True), np.array(True), torch.tensor(True)):
+        assert verifiers.with_outcome(P, DONE, right).labels == (1.0,)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reply", [None, 3, [DONE]])
