@@ -133,7 +133,7 @@ def check_finite(values: Mapping[str, Any], *, who: str = "") -> None:
             raise BadInput(f"{_given(name, value, who)}: it must be a finite number")
 
 
-def check_kinds(options: Any) -> None:
+def check_kinds(options: object) -> None:
     """Raise BadInput for a field of a dataclass that is not of its type; a whole number is a float too.
 
     >>> from dataclasses import make_dataclass
@@ -141,7 +141,8 @@ def check_kinds(options: Any) -> None:
     Traceback (most recent call last):
     verifiers.interface.errors.BadInput: steps is '3': it must be a whole number
     """
-    for name, hint in _hints(type(options)).items():
+    of: type = type(options)
+    for name, hint in _hints(of).items():
         value, kinds = getattr(options, name), get_args(hint) if isinstance(hint, UnionType) else (hint,)
         if value is None and type(None) in kinds:
             continue
