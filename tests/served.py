@@ -108,6 +108,11 @@ def _logprobs(begun: str, text: str, likely: Callable[[str], dict[str, float]], 
     return {"tokens": tokens, "token_logprobs": [-0.01] * len(tokens), "top_logprobs": tops}
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # of five, a busy machine drops the connections that come at once
+
+
 @contextmanager
 def serving(served: Served) -> Iterator[Served]:
     """The server on a free port, as long as this lasts; its address is `served.url`."""
@@ -196,8 +201,7 @@ def serving(served: Served) -> Iterator[Served]:
             self.end_headers()
             self.wfile.write(data)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # clients that went away
     served.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
