@@ -27,14 +27,14 @@ def with_letters(rows: Iterable[tuple[Place, Row]]) -> Iterator[tuple[Place, Row
     ['B', 'B', None]
     """
     rows, places, unread = iter(rows), Places(), False
-    before: list[tuple[Place, Row]] = []  # rows that wait until it is decided
+    before: list[tuple[Place, Row, Options]] = []  # rows that wait until it is decided
     for where, row in rows:
         options = options_of(row)
         if not options.texts and not unread and (named := next((n for n in OPTIONS if row.get(n)), None)):
             unread = True
             warnings.warn(f"{where[0]}: {named!r} is not read as options of the question; {_FORMS}", stacklevel=1)
         if before or (place_in(_gold(row)) is not None and options.texts):
-            before.append((where, row))
+            before.append((where, row, options))
             if options.labelled(gold := _gold(row)) is None:
                 places.add(gold, options)
         else:
@@ -42,8 +42,8 @@ def with_letters(rows: Iterable[tuple[Place, Row]]) -> Iterator[tuple[Place, Row
     if places.doubt is not None:
         told = "where they are another thing, write letters as the gold answers"
         warnings.warn(f"from {before[0][0][0]} on: {places.doubt}; {told}", stacklevel=1)
-    for where, row in before:
-        yield where, row, _letter(_gold(row), options_of(row), are_places=places.are_meant)
+    for where, row, options in before:
+        yield where, row, _letter(_gold(row), options, are_places=places.are_meant)
 
 
 def asked(prompt: str | tuple[Message, ...], row: Row) -> str | tuple[Message, ...]:

@@ -143,7 +143,7 @@ def _is_percent(*sides: Any) -> bool:
 _NUMBERED = re.compile(r"(\\[A-Za-z]+)|([A-Za-z])(\d+)")
 _PRIME = re.compile(r"([A-Za-z])('+)")
 # Letters in products too, as in 2mE; not in words, in names (E_k, T(n)) nor of a matrix whose entries are given.
-_TAKEN = re.compile(r"(\\end\{\w+\} ?\^\{?T|\\[A-Za-z]+)|([ET])(?![_(]|[a-z]{2})")
+_E_OR_T = re.compile(r"(\\end\{\w+\} ?\^\{?T|\\[A-Za-z]+)|([ET])(?![_(]|[a-z]{2})")
 _FUNCTION = re.compile(r"(?<![A-Za-z\\])(arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|pi|theta)(?![A-Za-z])")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?|(?<![A-Za-z\\])[a-z](?![A-Za-z]))\^\\circ ?")
@@ -155,7 +155,7 @@ def _for_the_parser(text: str) -> str:
     text = _NUMBERED.sub(lambda found: found[1] or f"{found[2]}_{{{found[3]}}}", text)
     text = _PRIME.sub(lambda found: rf"{found[1]}_{{q{len(found[2])}}}", text)  # it drops primes: f' would be f
     # It takes E for the number e, and drops a power of T, which is a transpose or a number of times.
-    text = _TAKEN.sub(lambda found: found[1] or (r"\Xi " if found[2] == "E" else r"\Upsilon "), text)
+    text = _E_OR_T.sub(lambda found: found[1] or (r"\Xi " if found[2] == "E" else r"\Upsilon "), text)
     text = _FUNCTION.sub(r"\\\1 ", text)
     if _TRIGONOMETRIC.search(text):
         text = _DEGREES.sub(r"{(\1\\cdot\\frac{\\pi}{180})}", text)

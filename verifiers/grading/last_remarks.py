@@ -2,6 +2,8 @@
 
 import re
 
+from verifiers.grading.notation.units import COINS
+
 # The minimum is -4 at x = 2. But "f is 0 when x = 3" may tell of x.
 _AT_A_POINT = re.compile(
     r"(\b(?:(?:min|max)(?:imum)?|value|least|greatest|largest|smallest)\b[^.\n]{0,80}? "
@@ -44,7 +46,6 @@ _THERE_ARE = re.compile(
 # A value of which the rest of its sentence only says what for: "= 160 minutes to wash 64 windows", "there are 8
 # students in Period 2". A further clause or an operator may lead to a value of its own; "3 hours 20 minutes" is one.
 _COIN = r"\\?[$€£]\d[\d,]*(?:\.\d+)?"
-_COINS = r"(?:dollars|euros|pounds|cents)\b"
 _VALUE = r"\\?[$€£]?\d[\d,]*(?:\.\d+)?%?"
 _GOES_ON = (
     r"\b(?:so|then|and|but|is|are|was|were|give[sn]?|means?|ha[sd]|have|which|leaving|leaves|left|or|therefore|thus|hence"
@@ -80,7 +81,7 @@ _WITH_THE_REST = tuple(
         rf"{_SO}({_VALUE})(?=\**{_WORD}{_TO_THE_END})(?=\D*\d[\d.,]*\D*\Z)",
         rf"{_SO}({_VALUE})(?=(?: [a-z]+){{1,4}} to [a-z]+{_REST}\d{_REST}[.!]?\s*\Z)",
         rf"{_SO}({_COIN})(?=\** (?:for|on)(?!{_REST}\$)(?= ){_REST}\d{_REST}[.!]?\s*\Z)",
-        rf"{_NOT_YET}(?<!\bof) \**({_COIN}|\d[\d,]*(?:\.\d+)?(?= {_COINS}))(?=\**(?: {_COINS})?"
+        rf"{_NOT_YET}(?<!\bof) \**({_COIN}|\d[\d,]*(?:\.\d+)?(?= {COINS}))(?=\**(?: {COINS})?"
         rf"(?: (?:for|on|in|over) (?:all |the |these )?\d+{_WORD}(?:{_WORD})?){{1,2}}[.!]?\s*\Z)",
     )
 )

@@ -11,7 +11,7 @@ from verifiers.grading.mathematics import STATED, WEAK
 from verifiers.grading.notation.number_words import PARTS, SCALES
 from verifiers.grading.notation.numerals import canonical as plain
 from verifiers.grading.notation.numerals import clean, number
-from verifiers.grading.notation.units import EAST, EAST_CHANGES, without_letter
+from verifiers.grading.notation.units import COINS, EAST, EAST_CHANGES, without_letter
 
 _LONGEST = 1_000  # characters
 _PROSE = re.compile(rf"(?<![\\A-Za-z])[A-Za-z]{{2,}}|[{EAST}]{{2}}")
@@ -24,10 +24,9 @@ _CHANGED = re.compile(
 )
 # Of a part of the problem, as in a) 12.
 _LABEL = re.compile(r"\(?(?:[A-Ja-j]|i{1,3}|iv)\)\s+(?=[-+$€£\\\d])")
-_COINS = r"(?:dollars|euros|pounds|cents)\b"
 _TWO_NUMBERS = re.compile(
     r"\D*(\d[\d.,]*)\s*(?:(?:or|to|and|through|times|by|over|x)\s*(-?)[$€£]?"
-    rf"|(?:[a-z]+ ){{1,3}}for (?=\\?[$€£]|[\d.,]+ {_COINS})\\?[$€£]?)(\d[\d.,]*)",  # 4 pens for 8 dollars
+    rf"|(?:[a-z]+ ){{1,3}}for (?=\\?[$€£]|[\d.,]+ {COINS})\\?[$€£]?)(\d[\d.,]*)",  # 4 pens for 8 dollars
     re.IGNORECASE,
 )
 

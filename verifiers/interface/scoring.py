@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_rows as check_arguments
+from verifiers.interface import arguments
 from verifiers.interface.errors import ScoresShapeError
 from verifiers.interface.naming import name_of
 from verifiers.interface.solution import Problem, Solution
@@ -144,8 +144,8 @@ class Scores:
             if row.ndim != 1:
                 raise ValueError(f"scores of row {i} have shape {row.shape}: expected one number a step, shape (T,)")
         object.__setattr__(self, "steps", steps)
-        spend = check_arguments(self.spend, Spend, "give a verifiers.Spend a row", name="spend")
-        reasons = check_arguments(self.reasons, object, "give a text or None a row", name="reasons")
+        spend = arguments.check_rows(self.spend, Spend, "give a verifiers.Spend a row", name="spend")
+        reasons = arguments.check_rows(self.reasons, object, "give a text or None a row", name="reasons")
         object.__setattr__(self, "spend", tuple(spend) or (ZERO,) * len(steps))
         object.__setattr__(self, "reasons", tuple(reasons) or (None,) * len(steps))
         if not len(steps) == len(self.spend) == len(self.reasons):

@@ -26,7 +26,7 @@ from policies.training.loop import device_of
 from policies.training.planned import step_count, train_planned
 from policies.training.skipped import warn_of_skipped
 from verifiers.interface.arguments import check_config, check_kind, check_rows, folder_argument
-from verifiers.interface.errors import check_finite, check_kinds, check_least, check_whole
+from verifiers.interface.errors import check_finite, check_kinds, check_least
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
 
@@ -59,10 +59,9 @@ def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None
 
     Raises ValueError for `per_problem` below 1.
     """
-    check_whole({"seed": seed} | ({} if per_problem is None else {"per_problem": per_problem}))
-    if per_problem is not None and per_problem < 1:
-        raise ValueError(f"per_problem is {per_problem}: it must be 1 or more, or None for all pairs")
     check_least(0, {"seed": seed})
+    if per_problem is not None:
+        check_least(1, {"per_problem": per_problem})
     rows = check_rows(rows, Labelled, "give a list of verifiers.Labelled")
     pools: dict[Problem, tuple[dict[str, Solution], dict[str, Solution]]] = {}
     for row in rows:

@@ -20,6 +20,23 @@ POINTS = 0.07  # PAV-RL's, of another paper
 STALLS = -0.5
 QUIET = 0.5  # the share of trainings in which the audit may fire: less than 8 can tell
 AS_OUTCOME = "soft as outcome"
+# What else the same rollouts, or the same PRM, can be used for, and what it is beside.
+_ABOVE = (
+    *((f"sharp, {gate}, future_sum", OUTCOME) for gate in READINGS),
+    ("soft, all_wrong, advantage", "soft, all_wrong, future_sum"),
+    *(
+        (f"soft, all_wrong, {credit}", OUTCOME)
+        for credit in ("advantage", "first_error", "progress", "zscore_sum", "min")
+    ),
+    ("hazards, all_wrong, future_sum", OUTCOME),
+    ("soft, ungated, future_sum", OUTCOME),
+    ("soft, all_wrong, future_sum", AS_OUTCOME),
+    ("foreign, all_wrong, advantage", OUTCOME),
+    ("foreign as outcome", OUTCOME),
+    ("dynamic sampling", OUTCOME),
+    ("dynamic sampling", "exact, all_wrong, future_sum"),
+    (OUTCOME, BY_ANSWER),
+)
 
 
 def all_claims(trainings: Trainings, task: str) -> list[Claim]:
@@ -38,6 +55,10 @@ def all_claims(trainings: Trainings, task: str) -> list[Claim]:
             gain = difference(right(trainings[arm]), right(trainings[OUTCOME]))
             text = f"'{arm}' is 7 points or more above outcome-only GRPO at equal rollouts"
             claims.append(Claim(text, gain, POINTS, unit="points"))
+    for one, other in _ABOVE:
+        if one in trainings and other in trainings:
+            gain = difference(right(trainings[one]), right(trainings[other]))
+            claims.append(Claim(f"'{one}' ends above '{other}'", gain, unit="points"))
     for arm in ("sharp, all_wrong, future_sum", "sharp, degenerate, future_sum"):
         claims += _of_gated(trainings, arm, task)
     if BY_ANSWER in trainings:

@@ -11,7 +11,7 @@ from bench.commands.cli import main
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
 from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, SMALLER, VeriGatePlan
-from bench.reproduce.verigate.claims import size_claims
+from bench.reproduce.verigate.claims import _ABOVE, size_claims
 from bench.reproduce.verigate.reproduce import _healed, reproduce_verigate
 from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of
 from bench.reproduce.verigate.start import start_policy
@@ -92,6 +92,10 @@ def test_a_smaller_policy_is_no_part_of_a_plans_sizes(tmp_path):
     assert set(SMALLER.arms) <= set(SETTINGS[0].arms)
     assert SMALLER.name == f"chain, 2 layers, healing {SMALLER.healing}"  # what is kept is of this policy alone
     assert "first 2 layers, trained for 1 steps" in _healed(plan, SMALLER)
+
+
+def test_what_is_compared_is_trained():
+    assert {arm for pair in _ABOVE for arm in pair} <= ARMS.keys()
 
 
 def test_a_gain_is_compared_between_policies_of_two_sizes():

@@ -38,7 +38,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     Path("task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def run(served: Served, out: str, *more: str, problems: int = 10) -> int:
-        policy = f"--policy=openai:toy,base_url={served.url},tokenizer=no,key_env=TOY_KEY,tries=4,seconds=8"
+        policy = f"--policy=openai:toy,base_url={served.url},tokenizer=no,key_env=TOY_KEY,tries=4,seconds=3"
         size = [f"--limit={problems}", f"--n={N}", f"--chunk={problems // 2}"]
         return main(["run", "--task=task.jsonl", policy, *size, f"--out={out}", *more])
 

@@ -39,7 +39,7 @@ _NAMED = rf"(?:(?:[A-Za-z]{{1,3}}|{_OF_NAMES})'*(?:\^\{{-1\}}(?=\())?(?:_\{{?\w+
 _OPERATOR = r"\\(?:frac|times|cdot|sqrt|div|mod|binom)(?![A-Za-z])"
 _EQUATION = re.compile(rf"{_NAMED}|(?:[^A-Za-z<>!\\]|{_OPERATOR})*\d(?:[^A-Za-z<>!\\]|{_OPERATOR})*)=([^=]+)")
 _TOLD = re.compile(r"([^=]*\d[^=]*)=[A-Za-z]")
-# 2 (mod 5), n \\equiv 2 \\pmod 5: the modulus is compared only where both name one.
+# 2 (mod 5), n \equiv 2 \pmod 5: the modulus is compared only where both name one.
 _CONGRUENT = re.compile(
     r"(?:(?P<of>[^=<>]+?) ?\\equiv ?)?(?P<left>-?\d+) ?(?:\\pmod ?|\(\\?mod ?|\\mod ?)\{?(?P<by>\d+)[})]{0,2}", re.ASCII
 )

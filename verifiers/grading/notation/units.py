@@ -55,6 +55,7 @@ _BEHIND: Final = re.compile(
     rf"(?<=[\d.}}]) ?(?:[{_SIGNS}]|\\(?:euros?|texteuro|pounds?|textsterling|yen|rupees?|EUR)(?![A-Za-z])"
     r"|(?:USD|EUR|GBP|INR|RMB|CNY|JPY|CAD|AUD|CHF|Rs|zł|kr|Kč|Ft|руб|р)\.?)$"
 )
+COINS: Final = r"(?:dollars|euros|pounds|cents)\b"
 _COMMA_COINS: Final = r"(?:€|EUR|[Ee]uros?|R(?![A-Za-z])|reais|zł|kr|Kč|руб)"
 _COMMA_MONEY: Final = re.compile(
     rf"(?=.*{_COMMA_COINS})(?:{_COMMA_COINS} ?)?(-?[1-9]\d{{0,2}}(?:\.\d{{3}})+|-?\d+(?=,))(?:,(\d{{1,2}}))?"
