@@ -24,6 +24,8 @@ settings.load_profile("any machine")
 # The tests run in two processes: torch with two threads in each takes five times as long on two cores. Set before
 # the processes are started and before torch is imported, and inherited by what the tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test is about the hub: where it cannot be reached, each name that is no model's waits for it again and again.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.hookimpl(wrapper=True)
