@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from policies.models.engine_options import EngineOptions
+from policies.models.locks import Turns
 from verifiers.interface.errors import BadInput, EngineStoppedError
 
 T = TypeVar("T")
 # Engines within one process share what a running model's layers look up, and so they take turns.
-_TURN = threading.RLock()
+_TURN = Turns()
 # They share its process groups too, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CLOSED: list[Any] = []  # and so they shut down together, with the last
@@ -116,7 +116,7 @@ class Engine:
             raise BadInput(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
         # Of two calls at once each would take rows of the other.
-        self._turn = _TURN if self._in_process else threading.RLock()
+        self._turn = _TURN if self._in_process else Turns()
         if self._in_process:
             _RUNNING.add(self)
         self.context: int = self.llm.llm_engine.model_config.max_model_len
@@ -149,7 +149,11 @@ class Engine:
         return self._run(lambda: self._add(rows))
 
     def step(self) -> None:
-        """Take all rows a token on; none may be left, as another thread may have had the last."""
+        """Take all rows a token on; none may be left, as another thread may have had the last.
+
+        Threads that wait for a call of theirs come first.
+        """
+        self._turn.let_others_pass()
         self._run(lambda: self._step() if self._running else None)
 
     def ended(self, names: Collection[str]) -> dict[str, Any]:

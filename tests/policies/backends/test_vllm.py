@@ -1,5 +1,6 @@
 """The real vLLM engine as a policy, beside the transformers backend on the same weights."""
 
+import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ import verifiers
 from bench.tiny import load_task, weights_folder
 from policies import Sampling, Transformers, check_policy
 from tests.tiny_models import random_llama
+from tests.waiting import until
 from verifiers import Problem, Solution, Step, Stop
 from verifiers.interface.errors import EngineStoppedError
 
@@ -432,22 +434,62 @@ def test_a_stream_and_calls_share_an_engine_and_cancelled_rows_leave_it(engine):
     assert not engine.engine.llm.llm_engine.has_unfinished_requests()
 
 
-def test_an_error_in_a_call_costs_a_stream_nothing_but_time(engine, monkeypatch):
-    alone = texts(extend(engine, [ROOT] * 50).solutions)
+def streamed(engine):
     stream = engine.stream()
     stream.add(list(TASK.problems), [ROOT] * 50, until="end", sampling=TASK.sampling, seeds=list(range(50)))
-    given = {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+    return stream
+
+
+def all_of(stream, given):
+    while len(given) < 50:
+        given |= {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+    return [given[n] for n in range(50)]
+
+
+def breaks_on(monkeypatch, engine, is_its_thread):
+    """Let a step of the engine fail on some thread; on others it goes on."""
+    step = engine.engine.llm.llm_engine.step
 
     def broken():
-        raise RuntimeError("out of memory")
+        if is_its_thread(threading.current_thread()):
+            raise RuntimeError("out of memory")
+        return step()
 
     monkeypatch.setattr(engine.engine.llm.llm_engine, "step", broken)
+
+
+def test_rows_go_on_while_their_caller_does_other_things(engine):
+    alone = texts(extend(engine, [ROOT] * 50).solutions)
+    stream = streamed(engine)
+    until(lambda: not engine.engine.llm.llm_engine.has_unfinished_requests())
+    assert all_of(stream, {}) == alone
+    stream.close()
+
+
+def test_an_error_in_a_call_costs_a_stream_nothing_but_time(engine, monkeypatch):
+    alone = texts(extend(engine, [ROOT] * 50).solutions)
+    stream = streamed(engine)
+    given = {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
+    breaks_on(monkeypatch, engine, lambda thread: thread is threading.main_thread())
     with pytest.raises(RuntimeError, match="out of memory"):
         extend(engine, [ROOT] * 2, problems=TASK.problems[:2])
     monkeypatch.undo()
-    while len(given) < 50:
-        given |= {number: solution.text for number, solution, _ in stream.ended(seconds=None)}
-    assert [given[n] for n in range(50)] == alone
+    assert all_of(stream, given) == alone
+
+
+def test_an_error_in_a_step_is_told_to_who_waits_and_its_rows_can_go_on(engine, monkeypatch):
+    alone = texts(extend(engine, [ROOT] * 50).solutions)
+    breaks_on(monkeypatch, engine, lambda thread: thread is not threading.main_thread())
+    stream, given = streamed(engine), {}
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            all_of(stream, given)
+    monkeypatch.undo()
+    assert all_of(stream, given) == alone
+    stream.close()
+    stream.close()
+    with pytest.raises(RuntimeError):
+        stream.add(list(TASK.problems[:1]), [ROOT], until="end", sampling=TASK.sampling, seeds=[0])
 
 
 def test_rows_without_seeds_and_log_probabilities_say_so():
