@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from policies.backends.drawn_row import DrawnRow
 from policies.backends.in_flight import NumberedRows
@@ -27,6 +27,10 @@ class _UnderWay:
     drawn: DrawnRow
 
 
+# Its number; what it came to, where it is not yet put together its ids; and its cost.
+_Settled: TypeAlias = tuple[int, Solution | _UnderWay, Spend]
+
+
 class VLLMStream(NumberedRows):
     """A `RowStream` of the engine, which computes on a thread of its own until all rows have ended or are cancelled.
 
@@ -41,12 +45,13 @@ class VLLMStream(NumberedRows):
         self._changed = threading.Condition()  # guards what follows
         self._steps = False  # whether the next step is planned
         self._rows: dict[str, _UnderWay] = {}  # by their names in the engine
-        self._settled: list[tuple[int, Solution | _UnderWay, Spend]] = []
+        self._settled: list[_Settled] = []
         self._error: BaseException | None = None
         self._open = True
 
     def _begin(self, call: Call, numbers: range) -> None:
-        rows, settled = [], []
+        rows: list[_UnderWay] = []
+        settled: list[_Settled] = []
         openings = self._policy.prompts.openings(call.problems, call.prefixes, call.sampling, call.seeds)
         for number, prefix, opening in zip(numbers, call.prefixes, openings, strict=True):
             if isinstance(opening, Continuation):
@@ -109,7 +114,7 @@ class VLLMStream(NumberedRows):
         try:
             self._engine.step()
             self._collect()
-        except BaseException as error:  # it is raised to whoever waits for the rows
+        except BaseException as error:  # noqa: BLE001  (it is raised to whoever waits for the rows)
             with self._changed:
                 self._error, self._steps = error, False
                 self._changed.notify()
@@ -118,7 +123,8 @@ class VLLMStream(NumberedRows):
             self._go_on()
 
     def _collect(self) -> None:
-        again, settled = [], []
+        again: list[_UnderWay] = []
+        settled: list[_Settled] = []
         outputs = self._engine.ended(self._rows.keys())
         for name, output in outputs.items():
             row = self._rows[name]
