@@ -66,30 +66,32 @@ class Streamed:
     def _add(self, granted: Sequence[Row], until: Until, sampling: Sampling, searches: Sequence[Search]) -> None:
         asked = set(searches)
         rows = [row for row in granted if row.search in asked]
-        problems = [row.search.problem for row in rows]
-        prefixes = [row.prefix for row in rows]
-        seeds = [row.seed for row in rows]
         added: list[int] = []
 
-        def call(i: int, j: int) -> list[Solution | None]:
-            numbers = self._stream.add(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+        def call(asked: Sequence[Row]) -> list[int | Solution]:
+            problems = [row.search.problem for row in asked]
+            prefixes = [row.prefix for row in asked]
+            seeds = [row.seed for row in asked]
+            numbers = self._stream.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
             added.extend(numbers)
-            for number, row in zip(numbers, rows[i:j], strict=True):
+            for number, row in zip(numbers, asked, strict=True):
                 self._rows[number] = row
                 self._of.setdefault(row.search, set()).add(number)
-            return [None] * len(numbers)
+            return [*numbers]
 
-        def fail(i: int, reason: str) -> Solution | None:
-            return failed(reason, prefixes[i].steps)
+        def fail(row: Row, reason: str) -> int | Solution:
+            return failed(reason, row.prefix.steps)
 
         try:
-            outcomes = row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
+            outcomes = row_by_row(POLICY, "policy", call, fail, rows, [row.search for row in rows])
         except Exception:
             self._take_back(added)  # they are asked for again, without those at fault
             raise
-        for row, lost in zip(rows, outcomes, strict=True):
-            if lost is not None:
-                row.answer(lost, Spend(policy_calls=1))
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome is None:
+                row.drop()
+            elif isinstance(outcome, Solution):
+                row.answer(outcome, Spend(policy_calls=1))
 
     def _take_back(self, numbers: Sequence[int]) -> None:
         for number in numbers:

@@ -116,6 +116,7 @@ class Session:
         search = Search(problem, strategy, scorers, sampling, self.budget if budget is None else budget, seed)
         search.start_clock()
         pending = Pending()
+        search.cancelled = lambda: self._cancel or pending.cancelled()
         with self._changed:
             if self._closed:
                 raise RuntimeError("this Session is closed: open another one for more searches")
