@@ -9,6 +9,7 @@ from policies.policy import UNKNOWN, RowStream, Sampling, Until
 from search.calls import POLICY, guarded, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
+from verifiers.interface.arguments import shown
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Solution, failed
@@ -37,7 +38,10 @@ class Streamed:
         if self._rows:
             shares = {search: len(numbers) for search, numbers in self._of.items()}
             for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
-                row = self._rows.pop(number)
+                row = self._rows.pop(number, None)
+                if row is None or not isinstance(solution, Solution):
+                    told = "it is not under way" if row is None else f"its solution is {shown(solution)}"
+                    raise ValueError(f"the policy's stream says that row {number} has ended, and {told}")
                 self._of[row.search].discard(number)
                 row.answer(solution, spend)
                 answered[row.search] = None
@@ -74,9 +78,10 @@ class Streamed:
             seeds = [row.seed for row in asked]
             numbers = self._stream.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
             added.extend(numbers)
-            for number, row in zip(numbers, asked, strict=True):
-                self._rows[number] = row
-                self._of.setdefault(row.search, set()).add(number)
+            if len(numbers) == len(asked):  # else it is told, and they are taken back
+                for number, row in zip(numbers, asked, strict=True):
+                    self._rows[number] = row
+                    self._of.setdefault(row.search, set()).add(number)
             return [*numbers]
 
         def fail(row: Row, reason: str) -> int | Solution:

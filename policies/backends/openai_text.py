@@ -186,17 +186,16 @@ class TextRows:
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
             raise BadReplyError("it has no choices")
-        if self.chat is False:
-            text = choice.get("text")
-        else:
-            message = choice.get("message")
-            text = _content(message) if isinstance(message, dict) else None
+        message = choice if self.chat is False else choice.get("message")
+        if not isinstance(message, dict):
+            raise BadReplyError("its choice has no message")
+        text = message.get("text") if self.chat is False else _content(message)
         reason = choice.get("finish_reason")
         if not isinstance(text, str):
             raise BadReplyError("its choice has no text")
         if reason != "length" and reason not in _ENDED:
             raise BadReplyError(f"its finish_reason is {reason!r}", again=reason != "content_filter")
-        if not text and reason != "length" and (other := next(filter(choice.get("message", {}).get, _ELSEWHERE), None)):
+        if not text and reason != "length" and (other := next(filter(message.get, _ELSEWHERE), None)):
             raise BadReplyError(f"it has no content, but {other}", again=False)
         ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)
         return Said(text, reason == "length", ended_by, spend_of(reply), choice)

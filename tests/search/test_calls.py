@@ -16,11 +16,11 @@ from search.searching import Search
 from search.selection import selector
 from search.strategies.best_of_n import best_of_n_strategy
 from search.strategies.sample import sample_strategy
-from tests.search.streaming_policy import Streaming
-from tests.search.test_driver import StepCounter, problems, reply
+from tests.search.streaming_policy import Rows, Streaming
+from tests.search.test_driver import StepCounter, comparable, problems, reply
 from tests.waiting import LONGEST, until
-from verifiers import MATH, Problem, Scores, Solution, Step, Stop
-from verifiers.interface.errors import EngineStoppedError
+from verifiers import MATH, Problem, Scores, Solution, Spend, Step, Stop
+from verifiers.interface.errors import BadArgument, EngineStoppedError
 
 DONE = Solution((Step("a"),), Stop.EOS)
 
@@ -146,3 +146,48 @@ def test_nothing_is_asked_for_again_once_all_are_cancelled() -> None:
         until(lambda: all(waiting.cancelled() for waiting in pending))
     closing[0].join(LONGEST)
     assert len(scorer.asked) == 1
+
+
+@pytest.mark.parametrize("cost", [None, Spend(sampled_tokens=None)], ids=["none", "not a number"])  # type: ignore[arg-type]
+def test_a_cost_that_is_none_fails_its_rows_and_not_the_others(cost: Any) -> None:
+    class Odd(policies.Scripted):
+        def extend(self, problems: Sequence[Problem], *rest: Any, **options: Any) -> Extended:
+            drawn = super().extend(problems, *rest, **options)
+            spends = [cost if p.id == "p1" else s for p, s in zip(problems, drawn.spend, strict=True)]
+            return Extended(drawn.solutions, tuple(spends))
+
+    alone = [comparable(r) for r in search.sample(problems(3), policies.Scripted(reply), n=4)]
+    with search.Session(Odd(reply)) as session:
+        pending = [session.sample(problem, n=4) for problem in problems(3)]
+        with pytest.raises(BadArgument, match=r"spend\[0\]"):
+            pending[1].result(LONGEST)
+        assert [comparable(pending[place].result(LONGEST)) for place in (0, 2)] == [alone[0], alone[2]]
+
+
+def test_a_stream_that_starts_too_few_rows_is_told_of_and_has_none_left() -> None:
+    class Short(Rows):
+        def add(self, *rest: Any, **options: Any) -> list[int]:
+            return super().add(*rest, **options)[:-1]
+
+    streaming = Streaming(policies.Scripted(reply), rows=Short, holds=lambda problem: True)
+    with search.Session(streaming) as session:
+        with pytest.raises(ValueError, match="the policy answered 3 rows where 4 were asked for"):
+            session.sample(problems(1)[0], n=4).result(LONGEST)
+        assert len(streaming.cancelled) == 3
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda number, solution, spend: (99, solution, spend), "row 99 has ended, and it is not under way"),
+        (lambda number, solution, spend: (number, "4", spend), "row 0 has ended, and its solution is '4'"),
+    ],
+)
+def test_a_stream_that_ends_what_is_no_row_is_told_of(made: Callable[..., Any], told: str) -> None:
+    class Odd(Rows):
+        def ended(self, *, seconds: float | None = None) -> list[Any]:
+            return [made(*row) for row in super().ended(seconds=seconds)]
+
+    with search.Session(Streaming(policies.Scripted(reply), rows=Odd)) as session:
+        with pytest.raises(ValueError, match=told):
+            session.sample(problems(1)[0], n=1).result(LONGEST)
