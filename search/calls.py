@@ -15,8 +15,9 @@ from search.searching import Row, Search
 from verifiers.interface.arguments import shown
 from verifiers.interface.errors import BadArgument, EngineStoppedError, is_a_rows, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
-from verifiers.interface.solution import Problem, Solution, Stop, failed
+from verifiers.interface.solution import Solution, Stop, failed
 
+R = TypeVar("R")
 T = TypeVar("T")
 POLICY = 0  # stands for the policy where a scorer has its id
 
@@ -24,67 +25,70 @@ POLICY = 0  # stands for the policy where a scorer has its id
 def guarded(searches: Sequence[Search], call: Callable[[Sequence[Search]], None]) -> None:
     """One call for the searches; where it raises, halves of halves, so that only those at fault end.
 
-    Those that were started together end together, as whoever waits for them is told of the first error.
+    Those that were started together end together, as whoever waits for them is told of the first error; an engine that
+    has stopped ends all that are left.
     """
-    try:
-        call(searches)
-    except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
-        together: dict[int, list[Search]] = {}
-        for search in searches:
-            together.setdefault(id(search.company), []).append(search)
-        parts = list(together.values())
-        if len(parts) == 1 or isinstance(error, EngineStoppedError):
-            for search in searches:
+    together: dict[int, list[Search]] = {}
+    for search in searches:
+        together.setdefault(id(search.company), []).append(search)
+    parts = [list(together.values())]
+    while parts:
+        part = parts.pop()
+        try:
+            call(list(chain.from_iterable(part)))
+        except Exception as error:  # noqa: BLE001  (it is raised to whoever waits for these searches)
+            ended = part if len(part) == 1 else []
+            if isinstance(error, EngineStoppedError):
+                ended, parts = list(chain(part, *parts)), []
+            elif not ended:
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+            for search in chain.from_iterable(ended):
                 search.fail(error)
-            return
-    else:
-        return
-    half = len(parts) // 2
-    for part in (parts[:half], parts[half:]):
-        guarded(list(chain.from_iterable(part)), call)
 
 
 def extend(policy: Policy, rows: Sequence[Row], until: Until, sampling: Sampling) -> None:
     """Answer the rows, which may be of many searches."""
-    problems = [row.search.problem for row in rows]
-    prefixes = [row.prefix for row in rows]
-    seeds = [row.seed for row in rows]
 
-    def call(i: int, j: int) -> list[tuple[Solution, Spend]]:
-        reply: object = policy.extend(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+    def call(asked: Sequence[Row]) -> list[tuple[Solution, Spend]]:
+        problems = [row.search.problem for row in asked]
+        prefixes = [row.prefix for row in asked]
+        seeds = [row.seed for row in asked]
+        reply: object = policy.extend(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
         if not isinstance(reply, Extended):
             told = f"its extend returned {shown(reply)}; return policies.Extended, with a solution for each prefix"
             raise BadArgument("policy", shown(policy), told)
         return list(zip(reply.solutions, reply.spend, strict=True))
 
-    def fail(i: int, reason: str) -> tuple[Solution, Spend]:
-        return failed(reason, prefixes[i].steps), Spend(policy_calls=1)
+    def fail(row: Row, reason: str) -> tuple[Solution, Spend]:
+        return failed(reason, row.prefix.steps), Spend(policy_calls=1)
 
     started = time.perf_counter()
-    answers = row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
+    answers = row_by_row(POLICY, "policy", call, fail, rows, [row.search for row in rows])
     seconds = (time.perf_counter() - started) / len(rows)
-    for row, (solution, spend) in zip(rows, answers, strict=True):
-        row.answer(solution, spend)
+    for row, answer in zip(rows, answers, strict=True):
+        if answer is None:
+            row.drop()
+        else:
+            row.answer(*answer)
         row.search.policy_seconds += seconds
 
 
 def score(scorer: Scorer, asking: Sequence[Search], by: str) -> None:
     """Answer searches; failed solutions are not sent: their score is NaN with their own reason."""
-    problems: list[Problem] = []
-    solutions: list[Solution] = []
     searches: list[Search] = []
+    solutions: list[Solution] = []
     pools: list[tuple[Solution, ...]] = []
     for search in asking:
         assert isinstance(search.request, Score)
         pools.append(search.request.solutions)
         alive = [s for s in search.request.solutions if s.stop is not Stop.FAILED]
-        problems.extend([search.problem] * len(alive))
         searches.extend([search] * len(alive))
         solutions.extend(alive)
     reduces: list[Reduce] = []  # of calls with a score, then of the others
 
-    def call(i: int, j: int) -> list[tuple[FloatArray, Spend, str | None]]:
-        scores = ask(scorer, problems[i:j], solutions[i:j])
+    def call(asked: Sequence[int]) -> list[tuple[FloatArray, Spend, str | None]]:
+        scores = ask(scorer, [searches[i].problem for i in asked], [solutions[i] for i in asked])
         reduces.insert(0 if not all(scores.reasons) else len(reduces), scores.reduce)
         return list(zip(scores.steps, scores.spend, scores.reasons, strict=True))
 
@@ -92,54 +96,59 @@ def score(scorer: Scorer, asking: Sequence[Search], by: str) -> None:
         return silent_row(len(solutions[i].steps)), Spend(scorer_calls=1), reason
 
     started = time.perf_counter()
-    scored = iter(row_by_row(id(scorer), f"scorer {by!r}", call, fail, searches) if searches else [])
-    seconds = (time.perf_counter() - started) / max(1, len(problems))
+    scored = iter(row_by_row(id(scorer), f"scorer {by!r}", call, fail, range(len(searches)), searches))
+    seconds = (time.perf_counter() - started) / max(1, len(searches))
     for search, pool in zip(asking, pools, strict=True):
         rows: list[tuple[FloatArray, Spend, str | None]] = []
         for solution in pool:
             if solution.stop is Stop.FAILED:
                 rows.append((silent_row(len(solution.steps)), ZERO, solution.reason))
-            else:
-                rows.append(next(scored))
+            elif (row := next(scored)) is not None:
+                rows.append(row)
                 search.scorer_seconds += seconds
         steps, spends, reasons = zip(*rows, strict=True) if rows else ((), (), ())
         search.spends.extend(spends)
-        if not search.over:
+        if not search.over and len(rows) == len(pool):
             search.send(Scores(steps, spends, reasons, reduces[0] if reduces else "last"))
 
 
 def row_by_row(
     key: int,
     who: str,
-    call: Callable[[int, int], list[T]],
-    fail: Callable[[int, str], T],
+    call: Callable[[Sequence[R]], Sequence[T]],
+    fail: Callable[[R, str], T],
+    rows: Sequence[R],
     searches: Sequence[Search],
-) -> list[T]:
+) -> list[T | None]:
     """One call for all rows; where it raises, halves of halves, until only the rows at fault fail.
 
-    `searches[i]` is whose row i is, and `key` stands for who is called; a search all of whose rows fail so ends.
+    `searches[i]` is whose row i is, and `key` stands for who is called; a search all of whose rows fail so ends. Rows
+    whose search does not wait any more are asked for no more: their answer is None.
     """
     errors: dict[int, Exception] = {}
-    rows: list[T] = []
-    parts = [(0, len(searches))]
+    answers: list[T | None] = [None] * len(rows)
+    parts: list[Sequence[int]] = [range(len(rows))]
     while parts:
-        i, j = parts.pop()
+        asked = [i for i in parts.pop() if searches[i].waits]
+        if not asked:
+            continue
         try:
-            part = call(i, j)
+            part = call([rows[i] for i in asked])
         except Exception as error:  # whatever a model or a server raises is this row's reason
             if not is_a_rows(error):
                 raise
-            if j - i > 1:
-                middle = (i + j) // 2
-                parts += [(middle, j), (i, middle)]
+            if len(asked) > 1:
+                middle = len(asked) // 2
+                parts += [asked[middle:], asked[:middle]]
                 continue
-            errors[i] = error
-            part = [fail(i, reason_of(error))]
-        if len(part) != j - i:
-            raise _WrongLengthError(f"the {who} answered {len(part)} rows where {j - i} were asked for")
-        rows += part
+            errors[asked[0]] = error
+            part = [fail(rows[asked[0]], reason_of(error))]
+        if len(part) != len(asked):
+            raise _WrongLengthError(f"the {who} answered {len(part)} rows where {len(asked)} were asked for")
+        for i, answer in zip(asked, part, strict=True):
+            answers[i] = answer
     for i, search in enumerate(searches):
-        if i not in errors:
+        if i not in errors and answers[i] is not None:
             search.company.add(key)
     lost = {i: searches[i] for i in errors if key not in searches[i].company}
     if lost:
@@ -148,7 +157,7 @@ def row_by_row(
         for search in dict.fromkeys(lost.values()):
             search.fail(errors[last])
     errors.clear()  # their tracebacks hold this frame: a circle that would hold the policy, and all that it had made
-    return rows
+    return answers
 
 
 class _WrongLengthError(ValueError):

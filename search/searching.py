@@ -42,6 +42,7 @@ class Search:
     seed: int
     deadline: float | None = None  # of time.monotonic()
     company: set[int] = field(default_factory=set)  # who has answered a row, of it or of those started with it
+    cancelled: Callable[[], bool] = lambda: False
     request: Request | None = None
     result: SearchResult | None = None
     error: BaseException | None = None
@@ -68,6 +69,11 @@ class Search:
     @property
     def late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still wants what it asks for: not once it is cancelled, and no samples once its time is up."""
+        return not (self.cancelled() or (isinstance(self.request, Extend) and self.late))
 
     def start_clock(self) -> None:
         """Count the budget's seconds from now."""
@@ -219,6 +225,10 @@ class Row:
         search.under_way -= 1
         search.spends.append(spend)
         search.tokens += _worst(search, self.prefix) if math.isnan(spend.sampled_tokens) else spend.sampled_tokens
+
+    def drop(self) -> None:
+        """Leave it without an answer: its search waits for it no more."""
+        self.search.under_way -= 1
 
 
 def _worst(search: Search, prefix: Solution) -> int:

@@ -9,6 +9,7 @@ from policies.policy import UNKNOWN, RowStream, Sampling, Until
 from search.calls import POLICY, guarded, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
+from verifiers.interface.arguments import shown
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Solution, failed
@@ -37,7 +38,10 @@ class Streamed:
         if self._rows:
             shares = {search: len(numbers) for search, numbers in self._of.items()}
             for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
-                row = self._rows.pop(number)
+                row = self._rows.pop(number, None)
+                if row is None or not isinstance(solution, Solution):
+                    told = "it is not under way" if row is None else f"its solution is {shown(solution)}"
+                    raise ValueError(f"the policy's stream says that row {number} has ended, and {told}")
                 self._of[row.search].discard(number)
                 row.answer(solution, spend)
                 answered[row.search] = None
@@ -66,30 +70,33 @@ class Streamed:
     def _add(self, granted: Sequence[Row], until: Until, sampling: Sampling, searches: Sequence[Search]) -> None:
         asked = set(searches)
         rows = [row for row in granted if row.search in asked]
-        problems = [row.search.problem for row in rows]
-        prefixes = [row.prefix for row in rows]
-        seeds = [row.seed for row in rows]
         added: list[int] = []
 
-        def call(i: int, j: int) -> list[Solution | None]:
-            numbers = self._stream.add(problems[i:j], prefixes[i:j], until=until, sampling=sampling, seeds=seeds[i:j])
+        def call(asked: Sequence[Row]) -> list[int | Solution]:
+            problems = [row.search.problem for row in asked]
+            prefixes = [row.prefix for row in asked]
+            seeds = [row.seed for row in asked]
+            numbers = self._stream.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
             added.extend(numbers)
-            for number, row in zip(numbers, rows[i:j], strict=True):
-                self._rows[number] = row
-                self._of.setdefault(row.search, set()).add(number)
-            return [None] * len(numbers)
+            if len(numbers) == len(asked):  # else it is told, and they are taken back
+                for number, row in zip(numbers, asked, strict=True):
+                    self._rows[number] = row
+                    self._of.setdefault(row.search, set()).add(number)
+            return [*numbers]
 
-        def fail(i: int, reason: str) -> Solution | None:
-            return failed(reason, prefixes[i].steps)
+        def fail(row: Row, reason: str) -> int | Solution:
+            return failed(reason, row.prefix.steps)
 
         try:
-            outcomes = row_by_row(POLICY, "policy", call, fail, [row.search for row in rows])
+            outcomes = row_by_row(POLICY, "policy", call, fail, rows, [row.search for row in rows])
         except Exception:
             self._take_back(added)  # they are asked for again, without those at fault
             raise
-        for row, lost in zip(rows, outcomes, strict=True):
-            if lost is not None:
-                row.answer(lost, Spend(policy_calls=1))
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome is None:
+                row.drop()
+            elif isinstance(outcome, Solution):
+                row.answer(outcome, Spend(policy_calls=1))
 
     def _take_back(self, numbers: Sequence[int]) -> None:
         for number in numbers:

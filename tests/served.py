@@ -19,10 +19,11 @@ Said = tuple[str, bool]  # a text, and whether it is whole: else it is cut at it
 class Served:
     """What is served: `reply(prompt, seed)` is the whole text behind a prompt, of which a token is a character.
 
-    `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on. Speaking `like`
-    "vllm" it tells what stopped a text and goes on from an assistant's message, like "plain" neither; like "trims" it
-    goes on from that message without the white space round it, like "null" it tells at every reply that no text stopped
-    it. What stands in a prompt behind the first `mark` is taken for what was said already. `names` are its models'.
+    `fault(body, time)` names what goes wrong with a request that was sent for this time, from 0 on: a status, maybe
+    with a text behind it, or another fault. Speaking `like` "vllm" it tells what stopped a text and goes on from an
+    assistant's message, like "plain" neither; like "trims" it goes on from that message without the white space round
+    it, like "null" it tells at every reply that no text stopped it. What stands in a prompt behind the first `mark` is
+    taken for what was said already. `names` are its models'.
     """
 
     def __init__(
@@ -165,8 +166,8 @@ def serving(served: Served) -> Iterator[Served]:
         def answer_or_break(self, body: dict[str, Any], fault: str | None) -> None:
             if served.key is not None and self.headers["authorization"] != f"Bearer {served.key}":
                 self.answer(401, {"error": {"message": f"no such key: {self.headers['authorization']}"}})
-            elif fault and fault.isdigit():
-                self.answer(int(fault), {"error": {"message": "so it is"}})
+            elif fault and fault[:3].isdigit():
+                self.answer(int(fault[:3]), fault[4:] or {"error": {"message": "so it is"}})
             elif fault == "later":
                 self.answer(429, {"error": {"message": "slow down"}}, {"retry-after": "0.05"})
             elif fault == "echo":

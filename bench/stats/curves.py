@@ -210,6 +210,13 @@ def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:
     largest = max((float((p.error**2).sum()) for p in outcomes.points.values()), default=0.0) ** 0.5 / max(1, problems)
     if largest:
         yield f"drawing subsets of the pools adds a standard error of at most {100 * largest:.2f} points"
+    for cost in ("sampled_tokens", "scored_tokens"):
+        if unknown := len(outcomes.without(cost)):
+            what = cost.replace("_", " ")
+            yield (
+                f"{what} are not known of {unknown} of {problems} problems, so there is no mean of them: "
+                "a server did not tell its usage, or a request was never answered"
+            )
 
 
 def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:

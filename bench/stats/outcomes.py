@@ -133,6 +133,15 @@ class Outcomes(Sequence[Outcome]):
     def __repr__(self) -> str:
         return f"<Outcomes: {len(self)} of {len(self.tables)} problems>"
 
+    def without(self, cost: str) -> set[str]:
+        """The problems of which some outcome's cost, a field of `Spend`, is not known."""
+        place = _SPENDS.index(cost)
+        return {
+            table.problem
+            for table in self.tables
+            if any(np.isnan(spends[:, place]).any() for spends in table.spends.values())
+        }
+
     @cached_property
     def _ends(self) -> list[int]:
         """How many outcomes there are up to the end of each table."""

@@ -16,7 +16,7 @@ from math import nan
 from typing import Any, TypeVar
 
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, reply_of, sound, spend_of
-from policies.backends.servers.start import Card, all_have, cards_of, check_address, key_in, near
+from policies.backends.servers.start import Card, all_have, cards_of, check_address, instead, key_in, near
 from verifiers.interface.errors import BadInput, EngineStoppedError, check_least
 from verifiers.interface.scoring import ZERO, Spend
 
@@ -39,6 +39,7 @@ _UNTOLD = Spend(
 class _Address:
     url: str
     client: Any
+    lists: str | None = None  # other models, and not the one that is asked for
     under_way: list[int] = field(default_factory=list)  # of each request how many rests had begun when it was sent
     answers: int = 0
     failures: int = 0  # since it last answered
@@ -134,19 +135,25 @@ class Servers:
     async def listed(self, model: str) -> list[Card]:
         """The models that the servers say they have; nothing of one that does not say.
 
-        Raises BadInput where no address can be asked, one takes no key, or one lacks the model that others have.
+        Warns of an address that lists other models only. Raises BadInput where none can be asked, one takes no key, or
+        one lacks the model that others have.
         """
         said = await asyncio.gather(*map(self._listed, self._addresses))
         rows = list(zip(self._addresses, said, strict=True))
         failures = [(address, failure) for address, failure in rows if isinstance(failure, _Failure)]
         for address, failure in failures:
             if len(failures) == len(rows) or not failure.again:  # else others stand in for it, until it is there
-                raise BadInput(f"{address.url}: {failure.said}{self._advice(failure)}")
+                raise BadInput(f"{address.url}: {failure.said}{self._advice(failure, address)}")
         for address, failure in failures:
             told = f"{address.url}: {failure.said}; others are asked, and it as soon as it answers"
             warnings.warn(told, stacklevel=1)  # the caller is the event loop
         listed = [(address.url, cards) for address, cards in rows if isinstance(cards, list)]
         all_have(model, listed)
+        for address, cards in rows:
+            if isinstance(cards, list) and (others := instead(model, cards)) is not None:
+                address.lists = others
+                told = f"{address.url} lists no model {model!r}, but {others}; what it answers may be another model's"
+                warnings.warn(told, stacklevel=1)
         return [card for _, cards in listed for card in cards]
 
     async def _listed(self, address: _Address) -> list[Card] | _Failure:
@@ -259,7 +266,7 @@ class Servers:
         elif failure.wait > 0:
             address.rests_until, address.busy = max(address.rests_until, now + self._wait(failure, 0)), True
         if failure.never:
-            self._never = f"{address.url}: {failure.said}{self._advice(failure, path)}"
+            self._never = f"{address.url}: {failure.said}{self._advice(failure, address, path)}"
         elif failure.is_reply:
             self.replied = True
 
@@ -300,18 +307,20 @@ class Servers:
     def _safe(self, error: BaseException) -> str:
         """What an error says, in one line and without the key, which some servers repeat."""
         body = getattr(error, "body", None)
-        inner = body.get("error", body) if isinstance(body, dict) else None
-        message = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else None
-        said = message if isinstance(message, str) and message.strip() else str(error)
-        line = next((line.strip() for line in said.splitlines() if line.strip()), type(error).__name__)
+        inner = body.get("error", body) if isinstance(body, dict) else body
+        message = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
+        said = message if isinstance(message, str) else json.dumps(message) if message else ""
+        line = " ".join((said.strip() or str(error)).split()) or type(error).__name__
         return sound(line.replace(self._key, "***") if self._key else line)[:200]
 
-    def _advice(self, failure: _Failure, path: str = "") -> str:
+    def _advice(self, failure: _Failure, address: _Address, path: str = "") -> str:
         if failure.status in (401, 403):
             return f": set {self._key_env} to a key that it takes"
         if failure.status == 404:
             lacks = "; or leave out chat=no, where the server has no /completions" if path == "/completions" else ""
-            return f": name a model that the server has, and an address that ends as its own does (often in /v1){lacks}"
+            has = "" if address.lists is None else f" ({address.lists})"
+            ends = "and an address that ends as its own does (often in /v1)"
+            return f": name a model that the server has{has}, {ends}{lacks}"
         return ": start the server, or mend base_url"
 
 

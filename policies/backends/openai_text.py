@@ -21,6 +21,7 @@ from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
 
 _ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
+_ELSEWHERE = ("reasoning_content", "reasoning", "tool_calls", "refusal")  # where a message may say all that it says
 _BYTES_A_TOKEN = 4
 _UNTOLD = object()
 
@@ -185,18 +186,29 @@ class TextRows:
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
             raise BadReplyError("it has no choices")
-        if self.chat is False:
-            text = choice.get("text")
-        else:
-            message = choice.get("message")
-            text = (message.get("content") or "") if isinstance(message, dict) else None
+        message = choice if self.chat is False else choice.get("message")
+        if not isinstance(message, dict):
+            raise BadReplyError("its choice has no message")
+        text = message.get("text") if self.chat is False else _content(message)
         reason = choice.get("finish_reason")
         if not isinstance(text, str):
             raise BadReplyError("its choice has no text")
         if reason != "length" and reason not in _ENDED:
             raise BadReplyError(f"its finish_reason is {reason!r}", again=reason != "content_filter")
+        if not text and reason != "length" and (other := next(filter(message.get, _ELSEWHERE), None)):
+            raise BadReplyError(f"it has no content, but {other}", again=False)
         ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)
         return Said(text, reason == "length", ended_by, spend_of(reply), choice)
+
+
+def _content(message: Json) -> Any:
+    """A message's text; of one in parts (Mistral's, which thinks in parts of another type) that of its texts."""
+    content = message.get("content") or ""
+    if not isinstance(content, list):
+        return content
+    return "".join(
+        str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text"
+    )
 
 
 def _goes_on(problem: Problem, begun: str) -> bool:

@@ -129,13 +129,13 @@ def _most_likely(choice: Json, text: str, at: int) -> dict[str, float] | None:
         else:
             tokens = given["tokens"]
             tops = [{token: math.exp(p) for token, p in (top or {}).items()} for top in given["top_logprobs"]]
-    except (AttributeError, KeyError, TypeError):
+        begins = 0
+        for token, top in zip(tokens, tops, strict=False):
+            if begins == at:
+                return top if top and all(p < 1.01 for p in top.values()) else None  # which NaN is not
+            begins += len(token)
+            if not text.startswith(token, begins - len(token)) or begins > at:
+                return None  # a token that is half a character, or that spans the place
+    except (AttributeError, KeyError, TypeError, OverflowError):
         return None  # as many servers leave parts of it out
-    begins = 0
-    for token, top in zip(tokens, tops, strict=False):
-        if begins == at:
-            return top or None
-        begins += len(token)
-        if not text.startswith(token, begins - len(token)) or begins > at:
-            return None  # a token that is half a character, or that spans the place
     return None

@@ -116,6 +116,7 @@ class Session:
         search = Search(problem, strategy, scorers, sampling, self.budget if budget is None else budget, seed)
         search.start_clock()
         pending = Pending()
+        search.cancelled = lambda: self._cancel or pending.cancelled()
         with self._changed:
             if self._closed:
                 raise RuntimeError("this Session is closed: open another one for more searches")
@@ -234,12 +235,13 @@ class Session:
             return len(self._joining) + len(self._pending)
 
     def close(self, *, cancel: bool = False) -> None:
-        """Wait for all searches, or cancel them, and take no more."""
+        """Wait for all searches, or cancel them, and take no more; in a search's own callback it does not wait."""
         with self._changed:
             self._closed = True
             self._cancel = self._cancel or cancel
             self._changed.notify()
-        self._thread.join()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from verifiers.interface.solution import Refusal
 Json: TypeAlias = Mapping[str, Any]
 
 _AT_FAULT = (400, 413, 422)  # of a request: malformed, too long, or with a value that is not taken
+_MOST_TOKENS = 1 << 53  # beyond it, a count is another program's slip (-1 as an unsigned number)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -103,4 +104,4 @@ def _object(of: Json, key: str) -> Json:
 
 def _count(usage: Json, key: str, missing: float) -> float:
     value = usage.get(key)
-    return value if type(value) is int and value >= 0 else missing
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else missing

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
 from verifiers.interface.errors import BadInput
+
+_NAMED = 10  # models of a list that may be very long
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,31 @@ def all_have(model: str, listed: Sequence[tuple[str, Sequence[Card]]]) -> None:
     for url, cards in listed:
         names = {card.id for card in cards}
         if names and model not in names and (had or any(card.owner == "vllm" for card in cards)):
-            raise BadInput(f"{url} has no model {model!r}: it has {', '.join(sorted(names))}")
+            raise BadInput(f"{url} has no model {model!r}: it has {_nearest(model, names)}")
+
+
+def instead(model: str, cards: Sequence[Card]) -> str | None:
+    """What a server lists and not this model; None where it lists it, or nothing.
+
+    Gemini's lists say models/NAME, Ollama's NAME:latest, a proxy's PROVIDER/*; OpenRouter takes NAME:VARIANT.
+
+    >>> instead("toy", [Card("toy:latest")]), instead("toy", [Card("large"), Card("tiny")])
+    (None, 'large, tiny')
+    """
+    names = {card.id for card in cards}
+    for name in names:
+        same = model in (name, name.removeprefix("models/"), name.removesuffix(":latest"))
+        if same or model.startswith(f"{name}:") or (name.endswith("*") and model.startswith(name[:-1])):
+            return None
+    return _nearest(model, names) if names else None
+
+
+def _nearest(model: str, names: Set[str]) -> str:
+    """Some names, those like the model's first."""
+    alike = get_close_matches(model, sorted(names), n=_NAMED)
+    first = [*alike, *sorted(names - set(alike))][:_NAMED]
+    more = len(names) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more else "")
 
 
 def one_card(model: str, cards: Sequence[Card], *, one_root: bool) -> Card:

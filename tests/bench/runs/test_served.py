@@ -101,3 +101,14 @@ def test_log_probabilities_that_nobody_told_are_missed_aloud(command) -> None:
     told = "4 of 4 samples have no log-probabilities, which --logprobs asked for: servers tell them at temperature 0"
     assert told in Path("asked/notes.txt").read_text()
     assert "log-prob" not in Path("not-asked/notes.txt").read_text()
+
+
+def test_a_cost_that_the_server_did_not_tell_is_noted(command, capsys) -> None:
+    def untold(body: dict[str, object], time: int) -> str | None:
+        return "usage" if "what is 1?" in str(body) else None
+
+    with serving(Served(reply, fault=untold)) as served:
+        assert command(served, "out", problems=4) == 0
+    assert "sampled tok " not in capsys.readouterr().out
+    told = "sampled tokens are not known of 1 of 4 problems, so there is no mean of them: a server did not tell its"
+    assert told in Path("out/notes.txt").read_text()

@@ -206,6 +206,7 @@ def test_more_cached_than_read_is_no_negative_cost() -> None:
     assert (cost.prompt_tokens, cost.cached_prompt_tokens) == (0, 3)
     assert math.isnan(cost.sampled_tokens)
     assert spend_of({"usage": [1]}).cached_prompt_tokens == 0
+    assert math.isnan(spend_of({"usage": {"completion_tokens": 2**64 - 1}}).sampled_tokens)
 
 
 def test_half_a_character_in_a_reply_can_be_written() -> None:

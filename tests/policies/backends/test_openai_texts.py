@@ -1,5 +1,7 @@
 """Rows in texts, by what servers do to a prefix, to a name and to what stopped a reply."""
 
+import json
+
 import pytest
 
 from policies import Sampling
@@ -111,3 +113,60 @@ def test_a_verdict_ends_where_its_word_does(text: str, probs: tuple[float, float
 
 def test_a_verdict_that_is_a_mark_needs_no_end_of_a_word() -> None:
     assert read_verdict("Correct? +1", {}, "Correct?", ("+", "-"))[0] == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        {"content": None},
+        {"content": [{"token": None, "top_logprobs": []}]},
+        {"tokens": [7], "top_logprobs": [None]},
+        {"tokens": ["Correct?", " Yes"], "top_logprobs": [None, {" Yes": 1000.0}]},
+        {"tokens": ["Correct?", " Yes"], "top_logprobs": [None, {" Yes": float("nan")}]},
+    ],
+)
+def test_odd_log_probabilities_are_none(logprobs: object) -> None:
+    assert read_verdict("Correct? Yes", {"logprobs": logprobs}, "Correct?", (" Yes", " No")) == ((1.0, 0.0), None)
+
+
+def first(served: Served) -> Solution:
+    with serving(served), opened(served, tries=3) as policy:
+        return policy.extend(PROBLEMS[:1], [ROOT], until="end", sampling=Sampling(), seeds=[0]).solutions[0]
+
+
+def saying(finish: str = "stop", **message: object) -> Served:
+    """A server that replies with this message, and ends it so."""
+    reply = {"choices": [{"message": message, "finish_reason": finish}]}
+    return Served(lines, fault=lambda body, time: f"200 {json.dumps(reply)}")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('{"error": "top_k is none of its options"}', "top_k is none of its options"),
+        ('{"detail": [{"loc": ["top_k"], "msg": "extra"}]}', '[{"loc": ["top_k"], "msg": "extra"}]'),
+        ('{"message": "too\\n long"}', "too long"),
+        ("<html>\n<title>no</title>", "<html> <title>no</title>"),
+        ("{}", "Error code: 400"),
+    ],
+)
+def test_a_refusal_is_told_in_the_server_s_words_however_it_spells_them(said: str, reason: str) -> None:
+    assert str(first(Served(lines, fault=lambda body, time: f"400 {said}")).reason).endswith(f": HTTP 400 ({reason})")
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "refusal"])
+def test_a_reply_that_says_nothing_but_elsewhere_is_no_solution(key: str) -> None:
+    thinking = {"content": None, key: "so it is 4"}
+    solution = first(served := saying(**thinking))
+    assert str(solution.reason).endswith(f"its reply is no answer (it has no content, but {key})")
+    assert len(served.bodies) == 1  # the same seed would say the same
+    cut = first(saying("length", **thinking))
+    assert (cut.stop, cut.text) == (Stop.LENGTH, "")
+    assert first(saying(content="4", **{key: "so it is 4"})).text == "4"
+    assert first(saying(content=None)).stop is Stop.EOS  # as SGLang says of an end at once
+
+
+def test_of_a_message_in_parts_the_texts_are_taken() -> None:
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "it is 4"}]
+    assert first(saying(content=parts)).text == "it is 4"

@@ -288,6 +288,16 @@ def test_leaving_by_an_exception_cancels_what_is_under_way() -> None:
     assert set(threading.enumerate()) <= threads
 
 
+def test_the_first_answer_may_end_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    session = session_on(Streaming(policies.Scripted(reply), holds=lambda problem: problem.id != "p0"))
+    pending = [session.sample(problem, n=2) for problem in problems(3)]
+    pending[0].add_done_callback(lambda _: session.close(cancel=True))
+    assert len(pending[0].result(LONGEST).pool) == 2
+    until(lambda: all(waiting.cancelled() for waiting in pending[1:]))
+    session.close()
+    assert not caplog.records  # a callback that raises is logged
+
+
 def test_what_is_remembered_is_forgotten_between_searches() -> None:
     class Remembering(StepCounter):
         made = 0
