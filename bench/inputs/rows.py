@@ -193,7 +193,7 @@ def id_in(where: str, row: Row) -> str | None:
     """The row's "id" as a text, None where it has none; raises BadInput for what is no text and no number."""
     given = row.get("id")
     if isinstance(given, bool | list | dict) or given != given:  # NaN
-        raise BadInput(f"{where}: 'id' is {json.dumps(given)[:40]}; a text or a number was expected")
+        raise BadInput(f"{where}: 'id' is {json.dumps(given, default=str)[:40]}; a text or a number was expected")
     return None if given is None else check_text(where, "'id'", str(given))
 
 

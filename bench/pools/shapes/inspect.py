@@ -26,7 +26,7 @@ def inspect(row: Row) -> Row | None:
         row = {name: _attached(value, row["attachments"]) for name, value in row.items() if name != "attachments"}
     solutions = _pool(row.get("metadata"))
     if solutions is None:
-        said = _scores(row.get("scores") or {})
+        said = _scores(row.get("scores"))
         solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
     prompt = row["input"]
     kept: Row = {"named": str(row["id"])} if row.get("id") is not None else {}
@@ -58,8 +58,9 @@ def _solutions(row: Row, output: Row) -> list[Row]:
     return [{"text": None} | cut]
 
 
-def _scores(scores: Row) -> Row:
+def _scores(scores: Any) -> Row:
     """The verdict of the first scorer that has one, and the numbers of the others."""
+    scores = scores if isinstance(scores, dict) else {}
     values = {name: score["value"] for name, score in scores.items() if isinstance(score, dict) and "value" in score}
     said: Row = {}
     for name, value in values.items():

@@ -80,6 +80,10 @@ ROWS: dict[str, tuple[Json, str]] = {
         },
         "c",
     ),
+    "Inspect, with scores that are none": (
+        {"input": Q, "target": GOLD, "epoch": 1, "scores": 1, "output": {"completion": RIGHT}},
+        "r",
+    ),
     "a gold answer named key": ({"question": Q, "key": GOLD, "answer": GOLD, "response": RIGHT}, "r"),
 }
 
