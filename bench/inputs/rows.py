@@ -125,17 +125,22 @@ def without(row: Any, path: str) -> Any:
 def as_json(value: Any) -> Any:
     r"""A value as JSON has it; what it has not as a text, and null for no number.
 
-    >>> as_json({1: [float("inf"), {2}], "a": "\ud800"})
-    {'1': [None, '{2}'], 'a': '?'}
+    >>> as_json({1: [float("inf"), {2}], "\ud800": "\ud801"})
+    {'1': [None, '{2}'], '?': '?'}
     """
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {str(key): as_json(inner) for key, inner in value.items()}
+        return {_whole(key): as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
     known = value is None or isinstance(value, int | float)
-    return value if known else str(value).encode("utf-8", "replace").decode()
+    return value if known else _whole(value)
+
+
+def _whole(value: Any) -> str:
+    """A value as a text without half characters."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def decoded(found: object) -> Any:

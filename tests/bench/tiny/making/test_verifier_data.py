@@ -209,7 +209,9 @@ def test_labelled_rows_are_read_as_written(tmp_path):
     assert (math.isnan(back.labels[0]), back.labels[1], back.root) == (True, 1.0, None)
 
 
-@pytest.mark.parametrize("what", [slice(0, 40), slice(12, None), slice(0, 0), b"mine\n", b'{"problem": "p"}\n', b"[1]\n"])
+@pytest.mark.parametrize(
+    "what", [slice(0, 40), slice(12, None), slice(0, 0), b"mine\n", b'{"problem": "p"}\n', b"[1]\n"]
+)
 def test_labelled_rows_that_are_damaged_are_named(tmp_path, what):
     path = tmp_path / "rows.jsonl.gz"
     write_labelled([Labelled(Problem("p", "C 2\n", "2"), Solution(split_steps("=2"), Stop.EOS), (1.0,))], path)
