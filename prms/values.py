@@ -112,6 +112,7 @@ def collect_values(
         records = _records(folder / "journal.jsonl", config, chunks)
         if todo := chunks[len(records) :]:
             with workers(partial(_models, policy, verifier), replicas) as them:
+                _begin(folder / "journal.jsonl", config)  # only now: what is refused before leaves nothing
                 records += _work_off(plan, todo, them, folder / "journal.jsonl", len(problems), progress)
         return _finish(folder, records)
 
@@ -154,14 +155,12 @@ def _models(policy: Policy | str, verifier: Scorer) -> Iterator[_Models]:
 
 
 def _records(journal: Path, config: Row, chunks: Sequence[Sequence[Problem]]) -> list[Row]:
-    """The records in a journal, whose first line is the `config`; it is begun where there is none."""
+    """The records in a journal, whose first line is the `config`; none where there is no journal."""
     rows = whole_rows(journal, mend=True, sealed=True)
     if rows and rows[0].get("kind") != _KIND:
         raise ValueError(f"{journal}: not the journal of collected values; choose another folder")
     if rows:
         check_identity(journal, rows[0], config, kind="collected values")
-    else:
-        append_rows(journal, [config], sealed=True)
     for number, record in enumerate(rows[1:]):
         if record.get("problems") != _ids(chunks[number] if number < len(chunks) else ()):
             raise BadInput(
@@ -169,6 +168,12 @@ def _records(journal: Path, config: Row, chunks: Sequence[Sequence[Problem]]) ->
                 "an earlier version wrote them; put a whole copy in its place, or choose another folder"
             )
     return rows[1:]
+
+
+def _begin(journal: Path, config: Row) -> None:
+    """Write the first line of a journal that has none."""
+    if not journal.exists() or not journal.stat().st_size:
+        append_rows(journal, [config], sealed=True)
 
 
 def _ids(problems: Sequence[Problem]) -> list[str]:

@@ -13,7 +13,7 @@ OPTIONS = ("choices", "options", "endings")  # where a row has them
 _LABEL = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 _NUMBERS = tuple(map(str, range(len(LETTERS) + 1)))
 _FIRST = (LETTERS, LETTERS.lower(), _NUMBERS, _NUMBERS[1:])  # labels of options: {"n": 8} holds other things
-_WHOLE = re.compile(r"\s*(\d+)(?:\.0+)?\s*")
+_WHOLE = re.compile(r"\s*(\d{1,4000})(?:\.0+)?\s*")  # of more digits Python makes no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def options_in(given: Any) -> Options:
 def place_in(gold: object) -> int | None:
     """The whole number that a gold answer is, as a number or as a table has it; None for another answer.
 
-    >>> [place_in(gold) for gold in (2, 2.0, "2", "2.0", "B", -1, 2.5, True)]
-    [2, 2, 2, 2, None, None, None, None]
+    >>> [place_in(gold) for gold in (2, 2.0, "2", "2.0", "B", -1, 2.5, True, "9" * 5000)]
+    [2, 2, 2, 2, None, None, None, None, None]
     """
     if isinstance(gold, bool) or not isinstance(gold, int | float | str):
         return None

@@ -125,17 +125,22 @@ def without(row: Any, path: str) -> Any:
 def as_json(value: Any) -> Any:
     r"""A value as JSON has it; what it has not as a text, and null for no number.
 
-    >>> as_json({1: [float("inf"), {2}], "a": "\ud800"})
-    {'1': [None, '{2}'], 'a': '?'}
+    >>> as_json({1: [float("inf"), {2}], "\ud800": "\ud801"})
+    {'1': [None, '{2}'], '?': '?'}
     """
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {str(key): as_json(inner) for key, inner in value.items()}
+        return {_whole(key): as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
     known = value is None or isinstance(value, int | float)
-    return value if known else str(value).encode("utf-8", "replace").decode()
+    return value if known else _whole(value)
+
+
+def _whole(value: Any) -> str:
+    """A value as a text without half characters."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def decoded(found: object) -> Any:
@@ -193,7 +198,7 @@ def id_in(where: str, row: Row) -> str | None:
     """The row's "id" as a text, None where it has none; raises BadInput for what is no text and no number."""
     given = row.get("id")
     if isinstance(given, bool | list | dict) or given != given:  # NaN
-        raise BadInput(f"{where}: 'id' is {json.dumps(given)[:40]}; a text or a number was expected")
+        raise BadInput(f"{where}: 'id' is {json.dumps(given, default=str)[:40]}; a text or a number was expected")
     return None if given is None else check_text(where, "'id'", str(given))
 
 

@@ -192,7 +192,6 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    import pyarrow
     from pyarrow import parquet
 
     number = 0
@@ -202,8 +201,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}: row {number}", row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)})") from None
+    except Exception as error:  # noqa: BLE001  (pyarrow's, and Python's of a value that it cannot hold)
+        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)}); is it a complete file?") from None
 
 
 def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -221,10 +220,12 @@ def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 yield where, found
     except NotImplementedError as error:  # a compression that this Python has not
         raise BadInput(f"{path}: {first_line(error)}; give the log as .json (inspect log convert --to json)") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path}: cannot be read as a log of Inspect ({first_line(error)})") from None
+    except BadInput:
+        raise
+    except Exception as error:  # noqa: BLE001  (each way of packing fails in its own)
+        raise BadInput(
+            f"{path}: cannot be read as a log of Inspect ({first_line(error)}); is it a complete file?"
+        ) from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from bench.inputs.choices import LETTERS, OPTIONS, Options, Places, options_of, place_in
-from bench.inputs.rows import Row
+from bench.inputs.rows import Row, check_text
 from verifiers.interface.solution import Message
 
 Place: TypeAlias = tuple[str, Row]  # what messages call a row, and the row as it was given
@@ -30,6 +30,8 @@ def with_letters(rows: Iterable[tuple[Place, Row]]) -> Iterator[tuple[Place, Row
     before: list[tuple[Place, Row, Options]] = []  # rows that wait until it is decided
     for where, row in rows:
         options = options_of(row)
+        for text in options.texts:
+            check_text(where[0], "an option", text)
         if not options.texts and not unread and (named := next((n for n in OPTIONS if row.get(n)), None)):
             unread = True
             warnings.warn(f"{where[0]}: {named!r} is not read as options of the question; {_FORMS}", stacklevel=1)

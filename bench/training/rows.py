@@ -211,7 +211,7 @@ def _check_has(where: str, row: Row, ours: str, names: tuple[str, ...]) -> None:
 
 def _solution(where: str, row: Row, separator: str) -> Solution:
     stop = row.get("stop") or "eos"
-    if stop not in set(Stop) - {Stop.FAILED}:
+    if stop not in (Stop.EOS, Stop.OPEN, Stop.LENGTH):
         raise BadInput(f"{where}: stop is {stop!r}; use eos, open or length, and leave out what failed")
     steps = row.get("steps")
     if steps is None:

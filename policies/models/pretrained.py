@@ -66,12 +66,16 @@ def load_pretrained(
         with torch.no_grad():
             for key in info["missing_keys"]:
                 model.get_parameter(key).zero_()
-        model = model.to(device).eval()
-        with torch.inference_mode():  # what a config says that no loader asks about shows in the first pass
-            out = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))[0]
-        if bool(out.isnan().any()):
+        if bool(first_pass(model.to(device).eval()).isnan().any()):
             raise BadInput(f"{source!r}: what its weights compute is no number (NaN): save the {kind} again")
     return model, tokenizer
+
+
+def first_pass(model: Any) -> torch.Tensor:
+    """What a model says of one token: what its config says that no loader asks about shows there."""
+    with torch.inference_mode():
+        out: torch.Tensor = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))[0]
+    return out
 
 
 def checked_source(name: str | Path, kind: str = "model") -> str:

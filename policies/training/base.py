@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from policies.models.engine_options import DType
-from policies.models.pretrained import LM_HEADS, load_pretrained, quiet
+from policies.models.pretrained import LM_HEADS, first_pass, load_pretrained, loading, quiet
 from policies.training.config import TrainConfig
+from policies.training.loop import seeded
 from verifiers.interface.errors import BadInput
 
 _HEADS = ("score.", *LM_HEADS)
@@ -37,6 +38,9 @@ def load_base(
             unread=() if labels is None else _HEADS,
             labels=labels,
         )
+        with loading(str(base)), seeded(0):  # a config may say what only a training reads, such as its dropout
+            first_pass(model.train())
+        model.eval()
     if tokenizer.eos_token_id is None:
         raise BadInput(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
     return model, tokenizer

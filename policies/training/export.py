@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from policies.models.checkpoint import check_folder
 from policies.models.engine_options import DType
 from policies.models.pretrained import load_pretrained
 from policies.models.tensors import json_of
@@ -15,9 +16,15 @@ from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
 from policies.training.folder import base_digest, save_merged
 from policies.training.resume import restore_weights
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import read_record, replacing
 
+_OF_THE_MODEL = ("lora_rank", "lora_alpha", "lora_targets", "bf16", "save_dtype")
+_CLASSES = {
+    "orm": "SequenceClassification",
+    "prm": "TokenClassification",
+    **dict.fromkeys(("genrm", "dpo", "grpo"), "CausalLM"),
+}  # of transformers, by the kind of what was trained
 _NOT_OF_THE_MODEL = (
     "base",
     "rows",
@@ -44,12 +51,9 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
     training = checkpoint.resolve().parent.parent
     if not is_checkpoint(checkpoint) or not (training / "training.json").is_file():
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
-    record = read_record(training / "training.json")
+    record, config = _read(training / "training.json")
     if record.get("base") not in ("", base_digest(base)):  # nothing of one that was made in memory
         raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
-    given = record["config"]
-    lora = {name: given[name] for name in ("lora_rank", "lora_alpha", "lora_targets", "bf16") if name in given}
-    config = TrainConfig(**{**lora, "lora_targets": tuple(lora.get("lora_targets", ()))})
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
     _restore(checkpoint, model, updates)
@@ -57,14 +61,30 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
         updates.float()
     of_a_policy = record["kind"] == "grpo"
     entry = None if of_a_policy else _entry(training, record)
-    dtype = None if of_a_policy else getattr(torch, given.get("save_dtype", "float32"))
+    dtype = None if of_a_policy else getattr(torch, config.save_dtype)
     with replacing(out) as draft:
         save_merged(model, updates, tokenizer, draft, entry=entry, dtype=dtype)
     return out
 
 
+def _read(path: Path) -> tuple[dict[str, Any], TrainConfig]:
+    """A training's record, and those of its options that a saved model depends on; BadInput where it is damaged."""
+    record = read_record(path)
+    try:
+        given = {name: value for name, value in record["config"].items() if name in _OF_THE_MODEL}
+        config = TrainConfig(**given | {"lora_targets": tuple(given.get("lora_targets", ()))})
+        _CLASSES[record["kind"]]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInput(
+            f"{path}: damaged ({type(error).__name__}: {first_line(error)}); put a whole copy in its place"
+        ) from None
+    return record, config
+
+
 def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
     """What a scorer's config.json says of it: of a finished training what its model says."""
+    if (training / "config.json").exists():
+        check_folder(training)
     known = json_of(str(training), "config.json") or {}
     return known.get("stepbeam") or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
 
@@ -72,17 +92,12 @@ def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
 def _base(kind: str, base: str | Path, config: TrainConfig) -> tuple[Any, Any]:
     import transformers
 
+    auto_class = getattr(transformers, f"AutoModelFor{_CLASSES[kind]}")
     if kind == "grpo":
         dtype: DType = "auto" if config.lora_rank else "float32"  # as it was trained
-        return load_pretrained(base, auto_class=transformers.AutoModelForCausalLM, dtype=dtype, device="cpu")
-
-    of_rewards = {
-        "orm": transformers.AutoModelForSequenceClassification,
-        "prm": transformers.AutoModelForTokenClassification,
-    }
-    if kind in of_rewards:
-        return load_base(of_rewards[kind], base, config, fresh=("score.weight", "score.bias"), labels=1)
-    return load_base(transformers.AutoModelForCausalLM, base, config)
+        return load_pretrained(base, auto_class=auto_class, dtype=dtype, device="cpu")
+    fresh, labels = (("score.weight", "score.bias"), 1) if kind in ("orm", "prm") else ((), None)
+    return load_base(auto_class, base, config, fresh=fresh, labels=labels)
 
 
 def _restore(checkpoint: Path, model: Any, updates: Any) -> None:

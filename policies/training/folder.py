@@ -40,17 +40,19 @@ def training_folder(
     path = out / _RECORD
     content = {"base": base_digest(base), "rows": digest_of(rows)}
     identity = {**task, **content, "config": asdict(config), "finished": False}
-    if not _finished(path):
+    if not is_finished(out):
         device_of(config)  # refused before the lock: so each of several processes says why
-    with nullcontext() if _finished(path) else held(out, owner=_RECORD):
-        finished = _finished(path)
+    with nullcontext() if is_finished(out) else held(out, owner=_RECORD):
+        finished = is_finished(out)
         begun = finished or latest_checkpoint(out / "checkpoints") is not None
         claim(path, identity, kind="a training", begun=begun, free=_FREE)
         with seeded(config.seed):
             yield finished
 
 
-def _finished(path: Path) -> bool:
+def is_finished(out: Path) -> bool:
+    """Whether the training of a folder has ended, and its model is whole."""
+    path = out / _RECORD
     return path.exists() and read_record(path).get("finished") is True
 
 

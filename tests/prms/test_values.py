@@ -383,6 +383,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize(("wrong", "said"), [({"replicas": 2}, "replicas"), ({"policy": "transformers:gone"}, "gone")])
+def test_what_is_refused_before_anything_is_done_leaves_nothing(tmp_path, wrong, said):
+    with pytest.raises(ValueError, match=said):
+        collect(tmp_path, **wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_process_is_kept_out(tmp_path):
     collect(tmp_path)
     with held(tmp_path / "out"), pytest.raises(BlockingIOError, match="another process is writing there"):

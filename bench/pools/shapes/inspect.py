@@ -22,12 +22,12 @@ def inspect(row: Row) -> Row | None:
     of_a_sample = {"target", "epoch", "scores"} & row.keys()
     if "input" not in row or not of_a_sample or not (isinstance(row.get("output"), dict) or "messages" in row):
         return None
-    if row.get("attachments"):  # what is long, or stands in several places, is kept beside
-        row = {name: _attached(value, row["attachments"]) for name, value in row.items() if name != "attachments"}
+    if attachments := _object(row, "attachments"):  # what is long, or stands in several places, is kept beside
+        row = {name: _attached(value, attachments) for name, value in row.items() if name != "attachments"}
     solutions = _pool(row.get("metadata"))
     if solutions is None:
-        said = _scores(row.get("scores") or {})
-        solutions = [said | solution for solution in _solutions(row, row.get("output") or {})]
+        said = _scores(_object(row, "scores"))
+        solutions = [said | solution for solution in _solutions(row, _object(row, "output"))]
     prompt = row["input"]
     kept: Row = {"named": str(row["id"])} if row.get("id") is not None else {}
     if isinstance(beside := row.get("metadata"), dict):
@@ -56,6 +56,11 @@ def _solutions(row: Row, output: Row) -> list[Row]:
     if isinstance(messages, list) and is_talk(messages) and is_of_the_model(messages[-1]):
         return [{"message": messages[-1]} | cut]
     return [{"text": None} | cut]
+
+
+def _object(row: Row, name: str) -> Row:
+    """A field that is an object; an empty one where it is none."""
+    return found if isinstance(found := row.get(name), dict) else {}
 
 
 def _scores(scores: Row) -> Row:

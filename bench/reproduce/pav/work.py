@@ -16,6 +16,7 @@ from bench.tiny.making.examples.made_up import make_up_outcomes
 from bench.tiny.making.examples.values import draw_solutions, read_labelled, value_solutions, write_labelled
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.backends.transformers import Transformers
+from policies.training.folder import is_finished
 from prms.pav import PAV
 from prms.prm import PRM
 from prms.training import train_prm
@@ -142,7 +143,7 @@ def trained(plan: PAVPlan, kind: str, seed: int) -> Path:
     if seed == 0 and kind in SHIPPED:
         return weights_folder(SHIPPED[kind])
     out = plan.out / "models" / f"{kind}_{seed}"
-    if (out / "config.json").exists():
+    if is_finished(out):
         return out
     prover = None if kind in ("orm", "base") else kind
     rows = [row for task in TASKS for row in values(plan, task, prover)]

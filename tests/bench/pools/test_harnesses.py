@@ -80,6 +80,14 @@ ROWS: dict[str, tuple[Json, str]] = {
         },
         "c",
     ),
+    "Inspect, with scores that are none": (
+        {"input": Q, "target": GOLD, "epoch": 1, "scores": 1, "output": {"completion": RIGHT}},
+        "r",
+    ),
+    "Inspect, with an output that is none": (
+        {"input": Q, "target": GOLD, "messages": user(Q) + model(RIGHT), "output": 3},
+        "r",
+    ),
     "a gold answer named key": ({"question": Q, "key": GOLD, "answer": GOLD, "response": RIGHT}, "r"),
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -114,6 +115,8 @@ def test_scores_of_steps_and_what_does_not_fit() -> None:
     [
         ("none.parquet", "none.parquet: no such file"),
         ("bad.parquet", "bad.parquet: cannot be read as parquet"),
+        ("days.parquet", r"days.parquet: cannot be read as parquet \(days=1073741824"),
+        ("packed.eval", r"packed.eval: cannot be read as a log of Inspect \(Corrupt input data\)"),
         ("folder", "folder: a folder without samples.jsonl is not that of a run"),
         ("bytes.jsonl", r"bytes.jsonl:2: not UTF-8 \(byte 12 of the line\)"),
         ("long.jsonl", "long.jsonl:1: this line has over 64 MiB; give its solutions in several rows"),
@@ -122,6 +125,12 @@ def test_scores_of_steps_and_what_does_not_fit() -> None:
 )
 def test_sources_that_cannot_be_read_end_in_one_line(source: str, message: str) -> None:
     Path("bad.parquet").write_bytes(b"PAR1 but not")
+    table = pyarrow.table({"prompt": ["?"], "text": ["2"], "day": pyarrow.array([1 << 30], pyarrow.date32())})
+    parquet.write_table(table, "days.parquet")  # a day that Python has not
+    with zipfile.ZipFile("packed.eval", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("samples/1_epoch_1.json", json.dumps(list(range(99))))
+    packed = Path("packed.eval").read_bytes()
+    Path("packed.eval").write_bytes(packed[:70] + b"\xff" * 8 + packed[78:])
     Path("folder").mkdir()
     Path("bytes.jsonl").write_bytes(b'{"prompt": "?", "text": "2"}\n{"prompt": "\xff\xfe"}\n')
     Path("deep.jsonl").write_text('{"prompt": ' + "[" * 100_000 + "\n")

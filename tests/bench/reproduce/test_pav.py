@@ -83,6 +83,21 @@ def test_costs_are_those_of_the_searches(plan, reports):
         assert all(row == sorted(row) for row in curve["flops"])
 
 
+def test_a_training_that_ended_amid_the_saving_of_its_model_is_gone_on_with(tmp_path, monkeypatch):
+    out = tmp_path / "models" / "base_1"
+    out.mkdir(parents=True)
+    (out / "config.json").write_text("{}")
+    (out / "training.json").write_text('{"finished": false}')
+    trained_in = []
+    monkeypatch.setattr(pav_work, "values", lambda *_: [])
+    monkeypatch.setattr(pav_work, "make_up_outcomes", lambda *_: [])
+    monkeypatch.setattr(pav_work, "train_prm", lambda *_, out, **__: trained_in.append(out))
+    assert pav_work.trained(PAVPlan.quick(tmp_path), "base", 1) == out
+    (out / "training.json").write_text('{"finished": true}')
+    assert pav_work.trained(PAVPlan.quick(tmp_path), "base", 1) == out
+    assert trained_in == [out]
+
+
 def test_choices_are_made_on_train_problems(plan):
     for task in TASKS:
         assert not any(held_out(str(p.prompt)) for p in tuning_problems(plan, task))

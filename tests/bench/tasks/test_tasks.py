@@ -56,6 +56,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
             '{"id": "a\\ud800", "prompt": "1+1?", "answer": "2"}',
             "t.jsonl:1: 'id' holds a lone surrogate at",
         ),
+        (
+            '{"prompt": "?", "options": ["\\ud800", "b"], "answer": "A"}',
+            "t.jsonl:1: an option holds a lone surrogate at",
+        ),
         ("[" * 100_000, "t.jsonl:1: not JSON"),
         ("", "t.jsonl: no problems in it"),
     ],

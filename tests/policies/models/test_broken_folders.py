@@ -304,9 +304,11 @@ def test_a_reward_model_is_no_policy(tmp_path: Path, kind: str) -> None:
         verifiers.train_dpo(weights_folder(kind), [], out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["a tensor is missing", "fewer layers", "pickled by the index", "no bytes"])
+@pytest.mark.parametrize(
+    "name", ["a tensor is missing", "fewer layers", "pickled by the index", "no bytes", "what training reads"]
+)
 def test_a_training_starts_from_no_broken_model(folder: Path, tmp_path: Path, name: str) -> None:
-    BROKEN[name][0](folder)
+    (BROKEN | {"what training reads": (settings(attention_dropout=None), "")})[name][0](folder)
     row = with_outcome(Problem("p", "C 7-9\n"), Solution((Step("=8"),), Stop.EOS), True)
     config = TrainConfig(max_steps=1, batch_size=1)
     assert str(folder) in refusal(lambda: verifiers.train_orm(folder, [row], out=tmp_path / "out", config=config))

@@ -122,3 +122,21 @@ def test_a_damaged_checkpoint_is_not_exported(out: Path, tmp_path: Path, what: s
     with pytest.raises(BadInput, match=r"step-2/weights.safetensors: not whole safetensors"):
         export_checkpoint(out / "checkpoints" / "step-2", base, tmp_path / "made")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("config", None),
+        ("config", []),
+        ("config", {"lora_rank": "x"}),
+        ("config", {"lora_targets": None}),
+        ("kind", []),
+        ("kind", None),
+    ],
+)
+def test_a_record_that_is_damaged_is_not_exported(out: Path, tmp_path: Path, key: str, value: object) -> None:
+    record = json.loads((out / "training.json").read_text())
+    (out / "training.json").write_text(json.dumps(record | {key: value}))
+    with pytest.raises(BadInput, match=r"training.json: damaged .*; put a whole copy in its place"):
+        export_checkpoint(out / "checkpoints" / "step-2", "tiny:policy", tmp_path / "made")

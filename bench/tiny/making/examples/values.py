@@ -9,11 +9,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bench.inputs.rows import read_rows
 from bench.tiny.making.examples.made_up import make_up_text
 from bench.tiny.worlds.tasks import load_task
 from bench.tiny.worlds.worlds import WORLDS, draw_prompts
 from policies.policy import Policy, Sampling
 from prms.rollouts import State, Tally, roll_out, state_of
+from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Problem, Solution, Stop, split_steps
 from verifiers.reward_models.labelled import Labelled
 
@@ -107,13 +109,16 @@ def write_labelled(rows: Iterable[Labelled], path: Path) -> None:
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """What `write_labelled` wrote."""
+    """What `write_labelled` wrote, at least a row; BadInput for anything else."""
     rows = []
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            entry = json.loads(line)
+    for where, entry in read_rows(path):
+        try:
             solution = Solution(split_steps("".join(entry["steps"])), Stop.EOS)
             labels = tuple(math.nan if label is None else label for label in entry["labels"])
             problem = Problem(entry["problem"], entry["prompt"], entry["answer"])
-            rows.append(Labelled(problem, solution, labels, entry["root"]))
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{where}: not a row that was written here ({error}); remove the file") from None
+        rows.append(Labelled(problem, solution, labels, entry["root"]))
+    if not rows:
+        raise BadInput(f"{path}: no rows in it; remove the file")
     return rows

@@ -215,6 +215,7 @@ ROW = {"id": "q", "prompt": "1+1?", "solution": "a\nb", "correct": True, "labels
         (read_outcomes, {"correct": 1.5}, r"t.jsonl:2: correct is 1\.5; use true, false, a number in \[0, 1\]"),
         (read_outcomes, {"stop": "length"}, r"t.jsonl:2: an unfinished or empty solution \(stop length\)"),
         (read_outcomes, {"stop": "failed"}, "t.jsonl:2: stop is 'failed'; use eos, open or length"),
+        (read_outcomes, {"stop": ["eos"]}, r"t.jsonl:2: stop is \['eos'\]; use eos, open or length"),
         (read_outcomes, {"prompt": "other"}, "t.jsonl:2: id 'q' has another prompt at t.jsonl:1"),
         (read_outcomes, {"steps": "a"}, "t.jsonl:2: 'steps' must be a list of texts"),
         (read_step_labels, {"labels": None}, "t.jsonl:2: no list 'labels' in this row"),

@@ -1,5 +1,6 @@
 """What the tiny verifiers are taught: made up solutions, next lines of countdown, and Monte-Carlo values."""
 
+import gzip
 import math
 import random
 from collections import Counter
@@ -21,6 +22,7 @@ from bench.tiny.worlds.worlds import WORLDS, held_out
 from policies.backends.transformers import Transformers
 from prms import PRM
 from verifiers import Labelled, Problem, Solution, Step, Stop, split_steps
+from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +207,14 @@ def test_labelled_rows_are_read_as_written(tmp_path):
     write_labelled([silent], tmp_path / "silent.jsonl.gz")
     [back] = read_labelled(tmp_path / "silent.jsonl.gz")
     assert (math.isnan(back.labels[0]), back.labels[1], back.root) == (True, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    "what", [slice(0, 40), slice(12, None), slice(0, 0), b"mine\n", b'{"problem": "p"}\n', b"[1]\n"]
+)
+def test_labelled_rows_that_are_damaged_are_named(tmp_path, what):
+    path = tmp_path / "rows.jsonl.gz"
+    write_labelled([Labelled(Problem("p", "C 2\n", "2"), Solution(split_steps("=2"), Stop.EOS), (1.0,))], path)
+    path.write_bytes(path.read_bytes()[what] if isinstance(what, slice) else gzip.compress(what))
+    with pytest.raises(BadInput, match=r"rows.jsonl.gz"):
+        read_labelled(path)
