@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / "weights.safetensors").is_file()
 
 
-def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
+def export_checkpoint(checkpoint: Path, base: str | PathLike[str], out: Path) -> Path:
     """Write the model of `checkpoint`, as in `TRAINING/checkpoints/step-40`, whose training began from `base`.
 
     Low-rank updates are merged, and stand beside it in `adapter/`. Returns `out`. Raises BadInput for what is no
@@ -46,7 +47,9 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
     record = read_record(training / "training.json")
     if record.get("base") not in ("", base_digest(base)):  # nothing of one that was made in memory
-        raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
+        raise BadInput(
+            f"{checkpoint}: its training did not begin from {fspath(base)}; give the base that it began from"
+        )
     given = record["config"]
     lora = {name: given[name] for name in ("lora_rank", "lora_alpha", "lora_targets", "bf16") if name in given}
     config = TrainConfig(**{**lora, "lora_targets": tuple(lora.get("lora_targets", ()))})
@@ -69,7 +72,7 @@ def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
     return known.get("stepbeam") or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
 
 
-def _base(kind: str, base: str | Path, config: TrainConfig) -> tuple[Any, Any]:
+def _base(kind: str, base: str | PathLike[str], config: TrainConfig) -> tuple[Any, Any]:
     import transformers
 
     if kind == "grpo":
