@@ -220,6 +220,18 @@ def thinking(text: str) -> str:
     return separator(text)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Names that are separated by commas.
+
+    >>> listed("best_of_n,beam_search")
+    ('best_of_n', 'beam_search')
+    """
+    names = tuple(text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: write one name or several, separated by commas")
+    return names
+
+
 def columns(text: str) -> dict[str, str]:
     """Our names of columns, with those of a source: `prompt=problem,solutions=samples`.
 

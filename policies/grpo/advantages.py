@@ -90,8 +90,8 @@ def gated_advantages(
     give exactly 0 for a constant PRM; the two sums also pay for more steps of a score above
     the mean. A group without a reward has advantages 0, unless the gate is "always".
 
-    Raises ValueError for shapes that do not fit, unknown options, and scores that are silent inside a solution:
-    those of an outcome verifier, which is no PRM.
+    Raises ValueError for what are no numbers, shapes that do not fit, unknown options, and scores that are silent
+    inside a solution: those of an outcome verifier, which is no PRM.
     """
     _check_options(gate, credit, scale, weight, baseline)
     check_finite({"prm_coef": prm_coef, "right_above": right_above, "error_below": error_below, "tol": tol})

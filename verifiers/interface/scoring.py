@@ -217,7 +217,10 @@ class Scorer(Protocol):
     """
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        """A row a solution, in the order given, and in it a number a step: higher is better, NaN is no opinion."""
+        """A row a solution, in the order given, and in it a number a step: higher is better, NaN is no opinion.
+
+        The library's own raise BadInput for what are no problems and solutions, one a row.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """The nouns: a problem, and a solution made of steps."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -68,11 +69,13 @@ class Problem:
 
 def _messages(problem: str, turns: Any) -> tuple[Message, ...]:
     if isinstance(turns, list | tuple) and turns:
-        made = [
-            Message(t["role"], t["content"]) if isinstance(t, Mapping) and t.keys() >= _MESSAGE else t for t in turns
-        ]
-        if all(isinstance(m, Message) and isinstance(m.role, str) and isinstance(m.content, str) for m in made):
-            return tuple(made)
+        with suppress(BadInput):  # of a message, which does not know the problem
+            made = [
+                Message(t["role"], t["content"]) if isinstance(t, Mapping) and t.keys() >= _MESSAGE else t
+                for t in turns
+            ]
+            if all(isinstance(m, Message) for m in made):
+                return tuple(made)
     raise BadInput(
         f"problem {problem!r}: its prompt is {repr(turns)[:60]}; give a text, or messages with texts, such as "
         '[{"role": "user", "content": "What is 2+2?"}]'

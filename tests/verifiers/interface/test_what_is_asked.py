@@ -185,6 +185,9 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: policies.gated_advantages([0.0], None, [[1]], roots="x"), "roots 'x': give numbers"),
         (lambda: search.sample([P], POLICY, n=1, progress="no"), "progress is 'no': it must be True or False"),
         (lambda: verifiers.cached(SCORER, "a", name="v", causal="no"), "causal is 'no': it must be True or False"),
+        (lambda: policies.GRPOConfig(beta=-1), "beta is -1: out of range"),
+        (lambda: policies.GRPOConfig(weight_decay=-0.1), "weight_decay is -0.1: out of range"),
+        (lambda: policies.Replicas(2, ray="x"), "ray x: it is no address; use local, auto or HOST:PORT"),
         (lambda: prms.load(3), "name 3: give a folder's path, a hub's name or a spec"),
     ],
 )
@@ -262,7 +265,7 @@ def test_a_path_is_a_text_or_whatever_python_takes_for_one(
     assert (tmp_path / "values" / "summary.json").is_file()
     short = policies.GRPOConfig(steps=1, groups=1, group_size=2, sampling=Sampling(max_tokens=3))
     policies.grpo_train(policy, [P], SCORER, out=kind(tmp_path / "grpo"), config=short)
-    assert (tmp_path / "grpo" / "config.json").is_file()
+    assert (tmp_path / "grpo" / "metrics.jsonl").is_file()
 
 
 @pytest.mark.parametrize("load", [Transformers.load, verifiers.ORM.load, prms.load])
