@@ -4,21 +4,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.policy import Sampling, Until
+from verifiers.interface.arguments import check_asked, check_kind
 from verifiers.interface.solution import Problem, Solution, Stop
 
 
-def check_rows(problems: Sequence[Problem], prefixes: Sequence[Solution], seeds: Sequence[int], until: str) -> None:
-    """Raise ValueError for a request that no policy can mean: unequal lengths, an unknown `until`, an ended prefix.
+def check_call(
+    problems: Sequence[Problem], prefixes: Sequence[Solution], until: str, sampling: Sampling, seeds: Sequence[int]
+) -> None:
+    """Raise ValueError for a request that no policy can mean: other rows, an unknown `until`, an ended prefix.
 
-    >>> check_rows([Problem("p1", "?")], [Solution(stop=Stop.EOS)], [0], "end")
+    >>> check_call([Problem("p1", "?")], [Solution()], "end", Sampling(), [])
+    Traceback (most recent call last):
+    ...
+    verifiers.interface.errors.BadInput: 1 problems, 1 prefixes and 0 seeds: give one a row
+    """
+    check_asked({"problems": problems, "prefixes": prefixes, "seeds": seeds})
+    if until not in ("step", "end"):
+        raise ValueError(f"until is {until!r}: use 'step' or 'end'")
+    check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
+    check_open(problems, prefixes)
+
+
+def check_open(problems: Sequence[Problem], prefixes: Sequence[Solution]) -> None:
+    """Raise ValueError for a prefix that has ended, which nothing can follow.
+
+    >>> check_open([Problem("p1", "?")], [Solution(stop=Stop.EOS)])
     Traceback (most recent call last):
     ...
     ValueError: problem 'p1' (row 0) has already ended (stop is 'eos'): extend open prefixes only
     """
-    if not len(problems) == len(prefixes) == len(seeds):
-        raise ValueError(f"{len(problems)} problems, {len(prefixes)} prefixes and {len(seeds)} seeds: give one a row")
-    if until not in ("step", "end"):
-        raise ValueError(f"until is {until!r}: use 'step' or 'end'")
     for i, prefix in enumerate(prefixes):
         if prefix.stop is not Stop.OPEN:
             raise ValueError(
@@ -38,7 +52,9 @@ class Call:
     seeds: Sequence[int]
 
     def __post_init__(self) -> None:
-        check_rows(self.problems, self.prefixes, self.seeds, self.until)
+        check_call(self.problems, self.prefixes, self.until, self.sampling, self.seeds)
+        for name in ("problems", "prefixes", "seeds"):  # of which a caller may make others
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -105,7 +105,10 @@ class Policy(Protocol):
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> Extended:
-        """One solution a row, in the order given: all four have one length. A row that fails is a failed solution."""
+        """One solution a row, in the order given. A row that fails is a failed solution.
+
+        The library's own raise ValueError for what are no problems, open prefixes and seeds, one a row.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from verifiers.combinators.cached import Cached
 from verifiers.combinators.calibration import Calibrated
 from verifiers.combinators.weighted import Weighted
-from verifiers.interface.arguments import check_scorer_argument
+from verifiers.interface.arguments import check_scorer_argument, numbers_argument
 from verifiers.interface.capabilities import OfParts, RootValues, remembering, root_values_of
 from verifiers.interface.errors import check_least
 from verifiers.interface.naming import name_of
@@ -52,14 +52,17 @@ def best_of_k_value(successes: npt.ArrayLike, rollouts: npt.ArrayLike, k: int) -
     0.2
 
     `successes` and `rollouts` broadcast. Raises ValueError where k is below 1 or above some number of
-    rollouts, or successes are not between 0 and rollouts.
+    rollouts, for counts that are no whole numbers, and for successes that are not between 0 and rollouts.
     """
-    c, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(rollouts, dtype=np.float64))
+    given = {"successes": successes, "rollouts": rollouts}
+    c, n = np.broadcast_arrays(*(numbers_argument(name, count) for name, count in given.items()))
     check_least(1, {"k": k})
     if np.any(n < k):
         raise ValueError(f"{int(n.min())} rollouts cannot tell the best of {k}: take {k} or more rollouts a prefix")
     if not np.all((c >= 0) & (c <= n)):
         raise ValueError("successes must lie between 0 and the number of rollouts")
+    if not (np.isfinite(n).all() and (n == np.trunc(n)).all() and (c == np.trunc(c)).all()):
+        raise ValueError("successes and rollouts are counts: give whole numbers")
     none_right = np.ones(c.shape)
     for i in range(k):
         none_right = none_right * (np.maximum(n - c - i, 0.0) / (n - i))

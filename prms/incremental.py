@@ -14,6 +14,7 @@ from policies.decoding.prefix_cache import Ids, Node, PrefixCache, length
 from policies.decoding.runner import Runner
 from policies.models.parameters import Span, tokens_in
 from policies.models.token_rows import TokenRow
+from verifiers.interface.arguments import check_asked
 from verifiers.interface.capabilities import OfParts, RootValues, root_values_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
@@ -41,6 +42,7 @@ class StepReader:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
+        check_asked({"problems": problems, "solutions": solutions})
         rows = self._rows(problems, solutions)
         scores = read_rows(self._readout, problems, rows, [len(solution.steps) for solution in solutions])
         return check_rows(self, problems, solutions, scores)
@@ -93,6 +95,7 @@ class IncrementalPRM:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
+        check_asked({"problems": problems, "solutions": solutions})
         rows = self.rows_of(problems, solutions)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         scores, costs = self._read(problems, readable)

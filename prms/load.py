@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from os import PathLike
 from pathlib import Path
 
 from policies.models.embedded import read_spec
@@ -10,6 +11,7 @@ from policies.models.engine_options import ENGINE_OPTIONS, SERVER_OPTIONS, DType
 from prms.formats import PRMFormat, format_named, format_of, known_formats
 from prms.pav import PAV
 from verifiers import load as load_verifier
+from verifiers.interface.arguments import path_argument
 from verifiers.interface.errors import BadInput
 from verifiers.interface.own import object_named
 from verifiers.interface.scoring import Scorer
@@ -26,7 +28,7 @@ _TAKES = {**TAKES, "prm": {"dtype", "engine", *ENGINE_OPTIONS, *SERVER_OPTIONS},
 
 
 def load(
-    name: str | Path,
+    name: str | PathLike[str],
     *,
     format: PRMFormat | str | None = None,  # noqa: A002
     dtype: DType = "auto",
@@ -53,6 +55,8 @@ def load(
     refuses the keywords. Raises FileNotFoundError where there is no such model, ValueError where it is of another or
     an unknown kind.
     """
+    if not isinstance(name, str):
+        name = path_argument("name", name, "give a folder's path, a hub's name or a spec, such as tiny:prm")
     text = str(name)
     spec = read_spec(text)
     if isinstance(name, Path) or not spec.kind or format_named(spec.kind) or os.path.exists(text):

@@ -15,7 +15,14 @@ from prms.incremental import StepReader
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.naming import model_name
 from verifiers.interface.solution import Problem, Solution
-from verifiers.reward_models.reward_model import Readout, batch_tokens_on, context_of, no_error_yet, vocabulary_of
+from verifiers.reward_models.reward_model import (
+    Readout,
+    batch_tokens_on,
+    check_sizes,
+    context_of,
+    no_error_yet,
+    vocabulary_of,
+)
 
 
 class OfFormat:
@@ -66,6 +73,7 @@ class PublicPRM(OfFormat, StepReader):
     _builder: RowBuilder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         object.__setattr__(self, "_builder", row_builder(self.tokenizer, self.format))
         if self.format.head == "tokens":
             token_ids(self.tokenizer, self.format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ _HEADS = (*LM_HEADS, "score.", "v_head.")  # beside a body, of which ours is rea
 
 
 def load_public(
-    name: str | Path,
+    name: str | PathLike[str],
     form: PRMFormat,
     *,
     dtype: DType = "auto",

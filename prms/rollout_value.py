@@ -11,7 +11,7 @@ import numpy as np
 from policies.policy import Policy, Sampling
 from prms.best_of_k import Counted
 from prms.rollouts import State, Tally, check_counts, grade, roll_out, settled, state_of
-from verifiers.interface.arguments import check_policy_argument, check_scorer_argument
+from verifiers.interface.arguments import check_asked, check_policy_argument, check_scorer_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import check_least
 from verifiers.interface.naming import name_of
@@ -84,6 +84,7 @@ class RolloutValue:
         return self._counted(problems, *self._rooted(problems))
 
     def _tallied(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, list[list[Tally]]]:
+        check_asked({"problems": problems, "solutions": solutions})
         rows = [_open_states(p, s) for p, s in zip(problems, solutions, strict=True)]
         tallies, spend = self._values_of(rows)
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
@@ -101,6 +102,7 @@ class RolloutValue:
         return _scores(tallies, spend, [solution.reason for solution in solutions]), tallies
 
     def _rooted(self, problems: Sequence[Problem]) -> tuple[Scores, list[list[Tally]]]:
+        check_asked({"problems": problems})
         tallies, spend = self._values_of([[state_of(problem, ())] for problem in problems])
         return _scores(tallies, spend, [None] * len(problems)), tallies
 

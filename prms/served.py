@@ -17,6 +17,7 @@ from policies.models.token_rows import TokenRow
 from prms.format_rows import RowBuilder, row_builder
 from prms.formats import PRMFormat, format_of
 from prms.public import OfFormat
+from verifiers.interface.arguments import check_asked
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import FloatArray, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -77,6 +78,7 @@ class ServedPRM(OfFormat):
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows. Raises EngineStoppedError where no row is ever answered."""
+        check_asked({"problems": problems, "solutions": solutions})
         rows = self._builder.rows(problems, solutions, limit=self.context, vocabulary=self.vocabulary)
         asked = [i for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends]
         steps = [silent_row(len(solution.steps)) for solution in solutions]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Literal
 
 from transformers import AutoModelForTokenClassification
@@ -21,11 +21,11 @@ _ROWS = (
 
 
 def train_prm(
-    base: str | Path,
+    base: str | PathLike[str],
     rows: Sequence[Labelled],
     *,
     target: Literal["value", "error"],
-    out: str | Path,
+    out: str | PathLike[str],
     separator: str = "\n",
     config: TrainConfig | None = None,
     on_metrics: OnMetrics | None = None,

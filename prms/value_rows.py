@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from prms.rollouts import Tally
+from verifiers.interface.arguments import check_rows
 from verifiers.interface.errors import BadArgument
 from verifiers.interface.solution import Message, Problem, Solution, Step, Stop
 from verifiers.reward_models.labelled import Labelled
@@ -55,7 +56,8 @@ def labelled(rows: Iterable[Mapping[str, Any]]) -> list[Labelled]:
     only the first steps were kept (`first_pit`) is open. A value that is None becomes NaN. Raises
     ValueError where a step of a solution is missing.
     """
-    rows = [_checked(i, row) for i, row in enumerate(rows)]
+    given = check_rows(rows, object, "give the rows that prms.collect_values returned")
+    rows = [_checked(i, row) for i, row in enumerate(given)]
     solutions: list[Labelled] = []
     roots: dict[str, float | None] = {}
     for (name, number), group in groupby(rows, key=lambda row: (row["problem"], row["solution"])):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,16 @@ from policies.policy import Policy, Sampling
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
 from prms.rollouts import State, Tally, check_counts, figures, grade, roll_out, sample, settled, state_of
 from prms.value_rows import dataset_of, root_row, solution_rows
-from verifiers.interface.arguments import check_kind, check_policy_argument, check_problems, check_scorer_argument
+from verifiers.interface.arguments import (
+    check_kind,
+    check_policy_argument,
+    check_problems,
+    check_scorer_argument,
+    path_argument,
+)
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.checksums import CHECKSUMS, check_checksums, write_checksums
-from verifiers.interface.errors import BadInput, check_least, check_whole
+from verifiers.interface.errors import BadInput, check_flags, check_least, check_whole
 from verifiers.interface.files import (
     Row,
     append_rows,
@@ -48,7 +55,7 @@ def collect_values(
     *,
     coverage: int,
     rollouts: int,
-    out: str | Path,
+    out: str | PathLike[str],
     first_pit: bool = False,
     sampling: Sampling | None = None,
     seed: int = 0,
@@ -100,12 +107,12 @@ def collect_values(
     check_whole({"seed": seed}, who="collect_values")
     sampling = Sampling() if sampling is None else sampling
     check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
-    check_kind("out", out, str | Path, "give a folder's path")
+    folder = path_argument("out", out)
+    check_flags({"first_pit": first_pit, "progress": progress})
     check_scorer_argument(verifier, name="verifier")
     if not isinstance(policy, str):
         check_policy_argument(policy)
     plan = _Plan(coverage, rollouts, first_pit, sampling, seed)
-    folder = Path(out)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):
         config = plan.config(verifier, problems, chunk)

@@ -26,7 +26,7 @@ from verifiers.interface.arguments import (
     check_scorer_argument,
 )
 from verifiers.interface.capabilities import remembering
-from verifiers.interface.errors import check_whole
+from verifiers.interface.errors import check_flags, check_whole
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.seeds import check_unique_ids, seed_at
 from verifiers.interface.solution import Problem
@@ -173,6 +173,7 @@ def drive(
         check_policy_argument(policy)
     check_scorers(scorers)
     check_whole({"seed": seed})
+    check_flags({"progress": progress})
     check_limits(sampling, budget)
     pairs = check_pairs(searches, "give a list of pairs, (problem, strategy)", name="searches")
     runs = [Search(problem, strategy, scorers, sampling, budget, seed) for problem, strategy in pairs]

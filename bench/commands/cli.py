@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from bench.commands.help import Help
+from bench.commands.whole import whole
 from bench.files.memory import keep_freed_memory
 from verifiers.interface.errors import BadArgument, BadInput, EngineStoppedError
 
@@ -116,6 +117,7 @@ def shorten(text: str, most: int = 1000) -> str:
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:
         super().__init__(**{"formatter_class": Help, **given})
+        self.register("type", int, whole)
 
     def parse_known_args(self, *given: Any, **more: Any) -> Any:
         """As argparse does, but what a command does not know is refused by that command, which knows the nearest."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from bench.commands.whole import whole
 from policies.replicas.workers import Replicas
 from policies.training.hooks import TRACKERS, OnMetrics, reporting
 from verifiers.grading.answers import ANSWERS
@@ -219,6 +220,18 @@ def thinking(text: str) -> str:
     return separator(text)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Names that are separated by commas.
+
+    >>> listed("best_of_n,beam_search")
+    ('best_of_n', 'beam_search')
+    """
+    names = tuple(text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: write one name or several, separated by commas")
+    return names
+
+
 def columns(text: str) -> dict[str, str]:
     """Our names of columns, with those of a source: `prompt=problem,solutions=samples`.
 
@@ -245,6 +258,6 @@ def path_of(text: str) -> Path:
 
 def positive(text: str) -> int:
     """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
+    if (number := whole(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)
+    return number

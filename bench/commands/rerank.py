@@ -12,6 +12,7 @@ from bench.commands.options import (
     add_replicas,
     add_thinking,
     columns,
+    listed,
     positive,
     replicas_in,
     separator,
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_limit_and_scorers(choosing)
     choosing.add_argument(
         "--reduce",
+        type=listed,
         metavar="LIST",
         help="how step scores become one, separated by commas: last, min, prod, mean; default: each scorer's own",
     )
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     choosing.add_argument(
         "--select",
+        type=listed,
         metavar="LIST",
         default="best_of_n,weighted_majority",
         help=f"how a scored solution is chosen, separated by commas: {', '.join(SELECTORS)}",
@@ -101,8 +104,8 @@ def run(options: argparse.Namespace) -> None:
         columns=options.columns,
         prompts=options.prompts,
         separator=options.separator,
-        reduce=options.reduce.split(",") if options.reduce else (),
-        select=options.select.split(","),
+        reduce=options.reduce or (),
+        select=options.select,
         limit=options.limit,
         seed=options.seed,
         answers=options.answers,

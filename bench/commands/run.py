@@ -13,6 +13,7 @@ from bench.commands.options import (
     add_reading,
     add_replicas,
     fields_in,
+    listed,
     replicas_in,
 )
 from bench.inputs.specs import named_scorers
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--strategies",
+        type=listed,
         metavar="LIST",
         help=f"separated by commas, of {', '.join(POOLED)}, beam_search and module:name of your own; each for every "
         "scorer, NAME:SCORER for one; one of your own asks no scorer that is not named so; default: all but "
@@ -94,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
     given = {name: value for name, value in fields_in(options, RunPlan).items() if value is not None}
     given["scorers"] = named_scorers(options.scorer)
     given["thinking"] = tuple(options.thinking)
-    given["strategies"] = tuple(options.strategies.split(",")) if options.strategies else ()
+    given["strategies"] = options.strategies or ()
     plan = RunPlan(**given)
     if not plan.strategies:
         plan = plan.with_default_strategies()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from policies.models.embedded import read_spec
@@ -100,7 +100,7 @@ def server_arguments(spec: Spec) -> dict[str, Any]:
 
 
 def load_policy(
-    name: str | Path,
+    name: str | PathLike[str],
     *,
     dtype: DType = "auto",
     device: str = "auto",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import GenerationConfig
 
-from policies.checks import check_rows
+from policies.checks import check_call, check_open
 from policies.decoding.loop import Sampled
 from policies.models.chat import encode_text, has_template
 from policies.models.engine_options import Chat, with_chat
@@ -22,7 +22,8 @@ from policies.models.steps import StepCutter
 from policies.models.tensors import file_of
 from policies.models.token_rows import TokenRow, unknown_id
 from policies.policy import Extended, NextTokens, Sampling, Until
-from verifiers.interface.errors import BadInput
+from verifiers.interface.arguments import check_asked, check_kind, check_problem
+from verifiers.interface.errors import BadInput, check_least
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -74,13 +75,15 @@ class ModelPolicy(ABC):
 
     def prompt_ids(self, problem: Problem) -> tuple[int, ...]:
         """The ids that the model reads for a problem, chat template included."""
+        check_problem(problem)
         return self.prompts.prompt_ids(problem)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of a text that continues another: no special token is added.
 
-        Raises BadInput for a token that the model does not have.
+        Raises BadInput for what is no text, and for a token that the model does not have.
         """
+        check_kind("text", text, str, "give a text")
         ids = tuple(encode_text(self.tokenizer, text))
         if unknown := unknown_id(ids, self.cutter.vocabulary):
             raise BadInput(f"the text {text[:60]!r}: {unknown}")
@@ -96,7 +99,7 @@ class ModelPolicy(ABC):
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
-        check_rows(problems, prefixes, seeds, until)
+        check_call(problems, prefixes, until, sampling, seeds)
         openings = self.prompts.openings(problems, prefixes, sampling, seeds)
         solutions = [opening if isinstance(opening, Solution) else None for opening in openings]
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -128,9 +131,12 @@ class ModelPolicy(ABC):
         Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended and
         for a token that the model does not have.
         """
+        check_asked({"problems": problems, "prefixes": prefixes})
+        check_open(problems, prefixes)
+        check_asked({"tokens": tokens})
         if unknown := unknown_id(tokens, self.cutter.vocabulary):
             raise BadInput(unknown)
-        check_rows(problems, prefixes, [0] * len(problems), "step")
+        check_least(0, {"the lowest of tokens": min(tokens, default=0)})
         probs = np.full((len(problems), len(tokens)), np.nan, dtype=np.float32)
         spend = [Spend(policy_calls=1)] * len(problems)
         states = self.prompts.states(problems, prefixes, more=self._more)
@@ -153,6 +159,7 @@ class ModelPolicy(ABC):
         finished solution's last step includes the end of sequence. Rows over the context are NaN with a reason.
         Nothing is cached: a row's cost is all its tokens.
         """
+        check_asked({"problems": problems, "solutions": solutions})
         steps = [silent_row(len(s.steps)) for s in solutions]
         spend = [Spend(policy_calls=1)] * len(solutions)
         rows = self.prompts.whole_rows(problems, solutions, self._ends, more=self._more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,9 +12,10 @@ from policies.backends.openai_client import Servers
 from policies.backends.openai_text import TextRows
 from policies.backends.openai_verdicts import gathered, verdict
 from policies.backends.servers.start import Card, one_card
-from policies.checks import check_rows
+from policies.checks import check_call
 from policies.models.engine_options import Chat, with_chat
 from policies.policy import Extended, NextTokens, Sampling, TextVerdicts, Until
+from verifiers.interface.arguments import check_kind, path_argument
 from verifiers.interface.errors import BadInput
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
@@ -63,12 +65,15 @@ class OpenAI:
         base_url: str | Sequence[str] | None = None,
         key_env: str | None = None,
         chat: Chat = True,
-        tokenizer: str | Path | bool = True,
+        tokenizer: str | PathLike[str] | bool = True,
         continues: bool | None = None,
         connections: int = 64,
         seconds: float = 600.0,
         tries: int = 6,
     ) -> None:
+        check_kind("model", model, str, "give the name that the server has for it")
+        if not isinstance(tokenizer, str | bool):
+            tokenizer = path_argument("tokenizer", tokenizer, "give True, False, a folder's path or a hub's name")
         self.model = model
         self._loop = Loop()
         try:
@@ -81,7 +86,7 @@ class OpenAI:
             raise
 
     def _speaking(
-        self, cards: Sequence[Card], chat: Chat, tokenizer: str | Path | bool, continues: bool | None
+        self, cards: Sequence[Card], chat: Chat, tokenizer: str | PathLike[str] | bool, continues: bool | None
     ) -> IdRows | TextRows:
         """How the servers are spoken to: in ids where all are vLLM's, else in texts."""
         names = {card.id for card in cards}
@@ -172,7 +177,7 @@ class OpenAI:
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> tuple[Extended, NextTokens]:
-        check_rows(problems, prefixes, seeds, "end")
+        check_call(problems, prefixes, "end", sampling, seeds)
         rows = self._rows
         assert isinstance(rows, TextRows)
         rows.check_continues(problems, prefixes)

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from policies.backends.servers.replies import BadReplyError, Json, NoAnswerError, reply_of, sound, spend_of
 from policies.backends.servers.start import Card, all_have, cards_of, check_address, instead, key_in, near
-from verifiers.interface.errors import BadInput, EngineStoppedError, check_least
+from verifiers.interface.arguments import check_kind, check_rows
+from verifiers.interface.errors import BadInput, EngineStoppedError, check_finite, check_least
 from verifiers.interface.scoring import ZERO, Spend
 
 T = TypeVar("T")
@@ -83,13 +84,17 @@ class Servers:
 
     def __post_init__(self) -> None:
         check_least(1, {"connections": self.connections, "tries": self.tries}, who="OpenAI")
-        if not 0 < self.seconds < float("inf"):
+        check_finite({"seconds": self.seconds}, who="OpenAI")
+        if not self.seconds > 0:
             raise BadInput(f"OpenAI(seconds={self.seconds!r}): it must be a number of seconds above 0")
         try:
             import openai
         except ImportError as error:
             raise ImportError(f"openai cannot be imported ({error}): pip install 'stepbeam[openai]'") from error
         self._openai = openai
+        check_kind(
+            "key_env", self.key_env, str | None, "give the name of the environment's variable that holds the key"
+        )
         self._key_env = _KEY_ENV if self.key_env is None else self.key_env
         self._key = key_in(self._key_env)
         if not self._key and self.key_env is not None:
@@ -118,7 +123,11 @@ class Servers:
         Raises BadInput where one is given and empty: the key would go to another's server.
         """
         given = (os.environ.get("OPENAI_BASE_URL") or OFFICIAL) if base_url is None else base_url
-        urls = [url.rstrip("/") for url in ([given] if isinstance(given, str) else given)]
+        told = "give an address such as http://localhost:8000/v1, or a list of such"
+        urls = [
+            url.rstrip("/")
+            for url in check_rows([given] if isinstance(given, str) else given, str, told, name="base_url")
+        ]
         if not all(urls) or not urls:
             raise BadInput("base_url is empty: give an address such as http://localhost:8000/v1, or leave it out")
         return cls(urls, **options)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from policies.checks import check_rows
+from policies.checks import check_call
 from policies.policy import Extended, Sampling, Until
-from verifiers.interface.arguments import check_kind
-from verifiers.interface.arguments import check_rows as check_rows_are
+from verifiers.interface.arguments import check_kind, check_rows
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Stop, failed
 
@@ -38,7 +37,7 @@ class Replay:
     def __init__(self, pools: Mapping[str, Sequence[Solution]]) -> None:
         check_kind("pools", pools, Mapping, "give the solutions of each problem by its id, {problem.id: [solution]}")
         self._pools = {
-            name: tuple(check_rows_are(pool, Solution, "give a list of verifiers.Solution", name=f"pools[{name!r}]"))
+            name: tuple(check_rows(pool, Solution, "give a list of verifiers.Solution", name=f"pools[{name!r}]"))
             for name, pool in pools.items()
         }
         for name, pool in self._pools.items():
@@ -57,11 +56,11 @@ class Replay:
         prefixes: Sequence[Solution],
         *,
         until: Until,
-        sampling: Sampling,  # noqa: ARG002
+        sampling: Sampling,
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a saved step, or to a saved end; see `policies.Policy`."""
-        check_rows(problems, prefixes, seeds, until)
+        check_call(problems, prefixes, until, sampling, seeds)
         with self._turn:
             samples = [self._sample(p.id, prefix, s) for p, prefix, s in zip(problems, prefixes, seeds, strict=True)]
         solutions, spend = [], []

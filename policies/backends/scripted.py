@@ -48,7 +48,7 @@ class Scripted:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by what the function replies; see `policies.Policy`."""
-        self.calls.append(Call(tuple(problems), tuple(prefixes), until, sampling, tuple(seeds)))
+        self.calls.append(Call(problems, prefixes, until, sampling, seeds))
         reply, stepwise = self.reply, until == "step"
         solutions, spend = [], []
         for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True):

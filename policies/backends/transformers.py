@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, Self
 
 import numpy as np
@@ -26,7 +26,7 @@ from policies.models.steps import eos_ids
 from policies.models.token_rows import TokenRow
 from policies.policy import Sampling, Until
 from verifiers.interface.arguments import shown
-from verifiers.interface.errors import BadArgument
+from verifiers.interface.errors import BadArgument, check_least
 from verifiers.interface.scoring import FloatArray, Spend
 
 _GIB = 1 << 30
@@ -62,7 +62,8 @@ class Transformers(ModelPolicy):
     >>> [s.token_count <= 8 for s in reply.solutions], [s.prompt_tokens for s in reply.spend]
     ([True, True], [4, 0])
 
-    Raises ValueError for a model without a key-value cache, and for a prefix that has already ended.
+    Raises ValueError for a model without a key-value cache, for byte counts that are no whole numbers, and for a prefix
+    that has already ended.
     """
 
     def __init__(
@@ -79,6 +80,9 @@ class Transformers(ModelPolicy):
             raise BadArgument("model", shown(model), told)
         if not callable(getattr(tokenizer, "decode", None)):
             raise BadArgument("tokenizer", shown(tokenizer), "give the model's tokenizer, such as AutoTokenizer makes")
+        check_least(0, {"cache_bytes": cache_bytes})
+        if batch_bytes is not None:
+            check_least(1, {"batch_bytes": batch_bytes})
         self.model = model
         self.batch_bytes = batch_bytes
         self.runner = runner = Runner(model)
@@ -98,7 +102,7 @@ class Transformers(ModelPolicy):
     @classmethod
     def load(
         cls,
-        name: str | Path,
+        name: str | PathLike[str],
         *,
         dtype: DType = "auto",
         device: str = "auto",
@@ -108,7 +112,7 @@ class Transformers(ModelPolicy):
     ) -> Transformers:
         """Load a folder or a hub name; see `policies.models.pretrained.load_pretrained`."""
         model, tokenizer = load_pretrained(name, dtype=dtype, device=device)
-        with loading(str(name)):
+        with loading(fspath(name)):
             return cls(model, tokenizer, chat=chat, batch_bytes=batch_bytes, cache_bytes=cache_bytes)
 
     def remembering(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -54,7 +54,7 @@ class VLLM(ModelPolicy):
     Raises ImportError where vLLM is not installed, ValueError where it cannot load the model.
     """
 
-    def __init__(self, name: str | Path, *, chat: Chat = True, options: EngineOptions | None = None) -> None:
+    def __init__(self, name: str | PathLike[str], *, chat: Chat = True, options: EngineOptions | None = None) -> None:
         self.source = checked_source(name)
         tokenizer, self.config = load_tokenizer(self.source), load_config(self.source)
         self.config.name_or_path = self.source

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
+from os import PathLike
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -64,7 +64,9 @@ class Engine:
     where vLLM is not installed, and ValueError, in one line, where it cannot load the model.
     """
 
-    def __init__(self, model: str | Path, options: EngineOptions, *, kind: Literal["sampling", "hidden"]) -> None:
+    def __init__(
+        self, model: str | PathLike[str], options: EngineOptions, *, kind: Literal["sampling", "hidden"]
+    ) -> None:
         try:
             import vllm
             from vllm.config import PoolerConfig

@@ -26,7 +26,7 @@ def next_token_probs(
 ) -> npt.NDArray[np.float32]:
     """P(token | state) at temperature 1, shape (states, tokens)."""
     prefill(runner, cache, states, batch_bytes)
-    wanted = torch.tensor(list(tokens), device=runner.device)
+    wanted = torch.tensor(list(tokens), dtype=torch.long, device=runner.device)
     probs = np.empty((len(states), len(tokens)), np.float32)
     longest = max(len(state.ids) for state in states)
     capacity = max(1, batch_bytes // (runner.shape.bytes_per_token * longest + _LOGITS_BYTES * runner.vocabulary))

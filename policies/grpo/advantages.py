@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_kind
+from verifiers.interface.arguments import check_kind, numbers_argument
 from verifiers.interface.errors import check_finite
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -90,15 +90,18 @@ def gated_advantages(
     give exactly 0 for a constant PRM; the two sums also pay for more steps of a score above
     the mean. A group without a reward has advantages 0, unless the gate is "always".
 
-    Raises ValueError for shapes that do not fit, unknown options, and scores that are silent inside a solution:
-    those of an outcome verifier, which is no PRM.
+    Raises ValueError for what are no numbers, shapes that do not fit, unknown options, and scores that are silent
+    inside a solution: those of an outcome verifier, which is no PRM.
     """
     _check_options(gate, credit, scale, weight, baseline)
     check_finite({"prm_coef": prm_coef, "right_above": right_above, "error_below": error_below, "tol": tol})
     check_kind("step_ends", step_ends, Iterable, "give each solution's last tokens of its steps")
-    r = np.asarray(rewards, dtype=np.float64)
-    ends = [np.asarray(e, dtype=np.int64) for e in step_ends]
+    r = numbers_argument("rewards", rewards, "give a number for each solution")
+    told = "give the positions of the last tokens of its steps"
+    ends = [numbers_argument(f"step_ends[{i}]", row, told).astype(np.int64) for i, row in enumerate(step_ends)]
     _check_shapes(r, ends)
+    if roots is not None and numbers_argument("roots", roots).shape != r.shape:
+        raise ValueError(f"{len(roots)} roots for {len(r)} solutions: give one a solution")
     lengths = [int(e[-1]) + 1 if len(e) else 0 for e in ends]
     graded = ~np.isnan(r)
     kind = _kind(r[graded], right_above, tol)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,7 +35,7 @@ from policies.training.folder import save_merged
 from policies.training.hooks import OnMetrics
 from policies.training.loop import Loop, processes, seeded
 from policies.training.schedule import rate_at
-from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument, folder_argument
+from verifiers.interface.arguments import check_config, check_problems, check_scorer_argument, path_argument
 from verifiers.interface.files import held, replacing, whole_rows
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem
@@ -62,7 +63,7 @@ def grpo_train(
     verifier: Scorer,
     prm: Scorer | None = None,
     *,
-    out: str | Path,
+    out: str | PathLike[str],
     config: GRPOConfig | None = None,
     evaluate: Evaluate | None = None,
     held_out: Scorer | None = None,
@@ -119,7 +120,7 @@ def grpo_train(
     problems = check_problems(problems)
     if not problems:
         raise ValueError("problems is empty: give the problems to train on")
-    folder, state = folder_argument("out", out), processes()
+    folder, state = path_argument("out", out), processes()
     first = state.is_main_process
     scorers = _Scorers(verifier, prm, held_out)
     check_scorers(verifier, prm, held_out, config)

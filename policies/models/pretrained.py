@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from policies.models.checkpoint import ADAPTER_CONFIG, INDEX, check_folder, weig
 from policies.models.engine_options import DType, dtype_for
 from policies.models.sources import source_of
 from policies.models.tensors import json_of
+from verifiers.interface import arguments
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 from verifiers.interface.spec_parts import LOADED_BY
 
@@ -25,7 +27,7 @@ LM_HEADS = ("lm_head.", "embed_out.")
 
 
 def load_pretrained(
-    name: str | Path,
+    name: str | PathLike[str],
     *,
     auto_class: Any = AutoModelForCausalLM,
     kind: str = "model",
@@ -78,7 +80,7 @@ def first_pass(model: Any) -> torch.Tensor:
     return out
 
 
-def checked_source(name: str | Path, kind: str = "model") -> str:
+def checked_source(name: str | PathLike[str], kind: str = "model") -> str:
     """A folder's path, looked into for what a model needs, or a hub name; raises as `load_pretrained`."""
     source = source_of(name, kind)
     if os.path.isdir(source):
@@ -109,7 +111,7 @@ def load_tokenizer(source: str, kind: str = "model") -> Any:
     return tokenizer
 
 
-def check_kind(source: str | Path, config: Any, kind: str) -> dict[str, Any]:
+def check_kind(source: str, config: Any, kind: str) -> dict[str, Any]:
     """A model's `stepbeam` entry; raises BadInput where that says that the model is of another kind."""
     entry = dict(getattr(config, "stepbeam", None) or {})
     if (seen := entry.get("kind", kind)) != kind:
@@ -119,7 +121,8 @@ def check_kind(source: str | Path, config: Any, kind: str) -> dict[str, Any]:
 
 
 def device_of(device: str) -> str:
-    """The device that is asked for; "auto" is CUDA where there is one."""
+    """The device that is asked for; "auto" is CUDA where there is one. Raises BadArgument for what is none."""
+    arguments.check_kind("device", device, str | torch.device, "give auto, cpu, cuda or cuda:1, say")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 

@@ -2,17 +2,19 @@
 
 import os
 import re
+from os import PathLike
 from pathlib import Path
 
 from policies.models.embedded import weights_folder
-from verifiers.interface.errors import BadArgument, BadInput, MissingInput
+from verifiers.interface.arguments import path_argument
+from verifiers.interface.errors import BadInput, MissingInput
 
 # As the hub has them: letters, digits, "-", "_" and ".", and at most one owner in front.
 _HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*", re.ASCII)
 _LONGEST = 200  # of a name: a hub's have less than a hundred letters
 
 
-def source_of(name: str | Path, kind: str = "model") -> str:
+def source_of(name: str | PathLike[str], kind: str = "model") -> str:
     """The path of a folder that exists, `~` and `tiny:NAME` written out, or a hub name; `kind` is for the message.
 
     >>> source_of("Qwen/Qwen2.5-Math-PRM-7B")
@@ -25,8 +27,8 @@ def source_of(name: str | Path, kind: str = "model") -> str:
     A `Path` is always a folder's. Raises MissingInput, which is a FileNotFoundError too, BadInput for a file, and
     ValueError for an embedded model that is not there.
     """
-    if not isinstance(name, str | os.PathLike):
-        raise BadArgument(kind, repr(name)[:60], "give a folder's path, tiny:NAME or a hub's name")
+    if not isinstance(name, str):
+        name = path_argument(kind, name, "give a folder's path, tiny:NAME or a hub's name")
     if isinstance(name, str) and name.startswith("tiny:"):
         return str(weights_folder(name.removeprefix("tiny:")))
     # `os.path` answers False where `Path` raises: for a path that is too long, and for one with a NUL.

@@ -1,5 +1,6 @@
 """Jobs that are worked off here or by replicas, and kept in their order whoever was done first."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -29,8 +30,8 @@ class Replicas:
     `ray` is "local" for a cluster that is started on this machine and ends with the work, "auto" for the one that
     `ray start` has begun here, or an address; None is for models on a CPU, without Ray: processes of this machine that
     share its cores. `gpus` may be a share below 1; None is one each where the cluster has any, else none. Raises
-    BadArgument for a count below 1, or above 256 on this machine, for a number of GPUs that no process can have, and
-    for GPUs without a cluster.
+    BadArgument for a count below 1, or above 256 on this machine, for an address that is none, for a number of GPUs
+    that no process can have, and for GPUs without a cluster.
     """
 
     count: int = 2
@@ -41,6 +42,8 @@ class Replicas:
         check_kinds(self)
         if self.count < 1:
             raise BadArgument("replicas", self.count, "it must be 1 or more")
+        if self.ray is not None and not re.fullmatch(r"local|auto|\S+:\d+", self.ray):
+            raise BadArgument("ray", self.ray, "it is no address; use local, auto or HOST:PORT")
         if self.ray is None and self.count > _MOST:
             raise BadArgument("replicas", self.count, f"one machine takes at most {_MOST}")
         if self.gpus is not None and not (0 <= self.gpus <= 1 or (self.gpus > 1 and self.gpus % 1 == 0)):

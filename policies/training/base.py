@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any
 
 from policies.models.engine_options import DType
@@ -16,7 +16,12 @@ _HEADS = ("score.", *LM_HEADS)
 
 
 def load_base(
-    auto_class: Any, base: str | Path, config: TrainConfig, *, fresh: Collection[str] = (), labels: int | None = None
+    auto_class: Any,
+    base: str | PathLike[str],
+    config: TrainConfig,
+    *,
+    fresh: Collection[str] = (),
+    labels: int | None = None,
 ) -> tuple[Any, Any]:
     """Model and tokenizer of a `save_pretrained` folder or a hub name; safetensors only.
 
@@ -42,7 +47,7 @@ def load_base(
             first_pass(model.train())
         model.eval()
     if tokenizer.eos_token_id is None:
-        raise BadInput(f"the tokenizer of {str(base)!r} has no eos_token: the end of a solution could not be shown")
+        raise BadInput(f"the tokenizer of {fspath(base)!r} has no eos_token: the end of a solution could not be shown")
     return model, tokenizer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / "weights.safetensors").is_file()
 
 
-def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
+def export_checkpoint(checkpoint: Path, base: str | PathLike[str], out: Path) -> Path:
     """Write the model of `checkpoint`, as in `TRAINING/checkpoints/step-40`, whose training began from `base`.
 
     Low-rank updates are merged, and stand beside it in `adapter/`. Returns `out`. Raises BadInput for what is no
@@ -53,7 +54,9 @@ def export_checkpoint(checkpoint: Path, base: str | Path, out: Path) -> Path:
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
     record, config = _read(training / "training.json")
     if record.get("base") not in ("", base_digest(base)):  # nothing of one that was made in memory
-        raise BadInput(f"{checkpoint}: its training did not begin from {base}; give the base that it began from")
+        raise BadInput(
+            f"{checkpoint}: its training did not begin from {fspath(base)}; give the base that it began from"
+        )
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
     _restore(checkpoint, model, updates)
@@ -89,7 +92,7 @@ def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
     return known.get("stepbeam") or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
 
 
-def _base(kind: str, base: str | Path, config: TrainConfig) -> tuple[Any, Any]:
+def _base(kind: str, base: str | PathLike[str], config: TrainConfig) -> tuple[Any, Any]:
     import transformers
 
     auto_class = getattr(transformers, f"AutoModelFor{_CLASSES[kind]}")

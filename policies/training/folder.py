@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields, is_dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ _FREE = ("save_every", "keep_last", "log_every", "device", "finished", "max_toke
 
 @contextmanager
 def training_folder(
-    out: Path, config: TrainConfig, task: Mapping[str, object], *, base: str | Path, rows: Iterable[object]
+    out: Path, config: TrainConfig, task: Mapping[str, object], *, base: str | PathLike[str], rows: Iterable[object]
 ) -> Iterator[bool]:
     """Hold the folder and write what is trained there into `training.json`, or compare; True where it has finished.
 
@@ -160,7 +161,7 @@ def digest_of_models(scorer: object, *, within: frozenset[int] = frozenset()) ->
     return " ".join(filter(None, (digest_of_models(part, within=within | {id(scorer)}) for part in parts)))
 
 
-def base_digest(base: str | Path) -> str:
+def base_digest(base: str | PathLike[str]) -> str:
     """What tells one base model from another: the digest of a folder's files, or a hub's name."""
     folder = Path(source_of(base))
     if not folder.is_dir():

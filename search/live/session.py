@@ -139,7 +139,7 @@ class Session:
         """As `search.best_of_n`."""
         scorers = {"search": self._scorer_or(scorer)}
         chooser = selector(select, seed=self.seed if seed is None else seed)
-        strategy = best_of_n_strategy(problem, n, chooser, answers or self.answers)
+        strategy = best_of_n_strategy(problem, n, chooser, self._answers_or(answers))
         return self.submit(problem, strategy, scorers=scorers, sampling=sampling, budget=budget, seed=seed)
 
     def weighted_majority(
@@ -155,7 +155,7 @@ class Session:
     ) -> Pending:
         """As `search.weighted_majority`."""
         scorers = {"search": self._scorer_or(scorer)}
-        strategy = best_of_n_strategy(problem, n, weighted, answers or self.answers)
+        strategy = best_of_n_strategy(problem, n, weighted, self._answers_or(answers))
         return self.submit(problem, strategy, scorers=scorers, sampling=sampling, budget=budget, seed=seed)
 
     def self_consistency(
@@ -169,7 +169,7 @@ class Session:
         seed: int | None = None,
     ) -> Pending:
         """As `search.self_consistency`."""
-        strategy = self_consistency_strategy(problem, n, answers or self.answers)
+        strategy = self_consistency_strategy(problem, n, self._answers_or(answers))
         return self.submit(problem, strategy, scorers={}, sampling=sampling, budget=budget, seed=seed)
 
     def beam_search(
@@ -191,7 +191,7 @@ class Session:
         scorer = self._scorer_or(scorer)
         check_steers(scorer)
         scorers = judges(scorer, self._with_memory(scorer), final)
-        strategy = beam_search_strategy(problem, width, expand, max_steps, final is not None, answers or self.answers)
+        strategy = beam_search_strategy(problem, width, expand, max_steps, final is not None, self._answers_or(answers))
         return self.submit(problem, strategy, scorers=scorers, sampling=sampling, budget=budget, seed=seed)
 
     def sample(
@@ -225,7 +225,7 @@ class Session:
         """As `search.rerank`."""
         [(problem, pool)] = check_pools([(problem, solutions)])
         chooser = selector(select, seed=self.seed if seed is None else seed)
-        strategy = rerank_strategy(problem, pool, chooser, answers or self.answers)
+        strategy = rerank_strategy(problem, pool, chooser, self._answers_or(answers))
         return self.submit(problem, strategy, scorers={"search": self._scorer_or(scorer)}, seed=seed)
 
     @property
@@ -256,6 +256,11 @@ class Session:
         if chosen is None:
             raise BadArgument("scorer", None, "this Session has none: give one to it or to the call")
         check_scorer_argument(chosen)
+        return chosen
+
+    def _answers_or(self, answers: Answers | None) -> Answers:
+        chosen = self.answers if answers is None else answers
+        check_answers_argument(chosen)
         return chosen
 
     def _with_memory(self, scorer: Scorer) -> Scorer:

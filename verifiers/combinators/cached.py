@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
 from verifiers.combinators.score_store import Entry, Key, ScoreStore, key_of
-from verifiers.interface.arguments import check_kind, check_scorer_argument
+from verifiers.interface.arguments import check_asked, check_kind, check_scorer_argument, path_argument
 from verifiers.interface.capabilities import (
     Advantages,
     OfParts,
@@ -19,6 +19,7 @@ from verifiers.interface.capabilities import (
     remembering,
     root_values_of,
 )
+from verifiers.interface.errors import check_flags
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Reduce, Scorer, Scores, Spend, ask
 from verifiers.interface.solution import Problem, Solution, Stop
@@ -62,6 +63,7 @@ class Cached:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The scorer's own scores, N rows; it is asked for those that are not kept yet."""
+        check_asked({"problems": problems, "solutions": solutions})
         rows = [self._keys(problem, solution) for problem, solution in zip(problems, solutions, strict=True)]
         kept = self.store.read({key for row in rows for key in row})
         call = _Call(rows, kept, {}, {})
@@ -161,7 +163,7 @@ class _Call:
         return all(key in self.kept for key in row)
 
 
-def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False) -> Cached:
+def cached(scorer: Scorer, path: str | PathLike[str], *, name: str, causal: bool = False) -> Cached:
     """A scorer whose scores are kept in an SQLite file, so that nothing is scored twice.
 
     >>> import tempfile
@@ -191,10 +193,11 @@ def cached(scorer: Scorer, path: str | Path, *, name: str, causal: bool = False)
     """
     check_scorer_argument(scorer)
     check_kind("name", name, str, "name the scorer and its version, such as 'orm-1.5b@v2'")
-    check_kind("path", path, str | Path, "give a file's path")
+    file = path_argument("path", path, "give a file's path")
+    check_flags({"causal": causal})
     if not name.strip():
         raise ValueError("cached(name='') is empty: name the scorer and its version, such as 'orm-1.5b@v2'")
-    return Cached(scorer, ScoreStore(Path(path), name), causal)
+    return Cached(scorer, ScoreStore(file, name), causal)
 
 
 def _uncovered(rows: Sequence[Row], kept: dict[Key, Entry]) -> list[int]:

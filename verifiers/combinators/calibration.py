@@ -10,8 +10,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_rows, check_scorer_argument
+from verifiers.interface.arguments import check_rows, check_scorer_argument, numbers_argument, shown
 from verifiers.interface.capabilities import OfParts, RootValues, judges_ends_only, remembering, root_values_of
+from verifiers.interface.errors import BadArgument, check_finite
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, ask
 from verifiers.interface.solution import Problem, Solution
@@ -28,14 +29,23 @@ class Isotonic:
 
     >>> Isotonic((0.0, 1.0), (0.2, 0.6))(np.array([-1.0, 0.5, 9.0])).tolist()
     [0.2, 0.4, 0.6]
+
+    Raises BadArgument for knots that are no numbers or do not rise.
     """
 
     scores: tuple[float, ...]
     values: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        knots = [numbers_argument(name, getattr(self, name)) for name in ("scores", "values")]
+        if not (knots[0].shape == knots[1].shape == (knots[0].size,) and knots[0].size and np.isfinite(knots).all()):
+            raise BadArgument("scores", shown(self.scores), "give as many finite scores as values, and one or more")
+        if (np.diff(knots) < 0).any():
+            raise BadArgument("scores", shown(self.scores), "they and their values must rise")
+
     def __call__(self, scores: npt.ArrayLike) -> Numbers:
         """The probability at each score; NaN stays NaN."""
-        return np.asarray(np.interp(np.asarray(scores, dtype=np.float64), self.scores, self.values))
+        return np.asarray(np.interp(numbers_argument("scores", scores), self.scores, self.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,19 @@ class Platt:
 
     >>> Platt(2.0, 0.0)(np.array([0.0])).tolist()
     [0.5]
+
+    Raises BadInput for what is no finite number.
     """
 
     slope: float
     intercept: float
 
+    def __post_init__(self) -> None:
+        check_finite({"slope": self.slope, "intercept": self.intercept})
+
     def __call__(self, scores: npt.ArrayLike) -> Numbers:
         """The probability at each score; NaN stays NaN."""
-        return _sigmoid(self.slope * np.asarray(scores, dtype=np.float64) + self.intercept)
+        return _sigmoid(self.slope * numbers_argument("scores", scores) + self.intercept)
 
 
 Curve: TypeAlias = Isotonic | Platt
@@ -84,7 +99,7 @@ class Calibrated:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The probability at every step; N rows."""
-        return _through(self.curve, self.scorer.score(problems, solutions))
+        return _through(self.curve, ask(self.scorer, problems, solutions))
 
     def remembering(self) -> Calibrated:
         """The curve over a scorer with a memory, where it can have one."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_takes
+from verifiers.interface.arguments import check_asked, check_takes
 from verifiers.interface.errors import ScoresShapeError
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, as_scores, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -27,6 +27,7 @@ class _FromRows:
         return self.row_of is _outcome_row
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        check_asked({"problems": problems, "solutions": solutions})
         rows = tuple(self._row(*pair) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 from policies.replicas.workers import Job, Replicas, Workers, work_off, workers
+from verifiers.interface.arguments import check_asked
 from verifiers.interface.capabilities import advantages_of, root_values_of, separator_of
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Scores, ask
@@ -104,6 +105,7 @@ class Replicated:
         problems: Sequence[Problem],
         solutions: Sequence[Solution],
     ) -> Scores:
+        check_asked({"problems": problems, "solutions": solutions})
         places: dict[str, list[int]] = {}
         for i, problem in enumerate(problems):
             places.setdefault(problem.id, []).append(i)

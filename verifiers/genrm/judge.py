@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from os import PathLike, fspath
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from policies.models.engine_options import DType, EngineChoice
 from policies.policy import Sampling, TokenPolicy, text_verdicts_of
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.genrm.votes import draw_votes, verdicts
-from verifiers.interface.arguments import check_kind, check_policy_argument
+from verifiers.interface.arguments import check_asked, check_kind, check_policy_argument
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.errors import BadInput, check_least, check_whole, first_line
 from verifiers.interface.naming import policy_name
@@ -115,7 +115,7 @@ class GenRM:
     @classmethod
     def load(
         cls,
-        name: str | Path,
+        name: str | PathLike[str],
         *,
         votes: int | None = None,
         sampling: Sampling | None = None,
@@ -156,6 +156,7 @@ class GenRM:
 
         Equal texts of one problem are judged once; the first is charged for it, to the others it is cached.
         """
+        check_asked({"problems": problems, "solutions": solutions})
         unique: dict[tuple[Problem, str], Solution] = {}
         for problem, solution in zip(problems, solutions, strict=True):
             if solution.finished and solution.text:
@@ -268,14 +269,14 @@ def _batches(ids: Sequence[str], votes: int, limit: int) -> Iterator[list[tuple[
         yield [pair for part, _ in batch for pair in part]
 
 
-def _taught(name: str | Path) -> tuple[Mode, GenRMFormat, int]:
+def _taught(name: str | PathLike[str]) -> tuple[Mode, GenRMFormat, int]:
     """What a generative verifier was taught, and its room; raises BadInput for a model of another kind."""
     from policies.models.pretrained import checked_source, load_config
 
     entry: dict[str, Any] = getattr(load_config(checked_source(name)), "stepbeam", None) or {}
     if entry.get("kind") != "genrm":
         raise BadInput(
-            f"{str(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
+            f"{fspath(name)!r} is not a trained generative verifier (its kind is {entry.get('kind')!r}): "
             "give the model to GenRM or LLMJudge with a format of your own"
         )
     try:
@@ -286,7 +287,7 @@ def _taught(name: str | Path) -> tuple[Mode, GenRMFormat, int]:
             raise TypeError("a word of its format is no text")
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(
-            f"{name}/config.json: its stepbeam entry is none of a generative verifier ({type(error).__name__}: "
+            f"{fspath(name)}/config.json: its stepbeam entry is none of a generative verifier ({type(error).__name__}: "
             f"{first_line(error)}): train it again, or give the model to GenRM with a format of your own"
         ) from None
     return mode, words, room

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
-from verifiers.interface.arguments import check_config, check_kind, check_rows, folder_argument
+from verifiers.interface.arguments import check_config, check_kind, check_rows, path_argument
 from verifiers.interface.errors import check_finite, check_least
 from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
@@ -30,11 +31,11 @@ _ROWS = "give a list of verifiers.Critiqued; bench.training.rows.read_critiques 
 
 
 def train_genrm(
-    base: str | Path,
+    base: str | PathLike[str],
     rows: Sequence[Critiqued],
     *,
     mode: Literal["direct", "cot"],
-    out: str | Path,
+    out: str | PathLike[str],
     solution_weight: float = SOLUTION_WEIGHT,
     rationales: int | None = None,
     rehearsal: Sequence[tuple[str, str]] = (),
@@ -80,7 +81,7 @@ def train_genrm(
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     rows = check_rows(rows, Critiqued, _ROWS)
-    folder = folder_argument("out", out)
+    folder = path_argument("out", out)
     if mode not in ("direct", "cot"):
         raise ValueError(f"mode is {mode!r}: use 'direct' or 'cot'")
     check_finite({"solution_weight": solution_weight})

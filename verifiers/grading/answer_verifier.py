@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from verifiers.grading.answers import MATH, Answers, compared, extracted
-from verifiers.interface.arguments import check_answers_argument
+from verifiers.interface.arguments import check_answers_argument, check_asked
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 
@@ -36,6 +36,7 @@ class AnswerVerifier:
         check_answers_argument(self.answers)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
+        check_asked({"problems": problems, "solutions": solutions})
         golds = [_gold(problem) for problem in problems]
         pairs: list[tuple[str, str] | None] = []
         for solution, gold in zip(solutions, golds, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from verifiers.interface.arguments import check_takes, shown
+from verifiers.interface.arguments import check_pairs, check_rows, check_takes, shown
 from verifiers.interface.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class Answers:
         answer whose equality is unknown keeps a class of its own. Which answers share a class does
         not depend on their order.
         """
-        return self.classes_of([answers])[0]
+        told = "give a list of texts, with None where there is no answer"
+        return self.classes_of([check_rows(answers, (str, type(None)), told, name="answers")])[0]
 
     def classes_of(self, pools: Sequence[Sequence[str | None]]) -> list[list[int]]:
         """The `classes` of each pool; pools are compared side by side, which keeps all workers of `equal` busy.
@@ -152,7 +153,16 @@ def equal_mathematics(pairs: Sequence[Pair], *, pool: "EquivalencePool | None" =
     """
     from verifiers.grading import mathematics
 
-    return mathematics.equal(pairs, pool=pool)
+    return mathematics.equal(_checked(pairs), pool=pool)
+
+
+def _checked(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs as a list; raises BadArgument for what are no pairs of texts."""
+    told = 'give a list of pairs of texts, such as [("0.5", "1/2")]'
+    found = check_pairs(pairs, told, name="pairs")
+    for side in zip(*found, strict=True):
+        check_rows(side, str, told, name="pairs")
+    return found
 
 
 # What reads answers is large, and is imported when the first is read: to import a search should cost little.
@@ -177,7 +187,7 @@ def _extract_number(text: str) -> str | None:
 def _equal_numbers(pairs: Sequence[Pair]) -> list[bool | None]:
     from verifiers.grading import numbers
 
-    return numbers.equal(pairs)
+    return numbers.equal(_checked(pairs))
 
 
 def _canonical_number(answer: str) -> str:
@@ -194,7 +204,7 @@ def _extract_last_line(text: str) -> str | None:
 
 
 def _equal_text(pairs: Sequence[Pair]) -> list[bool | None]:
-    return [answer.strip() == gold.strip() != "" for answer, gold in pairs]
+    return [answer.strip() == gold.strip() != "" for answer, gold in _checked(pairs)]
 
 
 MATH = Answers(_extract_mathematics, equal_mathematics, _canonical_mathematics)

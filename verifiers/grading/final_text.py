@@ -7,6 +7,7 @@ from typing import Final
 
 from verifiers.grading.extraction import LONGEST, Extractor, first_stated
 from verifiers.grading.thinking import THINKING, Marks, said
+from verifiers.interface.arguments import check_kind
 
 # What engines leave in a text where a model has ended its turn.
 _END = (
@@ -72,6 +73,7 @@ def final_text(text: str, thinking: Sequence[Marks] = THINKING) -> str:
     >>> final_text("#### 18\n\nQ: How many cars?\nA: 10\n#### 10")
     '#### 18'
     """
+    check_kind("text", text, str, "give the text of a solution")
     text = text[-LONGEST:]
     text = text if text.isascii() else text.translate(_CHEERS)
     text = _BOX.sub(r"\\boxed{\1}", text) if "of_box" in text else text

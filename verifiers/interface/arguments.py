@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
 
-from verifiers.interface.errors import BadArgument
+import numpy as np
+import numpy.typing as npt
+
+from verifiers.interface.errors import BadArgument, BadInput
 from verifiers.interface.seeds import check_unique_ids
 from verifiers.interface.solution import Problem, Solution
 
@@ -52,7 +56,7 @@ def check_pools(pools: Any) -> list[tuple[Problem, tuple[Solution, ...]]]:
             what = "it is one pool; give a list, [(problem, solutions)]" if isinstance(pool, Problem) else None
             raise BadArgument(f"pools[{i}]", shown(pool), what or "give a pair, (problem, solutions)")
         problem, solutions = pool
-        if isinstance(solutions, Solution | str) or not isinstance(solutions, Iterable):
+        if isinstance(solutions, Solution | str | Mapping) or not isinstance(solutions, Iterable):
             raise BadArgument(f"pools[{i}]", shown(solutions), "give a list of verifiers.Solution behind the problem")
         solutions = tuple(solutions)
         for solution in solutions:
@@ -79,16 +83,17 @@ def check_pairs(pairs: Any, told: str, *, name: str) -> list[tuple[Any, Any]]:
     return found
 
 
-def folder_argument(name: str, value: object) -> Path:
-    """The folder that an argument names; raises BadArgument for what is no path.
+def path_argument(name: str, value: object, told: str = "give a folder's path") -> Path:
+    """The path that an argument is, a text's or an os.PathLike's; raises BadArgument for what is none.
 
-    >>> folder_argument("out", 3)
+    >>> path_argument("out", 3)
     Traceback (most recent call last):
     verifiers.interface.errors.BadArgument: out 3: give a folder's path
     """
-    if not isinstance(value, str | os.PathLike):
-        raise BadArgument(name, shown(value), "give a folder's path")
-    return Path(value)
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise BadArgument(name, shown(value), told)
+    return Path(path)
 
 
 def check_policy_argument(policy: object, *, name: str = "policy") -> None:
@@ -146,20 +151,82 @@ def check_config(config: object, kind: type) -> None:
     check_kind("config", config, kind, f"give a {kind.__name__}(...)")
 
 
-def check_rows(rows: Any, kind: type[Row], told: str, *, name: str = "rows") -> list[Row]:
+def check_rows(rows: Any, kind: type[Row] | tuple[type[Row], ...], told: str, *, name: str = "rows") -> list[Row]:
     """The rows as a list; raises BadArgument, which tells what to write, for what is no list of rows of this kind.
 
     >>> check_rows([{"prompt": "1+1?"}], Solution, "give a list of verifiers.Solution")
     Traceback (most recent call last):
     verifiers.interface.errors.BadArgument: rows[0] {'prompt': '1+1?'}: give a list of verifiers.Solution
     """
-    if isinstance(rows, str | Path | Mapping) or not isinstance(rows, Iterable):
+    if isinstance(rows, str | bytes | Path | Mapping) or not isinstance(rows, Iterable):
         raise BadArgument(name, shown(rows), told)
     found = list(rows)
-    for i, row in enumerate(found):
-        if not isinstance(row, kind):
-            raise BadArgument(f"{name}[{i}]", shown(row), told)
+    # The types are few, however many the rows: to look at each row's alone would take ten times as long.
+    odd = {of for of in {*map(type, found)} if not issubclass(of, kind) or (of is bool and kind is Integral)}
+    if odd:
+        i, row = next((i, row) for i, row in enumerate(found) if type(row) in odd)
+        raise BadArgument(f"{name}[{i}]", shown(row), told)
     return found
+
+
+_ROWS: dict[str, tuple[type, str]] = {
+    "problems": (Problem, 'give a list of verifiers.Problem("id", "prompt")'),
+    "solutions": (Solution, "give a list of verifiers.Solution"),
+    "prefixes": (Solution, "give a list of verifiers.Solution, of which the empty one is the root"),
+    "seeds": (Integral, "give a list of whole numbers"),
+    "tokens": (Integral, "give a list of token ids"),
+}
+
+
+def check_asked(rows: Mapping[str, Sequence[object]]) -> None:
+    """Raise BadArgument for what a scorer or a policy is asked about, by its arguments' names, and cannot be.
+
+    >>> check_asked({"problems": [Problem("p1", "1+1?")], "solutions": ["2"]})
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: solutions[0] '2': give a list of verifiers.Solution
+    >>> check_asked({"problems": [Problem("p1", "1+1?")], "solutions": []})
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadInput: 1 problems and 0 solutions: give one a row
+    """
+    counts: dict[str, int] = {}
+    for name, given in rows.items():
+        kind, told = _ROWS[name]
+        if not hasattr(given, "__getitem__"):  # which can be read but once
+            raise BadArgument(name, shown(given), told)
+        counts[name] = len(check_rows(given, kind, told, name=name))
+    if len({*counts.values()}) > 1:
+        *first, last = (f"{count} {name}" for name, count in counts.items())
+        raise BadInput(f"{', '.join(first)} and {last}: give one a row")
+
+
+def numbers_argument(name: str, given: Any, told: str = "give numbers") -> npt.NDArray[np.float64]:
+    """Numbers as an array; raises BadArgument, which tells what to write, for what holds anything else.
+
+    >>> numbers_argument("rewards", [1, "0.5"], "give a number a solution")
+    Traceback (most recent call last):
+    verifiers.interface.errors.BadArgument: rewards [1, '0.5']: give a number a solution
+    """
+    array = as_floats(given)
+    if array is None:
+        raise BadArgument(name, shown(given), told)
+    return array.astype(np.float64, copy=False)
+
+
+def as_floats(given: Any) -> npt.NDArray[Any] | None:
+    """Real numbers as an array of them; None for texts and complex numbers, which numpy would turn into some.
+
+    >>> as_floats([1, True]), as_floats(["1"]), as_floats([[1], [2, 3]])
+    (array([1, 1]), None, None)
+    """
+    if given is None:
+        return None
+    try:
+        array = given if isinstance(given, np.ndarray) else np.asarray(given)
+        if array.dtype.kind == "O" and {np.asarray(part).dtype.kind for part in array.flat} <= set("fiubO"):
+            array = array.astype(np.float64)  # of fractions, say
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return array if array.dtype.kind in "fiub" else None
 
 
 def check_answers_argument(answers: object) -> None:

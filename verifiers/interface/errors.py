@@ -126,6 +126,13 @@ def check_whole(values: Mapping[str, Any], *, who: str = "") -> None:
             raise BadInput(f"{_given(name, value, who)}: it must be a whole number")
 
 
+def check_flags(values: Mapping[str, object]) -> None:
+    """Raise BadInput where one of the arguments is neither True nor False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise BadInput(f"{_given(name, value, '')}: it must be True or False")
+
+
 def check_finite(values: Mapping[str, Any], *, who: str = "") -> None:
     """Raise BadInput where one of the arguments (of `who`) is no finite number."""
     for name, value in values.items():
@@ -196,7 +203,7 @@ def check_ranges(
     fine = {name: getattr(options, name) > 0 for name in positive}
     fine |= {name: (value := getattr(options, name)) is None or value > 0 for name in limits}
     fine |= {name: getattr(options, name) >= 0 for name in not_negative}
-    for name, is_fine in {**fine, **others}.items():
+    for name, is_fine in (*fine.items(), *others.items()):  # one name may be in several
         if not is_fine:
             raise BadInput(f"{name} is {getattr(options, name)!r}: out of range")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Real
+from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from verifiers.interface import arguments
-from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.errors import BadArgument, BadInput, ScoresShapeError
 from verifiers.interface.naming import name_of
 from verifiers.interface.solution import Problem, Solution
 
@@ -35,7 +37,8 @@ class Spend:
     were at hand). FLOPs are 2 x parameters x computed tokens and, for each of these, its attention to
     the tokens before it, cached ones too (Kaplan et al. 2020, section 2.1).
     Counts are whole numbers, except in an expectation (a random half of a pool). What is not known is NaN, and so is
-    every sum that it is part of: a server may not say what it computed.
+    every sum that it is part of: a server may not say what it computed. Raises BadArgument for a field that is no
+    number of 0 or more.
 
     >>> Spend(sampled_tokens=3) + Spend(sampled_tokens=4, policy_calls=1)
     Spend(policy_calls=1, sampled_tokens=7)
@@ -80,6 +83,14 @@ class Spend:
             scorer_seconds=self.seconds,
         )
 
+    def __post_init__(self) -> None:
+        spent = _FIELDS_OF(self)
+        if {*map(type, spent)} <= {int, float} and not any(map((0.0).__gt__, spent)):
+            return
+        for name, value in zip(_SPEND_FIELDS, spent, strict=True):
+            if isinstance(value, bool) or not isinstance(value, Real) or value < 0:
+                raise BadArgument(name, arguments.shown(value), "give a number of 0 or more, NaN where it is not known")
+
     def __add__(self, other: Spend) -> Spend:
         return Spend.total((self, other))
 
@@ -90,12 +101,13 @@ class Spend:
         >>> Spend.total([Spend(scorer_calls=1)] * 3).scorer_calls
         3
         """
-        rows = [s for s in spends if s is not ZERO]
+        given = arguments.check_rows(spends, Spend, "give a list of verifiers.Spend", name="spends")
+        rows = [s for s in given if s is not ZERO]
         if not rows:
             return ZERO
         if len(rows) == 1:
             return rows[0]
-        return Spend(*(sum(getattr(s, name) for s in rows) for name in _SPEND_FIELDS))
+        return Spend(*map(sum, zip(*map(_FIELDS_OF, rows), strict=True)))
 
     def __repr__(self) -> str:
         spent = (f"{n}={getattr(self, n)!r}" for n in _SPEND_FIELDS if getattr(self, n))
@@ -103,6 +115,7 @@ class Spend:
 
 
 _SPEND_FIELDS = tuple(f.name for f in fields(Spend))
+_FIELDS_OF = attrgetter(*_SPEND_FIELDS)
 ZERO = Spend()
 
 
@@ -145,7 +158,7 @@ class Scores:
                 raise ValueError(f"scores of row {i} have shape {row.shape}: expected one number a step, shape (T,)")
         object.__setattr__(self, "steps", steps)
         spend = arguments.check_rows(self.spend, Spend, "give a verifiers.Spend a row", name="spend")
-        reasons = arguments.check_rows(self.reasons, object, "give a text or None a row", name="reasons")
+        reasons = arguments.check_rows(self.reasons, (str, type(None)), "give a text or None a row", name="reasons")
         object.__setattr__(self, "spend", tuple(spend) or (ZERO,) * len(steps))
         object.__setattr__(self, "reasons", tuple(reasons) or (None,) * len(steps))
         if not len(steps) == len(self.spend) == len(self.reasons):
@@ -191,15 +204,10 @@ def as_scores(numbers: npt.ArrayLike) -> FloatArray:
     Traceback (most recent call last):
     verifiers.interface.errors.ScoresShapeError: scores are numbers, and ['0.5', 1.0] holds something else
     """
-    array = numbers if isinstance(numbers, np.ndarray) else np.asarray(numbers)
-    if array.dtype.kind not in "fiub":
-        kinds = {np.asarray(part).dtype.kind for part in array.flat} if array.dtype.kind == "O" else {array.dtype.kind}
-        if not kinds <= set("fiubO"):
-            raise ScoresShapeError(f"scores are numbers, and {numbers!r} holds something else")
-    try:
-        return array.astype(np.float32, copy=False)
-    except (TypeError, ValueError, OverflowError):  # of what is inside an array of objects
-        raise ScoresShapeError(f"scores are numbers, and {str(numbers)[:60]} holds something else") from None
+    array = arguments.as_floats(numbers)
+    if array is None:
+        raise ScoresShapeError(f"scores are numbers, and {arguments.shown(numbers)} holds something else")
+    return array.astype(np.float32, copy=False)
 
 
 class Scorer(Protocol):
@@ -209,7 +217,10 @@ class Scorer(Protocol):
     """
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        """A row a solution, in the order given, and in it a number a step: higher is better, NaN is no opinion."""
+        """A row a solution, in the order given, and in it a number a step: higher is better, NaN is no opinion.
+
+        The library's own raise BadInput for what are no problems and solutions, one a row.
+        """
         ...
 
 
@@ -225,8 +236,9 @@ def ask(scorer: Scorer, problems: Sequence[Problem], solutions: Sequence[Solutio
     ...
     verifiers.interface.errors.ScoresShapeError: problem 'p1': Short gave 1 scores for a solution of 2 steps; ...
 
-    Raises ScoresShapeError where they are not.
+    Raises ScoresShapeError where they are not, BadArgument for problems or solutions that are none.
     """
+    arguments.check_asked({"problems": problems, "solutions": solutions})
     return check_rows(scorer, problems, solutions, scorer.score(problems, solutions))
 
 
@@ -276,17 +288,23 @@ def outcome_scores(
 ) -> Scores:
     """Place one value a solution where an outcome verifier speaks: the last step of a finished solution.
 
-    A value given for an unfinished solution is not used.
+    A value given for an unfinished solution is not used. Raises ValueError for what are no solutions or no numbers,
+    and for another count of them.
 
     >>> from verifiers.interface.solution import Step, Stop
     >>> s = Solution((Step("a"), Step("b")), Stop.EOS)
     >>> outcome_scores([s, Solution((Step("a"),))], [1.0, 1.0]).steps
     (array([nan,  1.], dtype=float32), array([nan], dtype=float32))
     """
+    arguments.check_asked({"solutions": solutions})
+    ends = arguments.numbers_argument("values", values, "give a list with a number for each solution")
+    if ends.shape != (len(solutions),):
+        raise BadInput(f"{len(solutions)} solutions and values of shape {ends.shape}: give one a solution")
     rows = []
-    for solution, value in zip(solutions, values, strict=True):
+    for solution, value in zip(solutions, ends, strict=True):
         row = silent_row(len(solution.steps))
         if solution.finished and solution.steps:
             row[-1] = value
         rows.append(row)
-    return Scores(tuple(rows), tuple(spend), tuple(reasons))
+    others: tuple[Any, Any] = (spend, reasons)  # of which `Scores` makes tuples, or says what they are
+    return Scores(tuple(rows), *others)

@@ -1,6 +1,7 @@
 """The nouns: a problem, and a solution made of steps."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -14,10 +15,20 @@ class Message:
 
     >>> Message("user", "What is 2+2?").role
     'user'
+
+    Raises BadInput for a role or a content that is no text. Which roles there are, a model's chat template says.
     """
 
     role: str
     content: str
+
+    def __post_init__(self) -> None:
+        given: tuple[Any, Any] = (self.role, self.content)  # which no type checker may have seen
+        if not all(isinstance(part, str) for part in given) or not self.role:
+            raise BadInput(
+                f"Message({repr(self.role)[:20]}, {repr(self.content)[:60]}): give two texts, a role, such as 'user', "
+                "and the content"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +69,13 @@ class Problem:
 
 def _messages(problem: str, turns: Any) -> tuple[Message, ...]:
     if isinstance(turns, list | tuple) and turns:
-        made = [
-            Message(t["role"], t["content"]) if isinstance(t, Mapping) and t.keys() >= _MESSAGE else t for t in turns
-        ]
-        if all(isinstance(m, Message) and isinstance(m.role, str) and isinstance(m.content, str) for m in made):
-            return tuple(made)
+        with suppress(BadInput):  # of a message, which does not know the problem
+            made = [
+                Message(t["role"], t["content"]) if isinstance(t, Mapping) and t.keys() >= _MESSAGE else t
+                for t in turns
+            ]
+            if all(isinstance(m, Message) for m in made):
+                return tuple(made)
     raise BadInput(
         f"problem {problem!r}: its prompt is {repr(turns)[:60]}; give a text, or messages with texts, such as "
         '[{"role": "user", "content": "What is 2+2?"}]'
@@ -135,6 +148,8 @@ class Solution:
             raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step, or {write}")
         if type(self.stop) is not Stop:
             raise BadInput(f"a solution's stop is {self.stop!r}; give one of verifiers.Stop, such as Stop.EOS")
+        if self.reason is not None and not isinstance(self.reason, str):
+            raise BadInput(f"a solution's reason is {repr(self.reason)[:60]}; give a text, or None")
         if self.stop is Stop.FAILED and not self.reason:
             raise ValueError("a failed solution needs a reason: Solution(stop=Stop.FAILED, reason=...)")
 
@@ -187,8 +202,11 @@ def failed(reason: str, steps: Sequence[Step] = ()) -> Solution:
 
     >>> failed("HTTP 500").stop
     <Stop.FAILED: 'failed'>
+
+    Raises ValueError for a reason or steps that are none.
     """
-    return Solution(tuple(steps), Stop.FAILED, reason)
+    given: Any = steps  # of which `Solution` makes a tuple, or says what it is
+    return Solution(given, Stop.FAILED, reason)
 
 
 def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
 from policies.models.engine_options import DType
 from policies.policy import TokenPolicy
-from verifiers.interface.arguments import check_policy_argument
+from verifiers.interface.arguments import check_asked, check_policy_argument
 from verifiers.interface.errors import BadInput, check_finite
 from verifiers.interface.naming import policy_name
 from verifiers.interface.scoring import FloatArray, Scores, Spend, silent_row
@@ -51,8 +51,8 @@ class ImplicitReward:
     @classmethod
     def load(
         cls,
-        policy: str | Path,
-        reference: str | Path,
+        policy: str | PathLike[str],
+        reference: str | PathLike[str],
         *,
         beta: float,
         dtype: DType = "auto",
@@ -65,9 +65,10 @@ class ImplicitReward:
         from policies.backends.transformers import Transformers
         from policies.models.pretrained import check_kind, checked_source, load_config
 
-        chat = check_kind(policy, load_config(checked_source(policy)), "dpo").get("chat", True)
+        source = checked_source(policy)
+        chat = check_kind(source, load_config(source), "dpo").get("chat", True)
         if not isinstance(chat, bool | dict):
-            raise BadInput(f"{policy}/config.json: its stepbeam entry's chat is {chat!r}: it must be true or false")
+            raise BadInput(f"{source}/config.json: its stepbeam entry's chat is {chat!r}: it must be true or false")
         tuned, base = (Transformers.load(name, dtype=dtype, device=device, chat=chat) for name in (policy, reference))
         return cls(tuned, base, beta)
 
@@ -78,6 +79,7 @@ class ImplicitReward:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The cumulated reward at every step; N rows."""
+        check_asked({"problems": problems, "solutions": solutions})
         alive = [i for i, solution in enumerate(solutions) if solution.stop is not Stop.FAILED]
         asked = [problems[i] for i in alive], [solutions[i] for i in alive]
         tuned, base = self.policy.logprobs(*asked), self.reference.logprobs(*asked)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from transformers import AutoModelForSequenceClassification
 
 from policies.models.token_rows import TokenRow
+from verifiers.interface.arguments import check_asked
 from verifiers.interface.scoring import Scores, Spend, outcome_scores
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.reward_model import RewardModel, read_rows
@@ -38,6 +39,7 @@ class ORM(RewardModel):
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""
+        check_asked({"problems": problems, "solutions": solutions})
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
         asked = [problems[i] for i in finished]
         rows = self._rows(asked, [solutions[i] for i in finished])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from os import PathLike
 from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -24,7 +24,7 @@ from policies.models.pretrained import (
 )
 from policies.models.tensors import read_tensors, tensor_names
 from policies.models.token_rows import TokenRow, token_rows
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, check_least
 from verifiers.interface.naming import model_name
 from verifiers.interface.scoring import FloatArray, Reduce, Scores, Spend, silent_row
 from verifiers.interface.solution import Problem, Solution
@@ -72,6 +72,13 @@ class Readout:
     reduce: Reduce = "last"
 
 
+def check_sizes(model: object) -> None:
+    """Raise BadInput where a reward model's `batch_tokens` or `memory_bytes` is no whole number, or too small."""
+    for name, least in (("batch_tokens", 1), ("memory_bytes", 0)):
+        if (size := getattr(model, name, None)) is not None:
+            check_least(least, {name: size}, who=type(model).__name__)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RewardModel:
     """What an ORM and a PRM of ours are: a model with a `score` head of one output, and its tokenizer."""
@@ -83,6 +90,7 @@ class RewardModel:
     _auto_class: ClassVar[Any]
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if getattr(self.model, "score", None) is None or self.model.config.num_labels != 1:
             raise BadInput(
                 f"the {self._kind}'s model {type(self.model).__name__} has {self.model.config.num_labels} labels: "
@@ -97,7 +105,12 @@ class RewardModel:
 
     @classmethod
     def load(
-        cls, name: str | Path, *, dtype: DType = "float32", device: str = "auto", engine: EngineChoice = "transformers"
+        cls,
+        name: str | PathLike[str],
+        *,
+        dtype: DType = "float32",
+        device: str = "auto",
+        engine: EngineChoice = "transformers",
     ) -> Self:
         """The model in a `save_pretrained` folder or of a hub name, safetensors only.
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from policies.training.hooks import OnMetrics
 from policies.training.loop import device_of
 from policies.training.planned import step_count, train_planned
 from policies.training.skipped import warn_of_skipped
-from verifiers.interface.arguments import check_config, check_kind, check_rows, folder_argument
+from verifiers.interface.arguments import check_config, check_kind, check_rows, path_argument
 from verifiers.interface.errors import check_finite, check_kinds, check_least
 from verifiers.interface.solution import Problem, Solution
 from verifiers.reward_models.labelled import Labelled
@@ -78,10 +79,10 @@ def preference_pairs(rows: Sequence[Labelled], *, per_problem: int | None = None
 
 
 def train_dpo(
-    base: str | Path,
+    base: str | PathLike[str],
     pairs: Sequence[Preference],
     *,
-    out: str | Path,
+    out: str | PathLike[str],
     beta: float = 0.1,
     chat: Chat = True,
     config: TrainConfig | None = None,
@@ -105,7 +106,7 @@ def train_dpo(
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     pairs = check_rows(pairs, Preference, _ROWS, name="pairs")
-    folder = folder_argument("out", out)
+    folder = path_argument("out", out)
     check_finite({"beta": beta})
     check_kind("chat", chat, bool | Mapping, "give True, False or the arguments of the chat template")
     if not beta > 0:

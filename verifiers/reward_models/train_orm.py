@@ -1,7 +1,7 @@
 """Training an outcome reward model."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 
 from transformers import AutoModelForSequenceClassification
 
@@ -16,10 +16,10 @@ _ROWS = "give a list of verifiers.Labelled; bench.training.rows.read_outcomes ma
 
 
 def train_orm(
-    base: str | Path,
+    base: str | PathLike[str],
     rows: Sequence[Labelled],
     *,
-    out: str | Path,
+    out: str | PathLike[str],
     config: TrainConfig | None = None,
     on_metrics: OnMetrics | None = None,
 ) -> ORM:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from policies.training.examples import Example, example, fit, reward_loss
 from policies.training.folder import finish_folder, training_folder
 from policies.training.hooks import OnMetrics
 from policies.training.skipped import warn_of_skipped
-from verifiers.interface.arguments import folder_argument
+from verifiers.interface.arguments import path_argument
 from verifiers.interface.errors import BadInput
 from verifiers.interface.solution import Solution
 from verifiers.reward_models.labelled import Labelled
@@ -26,17 +26,17 @@ _CHUNK = 1024
 
 def train_reward_model(
     auto_class: Any,
-    base: str | Path,
+    base: str | PathLike[str],
     rows: Sequence[Labelled],
     *,
     entry: Mapping[str, object],
-    out: str | Path,
+    out: str | PathLike[str],
     config: TrainConfig,
     on_metrics: OnMetrics | None = None,
 ) -> None:
     """Train a model with a head of one output on the rows' labels (an ORM: outcomes), and write its folder."""
     outcome_only = entry["kind"] == "orm"
-    folder = folder_argument("out", out)
+    folder = path_argument("out", out)
     with training_folder(folder, config, entry, base=base, rows=rows) as finished:
         if finished:
             return

@@ -321,6 +321,35 @@ def test_a_policy_cannot_be_trained_so(capsys, option: str, message: str) -> Non
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "message"),
+    [
+        (
+            "run",
+            f"--limit={'9' * 40}",
+            "--limit: 999999999999999999999999999999 is too large; give a number of at most 18",
+        ),
+        ("rerank", f"--n={'9' * 40}", "--n: 999999999999999999999999999999 is too large"),
+        ("processbench", "--limit=1_0", "--limit: '1_0' is not a whole number"),
+        ("train orm", "--limit=nan", "--limit: 'nan' is not a whole number"),
+        ("train grpo", "--eval-limit=１", "--eval-limit: '１' is not a whole number"),
+        ("reproduce pav", "--processes=", "--processes: '' is not a whole number"),
+        ("run", "--strategies=", "--strategies: '': write one name or several, separated by commas"),
+        ("rerank", "--reduce=last,", "--reduce: 'last,': write one name or several, separated by commas"),
+        ("rerank", "--select=", "--select: '': write one name or several, separated by commas"),
+    ],
+)
+def test_numbers_and_lists_are_read_alike_by_every_command(capsys, command: str, option: str, message: str) -> None:
+    assert message in fails(capsys, *command.split(), option)
+
+
+@pytest.mark.parametrize("address", ["", " ", "x", "host:", ":"])
+def test_an_address_of_a_cluster_is_looked_at_before_anything_starts(capsys, address: str) -> None:
+    told = fails(capsys, "run", "--task=chain", "--policy=tiny:policy", "--out=out", f"--ray={address}")
+    assert told.endswith(f"--ray {address}: it is no address; use local, auto or HOST:PORT")
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("what", ["deep", "folder", "pipe"])
 def test_a_format_that_is_none(capsys, what: str) -> None:
     place = Path("format.json")

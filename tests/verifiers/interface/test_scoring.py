@@ -97,7 +97,7 @@ def test_scores_are_float32_rows_and_fields_may_be_left_out() -> None:
         (lambda: Scores((np.zeros(1),), (Spend(), Spend())), "1 rows of scores, 2 of spend"),
         (lambda: Scores((np.zeros(1),), (), ("a", "b")), "2 of reasons"),
         (lambda: Scores((), reduce="max"), "unknown reducer 'max': use one of last, min, prod, mean"),  # type: ignore[arg-type]
-        (lambda: outcome_scores([Solution()], []), "shorter"),
+        (lambda: outcome_scores([Solution()], []), "1 solutions and values of shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message: str) -> None:
