@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
-from numbers import Real
 from typing import Literal, Protocol, TypeAlias
 
 from verifiers.interface.arguments import check_rows
-from verifiers.interface.errors import BadArgument, check_finite, check_kinds
+from verifiers.interface.errors import check_finite, check_kinds
 from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
 from verifiers.interface.solution import Problem, Solution
 
@@ -70,9 +69,6 @@ class Extended:
     def __post_init__(self) -> None:
         given = check_rows(self.solutions, Solution, "give a verifiers.Solution for each prefix", name="solutions")
         spend = check_rows(self.spend, Spend, "give a verifiers.Spend for each prefix", name="spend")
-        for i, row in enumerate(spend):
-            if not isinstance(row.sampled_tokens, Real):
-                raise BadArgument(f"spend[{i}]", row, "sampled_tokens must be a number, NaN where it is not known")
         object.__setattr__(self, "solutions", tuple(given))
         object.__setattr__(self, "spend", tuple(spend) or (ZERO,) * len(given))
         if len(self.spend) != len(self.solutions):
