@@ -71,7 +71,8 @@ class Extended:
         given = check_rows(self.solutions, Solution, "give a verifiers.Solution for each prefix", name="solutions")
         spend = check_rows(self.spend, Spend, "give a verifiers.Spend for each prefix", name="spend")
         for i, row in enumerate(spend):
-            if not isinstance(row.sampled_tokens, Real):
+            tokens: object = row.sampled_tokens
+            if not isinstance(tokens, Real):
                 raise BadArgument(f"spend[{i}]", row, "sampled_tokens must be a number, NaN where it is not known")
         object.__setattr__(self, "solutions", tuple(given))
         object.__setattr__(self, "spend", tuple(spend) or (ZERO,) * len(given))
