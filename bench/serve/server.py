@@ -31,7 +31,6 @@ def serve(app: FastAPI, *, host: str, port: int, told: str) -> None:
 
     Raises BadArgument where nothing can listen there.
     """
-    _check_listens(host, port)
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on"
     )
@@ -48,7 +47,7 @@ def serve(app: FastAPI, *, host: str, port: int, told: str) -> None:
             raise BadArgument("port", port, _taken(host, port)) from None
 
 
-def _check_listens(host: str, port: int) -> None:
+def check_listens(host: str, port: int) -> None:
     """Raise BadArgument where nothing can listen, before uvicorn says so in lines of its own."""
     if not _listens(host, 0):  # a port of the system's choice
         told = "this machine has no such address; use 127.0.0.1 for itself, 0.0.0.0 for all that reach it"

@@ -463,7 +463,8 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
     assert "answers by" not in told.out
     for host in ("256.1.1.1", "."):
         assert main([*common, "--host", host]) == 2
-        assert f"--host {host}: this machine has no such address" in capsys.readouterr().err
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"--host {host}: this machine has no such address" in line
     assert main([*common, "--name="]) == 2
     assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
