@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     """Serve until a signal ends it: then no request is taken, those under way have ten seconds to end."""
     try:
         from bench.serve.app import Service, make_app
-        from bench.serve.server import is_own, logged_to_stderr, serve
+        from bench.serve.server import check_listens, is_own, logged_to_stderr, serve
     except ImportError as error:
         raise BadInput(f"serve needs FastAPI and uvicorn ({error}): pip install 'stepbeam[serve]'") from None
     from bench.serve.strategies import read_any_strategy
@@ -155,6 +155,7 @@ def run(options: argparse.Namespace) -> None:
         service = Service(session, name, strategy, scorers, sampling, limits, key)
         where = f"http://{options.host}:{options.port}/v1"
         stack.enter_context(logged_to_stderr(requests=options.log_requests))
+        check_listens(options.host, options.port)
         if not (key or is_own(options.host)):
             print(
                 f"stepbeam: --host {options.host}: whoever reaches this machine may ask; set a key in STEPBEAM_API_KEY",

@@ -211,6 +211,6 @@ def real_path(path: str | Path) -> Path:
 
 
 def check_limit(limit: int | None) -> None:
-    """Raise BadArgument for a limit that leaves nothing."""
-    if limit is not None and limit < 1:
-        raise BadArgument("limit", limit, "it must be 1 or more")
+    """Raise BadArgument for a limit that leaves nothing, and for one that nothing could reach."""
+    if limit is not None and not 1 <= limit <= sys.maxsize:
+        raise BadArgument("limit", limit, "it must be 1 or more" if limit < 1 else "it is too large; leave it out")

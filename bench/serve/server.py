@@ -44,19 +44,28 @@ def serve(app: FastAPI, *, host: str, port: int, told: str) -> None:
         except SystemExit:
             if server.started:
                 raise
-            if not _is_here(host):
-                told = "this machine has no such address; use 127.0.0.1 for itself, 0.0.0.0 for all that reach it"
-                raise BadArgument("host", host, told) from None
-            complaint = f"nothing can be served at http://{host}:{port}/v1; is the port taken?"
-            raise BadArgument("port", port, complaint) from None
+            raise BadArgument("port", port, _taken(host, port)) from None
 
 
-def _is_here(host: str) -> bool:
-    """Whether something can listen at an address of this machine, at a port of the system's choice."""
+def check_listens(host: str, port: int) -> None:
+    """Raise BadArgument where nothing can listen, before uvicorn says so in lines of its own."""
+    if not _listens(host, 0):  # a port of the system's choice
+        told = "this machine has no such address; use 127.0.0.1 for itself, 0.0.0.0 for all that reach it"
+        raise BadArgument("host", host, told)
+    if not _listens(host, port):
+        raise BadArgument("port", port, _taken(host, port))
+
+
+def _taken(host: str, port: int) -> str:
+    return f"nothing can be served at http://{host}:{port}/v1; is the port taken?"
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether something can listen at an address of this machine."""
     try:
-        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return True
-    except OSError:
+    except (OSError, UnicodeError):  # a name that no host can have
         return False
 
 

@@ -22,6 +22,11 @@ class Accuracy:
     sampling: Sampling
     samples: int
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the two numbers are called."""
+        return "accuracy", f"maj@{self.samples}"
+
     def __call__(self, policy: Policy) -> dict[str, float]:
         results = self_consistency(
             self.problems, policy, n=self.samples, answers=self.answers, sampling=self.sampling, seed=9
@@ -32,4 +37,4 @@ class Accuracy:
         for result in results:
             single.append(float(np.mean([next(said) for _ in result.pool])))
             voted.append(next(said) if result.solution is not None else 0.0)
-        return {"accuracy": float(np.mean(single)), f"maj@{self.samples}": float(np.mean(voted))}
+        return dict(zip(self.names, (float(np.mean(single)), float(np.mean(voted))), strict=True))

@@ -101,10 +101,6 @@ def without_spend(policy, prefixes, reply, options):
     return Extended(reply.solutions)
 
 
-def owed(policy, prefixes, reply, options):
-    return Extended(reply.solutions, tuple(replace(spend, sampled_tokens=-5) for spend in reply.spend))
-
-
 def unlikely(policy, prefix, solution, options):
     step = replace(solution.steps[-1], tokens=(1, 2), logprobs=(0.5, -1.0))
     return replace(solution, steps=(*solution.steps[:-1], step))
@@ -152,7 +148,6 @@ def counts_new_tokens_only(policy, prefix, solution, options):
     ("spoil", "law", "seen"),
     [
         (fewer, "one row a row", "8 rows got 7 solutions"),
-        (owed, "no amount of a spend is below 0", "sampled_tokens=-5"),
         (each(unlikely), "a log-probability a token, none above 0", "0.5"),
         (each(one_logprob), "a log-probability a token, none above 0", "(1, 2)"),
         (without_spend, "one row a row", "'p1' got a spend of 0 policy calls"),

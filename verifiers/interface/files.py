@@ -45,7 +45,8 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     """Make the folder where there is none and keep every other process, and thread, out of it meanwhile.
 
     With an `owner`, a file's name, a folder is taken that has this file, or is empty. At an error this file is gone
-    again where it was made here, is no journal and nothing else was made; so is a folder made here that holds nothing.
+    again where it was made here, is no journal and nothing else was made; so are the lock and a folder made here that
+    holds nothing else.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, held(Path(place) / "out") as out:
@@ -63,6 +64,7 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         owned = owner is not None and (folder / owner).exists()
         check_ours(folder, owner=owner)
+        unlocked = not os.path.lexists(folder / ".lock")
         file = _open_lock(folder / ".lock")
     except OSError as error:
         _remove(made)
@@ -80,7 +82,7 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
             says_only_whose = owner is not None and Path(owner).suffix != ".jsonl"  # a journal holds work
             if owner and says_only_whose and not owned and set(os.listdir(folder)) == {".lock", owner}:
                 (folder / owner).unlink()
-            if made and os.listdir(folder) == [".lock"]:
+            if unlocked and os.listdir(folder) == [".lock"]:
                 (folder / ".lock").unlink()
                 _remove(made)
             raise

@@ -150,6 +150,8 @@ def run(options: argparse.Namespace) -> None:
         evaluate = None
         if judged is not None:
             evaluate = Accuracy(judged.problems, judged.answers, judged.verifier, judged.sampling, options.eval_samples)
+            if config.keep_best not in (None, *evaluate.names):
+                raise BadArgument("keep_best", config.keep_best, f"use {' or '.join(evaluate.names)}")
         with training_errors("grpo"), notes(), told_in(options, config, name="grpo") as on_metrics:
             grpo_train(
                 policy,

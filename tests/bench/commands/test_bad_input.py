@@ -324,12 +324,15 @@ def test_a_policy_cannot_be_trained_so(capsys, option: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("command", "option", "message"),
     [
+        ("run --task=chain --policy=tiny:policy", f"--limit={'9' * 40}", "9: it is too large; leave it out"),
         (
-            "run",
+            "train orm rows.jsonl --base=tiny:policy --out=out",
             f"--limit={'9' * 40}",
-            "--limit: 999999999999999999999999999999 is too large; give a number of at most 18",
+            "9: it is too large; leave it out",
         ),
-        ("rerank", f"--n={'9' * 40}", "--n: 999999999999999999999999999999 is too large"),
+        ("processbench rows.jsonl --scorer=tiny:prm", f"--limit={'9' * 40}", "9: it is too large; leave it out"),
+        ("train grpo chain --policy=tiny:policy --out=out", f"--limit={'9' * 40}", "9: it is too large; leave it out"),
+        ("rerank pool.jsonl", f"--n={'9' * 5000}", "is not a whole number"),
         ("processbench", "--limit=1_0", "--limit: '1_0' is not a whole number"),
         ("train orm", "--limit=nan", "--limit: 'nan' is not a whole number"),
         ("train grpo", "--eval-limit=１", "--eval-limit: '１' is not a whole number"),
@@ -341,6 +344,21 @@ def test_a_policy_cannot_be_trained_so(capsys, option: str, message: str) -> Non
 )
 def test_numbers_and_lists_are_read_alike_by_every_command(capsys, command: str, option: str, message: str) -> None:
     assert message in fails(capsys, *command.split(), option)
+
+
+def test_a_number_that_no_evaluation_has_is_not_kept(capsys) -> None:
+    task = write("task.jsonl", {"id": "a", "prompt": "C 7\n", "answer": "7"})
+    command = ["train", "grpo", "chain", "--policy=tiny:policy", "--steps=1", "--limit=2", "--out=new/out"]
+    command += [f"--eval={task}", "--evaluate-every=1", "--eval-samples=2", "--keep-best=loss"]
+    assert fails(capsys, *command) == "stepbeam: --keep-best loss: use accuracy or maj@2"
+    assert not Path("new").exists()
+
+
+def test_a_refused_training_leaves_no_lock_in_a_folder_that_was_there(capsys) -> None:
+    Path("here").mkdir()
+    rows = write("rows.jsonl", LABELLED)
+    fails(capsys, "train", "genrm", rows, "--mode=direct", "--base=tiny:policy", "--out=here")
+    assert not [*Path("here").iterdir()]
 
 
 @pytest.mark.parametrize("address", ["", " ", "x", "host:", ":"])

@@ -458,10 +458,13 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
         port = taken.getsockname()[1]
         assert main([*common, "--port", str(port)]) == 2
     told = capsys.readouterr()
-    assert "is the port taken?" in told.err.splitlines()[-1]
+    [line] = told.err.splitlines()
+    assert "is the port taken?" in line
     assert "answers by" not in told.out
-    assert main([*common, "--host", "256.1.1.1"]) == 2
-    assert "--host 256.1.1.1: this machine has no such address" in capsys.readouterr().err
+    for host in ("256.1.1.1", "."):
+        assert main([*common, "--host", host]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert f"--host {host}: this machine has no such address" in line
     assert main([*common, "--name="]) == 2
     assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
