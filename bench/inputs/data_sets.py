@@ -75,6 +75,10 @@ def saved_rows(source: str) -> Iterator[tuple[str, Row]]:
     elif split is not None:
         raise BadInput(f"{source}: it has no splits; give {folder}")
     # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
+    try:
+        loaded.data.table.validate(full=True)  # of a damaged file that arrow maps, reading a row ends the process
+    except ValueError as error:
+        raise BadInput(f"{source}: its rows are damaged ({first_line(error)}); save it again") from None
     return _each(source, loaded.with_format(None))
 
 
