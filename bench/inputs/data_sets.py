@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.inputs.rows import Row
 from bench.inputs.tables import SUFFIXES, file_rows
@@ -21,7 +22,7 @@ def hub_rows(name: str, split: str, configuration: str | None = None) -> Iterato
         rows = datasets.load_dataset(name, configuration, split=split)
     except Exception as error:  # noqa: BLE001  (the hub, the network and the cache each fail in their own way)
         raise BadInput(f"{name} could not be loaded ({first_line(error)})") from None
-    return ((f"{name}[{i}]", dict(row)) for i, row in enumerate(rows))
+    return _each(name, rows)
 
 
 def is_hub_source(source: str) -> bool:
@@ -74,4 +75,16 @@ def saved_rows(source: str) -> Iterator[tuple[str, Row]]:
     elif split is not None:
         raise BadInput(f"{source}: it has no splits; give {folder}")
     # Without its format: rows of lists and numbers, whatever arrays the data set was saved to give.
-    return ((f"{source}[{i}]", dict(row)) for i, row in enumerate(loaded.with_format(None)))
+    try:
+        loaded.data.table.validate(full=True)  # of a damaged file that arrow maps, reading a row ends the process
+    except ValueError as error:
+        raise BadInput(f"{source}: its rows are damaged ({first_line(error)}); save it again") from None
+    return _each(source, loaded.with_format(None))
+
+
+def _each(source: str, rows: Any) -> Iterator[tuple[str, Row]]:
+    """The rows of a data set that is loaded, which reads each as it is asked for."""
+    try:
+        yield from ((f"{source}[{i}]", dict(row)) for i, row in enumerate(rows))
+    except Exception as error:  # noqa: BLE001  (of damaged rows, and of what needs another package to be decoded)
+        raise BadInput(f"{source}: a row of it cannot be read ({first_line(error)})") from None

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from bench.inputs.data_sets import rows_at
+from bench.inputs.data_sets import rows_at, saved_rows
 from bench.inputs.rows import Row, check_text, id_in, prompt_field, text_field
 from bench.training.step_data import PROMPTS, VERDICTS, FirstErrors, step_data
 from policies.training.skipped import SkippedRowsWarning
@@ -247,15 +247,13 @@ def _rationales(where: str, row: Row) -> tuple[str, ...]:
 
 
 def _collected(folder: Path, limit: int | None) -> list[Labelled]:
-    from datasets import load_from_disk
-
     from prms.value_rows import labelled
 
     check_checksums(folder)
     place = folder / "dataset" if (folder / "dataset").is_dir() else folder
     try:
-        rows = labelled(load_from_disk(str(place)))
-    except (OSError, KeyError, ValueError) as error:
+        rows = labelled(row for _, row in saved_rows(str(place)))
+    except (KeyError, ValueError, TypeError) as error:
         raise BadInput(f"{folder}: not a folder that prms.collect_values wrote ({first_line(error)})") from None
     if not rows:
         raise BadInput(f"{folder}: no solutions in it")

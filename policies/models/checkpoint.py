@@ -182,10 +182,12 @@ def _check_config(path: Path, config: Mapping[str, Any], elements: int, tensors:
     for key, kind, named in (
         ("architectures", list, "a list of names"),
         ("stepbeam", dict, "an object"),
+        *((f"stepbeam.{inner}", str, "a text") for inner in ("kind", "target", "separator")),
         ("dtype", str, "a name"),
         ("torch_dtype", str, "a name"),
     ):
-        value = config.get(key)
+        outer, _, inner = key.partition(".")
+        value = (config.get(outer) or {}).get(inner) if inner else config.get(outer)
         if value is not None and not isinstance(value, kind):
             raise BadInput(f"{path}: its {key} is {_shown(value)}: it must be {named}")
     if not all(isinstance(name, str) for name in config.get("architectures") or ()):

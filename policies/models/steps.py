@@ -103,14 +103,19 @@ class StepCutter:
     def solution_ids(self, solution: Solution, ends: Collection[int]) -> list[list[int]]:
         """The ids of each step of a whole solution: its own, else its text's; `ends` are those that end one.
 
-        A finished solution's last step includes an end of sequence.
+        A finished solution's last step includes an end of sequence; BadInput where the tokenizer has none to add.
         """
         given = self.own_ids(solution.steps, ends if solution.finished else ())
         rows = [
             self._ids(step.text) if ids is None else list(ids) for step, ids in zip(solution.steps, given, strict=True)
         ]
         if solution.finished and rows and not (given[-1] and given[-1][-1] in ends):
-            rows[-1].append(self.tokenizer.eos_token_id)
+            if (end := self.tokenizer.eos_token_id) is None:
+                raise BadInput(
+                    f"the tokenizer of {getattr(self.tokenizer, 'name_or_path', '')!r} has no eos_token: the end of a "
+                    "solution could not be shown; name one in its tokenizer_config.json"
+                )
+            rows[-1].append(end)
         return rows
 
     def may_end(self, separator: str) -> npt.NDArray[np.bool_]:

@@ -116,6 +116,8 @@ def test_scores_of_steps_and_what_does_not_fit() -> None:
         ("none.parquet", "none.parquet: no such file"),
         ("bad.parquet", "bad.parquet: cannot be read as parquet"),
         ("days.parquet", r"days.parquet: cannot be read as parquet \(days=1073741824"),
+        ("rows", r"rows: its rows are damaged \(.*UTF8"),
+        ("days", r"days: a row of it cannot be read \(days=1073741824"),
         ("packed.eval", r"packed.eval: cannot be read as a log of Inspect \(Corrupt input data\)"),
         ("folder", "folder: a folder without samples.jsonl is not that of a run"),
         ("bytes.jsonl", r"bytes.jsonl:2: not UTF-8 \(byte 12 of the line\)"),
@@ -127,6 +129,9 @@ def test_sources_that_cannot_be_read_end_in_one_line(source: str, message: str) 
     Path("bad.parquet").write_bytes(b"PAR1 but not")
     table = pyarrow.table({"prompt": ["?"], "text": ["2"], "day": pyarrow.array([1 << 30], pyarrow.date32())})
     parquet.write_table(table, "days.parquet")  # a day that Python has not
+    datasets.Dataset(table).save_to_disk("days")
+    text = pyarrow.StringArray.from_buffers(1, pyarrow.py_buffer(b"\0\0\0\0\1\0\0\0"), pyarrow.py_buffer(b"\xff"))
+    datasets.Dataset(pyarrow.table({"prompt": ["?"], "text": text})).save_to_disk("rows")
     with zipfile.ZipFile("packed.eval", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("samples/1_epoch_1.json", json.dumps(list(range(99))))
     packed = Path("packed.eval").read_bytes()

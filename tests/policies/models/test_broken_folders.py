@@ -184,7 +184,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
             "num_labels": (1 << 40,),
             "architectures": (3, [3], "x"),
             "dtype": (3, {"a": 1}),
-            "stepbeam": (3, [1]),
+            "stepbeam": (3, [1], {"kind": []}, {"separator": 3}),
             "attention_dropout": ("x", 3, [1]),
             "eos_token_id": ("x", -1, {}, [[2]], 10**400),
         }.items()

@@ -10,6 +10,7 @@ from policies.models.token_rows import TokenRow, token_rows
 from tests.tiny_models import random_llama
 from verifiers import GenRM, GenRMFormat, ImplicitReward, Problem, Solution, Step, Stop, split_steps
 from verifiers.genrm.format import verdict_ids
+from verifiers.interface.errors import BadInput
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-=*/?!.,:()"
 MERGES = [("▁", "Y"), ("▁Y", "es"), ("e", "s"), ("▁", "N"), ("▁N", "o"), ("S", "t"), ("▁", "="), ("▁", "4"), ("▁", "b")]
@@ -122,6 +123,15 @@ def test_steps_are_encoded_as_the_whole_is(tokenizer, policy, solution) -> None:
     # An open beginning is encoded as it is in the whole.
     [shorter] = token_rows(tokenizer, [PROBLEM], [Solution(solution.steps[:1])], limit=None)
     assert row.ids[: len(shorter.ids)] == shorter.ids
+
+
+def test_without_an_eos_token_the_end_of_a_solution_cannot_be_read() -> None:
+    tokenizer = llama(prepend="normalizer")
+    tokenizer.eos_token = None
+    policy = Transformers(random_llama(len(tokenizer)), tokenizer)
+    assert policy.logprobs([PROBLEM], [Solution(SOLUTIONS[0].steps)]).reasons == (None,)
+    with pytest.raises(BadInput, match="has no eos_token: the end of a solution could not be shown"):
+        policy.logprobs([PROBLEM], SOLUTIONS[:1])
 
 
 @pytest.mark.parametrize("text", TEXTS)
