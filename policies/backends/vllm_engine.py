@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from os import PathLike
@@ -81,7 +81,7 @@ class Engine:
                 "a GPU"
             ) from error
         self.on_cpu: bool = current_platform.is_cpu()
-        self._vllm, self._ended_by, self._is_open, self._seeded = vllm, "", True, options.seeded
+        self._vllm, self._ended_by, self._is_open = vllm, "", True
         settings: dict[str, Any] = {
             "dtype": options.dtype,
             "max_model_len": options.context,
@@ -156,7 +156,7 @@ class Engine:
         """Take all rows a token on; none may be left, as another thread may have had the last."""
         if self._waiting:  # else whoever steps again and again takes the lock again before they wake
             time.sleep(1e-3)
-        self._run(lambda: self._step() if self._running else None, draws=not self._seeded)
+        self._run(lambda: self._step() if self._running else None)
 
     def ended(self, names: Collection[str]) -> dict[str, Any]:
         """Those of some rows that have ended; None for one that was lost as the engine was cleared."""
@@ -265,13 +265,12 @@ class Engine:
             while _CLOSED and not _RUNNING:
                 _CLOSED.pop().shutdown()
 
-    def _run(self, call: Callable[[], T], *, draws: bool = True) -> T:
-        """A call of the engine in this thread's turn; `draws` says whether it may use torch's own numbers."""
+    def _run(self, call: Callable[[], T]) -> T:
         with self._my_turn():
             if self._ended_by:
                 raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
             try:
-                with self._numbers_apart() if draws else nullcontext():
+                with self._numbers_apart():
                     return call()
             except BaseException as error:
                 if self._emptied(error):
@@ -298,7 +297,8 @@ class Engine:
     def _numbers_apart(self) -> Iterator[None]:
         """Within this process its sampler draws from torch's own numbers; those of the caller stay as they are.
 
-        Rows with seeds use none of them. For those without, each call goes on where the last one ended.
+        Rows with seeds do not depend on them; for those without, each call goes on where the last one ended. Another
+        thread that draws from them meanwhile gets any.
         """
         with torch.random.fork_rng(devices=[], enabled=self._in_process):
             if self._in_process:

@@ -494,25 +494,6 @@ def test_an_error_in_a_step_is_told_to_who_waits_and_its_rows_can_go_on(engine, 
         stream.add(list(TASK.problems[:1]), [ROOT], until="end", sampling=TASK.sampling, seeds=[0])
 
 
-class Drawing:
-    """A scorer that draws from torch's own numbers."""
-
-    def __init__(self):
-        self.drawn = []
-
-    def score(self, problems, solutions):
-        self.drawn += [float(torch.rand(1)) for _ in solutions]
-        return verifiers.Scores(tuple(np.zeros(len(s.steps), dtype=np.float32) for s in solutions))
-
-
-def test_numbers_that_a_scorer_draws_are_its_own_while_rows_stream(engine):
-    scorer = Drawing()
-    torch.manual_seed(0)
-    search.best_of_n(TASK.problems, engine, scorer, n=4, sampling=TASK.sampling, answers=TASK.answers)
-    torch.manual_seed(0)
-    assert scorer.drawn == [float(torch.rand(1)) for _ in range(200)]
-
-
 def test_an_error_of_rows_that_were_cancelled_is_not_that_of_the_next(engine, monkeypatch):
     breaks_on(monkeypatch, engine, lambda thread: thread is not threading.main_thread())
     stream = streamed(engine)
@@ -533,7 +514,8 @@ def test_a_search_goes_on_when_the_main_thread_has_ended(tmp_path):
         "from policies import EngineOptions\n"
         "from policies.backends.vllm import VLLM\n"
         "task = load_task('chain', count=20)\n"
-        "engine = VLLM(weights_folder('policy'), options=EngineOptions(dtype='float32', eager=True, memory_bytes=1 << 28))\n"
+        "options = EngineOptions(dtype='float32', eager=True, memory_bytes=1 << 28)\n"
+        "engine = VLLM(weights_folder('policy'), options=options)\n"
         "def solve():\n"
         "    print('solved', len(search.sample(task.problems, engine, n=4, sampling=task.sampling)))\n"
         "threading.Thread(target=solve).start()\n"
