@@ -89,5 +89,6 @@ def test_a_prm_with_another_head_is_refused_by_name(tmp_path: Path) -> None:
 
     shepherd_folder(tmp_path / "math-shepherd")
     refused = "a 'math-shepherd' PRM is not read from vLLM's /pooling"
-    with serving(Served(lambda prompt, seed: "")) as served, pytest.raises(BadInput, match=refused):
+    server = Served(lambda prompt, seed: "", names=["math-shepherd"])
+    with serving(server) as served, pytest.raises(BadInput, match=refused):
         prms.load(f"prm:math-shepherd,base_url={served.url},tokenizer={tmp_path / 'math-shepherd'}")

@@ -44,9 +44,8 @@ else:
 def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     """Make the folder where there is none and keep every other process, and thread, out of it meanwhile.
 
-    With an `owner`, a file's name, a folder is taken that has this file, or is empty. At an error this file is gone
-    again where it was made here, is no journal and nothing else was made; so are the lock and a folder made here that
-    holds nothing else.
+    With an `owner`, a file's name, a folder is taken that has this file, or is empty. At an error what was made here is
+    gone again (this file if it is no journal, the lock, the folder), where the folder holds nothing else.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place, held(Path(place) / "out") as out:
@@ -62,9 +61,8 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
     try:
         made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        owned = owner is not None and (folder / owner).exists()
+        owned, unlocked = bool(owner and (folder / owner).exists()), not os.path.lexists(folder / ".lock")
         check_ours(folder, owner=owner)
-        unlocked = not os.path.lexists(folder / ".lock")
         file = _open_lock(folder / ".lock")
     except OSError as error:
         _remove(made)
