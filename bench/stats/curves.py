@@ -214,8 +214,8 @@ def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:
         if unknown := len(outcomes.without(cost)):
             what = cost.replace("_", " ")
             yield (
-                f"{what} are not known of {unknown} of {problems} problems, so there is no mean of them: "
-                "a server did not tell its usage, or a request was never answered"
+                f"{what} are not known of {unknown} of {problems} problems, so there is no mean in the rows where they "
+                "are missing: a server did not tell its usage, or a request was never answered"
             )
 
 
