@@ -10,8 +10,10 @@ from verifiers.interface.solution import Problem, Solution, Stop
 
 def check_call(
     problems: Sequence[Problem], prefixes: Sequence[Solution], until: str, sampling: Sampling, seeds: Sequence[int]
-) -> None:
-    """Raise ValueError for a request that no policy can mean: other rows, an unknown `until`, an ended prefix.
+) -> tuple[int, ...]:
+    """The seeds, numpy's and torch's as Python's own; raises ValueError for a request that no policy can mean.
+
+    That is one of other rows, of an unknown `until`, or of a prefix that has ended.
 
     >>> check_call([Problem("p1", "?")], [Solution()], "end", Sampling(), [])
     Traceback (most recent call last):
@@ -23,6 +25,7 @@ def check_call(
         raise ValueError(f"until is {until!r}: use 'step' or 'end'")
     check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
     check_open(problems, prefixes)
+    return tuple(map(int, seeds))
 
 
 def check_open(problems: Sequence[Problem], prefixes: Sequence[Solution]) -> None:
@@ -52,8 +55,9 @@ class Call:
     seeds: Sequence[int]
 
     def __post_init__(self) -> None:
-        check_call(self.problems, self.prefixes, self.until, self.sampling, self.seeds)
-        for name in ("problems", "prefixes", "seeds"):  # of which a caller may make others
+        seeds = check_call(self.problems, self.prefixes, self.until, self.sampling, self.seeds)
+        object.__setattr__(self, "seeds", seeds)
+        for name in ("problems", "prefixes"):  # of which a caller may make others
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def __len__(self) -> int:

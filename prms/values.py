@@ -112,7 +112,7 @@ def collect_values(
     check_scorer_argument(verifier, name="verifier")
     if not isinstance(policy, str):
         check_policy_argument(policy)
-    plan = _Plan(coverage, rollouts, first_pit, sampling, seed)
+    plan = _Plan(coverage, rollouts, bool(first_pit), sampling, seed)
     chunks = [problems[i : i + chunk] for i in range(0, len(problems), chunk)]
     with held(folder, owner="journal.jsonl"):
         config = plan.config(verifier, problems, chunk)

@@ -188,7 +188,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[str, Row]]:
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not UTF-8; convert the file to UTF-8") from None
     except (csv.Error, OSError, EOFError, zlib.error) as error:
-        raise BadInput(f"{path}: cannot be read as CSV ({first_line(error)}); is it a complete file?") from None
+        raise _unreadable(path, "CSV", error) from None
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -202,7 +202,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
                     number += 1
                     yield f"{path}: row {number}", row
     except Exception as error:  # noqa: BLE001  (pyarrow's, and Python's of a value that it cannot hold)
-        raise BadInput(f"{path}: cannot be read as parquet ({first_line(error)}); is it a complete file?") from None
+        raise _unreadable(path, "parquet", error) from None
 
 
 def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -220,12 +220,16 @@ def _zipped_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 yield where, found
     except NotImplementedError as error:  # a compression that this Python has not
         raise BadInput(f"{path}: {first_line(error)}; give the log as .json (inspect log convert --to json)") from None
-    except BadInput:
-        raise
     except Exception as error:  # noqa: BLE001  (each way of packing fails in its own)
-        raise BadInput(
-            f"{path}: cannot be read as a log of Inspect ({first_line(error)}); is it a complete file?"
-        ) from None
+        raise _unreadable(path, "a log of Inspect", error) from None
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> Exception:
+    """What to raise for an error in reading a file of this kind; memory that ran out is not the file's fault."""
+    if isinstance(error, BadInput) or type(error) is MemoryError:
+        return error
+    todo = "" if isinstance(error, PermissionError) else "; is it a complete file?"
+    return BadInput(f"{path}: cannot be read as {kind} ({first_line(error)}){todo}")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -214,8 +214,8 @@ def notes_on(given: Sequence[Outcome], whole: int) -> Iterator[str]:
         if unknown := len(outcomes.without(cost)):
             what = cost.replace("_", " ")
             yield (
-                f"{what} are not known of {unknown} of {problems} problems, so there is no mean of them: "
-                "a server did not tell its usage, or a request was never answered"
+                f"{what} are not known of {unknown} of {problems} problems, so there is no mean in the rows where they "
+                "are missing: a server did not tell its usage, or a request was never answered"
             )
 
 
@@ -237,7 +237,7 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
     share = k / n
     read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
     first = min(pool.prompt_tokens, read)
-    prompt = first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1)
+    prompt = min(k * read, first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1))  # never above it by rounding
     computed = pool.prompt_tokens + pool.sampled_tokens
     # A policy that does not tell the prompt's FLOPs apart is taken to pay as much for every token.
     read_flops = pool.prompt_flops or (pool.policy_flops * pool.prompt_tokens / computed if computed else 0.0)

@@ -99,7 +99,7 @@ class ModelPolicy(ABC):
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
-        check_call(problems, prefixes, until, sampling, seeds)
+        seeds = check_call(problems, prefixes, until, sampling, seeds)
         openings = self.prompts.openings(problems, prefixes, sampling, seeds)
         solutions = [opening if isinstance(opening, Solution) else None for opening in openings]
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -134,6 +134,7 @@ class ModelPolicy(ABC):
         check_asked({"problems": problems, "prefixes": prefixes})
         check_open(problems, prefixes)
         check_asked({"tokens": tokens})
+        tokens = [int(token) for token in tokens]  # of numpy's and torch's numbers too
         if unknown := unknown_id(tokens, self.cutter.vocabulary):
             raise BadInput(unknown)
         check_least(0, {"the lowest of tokens": min(tokens, default=0)})

@@ -177,7 +177,7 @@ class OpenAI:
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> tuple[Extended, NextTokens]:
-        check_call(problems, prefixes, "end", sampling, seeds)
+        seeds = check_call(problems, prefixes, "end", sampling, seeds)
         rows = self._rows
         assert isinstance(rows, TextRows)
         rows.check_continues(problems, prefixes)

@@ -48,10 +48,11 @@ class Scripted:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by what the function replies; see `policies.Policy`."""
-        self.calls.append(Call(problems, prefixes, until, sampling, seeds))
+        call = Call(problems, prefixes, until, sampling, seeds)
+        self.calls.append(call)
         reply, stepwise = self.reply, until == "step"
         solutions, spend = [], []
-        for problem, prefix, seed in zip(problems, prefixes, seeds, strict=True):
+        for problem, prefix, seed in zip(problems, prefixes, call.seeds, strict=True):
             said = reply(problem, prefix, seed)
             if isinstance(said, Solution):
                 solution, sampled = said, len(said.text) - len(prefix.text)

@@ -100,8 +100,9 @@ def gated_advantages(
     told = "give the positions of the last tokens of its steps"
     ends = [numbers_argument(f"step_ends[{i}]", row, told).astype(np.int64) for i, row in enumerate(step_ends)]
     _check_shapes(r, ends)
-    if roots is not None and numbers_argument("roots", roots).shape != r.shape:
-        raise ValueError(f"{len(roots)} roots for {len(r)} solutions: give one a solution")
+    before = None if roots is None else numbers_argument("roots", roots)
+    if before is not None and before.shape != r.shape:
+        raise ValueError(f"roots of shape {before.shape} for {len(r)} solutions: expected one a solution")
     lengths = [int(e[-1]) + 1 if len(e) else 0 for e in ends]
     graded = ~np.isnan(r)
     kind = _kind(r[graded], right_above, tol)
@@ -120,7 +121,7 @@ def gated_advantages(
         unscored = len(scores) - len(known)
         counts = [np.diff(ends[i], prepend=-1) for i in known]
         weights = counts if weight == "token" else [np.ones(len(c)) for c in counts]
-        starts = None if roots is None else [float(roots[i]) for i in known]
+        starts = None if before is None else [float(before[i]) for i in known]
         steps = _credits([scores[i] for i in known], weights, credit, scale, starts, error_below)
         if baseline == "step":
             steps = _less_the_mean_of_each_place(steps)
@@ -213,7 +214,7 @@ def _signal(
 
 
 def _scores(step_scores: Sequence[npt.ArrayLike], ends: Sequence[npt.NDArray[np.int64]]) -> list[Floats]:
-    rows = [np.asarray(row, dtype=np.float64) for row in step_scores]
+    rows = [numbers_argument(f"step_scores[{i}]", row) for i, row in enumerate(step_scores)]
     if len(rows) != len(ends):
         raise ValueError(f"{len(rows)} rows of step_scores for {len(ends)} solutions")
     for i, (row, end) in enumerate(zip(rows, ends, strict=True)):

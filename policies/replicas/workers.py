@@ -42,7 +42,7 @@ class Replicas:
         check_kinds(self)
         if self.count < 1:
             raise BadArgument("replicas", self.count, "it must be 1 or more")
-        if self.ray is not None and not re.fullmatch(r"local|auto|\S+:\d+", self.ray):
+        if self.ray is not None and not re.fullmatch(r"local|auto|\w+://\S+|\S+:\d+", self.ray):
             raise BadArgument("ray", self.ray, "it is no address; use local, auto or HOST:PORT")
         if self.ray is None and self.count > _MOST:
             raise BadArgument("replicas", self.count, f"one machine takes at most {_MOST}")

@@ -43,7 +43,7 @@ def load_base(
             unread=() if labels is None else _HEADS,
             labels=labels,
         )
-        with loading(str(base)), seeded(0):  # a config may say what only a training reads, such as its dropout
+        with loading(fspath(base)), seeded(0):  # a config may say what only a training reads, such as its dropout
             first_pass(model.train())
         model.eval()
     if tokenizer.eos_token_id is None:

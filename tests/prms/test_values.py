@@ -162,6 +162,7 @@ def grouped(rows):
 def test_first_pits_do_not_depend_on_the_chunk_either(tmp_path):
     whole = rows_of(collect(tmp_path, "whole", first_pit=True, coverage=5))
     assert rows_of(collect(tmp_path, "split", first_pit=True, coverage=5, chunk=1)) == whole
+    assert rows_of(collect(tmp_path, "numpy", first_pit=np.True_, coverage=5)) == whole
 
 
 def test_interrupted_and_gone_on_with_it_ends_with_the_same_rows(tmp_path):

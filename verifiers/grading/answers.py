@@ -160,8 +160,9 @@ def _checked(pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs as a list; raises BadArgument for what are no pairs of texts."""
     told = 'give a list of pairs of texts, such as [("0.5", "1/2")]'
     found = check_pairs(pairs, told, name="pairs")
-    for side in zip(*found, strict=True):
-        check_rows(side, str, told, name="pairs")
+    for i, (answer, gold) in enumerate(found):
+        if not (isinstance(answer, str) and isinstance(gold, str)):
+            raise BadArgument(f"pairs[{i}]", shown((answer, gold)), told)
     return found
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral
 from pathlib import Path
 from types import UnionType
@@ -163,10 +164,18 @@ def check_rows(rows: Any, kind: type[Row] | tuple[type[Row], ...], told: str, *,
     found = list(rows)
     # The types are few, however many the rows: to look at each row's alone would take ten times as long.
     odd = {of for of in {*map(type, found)} if not issubclass(of, kind) or (of is bool and kind is Integral)}
-    if odd:
-        i, row = next((i, row) for i, row in enumerate(found) if type(row) in odd)
-        raise BadArgument(f"{name}[{i}]", shown(row), told)
+    for i, row in enumerate(found if odd else ()):
+        if type(row) in odd and not (_is_whole(row) if kind is Integral else isinstance(row, kind)):
+            raise BadArgument(f"{name}[{i}]", shown(row), told)
     return found
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether Python can count with it, as with a number of torch's; of such, `int` makes its own."""
+    try:
+        return not isinstance(row, bool) and operator.index(row) is not None
+    except (TypeError, ValueError, RuntimeError):
+        return False
 
 
 _ROWS: dict[str, tuple[type, str]] = {
@@ -224,9 +233,18 @@ def as_floats(given: Any) -> npt.NDArray[Any] | None:
         array = given if isinstance(given, np.ndarray) else np.asarray(given)
         if array.dtype.kind == "O" and {np.asarray(part).dtype.kind for part in array.flat} <= set("fiubO"):
             array = array.astype(np.float64)  # of fractions, say
-    except (TypeError, ValueError, OverflowError):
-        return None
+    except Exception:  # noqa: BLE001  (a library's own, such as torch's of a tensor in bfloat16 or with a gradient)
+        return None if isinstance(given, Mapping | Set) else _one_by_one(given)
     return array if array.dtype.kind in "fiub" else None
+
+
+def _one_by_one(given: Iterable[Any]) -> npt.NDArray[np.float64] | None:
+    """Numbers that numpy does not read together, such as a generator's; None where there is anything else."""
+    try:
+        rows = [row.item() if hasattr(row, "item") else row for row in given]  # float of a gradient's would warn
+        return None if any(isinstance(row, str | bytes) for row in rows) else np.array([float(row) for row in rows])
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def check_answers_argument(answers: object) -> None:

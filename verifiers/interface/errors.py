@@ -31,6 +31,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 
 class BadInput(ValueError):  # noqa: N818  (it names the input, not a fault of the program)
     """One line that names the file, row, folder or option, what was seen and what to do."""
@@ -129,7 +131,7 @@ def check_whole(values: Mapping[str, Any], *, who: str = "") -> None:
 def check_flags(values: Mapping[str, object]) -> None:
     """Raise BadInput where one of the arguments is neither True nor False."""
     for name, value in values.items():
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | np.bool_):
             raise BadInput(f"{_given(name, value, '')}: it must be True or False")
 
 

@@ -298,6 +298,8 @@ def outcome_scores(
     """
     arguments.check_asked({"solutions": solutions})
     ends = arguments.numbers_argument("values", values, "give a list with a number for each solution")
+    if ends.shape == (len(solutions), 1):
+        ends = ends[:, 0]
     if ends.shape != (len(solutions),):
         raise BadInput(f"{len(solutions)} solutions and values of shape {ends.shape}: give one a solution")
     rows = []

@@ -1,6 +1,6 @@
 """The nouns: a problem, and a solution made of steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -197,7 +197,7 @@ class Refusal(str):
     __slots__ = ()
 
 
-def failed(reason: str, steps: Sequence[Step] = ()) -> Solution:
+def failed(reason: str, steps: Iterable[Step] = ()) -> Solution:
     """A solution that could not be made; it stays in every pool and denominator.
 
     >>> failed("HTTP 500").stop
@@ -205,8 +205,9 @@ def failed(reason: str, steps: Sequence[Step] = ()) -> Solution:
 
     Raises ValueError for a reason or steps that are none.
     """
-    given: Any = steps  # of which `Solution` makes a tuple, or says what it is
-    return Solution(given, Stop.FAILED, reason)
+    given: Any = steps  # of which `Solution` says what it is, where it is none
+    made = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else given
+    return Solution(made, Stop.FAILED, reason)
 
 
 def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:

@@ -63,3 +63,9 @@ def test_an_empty_place_and_ones_home(capsys: pytest.CaptureFixture[str]) -> Non
         assert main(["report", "home/out", f"--out={place}"]) == 2
         assert "cannot write the report there" in capsys.readouterr().err
     assert not list(Path().rglob("*.draft"))
+
+
+@pytest.mark.parametrize("seed", [1732883633000000000, (1 << 63) - 1])
+def test_a_seed_of_nineteen_digits_is_one(seed: int) -> None:
+    assert main(["rerank", "pool.jsonl", f"--seed={seed}", "--out=out"]) == 0
+    assert f"seed = {seed}\n" in Path("out/config.toml").read_text()

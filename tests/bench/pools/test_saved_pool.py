@@ -5,6 +5,7 @@ import os
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -108,6 +109,23 @@ def test_scores_of_steps_and_what_does_not_fit() -> None:
         read_pools(["p.jsonl"], columns={"gold": "answer"})
     with pytest.raises(BadInput, match="'prompt' is a list, but not of messages"):
         read_pools([lines(Path("p.jsonl"), {"prompt": ["?"], "text": "2"})])
+
+
+@pytest.mark.parametrize(("name", "reader"), [("p.parquet", parquet), ("p.eval", zipfile)])
+def test_a_file_is_not_called_damaged_where_the_machine_is_at_fault(
+    name: str, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(error: Exception) -> type:
+        raise error
+
+    Path(name).touch()
+    opens = "ParquetFile" if reader is parquet else "ZipFile"
+    monkeypatch.setattr(reader, opens, lambda path: failing(MemoryError()))
+    with pytest.raises(MemoryError):
+        read_pools([name])
+    monkeypatch.setattr(reader, opens, lambda path: failing(PermissionError(13, "Permission denied")))
+    with pytest.raises(BadInput, match=r"cannot be read as .* \(\[Errno 13\] Permission denied\)$"):
+        read_pools([name])
 
 
 @pytest.mark.parametrize(

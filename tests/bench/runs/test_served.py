@@ -110,5 +110,5 @@ def test_a_cost_that_the_server_did_not_tell_is_noted(command, capsys) -> None:
     with serving(Served(reply, fault=untold)) as served:
         assert command(served, "out", problems=4) == 0
     assert "sampled tok " not in capsys.readouterr().out
-    told = "sampled tokens are not known of 1 of 4 problems, so there is no mean of them: a server did not tell its"
+    told = "sampled tokens are not known of 1 of 4 problems, so there is no mean in the rows where they are missing: a"
     assert told in Path("out/notes.txt").read_text()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, notes_on, pool_outcomes
+from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, _cost_of_some, notes_on, pool_outcomes
 from verifiers.interface.scoring import Spend
 
 NAN = float("nan")
@@ -153,3 +153,16 @@ def test_points_that_rest_on_one_draw_are_named() -> None:
     notes = list(notes_on(of(BEST, 8, [1.0]) + of(BEST, 16, [1.0]), 16))
     assert "n > 8: no two subsets of the median pool (16) are disjoint; these points rest on one draw" in notes
     assert not any("disjoint" in note for note in notes_on(of(BEST, 8, [1.0]), 8))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_no_cost_of_a_part_of_a_pool_falls_below_0(shared: bool) -> None:
+    for n in range(1, 65):
+        for tokens in (1, 7, 73, 97, 584, 1001):
+            prompts = tokens if shared else n * tokens
+            drawn = Spend(prompt_tokens=prompts, cached_prompt_tokens=n * tokens - prompts, sampled_tokens=n)
+            failed = Spend(prompt_tokens=tokens, sampled_tokens=n)  # one row alone told what it read
+            for of in (drawn, failed):
+                costs = [_cost_of_some(of, k, n) for k in range(1, n + 1)]  # raises for one below 0
+                assert [cost.prompt_tokens for cost in costs] == sorted(cost.prompt_tokens for cost in costs)
+                assert costs[-1].prompt_tokens == pytest.approx(of.prompt_tokens)

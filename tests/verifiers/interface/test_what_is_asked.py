@@ -5,9 +5,11 @@ from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 
 import policies
 import prms
@@ -120,6 +122,48 @@ def test_how_a_policy_is_asked(policy: policies.Policy) -> None:
     assert "seeds[0] True: give a list of whole numbers" in told(lambda: extend(seeds=[True]))
 
 
+def test_whole_numbers_of_other_libraries_are_seeds_and_tokens() -> None:
+    for policy in (TINY, POLICY, policies.Replay({"p1": [DONE]})):
+        expected = policy.extend([P], [OPEN], seeds=[1], **END).solutions
+        for seeds in (np.arange(1, 2), torch.arange(1, 2), [np.uint8(1)]):
+            assert policy.extend([P], [OPEN], seeds=seeds, **END).solutions == expected
+        assert "seeds[0]" in told(lambda policy=policy: policy.extend([P], [OPEN], seeds=torch.ones(1), **END))
+    expected = TINY.next_token_probs([P], [OPEN], tokens=[1, 2]).probs
+    for tokens in (torch.tensor([1, 2]), np.array([1, 2])):
+        assert np.array_equal(TINY.next_token_probs([P], [OPEN], tokens=tokens).probs, expected)
+    assert [type(seed) for seed in policies.checks.Call([P], [OPEN], "end", Sampling(), np.arange(1)).seeds] == [int]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        torch.tensor([0.5, 1.0], dtype=torch.bfloat16),
+        torch.tensor([0.5, 1.0], requires_grad=True),
+        [torch.tensor(0.5, dtype=torch.bfloat16), torch.tensor(1.0, requires_grad=True)],
+        (value for value in (0.5, 1.0)),
+        map(float, ("0.5", "1")),
+        {"a": 0.5, "b": 1}.values(),
+        np.array([[0.5], [1.0]]),
+        torch.tensor([[0.5], [1.0]], dtype=torch.bfloat16),
+    ],
+)
+def test_values_are_whatever_holds_numbers(values: Any) -> None:
+    assert outcome_scores([DONE, DONE], values).values().tolist() == [0.5, 1.0]
+
+
+def test_what_stands_for_a_row_or_a_flag_is_one() -> None:
+    told_by = Mock(spec=Problem)
+    told_by.id, told_by.prompt, told_by.answer = "p1", "1+1?", "2"
+    assert SCORER.score([told_by], [DONE]).values().tolist() == [1.0]
+    assert len(search.sample([P], POLICY, n=1, progress=np.False_)) == 1
+    assert failed("no route", iter(DONE.steps)).steps == failed("no route", list(DONE.steps)).steps == DONE.steps
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "10.0.0.1:6379", "ray://head:10001", "anyscale://c1"])
+def test_addresses_of_ray(address: str) -> None:
+    assert policies.Replicas(2, ray=address).ray == address
+
+
 def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
     policy, problems = Scripted(lambda problem, prefix, seed: "4"), [P]
     policy.extend(problems, [OPEN], seeds=[0], **END)
@@ -147,16 +191,20 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: MATH.extract(3), "text 3: give the text of a solution"),
         (lambda: verifiers.EXACT.extract(None), "text None: give the text of a solution"),
         (lambda: MATH.equal("x"), "pairs 'x': give a list of pairs of texts"),
-        (lambda: verifiers.GSM8K.equal([("1", "1"), ("1", 1)]), "pairs[1] 1: give a list of pairs of texts"),
+        (lambda: verifiers.GSM8K.equal([("1", "1"), ("1", 1)]), "pairs[1] ('1', 1): give a list of pairs of texts"),
+        (lambda: MATH.equal([("1", None)]), "pairs[0] ('1', None): give a list of pairs of texts"),
         (lambda: verifiers.EXACT.equal([None]), "pairs[0] None: give a list of pairs of texts"),
         (lambda: MATH.classes("2"), "answers '2': give a list of texts"),
         (lambda: MATH.classes(["2", 2]), "answers[1] 2: give a list of texts"),
         (lambda: outcome_scores([DONE], [None, 1.0]), "1 solutions and values of shape (2,): give one a solution"),
+        (lambda: outcome_scores([DONE], iter(["1"])), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], {1.0}), "values {1.0}: give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], ["1"]), "values ['1']: give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], [1.0], spend=3), "spend 3: give a verifiers.Spend a row"),
         (lambda: outcome_scores([DONE], [1.0], reasons="x"), "reasons 'x': give a text or None a row"),
         (lambda: Scores(([1.0],), reasons=[3]), "reasons[0] 3: give a text or None a row"),
         (lambda: failed("x", 3), "a solution's steps are 3"),
+        (lambda: failed("x", "abc"), "a solution's steps are 'abc'"),
         (lambda: failed(3), "a solution's reason is 3; give a text, or None"),
         (lambda: verifiers.Message(3, "x"), "Message(3, 'x'): give two texts"),
         (lambda: verifiers.Message("user", None), "Message('user', None): give two texts"),
@@ -200,7 +248,9 @@ def test_what_else_is_of_another_kind_is_refused_where_it_is_given(call: Callabl
     [
         (lambda: prms.best_of_k_value([0.5], [4], 1), "are counts: give whole numbers"),
         (lambda: prms.best_of_k_value([1], [math.inf], 1), "are counts: give whole numbers"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[]), "0 roots for 1 solutions"),
+        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[]), r"roots of shape \(0,\) for 1 solutions"),
+        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=0.5), r"roots of shape \(\) for 1 solutions"),
+        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[[1.0]]), r"roots of shape \(1, 1\) for 1"),
     ],
 )
 def test_numbers_that_are_no_counts(call: Callable[[], object], words: str) -> None:

@@ -116,9 +116,9 @@ def read_labelled(path: Path) -> list[Labelled]:
             solution = Solution(split_steps("".join(entry["steps"])), Stop.EOS)
             labels = tuple(math.nan if label is None else label for label in entry["labels"])
             problem = Problem(entry["problem"], entry["prompt"], entry["answer"])
-        except (KeyError, TypeError) as error:
+            rows.append(Labelled(problem, solution, labels, entry["root"]))
+        except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{where}: not a row that was written here ({error}); remove the file") from None
-        rows.append(Labelled(problem, solution, labels, entry["root"]))
     if not rows:
         raise BadInput(f"{path}: no rows in it; remove the file")
     return rows

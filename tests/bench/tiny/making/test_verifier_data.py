@@ -209,8 +209,11 @@ def test_labelled_rows_are_read_as_written(tmp_path):
     assert (math.isnan(back.labels[0]), back.labels[1], back.root) == (True, 1.0, None)
 
 
+OTHER = b'{"problem": "p", "prompt": "C 2", "answer": "2", "steps": ["=2"], "labels": [3], "root": null}\n'
+
+
 @pytest.mark.parametrize(
-    "what", [slice(0, 40), slice(12, None), slice(0, 0), b"mine\n", b'{"problem": "p"}\n', b"[1]\n"]
+    "what", [slice(0, 40), slice(12, None), slice(0, 0), b"mine\n", b'{"problem": "p"}\n', b"[1]\n", OTHER]
 )
 def test_labelled_rows_that_are_damaged_are_named(tmp_path, what):
     path = tmp_path / "rows.jsonl.gz"
