@@ -529,7 +529,7 @@ def test_a_search_that_failed_holds_no_session_and_no_policy(fails: str, streams
     gc.disable()
     try:
         refs = held()
-        until(lambda: not any(ref() for ref in refs))
+        until(lambda: not any(ref() for ref in refs), seconds=5)
     finally:
         gc.enable()
 
