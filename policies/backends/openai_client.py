@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -315,12 +316,14 @@ class Servers:
 
     def _safe(self, error: BaseException) -> str:
         """What an error says, in one line and without the key, which some servers repeat."""
-        body = getattr(error, "body", None)
-        inner = body.get("error", body) if isinstance(body, dict) else body
-        message = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
-        said = message if isinstance(message, str) else json.dumps(message) if message else ""
-        line = " ".join((said.strip() or str(error)).split()) or type(error).__name__
-        return sound(line.replace(self._key, "***") if self._key else line)[:200]
+        inner = getattr(error, "body", None)  # of a reply's JSON what stands at "error", if anything
+        named = [inner.get(name) for name in ("message", "detail", "msg")] if isinstance(inner, dict) else []
+        texts = [text for text in named if isinstance(text, str) and text.strip()]
+        told = next(filter(None, [*texts, *(other for other in named if not isinstance(other, str)), inner]), "")
+        said = (told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)).strip() or str(error)
+        if self._key:  # plain or escaped, as JSON does with quotes
+            said = re.sub(r"\\*".join(map(re.escape, self._key)), "***", said)
+        return sound(" ".join(said.split()) or type(error).__name__)[:200]
 
     def _advice(self, failure: _Failure, address: _Address, path: str = "") -> str:
         if failure.status in (401, 403):

@@ -21,7 +21,8 @@ from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
 
 _ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
-_ELSEWHERE = ("reasoning_content", "reasoning", "tool_calls", "refusal")  # where a message may say all that it says
+# where a message may say all that it says
+_ELSEWHERE = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "refusal")
 _BYTES_A_TOKEN = 4
 _UNTOLD = object()
 
@@ -195,7 +196,7 @@ class TextRows:
             raise BadReplyError("its choice has no text")
         if reason != "length" and reason not in _ENDED:
             raise BadReplyError(f"its finish_reason is {reason!r}", again=reason != "content_filter")
-        if not text and reason != "length" and (other := next(filter(message.get, _ELSEWHERE), None)):
+        if not text.strip() and reason != "length" and (other := _elsewhere(message)):
             raise BadReplyError(f"it has no content, but {other}", again=False)
         ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)
         return Said(text, reason == "length", ended_by, spend_of(reply), choice)
@@ -203,12 +204,22 @@ class TextRows:
 
 def _content(message: Json) -> Any:
     """A message's text; of one in parts (Mistral's, which thinks in parts of another type) that of its texts."""
-    content = message.get("content") or ""
-    if not isinstance(content, list):
-        return content
-    return "".join(
-        str(part.get("text", "")) for part in content if isinstance(part, dict) and part.get("type") == "text"
-    )
+    content = message.get("content")
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if _is_text(part))
+    return "" if content is None else content
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _elsewhere(message: Json) -> str | None:
+    """What a message has that has no text: a field, or parts of other types."""
+    content = message.get("content")
+    others = [part for part in content if not _is_text(part)] if isinstance(content, list) else []
+    types = sorted({str(part.get("type")) if isinstance(part, dict) else type(part).__name__ for part in others})
+    return next(filter(message.get, _ELSEWHERE), f"parts of type {', '.join(types)}" if types else None)
 
 
 def _goes_on(problem: Problem, begun: str) -> bool:

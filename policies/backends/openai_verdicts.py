@@ -132,7 +132,8 @@ def _most_likely(choice: Json, text: str, at: int) -> dict[str, float] | None:
         begins = 0
         for token, top in zip(tokens, tops, strict=False):
             if begins == at:
-                return top if top and all(p < 1.01 for p in top.values()) else None  # which NaN is not
+                sound = top and all(p < 1.01 for p in top.values())  # which NaN is not
+                return {token: min(p, 1.0) for token, p in top.items()} if sound else None  # rounded, it may be above
             begins += len(token)
             if not text.startswith(token, begins - len(token)) or begins > at:
                 return None  # a token that is half a character, or that spans the place

@@ -302,10 +302,11 @@ class Session:
         with self._changed:
             while not (self._joining or self._pending or self._closed):
                 self._changed.wait()
-            joining, self._joining = self._joining, []
+            joining = [search for search, _ in self._joining]
             cancel = self._cancel
-            self._pending.update(joining)
-        for search, _ in joining:
+            self._pending.update(self._joining)
+            self._joining.clear()
+        for search in joining:
             self._driver.join(search)
         if cancel:
             for waiting in self._pending.values():
@@ -320,9 +321,11 @@ class Session:
 
 
 def _deliver(search: Search, waiting: Pending) -> None:
+    error, search.error = search.error, None  # its traceback holds the search: a circle that would hold the policy
+    search.cancelled = lambda: True  # it is over, and holds `waiting` no more
     if not waiting.set_running_or_notify_cancel():
         return
     if search.result is not None:
         waiting.set_result(search.result)
     else:
-        waiting.set_exception(search.error)
+        waiting.set_exception(error)

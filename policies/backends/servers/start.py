@@ -73,9 +73,10 @@ def instead(model: str, cards: Sequence[Card]) -> str | None:
     (None, 'large, tiny')
     """
     names = {card.id for card in cards}
-    for name in names:
-        same = model in (name, name.removeprefix("models/"), name.removesuffix(":latest"))
-        if same or model.startswith(f"{name}:") or (name.endswith("*") and model.startswith(name[:-1])):
+    asked = model.removeprefix("models/")
+    for name in (name.removeprefix("models/") for name in names):
+        same = asked in (name, name.removesuffix(":latest")) or asked.startswith(f"{name}:")
+        if same or (name.endswith("*") and asked.startswith(name[:-1])):
             return None
     return _nearest(model, names) if names else None
 

@@ -48,6 +48,8 @@ def test_where_it_refuses_the_model_those_that_it_lists_are_named() -> None:
     [
         ("llama3", "llama3:latest"),  # Ollama's
         ("gemini-2.5-flash", "models/gemini-2.5-flash"),  # Gemini's
+        ("models/gemini-2.5-flash", "gemini-2.5-flash"),
+        ("models/gemini-2.5-flash", "models/gemini-2.5-flash"),
         ("openai/gpt-oss-120b:nitro", "openai/gpt-oss-120b"),  # OpenRouter's
         ("openai/gpt-4o", "openai/*"),  # a proxy's
     ],

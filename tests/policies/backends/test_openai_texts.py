@@ -130,8 +130,17 @@ def test_odd_log_probabilities_are_none(logprobs: object) -> None:
     assert read_verdict("Correct? Yes", {"logprobs": logprobs}, "Correct?", (" Yes", " No")) == ((1.0, 0.0), None)
 
 
-def first(served: Served) -> Solution:
-    with serving(served), opened(served, tries=3) as policy:
+def test_a_log_probability_that_rounding_put_above_0_is_a_probability_of_1() -> None:
+    likely = {"tokens": ["Correct?", " Yes"], "top_logprobs": [None, {" Yes": 1e-4, " No": -20.0}]}
+    probs, why = read_verdict("Correct? Yes", {"logprobs": likely}, "Correct?", (" Yes", " No"))
+    assert why is None
+    assert probs is not None
+    assert probs[0] == 1.0
+    assert probs[1] == pytest.approx(2e-9, rel=0.1)
+
+
+def first(served: Served, **options: object) -> Solution:
+    with serving(served), opened(served, tries=3, **options) as policy:
         return policy.extend(PROBLEMS[:1], [ROOT], until="end", sampling=Sampling(), seeds=[0]).solutions[0]
 
 
@@ -149,13 +158,29 @@ def saying(finish: str = "stop", **message: object) -> Served:
         ('{"message": "too\\n long"}', "too long"),
         ("<html>\n<title>no</title>", "<html> <title>no</title>"),
         ("{}", "Error code: 400"),
+        ('{"error": {"message": null, "detail": "too long"}}', "too long"),
+        ('{"message": "", "detail": "too long"}', "too long"),
+        ('{"message": [], "detail": {"at": 4}, "msg": "too long"}', "too long"),
+        ('{"error": {"msg": "too long"}}', "too long"),
+        ('{"errors": ["zu gro\u00df"]}', '{"errors": ["zu gro\u00df"]}'),
+        ('{"error": {"message": " ", "code": 7}}', '{"message": " ", "code": 7}'),
     ],
 )
 def test_a_refusal_is_told_in_the_server_s_words_however_it_spells_them(said: str, reason: str) -> None:
     assert str(first(Served(lines, fault=lambda body, time: f"400 {said}")).reason).endswith(f": HTTP 400 ({reason})")
 
 
-@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "refusal"])
+@pytest.mark.parametrize("said", ["you sent Bearer KEY", {"errors": ["Bearer KEY"]}, {"you sent KEY": [{"KEY": 1}]}])
+@pytest.mark.parametrize("key", ["sk-plain", 'sk-"two"\\\\quotes', "sk 'a'  b/c", "\\sk\\"])
+def test_no_part_of_a_refusal_shows_the_key(said: object, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_KEY", key)
+    body = json.dumps(said).replace("KEY", json.dumps(key)[1:-1])
+    reason = str(first(Served(lines, fault=lambda asked, time: f"400 {body}"), key_env="TOY_KEY").reason)
+    assert "***" in reason
+    assert not any(part in reason for part in ("sk", "quotes", "two", "b/c"))
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "thinking", "function_call", "refusal"])
 def test_a_reply_that_says_nothing_but_elsewhere_is_no_solution(key: str) -> None:
     thinking = {"content": None, key: "so it is 4"}
     solution = first(served := saying(**thinking))
@@ -163,6 +188,7 @@ def test_a_reply_that_says_nothing_but_elsewhere_is_no_solution(key: str) -> Non
     assert len(served.bodies) == 1  # the same seed would say the same
     cut = first(saying("length", **thinking))
     assert (cut.stop, cut.text) == (Stop.LENGTH, "")
+    assert str(first(saying(**{**thinking, "content": " \n"})).reason).endswith(f"(it has no content, but {key})")
     assert first(saying(content="4", **{key: "so it is 4"})).text == "4"
     assert first(saying(content=None)).stop is Stop.EOS  # as SGLang says of an end at once
 
@@ -170,3 +196,31 @@ def test_a_reply_that_says_nothing_but_elsewhere_is_no_solution(key: str) -> Non
 def test_of_a_message_in_parts_the_texts_are_taken() -> None:
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "it is 4"}]
     assert first(saying(content=parts)).text == "it is 4"
+    assert first(saying(content=[{"type": "text", "text": ""}])).stop is Stop.EOS
+
+
+@pytest.mark.parametrize(
+    ("content", "types"),
+    [
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "refusal", "refusal": "no"}], "refusal, thinking"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "\n"}], "thinking"),
+        ([{"type": "output_text", "text": "4"}], "output_text"),
+        ([{"type": "text", "text": None}], "text"),
+        ([{"type": "text", "text": [1, 2]}], "text"),
+        ([{"type": ["text"]}, {}], "None, ['text']"),
+        (["a", "b"], "str"),
+    ],
+)
+def test_parts_without_a_text_are_no_solution(content: list[object], types: str) -> None:
+    solution = first(served := saying(content=content))
+    assert str(solution.reason).endswith(f"its reply is no answer (it has no content, but parts of type {types})")
+    assert len(served.bodies) == 1
+    cut = first(saying("length", content=content))
+    assert (cut.stop, cut.text.strip()) == (Stop.LENGTH, "")
+
+
+@pytest.mark.parametrize("content", [0, 4, False, {"text": "4"}])
+def test_a_content_that_is_no_text_is_no_answer(content: object) -> None:
+    solution = first(served := saying(content=content))
+    assert str(solution.reason).endswith("its reply is no answer (its choice has no text) (tried 3 times)")
+    assert len(served.bodies) == 3

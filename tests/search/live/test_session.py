@@ -509,6 +509,31 @@ def test_a_mistake_in_a_policy_ends_the_searches_whose_rows_it_was(streams: bool
         assert [comparable(pending[place].result(60)) for place in (0, 2)] == [alone[0], alone[2]]
 
 
+@pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+@pytest.mark.parametrize("fails", ["scorer", "policy", "strategy"])
+def test_a_search_that_failed_holds_no_session_and_no_policy(fails: str, streams: bool) -> None:
+    def mistaken(problem: Problem, prefix: Solution, seed: int) -> str:
+        raise NotImplementedError("no images")
+
+    def held() -> list[weakref.ref[Any]]:
+        policy: Any = policies.Scripted(mistaken if fails == "policy" else reply)
+        policy = Streaming(policy) if streams else policy
+        problem = problems(2)[1]
+        with search.Session(policy, _Mistaken()) as session:
+            no_strategy: Any = (request for request in ["hello"])
+            failed = session.submit(problem, no_strategy) if fails == "strategy" else session.best_of_n(problem, n=4)
+            assert isinstance(failed.exception(LONGEST), NameError | NotImplementedError | TypeError)
+        return [weakref.ref(session), weakref.ref(policy)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        refs = held()
+        until(lambda: not any(ref() for ref in refs), seconds=5)
+    finally:
+        gc.enable()
+
+
 def test_an_engine_that_stopped_is_asked_once_for_all() -> None:
     asked: list[int] = []
 
