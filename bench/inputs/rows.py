@@ -131,15 +131,15 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {_whole(key): as_json(inner) for key, inner in value.items()}
+        return {_in_utf8(key): as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
     known = value is None or isinstance(value, int | float)
-    return value if known else _whole(value)
+    return value if known else _in_utf8(value)
 
 
-def _whole(value: Any) -> str:
-    """A value as a text without half characters."""
+def _in_utf8(value: Any) -> str:
+    """A value as a text that UTF-8 can hold: without half characters."""
     return str(value).encode("utf-8", "replace").decode()
 
 

@@ -26,7 +26,7 @@ class _UnderWay:
     drawn: DrawnRow
 
 
-# Its number; what it came to, where it is not yet put together its ids; and its cost.
+# A row's number; its solution, or what that is to be made of; and its cost.
 _Settled: TypeAlias = tuple[int, Solution | _UnderWay, Spend]
 
 

@@ -100,7 +100,7 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     }
     votes = vote_curve(plan, suite) if suite in _with_curve(plan) else None
     curves = compute_curves(plan, suite)
-    claims = _claims(arms, beside["self-consistency"], votes)
+    claims = _claims(arms, beside, votes)
     lines = notes(plan, suite, curves)
     for how in _writers(plan):
         said = written(plan, how)
@@ -115,7 +115,7 @@ def _writers(plan: GenRMPlan) -> list[Writer]:
     return list(dict.fromkeys(ARMS[name].writer for name in plan.arms if ARMS[name].writer))
 
 
-def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | None) -> list[Claim]:
+def _claims(arms: dict[str, Measured], beside: dict[str, Floats], votes: VoteCurve | None) -> list[Claim]:
     best = {name: arm.best for name, arm in arms.items()}
     above: list[tuple[str, Floats, Floats, float]] = [
         (text, *at_equal_votes(arms[one], arms[other]), margin)
@@ -123,7 +123,7 @@ def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | No
         if one in arms and other in arms
     ]
     above += [
-        (f"{name} beats self-consistency", table, majorities, 0.0)
+        (f"{name} beats self-consistency", table, beside["self-consistency"], 0.0)
         for name, table in best.items()
         if ARMS.get(name) and ARMS[name].kind == "cot" and ARMS[name].group != "variant"
     ]
@@ -133,6 +133,9 @@ def _claims(arms: dict[str, Measured], majorities: Floats, votes: VoteCurve | No
         above.append((text, votes.by_k[most], votes.by_k[1], 0.0))
         text = f"with {most} rationales it beats self-consistency (best of {votes.n})"
         above.append((text, votes.by_k[most], votes.beside["self-consistency"], 0.0))
+    if "judge" in arms:
+        text = "the untrained base as a judge chooses worse than chance does"
+        above.append((text, beside["one sample"], best["judge"], 0.0))
     if "orm" in arms and "genrm_cot" in arms:
         text = "GenRM-CoT's single verdicts are better than the discriminative verifier's (RM accuracy)"
         above.append((text, arms["genrm_cot"].accuracy, arms["orm"].accuracy, 0.0))

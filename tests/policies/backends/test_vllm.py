@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -465,6 +466,20 @@ def test_rows_go_on_while_their_caller_does_other_things(engine):
     stream = streamed(engine)
     until(lambda: not engine.engine.llm.llm_engine.has_unfinished_requests())
     assert all_of(stream, {}) == alone
+    stream.close()
+
+
+def test_a_call_gets_its_turn_while_a_stream_steps(engine, monkeypatch):
+    step = engine.engine.llm.llm_engine.step
+
+    def slow():
+        time.sleep(0.05)  # within the engine's turn
+        return step()
+
+    monkeypatch.setattr(engine.engine.llm.llm_engine, "step", slow)
+    stream = streamed(engine)
+    engine.next_token_probs(TASK.problems[:1], [ROOT], tokens=[0])
+    assert not stream.ended(seconds=0)  # each row takes dozens of steps
     stream.close()
 
 
