@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from verifiers.interface.errors import BadInput, EngineStoppedError
 T = TypeVar("T")
 # Engines within one process share what a running model's layers look up, and so they take turns.
 _TURN = threading.RLock()
-_WAITING: set[int] = set()  # the threads that wait for it
 # They share its process groups too, which the first to shut down takes from the others.
 _RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CLOSED: list[Any] = []  # and so they shut down together, with the last
@@ -120,7 +118,7 @@ class Engine:
             raise BadInput(f"{model}: vLLM could not load it: {_in_a_line(error)}") from error
         self._in_process = not vllm.envs.VLLM_ENABLE_V1_MULTIPROCESSING
         # Of two calls at once each would take rows of the other.
-        self._turn, self._waiting = (_TURN, _WAITING) if self._in_process else (threading.RLock(), set())
+        self._turn = _TURN if self._in_process else threading.RLock()
         if self._in_process:
             _RUNNING.add(self)
         self.context: int = self.llm.llm_engine.model_config.max_model_len
@@ -154,18 +152,16 @@ class Engine:
 
     def step(self) -> None:
         """Take all rows a token on; none may be left, as another thread may have had the last."""
-        if self._waiting:  # else whoever steps again and again takes the lock again before they wake
-            time.sleep(1e-3)
         self._run(lambda: self._step() if self._running else None)
 
     def ended(self, names: Collection[str]) -> dict[str, Any]:
         """Those of some rows that have ended; None for one that was lost as the engine was cleared."""
-        with self._my_turn():
+        with self._turn:
             return {name: self._ended.pop(name) for name in [n for n in self._ended if n in names]}
 
     def abort(self, names: Sequence[str]) -> dict[str, Reply]:
         """Stop rows and forget them; what those had drawn that were running."""
-        with self._my_turn():
+        with self._turn:
             running = [name for name in names if name in self._running]
             self._running.difference_update(running)
             for name in names:
@@ -266,7 +262,7 @@ class Engine:
                 _CLOSED.pop().shutdown()
 
     def _run(self, call: Callable[[], T]) -> T:
-        with self._my_turn():
+        with self._turn:
             if self._ended_by:
                 raise EngineStoppedError(f"the vLLM engine does not run ({self._ended_by}): load the model again")
             try:
@@ -281,17 +277,6 @@ class Engine:
                 raise EngineStoppedError(
                     f"the vLLM engine has stopped ({self._ended_by}): its own log says why; load the model again"
                 ) from error
-
-    @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        me = threading.get_ident()
-        self._waiting.add(me)
-        try:
-            with self._turn:
-                self._waiting.discard(me)
-                yield
-        finally:
-            self._waiting.discard(me)
 
     @contextmanager
     def _numbers_apart(self) -> Iterator[None]:
