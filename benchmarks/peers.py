@@ -8,6 +8,9 @@ at a time) asks an engine that a thread steps, as a server does; the beam search
 from its published code's description: one problem at a time, a fixed number of beams however many have ended, whole
 prefixes scored anew at each step. Theirs asks for neither seeds nor log-probabilities. Seconds, tokens and accuracy of
 each, in turns, prefix caches emptied before each; the ratio of theirs to ours. Needs vLLM (the extra `vllm`).
+
+On two cores OpenMP lets threads wait less actively once two of them compute, so that its_hub's thread slows all that is
+in the process: `--only ours` and `--only its_hub` give each a process of its own, and seconds.
 """
 
 import argparse
@@ -206,6 +209,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-steps", type=int, default=12)
     parser.add_argument("--seeds", choices=("yes", "no"), default="yes", help="whether our rows have seeds")
+    parser.add_argument("--only", default="", help="those ways alone whose names begin so; then there are no ratios")
     options = parser.parse_args()
     task = load_task("chain", count=options.problems)
     orm, prm = verifiers.ORM.load(weights_folder("orm")), prms.PRM.load(weights_folder("prm"))
@@ -242,7 +246,8 @@ def main() -> None:
                 ),
             },
         }
-        for method, of_method in ways.items():
+        for method, all_ways in ways.items():
+            of_method = {way: solve for way, solve in all_ways.items() if way.startswith(options.only)}
             seconds: dict[str, list[float]] = {way: [] for way in of_method}
             for repeat in range(options.repeats + 1):
                 for way, solve in of_method.items():
@@ -258,6 +263,11 @@ def main() -> None:
                         )
                         print(f"{method}, {way}: {took:.2f} s, {tokens:.0f} tokens, {right} of {len(said)} right")
             for way in of_method:
+                if options.only:
+                    print(
+                        f"{method}, {way}: {median(seconds[way]):.2f} s ({min(seconds[way]):.2f}-{max(seconds[way]):.2f})"
+                    )
+                    continue
                 ratios = [theirs / ours for theirs, ours in zip(seconds[way], seconds["ours"], strict=True)]
                 print(f"{method}, {way}: {median(ratios):.2f} times our time ({min(ratios):.2f}-{max(ratios):.2f})")
         texts.close()

@@ -282,8 +282,7 @@ class Engine:
     def _numbers_apart(self) -> Iterator[None]:
         """Within this process its sampler draws from torch's own numbers; those of the caller stay as they are.
 
-        Rows with seeds do not depend on them; for those without, each call goes on where the last one ended. Another
-        thread that draws from them meanwhile gets any.
+        Rows with seeds use none of them. For those without, each call goes on where the last one ended.
         """
         with torch.random.fork_rng(devices=[], enabled=self._in_process):
             if self._in_process:
