@@ -264,9 +264,8 @@ def main() -> None:
                         print(f"{method}, {way}: {took:.2f} s, {tokens:.0f} tokens, {right} of {len(said)} right")
             for way in of_method:
                 if options.only:
-                    print(
-                        f"{method}, {way}: {median(seconds[way]):.2f} s ({min(seconds[way]):.2f}-{max(seconds[way]):.2f})"
-                    )
+                    times = seconds[way]
+                    print(f"{method}, {way}: {median(times):.2f} s ({min(times):.2f}-{max(times):.2f})")
                     continue
                 ratios = [theirs / ours for theirs, ours in zip(seconds[way], seconds["ours"], strict=True)]
                 print(f"{method}, {way}: {median(ratios):.2f} times our time ({min(ratios):.2f}-{max(ratios):.2f})")
