@@ -16,10 +16,11 @@ from policies.models.tensors import json_of
 from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
 from policies.training.folder import base_digest, save_merged
-from policies.training.resume import restore_weights
+from policies.training.resume import read_state, record_digest, restore_weights
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import read_record, replacing
 
+_WHOLE = "put a whole copy in its place"
 _OF_THE_MODEL = ("lora_rank", "lora_alpha", "lora_targets", "bf16", "save_dtype")
 _CLASSES = {
     "orm": "SequenceClassification",
@@ -57,6 +58,8 @@ def export_checkpoint(checkpoint: Path, base: str | PathLike[str], out: Path) ->
         raise BadInput(
             f"{checkpoint}: its training did not begin from {fspath(base)}; give the base that it began from"
         )
+    if read_state(checkpoint).get("record") not in (None, record_digest(training)):  # None: of an earlier version
+        raise BadInput(f"{training / 'training.json'}: changed since {checkpoint} was written; {_WHOLE}")
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
     _restore(checkpoint, model, updates)
@@ -78,9 +81,7 @@ def _read(path: Path) -> tuple[dict[str, Any], TrainConfig]:
         config = TrainConfig(**given | {"lora_targets": tuple(given.get("lora_targets", ()))})
         _CLASSES[record["kind"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadInput(
-            f"{path}: damaged ({type(error).__name__}: {first_line(error)}); put a whole copy in its place"
-        ) from None
+        raise BadInput(f"{path}: damaged ({type(error).__name__}: {first_line(error)}); {_WHOLE}") from None
     return record, config
 
 

@@ -15,7 +15,13 @@ from tqdm import tqdm
 
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics, told
-from policies.training.resume import drop_checkpoints, latest_checkpoint, restore_checkpoint, write_checkpoint
+from policies.training.resume import (
+    drop_checkpoints,
+    latest_checkpoint,
+    record_digest,
+    restore_checkpoint,
+    write_checkpoint,
+)
 from verifiers.interface.arguments import check_takes
 from verifiers.interface.checksums import checksum
 from verifiers.interface.errors import BadInput
@@ -162,6 +168,7 @@ class Loop:
         if (latest := latest_checkpoint(self.out / "checkpoints")) is not None:
             self.state |= restore_checkpoint(latest, self.model, self.optimizer)
             self.step = self.state.pop("step")
+        self.state["record"] = record_digest(self.out)
         logs = self.state.pop("logs", None)  # none of an earlier version
         self.processes.wait_for_everyone()
         for path in (self.out / log for log in self.logs if self.processes.is_main_process):

@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from policies.models.checkpoint import is_file
 from verifiers.interface.errors import BadInput, MissingInput, first_line
-from verifiers.interface.files import replacing
+from verifiers.interface.files import digest_of, read_record, replacing
 from verifiers.interface.lines import read_line, sealed_line
 
 _NAME = re.compile(r"step-(\d+)")
+_LATER = ("finished", "planned_steps")  # written into a record that is begun
 _TO_DO = "copy the checkpoint again, or remove it, and the training goes on from the one before, or begins anew"
 
 
@@ -70,7 +71,7 @@ def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Opti
 
     Raises BadInput for a checkpoint of another model, and for a file of it that is gone or damaged.
     """
-    state = _state(_file(checkpoint, "state.json"))
+    state = read_state(checkpoint)
     if state.get("step") != step_of(checkpoint):
         raise BadInput(f"{checkpoint / 'state.json'}: its step is {state.get('step')!r}; {_TO_DO}")
     moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -96,12 +97,22 @@ def restore_weights(checkpoint: Path, model: Any) -> None:
             parameter.copy_(saved[name])
 
 
-def _state(path: Path) -> dict[str, Any]:
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint keeps beside its tensors; BadInput where that is damaged."""
+    path = _file(checkpoint, "state.json")
     line = path.read_bytes()
     try:
         return read_line(line, sealed=b'"crc"' in line)  # which an earlier version did not write
     except ValueError as error:
         raise BadInput(f"{path}: {error}; {_TO_DO}") from None
+
+
+def record_digest(training: Path) -> str | None:
+    """What tells a training's record from a damaged one; None where it has none."""
+    path = training / "training.json"
+    if not path.exists():
+        return None
+    return digest_of([{name: value for name, value in read_record(path).items() if name not in _LATER}])
 
 
 def _tensors(checkpoint: Path, name: str) -> dict[str, torch.Tensor]:

@@ -211,6 +211,10 @@ def test_a_checkpoint_of_a_scorer_is_a_scorer(tmp_path: Path) -> None:
         export_checkpoint(tmp_path / "out" / "checkpoints" / "step-2", "tiny:orm", tmp_path / "other")
     with pytest.raises(BadInput, match="not a checkpoint"):
         export_checkpoint(tmp_path / "out", "tiny:policy", tmp_path / "other")
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    (tmp_path / "out" / "training.json").write_text(json.dumps(record | {"target": "advantage"}))
+    with pytest.raises(BadInput, match="changed since"):
+        export_checkpoint(tmp_path / "out" / "checkpoints" / "step-2", "tiny:policy", tmp_path / "other")
 
 
 def test_a_checkpoint_says_what_the_model_at_the_end_says_of_itself(tmp_path: Path) -> None:

@@ -116,12 +116,20 @@ def test_a_damaged_checkpoint_is_not_exported(out: Path, tmp_path: Path, what: s
     model, tokenizer = tiny_model()
     model.save_pretrained(base)
     tokenizer.save_pretrained(base)
-    record = json.loads((out / "training.json").read_text())
-    (out / "training.json").write_text(json.dumps(record | {"base": ""}))
     DAMAGED[what](out / "checkpoints" / "step-2" / "weights.safetensors")
     with pytest.raises(BadInput, match=r"step-2/weights.safetensors: not whole safetensors"):
         export_checkpoint(out / "checkpoints" / "step-2", base, tmp_path / "made")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("known", [{"lora_alpha": 64}, {"learning_rate": 0.5}])
+def test_a_record_that_was_changed_since_its_checkpoint_is_not_exported(
+    out: Path, tmp_path: Path, known: dict[str, object]
+) -> None:
+    record = json.loads((out / "training.json").read_text())
+    (out / "training.json").write_text(json.dumps(record | {"config": record["config"] | known}))
+    with pytest.raises(BadInput, match=r"training.json: changed since .*step-2 was written; put a whole copy"):
+        export_checkpoint(out / "checkpoints" / "step-2", "tiny:policy", tmp_path / "made")
 
 
 @pytest.mark.parametrize(
