@@ -10,6 +10,7 @@ from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_vo
 from bench.reproduce.genrm.measures import consistent
 from bench.reproduce.genrm.work import judge_in_words, many_votes, pool, scores
 from bench.reproduce.over_seeds import estimate
+from bench.reproduce.savings import SeededCurve, replicate, savings
 from bench.runs.table import short
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
@@ -81,6 +82,20 @@ def compute_curves(plan: GenRMPlan, suite: Suite) -> dict[str, ComputeCurve]:
             [estimate([_chances(right, one["votes"], k, n) for one in by_seed]) for n in below],
         )
     return curves
+
+
+def samples_saved(plan: GenRMPlan, suite: Suite) -> tuple[Estimate, float]:
+    """How many times the samples of GenRM-CoT the discriminative verifier needs for its own best, and that accuracy."""
+    right = [row[: plan.n] for row in pool(plan, suite)["right"]]
+    sizes = [2**i for i in range(plan.n.bit_length())]
+
+    def curve(name: str) -> SeededCurve:
+        by_seed = [scores(plan, name, seed, suite)["votes"] for seed in plan.seeds]
+        chances = np.array([[_chances(right, one, None, n) for n in sizes] for one in by_seed]).swapaxes(1, 2)
+        return SeededCurve(chances, np.broadcast_to(np.array(sizes, dtype=np.float64), chances.shape))
+
+    rows = replicate({name: curve(name) for name in ("genrm_cot", "orm")})
+    return savings(rows["genrm_cot"], rows["orm"])
 
 
 def notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> list[str]:

@@ -9,8 +9,8 @@ import numpy as np
 from bench.files.drawing import COLOURS, GREY, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table
-from bench.reproduce.pav.claims import estimate, estimates
 from bench.reproduce.pav.work import PROVER, TASKS, PAVPlan
+from bench.reproduce.savings import estimate, estimates
 from bench.runs.table import short
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate

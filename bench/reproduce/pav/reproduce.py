@@ -12,7 +12,6 @@ import numpy as np
 
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
-from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, margins, replicate, savings
 from bench.reproduce.pav.planted import reproduce_planted
 from bench.reproduce.pav.report import Sweep, TaskReport, write_report
 from bench.reproduce.pav.work import (
@@ -27,6 +26,7 @@ from bench.reproduce.pav.work import (
     trainings,
     values,
 )
+from bench.reproduce.savings import SeededCurve, estimate, estimates, margins, replicate, savings
 from bench.reproduce.workers import carry_out
 
 ALPHAS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0)

@@ -16,9 +16,9 @@ from bench.files.drawing import COLOURS, new_figure, save_figure
 from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table, with_interval
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
-from bench.reproduce.pav.claims import SeededCurve, estimate, estimates, replicate, savings
 from bench.reproduce.pav.didactic import SAMPLING, fine_tuned, imitator, problem_of
 from bench.reproduce.pav.measured import Looks, claim_of_start, claims_of, claims_over, looks_table, measured
+from bench.reproduce.savings import SeededCurve, estimate, estimates, replicate, savings
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.reproduce.genrm import parts
+from bench.reproduce.genrm import curves, parts
 from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
 from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve, compute_note
@@ -148,6 +148,22 @@ def test_claims_about_rationales_compare_as_many_of_both_arms():
     assert len({text for text, *_ in _ABOVE}) == len(_ABOVE)
 
 
+def test_samples_are_counted_to_the_discriminative_verifiers_best(monkeypatch):
+    plan = GenRMPlan(Path("unused"), seeds=(0, 1), n=4)
+    right = [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    monkeypatch.setattr(curves, "pool", lambda *_: {"right": right})
+
+    def saved(cot, orm):
+        votes = {"genrm_cot": [[[v] for v in row] for row in cot], "orm": [[[v] for v in row] for row in orm]}
+        monkeypatch.setattr(curves, "scores", lambda plan, name, seed, suite: {"votes": votes[name]})
+        return curves.samples_saved(plan, SUITES[0])
+
+    same = [[0.5] * 4] * 2
+    assert saved(right, right) == (Estimate(1.0, 1.0, 1.0), pytest.approx(0.995))  # of one right sample in four
+    assert saved(same, right)[0] == Estimate(0.0, 0.0, 0.0)  # chance never comes there
+    assert saved(right, same) == (Estimate(1.0, 1.0, 1.0), pytest.approx(0.245))  # which one sample has
+
+
 def test_single_verdicts_are_counted_vote_by_vote():
     # The mean of these four votes is right, three of them are wrong.
     assert right_verdicts([1.0], [[1.0, 1.0, 0.4, 0.4]]) == 0.5
@@ -210,6 +226,7 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
         named = {claim.text for claim in report.claims}
         assert ("lambda 1/3 is better than 1/4" in named) == (not suite.longer)
         assert "with LoRA and whole rationales it does so" in named
+        assert any("with fewer samples" in text for text in named)
         assert (list(report.votes.by_k) == [1, 2, 4]) if report.votes else suite.longer
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
         assert all(np.diff(c.flops).min() > 0 for c in report.curves.values())

@@ -7,7 +7,6 @@ import pytest
 
 from bench.commands.cli import main
 from bench.reproduce.pav import rl as pav_rl
-from bench.reproduce.pav.claims import SeededCurve, replicate
 from bench.reproduce.pav.measured import CANDIDATES, NS, claim_of_start, claims_of, claims_over, looks_table
 from bench.reproduce.pav.rl import (
     ARMS,
@@ -21,6 +20,7 @@ from bench.reproduce.pav.rl import (
     arms_of,
     reproduce_pav_rl,
 )
+from bench.reproduce.savings import SeededCurve, replicate
 from verifiers.interface.errors import BadInput
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.reproduce.pav.claims import SeededCurve, accuracy_at, estimate, margins, replicate, savings
+from bench.reproduce.savings import SeededCurve, accuracy_at, estimate, margins, replicate, savings
 from bench.stats.compute_to_reach import costs_to_reach
 
 

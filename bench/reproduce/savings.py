@@ -1,4 +1,4 @@
-"""The numbers behind the PAV claims: accuracy at equal compute, compute to a given accuracy, and their intervals."""
+"""Accuracy at equal compute, and compute to a given accuracy, with their intervals."""
 
 from dataclasses import dataclass
 
