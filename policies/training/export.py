@@ -16,11 +16,10 @@ from policies.models.tensors import json_of
 from policies.training.base import add_lora, load_base
 from policies.training.config import TrainConfig
 from policies.training.folder import base_digest, save_merged
-from policies.training.resume import read_state, record_digest, restore_weights
+from policies.training.resume import check_record, read_state, restore_weights
 from verifiers.interface.errors import BadInput, first_line
 from verifiers.interface.files import read_record, replacing
 
-_WHOLE = "put a whole copy in its place"
 _OF_THE_MODEL = ("lora_rank", "lora_alpha", "lora_targets", "bf16", "save_dtype")
 _CLASSES = {
     "orm": "SequenceClassification",
@@ -48,25 +47,25 @@ def export_checkpoint(checkpoint: Path, base: str | PathLike[str], out: Path) ->
     """Write the model of `checkpoint`, as in `TRAINING/checkpoints/step-40`, whose training began from `base`.
 
     Low-rank updates are merged, and stand beside it in `adapter/`. Returns `out`. Raises BadInput for what is no
-    checkpoint, and for one of another base.
+    checkpoint, for one of another base, and where the training's `training.json` was changed since it was written.
     """
     training = checkpoint.resolve().parent.parent
     if not is_checkpoint(checkpoint) or not (training / "training.json").is_file():
         raise BadInput(f"{checkpoint}: not a checkpoint; give TRAINING/checkpoints/step-N")
     record, config = _read(training / "training.json")
+    state = read_state(checkpoint)
+    check_record(training, checkpoint, state)
     if record.get("base") not in ("", base_digest(base)):  # nothing of one that was made in memory
         raise BadInput(
             f"{checkpoint}: its training did not begin from {fspath(base)}; give the base that it began from"
         )
-    if read_state(checkpoint).get("record") not in (None, record_digest(training)):  # None: of an earlier version
-        raise BadInput(f"{training / 'training.json'}: changed since {checkpoint} was written; {_WHOLE}")
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
     _restore(checkpoint, model, updates)
     if updates is not None and record["kind"] != "grpo":  # a policy's updates are merged as it is
         updates.float()
     of_a_policy = record["kind"] == "grpo"
-    entry = None if of_a_policy else _entry(training, record)
+    entry = None if of_a_policy else _entry(training, record, state)
     dtype = None if of_a_policy else getattr(torch, config.save_dtype)
     with replacing(out) as draft:
         save_merged(model, updates, tokenizer, draft, entry=entry, dtype=dtype)
@@ -81,16 +80,19 @@ def _read(path: Path) -> tuple[dict[str, Any], TrainConfig]:
         config = TrainConfig(**given | {"lora_targets": tuple(given.get("lora_targets", ()))})
         _CLASSES[record["kind"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadInput(f"{path}: damaged ({type(error).__name__}: {first_line(error)}); {_WHOLE}") from None
+        raise BadInput(
+            f"{path}: damaged ({type(error).__name__}: {first_line(error)}); put a whole copy in its place"
+        ) from None
     return record, config
 
 
-def _entry(training: Path, record: Mapping[str, Any]) -> Mapping[str, object]:
-    """What a scorer's config.json says of it: of a finished training what its model says."""
+def _entry(training: Path, record: Mapping[str, Any], state: Mapping[str, Any]) -> Mapping[str, object]:
+    """What a scorer's config.json says of it; where no checkpoint seals the record, of a finished one as its model."""
     if (training / "config.json").exists():
         check_folder(training)
-    known = json_of(str(training), "config.json") or {}
-    return known.get("stepbeam") or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
+    known = None if state.get("record") else json_of(str(training), "config.json")
+    said = (known or {}).get("stepbeam")
+    return said or {name: value for name, value in record.items() if name not in _NOT_OF_THE_MODEL}
 
 
 def _base(kind: str, base: str | PathLike[str], config: TrainConfig) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import (
+    check_record,
     drop_checkpoints,
     latest_checkpoint,
     record_digest,
@@ -168,6 +169,7 @@ class Loop:
         if (latest := latest_checkpoint(self.out / "checkpoints")) is not None:
             self.state |= restore_checkpoint(latest, self.model, self.optimizer)
             self.step = self.state.pop("step")
+            check_record(self.out, latest, self.state)
         self.state["record"] = record_digest(self.out)
         logs = self.state.pop("logs", None)  # none of an earlier version
         self.processes.wait_for_everyone()

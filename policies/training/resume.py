@@ -108,11 +108,19 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def record_digest(training: Path) -> str | None:
-    """What tells a training's record from a damaged one; None where it has none."""
+    """What tells a training's record from one that was changed; None where it has none."""
     path = training / "training.json"
     if not path.exists():
         return None
     return digest_of([{name: value for name, value in read_record(path).items() if name not in _LATER}])
+
+
+def check_record(training: Path, checkpoint: Path, state: Mapping[str, Any]) -> None:
+    """Raise BadInput where a training's record is not what it was when the checkpoint of this state was written."""
+    if state.get("record") not in (None, record_digest(training)):  # None: of an earlier version
+        raise BadInput(
+            f"{training / 'training.json'}: changed since {checkpoint} was written; put a whole copy in its place"
+        )
 
 
 def _tensors(checkpoint: Path, name: str) -> dict[str, torch.Tensor]:

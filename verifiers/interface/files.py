@@ -125,7 +125,12 @@ def claim(
     if written is not None and (begun or written.get("kind") != identity.get("kind")):
         check_identity(path, written, identity, kind=kind, free=free)
     else:
-        replace_text(path, json.dumps(identity, indent=2) + "\n")
+        replace_text(path, json.dumps(_as_read(identity), indent=2) + "\n")
+
+
+def _as_read(identity: Mapping[str, object]) -> Row:
+    """As `read_record` gives it, with ? for half a character: such names of folders and problems are no UTF-8."""
+    return json_object(json.dumps(identity, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def read_record(path: Path) -> Row:
@@ -162,7 +167,7 @@ def check_identity(
 
     `instead` says of an option by what else one comes to what was asked.
     """
-    old, new = _flat(held), _flat(json.loads(json.dumps(asked)))
+    old, new = _flat(held), _flat(_as_read(asked))
     for name in sorted(old.keys() | new.keys()):
         option = name.rpartition(".")[2]
         if option not in free and old.get(name) != new.get(name):

@@ -211,6 +211,10 @@ def test_a_checkpoint_of_a_scorer_is_a_scorer(tmp_path: Path) -> None:
         export_checkpoint(tmp_path / "out" / "checkpoints" / "step-2", "tiny:orm", tmp_path / "other")
     with pytest.raises(BadInput, match="not a checkpoint"):
         export_checkpoint(tmp_path / "out", "tiny:policy", tmp_path / "other")
+    said = json.loads((tmp_path / "out" / "config.json").read_text())
+    (tmp_path / "out" / "config.json").write_text(json.dumps(said | {"stepbeam": said["stepbeam"] | {"target": "x"}}))
+    checkpoint = tmp_path / "out" / "checkpoints" / "step-2"
+    assert PRM.load(export_checkpoint(checkpoint, "tiny:policy", tmp_path / "again")).target == "value"
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     (tmp_path / "out" / "training.json").write_text(json.dumps(record | {"target": "advantage"}))
     with pytest.raises(BadInput, match="changed since"):
@@ -249,9 +253,10 @@ def test_low_rank_updates_are_exported_on_their_own_base_alone_and_in_its_dtype(
     assert {p.dtype for p in made.values()} == {torch.bfloat16}
     assert all(torch.equal(made[name], ended[name]) for name in ended)
     record = json.loads((tmp_path / "out" / "training.json").read_text())
-    for known in (record, {name: value for name, value in record.items() if name != "base"}):
+    refused = {"did not begin from": record, "changed since": {k: v for k, v in record.items() if k != "base"}}
+    for words, known in refused.items():
         (tmp_path / "out" / "training.json").write_text(json.dumps(known))
-        with pytest.raises(BadInput, match="did not begin from"):
+        with pytest.raises(BadInput, match=words):
             export_checkpoint(checkpoint, tmp_path / "other", tmp_path / "wrong")
 
 

@@ -130,6 +130,8 @@ def test_a_record_that_was_changed_since_its_checkpoint_is_not_exported(
     (out / "training.json").write_text(json.dumps(record | {"config": record["config"] | known}))
     with pytest.raises(BadInput, match=r"training.json: changed since .*step-2 was written; put a whole copy"):
         export_checkpoint(out / "checkpoints" / "step-2", "tiny:policy", tmp_path / "made")
+    with pytest.raises(BadInput, match=r"training.json: changed since .*step-2 was written; put a whole copy"):
+        train(out, replace(CONFIG, steps=3, **known))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

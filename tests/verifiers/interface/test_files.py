@@ -11,7 +11,16 @@ import pytest
 
 from verifiers import Labelled, Problem, Solution, Step, Stop
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import append_rows, claim, digest_of, held, replace_text, replacing, whole_rows
+from verifiers.interface.files import (
+    append_rows,
+    claim,
+    digest_of,
+    held,
+    read_record,
+    replace_text,
+    replacing,
+    whole_rows,
+)
 
 HOLDER = """
 import sys, time
@@ -99,6 +108,14 @@ def test_a_claim_is_written_once_and_then_compared(tmp_path: Path) -> None:
     claim(record, {"n": 1, "config": {"rate": 1.0, "sizes": (1, 2)}}, kind="a test", free=["rate"])
     claim(record, {"n": 2}, kind="a test", begun=False)
     assert json.loads(record.read_text()) == {"n": 2}
+
+
+def test_a_claim_with_half_a_character_is_written_and_compared(tmp_path: Path) -> None:
+    claim(tmp_path / "a", {"kind": "run", "folder": "m\udcff"}, kind="a run")
+    claim(tmp_path / "a", {"kind": "run", "folder": "m\udcff"}, kind="a run")
+    assert read_record(tmp_path / "a") == {"kind": "run", "folder": "m?"}
+    with pytest.raises(BadInput, match=r"holds a run with folder = 'm[?]', and 'n' was asked for"):
+        claim(tmp_path / "a", {"kind": "run", "folder": "n"}, kind="a run")
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
