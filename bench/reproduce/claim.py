@@ -44,6 +44,8 @@ class Claim:
         """The figure with its unit."""
         if math.isnan(self.estimate.value):
             return "not measured"
+        if self.unit == "times" and self.estimate.value == 0:
+            return "never"  # comes to what is compared
         return self._shown(self.estimate.value) + (self.unit if self.unit == "%" else f" {self.unit}" * bool(self.unit))
 
     @property

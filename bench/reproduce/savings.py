@@ -14,7 +14,10 @@ PLATEAU = 0.005  # the best of a curve is reached where it comes within this of 
 
 @dataclass(frozen=True, slots=True)
 class SeededCurve:
-    """A strategy at K sizes: chances of a right answer and FLOPs, (S, P, K) for S training seeds and P problems."""
+    """A strategy at K sizes: chances of a right answer and what they cost, in FLOPs, rollouts or samples.
+
+    Both (S, P, K), for S training seeds and P problems.
+    """
 
     correct: Floats
     flops: Floats
@@ -45,6 +48,8 @@ def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -
             chosen = np.vstack([np.full(seeds, 1 / seeds), shares])
             of_problems = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
             means.append(np.einsum("rs,rsk->rk", chosen, of_problems.reshape(-1, seeds, sizes)))
+        if seeds * problems == 1:
+            means[0][1:] = np.nan  # nothing is known of how much it varies
         out[name] = (means[0].clip(0.0, 1.0), means[1])
     return out
 
@@ -52,9 +57,13 @@ def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -
 def estimate(rows: Floats) -> Estimate:
     """The first of (1 + R,) values with the percentile interval of the others; NaN counts as the lowest.
 
+    Where all others are NaN there is no interval.
+
     >>> estimate(np.array([0.5, 0.4, 0.5, 0.6]))
     Estimate(value=0.5, low=0.405, high=0.595)
     """
+    if np.isnan(rows[1:]).all():
+        return Estimate(float(rows[0]), np.nan, np.nan)
     others = np.nan_to_num(rows[1:], nan=0.0)
     low, high = np.quantile(others, (0.025, 0.975))
     return Estimate(float(rows[0]), round(float(low), 6), round(float(high), 6))
@@ -76,18 +85,39 @@ def accuracy_at(accuracy: Floats, flops: Floats, at: Floats) -> Floats:
     )
 
 
-def margins(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
-    """How much better the beam is than its rival at the beam's own compute, one estimate a size."""
-    accuracy, flops = beam
+def margins(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
+    """How much better a curve is than its rival at its own compute, one estimate a size."""
+    accuracy, flops = ours
     return [estimate(right - accuracy_at(*rival, cost)) for right, cost in zip(accuracy.T, flops.T, strict=True)]
 
 
-def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
-    """How many times the beam's compute its rival needs for the rival's own best accuracy, and that accuracy.
+def savings(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
+    """How many times a curve's compute its rival needs to be within `PLATEAU` of its own best, and that accuracy.
 
-    The rival is charged the least compute that comes within `PLATEAU` of its best, and the beam has to
-    reach that very accuracy; 0 where it never does, also in the interval.
+    Both are charged the least compute that comes there; 0 where ours never does, also in the interval.
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*beam, goal)), float(goal[0])
+    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*ours, goal)), float(goal[0])
+
+
+def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:
+    """As `savings`, of whole samples: accuracies with 1 to N of them, (1 + R, N).
+
+    NaN where the rival needs one: then nothing can be saved.
+
+    >>> rival = np.array([[0.1, 0.2, 0.4, 0.5]] * 3)
+    >>> ours = np.array([[0.1, 0.6, 0.6, 0.6]] * 3)
+    >>> samples_saved(ours, rival)
+    (Estimate(value=2.0, low=2.0, high=2.0), 0.495)
+    """
+    goal = rival.max(axis=1) - PLATEAU
+    needed, spent = _first(rival, goal), _first(ours, goal)
+    saved = estimate(needed / spent) if needed[0] > 1 else Estimate(np.nan, np.nan, np.nan)
+    return saved, float(goal[0])
+
+
+def _first(accuracy: Floats, goal: Floats) -> Floats:
+    """The least number of samples that comes to the goal; inf where none does."""
+    reached = accuracy >= goal[:, None] - 1e-12
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.inf)

@@ -10,7 +10,7 @@ from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_vo
 from bench.reproduce.genrm.measures import consistent
 from bench.reproduce.genrm.work import judge_in_words, many_votes, pool, scores
 from bench.reproduce.over_seeds import estimate
-from bench.reproduce.savings import SeededCurve, replicate, savings
+from bench.reproduce.savings import SeededCurve, replicate, samples_saved
 from bench.runs.table import short
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
@@ -84,18 +84,18 @@ def compute_curves(plan: GenRMPlan, suite: Suite) -> dict[str, ComputeCurve]:
     return curves
 
 
-def samples_saved(plan: GenRMPlan, suite: Suite) -> tuple[Estimate, float]:
-    """How many times the samples of GenRM-CoT the discriminative verifier needs for its own best, and that accuracy."""
+def samples_to_the_rivals_best(plan: GenRMPlan, suite: Suite) -> tuple[Estimate, float]:
+    """`samples_saved` by GenRM-CoT to the discriminative verifier's best accuracy over 1 to `plan.n` samples."""
     right = [row[: plan.n] for row in pool(plan, suite)["right"]]
-    sizes = [2**i for i in range(plan.n.bit_length())]
+    sizes = range(1, plan.n + 1)
 
     def curve(name: str) -> SeededCurve:
         by_seed = [scores(plan, name, seed, suite)["votes"] for seed in plan.seeds]
         chances = np.array([[_chances(right, one, None, n) for n in sizes] for one in by_seed]).swapaxes(1, 2)
-        return SeededCurve(chances, np.broadcast_to(np.array(sizes, dtype=np.float64), chances.shape))
+        return SeededCurve(chances, np.broadcast_to(np.array(sizes), chances.shape))
 
     rows = replicate({name: curve(name) for name in ("genrm_cot", "orm")})
-    return savings(rows["genrm_cot"], rows["orm"])
+    return samples_saved(rows["genrm_cot"][0], rows["orm"][0])
 
 
 def notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> list[str]:
@@ -111,7 +111,7 @@ def notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> lis
     ]
     for name in ("discriminative", "direct GenRM"):
         top = int(np.argmax(curves[name].values))
-        lines.append(f"{name} is best at N = {2**top}: {curves[name].values[top]:.3f}")
+        lines.append(f"{name} is best at N = {2**top} of 1, 2, 4, ...: {curves[name].values[top]:.3f}")
     for name, curve in _cot_curves(curves).items():
         at = stays_above(curve.flops, curve.values, rival.flops, rival.values)
         where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"

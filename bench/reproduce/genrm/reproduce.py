@@ -12,12 +12,13 @@ import numpy as np
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import plan_folder
 from bench.reproduce.genrm.arms import ARMS, GenRMPlan, Suite, Writer
-from bench.reproduce.genrm.curves import VoteCurve, compute_curves, notes, samples_saved, vote_curve
+from bench.reproduce.genrm.curves import VoteCurve, compute_curves, notes, samples_to_the_rivals_best, vote_curve
 from bench.reproduce.genrm.measures import Measured, consistent, measured
 from bench.reproduce.genrm.report import TaskReport, write_report
 from bench.reproduce.genrm.rows import data, written
 from bench.reproduce.genrm.work import judge_in_words, many_votes, pool, scores
 from bench.reproduce.over_seeds import difference
+from bench.reproduce.savings import PLATEAU
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
@@ -38,8 +39,10 @@ _ABOVE = (
         "orm, drills",
         0.0,
     ),
+    ("direct GenRM beats the discriminative one", "genrm", "orm", 0.0),
     ("direct GenRM is not worse than the discriminative one by 5 points", "genrm", "orm", NOT_WORSE),
     ("GenRM-CoT beats DPO", "genrm_cot", "dpo", 0.0),
+    ("the untrained base, asked in two parts, beats GenRM-CoT", "judge, in two parts", "genrm_cot", 0.0),
     ("lambda 1/3 is better than 0", "genrm_cot", "genrm_cot, lambda 0", 0.0),
     ("lambda 1/3 is better than 1/4", "genrm_cot", "genrm_cot, lambda 1/4", 0.0),
     ("lambda 1/3 is better than 1/2", "genrm_cot", "genrm_cot, lambda 1/2", 0.0),
@@ -100,8 +103,10 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     }
     votes = vote_curve(plan, suite) if suite in _with_curve(plan) else None
     curves = compute_curves(plan, suite)
-    saved, goal = samples_saved(plan, suite)
-    text = f"GenRM-CoT comes to the discriminative verifier's best accuracy ({goal:.3f}) with fewer samples"
+    saved, goal = samples_to_the_rivals_best(plan, suite)
+    text = (
+        f"GenRM-CoT comes to within {PLATEAU:g} of the discriminative verifier's best, {goal:.3f}, with fewer samples"
+    )
     claims = [*_claims(arms, beside, votes), Claim(text, saved, 1.0, unit="times")]
     lines = notes(plan, suite, curves)
     for how in _writers(plan):
@@ -127,7 +132,7 @@ def _claims(arms: dict[str, Measured], beside: dict[str, Floats], votes: VoteCur
     above += [
         (f"{name} beats self-consistency", table, beside["self-consistency"], 0.0)
         for name, table in best.items()
-        if ARMS.get(name) and ARMS[name].kind == "cot" and ARMS[name].group != "variant"
+        if ARMS.get(name) and ARMS[name].rational and ARMS[name].group != "variant"
     ]
     if votes:
         most = max(votes.by_k)
@@ -136,7 +141,7 @@ def _claims(arms: dict[str, Measured], beside: dict[str, Floats], votes: VoteCur
         text = f"with {most} rationales it beats self-consistency (best of {votes.n})"
         above.append((text, votes.by_k[most], votes.beside["self-consistency"], 0.0))
     if "judge" in arms:
-        text = "the untrained base as a judge chooses worse than chance does"
+        text = "the untrained base, asked directly for its verdict, chooses worse than chance does"
         above.append((text, beside["one sample"], best["judge"], 0.0))
     if "orm" in arms and "genrm_cot" in arms:
         text = "GenRM-CoT's single verdicts are better than the discriminative verifier's (RM accuracy)"

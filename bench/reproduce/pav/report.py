@@ -36,7 +36,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """All that was measured on one task; `rows` holds means and replicates as `pav_claims.replicate` gives them."""
+    """All that was measured on one task; `rows` holds means and replicates as `savings.replicate` gives them."""
 
     task: str
     sizes: list[int]

@@ -18,7 +18,7 @@ from bench.reproduce.claim import Claim, claims_table, markdown_table, with_inte
 from bench.reproduce.folder import Unit, plan_folder, slug, unit
 from bench.reproduce.pav.didactic import SAMPLING, fine_tuned, imitator, problem_of
 from bench.reproduce.pav.measured import Looks, claim_of_start, claims_of, claims_over, looks_table, measured
-from bench.reproduce.savings import SeededCurve, estimate, estimates, replicate, savings
+from bench.reproduce.savings import PLATEAU, SeededCurve, estimate, estimates, replicate, savings
 from bench.reproduce.workers import carry_out
 from bench.stats.arrays import Floats
 from bench.stats.compute_to_reach import costs_to_reach
@@ -189,7 +189,7 @@ def _claims(curves: Curves) -> list[Claim]:
     early = len(spent[0]) // 4  # of a budget at whose end both may know the word
     text = f"the same after {spent[0, early]:,.0f} rollouts"
     claims.append(Claim(text, estimate(right[:, early] - base[:, early]), MARGIN, unit="points"))
-    text = f"PAV-RL comes to outcome-only RL's best accuracy ({goal:.3f}) with 6 times fewer rollouts"
+    text = f"PAV-RL comes to {goal:.3f}, within {PLATEAU:g} of outcome-only RL's best, with 6 times fewer rollouts"
     claims.append(Claim(text, saved, SAVING, unit="times"))
     return claims
 

@@ -139,10 +139,9 @@ def test_claims_about_rationales_compare_as_many_of_both_arms():
     both = {(a, b) for _, a, b, _ in _ABOVE if ARMS[a].rational and ARMS[b].rational}
     assert ("genrm_cot", "genrm_cot, lambda 0") in both
     for one, other in both:
-        used = at_equal_votes(
-            arm(one, plan.asked(one, SUITES[0])[1], 2), arm(other, plan.asked(other, SUITES[0])[1], 2)
-        )
-        assert used[0].mean() == used[1].mean() == 2  # here each arm's accuracy is its number of votes
+        votes = [plan.asked(name, SUITES[0])[1] for name in (one, other)]
+        used = at_equal_votes(arm(one, votes[0], 2), arm(other, votes[1], 2))
+        assert used[0].mean() == used[1].mean() == min(votes)  # here each arm's accuracy is its number of votes
     orm, cot = at_equal_votes(arm("orm", 0.5, 0.1), arm("genrm_cot", 0.7, 0.2))
     assert (orm.mean(), cot.mean()) == (0.5, pytest.approx(0.7))
     assert len({text for text, *_ in _ABOVE}) == len(_ABOVE)
@@ -156,12 +155,16 @@ def test_samples_are_counted_to_the_discriminative_verifiers_best(monkeypatch):
     def saved(cot, orm):
         votes = {"genrm_cot": [[[v] for v in row] for row in cot], "orm": [[[v] for v in row] for row in orm]}
         monkeypatch.setattr(curves, "scores", lambda plan, name, seed, suite: {"votes": votes[name]})
-        return curves.samples_saved(plan, SUITES[0])
+        return curves.samples_to_the_rivals_best(plan, SUITES[0])
 
+    tied = [[0.9, 0.9, 0.1, 0.2], [0.9, 0.1, 0.9, 0.2]]  # with a wrong one: with 2 samples 0.417, with 3 and 4 0.5
     same = [[0.5] * 4] * 2
-    assert saved(right, right) == (Estimate(1.0, 1.0, 1.0), pytest.approx(0.995))  # of one right sample in four
+    assert saved(right, tied) == (Estimate(1.5, 1.5, 1.5), pytest.approx(0.495))  # 3 samples in the place of 2
+    assert saved(right, right) == (Estimate(1.0, 1.0, 1.0), pytest.approx(0.995))
     assert saved(same, right)[0] == Estimate(0.0, 0.0, 0.0)  # chance never comes there
-    assert saved(right, same) == (Estimate(1.0, 1.0, 1.0), pytest.approx(0.245))  # which one sample has
+    nothing, goal = saved(right, same)
+    assert math.isnan(nothing.value)
+    assert goal == pytest.approx(0.245)  # which one sample has
 
 
 def test_single_verdicts_are_counted_vote_by_vote():
