@@ -76,18 +76,18 @@ def accuracy_at(accuracy: Floats, flops: Floats, at: Floats) -> Floats:
     )
 
 
-def margins(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
-    """How much better the beam is than its rival at the beam's own compute, one estimate a size."""
-    accuracy, flops = beam
+def margins(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> list[Estimate]:
+    """How much better ours is than its rival at our own compute, one estimate a size."""
+    accuracy, flops = ours
     return [estimate(right - accuracy_at(*rival, cost)) for right, cost in zip(accuracy.T, flops.T, strict=True)]
 
 
-def savings(beam: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
-    """How many times the beam's compute its rival needs for the rival's own best accuracy, and that accuracy.
+def savings(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[Estimate, float]:
+    """How many times our compute the rival needs for the rival's own best accuracy, and that accuracy.
 
-    The rival is charged the least compute that comes within `PLATEAU` of its best, and the beam has to
+    The rival is charged the least compute that comes within `PLATEAU` of its best, and ours has to
     reach that very accuracy; 0 where it never does, also in the interval.
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*beam, goal)), float(goal[0])
+    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*ours, goal)), float(goal[0])
