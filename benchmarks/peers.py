@@ -209,7 +209,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--max-steps", type=int, default=12)
     parser.add_argument("--seeds", choices=("yes", "no"), default="yes", help="whether our rows have seeds")
-    parser.add_argument("--only", default="", help="those ways alone whose names begin so; then there are no ratios")
+    parser.add_argument(
+        "--only",
+        choices=("ours", "its_hub", "search-and-learn"),
+        default="",
+        help="those ways alone whose names begin so; then there are no ratios",
+    )
     options = parser.parse_args()
     task = load_task("chain", count=options.problems)
     orm, prm = verifiers.ORM.load(weights_folder("orm")), prms.PRM.load(weights_folder("prm"))

@@ -8,6 +8,7 @@ import textwrap
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from setuptools import find_namespace_packages
@@ -170,6 +171,18 @@ def test_a_benchmark_finds_what_it_imports(path: Path) -> None:
     if path.stem == "peers":
         pytest.importorskip("its_hub", reason="the extra 'bench' is not installed")
     assert "main" in runpy.run_path(str(path), run_name="imported")
+
+
+def test_a_peer_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    anything = ModuleType("its_hub")
+    anything.__getattr__ = lambda name: type(name, (), {})  # type: ignore[method-assign]
+    parts = ("algorithms.beam_search", "algorithms.bon", "lms.step_generation", "orchestrator")
+    for name in ("its_hub.api", *(f"its_hub.core.{part}" for part in parts)):
+        monkeypatch.setitem(sys.modules, name, anything)
+    monkeypatch.setattr(sys, "argv", ["peers.py", "--only", "xyz"])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_path(str(ROOT / "benchmarks/peers.py"))["main"]()
+    assert "'xyz' (choose from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("package", ["search", "verifiers", "prms", "policies"])

@@ -136,7 +136,8 @@ def run(options: argparse.Namespace) -> None:
     if options.key_env and not key:
         raise BadArgument("key_env", options.key_env, "this environment variable holds no key; set it, or leave it out")
     specs = named_scorers(options.scorer)
-    # Known before anything is loaded: a mistake in the strategy should not cost the minutes of a large model.
+    # Known before anything is loaded: a mistake here should not cost the minutes of a large model.
+    check_listens(options.host, options.port)
     known: dict[str, Any] = dict.fromkeys(specs)
     strategy = read_any_strategy(options.strategy, known, limits)
     answers = with_thinking(load_answers(options.answers), options.thinking)
@@ -155,7 +156,6 @@ def run(options: argparse.Namespace) -> None:
         service = Service(session, name, strategy, scorers, sampling, limits, key)
         where = f"http://{options.host}:{options.port}/v1"
         stack.enter_context(logged_to_stderr(requests=options.log_requests))
-        check_listens(options.host, options.port)
         if not (key or is_own(options.host)):
             print(
                 f"stepbeam: --host {options.host}: whoever reaches this machine may ask; set a key in STEPBEAM_API_KEY",

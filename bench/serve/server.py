@@ -1,5 +1,6 @@
 """uvicorn around the application: what it says when it listens, what it logs, and how it ends."""
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
@@ -61,10 +62,14 @@ def _taken(host: str, port: int) -> str:
 
 
 def _listens(host: str, port: int) -> bool:
-    """Whether something can listen at an address of this machine."""
+    """Whether something can listen at a host's addresses: asyncio's word, which is what uvicorn goes by."""
+
+    async def listen() -> None:
+        (await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)).close()
+
     try:
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            return True
+        asyncio.run(listen())
+        return True
     except (OSError, UnicodeError):  # a name that no host can have
         return False
 

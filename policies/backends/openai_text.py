@@ -21,6 +21,7 @@ from verifiers.interface.seeds import seed_at
 from verifiers.interface.solution import Message, Problem, Solution, Stop, failed
 
 _ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")
+_FINAL = ("content_filter", "tool_calls", "function_call")  # an answer, though none to read
 # where a message may say all that it says
 _ELSEWHERE = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "refusal")
 _BYTES_A_TOKEN = 4
@@ -195,7 +196,7 @@ class TextRows:
         if not isinstance(text, str):
             raise BadReplyError("its choice has no text")
         if reason != "length" and reason not in _ENDED:
-            raise BadReplyError(f"its finish_reason is {reason!r}", again=reason != "content_filter")
+            raise BadReplyError(f"its finish_reason is {reason!r}", again=reason not in _FINAL)
         if not text.strip() and reason != "length" and (other := _elsewhere(message)):
             raise BadReplyError(f"it has no content, but {other}", again=False)
         ended_by = next((choice[key] for key in ("stop_reason", "matched_stop") if key in choice), _UNTOLD)

@@ -1,14 +1,14 @@
 """Who gets what credit in a group: outcome advantages where rewards differ, a PRM's where they do not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_kind, numbers_argument
-from verifiers.interface.errors import check_finite
+from verifiers.interface.arguments import check_kind, numbers_argument, shown
+from verifiers.interface.errors import BadArgument, check_finite
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Gate: TypeAlias = Literal["degenerate", "all_wrong", "always", "never"]
@@ -24,7 +24,7 @@ class GroupInfo:
     """What a group's advantages are made of.
 
     `kind` is what its rewards were, `signal` whose advantages it has, `prm_share` the PRM's part of the sum
-    of |advantage| over all tokens. `ungraded` solutions had no reward and `unscored` ones no step scores;
+    of |advantage| over all tokens. `ungraded` solutions had no reward and `unscored` ones no step scores, or no root;
     where these were needed their advantage is 0.
     """
 
@@ -76,7 +76,8 @@ def gated_advantages(
     - "advantage": the step's own gain, its score less the one before it, over the root of the mean square: the
       process advantage of PAV-RL (Setlur et al. 2024, arXiv 2410.08146, section 3.3). It is a difference already and
       is not centred, so that a step that changes nothing is neither paid nor punished. Before the first step
-      stands the problem's value in `roots`, or else the mean first score of the group;
+      stands the problem's value in `roots`, or else the mean first score of the group. Where a root is NaN,
+      not known, its solution counts as one that could not be scored;
     - "progress": the last score less the one before the step, centred and scaled: these gains summed up from a step
       on. What leads to a high score is not paid for it, what follows it is measured by it;
     - "min": the lowest score from a step on, centred and scaled (PURE's value);
@@ -97,12 +98,9 @@ def gated_advantages(
     check_finite({"prm_coef": prm_coef, "right_above": right_above, "error_below": error_below, "tol": tol})
     check_kind("step_ends", step_ends, Iterable, "give each solution's last tokens of its steps")
     r = numbers_argument("rewards", rewards, "give a number for each solution")
-    told = "give the positions of the last tokens of its steps"
-    ends = [numbers_argument(f"step_ends[{i}]", row, told).astype(np.int64) for i, row in enumerate(step_ends)]
-    _check_shapes(r, ends)
+    ends = [_positions(f"step_ends[{i}]", row) for i, row in enumerate(step_ends)]
     before = None if roots is None else numbers_argument("roots", roots)
-    if before is not None and before.shape != r.shape:
-        raise ValueError(f"roots of shape {before.shape} for {len(r)} solutions: expected one a solution")
+    _check_shapes({"rewards": r} if before is None else {"rewards": r, "roots": before}, ends)
     lengths = [int(e[-1]) + 1 if len(e) else 0 for e in ends]
     graded = ~np.isnan(r)
     kind = _kind(r[graded], right_above, tol)
@@ -117,7 +115,11 @@ def gated_advantages(
         if step_scores is None:
             raise ValueError(f"gate={gate!r} needs step_scores: give a PRM's, or use gate='never'")
         scores = _scores(step_scores, ends)
-        known = [i for i, row in enumerate(scores) if len(row) and not np.isnan(row).any()]
+        known = [
+            i
+            for i, row in enumerate(scores)
+            if len(row) and not np.isnan(row).any() and (before is None or not np.isnan(before[i]))
+        ]
         unscored = len(scores) - len(known)
         counts = [np.diff(ends[i], prepend=-1) for i in known]
         weights = counts if weight == "token" else [np.ones(len(c)) for c in counts]
@@ -242,11 +244,22 @@ def _check_options(gate: str, credit: str, scale: str, weight: str, baseline: st
             raise ValueError(f"{name}={value!r}: use one of {', '.join(known)}")
 
 
-def _check_shapes(rewards: Floats, ends: Sequence[npt.NDArray[np.int64]]) -> None:
-    if rewards.ndim != 1 or len(rewards) != len(ends):
-        raise ValueError(f"rewards of shape {rewards.shape} for {len(ends)} solutions: expected one a solution")
-    if np.isinf(rewards).any():
-        raise ValueError(f"rewards are {rewards.tolist()}: they must be finite, or NaN for none")
+def _positions(name: str, row: Sequence[int]) -> npt.NDArray[np.int64]:
+    told = "give the positions of the last tokens of its steps"
+    given = numbers_argument(name, row, told)
+    with np.errstate(invalid="ignore"):  # of NaN, which is then no position
+        whole = given.astype(np.int64)
+    if (whole != given).any():
+        raise BadArgument(name, shown(given.tolist()), told)
+    return whole
+
+
+def _check_shapes(rows: Mapping[str, Floats], ends: Sequence[npt.NDArray[np.int64]]) -> None:
+    for name, row in rows.items():
+        if row.shape != (len(ends),):
+            raise ValueError(f"{name} of shape {row.shape} for {len(ends)} solutions: expected one a solution")
+        if np.isinf(row).any():
+            raise ValueError(f"{name} are {row.tolist()}: they must be finite, or NaN for none")
     for i, end in enumerate(ends):
         if len(end) and (end[0] < 0 or (np.diff(end) <= 0).any()):
             raise ValueError(f"solution {i}: step_ends {end.tolist()} must rise, each at the last token of its step")

@@ -23,6 +23,7 @@ import verifiers
 from bench.commands.cli import main
 from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
+from bench.serve.server import check_listens
 from bench.serve.strategies import read_own_strategy, read_strategy
 from tests.search.streaming_policy import Streaming
 from tests.served import Served, serving
@@ -450,7 +451,10 @@ def test_the_command_serves_many_clients_and_ends_in_good_order() -> None:
     assert told["answers"] > 20
 
 
-def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bench.commands.serve.load_policy", lambda spec, **options: pytest.fail("it was loaded"))
     common = ["serve", "--policy", "tiny:policy", "--scorer", "tiny:orm"]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -469,6 +473,37 @@ def test_a_port_that_is_taken_and_a_strategy_that_is_none_are_one_line(capsys: p
     assert "--name '': requests could not name the model" in capsys.readouterr().err
     assert main([*common, "--strategy", "best_of_n:prm"]) == 2
     assert "--strategy best_of_n:prm: no scorer 'prm' is loaded; there are orm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_name_is_listened_at_where_it_has_an_address_of_one_family(
+    family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = {socket.AF_INET: ("127.0.0.1", 0), socket.AF_INET6: ("::1", 0)}[family]
+    try:
+        socket.create_server(address, family=family).close()
+    except OSError:
+        pytest.skip("this machine has no address of this family")
+    found = [(family, socket.SOCK_STREAM, 6, "", address)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **options: found)
+    check_listens("one-family", 8000)
+
+
+def test_a_machine_without_a_family_serves_at_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+
+    class WithoutIPv6(socket.socket):
+        def __init__(self, family: int = -1, *options: Any, **named: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError("Address family not supported by protocol")
+            super().__init__(family, *options, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **options: found)
+    monkeypatch.setattr(socket, "socket", WithoutIPv6)
+    check_listens("localhost", 8000)
 
 
 def test_no_more_wait_than_may() -> None:

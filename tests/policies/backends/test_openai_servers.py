@@ -172,7 +172,9 @@ def test_a_server_that_has_replied_is_not_lost() -> None:
             assert len(failures(extend(policy, 2))) == 2
 
 
-@pytest.mark.parametrize(("finish", "asked"), [("content_filter", 1), ("tool_calls", 3)])
+@pytest.mark.parametrize(
+    ("finish", "asked"), [("content_filter", 1), ("tool_calls", 1), ("function_call", 1), ("abort", 3)]
+)
 def test_replies_that_were_refused_cost_what_they_say(finish: str, asked: int) -> None:
     served = Served(hi)
     said = served.said

@@ -193,6 +193,13 @@ def test_a_reply_that_says_nothing_but_elsewhere_is_no_solution(key: str) -> Non
     assert first(saying(content=None)).stop is Stop.EOS  # as SGLang says of an end at once
 
 
+@pytest.mark.parametrize("finish", ["tool_calls", "function_call"])
+def test_a_reply_that_calls_a_tool_is_not_asked_for_again(finish: str) -> None:
+    solution = first(served := saying(finish, content=None, **{finish: [{"id": "1"}]}))
+    assert str(solution.reason).endswith(f"its reply is no answer (its finish_reason is {finish!r})")
+    assert len(served.bodies) == 1
+
+
 def test_of_a_message_in_parts_the_texts_are_taken() -> None:
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "it is 4"}]
     assert first(saying(content=parts)).text == "it is 4"

@@ -230,6 +230,9 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: prms.best_of_k_value(1, [[4], [4, 4]], 1), "rollouts [[4], [4, 4]]: give numbers"),
         (lambda: policies.gated_advantages({}, None, [[1]]), "rewards {}: give a number for each solution"),
         (lambda: policies.gated_advantages([0.0], None, ["x"]), "step_ends[0] 'x': give the positions"),
+        (lambda: policies.gated_advantages([0.0], None, [[2.7, 4.2]]), "step_ends[0] [2.7, 4.2]: give the positions"),
+        (lambda: policies.gated_advantages([0.0], None, [[2, math.nan]]), "step_ends[0] [2.0, nan]: give the"),
+        (lambda: policies.gated_advantages([0.0], None, [[2, math.inf]]), "step_ends[0] [2.0, inf]: give the"),
         (lambda: policies.gated_advantages([0.0], None, [[1]], roots="x"), "roots 'x': give numbers"),
         (lambda: search.sample([P], POLICY, n=1, progress="no"), "progress is 'no': it must be True or False"),
         (lambda: verifiers.cached(SCORER, "a", name="v", causal="no"), "causal is 'no': it must be True or False"),
@@ -251,6 +254,7 @@ def test_what_else_is_of_another_kind_is_refused_where_it_is_given(call: Callabl
         (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[]), r"roots of shape \(0,\) for 1 solutions"),
         (lambda: policies.gated_advantages([0.0], None, [[1]], roots=0.5), r"roots of shape \(\) for 1 solutions"),
         (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[[1.0]]), r"roots of shape \(1, 1\) for 1"),
+        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[math.inf]), "roots are .* finite, or NaN"),
     ],
 )
 def test_numbers_that_are_no_counts(call: Callable[[], object], words: str) -> None:
