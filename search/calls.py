@@ -13,7 +13,7 @@ from policies.policy import Extended, Policy, Sampling, Until
 from search.requests import Score
 from search.searching import Row, Search
 from verifiers.interface.arguments import shown
-from verifiers.interface.errors import BadArgument, EngineStoppedError, is_a_rows, reason_of
+from verifiers.interface.errors import BadArgument, EngineStoppedError, is_a_rows, note_problem, reason_of
 from verifiers.interface.scoring import ZERO, FloatArray, Reduce, Scorer, Scores, Spend, ask, silent_row
 from verifiers.interface.solution import Solution, Stop, failed
 
@@ -128,35 +128,37 @@ def row_by_row(
     errors: dict[int, Exception] = {}
     answers: list[T | None] = [None] * len(rows)
     parts: list[Sequence[int]] = [range(len(rows))]
-    while parts:
-        asked = [i for i in parts.pop() if searches[i].waits]
-        if not asked:
-            continue
-        try:
-            part = call([rows[i] for i in asked])
-        except Exception as error:  # whatever a model or a server raises is this row's reason
-            if not is_a_rows(error):
-                raise
-            if len(asked) > 1:
-                middle = len(asked) // 2
-                parts += [asked[middle:], asked[:middle]]
+    try:
+        while parts:
+            asked = [i for i in parts.pop() if searches[i].waits]
+            if not asked:
                 continue
-            errors[asked[0]] = error
-            part = [fail(rows[asked[0]], reason_of(error))]
-        if len(part) != len(asked):
-            raise _WrongLengthError(f"the {who} answered {len(part)} rows where {len(asked)} were asked for")
-        for i, answer in zip(asked, part, strict=True):
-            answers[i] = answer
-    for i, search in enumerate(searches):
-        if i not in errors and answers[i] is not None:
-            search.company.add(key)
-    lost = {i: searches[i] for i in errors if key not in searches[i].company}
-    if lost:
-        last = max(lost)
-        errors[last].add_note(f"the {who} has failed on every row so far, last on problem {lost[last].problem.id!r}")
-        for search in dict.fromkeys(lost.values()):
-            search.fail(errors[last])
-    errors.clear()  # their tracebacks hold this frame: a circle that would hold the policy, and all that it had made
+            try:
+                part = call([rows[i] for i in asked])
+            except Exception as error:  # whatever a model or a server raises is this row's reason
+                if not is_a_rows(error):
+                    raise
+                if len(asked) > 1:
+                    middle = len(asked) // 2
+                    parts += [asked[middle:], asked[:middle]]
+                    continue
+                errors[asked[0]] = error
+                part = [fail(rows[asked[0]], reason_of(error))]
+            if len(part) != len(asked):
+                raise _WrongLengthError(f"the {who} answered {len(part)} rows where {len(asked)} were asked for")
+            for i, answer in zip(asked, part, strict=True):
+                answers[i] = answer
+        for i, search in enumerate(searches):
+            if i not in errors and answers[i] is not None:
+                search.company.add(key)
+        lost = {i: searches[i] for i in errors if key not in searches[i].company}
+        if lost:
+            last = max(lost)
+            note_problem(errors[last], f"the {who} has failed on every row so far, last on", lost[last].problem.id)
+            for search in dict.fromkeys(lost.values()):
+                search.fail(errors[last])
+    finally:  # their tracebacks hold this frame: a circle that would hold the policy, and all that it had made
+        errors.clear()
     return answers
 
 

@@ -116,9 +116,10 @@ class Driver:
             streamed.turn(asking, wait=0.0 if scoring else wait)
         except Exception as error:  # noqa: BLE001  (the engine's end is that of all that wait for it)
             for search in asking:
-                with contextlib.suppress(Exception):  # of an engine that is at its end already
-                    streamed.cancel(search)
-                search.fail(error)
+                if not search.over:
+                    search.fail(error)
+            with contextlib.suppress(Exception):  # of an engine that is at its end already
+                self.forget()  # a stream of which no row is known any more
 
     def _extend(self, until: Until) -> None:
         asking = [s for s in self.active if isinstance(s.request, Extend) and s.request.until == until]

@@ -219,10 +219,17 @@ class Row:
     prefix: Solution
     seed: int
 
-    def answer(self, solution: Solution, spend: Spend) -> None:
+    def answer(self, solution: object, spend: object) -> None:
+        """Give it to the search; one that is none ends the search, and no other."""
         search = self.search
-        search.answers[self.place] = solution
         search.under_way -= 1
+        if search.over:
+            return
+        if not (isinstance(solution, Solution) and isinstance(spend, Spend)):
+            told = f"problem {search.problem.id!r}: the policy ended row {self.place} with {shown(solution)} and "
+            search.fail(ValueError(f"{told}{shown(spend)}; give a verifiers.Solution and a verifiers.Spend"))
+            return
+        search.answers[self.place] = solution
         search.spends.append(spend)
         search.tokens += _worst(search, self.prefix) if math.isnan(spend.sampled_tokens) else spend.sampled_tokens
 

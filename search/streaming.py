@@ -9,7 +9,6 @@ from policies.policy import UNKNOWN, RowStream, Sampling, Until
 from search.calls import POLICY, guarded, row_by_row
 from search.requests import Extend
 from search.searching import Row, Search
-from verifiers.interface.arguments import shown
 from verifiers.interface.errors import EngineStoppedError
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Solution, failed
@@ -32,16 +31,14 @@ class Streamed:
         for search in asking:
             if search.under_way and search.late:
                 self.cancel(search)  # and is told so, as it is granted no more
-        beginning = [s for s in asking if not s.under_way]
+        beginning = [s for s in asking if not (s.over or s.under_way)]
         self._start(beginning)
         answered = dict.fromkeys(beginning)
         if self._rows:
             shares = {search: len(numbers) for search, numbers in self._of.items()}
             for number, solution, spend in self._stream.ended(seconds=self._patience(wait)):
-                row = self._rows.pop(number, None)
-                if row is None or not isinstance(solution, Solution):
-                    told = "it is not under way" if row is None else f"its solution is {shown(solution)}"
-                    raise ValueError(f"the policy's stream says that row {number} has ended, and {told}")
+                if (row := self._rows.pop(number, None)) is None:
+                    raise ValueError(f"the policy's stream says that row {number} has ended, and it is not under way")
                 self._of[row.search].discard(number)
                 row.answer(solution, spend)
                 answered[row.search] = None
@@ -51,6 +48,8 @@ class Streamed:
         for search in answered:
             if not self._of.get(search):
                 self._of.pop(search, None)
+            elif search.over:  # by an answer that is none
+                self.cancel(search)
             search.settle()
 
     def _start(self, searches: Sequence[Search]) -> None:
@@ -76,7 +75,8 @@ class Streamed:
             problems = [row.search.problem for row in asked]
             prefixes = [row.prefix for row in asked]
             seeds = [row.seed for row in asked]
-            numbers = self._stream.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+            given = self._stream.add(problems, prefixes, until=until, sampling=sampling, seeds=seeds)
+            numbers = [number for number in dict.fromkeys(given) if number not in self._rows]
             added.extend(numbers)
             if len(numbers) == len(asked):  # else it is told, and they are taken back
                 for number, row in zip(numbers, asked, strict=True):

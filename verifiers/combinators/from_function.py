@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verifiers.interface.arguments import check_asked, check_takes
-from verifiers.interface.errors import ScoresShapeError
+from verifiers.interface.errors import ScoresShapeError, note_problem
 from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, as_scores, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 
@@ -35,7 +35,7 @@ class _FromRows:
         try:
             return as_scores(self.row_of(self.function, problem, solution))
         except Exception as error:
-            error.add_note(f"{self.name} was asked about a solution of problem {problem.id!r}")
+            note_problem(error, f"{self.name} was asked about a solution of", problem.id)
             raise
 
 

@@ -231,6 +231,19 @@ def reason_of(error: BaseException) -> str:
 _MISTAKES = (LookupError, AttributeError, NameError, TypeError, ArithmeticError, AssertionError)
 
 
+def note_problem(error: BaseException, told: str, problem_id: str) -> None:
+    """Add to an error what is told of a problem, in place of what was told so before: one object may be raised often.
+
+    >>> error = ValueError("too long")
+    >>> for problem_id in ("p1", "p2"):
+    ...     note_problem(error, "the policy failed on", problem_id)
+    >>> error.__notes__
+    ["the policy failed on problem 'p2'"]
+    """
+    others = [note for note in getattr(error, "__notes__", ()) if not note.startswith(told)]
+    error.__notes__ = [*others, f"{told} problem {problem_id!r}"]
+
+
 def first_line(error: BaseException) -> str:
     r"""What an error of another library says, in one line.
 

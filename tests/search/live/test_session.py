@@ -510,19 +510,24 @@ def test_a_mistake_in_a_policy_ends_the_searches_whose_rows_it_was(streams: bool
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["calls", "streams"])
+@pytest.mark.parametrize("row_first", [False, True], ids=["at once", "after a row that failed by itself"])
 @pytest.mark.parametrize("fails", ["scorer", "policy", "strategy"])
-def test_a_search_that_failed_holds_no_session_and_no_policy(fails: str, streams: bool) -> None:
-    def mistaken(problem: Problem, prefix: Solution, seed: int) -> str:
-        raise NotImplementedError("no images")
-
+def test_a_search_that_failed_holds_no_session_and_no_policy(fails: str, streams: bool, row_first: bool) -> None:
     def held() -> list[weakref.ref[Any]]:
+        rows_own = iter([ValueError("too long")] * 3 if row_first else ())  # of four rows, two, and one
+
+        def mistaken(*asked: Any, **options: Any) -> Any:
+            raise next(rows_own, NotImplementedError("no images"))
+
         policy: Any = policies.Scripted(mistaken if fails == "policy" else reply)
         policy = Streaming(policy) if streams else policy
         problem = problems(2)[1]
-        with search.Session(policy, _Mistaken()) as session:
+        scorer = StepCounter()
+        scorer.score = mistaken  # type: ignore[method-assign]
+        with search.Session(policy, scorer) as session:
             no_strategy: Any = (request for request in ["hello"])
             failed = session.submit(problem, no_strategy) if fails == "strategy" else session.best_of_n(problem, n=4)
-            assert isinstance(failed.exception(LONGEST), NameError | NotImplementedError | TypeError)
+            assert isinstance(failed.exception(LONGEST), NotImplementedError | TypeError)
         return [weakref.ref(session), weakref.ref(policy)]
 
     gc.collect()
