@@ -27,7 +27,7 @@ class _FromRows:
         return self.row_of is _outcome_row
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = tuple(self._row(*pair) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 

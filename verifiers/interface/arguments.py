@@ -187,8 +187,10 @@ _ROWS: dict[str, tuple[type, str]] = {
 }
 
 
-def check_asked(rows: Mapping[str, Sequence[object]]) -> None:
-    """Raise BadArgument for what a scorer or a policy is asked about, by its arguments' names, and cannot be.
+def check_asked(rows: Mapping[str, Sequence[object]]) -> list[list[Any]]:
+    """What a scorer or a policy is asked about, by its arguments' names, as lists; BadArgument for what it cannot be.
+
+    Callers go on with the lists, as the rows of a column (pandas) are read by labels, and not by their places.
 
     >>> check_asked({"problems": [Problem("p1", "1+1?")], "solutions": ["2"]})
     Traceback (most recent call last):
@@ -197,15 +199,16 @@ def check_asked(rows: Mapping[str, Sequence[object]]) -> None:
     Traceback (most recent call last):
     verifiers.interface.errors.BadInput: 1 problems and 0 solutions: give one a row
     """
-    counts: dict[str, int] = {}
+    found: dict[str, list[Any]] = {}
     for name, given in rows.items():
         kind, told = _ROWS[name]
         if not hasattr(given, "__getitem__"):  # which can be read but once
             raise BadArgument(name, shown(given), told)
-        counts[name] = len(check_rows(given, kind, told, name=name))
-    if len({*counts.values()}) > 1:
-        *first, last = (f"{count} {name}" for name, count in counts.items())
+        found[name] = check_rows(given, kind, told, name=name)
+    if len({*map(len, found.values())}) > 1:
+        *first, last = (f"{len(given)} {name}" for name, given in found.items())
         raise BadInput(f"{', '.join(first)} and {last}: give one a row")
+    return [*found.values()]
 
 
 def numbers_argument(name: str, given: Any, told: str = "give numbers") -> npt.NDArray[np.float64]:
