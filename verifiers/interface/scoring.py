@@ -150,7 +150,7 @@ class Scores:
     def __post_init__(self) -> None:
         if not isinstance(self.steps, Iterable):
             raise ScoresShapeError(
-                f"the scores are {self.steps!r}; give an array of one number a step for each solution"
+                f"the scores are {arguments.shown(self.steps)}; give an array of one number a step for each solution"
             )
         steps = tuple(map(as_scores, self.steps))
         for i, row in enumerate(steps):

@@ -1,7 +1,7 @@
 """What a scorer or a policy is asked about is checked in one way, before anything looks into it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from policies import Sampling, Scripted, Transformers
 from policies.models.tiny_example import tiny_model
 from tests.verifiers.interface.test_arguments import DONE, POLICY, SCORER, P
 from verifiers import MATH, Problem, Scores, Solution, Spend, Stop, failed, outcome_scores
-from verifiers.interface.capabilities import root_values_of
 from verifiers.interface.errors import BadInput
 
 TINY = Transformers(*tiny_model())
@@ -63,6 +62,7 @@ ASKED: dict[str, tuple[Callable[..., object], dict[str, list[object]]]] = {
         for policy in (TINY, POLICY, policies.Replay({"p1": [DONE]}))
     },
 }
+TABLE = torch.ones(2, 2)  # of which Python shows several lines
 CALLS = [(name, argument) for name, (_, rows) in ASKED.items() for argument in rows]
 
 
@@ -99,63 +99,6 @@ def test_the_kept_and_the_replicated_are_asked_alike(tmp_path: Path) -> None:
             assert told(lambda scorer=scorer: scorer.score("x", [DONE])).startswith("problems 'x': give a list of")
 
 
-class Column:
-    """Rows as a sorted frame of pandas has them: they come in order, and are found by the labels of before."""
-
-    def __init__(self, rows: list[object]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[object]:
-        return iter(self.rows)
-
-    def __getitem__(self, label: int) -> object:
-        return self.rows[(label + 1) % len(self.rows)]
-
-
-THREE: dict[str, list[object]] = {
-    "problems": [P, Problem("p2", "2+2?", "4"), Problem("p3", "12+3?", "15")],
-    "solutions": [Solution(verifiers.split_steps(text), Stop.EOS) for text in ("2", "The answer is 3.", "Is it\n1?")],
-    "prefixes": [OPEN, Solution(verifiers.split_steps("Is it\n")), Solution(verifiers.split_steps("It is\n"))],
-    "seeds": [5, 6, 7],
-    "tokens": [3, 1, 2],
-}
-
-
-def numbers_of(said: Any) -> Any:
-    """What was said, to be compared."""
-    return said.solutions if isinstance(said, policies.Extended) else getattr(said, "steps", getattr(said, "probs", 0))
-
-
-@pytest.mark.parametrize("name", ASKED)
-def test_a_column_is_read_in_its_order(name: str, tmp_path: Path) -> None:
-    call, rows = ASKED[name]
-    if name == "outcome_scores":
-        call = lambda solutions: outcome_scores(solutions, [0.0, 0.5, 1.0])  # noqa: E731
-    of_lists = numbers_of(call(**{argument: THREE[argument] for argument in rows}))
-    of_columns = numbers_of(call(**{argument: Column(THREE[argument]) for argument in rows}))
-    np.testing.assert_equal(of_columns, of_lists)
-
-
-def test_a_column_is_kept_and_shared_among_processes_in_its_order(tmp_path: Path) -> None:
-    orm = verifiers.load("tiny:orm")
-    given: dict[str, Any] = {argument: THREE[argument] for argument in ROWS}
-    columns: dict[str, Any] = {argument: Column(THREE[argument]) for argument in ROWS}
-    expected = orm.score(**given).values()
-    with verifiers.replicated({"orm": lambda: verifiers.load("tiny:orm")}, None) as scorers:
-        np.testing.assert_equal(scorers["orm"].score(**columns).steps, scorers["orm"].score(**given).steps)
-    kept = verifiers.cached(orm, tmp_path / "a.sqlite", name="orm")
-    np.testing.assert_array_equal(kept.score(**columns).values(), expected)
-    np.testing.assert_array_equal(kept.score(**given).values(), expected)
-    valued = verifiers.cached(prms.RolloutValue(LENGTH, POLICY, k=2), tmp_path / "b.sqlite", name="value")
-    for scorer in (PROCESS, valued):
-        roots = root_values_of(scorer)
-        assert roots is not None
-        np.testing.assert_equal(roots(columns["problems"]).steps, roots(given["problems"]).steps)
-
-
 def test_rows_may_stand_in_arrays_and_in_objects_of_ones_own() -> None:
     class Mine(Problem):
         pass
@@ -190,23 +133,6 @@ def test_whole_numbers_of_other_libraries_are_seeds_and_tokens() -> None:
     for tokens in (torch.tensor([1, 2]), np.array([1, 2])):
         assert np.array_equal(TINY.next_token_probs([P], [OPEN], tokens=tokens).probs, expected)
     assert [type(seed) for seed in policies.checks.Call([P], [OPEN], "end", Sampling(), np.arange(1)).seeds] == [int]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        torch.tensor([0.5, 1.0], dtype=torch.bfloat16),
-        torch.tensor([0.5, 1.0], requires_grad=True),
-        [torch.tensor(0.5, dtype=torch.bfloat16), torch.tensor(1.0, requires_grad=True)],
-        (value for value in (0.5, 1.0)),
-        map(float, ("0.5", "1")),
-        {"a": 0.5, "b": 1}.values(),
-        np.array([[0.5], [1.0]]),
-        torch.tensor([[0.5], [1.0]], dtype=torch.bfloat16),
-    ],
-)
-def test_values_are_whatever_holds_numbers(values: Any) -> None:
-    assert outcome_scores([DONE, DONE], values).values().tolist() == [0.5, 1.0]
 
 
 def test_what_stands_for_a_row_or_a_flag_is_one() -> None:
@@ -258,6 +184,11 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: outcome_scores([DONE], iter(["1"])), "give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], {1.0}), "values {1.0}: give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], ["1"]), "values ['1']: give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE] * 2, bytearray(b"ab")), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE] * 2, memoryview(b"ab")), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], [bytearray(b"a")]), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], iter([b"1"])), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], iter([memoryview(b"1")])), "give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], [1.0], spend=3), "spend 3: give a verifiers.Spend a row"),
         (lambda: outcome_scores([DONE], [1.0], reasons="x"), "reasons 'x': give a text or None a row"),
         (lambda: Scores(([1.0],), reasons=[3]), "reasons[0] 3: give a text or None a row"),
@@ -279,6 +210,7 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: verifiers.Isotonic((0.0, math.nan), (0.0, 1.0)), "give as many finite scores as values"),
         (lambda: verifiers.Isotonic((1.0, 0.0), (0.0, 1.0)), "they and their values must rise"),
         (lambda: verifiers.Isotonic((0.0,), (1.0,))("x"), "scores 'x': give numbers"),
+        (lambda: verifiers.Isotonic(0.0, 1.0), "scores 0.0: give as many finite scores as values"),
         (lambda: verifiers.Platt(None, 0.0), "slope is None: it must be a finite number"),
         (lambda: verifiers.Platt(1.0, math.inf), "intercept is inf: it must be a finite number"),
         (lambda: verifiers.Platt(1.0, 0.0)(None), "scores None: give numbers"),
@@ -295,25 +227,15 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: policies.GRPOConfig(weight_decay=-0.1), "weight_decay is -0.1: out of range"),
         (lambda: policies.Replicas(2, ray="x"), "ray x: it is no address; use local, auto or HOST:PORT"),
         (lambda: prms.load(3), "name 3: give a folder's path, a hub's name or a spec"),
+        (lambda: MATH.classes([TABLE]), "answers[0] tensor([[1., 1.], [1., 1.]]): give a list of texts"),
+        (lambda: policies.GRPOConfig(beta=TABLE), "beta is tensor([[1., 1.], [1., 1.]]): it must be a number"),
+        (lambda: POLICY.extend([P], [OPEN], seeds=[TABLE], **END), "seeds[0] tensor([[1., 1.], [1., 1.]]): give a"),
+        (lambda: Problem("p1", "?", TABLE), "its answer tensor([[1., 1.], [1., 1.]]) is no text"),
+        (lambda: Solution(TABLE), "a solution's steps are tensor([[1., 1.], [1., 1.]])"),
     ],
 )
 def test_what_else_is_of_another_kind_is_refused_where_it_is_given(call: Callable[[], object], words: str) -> None:
     assert words in told(call)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: prms.best_of_k_value([0.5], [4], 1), "are counts: give whole numbers"),
-        (lambda: prms.best_of_k_value([1], [math.inf], 1), "are counts: give whole numbers"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[]), r"roots of shape \(0,\) for 1 solutions"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=0.5), r"roots of shape \(\) for 1 solutions"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[[1.0]]), r"roots of shape \(1, 1\) for 1"),
-    ],
-)
-def test_numbers_that_are_no_counts(call: Callable[[], object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        call()
 
 
 def test_a_session_looks_at_answers_that_are_empty() -> None:
