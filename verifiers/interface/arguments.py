@@ -233,20 +233,23 @@ def as_floats(given: Any) -> npt.NDArray[Any] | None:
     """
     if given is None:
         return None
-    with suppress(Exception):  # a library's own, such as torch's of a tensor in bfloat16 or with a gradient
+    try:
         return _at_once(given)
-    with suppress(Exception):
-        return None if isinstance(given, Mapping | Set) else _at_once(_plain(given))
-    return None
+    except Exception:  # noqa: BLE001  (a library's own, such as torch's of a tensor in bfloat16 or with a gradient)
+        with suppress(Exception):
+            return None if isinstance(given, Mapping | Set) else _at_once(_plain(given))
+        return None
 
 
 _BYTES = {bytearray, memoryview}  # which numpy would read as numbers, byte by byte
 
 
 def _at_once(given: Any) -> npt.NDArray[Any] | None:
-    if not _BYTES.isdisjoint(map(type, given if isinstance(given, list | tuple) else [given])):
-        return None
-    array = given if isinstance(given, np.ndarray) else np.asarray(given)
+    array = given
+    if not isinstance(given, np.ndarray):
+        if not _BYTES.isdisjoint(map(type, given if isinstance(given, list | tuple) else [given])):
+            return None
+        array = np.asarray(given)
     if array.dtype.kind == "O" and {np.asarray(part).dtype.kind for part in array.flat} <= set("fiubO"):
         array = array.astype(np.float64)  # of fractions, say
     return array if array.dtype.kind in "fiub" else None
