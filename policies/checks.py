@@ -10,8 +10,8 @@ from verifiers.interface.solution import Problem, Solution, Stop
 
 def check_call(
     problems: Sequence[Problem], prefixes: Sequence[Solution], until: str, sampling: Sampling, seeds: Sequence[int]
-) -> tuple[int, ...]:
-    """The seeds, numpy's and torch's as Python's own; raises ValueError for a request that no policy can mean.
+) -> tuple[list[Problem], list[Solution], list[int]]:
+    """The three as lists, seeds as Python's own numbers; raises ValueError for a request that no policy can mean.
 
     That is one of other rows, of an unknown `until`, or of a prefix that has ended.
 
@@ -20,12 +20,12 @@ def check_call(
     ...
     verifiers.interface.errors.BadInput: 1 problems, 1 prefixes and 0 seeds: give one a row
     """
-    check_asked({"problems": problems, "prefixes": prefixes, "seeds": seeds})
+    problems, prefixes, seeds = check_asked({"problems": problems, "prefixes": prefixes, "seeds": seeds})
     if until not in ("step", "end"):
         raise ValueError(f"until is {until!r}: use 'step' or 'end'")
     check_kind("sampling", sampling, Sampling, "write policies.Sampling(temperature=...)")
     check_open(problems, prefixes)
-    return tuple(map(int, seeds))
+    return problems, prefixes, [*map(int, seeds)]
 
 
 def check_open(problems: Sequence[Problem], prefixes: Sequence[Solution]) -> None:
@@ -55,10 +55,11 @@ class Call:
     seeds: Sequence[int]
 
     def __post_init__(self) -> None:
-        seeds = check_call(self.problems, self.prefixes, self.until, self.sampling, self.seeds)
-        object.__setattr__(self, "seeds", seeds)
-        for name in ("problems", "prefixes"):  # of which a caller may make others
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        rows: tuple[Sequence[object], ...] = check_call(
+            self.problems, self.prefixes, self.until, self.sampling, self.seeds
+        )
+        for name, given in zip(("problems", "prefixes", "seeds"), rows, strict=True):
+            object.__setattr__(self, name, tuple(given))
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -42,7 +42,7 @@ class StepReader:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = self._rows(problems, solutions)
         scores = read_rows(self._readout, problems, rows, [len(solution.steps) for solution in solutions])
         return check_rows(self, problems, solutions, scores)
@@ -95,7 +95,7 @@ class IncrementalPRM:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = self.rows_of(problems, solutions)
         readable = {i: row for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends}
         scores, costs = self._read(problems, readable)

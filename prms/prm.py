@@ -9,6 +9,7 @@ from transformers import AutoModelForTokenClassification
 
 from policies.models.token_rows import TokenRow
 from prms.incremental import StepReader
+from verifiers.interface.arguments import check_asked
 from verifiers.interface.capabilities import RootValues
 from verifiers.interface.scoring import Scores
 from verifiers.interface.solution import Problem, Solution
@@ -64,6 +65,7 @@ class PRM(RewardModel, StepReader):
         return self._root_values if entry_of(self.model).get("root") else None
 
     def _root_values(self, problems: Sequence[Problem]) -> Scores:
+        [problems] = check_asked({"problems": problems})
         prompts = self._rows(problems, [Solution()] * len(problems))
         rows = [_at_the_end(row) if isinstance(row, TokenRow) else row for row in prompts]
         return read_rows(self._readout, problems, rows, [1] * len(problems))

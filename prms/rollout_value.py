@@ -84,7 +84,7 @@ class RolloutValue:
         return self._counted(problems, *self._rooted(problems))
 
     def _tallied(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> tuple[Scores, list[list[Tally]]]:
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = [_open_states(p, s) for p, s in zip(problems, solutions, strict=True)]
         tallies, spend = self._values_of(rows)
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
@@ -102,7 +102,7 @@ class RolloutValue:
         return _scores(tallies, spend, [solution.reason for solution in solutions]), tallies
 
     def _rooted(self, problems: Sequence[Problem]) -> tuple[Scores, list[list[Tally]]]:
-        check_asked({"problems": problems})
+        [problems] = check_asked({"problems": problems})
         tallies, spend = self._values_of([[state_of(problem, ())] for problem in problems])
         return _scores(tallies, spend, [None] * len(problems)), tallies
 

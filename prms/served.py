@@ -78,7 +78,7 @@ class ServedPRM(OfFormat):
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """P(good) of every prefix, one a step; N rows. Raises EngineStoppedError where no row is ever answered."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = self._builder.rows(problems, solutions, limit=self.context, vocabulary=self.vocabulary)
         asked = [i for i, row in enumerate(rows) if isinstance(row, TokenRow) and row.ends]
         steps = [silent_row(len(solution.steps)) for solution in solutions]

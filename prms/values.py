@@ -26,17 +26,9 @@ from verifiers.interface.arguments import (
 )
 from verifiers.interface.capabilities import remembering
 from verifiers.interface.checksums import CHECKSUMS, check_checksums, write_checksums
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import BadInput, check_flags, check_least, check_whole
-from verifiers.interface.files import (
-    Row,
-    append_rows,
-    check_identity,
-    digest_of,
-    held,
-    replace_text,
-    replacing,
-    whole_rows,
-)
+from verifiers.interface.files import Row, append_rows, check_identity, held, replace_text, replacing, whole_rows
 from verifiers.interface.naming import name_of
 from verifiers.interface.scoring import Scorer, Spend
 from verifiers.interface.seeds import seed_at

@@ -116,7 +116,7 @@ class Search:
 
     def _charged(self, result: Any) -> SearchResult:
         if not isinstance(result, SearchResult):
-            raise TypeError(f"problem {self.problem.id!r}: a strategy returned {result!r}; return a SearchResult")
+            raise TypeError(f"problem {self.problem.id!r}: a strategy returned {shown(result)}; return a SearchResult")
         spend = Spend.total(self.spends)
         timed = replace(spend, policy_seconds=self.policy_seconds, scorer_seconds=self.scorer_seconds)
         pool = self._listed("pool", result.pool)
@@ -129,7 +129,9 @@ class Search:
         try:
             return tuple(given)
         except TypeError:
-            raise TypeError(f"problem {self.problem.id!r}: the {name} returned is {given!r}; give a tuple") from None
+            raise TypeError(
+                f"problem {self.problem.id!r}: the {name} returned is {shown(given)}; give a tuple"
+            ) from None
 
     def _check(self, request: Any) -> None:
         if isinstance(request, Extend):
@@ -144,7 +146,9 @@ class Search:
                     f"problem {self.problem.id!r}: no prefix was asked to be extended; the root is Solution()"
                 )
         elif not isinstance(request, Score):
-            raise TypeError(f"problem {self.problem.id!r}: a strategy yielded {request!r}; yield an Extend or a Score")
+            raise TypeError(
+                f"problem {self.problem.id!r}: a strategy yielded {shown(request)}; yield an Extend or a Score"
+            )
         elif request.by not in self.scorers:
             raise NoScorerError(
                 f"problem {self.problem.id!r}: a strategy asked for the scorer {request.by!r}; there are "

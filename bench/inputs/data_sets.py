@@ -84,7 +84,10 @@ def saved_rows(source: str) -> Iterator[tuple[str, Row]]:
 
 def _each(source: str, rows: Any) -> Iterator[tuple[str, Row]]:
     """The rows of a data set that is loaded, which reads each as it is asked for."""
+    where = f"{source}[0]"
     try:
-        yield from ((f"{source}[{i}]", dict(row)) for i, row in enumerate(rows))
+        for i, row in enumerate(rows):
+            yield where, dict(row)
+            where = f"{source}[{i + 1}]"
     except Exception as error:  # noqa: BLE001  (of damaged rows, and of what needs another package to be decoded)
-        raise BadInput(f"{source}: a row of it cannot be read ({first_line(error)})") from None
+        raise BadInput(f"{where}: this row cannot be read ({first_line(error)})") from None

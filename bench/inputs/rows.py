@@ -81,7 +81,10 @@ def prompt_field(where: str, row: Row, names: tuple[str, ...]) -> str | tuple[Me
         return text_field(where, row, names)
     if not found or not all(isinstance(turn, dict) and "role" in turn and "content" in turn for turn in found):
         raise BadInput(f"{where}: {name!r} is a list, but not of messages with 'role' and 'content'")
-    return tuple(Message(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found)
+    turns = [(text_field(where, turn, ("role",)), text_field(where, turn, ("content",))) for turn in found]
+    if not all(role for role, _ in turns):
+        raise BadInput(f"{where}: {name!r} has a message with an empty 'role'; write one, such as 'user'")
+    return tuple(Message(*turn) for turn in turns)
 
 
 def value_at(row: Any, path: str) -> Any:

@@ -16,8 +16,9 @@ from bench.runs.limit import Limit
 from policies.models.batches import greedy_batches
 from policies.replicas.workers import Job, Workers, work_off
 from verifiers.interface.capabilities import separator_of
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import NO_ROWS_FAULT, BadArgument, EngineStoppedError, reason_of
-from verifiers.interface.files import Row, digest_of
+from verifiers.interface.files import Row
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Stop
 

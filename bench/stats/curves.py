@@ -236,8 +236,10 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
         return ZERO
     share = k / n
     read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
-    first = min(pool.prompt_tokens, read)
-    prompt = min(k * read, first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1))  # never above it by rounding
+    first = _least(pool.prompt_tokens, read)
+    prompt = _least(
+        k * read, first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1)
+    )  # or rounding puts it above
     computed = pool.prompt_tokens + pool.sampled_tokens
     # A policy that does not tell the prompt's FLOPs apart is taken to pay as much for every token.
     read_flops = pool.prompt_flops or (pool.policy_flops * pool.prompt_tokens / computed if computed else 0.0)
@@ -266,7 +268,7 @@ def _judging_of_some(pool: Spend, rows: float, kinds: float) -> Spend:
     if pool == ZERO:
         return ZERO
     read = (pool.scored_tokens + pool.cached_scored_tokens) * rows
-    computed = min(read, pool.scored_tokens * kinds)
+    computed = _least(read, pool.scored_tokens * kinds)
     return replace(
         _scaled(pool, computed / pool.scored_tokens if pool.scored_tokens else rows),
         scorer_calls=pool.scorer_calls * rows,
@@ -278,7 +280,12 @@ def _judging_of_some(pool: Spend, rows: float, kinds: float) -> Spend:
 def _scaled(spend: Spend, factor: float) -> Spend:
     if spend == ZERO:  # a sum skips this one, which a table of many thousand outcomes is the faster for
         return ZERO
-    return Spend(*(getattr(spend, field.name) * factor for field in fields(Spend)))
+    return Spend(*((spent := getattr(spend, field.name)) and spent * factor for field in fields(Spend)))
+
+
+def _least(*numbers: float) -> float:
+    """The smallest of those that are known: of a pool whose cached tokens nobody told, the computed ones are."""
+    return float(np.fmin.reduce(numbers))
 
 
 @lru_cache(maxsize=1)  # of one table, which is written, printed and drawn

@@ -99,7 +99,7 @@ class ModelPolicy(ABC):
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a step or to its end; see `policies.Policy`."""
-        seeds = check_call(problems, prefixes, until, sampling, seeds)
+        problems, prefixes, seeds = check_call(problems, prefixes, until, sampling, seeds)
         openings = self.prompts.openings(problems, prefixes, sampling, seeds)
         solutions = [opening if isinstance(opening, Solution) else None for opening in openings]
         spend = [Spend(policy_calls=1)] * len(problems)
@@ -131,9 +131,9 @@ class ModelPolicy(ABC):
         Equal states are computed once and charged to the first row. Raises ValueError for a prefix that has ended and
         for a token that the model does not have.
         """
-        check_asked({"problems": problems, "prefixes": prefixes})
+        problems, prefixes = check_asked({"problems": problems, "prefixes": prefixes})
         check_open(problems, prefixes)
-        check_asked({"tokens": tokens})
+        [tokens] = check_asked({"tokens": tokens})
         tokens = [int(token) for token in tokens]  # of numpy's and torch's numbers too
         if unknown := unknown_id(tokens, self.cutter.vocabulary):
             raise BadInput(unknown)
@@ -160,7 +160,7 @@ class ModelPolicy(ABC):
         finished solution's last step includes the end of sequence. Rows over the context are NaN with a reason.
         Nothing is cached: a row's cost is all its tokens.
         """
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         steps = [silent_row(len(s.steps)) for s in solutions]
         spend = [Spend(policy_calls=1)] * len(solutions)
         rows = self.prompts.whole_rows(problems, solutions, self._ends, more=self._more)

@@ -177,7 +177,7 @@ class OpenAI:
         sampling: Sampling,
         seeds: Sequence[int],
     ) -> tuple[Extended, NextTokens]:
-        seeds = check_call(problems, prefixes, "end", sampling, seeds)
+        problems, prefixes, seeds = check_call(problems, prefixes, "end", sampling, seeds)
         rows = self._rows
         assert isinstance(rows, TextRows)
         rows.check_continues(problems, prefixes)

@@ -60,7 +60,7 @@ class Replay:
         seeds: Sequence[int],
     ) -> Extended:
         """Extend every prefix by a saved step, or to a saved end; see `policies.Policy`."""
-        seeds = check_call(problems, prefixes, until, sampling, seeds)
+        problems, prefixes, seeds = check_call(problems, prefixes, until, sampling, seeds)
         with self._turn:
             samples = [self._sample(p.id, prefix, s) for p, prefix, s in zip(problems, prefixes, seeds, strict=True)]
         solutions, spend = [], []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from policies.checks import Call
 from policies.policy import Extended, Sampling, Until
-from verifiers.interface.arguments import check_takes
+from verifiers.interface.arguments import check_takes, shown
 from verifiers.interface.scoring import Spend
 from verifiers.interface.solution import Problem, Solution, Step, Stop, split_steps
 
@@ -58,9 +58,7 @@ class Scripted:
                 solution, sampled = said, len(said.text) - len(prefix.text)
             else:
                 if not isinstance(said, str):
-                    raise TypeError(
-                        f"problem {problem.id!r}: the reply is {repr(said)[:60]}; return a text or a Solution"
-                    )
+                    raise TypeError(f"problem {problem.id!r}: the reply is {shown(said)}; return a text or a Solution")
                 solution, sampled = _extend(prefix, said, stepwise, sampling)
             solutions.append(solution)
             if sampled not in self._spend:

@@ -10,8 +10,9 @@ from policies.grpo.config import GRPOConfig
 from policies.training.folder import digest_of_base, digest_of_models
 from policies.training.resume import latest_checkpoint, step_of
 from verifiers.grading.answers import ANSWERS
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import claim, digest_of, read_record
+from verifiers.interface.files import claim, read_record
 from verifiers.interface.naming import name_of, policy_name
 from verifiers.interface.scoring import Scorer
 from verifiers.interface.solution import Problem

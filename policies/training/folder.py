@@ -19,7 +19,8 @@ from policies.models.sources import source_of
 from policies.training.config import TrainConfig
 from policies.training.loop import device_of, seeded
 from policies.training.resume import latest_checkpoint
-from verifiers.interface.files import claim, digest_of, held, read_record, replace_text, room_for
+from verifiers.interface.digests import digest_of
+from verifiers.interface.files import claim, held, read_record, replace_text, room_for
 
 _RECORD = "training.json"
 # What stands beside a model that was trained here, and is no part of it.

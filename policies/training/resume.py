@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from policies.models.checkpoint import is_file
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
-from verifiers.interface.files import digest_of, read_record, replacing
+from verifiers.interface.files import read_record, replacing
 from verifiers.interface.lines import read_line, sealed_line
 
 _NAME = re.compile(r"step-(\d+)")

@@ -63,7 +63,7 @@ class Cached:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The scorer's own scores, N rows; it is asked for those that are not kept yet."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = [self._keys(problem, solution) for problem, solution in zip(problems, solutions, strict=True)]
         kept = self.store.read({key for row in rows for key in row})
         call = _Call(rows, kept, {}, {})
@@ -79,6 +79,7 @@ class Cached:
         return call.scores()
 
     def _root_values(self, problems: Sequence[Problem]) -> Scores:
+        [problems] = check_asked({"problems": problems})
         rows: list[Row] = [(key_of(problem, (), Stop.OPEN, scope="root"),) for problem in problems]
         call = _Call(rows, self.store.read({row[0] for row in rows}), {}, {})
         ask_roots, asked = root_values_of(self.scorer), call.open_rows()

@@ -42,6 +42,8 @@ class Isotonic:
             raise BadArgument("scores", shown(self.scores), "give as many finite scores as values, and one or more")
         if (np.diff(knots) < 0).any():
             raise BadArgument("scores", shown(self.scores), "they and their values must rise")
+        for name, knot in zip(("scores", "values"), knots, strict=True):
+            object.__setattr__(self, name, tuple(knot.tolist()))
 
     def __call__(self, scores: npt.ArrayLike) -> Numbers:
         """The probability at each score; NaN stays NaN."""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.arguments import check_asked, check_takes
+from verifiers.interface.arguments import as_floats, check_asked, check_takes, shown
 from verifiers.interface.errors import ScoresShapeError, note_problem
-from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, as_scores, check_rows, silent_row
+from verifiers.interface.scoring import FloatArray, Scorer, Scores, Spend, check_rows, silent_row
 from verifiers.interface.solution import Problem, Solution
 
 
@@ -27,13 +27,13 @@ class _FromRows:
         return self.row_of is _outcome_row
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         rows = tuple(self._row(*pair) for pair in zip(problems, solutions, strict=True))
         return check_rows(self, problems, solutions, Scores(rows, (Spend(scorer_calls=1),) * len(rows)))
 
     def _row(self, problem: Problem, solution: Solution) -> FloatArray:
         try:
-            return as_scores(self.row_of(self.function, problem, solution))
+            return self.row_of(self.function, problem, solution)
         except Exception as error:
             note_problem(error, f"{self.name} was asked about a solution of", problem.id)
             raise
@@ -75,29 +75,30 @@ def from_steps(function: Callable[[Problem, Solution], Sequence[float]]) -> Scor
 def _outcome_row(function: Callable[[Problem, Solution], float], problem: Problem, solution: Solution) -> FloatArray:
     row = silent_row(len(solution.steps))
     if solution.finished:
-        said = function(problem, solution)
-        if said is None or np.size(said) != 1:
-            raise _refused(function, problem, said, "return a number, or NaN for no opinion")
-        row[-1:] = _numbers(function, problem, said)
+        row[-1:] = _said(
+            function, problem, solution, lambda said: said.size == 1, "return a number, or NaN for no opinion"
+        )
     return row
 
 
 def _step_row(function: Callable[[Problem, Solution], Any], problem: Problem, solution: Solution) -> FloatArray:
+    write = "return a list of numbers, one for each step"
+    return _said(function, problem, solution, lambda said: said.ndim == 1, write)
+
+
+def _said(
+    function: Callable[[Problem, Solution], Any],
+    problem: Problem,
+    solution: Solution,
+    fits: Callable[[npt.NDArray[Any]], bool],
+    write: str,
+) -> FloatArray:
     said = function(problem, solution)
-    if np.ndim(said) != 1:
-        raise _refused(function, problem, said, "return a list of numbers, one for each step")
-    return _numbers(function, problem, said)
-
-
-def _numbers(function: object, problem: Problem, said: npt.ArrayLike) -> FloatArray:
-    try:
-        return as_scores(said)
-    except ScoresShapeError:
-        raise _refused(function, problem, said, "scores are numbers") from None
-
-
-def _refused(function: object, problem: Problem, said: object, write: str) -> ScoresShapeError:
-    return ScoresShapeError(f"problem {problem.id!r}: {_name_of(function)} gave {said!r}; {write}")
+    numbers = as_floats(said)
+    if numbers is None or not fits(numbers):
+        told = write if numbers is not None or said is None else "scores are numbers"
+        raise ScoresShapeError(f"problem {problem.id!r}: {_name_of(function)} gave {shown(said)}; {told}")
+    return numbers.astype(np.float32, copy=False)
 
 
 def _name_of(function: object) -> str:

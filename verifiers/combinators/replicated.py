@@ -105,7 +105,7 @@ class Replicated:
         problems: Sequence[Problem],
         solutions: Sequence[Solution],
     ) -> Scores:
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         places: dict[str, list[int]] = {}
         for i, problem in enumerate(problems):
             places.setdefault(problem.id, []).append(i)

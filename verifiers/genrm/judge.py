@@ -156,7 +156,7 @@ class GenRM:
 
         Equal texts of one problem are judged once; the first is charged for it, to the others it is cached.
         """
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         unique: dict[tuple[Problem, str], Solution] = {}
         for problem, solution in zip(problems, solutions, strict=True):
             if solution.finished and solution.text:

@@ -20,8 +20,8 @@ from policies.training.skipped import warn_of_skipped
 from verifiers.genrm.critiqued import Critiqued, read_verdict
 from verifiers.genrm.format import GENRM, GenRMFormat, verdict_ids
 from verifiers.interface.arguments import check_config, check_kind, check_rows, path_argument
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import check_finite, check_least
-from verifiers.interface.files import digest_of
 from verifiers.interface.solution import Problem
 from verifiers.reward_models.train_reward import balanced_groups
 

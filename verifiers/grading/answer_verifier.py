@@ -36,7 +36,7 @@ class AnswerVerifier:
         check_answers_argument(self.answers)
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         golds = [_gold(problem) for problem in problems]
         pairs: list[tuple[str, str] | None] = []
         for solution, gold in zip(solutions, golds, strict=True):

@@ -6,6 +6,7 @@ import inspect
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 from types import UnionType
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from verifiers.interface.errors import BadArgument, BadInput
+from verifiers.interface.errors import BadArgument, BadInput, in_one_line
 from verifiers.interface.seeds import check_unique_ids
 from verifiers.interface.solution import Problem, Solution
 
@@ -187,8 +188,10 @@ _ROWS: dict[str, tuple[type, str]] = {
 }
 
 
-def check_asked(rows: Mapping[str, Sequence[object]]) -> None:
-    """Raise BadArgument for what a scorer or a policy is asked about, by its arguments' names, and cannot be.
+def check_asked(rows: Mapping[str, Sequence[object]]) -> list[list[Any]]:
+    """What a scorer or a policy is asked about, by its arguments' names, as lists; BadArgument for what it cannot be.
+
+    Callers go on with the lists, as the rows of a column (pandas) are read by labels, and not by their places.
 
     >>> check_asked({"problems": [Problem("p1", "1+1?")], "solutions": ["2"]})
     Traceback (most recent call last):
@@ -197,15 +200,16 @@ def check_asked(rows: Mapping[str, Sequence[object]]) -> None:
     Traceback (most recent call last):
     verifiers.interface.errors.BadInput: 1 problems and 0 solutions: give one a row
     """
-    counts: dict[str, int] = {}
+    found: dict[str, list[Any]] = {}
     for name, given in rows.items():
         kind, told = _ROWS[name]
         if not hasattr(given, "__getitem__"):  # which can be read but once
             raise BadArgument(name, shown(given), told)
-        counts[name] = len(check_rows(given, kind, told, name=name))
-    if len({*counts.values()}) > 1:
-        *first, last = (f"{count} {name}" for name, count in counts.items())
+        found[name] = check_rows(given, kind, told, name=name)
+    if len({*map(len, found.values())}) > 1:
+        *first, last = (f"{len(given)} {name}" for name, given in found.items())
         raise BadInput(f"{', '.join(first)} and {last}: give one a row")
+    return [*found.values()]
 
 
 def numbers_argument(name: str, given: Any, told: str = "give numbers") -> npt.NDArray[np.float64]:
@@ -230,21 +234,32 @@ def as_floats(given: Any) -> npt.NDArray[Any] | None:
     if given is None:
         return None
     try:
-        array = given if isinstance(given, np.ndarray) else np.asarray(given)
-        if array.dtype.kind == "O" and {np.asarray(part).dtype.kind for part in array.flat} <= set("fiubO"):
-            array = array.astype(np.float64)  # of fractions, say
+        return _at_once(given)
     except Exception:  # noqa: BLE001  (a library's own, such as torch's of a tensor in bfloat16 or with a gradient)
-        return None if isinstance(given, Mapping | Set) else _one_by_one(given)
+        with suppress(Exception):
+            return None if isinstance(given, Mapping | Set) else _at_once(_plain(given))
+        return None
+
+
+_BYTES = {bytearray, memoryview}  # which numpy would read as numbers, byte by byte
+
+
+def _at_once(given: Any) -> npt.NDArray[Any] | None:
+    array = given
+    if not isinstance(given, np.ndarray):
+        if not _BYTES.isdisjoint(map(type, given if isinstance(given, list | tuple) else [given])):
+            return None
+        array = np.asarray(given)
+    if array.dtype.kind == "O" and {np.asarray(part).dtype.kind for part in array.flat} <= set("fiubO"):
+        array = array.astype(np.float64)  # of fractions, say
     return array if array.dtype.kind in "fiub" else None
 
 
-def _one_by_one(given: Iterable[Any]) -> npt.NDArray[np.float64] | None:
-    """Numbers that numpy does not read together, such as a generator's; None where there is anything else."""
-    try:
-        rows = [row.item() if hasattr(row, "item") else row for row in given]  # float of a gradient's would warn
-        return None if any(isinstance(row, str | bytes) for row in rows) else np.array([float(row) for row in rows])
-    except Exception:  # noqa: BLE001
-        return None
+def _plain(given: Any) -> Any:
+    """Python's own numbers, of a tensor that numpy does not read, of several, or of a generator."""
+    if hasattr(given, "detach"):
+        return given.tolist()
+    return [row.tolist() if hasattr(row, "detach") else row for row in given]
 
 
 def check_answers_argument(answers: object) -> None:
@@ -288,10 +303,10 @@ def _is_function(value: object) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value in the words of an error, cut where it is long."""
+    """A value in the words of an error: in one line, cut where it is long."""
     if isinstance(value, Problem):
         return f"Problem({value.id!r})"
     if isinstance(value, type) or _is_function(value):
         return str(getattr(value, "__name__", value))
-    text = repr(value)
+    text = in_one_line(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -132,7 +132,7 @@ def check_flags(values: Mapping[str, object]) -> None:
     """Raise BadInput where one of the arguments is neither True nor False."""
     for name, value in values.items():
         if not isinstance(value, bool | np.bool_):
-            raise BadInput(f"{_given(name, value, '')}: it must be True or False")
+            raise BadInput(f"{_given(name, value)}: it must be True or False")
 
 
 def check_finite(values: Mapping[str, Any], *, who: str = "") -> None:
@@ -157,17 +157,17 @@ def check_kinds(options: object) -> None:
             continue
         words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
         if words and value not in words:
-            raise BadInput(f"{name} is {value!r}: use one of {', '.join(map(repr, words))}")
+            raise BadInput(f"{_given(name, value)}: use one of {', '.join(map(repr, words))}")
         if int in kinds:
             check_whole({name: value})
         if float in kinds and (isinstance(value, bool) or not isinstance(value, Real)):
-            raise BadInput(f"{name} is {value!r}: it must be a number")
+            raise BadInput(f"{_given(name, value)}: it must be a number")
         if isinstance(value, Integral) and abs(int(value)) >= 1 << 63:
             said = str(value) if abs(int(value)) < 10**40 else f"about 1e{int(math.log10(abs(int(value))))}"
             raise BadInput(f"{name} is {said}: out of range")
         for kind in {get_origin(kind) or kind for kind in kinds} - {int, float, type(None), Literal}:
             if not isinstance(value, kind):
-                raise BadInput(f"{name} is {value!r}: it must be {_WORDS.get(kind, f'a {kind.__name__}')}")
+                raise BadInput(f"{_given(name, value)}: it must be {_WORDS.get(kind, f'a {kind.__name__}')}")
 
 
 @cache
@@ -189,8 +189,13 @@ def _as_float(value: object) -> float:
         return math.inf
 
 
-def _given(name: str, value: object, who: str) -> str:
-    return f"{who}({name}={value!r})" if who else f"{name} is {value!r}"
+def _given(name: str, value: object, who: str = "") -> str:
+    return f"{who}({name}={in_one_line(value)})" if who else f"{name} is {in_one_line(value)}"
+
+
+def in_one_line(value: object) -> str:
+    """What Python shows of a value, which of an array or a column has several lines."""
+    return " ".join(repr(value).split())
 
 
 def check_ranges(
@@ -207,7 +212,7 @@ def check_ranges(
     fine |= {name: getattr(options, name) >= 0 for name in not_negative}
     for name, is_fine in (*fine.items(), *others.items()):  # one name may be in several
         if not is_fine:
-            raise BadInput(f"{name} is {getattr(options, name)!r}: out of range")
+            raise BadInput(f"{_given(name, getattr(options, name))}: out of range")
 
 
 def reason_of(error: BaseException) -> str:

@@ -4,7 +4,6 @@ It lies on the lowest floor because searches' journals, collected values, traini
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -12,11 +11,8 @@ import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
-
-import numpy as np
 
 from verifiers.interface.errors import BadInput
 from verifiers.interface.lines import Row as Row
@@ -74,6 +70,10 @@ def held(folder: Path, *, owner: str | None = None) -> Iterator[Path]:
             raise BlockingIOError(
                 f"{folder}: another process is writing there; wait for it, or choose another folder"
             ) from None
+        if not _stands_at(folder / ".lock", file):  # who held it has failed and removed it: others would make a new one
+            with held(folder, owner=owner):
+                yield folder
+            return
         try:
             yield folder
         except BaseException:
@@ -104,6 +104,12 @@ def _open_lock(path: Path) -> IO[str]:
     """The file to lock, made where there is none; never what a link leads to, and no pipe that waits for a reader."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     return open(os.open(path, flags, 0o666), "a", encoding="utf-8")
+
+
+def _stands_at(path: Path, file: IO[str]) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
+    return False
 
 
 def _remove(folders: Iterable[Path]) -> None:
@@ -198,32 +204,6 @@ def _flat(identity: Mapping[str, Any]) -> Row:
     for name, value in identity.items():
         flat |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
     return flat
-
-
-def digest_of(rows: Iterable[object]) -> str:
-    """What tells some rows from others: a digest of the fields that they name and that differ from their defaults.
-
-    So a field that a later version adds, at its default, leaves all digests as they are.
-
-    >>> from verifiers.interface.solution import Problem
-    >>> plain, gold = digest_of([Problem("a", "1+1?")]), digest_of([Problem("a", "1+1?", "2")])
-    >>> plain == digest_of([Problem("a", "1+1?", None)]), plain == gold
-    (True, False)
-    """
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps(row, default=_named_fields, sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()[:32]
-
-
-def _named_fields(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if not is_dataclass(value):
-        return float(value)  # a tensor's number, a fraction
-    held = {f.name: getattr(value, f.name) for f in fields(value)}
-    defaults = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in fields(value)}
-    return {name: given for name, given in held.items() if given != defaults[name]}
 
 
 @contextmanager

@@ -150,7 +150,7 @@ class Scores:
     def __post_init__(self) -> None:
         if not isinstance(self.steps, Iterable):
             raise ScoresShapeError(
-                f"the scores are {self.steps!r}; give an array of one number a step for each solution"
+                f"the scores are {arguments.shown(self.steps)}; give an array of one number a step for each solution"
             )
         steps = tuple(map(as_scores, self.steps))
         for i, row in enumerate(steps):
@@ -238,7 +238,7 @@ def ask(scorer: Scorer, problems: Sequence[Problem], solutions: Sequence[Solutio
 
     Raises ScoresShapeError where they are not, BadArgument for problems or solutions that are none.
     """
-    arguments.check_asked({"problems": problems, "solutions": solutions})
+    problems, solutions = arguments.check_asked({"problems": problems, "solutions": solutions})
     return check_rows(scorer, problems, solutions, scorer.score(problems, solutions))
 
 
@@ -296,7 +296,7 @@ def outcome_scores(
     >>> outcome_scores([s, Solution((Step("a"),))], [1.0, 1.0]).steps
     (array([nan,  1.], dtype=float32), array([nan], dtype=float32))
     """
-    arguments.check_asked({"solutions": solutions})
+    [solutions] = arguments.check_asked({"solutions": solutions})
     ends = arguments.numbers_argument("values", values, "give a list with a number for each solution")
     if ends.shape == (len(solutions), 1):
         ends = ends[:, 0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from verifiers.interface.errors import BadInput
+from verifiers.interface.errors import BadInput, in_one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Message:
         given: tuple[Any, Any] = (self.role, self.content)  # which no type checker may have seen
         if not all(isinstance(part, str) for part in given) or not self.role:
             raise BadInput(
-                f"Message({repr(self.role)[:20]}, {repr(self.content)[:60]}): give two texts, a role, such as 'user', "
-                "and the content"
+                f"Message({in_one_line(self.role)[:20]}, {in_one_line(self.content)[:60]}): give two texts, a role, "
+                "such as 'user', and the content"
             )
 
 
@@ -60,9 +60,9 @@ class Problem:
             raise BadInput(f"problem {name!r}: its id is no text; write {str(name)!r}")
         if not isinstance(answer, str | None):
             write = f"answer={str(answer)!r}" if isinstance(answer, int | float) else "it as a text"
-            raise BadInput(f"problem {name!r}: its answer {answer!r} is no text; write {write}")
+            raise BadInput(f"problem {name!r}: its answer {in_one_line(answer)} is no text; write {write}")
         if not isinstance(self.fields, Mapping):
-            raise BadInput(f"problem {name!r}: its fields are {repr(self.fields)[:60]}; give a dict")
+            raise BadInput(f"problem {name!r}: its fields are {in_one_line(self.fields)[:60]}; give a dict")
         if not isinstance(prompt, str):
             object.__setattr__(self, "prompt", _messages(name, prompt))
 
@@ -77,7 +77,7 @@ def _messages(problem: str, turns: Any) -> tuple[Message, ...]:
             if all(isinstance(m, Message) for m in made):
                 return tuple(made)
     raise BadInput(
-        f"problem {problem!r}: its prompt is {repr(turns)[:60]}; give a text, or messages with texts, such as "
+        f"problem {problem!r}: its prompt is {in_one_line(turns)[:60]}; give a text, or messages with texts, such as "
         '[{"role": "user", "content": "What is 2+2?"}]'
     )
 
@@ -111,10 +111,10 @@ class Step:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise BadInput(f"a step's text is {repr(self.text)[:60]}; give a text")
+            raise BadInput(f"a step's text is {in_one_line(self.text)[:60]}; give a text")
         for given in (self.tokens, self.logprobs):
             if given is not None and not isinstance(given, tuple):
-                raise BadInput(f"a step's tokens or logprobs are {repr(given)[:60]}; give a tuple, or None")
+                raise BadInput(f"a step's tokens or logprobs are {in_one_line(given)[:60]}; give a tuple, or None")
 
     def __repr__(self) -> str:
         return f"<Step {brief(self.text)}{'' if self.tokens is None else f', {len(self.tokens)} tokens'}>"
@@ -142,14 +142,18 @@ class Solution:
         if isinstance(steps, list):
             object.__setattr__(self, "steps", tuple(steps))
         elif not isinstance(steps, tuple):
-            raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step")
+            raise BadInput(f"a solution's steps are {in_one_line(steps)[:60]}; give a tuple of verifiers.Step")
         if not ({*map(type, steps)} <= {Step} or all(isinstance(step, Step) for step in steps)):
             write = "make them of a text by verifiers.split_steps(text)"
-            raise BadInput(f"a solution's steps are {repr(steps)[:60]}; give a tuple of verifiers.Step, or {write}")
+            raise BadInput(
+                f"a solution's steps are {in_one_line(steps)[:60]}; give a tuple of verifiers.Step, or {write}"
+            )
         if type(self.stop) is not Stop:
-            raise BadInput(f"a solution's stop is {self.stop!r}; give one of verifiers.Stop, such as Stop.EOS")
+            raise BadInput(
+                f"a solution's stop is {in_one_line(self.stop)}; give one of verifiers.Stop, such as Stop.EOS"
+            )
         if self.reason is not None and not isinstance(self.reason, str):
-            raise BadInput(f"a solution's reason is {repr(self.reason)[:60]}; give a text, or None")
+            raise BadInput(f"a solution's reason is {in_one_line(self.reason)[:60]}; give a text, or None")
         if self.stop is Stop.FAILED and not self.reason:
             raise ValueError("a failed solution needs a reason: Solution(stop=Stop.FAILED, reason=...)")
 
@@ -225,7 +229,7 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
     """
     given: tuple[Any, Any] = (text, separator)
     if not all(isinstance(one, str) for one in given):
-        raise BadInput(f"split_steps({repr(text)[:60]}, {repr(separator)[:20]}): give two texts")
+        raise BadInput(f"split_steps({in_one_line(text)[:60]}, {in_one_line(separator)[:20]}): give two texts")
     if not separator:
         raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
     steps: list[str] = []

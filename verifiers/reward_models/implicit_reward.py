@@ -79,7 +79,7 @@ class ImplicitReward:
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """The cumulated reward at every step; N rows."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         alive = [i for i, solution in enumerate(solutions) if solution.stop is not Stop.FAILED]
         asked = [problems[i] for i in alive], [solutions[i] for i in alive]
         tuned, base = self.policy.logprobs(*asked), self.reference.logprobs(*asked)

@@ -47,7 +47,7 @@ class Labelled:
         numbers: list[Any] = [*self.labels, *([] if self.root is None else [self.root])]
         for label in numbers:
             if not isinstance(label, Real | np.bool_) or not (0.0 <= float(label) <= 1.0 or math.isnan(label)):
-                raise ValueError(f"problem {self.problem.id!r}: label {label!r} is not in [0, 1]")
+                raise ValueError(f"problem {self.problem.id!r}: label {shown(label)} is not in [0, 1]")
 
     @property
     def outcome(self) -> float:

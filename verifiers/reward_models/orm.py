@@ -39,7 +39,7 @@ class ORM(RewardModel):
 
     def score(self, problems: Sequence[Problem], solutions: Sequence[Solution]) -> Scores:
         """One P(right) a finished solution, at its last step; N rows."""
-        check_asked({"problems": problems, "solutions": solutions})
+        problems, solutions = check_asked({"problems": problems, "solutions": solutions})
         finished = [i for i, solution in enumerate(solutions) if solution.finished and solution.steps]
         asked = [problems[i] for i in finished]
         rows = self._rows(asked, [solutions[i] for i in finished])

@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from bench.commands.cli import main
 from bench.pools.saved_pool import read_pools
+from bench.tasks.tasks import load_task
 from verifiers import Message, Stop
 from verifiers.interface.errors import BadInput
 
@@ -169,6 +170,15 @@ def test_what_is_no_stop(found: object) -> None:
 def test_half_a_character_is_found_before_anything_is_scored(row: dict[str, object], place: str) -> None:
     with pytest.raises(BadInput, match=rf"^p.jsonl:2: {place}"):
         read({"prompt": "a whole one: \U0001f600", "text": "1"}, row)
+
+
+def test_a_message_without_a_role_is_named_by_its_row() -> None:
+    asked, said = {"role": "", "content": "?"}, {"role": "assistant", "content": "1"}
+    for row in ({"prompt": [asked], "text": "1"}, {"messages": [asked, said]}):
+        with pytest.raises(BadInput, match=r"^p.jsonl:2: 'prompt' has a message with an empty 'role'; write one"):
+            read({"prompt": "?", "text": "1"}, row)
+        with pytest.raises(BadInput, match=r"^p.jsonl:1: 'prompt' has a message with an empty 'role'; write one"):
+            load_task(lines("p.jsonl", {**row, "prompt": [asked], "answer": "1"}))
 
 
 @pytest.mark.parametrize("turn", ["?", {"role": "user"}, None])

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from bench.stats.contest import Contest
-from bench.stats.curves import ANY_RIGHT, VOTING, GradedPool, Outcome, Results, _cost_of_some, notes_on, pool_outcomes
+from bench.stats.curves import (
+    ANY_RIGHT,
+    VOTING,
+    GradedPool,
+    Outcome,
+    Results,
+    _cost_of_some,
+    _judging_of_some,
+    notes_on,
+    pool_outcomes,
+)
 from verifiers.interface.scoring import Spend
 
 NAN = float("nan")
@@ -166,3 +176,17 @@ def test_no_cost_of_a_part_of_a_pool_falls_below_0(shared: bool) -> None:
                 costs = [_cost_of_some(of, k, n) for k in range(1, n + 1)]  # raises for one below 0
                 assert [cost.prompt_tokens for cost in costs] == sorted(cost.prompt_tokens for cost in costs)
                 assert costs[-1].prompt_tokens == pytest.approx(of.prompt_tokens)
+
+
+def test_what_is_known_of_a_part_of_a_pool_stays_known() -> None:
+    drawn = Spend(prompt_tokens=10, cached_prompt_tokens=NAN, sampled_tokens=80, policy_flops=90.0)
+    costs = [_cost_of_some(drawn, k, 4) for k in range(1, 5)]
+    assert [cost.prompt_tokens for cost in costs] == [10] * 4
+    assert [cost.policy_flops for cost in costs] == pytest.approx([30, 50, 70, 90])
+    assert [cost.sampled_tokens for cost in costs] == [20, 40, 60, 80]
+    assert np.isnan([cost.cached_prompt_tokens for cost in costs]).all()
+    judged = _judging_of_some(Spend(scored_tokens=20, cached_scored_tokens=NAN, scorer_flops=8.0), 0.25, 0.5)
+    assert (judged.scored_tokens, judged.scorer_flops, judged.sampled_tokens) == (10, 4.0, 0)
+    unknown = _judging_of_some(Spend(scorer_calls=4, scored_tokens=NAN, scorer_flops=NAN), 0.25, 0.5)
+    assert (unknown.scorer_calls, unknown.sampled_tokens, unknown.policy_flops) == (1, 0, 0)
+    assert np.isnan([unknown.scored_tokens, unknown.scorer_flops]).all()

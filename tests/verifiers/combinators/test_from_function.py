@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import policies
 from verifiers import MATH, Answers, AnswerVerifier, Problem, Solution, Stop, from_function, from_steps, split_steps
@@ -32,14 +33,19 @@ def test_functions_take_what_they_are_given() -> None:
         (from_function, "0.5", "problem 'p1': .* gave '0.5'; scores are numbers"),
         (from_function, None, "problem 'p1': .* gave None; return a number"),
         (from_function, [1.0, 2.0], "return a number, or NaN"),
+        (from_function, torch.ones(2, 2), r"gave tensor\(\[\[1., 1.\], \[1., 1.\]\]\); return a number"),
+        (from_function, bytearray(b"1"), "scores are numbers"),
+        (from_steps, {0.5}, "scores are numbers"),
+        (from_steps, torch.ones(2, 1), "return a list of numbers, one for each step"),
         (from_steps, 0.5, "gave 0.5; return a list of numbers, one for each step"),
         (from_steps, ["a", "b"], "scores are numbers"),
         (from_steps, [0.5], "gave 1 scores for a solution of 2 steps"),
     ],
 )
 def test_what_is_no_score_is_told_with_problem_and_function(make: Any, said: object, why: str) -> None:
-    with pytest.raises(ScoresShapeError, match=why):
+    with pytest.raises(ScoresShapeError, match=why) as caught:
         make(lambda problem, solution: said).score([P], [S])
+    assert len(str(caught.value).splitlines()) == 1
     if why.startswith("problem"):
         with pytest.raises(ScoresShapeError, match="<lambda>"):
             make(lambda problem, solution: said).score([P], [S])
@@ -55,3 +61,36 @@ def test_a_reply_that_is_no_text() -> None:
 def test_none_among_steps_is_no_opinion() -> None:
     scores = from_steps(lambda problem, solution: [None, 1.0]).score([P], [S])  # type: ignore[arg-type,list-item,return-value]
     np.testing.assert_array_equal(scores.steps[0], np.array([np.nan, 1.0], np.float32))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        0.5,
+        np.float32(0.5),
+        [0.5],
+        np.array([[0.5]]),
+        torch.tensor(0.5),
+        torch.tensor([0.5], dtype=torch.bfloat16),
+        torch.tensor(0.5, dtype=torch.bfloat16, requires_grad=True),
+    ],
+)
+def test_a_functions_number_may_be_of_any_kind(said: Any) -> None:
+    assert from_function(lambda problem, solution: said).score([P], [S]).values().tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        iter,
+        np.array,
+        torch.tensor,
+        lambda numbers: map(float, numbers),
+        lambda numbers: dict(enumerate(numbers)).values(),
+        lambda numbers: torch.tensor(numbers, dtype=torch.bfloat16, requires_grad=True),
+        lambda numbers: (torch.tensor(number, requires_grad=True) for number in numbers),
+    ],
+)
+def test_numbers_of_steps_may_stand_in_anything(make: Any) -> None:
+    scorer = from_steps(lambda problem, solution: make([0.25, 0.5]))
+    assert scorer.score([P], [S]).steps[0].tolist() == [0.25, 0.5]

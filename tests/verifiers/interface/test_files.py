@@ -5,22 +5,16 @@ import subprocess
 import sys
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 
 from verifiers import Labelled, Problem, Solution, Step, Stop
+from verifiers.interface import files
+from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import BadInput
-from verifiers.interface.files import (
-    append_rows,
-    claim,
-    digest_of,
-    held,
-    read_record,
-    replace_text,
-    replacing,
-    whole_rows,
-)
+from verifiers.interface.files import append_rows, claim, held, read_record, replace_text, replacing, whole_rows
 
 HOLDER = """
 import sys, time
@@ -44,6 +38,29 @@ def test_a_folder_that_another_process_holds_is_refused_until_that_one_is_dead(t
         process.kill()
     with held(tmp_path / "out") as folder:
         assert [p.name for p in folder.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lock_that_was_removed_meanwhile_is_none(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, lock = tmp_path / "out", files._lock
+    if there:
+        out.mkdir()
+    first = held(out)
+    first.__enter__()
+
+    def late(file: IO[str]) -> None:
+        """The first holder fails between the opening of the lock and its taking."""
+        monkeypatch.setattr(files, "_lock", lock)
+        assert not first.__exit__(KeyError, KeyError(), None)
+        lock(file)
+
+    monkeypatch.setattr(files, "_lock", late)
+    with held(out):
+        assert [p.name for p in out.iterdir()] == [".lock"]
+        with pytest.raises(BlockingIOError), held(out):
+            pass
 
 
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:

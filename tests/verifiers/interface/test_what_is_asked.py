@@ -62,6 +62,7 @@ ASKED: dict[str, tuple[Callable[..., object], dict[str, list[object]]]] = {
         for policy in (TINY, POLICY, policies.Replay({"p1": [DONE]}))
     },
 }
+TABLE = torch.ones(2, 2)  # of which Python shows several lines
 CALLS = [(name, argument) for name, (_, rows) in ASKED.items() for argument in rows]
 
 
@@ -134,23 +135,6 @@ def test_whole_numbers_of_other_libraries_are_seeds_and_tokens() -> None:
     assert [type(seed) for seed in policies.checks.Call([P], [OPEN], "end", Sampling(), np.arange(1)).seeds] == [int]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        torch.tensor([0.5, 1.0], dtype=torch.bfloat16),
-        torch.tensor([0.5, 1.0], requires_grad=True),
-        [torch.tensor(0.5, dtype=torch.bfloat16), torch.tensor(1.0, requires_grad=True)],
-        (value for value in (0.5, 1.0)),
-        map(float, ("0.5", "1")),
-        {"a": 0.5, "b": 1}.values(),
-        np.array([[0.5], [1.0]]),
-        torch.tensor([[0.5], [1.0]], dtype=torch.bfloat16),
-    ],
-)
-def test_values_are_whatever_holds_numbers(values: Any) -> None:
-    assert outcome_scores([DONE, DONE], values).values().tolist() == [0.5, 1.0]
-
-
 def test_what_stands_for_a_row_or_a_flag_is_one() -> None:
     told_by = Mock(spec=Problem)
     told_by.id, told_by.prompt, told_by.answer = "p1", "1+1?", "2"
@@ -200,6 +184,11 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: outcome_scores([DONE], iter(["1"])), "give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], {1.0}), "values {1.0}: give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], ["1"]), "values ['1']: give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE] * 2, bytearray(b"ab")), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE] * 2, memoryview(b"ab")), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], [bytearray(b"a")]), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], iter([b"1"])), "give a list with a number for each solution"),
+        (lambda: outcome_scores([DONE], iter([memoryview(b"1")])), "give a list with a number for each solution"),
         (lambda: outcome_scores([DONE], [1.0], spend=3), "spend 3: give a verifiers.Spend a row"),
         (lambda: outcome_scores([DONE], [1.0], reasons="x"), "reasons 'x': give a text or None a row"),
         (lambda: Scores(([1.0],), reasons=[3]), "reasons[0] 3: give a text or None a row"),
@@ -221,6 +210,7 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: verifiers.Isotonic((0.0, math.nan), (0.0, 1.0)), "give as many finite scores as values"),
         (lambda: verifiers.Isotonic((1.0, 0.0), (0.0, 1.0)), "they and their values must rise"),
         (lambda: verifiers.Isotonic((0.0,), (1.0,))("x"), "scores 'x': give numbers"),
+        (lambda: verifiers.Isotonic(0.0, 1.0), "scores 0.0: give as many finite scores as values"),
         (lambda: verifiers.Platt(None, 0.0), "slope is None: it must be a finite number"),
         (lambda: verifiers.Platt(1.0, math.inf), "intercept is inf: it must be a finite number"),
         (lambda: verifiers.Platt(1.0, 0.0)(None), "scores None: give numbers"),
@@ -240,26 +230,15 @@ def test_a_call_does_not_change_with_the_lists_that_it_was_given() -> None:
         (lambda: policies.GRPOConfig(weight_decay=-0.1), "weight_decay is -0.1: out of range"),
         (lambda: policies.Replicas(2, ray="x"), "ray x: it is no address; use local, auto or HOST:PORT"),
         (lambda: prms.load(3), "name 3: give a folder's path, a hub's name or a spec"),
+        (lambda: MATH.classes([TABLE]), "answers[0] tensor([[1., 1.], [1., 1.]]): give a list of texts"),
+        (lambda: policies.GRPOConfig(beta=TABLE), "beta is tensor([[1., 1.], [1., 1.]]): it must be a number"),
+        (lambda: POLICY.extend([P], [OPEN], seeds=[TABLE], **END), "seeds[0] tensor([[1., 1.], [1., 1.]]): give a"),
+        (lambda: Problem("p1", "?", TABLE), "its answer tensor([[1., 1.], [1., 1.]]) is no text"),
+        (lambda: Solution(TABLE), "a solution's steps are tensor([[1., 1.], [1., 1.]])"),
     ],
 )
 def test_what_else_is_of_another_kind_is_refused_where_it_is_given(call: Callable[[], object], words: str) -> None:
     assert words in told(call)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: prms.best_of_k_value([0.5], [4], 1), "are counts: give whole numbers"),
-        (lambda: prms.best_of_k_value([1], [math.inf], 1), "are counts: give whole numbers"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[]), r"roots of shape \(0,\) for 1 solutions"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=0.5), r"roots of shape \(\) for 1 solutions"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[[1.0]]), r"roots of shape \(1, 1\) for 1"),
-        (lambda: policies.gated_advantages([0.0], None, [[1]], roots=[math.inf]), "roots are .* finite, or NaN"),
-    ],
-)
-def test_numbers_that_are_no_counts(call: Callable[[], object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        call()
 
 
 def test_a_session_looks_at_answers_that_are_empty() -> None:
