@@ -74,9 +74,9 @@ class Driver:
 
     def close(self) -> None:
         """Stop what is under way."""
-        if self._streamed is not None:
-            self._streamed.close()
-            self._streamed = None
+        streamed, self._streamed = self._streamed, None
+        if streamed is not None:
+            streamed.close()
 
     def join(self, search: Search) -> None:
         """Take a search on, from its first request."""
@@ -119,7 +119,8 @@ class Driver:
                 if not search.over:
                     search.fail(error)
             with contextlib.suppress(Exception):  # of an engine that is at its end already
-                self.forget()  # a stream of which no row is known any more
+                self.close()
+            self.forget()  # no row of the old stream is known any more
 
     def _extend(self, until: Until) -> None:
         asking = [s for s in self.active if isinstance(s.request, Extend) and s.request.until == until]

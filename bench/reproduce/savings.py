@@ -98,7 +98,8 @@ def savings(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*ours, goal)), float(goal[0])
+    with np.errstate(invalid="ignore"):  # of replicates that come to nothing
+        return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*ours, goal)), float(goal[0])
 
 
 def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:
@@ -113,7 +114,8 @@ def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:
     """
     goal = rival.max(axis=1) - PLATEAU
     needed, spent = _first(rival, goal), _first(ours, goal)
-    saved = estimate(needed / spent) if needed[0] > 1 else Estimate(np.nan, np.nan, np.nan)
+    with np.errstate(invalid="ignore"):  # of replicates that come to nothing
+        saved = estimate(needed / spent) if needed[0] > 1 else Estimate(np.nan, np.nan, np.nan)
     return saved, float(goal[0])
 
 

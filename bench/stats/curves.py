@@ -232,14 +232,12 @@ def _cost_of_some(pool: Spend, k: int, n: int) -> Spend:
     >>> _cost_of_some(replace(shared, sampled_tokens=8, policy_flops=900.0, prompt_flops=500.0), 2, 4).policy_flops
     700.0
     """
-    if pool == ZERO:
-        return ZERO
+    if pool == ZERO or k == n:
+        return pool
     share = k / n
     read = (pool.prompt_tokens + pool.cached_prompt_tokens) / n
     first = _least(pool.prompt_tokens, read)
-    prompt = _least(
-        k * read, first + (pool.prompt_tokens - first) * (k - 1) / max(1, n - 1)
-    )  # or rounding puts it above
+    prompt = _least(k * read, first + (pool.prompt_tokens - first) * (k - 1) / (n - 1))  # never above it by rounding
     computed = pool.prompt_tokens + pool.sampled_tokens
     # A policy that does not tell the prompt's FLOPs apart is taken to pay as much for every token.
     read_flops = pool.prompt_flops or (pool.policy_flops * pool.prompt_tokens / computed if computed else 0.0)
@@ -268,7 +266,9 @@ def _judging_of_some(pool: Spend, rows: float, kinds: float) -> Spend:
     if pool == ZERO:
         return ZERO
     read = (pool.scored_tokens + pool.cached_scored_tokens) * rows
-    computed = _least(read, pool.scored_tokens * kinds)
+    computed = pool.scored_tokens * kinds
+    if rows != kinds:
+        computed = _least(read, computed)
     return replace(
         _scaled(pool, computed / pool.scored_tokens if pool.scored_tokens else rows),
         scorer_calls=pool.scorer_calls * rows,
@@ -283,9 +283,9 @@ def _scaled(spend: Spend, factor: float) -> Spend:
     return Spend(*((spent := getattr(spend, field.name)) and spent * factor for field in fields(Spend)))
 
 
-def _least(*numbers: float) -> float:
-    """The smallest of those that are known: of a pool whose cached tokens nobody told, the computed ones are."""
-    return float(np.fmin.reduce(numbers))
+def _least(one: float, other: float) -> float:
+    """The smaller one; NaN where one is unknown, in whatever order they come."""
+    return float(np.minimum(one, other))
 
 
 @lru_cache(maxsize=1)  # of one table, which is written, printed and drawn

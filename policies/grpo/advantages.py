@@ -13,6 +13,7 @@ from verifiers.interface.errors import BadArgument, check_finite
 Floats: TypeAlias = npt.NDArray[np.float64]
 Gate: TypeAlias = Literal["degenerate", "all_wrong", "always", "never"]
 Credit: TypeAlias = Literal["future_sum", "zscore_sum", "progress", "advantage", "min", "first_error"]
+_FROM_THE_ROOT = ("progress", "advantage")  # credits of gains, the first of which begins at the root
 
 _GATES = ("degenerate", "all_wrong", "always", "never")
 CREDITS: tuple[Credit, ...] = get_args(Credit)
@@ -77,7 +78,7 @@ def gated_advantages(
       process advantage of PAV-RL (Setlur et al. 2024, arXiv 2410.08146, section 3.3). It is a difference already and
       is not centred, so that a step that changes nothing is neither paid nor punished. Before the first step
       stands the problem's value in `roots`, or else the mean first score of the group. Where a root is NaN,
-      not known, its solution counts as one that could not be scored;
+      not known, its solution counts as one that could not be scored (so in "progress");
     - "progress": the last score less the one before the step, centred and scaled: these gains summed up from a step
       on. What leads to a high score is not paid for it, what follows it is measured by it;
     - "min": the lowest score from a step on, centred and scaled (PURE's value);
@@ -115,11 +116,8 @@ def gated_advantages(
         if step_scores is None:
             raise ValueError(f"gate={gate!r} needs step_scores: give a PRM's, or use gate='never'")
         scores = _scores(step_scores, ends)
-        known = [
-            i
-            for i, row in enumerate(scores)
-            if len(row) and not np.isnan(row).any() and (before is None or not np.isnan(before[i]))
-        ]
+        silent = np.zeros(len(r)) if before is None or credit not in _FROM_THE_ROOT else np.isnan(before)
+        known = [i for i, row in enumerate(scores) if len(row) and not (np.isnan(row).any() or silent[i])]
         unscored = len(scores) - len(known)
         counts = [np.diff(ends[i], prepend=-1) for i in known]
         weights = counts if weight == "token" else [np.ones(len(c)) for c in counts]
@@ -249,7 +247,7 @@ def _positions(name: str, row: Sequence[int]) -> npt.NDArray[np.int64]:
     given = numbers_argument(name, row, told)
     with np.errstate(invalid="ignore"):  # of NaN, which is then no position
         whole = given.astype(np.int64)
-    if (whole != given).any():
+    if given.ndim != 1 or (whole != given).any():
         raise BadArgument(name, shown(given.tolist()), told)
     return whole
 

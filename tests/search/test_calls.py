@@ -19,7 +19,7 @@ from search.strategies.sample import sample_strategy
 from tests.search.streaming_policy import Rows, Streaming
 from tests.search.test_driver import StepCounter, comparable, problems, reply
 from tests.waiting import LONGEST, until
-from verifiers import MATH, Problem, Scores, Solution, Step, Stop
+from verifiers import MATH, Problem, Scores, Solution, Spend, Step, Stop
 from verifiers.interface.errors import BadArgument, EngineStoppedError
 
 DONE = Solution((Step("a"),), Stop.EOS)
@@ -181,7 +181,9 @@ def sampling(policy: Streaming, count: int, n: int) -> tuple[Driver, list[Search
 
 
 def run(driver: Driver) -> None:
+    end = time.monotonic() + LONGEST
     while driver.active:
+        assert time.monotonic() < end
         driver.turn(wait=1)
     assert driver._streamed is not None
     assert not driver._streamed._rows
@@ -253,6 +255,10 @@ def test_a_stopped_row_whose_cost_is_none_fails_that_search_alone() -> None:
         def cancel(self, rows: Sequence[int]) -> list[Any]:
             return [(number, None) for number, _ in super().cancel(rows)]
 
+        def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
+            time.sleep(0.01)
+            return super().ended(seconds=seconds) if self.policy.cancelled else []  # the others are at work then
+
     streaming = Streaming(policies.Scripted(reply), rows=Odd, holds=lambda problem: problem.id == "p1")
     driver, searches = sampling(streaming, 3, 4)
     searches[1].deadline = time.monotonic() + 0.05
@@ -273,6 +279,40 @@ def test_a_stream_that_gives_a_number_twice_is_told_of_and_the_row_under_way_goe
     run(driver)
     assert str(searches[1].error) == "the policy answered 0 rows where 4 were asked for"
     assert searches[0].result is not None
+
+
+def test_each_search_is_told_of_the_first_that_went_wrong_with_it() -> None:
+    class Odd(Rows):
+        def ended(self, *, seconds: float | None = None) -> list[Any]:
+            first, second, *_ = self.held
+            return [(first, "4", Spend()), (second, "5", Spend()), (999, DONE, Spend())]
+
+    streaming = Streaming(policies.Scripted(reply), rows=Odd, holds=lambda problem: problem.id == "p0")
+    driver, searches = sampling(streaming, 2, 3)
+    driver.turn(wait=1)
+    assert str(searches[0].error).startswith("problem 'p0': the policy ended row 0 with '4' and Spend(")
+    assert str(searches[1].error) == "the policy's stream says that row 999 has ended, and it is not under way"
+
+
+def test_a_stream_that_cannot_be_closed_is_given_up_as_well() -> None:
+    class Stuck(Rows):
+        def ended(self, *, seconds: float | None = None) -> list[tuple[int, Solution, Spend]]:
+            if self.policy.inner is refusing:
+                raise OSError("it died")
+            return super().ended(seconds=seconds)
+
+        def close(self) -> None:
+            raise OSError("it is dead")
+
+    refusing = policies.Scripted(reply)
+    streaming = Streaming(refusing, rows=Stuck)
+    driver, searches = sampling(streaming, 2, 3)
+    run(driver)
+    assert [str(s.error) for s in searches] == ["it died"] * 2
+    streaming.inner = policies.Scripted(reply)
+    [later] = joined(driver, lambda p: sample_strategy(p, 3), 1)
+    run(driver)
+    assert later.result is not None
 
 
 def test_an_error_that_is_raised_again_has_one_note() -> None:

@@ -195,7 +195,7 @@ def _given(name: str, value: object, who: str = "") -> str:
 
 def in_one_line(value: object) -> str:
     """What Python shows of a value, which of an array or a column has several lines."""
-    return " ".join(repr(value).split())
+    return " ".join(line.strip() for line in repr(value).splitlines())
 
 
 def check_ranges(

@@ -135,8 +135,8 @@ def claim(
 
 
 def _as_read(identity: Mapping[str, object]) -> Row:
-    """As `read_record` gives it, with ? for half a character: such names of folders and problems are no UTF-8."""
-    return json_object(json.dumps(identity, ensure_ascii=False).encode("utf-8", "replace"))
+    """As `read_record` gives it, with &#55296; for half a character, which a name may hold and no UTF-8 does."""
+    return json_object(json.dumps(identity, ensure_ascii=False).encode("utf-8", "xmlcharrefreplace"))
 
 
 def read_record(path: Path) -> Row:

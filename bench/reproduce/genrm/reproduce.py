@@ -105,7 +105,7 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     curves = compute_curves(plan, suite)
     saved, goal = samples_to_the_rivals_best(plan, suite)
     text = (
-        f"GenRM-CoT comes to within {PLATEAU:g} of the discriminative verifier's best, {goal:.3f}, with fewer samples"
+        f"GenRM-CoT comes to {goal:.3f}, within {PLATEAU:g} of the discriminative verifier's best, with fewer samples"
     )
     claims = [*_claims(arms, beside, votes), Claim(text, saved, 1.0, unit="times")]
     lines = notes(plan, suite, curves)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from bench.reproduce.savings import SeededCurve, accuracy_at, estimate, margins, replicate, savings
+from bench.reproduce.claim import Claim
+from bench.reproduce.savings import SeededCurve, accuracy_at, estimate, margins, replicate, samples_saved, savings
 from bench.stats.compute_to_reach import costs_to_reach
+from bench.stats.intervals import Estimate
 
 
 def flat(accuracies, flops, problems=50, seeds=2):
@@ -19,6 +21,18 @@ def test_without_spread_every_replicate_is_the_mean():
     rows = replicate({"a": flat([0.2, 0.4], [1, 10])}, replicates=20)
     np.testing.assert_allclose(rows["a"][0], np.tile([0.2, 0.4], (21, 1)), rtol=1e-12)
     np.testing.assert_allclose(rows["a"][1], np.tile([1.0, 10.0], (21, 1)), rtol=1e-12)
+
+
+def test_of_one_seed_and_one_problem_nothing_is_known():
+    rows = replicate({"a": flat([0.2, 0.4], [1, 10], 1, 1), "b": flat([0.1, 0.3], [1, 10], 1, 1)}, replicates=20)
+    for found in (
+        estimate(rows["a"][0][:, 0]),
+        savings(rows["a"], rows["b"])[0],
+        samples_saved(*(r[0] for r in rows.values()))[0],
+    ):
+        assert not np.isnan(found.value)
+        assert np.isnan([found.low, found.high]).all()
+    assert Claim("it is faster", Estimate(0.0, 0.0, 0.0), 1.0, unit="times").measured == "never"
 
 
 def test_replicates_are_paired():

@@ -179,14 +179,17 @@ def test_no_cost_of_a_part_of_a_pool_falls_below_0(shared: bool) -> None:
 
 
 def test_what_is_known_of_a_part_of_a_pool_stays_known() -> None:
+    # Where nobody told how much of the prompt was cached, a part of the pool read it once, or for each sample.
     drawn = Spend(prompt_tokens=10, cached_prompt_tokens=NAN, sampled_tokens=80, policy_flops=90.0)
     costs = [_cost_of_some(drawn, k, 4) for k in range(1, 5)]
-    assert [cost.prompt_tokens for cost in costs] == [10] * 4
-    assert [cost.policy_flops for cost in costs] == pytest.approx([30, 50, 70, 90])
     assert [cost.sampled_tokens for cost in costs] == [20, 40, 60, 80]
-    assert np.isnan([cost.cached_prompt_tokens for cost in costs]).all()
-    judged = _judging_of_some(Spend(scored_tokens=20, cached_scored_tokens=NAN, scorer_flops=8.0), 0.25, 0.5)
+    assert np.isnan([(cost.prompt_tokens, cost.policy_flops) for cost in costs[:-1]]).all()
+    assert (costs[-1].prompt_tokens, costs[-1].policy_flops) == (10, 90)
+    told = Spend(scored_tokens=20, cached_scored_tokens=NAN, scorer_flops=8.0)
+    judged, other = _judging_of_some(told, 0.5, 0.5), _judging_of_some(told, 0.25, 0.5)
     assert (judged.scored_tokens, judged.scorer_flops, judged.sampled_tokens) == (10, 4.0, 0)
+    assert np.isnan([other.scored_tokens, other.scorer_flops]).all()
+    assert other.sampled_tokens == 0
     unknown = _judging_of_some(Spend(scorer_calls=4, scored_tokens=NAN, scorer_flops=NAN), 0.25, 0.5)
     assert (unknown.scorer_calls, unknown.sampled_tokens, unknown.policy_flops) == (1, 0, 0)
     assert np.isnan([unknown.scored_tokens, unknown.scorer_flops]).all()

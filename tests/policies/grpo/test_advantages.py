@@ -231,11 +231,15 @@ def test_what_failed_has_no_advantage_and_no_say():
 
 def test_a_root_that_is_not_known_leaves_its_solution_unscored():
     scores, ends = [[0.1, 0.2], [0.3], [0.5, 0.4]], [[2.0, 4.0], [3.0], [0, 1]]
-    rows, info = gated_advantages([0.0] * 3, scores, ends, roots=[0.1, math.nan, 0.2])
-    known, _ = gated_advantages([0.0] * 2, scores[::2], ends[::2], roots=[0.1, 0.2])
+    rows, info = gated_advantages([0.0] * 3, scores, ends, credit="advantage", roots=[0.1, math.nan, 0.2])
+    known, _ = gated_advantages([0.0] * 2, scores[::2], ends[::2], credit="advantage", roots=[0.1, 0.2])
     assert (info.unscored, info.signal) == (1, "prm")
     assert rows[1].tolist() == [0.0] * 4
     np.testing.assert_array_equal(np.concatenate(rows[::2]), np.concatenate(known))
+    rows, info = gated_advantages([0.0] * 3, scores, ends, credit="min", roots=[0.1, math.nan, 0.2])
+    plain, _ = gated_advantages([0.0] * 3, scores, ends, credit="min")  # which looks at no root
+    assert info.unscored == 0
+    np.testing.assert_array_equal(np.concatenate(rows), np.concatenate(plain))
 
 
 def test_an_outcome_verifier_is_no_prm():

@@ -130,9 +130,11 @@ def test_a_claim_is_written_once_and_then_compared(tmp_path: Path) -> None:
 def test_a_claim_with_half_a_character_is_written_and_compared(tmp_path: Path) -> None:
     claim(tmp_path / "a", {"kind": "run", "folder": "m\udcff"}, kind="a run")
     claim(tmp_path / "a", {"kind": "run", "folder": "m\udcff"}, kind="a run")
-    assert read_record(tmp_path / "a") == {"kind": "run", "folder": "m?"}
-    with pytest.raises(BadInput, match=r"holds a run with folder = 'm[?]', and 'n' was asked for"):
+    assert read_record(tmp_path / "a") == {"kind": "run", "folder": "m&#56575;"}
+    with pytest.raises(BadInput, match=r"holds a run with folder = 'm&#56575;', and 'n' was asked for"):
         claim(tmp_path / "a", {"kind": "run", "folder": "n"}, kind="a run")
+    with pytest.raises(BadInput, match="was asked for"):
+        claim(tmp_path / "a", {"kind": "run", "folder": "m\udcfe"}, kind="a run")
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
