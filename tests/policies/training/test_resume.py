@@ -11,10 +11,13 @@ import pytest
 
 from policies import GRPOConfig, Sampling, Transformers, grpo_train
 from policies.models.tiny_example import tiny_model
+from policies.training.config import TrainConfig
 from policies.training.export import export_checkpoint
-from tests.stand_ins import vowels
-from verifiers import Problem
+from tests.stand_ins import InterruptedOnce, vowels
+from verifiers import Labelled, Problem, Solution, Step, Stop
 from verifiers.interface.errors import BadInput
+from verifiers.reward_models import train_reward
+from verifiers.reward_models.train_orm import train_orm
 
 CONFIG = GRPOConfig(
     steps=2, groups=2, group_size=2, sampling=Sampling(max_tokens=6), learning_rate=1e-2, schedule="constant"
@@ -132,6 +135,25 @@ def test_a_record_that_was_changed_since_its_checkpoint_is_not_exported(
         export_checkpoint(out / "checkpoints" / "step-2", "tiny:policy", tmp_path / "made")
     with pytest.raises(BadInput, match=r"training.json: changed since .*step-2 was written; put a whole copy"):
         train(out, replace(CONFIG, steps=3, **known))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("option", "value"), [("save_every", 0.5), ("seed", False), ("device", None)])
+def test_a_record_that_is_refused_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: object
+) -> None:
+    solution = Solution((Step("=2"),), Stop.EOS)
+    rows = [Labelled(Problem(f"p{k}", f"C {k}+1\n"), solution, (float(k % 2),)) for k in range(4)]
+    config = TrainConfig(max_steps=3, batch_size=2, save_every=1)
+    monkeypatch.setattr(train_reward, "reward_loss", InterruptedOnce(train_reward.reward_loss, 2))
+    with pytest.raises(KeyboardInterrupt):
+        train_orm("tiny:policy", rows, out=tmp_path, config=config)
+    path = tmp_path / "training.json"
+    record = json.loads(path.read_text())
+    text = json.dumps(record | {"config": record["config"] | {option: value}})
+    path.write_text(text)
+    with pytest.raises(BadInput, match=r"training.json: changed since .*step-1 was written; put a whole copy"):
+        train_orm("tiny:policy", rows, out=tmp_path, config=config)
+    assert path.read_text() == text
 
 
 @pytest.mark.parametrize(
