@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 from verifiers.interface.arguments import check_rows
 from verifiers.interface.errors import check_finite, check_kinds
 from verifiers.interface.scoring import ZERO, FloatArray, Scores, Spend
-from verifiers.interface.solution import Problem, Solution
+from verifiers.interface.solution import Problem, Solution, check_separator
 
 Until: TypeAlias = Literal["step", "end"]
 """How far to extend: by one step, or to the end of the solution."""
@@ -51,8 +51,7 @@ class Sampling:
             raise ValueError(f"top_k is {self.top_k}: it must be 0 (off) or more")
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens is {self.max_tokens}: it must be 1 or more")
-        if not self.separator:
-            raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
+        check_separator(self.separator)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from policies.training.config import TrainConfig
 from policies.training.hooks import OnMetrics
 from prms.prm import PRM
 from verifiers.interface.arguments import check_config, check_kind, check_rows
+from verifiers.interface.solution import check_separator
 from verifiers.reward_models.labelled import Labelled
 from verifiers.reward_models.train_reward import train_reward_model
 
@@ -54,13 +55,14 @@ def train_prm(
     >>> prm.target, prm.score([row.problem], [row.solution]).steps[0].shape
     ('value', (2,))
 
-    Raises ValueError for soft labels of errors, where no row can be trained on, or where `out` belongs to
-    another training.
+    Raises ValueError for soft labels of errors, for an empty separator, where no row can be trained on, or where
+    `out` belongs to another training.
     """
     config = TrainConfig() if config is None else config
     check_config(config, TrainConfig)
     rows = check_rows(rows, Labelled, _ROWS)
     check_kind("separator", separator, str, "give the text that ends a step")
+    check_separator(separator)
     if target not in ("value", "error"):
         raise ValueError(f"target is {target!r}: use 'value' or 'error'")
     if target == "error":

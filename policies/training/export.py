@@ -61,7 +61,7 @@ def export_checkpoint(checkpoint: Path, base: str | PathLike[str], out: Path) ->
         )
     model, tokenizer = _base(record["kind"], base, config)
     updates = add_lora(model, config)
-    _restore(checkpoint, model, updates)
+    _restore(checkpoint, model, updates, state)
     if updates is not None and record["kind"] != "grpo":  # a policy's updates are merged as it is
         updates.float()
     of_a_policy = record["kind"] == "grpo"
@@ -106,8 +106,8 @@ def _base(kind: str, base: str | PathLike[str], config: TrainConfig) -> tuple[An
     return load_base(auto_class, base, config, fresh=fresh, labels=labels)
 
 
-def _restore(checkpoint: Path, model: Any, updates: Any) -> None:
+def _restore(checkpoint: Path, model: Any, updates: Any, state: Mapping[str, Any]) -> None:
     """Put the trained weights where they were."""
     if updates is None:
         model.requires_grad_(True)
-    restore_weights(checkpoint, model)
+    restore_weights(checkpoint, model, state)

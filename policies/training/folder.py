@@ -59,8 +59,11 @@ def is_finished(out: Path) -> bool:
 
 
 def record(out: Path, **known: object) -> None:
-    """Add to `training.json` what was not known when it was begun."""
-    replace_text(out / _RECORD, json.dumps({**read_record(out / _RECORD), **known}, indent=2) + "\n")
+    """Add to `training.json` what was not known when it was begun; one that has it all stays as it is."""
+    written = read_record(out / _RECORD)
+    before, now = (json.dumps(content, indent=2) + "\n" for content in (written, written | known))
+    if now != before:
+        replace_text(out / _RECORD, now)
 
 
 def finish_folder(

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from policies.models.checkpoint import is_file
+from verifiers.interface.checksums import file_checksum
 from verifiers.interface.digests import digest_of
 from verifiers.interface.errors import BadInput, MissingInput, first_line
 from verifiers.interface.files import read_record, replacing
@@ -46,10 +47,11 @@ def write_checkpoint(
     try:
         with replacing(whole) as draft:
             draft.mkdir(parents=True)
-            save_file(_trained(model), draft / "weights.safetensors")
-            save_file(moments, draft / "optimizer.safetensors")
-            save_file(_randomness(), draft / "randomness.safetensors")
-            line = sealed_line(json.dumps({"step": step, **state}) + "\n")
+            files = {"weights": _trained(model), "optimizer": moments, "randomness": _randomness()}
+            for name, tensors in files.items():
+                save_file(tensors, draft / f"{name}.safetensors")
+            sums = {path.name: file_checksum(path) for path in sorted(draft.iterdir())}
+            line = sealed_line(json.dumps({"step": step, **state, "files": sums}) + "\n")
             (draft / "state.json").write_text(line, encoding="utf-8")
     except OSError as error:
         raise OSError(
@@ -76,21 +78,22 @@ def restore_checkpoint(checkpoint: Path, model: Any, optimizer: torch.optim.Opti
     if state.get("step") != step_of(checkpoint):
         raise BadInput(f"{checkpoint / 'state.json'}: its step is {state.get('step')!r}; {_TO_DO}")
     moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in _tensors(checkpoint, "optimizer.safetensors").items():
+    for key, value in _tensors(checkpoint, "optimizer.safetensors", state).items():
         index, _, name = key.partition(".")
         moments.setdefault(int(index), {})[name] = value
-    generators = _tensors(checkpoint, "randomness.safetensors")
-    restore_weights(checkpoint, model)
+    generators = _tensors(checkpoint, "randomness.safetensors", state)
+    restore_weights(checkpoint, model, state)
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(generators["cpu"])
     if "cuda" in generators and torch.cuda.is_available():
         torch.cuda.set_rng_state(generators["cuda"])
+    state.pop("files", None)
     return state
 
 
-def restore_weights(checkpoint: Path, model: Any) -> None:
+def restore_weights(checkpoint: Path, model: Any, state: Mapping[str, Any]) -> None:
     """Put the weights that are trained where they were; BadInput where the checkpoint is damaged, or of others."""
-    trained, saved = _trained(model), _tensors(checkpoint, "weights.safetensors")
+    trained, saved = _trained(model), _tensors(checkpoint, "weights.safetensors", state)
     if {name: p.shape for name, p in trained.items()} != {name: p.shape for name, p in saved.items()}:
         raise BadInput(f"{checkpoint}: its weights are not those of this base; give the base that it began from")
     with torch.no_grad():
@@ -124,12 +127,16 @@ def check_record(training: Path, checkpoint: Path, state: Mapping[str, Any]) -> 
         )
 
 
-def _tensors(checkpoint: Path, name: str) -> dict[str, torch.Tensor]:
+def _tensors(checkpoint: Path, name: str, state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors in a file of a checkpoint; BadInput where they are not those that its state was written with."""
     path = _file(checkpoint, name)
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path}: not whole safetensors ({first_line(error)}); {_TO_DO}") from None
+    if "files" in state and state["files"].get(name) != file_checksum(path):  # an earlier version says nothing of them
+        raise BadInput(f"{path}: not as it was written; {_TO_DO}")
+    return tensors
 
 
 def _file(checkpoint: Path, name: str) -> Path:

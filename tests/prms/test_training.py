@@ -138,6 +138,12 @@ def test_it_goes_on_from_another_reward_model(tmp_path, prm):
     np.testing.assert_allclose(*scores, atol=1e-4)
 
 
+def test_a_step_ends_with_some_text(tmp_path):
+    with pytest.raises(ValueError, match="separator is empty: name the text that ends a step"):
+        train_prm(POLICY, [labelled(["1\n"], [1.0])], target="error", separator="", out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_soft_label_is_no_error_label(tmp_path):
     with pytest.raises(ValueError, match=r"problem 'p': the label 0\.7 of step 2 is soft; target='error'"):
         train_prm(POLICY, [labelled(["1\n", "2\n"], [1.0, 0.7])], target="error", out=tmp_path / "a")

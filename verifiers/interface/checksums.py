@@ -14,7 +14,7 @@ _PART = 1 << 20  # bytes that are read at once
 
 def write_checksums(folder: Path, names: Iterable[str]) -> None:
     """`checksums.json`: the CRC-32 of each of these files that is there."""
-    sums = {name: _crc(folder / name) for name in names if (folder / name).exists()}
+    sums = {name: file_checksum(folder / name) for name in names if (folder / name).exists()}
     replace_text(folder / CHECKSUMS, json.dumps(sums, indent=2) + "\n")
 
 
@@ -24,12 +24,13 @@ def check_checksums(folder: Path, *, among: Collection[str] | None = None) -> No
         return
     for name, crc in read_record(folder / CHECKSUMS).items():
         path = folder / name
-        if (among is None or name in among) and not (path.is_file() and _crc(path) == crc):
+        if (among is None or name in among) and not (path.is_file() and file_checksum(path) == crc):
             what = "not as it was written" if path.exists() else "gone"
             raise BadInput(f"{path}: {what}; the command that wrote this folder, given again, mends it or says more")
 
 
-def _crc(path: Path) -> int:
+def file_checksum(path: Path) -> int:
+    """The CRC-32 of all bytes of a file."""
     return checksum(path, 0, path.stat().st_size)
 
 

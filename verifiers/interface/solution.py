@@ -214,6 +214,12 @@ def failed(reason: str, steps: Iterable[Step] = ()) -> Solution:
     return Solution(made, Stop.FAILED, reason)
 
 
+def check_separator(separator: str) -> None:
+    """Raise ValueError where what ends a step is empty."""
+    if not separator:
+        raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
+
+
 def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
     r"""Cut a text into steps without losing a character.
 
@@ -230,8 +236,7 @@ def split_steps(text: str, separator: str = "\n") -> tuple[Step, ...]:
     given: tuple[Any, Any] = (text, separator)
     if not all(isinstance(one, str) for one in given):
         raise BadInput(f"split_steps({in_one_line(text)[:60]}, {in_one_line(separator)[:20]}): give two texts")
-    if not separator:
-        raise ValueError("separator is empty: name the text that ends a step, such as '\\n\\n'")
+    check_separator(separator)
     steps: list[str] = []
     *ended, rest = text.split(separator)
     opened = True  # whether the last step has nothing but separators, which open the first one
