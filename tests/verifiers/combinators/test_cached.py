@@ -357,7 +357,10 @@ HAMMER = """
     sys.stdin.readline()
     kept = cached(Marked(), path, name="marked@1")  # both make the file at once
     seen = {}
-    for _ in range(150):
+    for turn in range(150):
+        if turn == 75:  # so that each has some that the other was first with
+            print("half", flush=True)
+            sys.stdin.readline()
         numbers = rng.integers(0, 300, 8).tolist()
         scores = kept.score([Problem("p", "?")] * 8, [Solution((Step(str(n)),)) for n in numbers])
         for n, value in zip(numbers, scores.values().tolist()):
@@ -378,9 +381,15 @@ def test_two_processes_may_hammer_one_file(tmp_path):
         )
         for me in (1, 2)
     ]
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
+
+    def go():
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+
+    go()
+    assert [process.stdout.readline() for process in processes] == ["half\n"] * 2
+    go()
     said = [process.communicate(timeout=120)[0].split("\n") for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     values = [dict(line.split() for line in lines[1:] if line) for lines in said]

@@ -1,4 +1,7 @@
-"""Rows in a column, as a frame of pandas has them, are read in its order and not by its labels."""
+"""Rows in a column, as a frame of pandas has them, are read in its order and not by its labels.
+
+Asked are all scorers and policies, those with models too, which need torch.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
