@@ -4,9 +4,8 @@
 #
 #   MODEL=FOLDER DATA=FOLDER bash benchmarks/real_text.sh
 #
-# DATA holds genrm_train.jsonl.gz, genrm_pool_dev.jsonl.gz and math500.jsonl. Sizes are for one GPU; on two CPU cores and
-# 0.5B parameters a step of 8 rows takes minutes, so begin with DEVICE=cpu STEPS=20 PROBLEMS=10 VOTES=1. Killed, the same
-# command goes on.
+# DATA holds genrm_train.jsonl.gz, genrm_pool_dev.jsonl.gz and math500.jsonl. Sizes are meant for one GPU, where they
+# have not been tried; on a CPU begin with DEVICE=cpu STEPS=20 PROBLEMS=10 VOTES=1. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
 device=${DEVICE:-cuda}

@@ -20,15 +20,15 @@ class SeededCurve:
     """
 
     correct: Floats
-    flops: Floats
+    costs: Floats
 
     def __post_init__(self) -> None:
-        if self.correct.shape != self.flops.shape or self.correct.ndim != 3:
-            raise ValueError(f"a curve of shapes {self.correct.shape} and {self.flops.shape}: both must be (S, P, K)")
+        if self.correct.shape != self.costs.shape or self.correct.ndim != 3:
+            raise ValueError(f"a curve of shapes {self.correct.shape} and {self.costs.shape}: both must be (S, P, K)")
 
 
 def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -> dict[str, tuple[Floats, Floats]]:
-    """Each curve's mean accuracy and FLOPs, shape (1 + R, K): row 0 as measured, then bootstrap replicates.
+    """Each curve's mean accuracy and cost, shape (1 + R, K): row 0 as measured, then bootstrap replicates.
 
     A replicate draws problems, the same ones for every curve (so that differences are paired), and
     training seeds.
@@ -44,7 +44,7 @@ def replicate(curves: dict[str, SeededCurve], *, replicates: int = REPLICATES) -
         weights = np.vstack([np.full(problems, 1 / problems), by_problem])
         means = []
         # Costs differ little between seeds, and must stay above 0.
-        for values, shares in ((curve.correct, enlarged(by_seed)), (curve.flops, by_seed)):
+        for values, shares in ((curve.correct, enlarged(by_seed)), (curve.costs, by_seed)):
             chosen = np.vstack([np.full(seeds, 1 / seeds), shares])
             of_problems = weights @ values.transpose(1, 0, 2).reshape(problems, seeds * sizes)
             means.append(np.einsum("rs,rsk->rk", chosen, of_problems.reshape(-1, seeds, sizes)))
