@@ -5,16 +5,18 @@
 #   MODEL=FOLDER DATA=FOLDER bash benchmarks/real_text.sh
 #
 # DATA holds genrm_train.jsonl.gz, genrm_pool_dev.jsonl.gz and math500.jsonl. Sizes are meant for one GPU, where they
-# have not been tried; on a CPU begin with DEVICE=cpu STEPS=20 PROBLEMS=10 VOTES=1. Killed, the same command goes on.
+# have not been tried. On a CPU with instructions for bfloat16: DEVICE=cpu HALF=yes PARTS=4 STEPS=60 PROBLEMS=12;
+# without them leave HALF out, and take a third of the steps. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
-device=${DEVICE:-cuda}
-half=() engine=transformers
-if [ "$device" = cuda ]; then half=(--bf16) engine=vllm; fi
+parts=${PARTS:-1} device=${DEVICE:-cuda}
+engine=transformers half=() dtype=""
+if [ "$device" = cuda ]; then engine=vllm HALF=yes; fi
+if [ "${HALF:-no}" = yes ]; then half=(--bf16) dtype=,dtype=bfloat16; fi
 
 train() { # NAME KIND STEPS [OPTIONS]
     stepbeam train "$2" "$DATA/genrm_train.jsonl.gz" --base "$MODEL" --out "$out/$1" --steps "$3" --batch-size "$rows" \
-        --lora-rank 16 --learning-rate 2e-4 --max-length 768 --save-every 20 "${half[@]}" "${@:4}"
+        --accumulate "$parts" --lora-rank 16 --learning-rate 2e-4 --max-length 768 --save-every 20 "${half[@]}" "${@:4}"
 }
 # Rows without rationales are shorter: by as much more steps, as on the page of the embedded tasks.
 train orm orm $((steps * 3 / 2)) --balance
@@ -22,7 +24,8 @@ train direct genrm $((steps * 3 / 2)) --balance --mode direct
 train cot genrm "$steps" --balance --mode cot
 
 scorers=(
-    --scorer "orm=orm:$out/orm" --scorer "direct=genrm:$out/direct" --scorer "cot=genrm:$out/cot,votes=$votes"
+    --scorer "orm=orm:$out/orm$dtype" --scorer "direct=genrm:$out/direct$dtype"
+    --scorer "cot=genrm:$out/cot,votes=$votes$dtype"
     --max-failed 1 # a weak model's rationales may all come to no verdict
 )
 stepbeam rerank "$DATA/genrm_pool_dev.jsonl.gz" --limit "$problems" --answers gsm8k --n 16 "${scorers[@]}" \
