@@ -92,8 +92,8 @@ def _preamble(plan: VeriGatePlan) -> str:
         f"Accuracy is the share of {plan.final_samples} samples that is right, on {plan.held_out} held-out problems, "
         f"after the last step (half-way: of {plan.samples} samples after half of them); its interval is over problems "
         "and seeds. The held-out PRM has learnt from other problems and is not trained against: the column is its mean "
-        "value of the final samples. All wrong, all right and dead groups, those without a gradient, are shares in "
-        "each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate needs it; "
+        "value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, are shares "
+        "in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate needs it; "
         "then its part of them, and the part of both PRMs when, as here for the audit, they are asked about all "
         "groups. Scoring is what that is of the seconds. Solutions are "
         f"those of the groups: a learned PRM has {4 * plan.labelled:,} labelled ones of the start besides, a refreshed "
@@ -158,7 +158,7 @@ def _row(arm: str, units: list[Unit]) -> tuple[object, ...]:
     e = estimate(right(units))
     return (
         arm, f"{e.value:.3f}", interval(e, ".3f"), " ".join(f"{np.mean(u['right']):.3f}" for u in units),
-        f"{np.mean([_half_way(u) for u in units]):.3f}", f"{np.mean([u['held_out'] for u in units]):.3f}",
+        f"{np.mean([_half_way(u) for u in units]):.3f}", " ".join(f"{u['held_out']:.2f}" for u in units),
         f"{np.mean([mean_of(u, 'steps', 0.25) for u in units]):.2f}",
         f"{np.mean([list(u['transfer'].values()) for u in units]):.3f}", f"{fired(units)} of {len(units)}",
     )  # fmt: skip
