@@ -8,16 +8,18 @@ from scipy.stats import binomtest
 
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import Unit
-from bench.reproduce.over_seeds import difference, estimate, relative_gain
+from bench.reproduce.over_seeds import difference, estimate, relative_gain, spread_ratio
 from bench.reproduce.verigate.arms import BY_ANSWER, NOISES, OUTCOME, READINGS
+from bench.reproduce.verigate.flops import Prices
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 from bench.training.audit import audit
 
 Trainings: TypeAlias = Mapping[str, list[Unit]]  # an arm's trainings, one a seed
-RELATIVE = 0.12
+RELATIVE = (0.12, 0.20)  # of the paper's larger model and of its smaller one
 POINTS = 0.07  # PAV-RL's, of another paper
 STALLS = -0.5
+TAX = 0.1  # more FLOPs than these are significantly more
 QUIET = 0.5  # the share of trainings in which the audit may fire: less than 8 can tell
 AS_OUTCOME = "soft as outcome"
 # What else the same rollouts, or the same PRM, can be used for, and what it is beside.
@@ -30,29 +32,37 @@ _ABOVE = (
     ),
     ("hazards, all_wrong, future_sum", OUTCOME),
     ("soft, ungated, future_sum", OUTCOME),
+    ("soft, all_wrong, future_sum", "soft, ungated, future_sum"),
     ("soft, all_wrong, future_sum", AS_OUTCOME),
+    ("soft, ungated, future_sum", AS_OUTCOME),  # neither is gated
     ("foreign, all_wrong, advantage", OUTCOME),
     ("foreign as outcome", OUTCOME),
     ("dynamic sampling", OUTCOME),
     ("dynamic sampling", "exact, all_wrong, future_sum"),
     (OUTCOME, BY_ANSWER),
+    *((f"noise {noise:g}, all_wrong, future_sum", OUTCOME) for noise in NOISES[:-1]),
+    (OUTCOME, f"noise {NOISES[-1]:g}, all_wrong, future_sum"),
 )
 
 
-def all_claims(trainings: Trainings, task: str) -> list[Claim]:
+def all_claims(trainings: Trainings, task: str, prices: Prices) -> list[Claim]:
     """Every claim whose arms were trained on a task."""
     claims = []
+    plain = right(trainings[OUTCOME])
     for prm in ("exact", "soft", "sharp", "refreshed"):
         for credit in ("future_sum", "advantage"):
             for gate in READINGS:
                 arm = f"{prm}, {gate}, {credit}"
                 if arm in trainings:
-                    text = f"'{arm}' is 12% or more above outcome-only GRPO, relatively, at equal rollouts"
-                    gain = relative_gain(right(trainings[arm]), right(trainings[OUTCOME]))
-                    claims.append(Claim(text, gain, RELATIVE, unit="%"))
+                    gain = relative_gain(right(trainings[arm]), plain)
+                    text = f"'{arm}' is {{:.0%}} or more above outcome-only GRPO, relatively, at equal rollouts"
+                    claims += [Claim(text.format(margin), gain, margin, unit="%") for margin in RELATIVE]
+                    ratio = spread_ratio(*(r.mean(axis=1, keepdims=True) for r in (right(trainings[arm]), plain)))
+                    text = f"seeds of '{arm}' differ less than those of outcome-only GRPO: standard deviations"
+                    claims.append(Claim(text, ratio, 1.0, sense="below", unit="times"))
     for arm in trainings:
         if arm.startswith("PAV-RL"):
-            gain = difference(right(trainings[arm]), right(trainings[OUTCOME]))
+            gain = difference(right(trainings[arm]), plain)
             text = f"'{arm}' is 7 points or more above outcome-only GRPO at equal rollouts"
             claims.append(Claim(text, gain, POINTS, unit="points"))
     for one, other in _ABOVE:
@@ -61,6 +71,8 @@ def all_claims(trainings: Trainings, task: str) -> list[Claim]:
             claims.append(Claim(f"'{one}' ends above '{other}'", gain, unit="points"))
     for arm in ("sharp, all_wrong, future_sum", "sharp, degenerate, future_sum"):
         claims += _of_gated(trainings, arm, task)
+        claims += _tax(trainings, arm, prices)
+    claims += _cross_prm(trainings)
     if BY_ANSWER in trainings:
         claims.append(
             Claim(
@@ -83,6 +95,16 @@ def all_claims(trainings: Trainings, task: str) -> list[Claim]:
     return claims
 
 
+def quality_claims(quality: Unit) -> list[Claim]:
+    """Whether the PRMs tell the first error of a solution from the steps before it."""
+    return [
+        Claim(
+            f"'{prm}' tells first errors from right steps: its AUC is above 0.5", Estimate(*known["first_error"]), 0.5
+        )
+        for prm, known in quality.items()
+    ]
+
+
 def size_claims(smaller: Trainings, larger: Trainings) -> list[Claim]:
     """What gating brings a smaller policy beside what it brings the larger one, on the same problems."""
     claims = []
@@ -97,7 +119,7 @@ def size_claims(smaller: Trainings, larger: Trainings) -> list[Claim]:
 
 def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
     gated, plain = trainings[arm], trainings[OUTCOME]
-    claims = [
+    return [
         Claim(
             f"groups without a gradient are at least halved ('{arm}')",
             relative_gain(_means(gated, "dead"), _means(plain, "dead")),
@@ -123,12 +145,50 @@ def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
         ),
         Claim(f"the audit fires in less than half of its trainings ('{arm}')", _fired(gated), QUIET, sense="below"),
     ]
-    if AS_OUTCOME in trainings:
-        gap = difference(*(np.array([[u["held_out"]] for u in trainings[a]]) for a in (arm, AS_OUTCOME)))
-        claims.append(
-            Claim(f"a held-out PRM gives more to the solutions of '{arm}' than to those of '{AS_OUTCOME}'", gap)
+
+
+def _tax(trainings: Trainings, arm: str, prices: Prices) -> list[Claim]:
+    """What a gated training costs and is worth, without the FLOPs of the held-out PRM, which it does not need."""
+    gated, plain = trainings[arm], trainings[OUTCOME]
+    one, other = (
+        _by_seed(units, lambda unit: seconds_of(unit)["scoring"] / sum(seconds_of(unit).values()))
+        for units in (gated, plain)
+    )
+    spent = [[_spent(unit, prices, of) for unit in trainings[of]] for of in (arm, OUTCOME)]
+    costs = [np.array([[steps[-1]] for steps in of]) for of in spent]
+    # Its accuracy when it has cost as much as the other's whole training.
+    then = [
+        np.interp(least[-1], steps[np.array(at)], accuracy)
+        for steps, least, (at, accuracy) in zip(*spent, map(_evaluated, gated), strict=True)
+    ]
+    ends = [_evaluated(unit)[1][-1] for unit in plain]
+    return [
+        Claim(
+            f"a training takes {TAX:.0%} or more above outcome-only GRPO's FLOPs ('{arm}')",
+            relative_gain(*costs),
+            TAX,
+            unit="%",
+        ),
+        Claim(f"more of its seconds go to scoring ('{arm}')", difference(one, other), unit="points"),
+        Claim(
+            f"it is better when it has taken the FLOPs of outcome-only GRPO's training ('{arm}')",
+            difference(np.array(then)[:, None], np.array(ends)[:, None]),
+            unit="points",
+        ),
+    ]
+
+
+def _cross_prm(trainings: Trainings) -> list[Claim]:
+    """What a PRM that is not trained against says of policies whose rewards have step scores, and their collapse."""
+    arms = [f"{prm}, {gate}, future_sum" for prm in ("soft", "sharp") for gate in READINGS]
+    return [
+        Claim(
+            f"a held-out PRM gives more to the solutions of '{arm}' than to those of '{AS_OUTCOME}'",
+            difference(*(_by_seed(trainings[of], lambda unit: float(unit["held_out"])) for of in (arm, AS_OUTCOME))),
         )
-    return claims
+        for arm in arms
+        if arm in trainings and AS_OUTCOME in trainings
+    ]
 
 
 def right(units: Sequence[Unit]) -> Floats:
@@ -148,6 +208,12 @@ def steps_of(unit: Unit) -> list[dict[str, Any]]:
     return [row for row in unit["metrics"] if row["step"]]
 
 
+def seconds_of(unit: Unit) -> dict[str, float]:
+    """Seconds of rollouts, scoring and updates, all steps together."""
+    rows = [row["seconds"] for row in steps_of(unit)]
+    return {name: sum(row[name] for row in rows) for name in rows[0]}
+
+
 def fired(units: Sequence[Unit]) -> int:
     """In how many trainings the audit sees hacking."""
     return sum(audit(unit["metrics"]).fired for unit in units)
@@ -157,6 +223,20 @@ def _fired(units: Sequence[Unit]) -> Estimate:
     seen = fired(units)
     exact = binomtest(seen, len(units)).proportion_ci(0.95)
     return Estimate(seen / len(units), float(exact.low), float(exact.high))
+
+
+def _spent(unit: Unit, prices: Prices, arm: str) -> Floats:
+    """FLOPs up to the end of each step, none before the first."""
+    each: Floats = prices.of_training(unit, arm)[:, :2].sum(axis=1)
+    return np.append(0.0, each.cumsum())
+
+
+def _evaluated(unit: Unit) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The steps after which accuracy was measured, and what it was."""
+    steps, accuracy = zip(
+        *((row["step"], row["evaluation"]["accuracy"]) for row in unit["metrics"] if "evaluation" in row), strict=True
+    )
+    return steps, accuracy
 
 
 def _means(units: Sequence[Unit], name: str, share: float = 1.0) -> Floats:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.files.drawing import COLOURS, GREY, MARKERS, new_figure, save_figure
-from bench.reproduce.claim import Claim, claims_table, interval, markdown_table
+from bench.reproduce.claim import Claim, claims_table, interval, markdown_table, with_interval
 from bench.reproduce.folder import Unit, plan_folder
 from bench.reproduce.over_seeds import estimate
 from bench.reproduce.verigate.arms import LONGER, OUTCOME, SMALLER, Setting, VeriGatePlan
@@ -21,14 +21,18 @@ from bench.reproduce.verigate.claims import (
     all_claims,
     fired,
     mean_of,
+    quality_claims,
     right,
+    seconds_of,
     size_claims,
     steps_of,
 )
+from bench.reproduce.verigate.flops import Prices, prices_of
 from bench.reproduce.verigate.scorers import learned_kinds, prm_quality, trained_prm
 from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import trained
 from bench.reproduce.workers import carry_out
+from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
 HALF = 0.5  # accuracy below which a training is called a failure, where the audit is counted
@@ -63,10 +67,16 @@ def reproduce_verigate(plan: VeriGatePlan, *, processes: int = 2) -> list[tuple[
         for setting in settings:
             trainings = {arm: [trained(plan, setting, arm, seed) for seed in plan.seeds] for arm in setting.arms}
             by_setting[setting.name] = trainings
-            claims.append((setting.name, all_claims(trainings, setting.task)))
+            prices = prices_of(plan, setting)
+            claims.append(
+                (
+                    setting.name,
+                    [*all_claims(trainings, setting.task, prices), *quality_claims(prm_quality(plan, setting))],
+                )
+            )
             if setting is SMALLER and setting.task in by_setting:
                 claims[-1][1].extend(size_claims(trainings, by_setting[setting.task]))
-            pages.append(_section(plan, setting, trainings, claims[-1][1]))
+            pages.append(_section(plan, setting, trainings, claims[-1][1], prices))
             curves[setting.name] = {
                 arm: [_curve(unit, plan) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
             }
@@ -81,18 +91,19 @@ def _preamble(plan: VeriGatePlan) -> str:
         f"{len(plan.seeds)} seeds; Adam at {plan.learning_rate:g}. A solution is right with all of its lines. "
         f"Accuracy is the share of {plan.final_samples} samples that is right, on {plan.held_out} held-out problems, "
         f"after the last step (half-way: of {plan.samples} samples after half of them); its interval is over problems "
-        "and seeds. Dead groups are those without a gradient. The held-out PRM has learnt from other problems and is "
-        "not trained against: the column is its mean value of the final samples. Scoring is the share of the seconds "
-        "of a step, in which the held-out PRM and, for the audit, the PRM are asked about all groups. Solutions are "
+        "and seeds. The held-out PRM has learnt from other problems and is not trained against: the column is its mean "
+        "value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, are "
+        "shares in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate "
+        "needs it; then its part of them, and the part of both PRMs when, as here for the audit, they are asked about "
+        "all groups. Scoring is what that is of the seconds. Solutions are "
         f"those of the groups: a learned PRM has {4 * plan.labelled:,} labelled ones of the start besides, a refreshed "
         f"one {plan.refreshes * 6 * (plan.labelled // 3):,} more.\n"
     )
 
 
-def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims: list[Claim]) -> str:
+def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims: list[Claim], prices: Prices) -> str:
     start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in trainings.values() for u in units])
     first = np.mean([steps_of(u)[0]["all_wrong"] for u in trainings[OUTCOME]])
-    kinds = ("first_error", "step", "outcome")
     quality = prm_quality(plan, setting)
     lines = [
         f"## {setting.name}\n",
@@ -104,16 +115,26 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         "AUC of the PRMs on the starting policy's solutions, up to the first error, of all steps, and of the end:\n",
         markdown_table(
             ("PRM", "first error", "steps", "outcome"),
-            ((name, *(f"{known[kind]:.3f}" for kind in kinds)) for name, known in quality.items()),
+            (
+                (prm, *(with_interval(Estimate(*known[kind]), ".3f") for kind in ("first_error", "step", "outcome")))
+                for prm, known in quality.items()
+            ),
         )
         + "\n",
         markdown_table(
             (
-                "arm", "accuracy", "95% interval", "each seed", "half-way", "all wrong, first and last quarter",
-                "all right", "dead groups", "PRM's share", "held-out PRM", "steps", "other tasks", "solutions",
-                "seconds", "scoring", "audit fired",
+                "arm", "accuracy", "95% interval", "each seed", "half-way", "held-out PRM", "steps", "other tasks",
+                "audit fired",
             ),
-            (_row(plan, arm, units) for arm, units in trainings.items()),
+            (_row(arm, units) for arm, units in trainings.items()),
+        )
+        + "\n",
+        markdown_table(
+            (
+                "arm", "all wrong", "all right", "dead groups", "PRM's share", "solutions", "GFLOPs",
+                "PRM's part", "as audited", "seconds", "scoring",
+            ),
+            (_groups_row(plan, arm, units, prices) for arm, units in trainings.items()),
         ),
     ]  # fmt: skip
     units = [unit for of_arm in trainings.values() for unit in of_arm]
@@ -133,31 +154,33 @@ def _healed(plan: VeriGatePlan, setting: Setting) -> str:
     return f", its first {setting.layers} layers, trained for {steps} steps to do without the others"
 
 
-def _row(plan: VeriGatePlan, arm: str, units: list[Unit]) -> tuple[object, ...]:
+def _row(arm: str, units: list[Unit]) -> tuple[object, ...]:
     e = estimate(right(units))
-    means = {name: float(np.mean([mean_of(u, name) for u in units])) for name in ("dead", "prm_share", "all_right")}
-    wrong = np.mean([[np.mean([row["all_wrong"] for row in part]) for part in _ends(unit)] for unit in units], axis=0)
-    spent = np.mean([sum(row["sampled_groups"] for row in steps_of(u)) for u in units]) * plan.group_size
-    seconds = {
-        name: np.mean([sum(row["seconds"][name] for row in steps_of(u)) for u in units])
-        for name in ("rollout", "scoring", "update")
-    }
-    total = sum(seconds.values())
     return (
         arm, f"{e.value:.3f}", interval(e, ".3f"), " ".join(f"{np.mean(u['right']):.3f}" for u in units),
-        f"{np.mean([_half_way(u) for u in units]):.3f}", f"{wrong[0]:.2f} {wrong[1]:.2f}", f"{means['all_right']:.2f}",
-        f"{means['dead']:.2f}", f"{means['prm_share']:.2f}", f"{np.mean([u['held_out'] for u in units]):.3f}",
+        f"{np.mean([_half_way(u) for u in units]):.3f}", " ".join(f"{u['held_out']:.2f}" for u in units),
         f"{np.mean([mean_of(u, 'steps', 0.25) for u in units]):.2f}",
-        f"{np.mean([list(u['transfer'].values()) for u in units]):.3f}", f"{spent:,.0f}", f"{total:.0f}",
-        f"{seconds['scoring'] / total:.0%}", f"{fired(units)} of {len(units)}",
+        f"{np.mean([list(u['transfer'].values()) for u in units]):.3f}", f"{fired(units)} of {len(units)}",
     )  # fmt: skip
 
 
-def _ends(unit: Unit) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """The steps of the first quarter, and those of the last."""
-    rows = steps_of(unit)
-    count = max(1, len(rows) // 4)
-    return rows[:count], rows[-count:]
+def _groups_row(plan: VeriGatePlan, arm: str, units: list[Unit], prices: Prices) -> tuple[object, ...]:
+    """What the groups of an arm were like over time, and what they cost."""
+    policy, prm, audited = np.mean([prices.of_training(u, arm).sum(axis=0) for u in units], axis=0)
+    spent = np.mean([sum(row["sampled_groups"] for row in steps_of(u)) for u in units]) * plan.group_size
+    seconds = [np.mean([seconds_of(u)[name] for u in units]) for name in ("rollout", "update", "scoring")]
+    return (
+        arm, *(_quarters(units, name) for name in ("all_wrong", "all_right", "dead")),
+        f"{np.mean([mean_of(u, 'prm_share') for u in units]):.2f}", f"{spent:,.0f}", f"{(policy + prm) / 1e9:,.0f}",
+        f"{prm / (policy + prm):.0%}", f"{audited / (policy + audited):.0%}", f"{sum(seconds):.0f}",
+        f"{seconds[-1] / sum(seconds):.0%}",
+    )  # fmt: skip
+
+
+def _quarters(units: list[Unit], name: str) -> str:
+    """A metric's mean in each quarter of the training."""
+    over_time = np.mean([[row[name] for row in steps_of(unit)] for unit in units], axis=0)
+    return " ".join(f"{part.mean():.2f}" for part in np.array_split(over_time, 4) if len(part))
 
 
 def _half_way(unit: Unit) -> float:

@@ -3,19 +3,23 @@
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from bench.diagnostics.label_quality import auc
 from bench.diagnostics.processbench import Case, fit_threshold
 from bench.reproduce.folder import Unit, slug, unit
+from bench.reproduce.over_seeds import draws
+from bench.reproduce.savings import estimate as percentiles
 from bench.reproduce.scorer_training import scorer_training
 from bench.reproduce.verigate.arms import ARMS, Setting, VeriGatePlan
 from bench.reproduce.verigate.start import start_policy
+from bench.stats.arrays import Floats
+from bench.stats.intervals import Estimate
 from bench.tiny import weights_folder
 from bench.tiny.making.examples.made_up import label, make_up_text
 from bench.tiny.worlds.exact import ExactSteps
@@ -107,7 +111,7 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
     """What each PRM knows of the starting policy's solutions of held-out problems.
 
     Per kind the AUC of its steps' scores up to the first error ("first_error"), of all steps' ("step"), and of its
-    values of whole solutions ("outcome"), all against the task's own program.
+    values of whole solutions ("outcome"), all against the task's own program: figure and ends of the interval.
     """
 
     def compute() -> Unit:
@@ -120,7 +124,7 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
     return unit(plan.out, f"prms/{slug(setting.name)}", compute)
 
 
-def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
+def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, tuple[float, ...]]:
     said = scorer.score([row.problem for row in rows], [row.solution for row in rows])
     scores, values = said.steps, said.values()
     labels = [np.array(row.labels) for row in rows]
@@ -128,9 +132,32 @@ def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, float]:
     pairs = {
         "first_error": [(s[:k], y[:k]) for s, y, k in zip(scores, labels, upto, strict=True)],
         "step": list(zip(scores, labels, strict=True)),
-        "outcome": [(values, np.array([y[-1] for y in labels]))],
+        "outcome": [(values[i : i + 1], y[-1:]) for i, y in enumerate(labels)],
     }
-    return {name: auc(*(np.concatenate(part) for part in zip(*of, strict=True))) for name, of in pairs.items()}
+    _, problems = np.unique([str(row.problem.prompt) for row in rows], return_inverse=True)
+    found = {}
+    for name, of in pairs.items():
+        said_of, truth = (np.concatenate(part) for part in zip(*of, strict=True))
+        found[name] = astuple(auc_over(said_of, truth, np.repeat(problems, [len(y) for _, y in of])))
+    return found
+
+
+def auc_over(scores: Floats, labels: Floats, problems: npt.NDArray[np.intp]) -> Estimate:
+    """AUC over scores (N,) of several problems, whose numbers begin at 0; a bootstrap over problems.
+
+    >>> e = auc_over(np.array([0.9, 0.1, 0.8, 0.8] * 9), np.array([1.0, 0.0] * 18), np.arange(36) // 2)
+    >>> e.value, 0.7 < e.low < 0.8 and 0.9 < e.high < 1.0
+    (0.875, True)
+    """
+    values, places = np.unique(scores, return_inverse=True)
+    right, wrong = np.zeros((2, problems.max() + 1, len(values)))
+    np.add.at(right, (problems, places), labels)
+    np.add.at(wrong, (problems, places), 1 - labels)
+    _, shares = draws(1, len(right))
+    right, wrong = (np.vstack([of.sum(axis=0), shares @ of]) for of in (right, wrong))
+    below = (wrong.cumsum(axis=1) - wrong / 2) * right  # of a tie half
+    with np.errstate(invalid="ignore"):  # of one kind alone nothing is known
+        return percentiles(below.sum(axis=1) / (right.sum(axis=1) * wrong.sum(axis=1)))
 
 
 def _cut(plan: VeriGatePlan, setting: Setting, kind: str, learned: Scorer) -> float:

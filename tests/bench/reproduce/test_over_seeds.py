@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.reproduce.claim import Claim, claims_table
-from bench.reproduce.over_seeds import difference, estimate, relative_gain
+from bench.reproduce.over_seeds import difference, estimate, relative_gain, spread_ratio
 from bench.stats.intervals import Estimate
 
 
@@ -138,3 +138,20 @@ def test_figures_without_bounds_have_a_t_interval():
     assert (e.low, e.high) == pytest.approx((3.5 - reach, 3.5 + reach), rel=1e-4)
     wide = estimate(np.hstack([figures, figures + 1]), bounds=(-np.inf, np.inf))
     assert wide.low < 4.0 - reach < 4.0 + reach < wide.high
+
+
+@pytest.mark.parametrize("shared", [0.0, 1.0])
+def test_a_ratio_of_spreads_covers(shared):
+    """2000 studies of 8 seeds; what both arms' seeds share makes it no less right."""
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(2000):
+        common = shared * rng.standard_normal(8)
+        one, other = 2 * (common + rng.standard_normal(8)), common + rng.standard_normal(8)
+        e = spread_ratio(one[:, None], other[:, None])
+        hits += e.low <= 2.0 <= e.high
+    assert 0.935 <= hits / 2000 <= 0.965
+
+
+def test_of_seeds_that_all_agree_no_ratio_is_known():
+    for one, other in ((np.ones((8, 1)), np.arange(8.0)[:, None]), ([[0.1], [0.2]], [[0.2], [0.4]])):
+        assert math.isnan(spread_ratio(one, other).value)

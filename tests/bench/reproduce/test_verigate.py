@@ -8,16 +8,19 @@ import pytest
 import torch
 
 from bench.commands.cli import main
+from bench.diagnostics.label_quality import auc
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
 from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, SMALLER, VeriGatePlan
-from bench.reproduce.verigate.claims import _ABOVE, size_claims
+from bench.reproduce.verigate.claims import _ABOVE, _tax, size_claims
+from bench.reproduce.verigate.flops import Prices
 from bench.reproduce.verigate.reproduce import _healed, reproduce_verigate
-from bench.reproduce.verigate.scorers import Noised, learned_kinds, scorer_of
+from bench.reproduce.verigate.scorers import Noised, auc_over, learned_kinds, scorer_of
 from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import accuracy, config_of
 from bench.tiny import load_task
 from bench.tiny.worlds.exact import ExactSteps
+from policies.models.parameters import FlopPrice
 from tests.worked import worked
 from verifiers.interface.errors import BadInput
 
@@ -37,7 +40,9 @@ def test_every_arm_and_claim_is_on_the_page(miniature):
     for setting, (_, found) in zip(settings, claims, strict=True):
         assert f"## {setting.name}\n" in page
         for arm in setting.arms:
-            assert page.count(f"\n| {arm} |") == sum(arm in s.arms for s in settings)
+            assert page.count(f"\n| {arm} |") == 2 * sum(
+                arm in s.arms for s in settings
+            )  # what it is like, what it costs
         assert all(claim.text in page for claim in found)
     assert (plan.out / "verigate.png").stat().st_size > 10_000
 
@@ -106,6 +111,49 @@ def test_a_gain_is_compared_between_policies_of_two_sizes():
     [claim] = size_claims(small, large)
     assert (claim.measured, claim.verdict) == ("+25.0 points", "holds")
     assert size_claims(large, small)[0].verdict == "holds not"
+
+
+def test_flops_are_those_of_sampling_updates_and_the_prm_where_it_is_needed():
+    """With 1 FLOP a policy's token and 10 a PRM's: problems of 2 tokens, 4 groups of 3 solutions of 5 tokens."""
+    prices = Prices(FlopPrice(0.5), FlopPrice(5.0), prompt=2, group_size=3)
+    row = {"step": 1, "sampled_groups": 4, "tokens": 5.0, "all_wrong": 0.5, "all_right": 0.25, "dead": 0.25}
+    unit = {"metrics": [{"step": 0}, row, row]}
+    sampled, learnt, asked = 4 * 2 + 12 * 5, 0.75 * 3 * 12 * 7, 10 * 12 * 7
+    for arm, needed, audited in (
+        (OUTCOME, 0, 1), ("sharp, all_wrong, future_sum", 0.5, 2), ("sharp, degenerate, future_sum", 0.75, 2),
+        ("exact, all_wrong, future_sum", 0, 1), ("soft as outcome", 1, 2), ("soft, ungated, future_sum", 1, 2),
+    ):  # fmt: skip
+        expected = (sampled + learnt, needed * asked, audited * asked)
+        assert prices.of_training(unit, arm).tolist() == [list(expected)] * 2
+
+
+def test_a_gated_training_is_compared_at_equal_flops_too():
+    """It costs twice as much a step, so that its accuracy half-way is what outcome-only GRPO's whole training costs."""
+
+    def units(reached, tokens):
+        steps = [
+            {"step": step, "sampled_groups": 1, "tokens": tokens, "all_wrong": 0.0, "all_right": 0.0, "dead": 1.0,
+             "seconds": {"rollout": 1.0, "scoring": 1.0, "update": 0.0}}
+            for step in (1, 2)
+        ]  # fmt: skip
+        rows = [{"step": 0}, *steps]
+        return [{"metrics": [row | {"evaluation": {"accuracy": a}} for row, a in zip(rows, reached, strict=True)]}] * 8
+
+    arm = "sharp, all_wrong, future_sum"
+    trainings = {OUTCOME: units((0.1, 0.2, 0.3), 10.0), arm: units((0.1, 0.6, 0.9), 20.0)}
+    dearer, scoring, better = _tax(trainings, arm, Prices(FlopPrice(1.0), FlopPrice(1.0), prompt=0, group_size=2))
+    assert (dearer.measured, dearer.verdict) == ("+100.0%", "holds")
+    assert (scoring.measured, better.measured) == ("+0.0 points", "+30.0 points")
+
+
+def test_an_auc_of_several_problems():
+    rng = np.random.default_rng(0)
+    labels, problems = rng.integers(0, 2, 400).astype(float), np.arange(400) // 8
+    scores = np.round(labels + rng.standard_normal(400), 1)
+    e = auc_over(scores, labels, problems)
+    assert e.value == pytest.approx(auc(scores, labels))
+    assert e.value - 0.06 < e.low < e.value - 0.02  # its standard error is about 0.02
+    assert e.value + 0.02 < e.high < e.value + 0.06
 
 
 def test_the_policy_of_a_setting_is_the_same_every_time(tmp_path):

@@ -1,0 +1,59 @@
+"""What the trainings of `stepbeam reproduce verigate` compute, by the lengths and the groups in their logs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.reproduce.folder import Unit
+from bench.reproduce.verigate.arms import ARMS, Arm, Setting, VeriGatePlan
+from bench.reproduce.verigate.start import start_policy
+from bench.stats.arrays import Floats
+from bench.tiny import weights_folder
+from policies.models.parameters import FlopPrice, flop_price
+from prms.prm import PRM
+
+_BACKWARD = 3  # a forward pass and one back, which takes twice as many
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Of a token of the policy and of a learned PRM; the tokens of a problem; the solutions of a group.
+
+    Equal solutions of a group count each, as a large model has hardly any. What is a program costs nothing.
+    """
+
+    policy: FlopPrice
+    prm: FlopPrice
+    prompt: int
+    group_size: int
+
+    def of_training(self, unit: Unit, arm: str) -> Floats:
+        """FLOPs of each step, (T, 3): of the policy, of the PRM where it is needed, and of all that the audit asks."""
+        return np.array([self._of_step(row, ARMS[arm]) for row in unit["metrics"] if row["step"]])
+
+    def _of_step(self, row: Mapping[str, Any], arm: Arm) -> tuple[float, float, float]:
+        groups, end = row["sampled_groups"], self.prompt + round(row["tokens"])
+        solutions = groups * self.group_size
+        sampled = groups * self.policy.flops((0, self.prompt)) + solutions * self.policy.flops((self.prompt, end))
+        learnt = _BACKWARD * (1 - row["dead"]) * solutions * self.policy.flops((0, end))
+        asked = solutions * self.prm.flops((0, end))  # of all groups
+        learned = arm.prm not in ("", "exact") and not arm.prm.startswith("noise")
+        needed = learned * (1.0 if arm.as_outcome else _opened(row, arm.changes["gate"]))
+        return sampled + learnt, needed * asked, (1 + learned) * asked  # the held-out PRM, and the PRM
+
+
+def _opened(row: Mapping[str, Any], gate: str) -> float:
+    """The share of a step's groups for which the gate opens."""
+    shares = {"always": 1.0, "never": 0.0, "all_wrong": row["all_wrong"]}
+    return float(shares.get(gate, row["all_wrong"] + row["all_right"]))
+
+
+def prices_of(plan: VeriGatePlan, setting: Setting) -> Prices:
+    """The prices of a setting; all learned PRMs have the sizes of the shipped one, with which they begin."""
+    policy = start_policy(plan, setting)
+    problems = setting.load(count=plan.problems, seed=plan.data_seed, split="train").problems
+    prompt = round(np.mean([len(policy.prompt_ids(problem)) for problem in problems]))
+    prm = PRM.load(weights_folder("prm_error"), device="cpu")
+    return Prices(flop_price(policy.model), flop_price(prm.model.base_model), prompt, plan.group_size)
