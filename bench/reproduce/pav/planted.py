@@ -55,7 +55,7 @@ KS = (2, 4, 8, 16, 32)
 OF_K = tuple(Beam(rollouts=max(KS), width=width) for width in (2, 4, 8, 16))  # fewer rollouts cannot tell the best of K
 _SHARES = {
     "Q alone keeps steps of negative progress more often": ("negative", "kept"),
-    "Q alone drops steps of progress in a round that keeps one of those more often": ("displaced", "promising"),
+    "Q alone drops steps of progress in a round that keeps a negative one more often": ("displaced", "promising"),
 }
 BASES, GRID = (2.0, 3.0, 5.0, 8.0), (3.0, 5.0, 20.0, 1000.0)
 
@@ -171,7 +171,7 @@ def planted_section(out: Path, plan: PlantedPlan) -> tuple[list[Claim], str]:
         + "\n",
         markdown_table(
             ("letters, Q from, width", "kept steps of negative progress: Q alone", "PAV",
-             "steps of progress that are dropped in a round that keeps one of those: Q alone", "PAV"),
+             "steps of progress that are dropped in a round that keeps a negative one: Q alone", "PAV"),
             (
                 (f"{beam.letters}, {beam.rollouts or 'exact'}, {beam.width}",
                  *(estimate(share(beam, p, *counts)) for counts in _SHARES.values() for p in (Q, PROVER)))
