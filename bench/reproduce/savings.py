@@ -98,8 +98,21 @@ def savings(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[
     """
     accuracy, flops = rival
     goal = accuracy.max(axis=1) - PLATEAU
-    with np.errstate(invalid="ignore"):  # of replicates that come to nothing
-        return estimate(costs_to_reach(accuracy, flops, goal) / costs_to_reach(*ours, goal)), float(goal[0])
+    return times_less(ours, goal, needed=costs_to_reach(accuracy, flops, goal)), float(goal[0])
+
+
+def times_less(ours: tuple[Floats, Floats], goal: Floats, *, needed: Floats) -> Estimate:
+    """How many times a curve's least compute to an accuracy a rival needed for it, both of shape (1 + R,).
+
+    0 where the curve never comes there.
+
+    >>> curve = np.array([[0.2, 0.6]] * 3), np.array([[1.0, 8.0]] * 3)
+    >>> times_less(curve, np.full(3, 0.2), needed=np.full(3, 4.0))
+    Estimate(value=4.0, low=4.0, high=4.0)
+    """
+    with np.errstate(invalid="ignore"):
+        times = needed / costs_to_reach(*ours, goal)
+    return estimate(np.where(np.isnan(ours[0]).any(axis=1), np.nan, times))  # replicates that are not known
 
 
 def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:

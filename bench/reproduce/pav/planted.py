@@ -51,7 +51,12 @@ class PlantedPlan:
 SETTINGS = (Beam(rollouts=0), Beam(), Beam(rollouts=8, width=16), Beam(letters=7, width=16))
 SWEPT = Beam()
 GAMMAS = (3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0)
-KS = (2, 4, 8, 16)
+KS = (2, 4, 8, 16, 32)
+OF_K = tuple(Beam(rollouts=max(KS), width=width) for width in (2, 4, 8, 16))  # fewer rollouts cannot tell the best of K
+_SHARES = {
+    "Q alone keeps steps of negative progress more often": ("negative", "kept"),
+    "Q alone drops steps of progress in a round that keeps a negative one more often": ("displaced", "promising"),
+}
 BASES, GRID = (2.0, 3.0, 5.0, 8.0), (3.0, 5.0, 20.0, 1000.0)
 
 
@@ -61,6 +66,7 @@ def planted_jobs(out: Path, plan: PlantedPlan) -> list[partial[Unit]]:
         (
             *((beam, prover) for beam in SETTINGS for prover in (Q, PROVER, BEST_OF_4, ALONE)),
             *((SWEPT, prover) for prover in _sweep()),
+            *((beam, prover) for beam in OF_K for prover in _sweep_of_k()),
             *((Beam(base=base), prover) for base in BASES for prover in (Q, *(f"gamma {gamma:g}" for gamma in GRID))),
         )
     )
@@ -68,9 +74,11 @@ def planted_jobs(out: Path, plan: PlantedPlan) -> list[partial[Unit]]:
 
 
 def beams(out: Path, plan: PlantedPlan, beam: Beam, prover: str, seed: int) -> Unit:
-    """A search of every problem: whether the pick is right, whether any beam is, steps kept, and letters drawn.
+    """A search of every problem: whether the pick is right, whether any beam is, its steps, and letters drawn.
 
-    `negative` counts the kept steps by which the chance of the prover of gamma 20 falls, and `kept` all of them.
+    Progress is that of the chance of the prover of gamma 20. `kept` counts the steps that are kept and `negative` those
+    by which it falls, `promising` the steps by which it rises and `displaced` those that are dropped in a round that
+    keeps a negative one.
     """
     name = f"l{beam.letters}_g{beam.base:g}_r{beam.rollouts}_w{beam.width}_{prover.replace(' ', '_')}_{seed}"
 
@@ -90,12 +98,11 @@ def beams(out: Path, plan: PlantedPlan, beam: Beam, prover: str, seed: int) -> U
             sampling=task.sampling,
             seed=seed,
         )
-        kept = [_progress(result) for result in results]
+        steps = [_steps(result) for result in results]
         return {
             "right": [float(_right(r)[0]) for r in results],
             "any": [float(_right(r)[1]) for r in results],
-            "negative": [int((gains < 0).sum()) for gains in kept],
-            "kept": [len(gains) for gains in kept],
+            **{count: [of_problem[count] for of_problem in steps] for count in steps[0]},
             "sampled": [r.spend.sampled_tokens for r in results],
             "rolled_out": [r.spend.judged_tokens for r in results],
         }
@@ -109,11 +116,15 @@ def planted_section(out: Path, plan: PlantedPlan) -> tuple[list[Claim], str]:
     def right(beam: Beam, prover: str, what: str = "right") -> Floats:
         return np.array([beams(out, plan, beam, prover, seed)[what] for seed in plan.seeds], dtype=np.float64)
 
+    def share(beam: Beam, prover: str, part: str, whole: str) -> Floats:
+        shares: Floats = right(beam, prover, part) / np.maximum(right(beam, prover, whole), 1)
+        return shares
+
     def gain(base: float, gamma: float) -> str:
         e = difference(right(Beam(base=base), f"gamma {gamma:g}"), right(Beam(base=base), Q))
         return f"{100 * e.value:+.0f} ({100 * e.low:+.0f} to {100 * e.high:+.0f})"
 
-    claims = _claims(right)
+    claims = _claims(right, share)
     parts = [
         "### a planted subsequence\n",
         f"A word of up to {ROOM} letters of 14 is right where the planted ones occur in it in their order. The policy "
@@ -146,6 +157,11 @@ def planted_section(out: Path, plan: PlantedPlan) -> tuple[list[Claim], str]:
         )
         + "\n",
         markdown_table(
+            ("prover of PAV; 6 letters, 32 rollouts", *(f"width {beam.width}" for beam in OF_K)),
+            ((prover, *(estimate(right(beam, prover)) for beam in OF_K)) for prover in _sweep_of_k()),
+        )
+        + "\n",
+        markdown_table(
             ("gain over Q alone, points: policy", *(f"prover of gamma {gamma:g}" for gamma in GRID)),
             (
                 (f"gamma {base:g} (Q alone: {right(Beam(base=base), Q).mean():.3f})", *(gain(base, g) for g in GRID))
@@ -154,10 +170,11 @@ def planted_section(out: Path, plan: PlantedPlan) -> tuple[list[Claim], str]:
         )
         + "\n",
         markdown_table(
-            ("letters, Q from, width", "kept steps of negative progress: Q alone", "PAV"),
+            ("letters, Q from, width", "kept steps of negative progress: Q alone", "PAV",
+             "steps of progress that are dropped in a round that keeps a negative one: Q alone", "PAV"),
             (
                 (f"{beam.letters}, {beam.rollouts or 'exact'}, {beam.width}",
-                 *(estimate(_shares(right(beam, p, "negative"), right(beam, p, "kept"))) for p in (Q, PROVER)))
+                 *(estimate(share(beam, p, *counts)) for counts in _SHARES.values() for p in (Q, PROVER)))
                 for beam in SETTINGS
             ),
         )
@@ -166,7 +183,7 @@ def planted_section(out: Path, plan: PlantedPlan) -> tuple[list[Claim], str]:
     return claims, "\n".join(parts)
 
 
-def _claims(right: Callable[..., Floats]) -> list[Claim]:
+def _claims(right: Callable[..., Floats], share: Callable[..., Floats]) -> list[Claim]:
     claims = []
     for beam in SETTINGS:
         source = f"{beam.rollouts} rollouts" if beam.rollouts else "exact Q"
@@ -176,21 +193,29 @@ def _claims(right: Callable[..., Floats]) -> list[Claim]:
         independent = np.full_like(pav, _independent(beam))
         text = f"its beams hold a right word more often than as many independent samples ({where})"
         claims.append(_more(text, right(beam, PROVER, "any"), independent))
-        shares = [_shares(right(beam, prover, "negative"), right(beam, prover, "kept")) for prover in (Q, PROVER)]
-        claims.append(_more(f"Q alone keeps steps of negative progress more often ({where})", *shares))
-    best, q = right(SWEPT, PROVER), right(SWEPT, Q)
+        for text, counts in _SHARES.items():
+            claims.append(_more(f"{text} ({where})", *(share(beam, prover, *counts) for prover in (Q, PROVER))))
+    best, strong = right(SWEPT, PROVER), right(SWEPT, "gamma 1000")
     claims += [
-        _more("best of 4 of the same Q is a prover that helps", right(SWEPT, BEST_OF_4), q),
         _more("a prover that is too weak (gamma 5) helps less than one of gamma 20", best, right(SWEPT, "gamma 5")),
-        _more("one that is too strong (gamma 1000) helps less than one of gamma 20", best, right(SWEPT, "gamma 1000")),
-        _more("best of 4 is a better prover than best of 2", right(SWEPT, BEST_OF_4), right(SWEPT, "best of 2")),
-        _more("and than best of 16", right(SWEPT, BEST_OF_4), right(SWEPT, "best of 16")),
+        _more("one that is too strong (gamma 1000) helps less than one of gamma 20", best, strong),
+        _more("PAV is above its prover's value without Q", best, right(SWEPT, ALONE)),
     ]
-    weak, strong = Beam(base=BASES[0]), Beam(base=BASES[-1])
-    gains = [right(b, "gamma 1000") - right(b, "gamma 20") for b in (weak, strong)]
-    worth = difference(*gains, bounds=(-2.0, 2.0))
+    for beam in OF_K:
+        for rival in (Q, "best of 2", "best of 32"):
+            text = f"best of 4 is a better prover than {'none' if rival == Q else rival} (width {beam.width})"
+            claims.append(_more(text, right(beam, BEST_OF_4), right(beam, rival)))
+    # Of the strongest policy Q alone finds every word.
+    weak, middle, able, sated = (Beam(base=base) for base in BASES)
+    for beam in (middle, able):
+        text = f"the policy itself (gamma {beam.base:g}, its value exact) helps less as its prover than one of gamma 20"
+        claims.append(_more(text, right(beam, PROVER), right(beam, f"gamma {beam.base:g}")))
+    for beam, better, worse in ((weak, 20, 1000), (middle, 1000, 20), (able, 20, 1000)):
+        text = f"the policy of gamma {beam.base:g} is helped more by a prover of gamma {better} than by one of {worse}"
+        claims.append(_more(text, right(beam, f"gamma {better}"), right(beam, f"gamma {worse}")))
+    gains = [right(b, "gamma 1000") - right(b, PROVER) for b in (weak, sated)]
     text = "the stronger prover is worth more to the weakest policy than to the strongest"
-    claims.append(Claim(text, worth, unit="points"))
+    claims.append(Claim(text, difference(*gains, bounds=(-2.0, 2.0)), unit="points"))
     return claims
 
 
@@ -199,7 +224,11 @@ def _more(text: str, one: Floats, other: Floats) -> Claim:
 
 
 def _sweep() -> tuple[str, ...]:
-    return Q, *(f"gamma {gamma:g}" for gamma in GAMMAS), *(f"best of {k}" for k in KS), ALONE
+    return Q, *(f"gamma {gamma:g}" for gamma in GAMMAS), ALONE
+
+
+def _sweep_of_k() -> tuple[str, ...]:
+    return Q, *(f"best of {k}" for k in KS)
 
 
 def _scorer(base: Scorer, prover: str) -> Scorer:
@@ -219,8 +248,8 @@ def _right(result: SearchResult) -> tuple[bool, bool]:
     return bool(grades[: len(chosen)].any()), bool(grades.any())
 
 
-def _progress(result: SearchResult) -> Floats:
-    """The gain of each kept step, its end as a step of its own, in the chance of the prover of gamma 20."""
+def _steps(result: SearchResult) -> dict[str, int]:
+    """How many steps were kept and of progress, and how many not as they should; an end is a step of its own."""
     prover = ExactValue(20.0)
     root = float(prover.root_values([result.problem]).values()[0])
     rows = prover.score([result.problem] * len(result.tree), [node.solution for node in result.tree]).steps
@@ -228,14 +257,21 @@ def _progress(result: SearchResult) -> Floats:
     gains = [
         value - (values[node.parent] if node.parent >= 0 else root)
         for node, value in zip(result.tree, values, strict=True)
-        if node.fate in (Fate.KEPT, Fate.DONE)
     ]
-    return np.array(gains, dtype=np.float64)
-
-
-def _shares(part: Floats, whole: Floats) -> Floats:
-    shares: Floats = part / np.maximum(whole, 1)
-    return shares
+    kept = {
+        node.solution: (node.depth, gain)
+        for node, gain in zip(result.tree, gains, strict=True)
+        if node.fate in (Fate.KEPT, Fate.DONE)
+    }
+    # Equal candidates are one: where one of them is kept none is dropped.
+    promising = {node.solution: node.depth for node, gain in zip(result.tree, gains, strict=True) if gain > 0}
+    behind = {depth for depth, gain in kept.values() if gain < 0}
+    return {
+        "kept": len(kept),
+        "negative": sum(gain < 0 for _, gain in kept.values()),
+        "promising": len(promising),
+        "displaced": sum(depth in behind for solution, depth in promising.items() if solution not in kept),
+    }
 
 
 def _independent(beam: Beam) -> float:

@@ -3,13 +3,20 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from bench.reproduce.pav import planted
 from bench.reproduce.pav import reproduce as pav
 from bench.reproduce.pav import work as pav_work
 from bench.reproduce.pav.work import TASKS, PAVPlan, test_problems, tuning_problems
+from bench.reproduce.savings import SeededCurve, replicate
+from bench.tiny.worlds.planted import Writer, planted_task
 from bench.tiny.worlds.worlds import held_out
+from search.result import Fate, Node
+from search.strategies.beam_search import beam_search
 from verifiers.interface.errors import BadInput
+from verifiers.interface.solution import Solution, Step
 
 test_problems.__test__ = False  # a function of the library, not a test
 
@@ -103,3 +110,49 @@ def test_choices_are_made_on_train_problems(plan):
         assert not any(held_out(str(p.prompt)) for p in tuning_problems(plan, task))
         assert all(held_out(str(p.prompt)) for p in test_problems(plan, task))
         assert len(tuning_problems(plan, task)) == plan.tuning
+
+
+def curve(accuracies, flops):
+    shape = (8, 20, len(flops))
+    return SeededCurve(np.broadcast_to(np.array(accuracies), shape), np.broadcast_to(np.array(flops, float), shape))
+
+
+def test_compute_is_compared_with_the_largest_best_of_n_and_with_the_cheapest_that_does_as_well():
+    beam = curve([0.6, 0.6], [1, 2])
+    rows = replicate(
+        {
+            "orm": curve([0.2, 0.6, 0.7, 0.6], [1, 4, 8, 16]),  # it falls again
+            "any": curve([0.1, 0.3, 0.5, 0.9], [1, 4, 8, 16]),
+            **dict.fromkeys(("pav", "q", "pav_any", "q_any"), beam),
+        },
+        replicates=50,
+    )
+    found = {claim.text: claim for claim in pav._claims(rows, (1, 2, 4, 8), (1, 2))}
+
+    def said(text):
+        return [(c.measured, c.verdict) for name, c in found.items() if name.startswith(text)]
+
+    assert said("PAV is 8 points or more above Best-of-N") == [("+40.0 points", "holds"), ("+20.0 points", "holds")]
+    at_end = "PAV comes to the 0.600 of Best-of-8 with the ORM"
+    assert said(f"{at_end} with ") == [("16.00 times", verdict) for verdict in ("holds", "holds", "holds")]
+    assert said(f"{at_end}, at") == [("4.00 times", verdict) for verdict in ("holds", "holds not", "holds not")]
+    assert said("PAV comes to 0.695") == [("never", "holds not")] * 3
+    assert said("PAV is above beam search on Q") == [("+0.0 points", "open")] * 2
+    assert said("more beams hold") == [("+50.0 points", "holds"), ("+30.0 points", "holds")]
+    assert said("a PRM labelled automatically") == [("+40.0 points", "holds not"), ("+20.0 points", "holds not")]
+
+
+def test_a_step_of_progress_is_displaced_where_a_negative_one_is_kept():
+    [problem] = planted_task(1).problems  # mdlnba
+    [result] = beam_search([problem], Writer(3.0), planted.ExactValue(3.0), width=1, expand=1, max_steps=1)
+
+    def node(text, fate, parent=-1):
+        letters = Solution(tuple(Step(f"{letter}\n") for letter in text))
+        return Node(parent, len(text) - 1, letters, 0.0, fate)
+
+    first = (node("m", Fate.KEPT), node("a", Fate.PRUNED), node("m", Fate.PRUNED))  # an equal one is no other
+    second = (node("ma", Fate.KEPT, 0), node("md", Fate.PRUNED, 0), node("mn", Fate.PRUNED, 0))
+    counts = planted._steps(replace(result, tree=first + second))
+    assert counts == {"kept": 2, "negative": 1, "promising": 2, "displaced": 1}
+    counts = planted._steps(replace(result, tree=(*first, node("md", Fate.KEPT, 0), *second[1:])))
+    assert counts == {"kept": 2, "negative": 0, "promising": 2, "displaced": 0}

@@ -7,7 +7,7 @@ import pytest
 
 from bench.commands.cli import main
 from bench.reproduce.pav import rl as pav_rl
-from bench.reproduce.pav.measured import CANDIDATES, NS, claim_of_start, claims_of, claims_over, looks_table
+from bench.reproduce.pav.measured import CANDIDATES, NS, claims_of, claims_of_start, claims_over, looks_table
 from bench.reproduce.pav.rl import (
     ARMS,
     GATED,
@@ -63,15 +63,24 @@ def curves(**rights):
 
 def test_claims_say_what_curves_show():
     slow = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.0]
-    end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
+    end, there, half, most, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
     assert (end.measured, end.verdict) == ("+0.0 points", "holds not")
     assert (there.measured, there.verdict) == ("+100.0 points", "holds")
     assert "after 300 rollouts" in there.text
-    assert (saved.measured, saved.verdict) == ("5.01 times", "holds not")
-    end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
-    assert (end.verdict, there.verdict, saved.verdict) == ("holds not", "holds not", "holds not")
-    [end] = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
-    assert (end.measured, end.verdict) == ("+100.0 points", "holds")
+    assert [(c.measured, c.verdict) for c in (half, most, saved)] == [
+        ("6.36 times", "holds"),  # 900 rollouts for 100 * 2**0.5
+        ("5.25 times", "holds not"),
+        ("5.01 times", "holds not"),
+    ]
+    assert {claim.verdict for claim in pav_rl._claims(curves(outcome=slow, pav=[0] * 10))} == {"holds not"}
+
+
+def test_outcome_only_rl_that_never_comes_there_is_charged_all_its_rollouts():
+    end, there, half, most = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
+    assert [(c.measured, c.verdict) for c in (end, there)] == [("+100.0 points", "holds")] * 2
+    assert (half.measured, half.verdict) == ("7.07 times", "holds")  # 1,000 for 100 * 2**0.5
+    assert (most.measured, most.verdict) == ("5.36 times", "holds not")
+    assert "never does" in half.text
 
 
 def looks(first, last, *, found=0.0, beam=0.0, entropy=2.0):
@@ -92,20 +101,19 @@ def looks(first, last, *, found=0.0, beam=0.0, entropy=2.0):
 def test_claims_about_policies_say_what_was_measured():
     when = {"at the end": -1}
     pav, outcome = looks(0.0, 0.02, beam=1.0, entropy=1.5), looks(0.0, 0.0, entropy=1.0)
-    most, grown, entropy, *searched = claims_of(pav, outcome, when)
-    assert (most.measured, most.verdict, grown.verdict) == ("+92.5 points", "holds", "holds")
+    one, some, most, grown, entropy, *searched = claims_of(pav, outcome, when)
+    assert [c.measured for c in (one, some, most)] == ["+2.0 points", "+27.6 points", "+92.5 points"]
+    assert (most.verdict, grown.verdict) == ("holds", "holds")
     assert (entropy.measured, entropy.verdict) == ("+0.500", "holds")
     assert [claim.measured for claim in searched] == ["+100.0 points"] * 4
     assert "(8 of 8 starts)" in searched[0].text
-    assert {c.verdict for c in claims_of(outcome, pav, when)[:3]} == {"holds not"}
-    unknown = claims_of(looks(0.0, 0.5, found=1.0, beam=1.0), outcome, when)[3:]
+    assert {c.verdict for c in claims_of(outcome, pav, when)[2:5]} == {"holds not"}
+    unknown = claims_of(looks(0.0, 0.5, found=1.0, beam=1.0), outcome, when)[5:]
     assert {c.verdict for c in unknown} == {"open"}
     assert "(0 of 8 starts)" in unknown[0].text
-    better, worse = (claim_of_start(looks(*shares)) for shares in ((0.1, 0.9), (0.9, 0.1)))
-    assert [(c.measured, c.verdict) for c in (better, worse)] == [
-        ("+80.0 points", "holds"),
-        ("-80.0 points", "holds not"),
-    ]
+    better, worse = (claims_of_start(looks(*shares)) for shares in ((0.1, 0.9), (0.9, 0.1)))
+    assert [(c.measured, c.verdict) for c in better] == [("+80.0 points", "holds")] * 2
+    assert [(c.measured, c.verdict) for c in worse] == [("-80.0 points", "holds not")] * 2
     [over] = claims_over(looks(0.1, 0.9), looks(0.1, 0.1), when)
     assert (over.measured, over.verdict) == ("+80.0 points", "holds")
     table = looks_table({"PAV-RL": pav}, when)

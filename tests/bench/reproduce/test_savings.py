@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from bench.reproduce.claim import Claim
-from bench.reproduce.savings import SeededCurve, accuracy_at, estimate, margins, replicate, samples_saved, savings
+from bench.reproduce.savings import (
+    SeededCurve,
+    accuracy_at,
+    estimate,
+    margins,
+    replicate,
+    samples_saved,
+    savings,
+    times_less,
+)
 from bench.stats.compute_to_reach import costs_to_reach
 from bench.stats.intervals import Estimate
 
@@ -28,6 +37,7 @@ def test_of_one_seed_and_one_problem_nothing_is_known():
     for found in (
         estimate(rows["a"][0][:, 0]),
         savings(rows["a"], rows["b"])[0],
+        times_less(rows["a"], np.full(21, 0.4), needed=np.full(21, 100.0)),
         samples_saved(*(r[0] for r in rows.values()))[0],
     ):
         assert not np.isnan(found.value)
@@ -106,3 +116,9 @@ def test_a_beam_that_never_gets_there_saves_nothing():
     rows = replicate({"beam": flat([0.5], [1]), "orm": flat([0.4, 0.8], [1, 100])}, replicates=5)
     found, _ = savings(rows["beam"], rows["orm"])
     assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_curve_that_does_not_come_to_a_goal_in_some_replicates_saves_nothing_there():
+    ours = np.array([[0.2, 0.8], [0.2, 0.8], [0.2, 0.4]]), np.full((3, 2), [1.0, 10.0])
+    found = times_less(ours, np.full(3, 0.8), needed=np.full(3, 40.0))
+    assert (found.value, found.low, found.high) == pytest.approx((4.0, 0.1, 3.9))
