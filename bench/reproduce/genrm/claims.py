@@ -21,6 +21,7 @@ _ABOVE = (
     ("GenRM-CoT beats the discriminative verifier by 10 points or more", "genrm_cot", "orm", MARGIN),
     ("with rehearsal it does so", "genrm_cot, rehearsal", "orm", MARGIN),
     ("with rehearsal of whole rationales it does so", WHOLE, "orm", MARGIN),
+    ("rehearsal of whole rationales, which brings its solving back, makes GenRM-CoT better", WHOLE, "genrm_cot", 0.0),
     ("with LoRA it does so", "genrm_cot, LoRA", "orm", MARGIN),
     ("with LoRA and whole rationales it does so", "genrm_cot, LoRA and whole rationales", "orm", MARGIN),
     ("GenRM-CoT beats a discriminative one that compared the base's lists", "genrm_cot", "orm, drills", 0.0),
