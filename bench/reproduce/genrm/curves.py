@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.reproduce.genrm.arms import GenRMPlan, Suite
-from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes, stays_above
 from bench.reproduce.genrm.measures import consistent
+from bench.reproduce.genrm.votes import best_of, by_votes, majority, mean_of_votes, stays_above
 from bench.reproduce.genrm.work import judge_in_words, many_votes, pool, scores
 from bench.reproduce.over_seeds import estimate
 from bench.reproduce.savings import SeededCurve, replicate, samples_saved
@@ -109,9 +109,6 @@ def notes(plan: GenRMPlan, suite: Suite, curves: dict[str, ComputeCurve]) -> lis
         f"GenRM-CoT: {silent:.1%} of the votes came to no verdict, after three more draws",
         f"the untrained base, left to its own words, came to a verdict in {spoken:.1%} of its rationales",
     ]
-    for name in ("discriminative", "direct GenRM"):
-        top = int(np.argmax(curves[name].values))
-        lines.append(f"{name} is best at N = {2**top} of 1, 2, 4, ...: {curves[name].values[top]:.3f}")
     for name, curve in _cot_curves(curves).items():
         at = stays_above(curve.flops, curve.values, rival.flops, rival.values)
         where = "at no N" if np.isnan(at) else f"from {short(at)} FLOPs a problem on"

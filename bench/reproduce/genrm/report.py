@@ -10,7 +10,7 @@ from bench.reproduce.accuracy_plot import draw_accuracy, finish_accuracy
 from bench.reproduce.claim import Claim, claims_table, markdown_table, with_interval
 from bench.reproduce.genrm.arms import GenRMPlan
 from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve
-from bench.reproduce.genrm.measures import Measured
+from bench.reproduce.genrm.measures import Measured, known
 from bench.reproduce.over_seeds import estimate
 from bench.runs.table import short
 from bench.stats.arrays import Floats
@@ -23,7 +23,12 @@ _DATA = """\
 learn from the same solutions of 2 to 4 words, half of them right: the policy's own and, two fifths of the wrong ones,
 made up. Discriminative and direct ones take 1.5 times the steps of GenRM-CoT, whose rows are longer. The untrained base
 as a judge is asked for the verdict directly, or for a fair copy and then for both in pairs ("in two parts"). Intervals
-are 95%, over problems and training seeds.
+are 95%, over problems and {seeds} training seeds, one of what is not trained.
+
+The best N is of 1, 2, 4 and so on. RM accuracy is the share of right single verdicts, of which one that came to none
+counts a half; AUC, whose interval is over the seeds alone, that of right solutions above wrong ones; "close" the same
+within a problem, of wrong ones of which two lines at most are not the clean solution's. An arm solves on its own within
+its rationales, and alone. Claims about two arms with other numbers of rationales compare both by their first {few}.
 """
 _TINY = """\
 All verifiers start from the shipped `drilled` LM (0.87M parameters) and
@@ -65,18 +70,15 @@ def write_report(reports: Sequence[TaskReport], plan: GenRMPlan) -> None:
 
 
 def _preamble(plan: GenRMPlan) -> str:
-    return _PRETRAINED.format(base=plan.base) + _DATA if plan.base else _TINY + _DATA + _DRILLED
+    about = _DATA.format(seeds=len(plan.seeds), few=plan.few_votes)
+    return _PRETRAINED.format(base=plan.base) + about if plan.base else _TINY + about + _DRILLED
 
 
 def _section(report: TaskReport, plan: GenRMPlan) -> str:
     parts = [
         f"### {report.task}\n",
         claims_table(report.claims),
-        f"\nBest-of-{plan.n} on {report.problems} held-out problems; the verifiers learned verdicts from 2 to 4 words. "
-        f"{len(plan.seeds)} training seeds, one of what is not trained. RM accuracy is the share of right single "
-        "verdicts, of which one that came to none counts a half; AUC, whose interval is over the seeds alone, that of "
-        "right solutions above wrong ones; an arm solves on its own within its rationales, and alone. Claims about "
-        f"two arms with other numbers of rationales compare both by their first {plan.few_votes}.\n",
+        f"\nBest-of-{plan.n} on {report.problems} held-out problems:\n",
         markdown_table(
             (
                 "chosen by",
@@ -84,8 +86,10 @@ def _section(report: TaskReport, plan: GenRMPlan) -> str:
                 "steps",
                 "rationales",
                 "accuracy",
+                "at its best N",
                 "RM accuracy",
                 "AUC",
+                "close",
                 "solves in rationales",
                 "alone",
                 "each seed",
@@ -96,18 +100,20 @@ def _section(report: TaskReport, plan: GenRMPlan) -> str:
                     arm.best.shape[1],
                     arm.steps or "",
                     arm.rationales or "",
-                    *map(_shown, (arm.best, arm.accuracy, arm.auc, arm.solves, arm.alone)),
+                    _shown(arm.best),
+                    _at_best_n(arm),
+                    *map(_shown, (arm.accuracy, arm.auc, arm.above_close, arm.solves, arm.alone)),
                     " ".join(f"{v:.3f}" for v in arm.best.mean(axis=1)),
                 )
                 for name, arm in report.arms.items()
             ]
-            + [(name, table.shape[1], "", "", _shown(table), *[""] * 5) for name, table in report.beside.items()],
+            + [(name, table.shape[1], "", "", _shown(table), *[""] * 7) for name, table in report.beside.items()],
         ),
         *(_vote_table(report.votes) if report.votes else ()),
         "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
         markdown_table(
             ("curve", "FLOPs", "accuracy"),
-            ((name, short(c.flops[-1]), f"{c.accuracy[-1].value:.3f}") for name, c in report.curves.items()),
+            ((name, short(c.flops[-1]), f"{c.values[-1]:.3f}") for name, c in report.curves.items()),
         ),
         "",
         *(f"- {line}" for line in report.notes),
@@ -122,7 +128,13 @@ def _vote_table(votes: VoteCurve) -> tuple[str, str]:
 
 
 def _shown(table: Floats) -> str:
-    return with_interval(estimate(table), ".3f", ends=".2f")
+    return with_interval(estimate(known(table)), ".3f", ends=".2f")
+
+
+def _at_best_n(arm: Measured) -> str:
+    means = {n: float(table.mean()) for n, table in arm.by_n.items()}
+    top = max(means, key=means.__getitem__)
+    return f"{means[top]:.3f} (N = {top})"
 
 
 def _plot_votes(reports: Sequence[tuple[str, VoteCurve]], path: Path) -> None:

@@ -11,14 +11,15 @@ import pytest
 
 from bench.reproduce.genrm import curves, parts
 from bench.reproduce.genrm.arms import ARMS, SUITES, GenRMPlan, pretrained_plan
-from bench.reproduce.genrm.claims import best_of, by_votes, majority, mean_of_votes
+from bench.reproduce.genrm.claims import _ABOVE, _difference, at_equal_votes, slope
 from bench.reproduce.genrm.curves import ComputeCurve, VoteCurve, compute_note
-from bench.reproduce.genrm.measures import Measured, right_verdicts
+from bench.reproduce.genrm.measures import Measured, is_close, right_verdicts
 from bench.reproduce.genrm.parts import judge_in_parts
 from bench.reproduce.genrm.rehearsal import compared_lists, rehearsal
 from bench.reproduce.genrm.report import TaskReport, _plot_compute, _plot_votes, _shown
-from bench.reproduce.genrm.reproduce import _ABOVE, at_equal_votes, reproduce_genrm
+from bench.reproduce.genrm.reproduce import reproduce_genrm
 from bench.reproduce.genrm.rows import WRITTEN, for_writer
+from bench.reproduce.genrm.votes import best_of, by_votes, majority, mean_of_votes
 from bench.reproduce.genrm.work import _shares_of_yes, scores
 from bench.stats.intervals import Estimate
 from bench.tiny import weights_folder
@@ -134,7 +135,7 @@ def test_claims_about_rationales_compare_as_many_of_both_arms():
     def arm(name, best, few):
         votes = plan.asked(name, SUITES[0])[1] if ARMS[name].rational else 0
         none = np.full((1, 1), np.nan)
-        return Measured(votes, None, np.full((8, 3), best), np.full((8, 3), few), none, none, none, none)
+        return Measured(votes, None, {32: np.full((8, 3), best)}, np.full((8, 3), few), *[none] * 6)
 
     both = {(a, b) for _, a, b, _ in _ABOVE if ARMS[a].rational and ARMS[b].rational}
     assert ("genrm_cot", "genrm_cot, lambda 0") in both
@@ -172,6 +173,33 @@ def test_single_verdicts_are_counted_vote_by_vote():
     assert right_verdicts([1.0], [[1.0, 1.0, 0.4, 0.4]]) == 0.5
     assert right_verdicts([0.0, 1.0], [[0.9, 0.1, None, None], [None, None, None, None]]) == 0.5
     assert right_verdicts([1.0], [[0.49, 0.49, 0.49, 0.99]]) == 0.25
+
+
+def test_a_nearly_right_solution_has_one_slip_at_most():
+    clean = "cat t\ndog g\nant t\n=tgt"
+    assert is_close("L cat dog ant\n", clean.replace("dog g", "dog o"))
+    assert is_close("L cat dog ant\n", clean.replace("g", "o", 2))
+    assert not is_close("L cat dog ant\n", clean.replace("cat t", "cat a").replace("=tgt", "=agt").replace("g", "o"))
+    assert not is_close("L cat dog ant\n", "cat t")
+
+
+def test_a_problem_without_a_figure_counts_in_no_difference():
+    one, other = np.array([[0.5, np.nan, 0.9], [0.7, 0.1, np.nan]]), np.array([[0.1, 0.0, 0.0]])
+    assert _difference(one, other).value == pytest.approx(0.5)
+    assert _difference(one[:, :2], other).value == pytest.approx(0.5)  # an arm may have fewer problems
+
+
+def test_a_slope_and_its_interval():
+    rng = np.random.default_rng(0)
+    missed = []
+    for _ in range(100):
+        by = rng.uniform(size=(8, 30))
+        of = 0.2 + 0.3 * by + 0.2 * rng.standard_normal((8, 1)) + 0.2 * rng.standard_normal((8, 30))
+        found = slope(of, by)
+        missed.append(not found.low < 0.3 < found.high)
+    assert np.mean(missed) < 0.09
+    assert math.isnan(slope(of, np.ones((8, 30))).value)
+    assert math.isnan(slope(of, np.full((8, 30), np.nan)).value)
 
 
 def test_a_figure_without_an_interval_stands_alone():
@@ -227,8 +255,9 @@ def test_a_miniature_run_reports_every_rival_and_claim(miniature):
         assert all(0 <= arm.best.min() <= arm.best.max() <= 1 for arm in report.arms.values())
         assert not np.isnan(report.arms["genrm_cot"].solves).any()
         named = {claim.text for claim in report.claims}
-        assert ("lambda 1/3 is better than 1/4" in named) == (not suite.longer)
+        assert ("lambda 1/4 is better than 0" in named) == (not suite.longer)
         assert "with LoRA and whole rationales it does so" in named
+        assert {"GenRM-CoT beats direct GenRM", "genrm_cot is better with 3 samples than with 2"} <= named
         assert any("with fewer samples" in text for text in named)
         assert (list(report.votes.by_k) == [1, 2, 4]) if report.votes else suite.longer
         assert all(len(c.flops) == len(c.accuracy) for c in report.curves.values())
