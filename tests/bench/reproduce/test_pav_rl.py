@@ -25,8 +25,8 @@ from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
-    plan = PAVRLPlan.quick(tmp_path_factory.mktemp("pav_rl"))
+def miniature(quick):
+    plan = PAVRLPlan.quick(quick("pav-rl"))
     return plan, reproduce_pav_rl(plan, processes=1)
 
 
