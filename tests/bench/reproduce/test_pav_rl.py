@@ -20,7 +20,7 @@ from bench.reproduce.pav.rl import (
     arms_of,
     reproduce_pav_rl,
 )
-from bench.reproduce.savings import SeededCurve, replicate
+from bench.reproduce.savings import SeededCurve
 from verifiers.interface.errors import BadInput
 
 
@@ -52,24 +52,24 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
 
 
 def curves(**rights):
-    """Five seeds alike; ten points of 100 rollouts each."""
-    spent = np.broadcast_to(np.arange(1, 11) * 100.0, (5, 1, 10))
+    """Eight seeds alike; ten points of 100 rollouts each."""
+    spent = np.broadcast_to(np.arange(1, 11) * 100.0, (8, 1, 10))
     found = {
         arm: SeededCurve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
         for arm, right in rights.items()
     }
-    return replicate({{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()})
+    return {{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()}
 
 
 def test_claims_say_what_curves_show():
     slow = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.0]
     end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
-    assert (end.measured, end.verdict) == ("+0.0 points", "holds not")
+    assert (end.measured, end.verdict) == ("+0.0 points", "open")  # that eight agree does not show that all would
     assert (there.measured, there.verdict) == ("+100.0 points", "holds")
     assert "after 300 rollouts" in there.text
     assert (saved.measured, saved.verdict) == ("5.01 times", "holds not")
     end, there, saved = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
-    assert (end.verdict, there.verdict, saved.verdict) == ("holds not", "holds not", "holds not")
+    assert (end.verdict, there.verdict, saved.verdict) == ("holds not", "open", "holds not")
     [end] = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
     assert (end.measured, end.verdict) == ("+100.0 points", "holds")
 
