@@ -13,7 +13,7 @@ MIDDLES = {
     "pav": "beam/*_none_0_w2.json",
     "pav-rl": "arms/kebdig_outcome_only_0.json",
     "verigate": "trainings/word_sort_*/metrics.jsonl",
-    "genrm": "models/genrm_cot_1/log.jsonl",
+    "genrm": "models/genrm_cot_lora_0/log.jsonl",
 }
 _CLOCK = re.compile(r"\d+ \| \d+% \| (?=\d+ of \d+ \|$)", re.MULTILINE)
 
@@ -32,7 +32,7 @@ def units(out: Path) -> dict[Path, int]:
 def test_killed_in_its_middle_it_ends_with_the_same_page(name: str, whole: Quick, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with started(name, out) as process:
-        until(lambda: process.poll() is not None or any(out.glob(MIDDLES[name])), LONGEST)
+        until(lambda: process.poll() is not None or any(out.glob(MIDDLES[name])), 2 * LONGEST)
         assert process.poll() is None
         kill(process)
     kept = units(out)
