@@ -32,7 +32,7 @@ def estimate(per_problem: npt.ArrayLike, *, bounds: tuple[float, float] = (0.0, 
     seed and one problem nothing is known: NaN.
 
     Simulated it covers 92% and more with 1, 3 and 8 seeds, where seeds differ by chance alone, a little or by 0.2, and
-    where half of 8 seeds fail; of seeds of which every fourth fails 89%, every tenth 58%: what 8 trainings have not
+    where half of 8 seeds fail; of seeds of which every fourth fails 89%, every tenth 57%: what 8 trainings have not
     shown, no interval knows.
     """
     table = _table(per_problem)

@@ -141,7 +141,7 @@ def _ended(name: str, process: BaseProcess) -> EngineStoppedError:
 def _serve(connection: Connection, make: Make[Any]) -> None:
     """What runs in a process: the parts, made once, and the jobs that use them, until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked is told, and ends this
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with ExitStack() as stack, suppress(EOFError, ConnectionError):  # they have ended, or were killed
         try:
             with sendable_errors():
@@ -179,11 +179,16 @@ def _received(connection: Connection) -> Any:
         return Failure(RuntimeError(f"{type(error).__name__}: {first_line(error)}"))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Have this process end when the one that started it has ended, however that was: nobody waits for its work."""
+
+    def watch(parent: BaseProcess) -> None:
+        wait([parent.sentinel])
+        os._exit(1)  # also amid a job
+
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)  # also amid a job: nobody waits for it
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()
 
 
 @contextmanager

@@ -1,6 +1,44 @@
 """What the tests of reproductions share."""
 
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+
+from tests.bench.reproduce.quick_runs import LONGEST, Quick, finish
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Quick:
+    """The folder of an uninterrupted `stepbeam reproduce NAME --quick`, run once for the tests of all processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def folder(name: str) -> Path:
+        out = shared / f"whole-{name}"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not list(out.glob("*.md")):
+                took = finish(name, out)
+                assert took < LONGEST, f"reproduce {name} --quick took {took:.0f} s"
+        return out
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quick(whole: Quick, tmp_path_factory: pytest.TempPathFactory) -> Quick:
+    """A copy of such a folder, in which a test may do what it likes."""
+
+    def folder(name: str) -> Path:
+        out = tmp_path_factory.mktemp(name) / "out"
+        shutil.copytree(whole(name), out, ignore=shutil.ignore_patterns("checkpoints"))
+        return out
+
+    return folder
 
 
 @pytest.fixture

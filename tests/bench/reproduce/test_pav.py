@@ -1,4 +1,4 @@
-"""`stepbeam reproduce pav` in miniature: every stage on a handful of problems, killed and gone on with."""
+"""`stepbeam reproduce pav` in miniature: every stage on a handful of problems."""
 
 import json
 from dataclasses import replace
@@ -22,36 +22,14 @@ test_problems.__test__ = False  # a function of the library, not a test
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    return PAVPlan.quick(tmp_path_factory.mktemp("pav"))
-
-
-@pytest.fixture(scope="module")
-def reports(plan):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
-        patch.setattr(pav, "KS", (2,))
-        patch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
-        kept = pav_work.beams
-        calls = []
-
-        def interrupted(*arguments, **options):
-            calls.append(arguments)
-            if len(calls) == 5:
-                raise KeyboardInterrupt
-            return kept(*arguments, **options)
-
-        patch.setattr(pav, "beams", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            pav.reproduce_pav(plan, processes=1)
-        before = {path: path.stat().st_mtime_ns for path in plan.out.rglob("*.json")}
-        yield pav.reproduce_pav(plan, processes=1)
-        assert before
-        assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+def miniature(quick):
+    plan = PAVPlan.quick(quick("pav"))
+    return plan, pav.reproduce_pav(plan, processes=1)
 
 
 @pytest.mark.slow
-def test_every_claim_stands_beside_its_measurement(plan, reports):
+def test_every_claim_stands_beside_its_measurement(miniature):
+    plan, reports = miniature
     page = (plan.out / "pav.md").read_text()
     assert [task for task, _ in reports] == ["a planted subsequence", *TASKS]
     for _, claims in reports:
@@ -64,10 +42,8 @@ def test_every_claim_stands_beside_its_measurement(plan, reports):
 
 
 @pytest.mark.slow
-def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch, work_again):
-    monkeypatch.setattr(pav, "ALPHAS", (0.0, 0.5, 1.0))
-    monkeypatch.setattr(pav, "KS", (2,))
-    monkeypatch.setattr(pav, "SWEEP_WIDTHS", (2, 2))
+def test_work_that_is_done_is_not_done_again(miniature, monkeypatch, work_again):
+    plan, reports = miniature
     for name in ("beam_search", "sample", "score", "train_prm", "train_orm", "value_solutions"):
         monkeypatch.setattr(pav_work, name, work_again)
     again = pav.reproduce_pav(plan, processes=1)
@@ -75,13 +51,15 @@ def test_work_that_is_done_is_not_done_again(plan, reports, monkeypatch, work_ag
 
 
 @pytest.mark.slow
-def test_a_folder_of_another_run_is_refused(plan, reports):
+def test_a_folder_of_another_run_is_refused(miniature):
+    plan, _ = miniature
     with pytest.raises(BadInput, match=r"holds a run with problems = \d+, and 4 was asked for; choose another folder"):
         pav.reproduce_pav(replace(plan, problems=4), processes=1)
 
 
 @pytest.mark.slow
-def test_costs_are_those_of_the_searches(plan, reports):
+def test_costs_are_those_of_the_searches(miniature):
+    plan, _ = miniature
     for task in TASKS:
         unit = json.loads((plan.out / "beam" / f"{task}_0_none_0_w1.json").read_text())
         assert len(unit["correct"]) == len(unit["flops"]) == plan.problems
@@ -105,7 +83,8 @@ def test_a_training_that_ended_amid_the_saving_of_its_model_is_gone_on_with(tmp_
     assert trained_in == [out]
 
 
-def test_choices_are_made_on_train_problems(plan):
+def test_choices_are_made_on_train_problems(tmp_path):
+    plan = PAVPlan.quick(tmp_path)
     for task in TASKS:
         assert not any(held_out(str(p.prompt)) for p in tuning_problems(plan, task))
         assert all(held_out(str(p.prompt)) for p in test_problems(plan, task))

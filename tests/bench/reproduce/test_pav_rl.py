@@ -20,13 +20,13 @@ from bench.reproduce.pav.rl import (
     arms_of,
     reproduce_pav_rl,
 )
-from bench.reproduce.savings import SeededCurve, replicate
+from bench.reproduce.savings import SeededCurve
 from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
-    plan = PAVRLPlan.quick(tmp_path_factory.mktemp("pav_rl"))
+def miniature(quick):
+    plan = PAVRLPlan.quick(quick("pav-rl"))
     return plan, reproduce_pav_rl(plan, processes=1)
 
 
@@ -52,19 +52,19 @@ def test_what_is_done_is_not_done_again(miniature, monkeypatch, work_again):
 
 
 def curves(**rights):
-    """Five seeds alike; ten points of 100 rollouts each."""
-    spent = np.broadcast_to(np.arange(1, 11) * 100.0, (5, 1, 10))
+    """Eight seeds alike; ten points of 100 rollouts each."""
+    spent = np.broadcast_to(np.arange(1, 11) * 100.0, (8, 1, 10))
     found = {
         arm: SeededCurve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
         for arm, right in rights.items()
     }
-    return replicate({{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()})
+    return {{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()}
 
 
 def test_claims_say_what_curves_show():
     slow = [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.0]
     end, there, half, most, saved = pav_rl._claims(curves(outcome=slow, pav=[0, *[1.0] * 9]))
-    assert (end.measured, end.verdict) == ("+0.0 points", "holds not")
+    assert (end.measured, end.verdict) == ("+0.0 points", "open")  # that eight agree does not show that all would
     assert (there.measured, there.verdict) == ("+100.0 points", "holds")
     assert "after 300 rollouts" in there.text
     assert [(c.measured, c.verdict) for c in (half, most, saved)] == [
@@ -72,7 +72,8 @@ def test_claims_say_what_curves_show():
         ("5.25 times", "holds not"),
         ("5.01 times", "holds not"),
     ]
-    assert {claim.verdict for claim in pav_rl._claims(curves(outcome=slow, pav=[0] * 10))} == {"holds not"}
+    end, there, *times = pav_rl._claims(curves(outcome=slow, pav=[0] * 10))
+    assert (end.verdict, there.verdict, {claim.verdict for claim in times}) == ("holds not", "open", {"holds not"})
 
 
 def test_outcome_only_rl_that_never_comes_there_is_charged_all_its_rollouts():

@@ -122,3 +122,88 @@ def test_a_curve_that_does_not_come_to_a_goal_in_some_replicates_saves_nothing_t
     ours = np.array([[0.2, 0.8], [0.2, 0.8], [0.2, 0.4]]), np.full((3, 2), [1.0, 10.0])
     found = times_less(ours, np.full(3, 0.8), needed=np.full(3, 40.0))
     assert (found.value, found.low, found.high) == pytest.approx((4.0, 0.1, 3.9))
+
+
+def covered(draw, truth, studies):
+    """The share of so many studies of 8 seeds whose interval of the saving contains the true one."""
+    hits = 0
+    for _ in range(studies):
+        rows = replicate({"ours": draw("ours"), "rival": draw("rival")}, replicates=400)
+        found, _ = savings(rows["ours"], rows["rival"])
+        hits += found.low <= truth <= found.high
+    return hits / studies
+
+
+def whole(right, costs):
+    """A curve of infinitely many, as `savings` takes it: replicates that are all the same."""
+    return np.tile(right, (2, 1)), np.tile(costs, (2, 1))
+
+
+SPENT = np.arange(1, 41) * 2560.0
+
+
+def learning(times, width):
+    """The chance of a right rollout by rollouts spent, of seeds that know the word after these times; (S, K)."""
+    return 0.999 / (1 + np.exp((np.log(times)[:, None] - np.log(SPENT)) / width))
+
+
+@pytest.mark.parametrize(
+    ("times", "low", "high"),
+    [
+        (lambda rng, seeds: rng.uniform(35_000, 80_000, seeds), 0.95, 1.0),
+        (lambda rng, seeds: rng.uniform(8_000, 12_000, seeds), 0.95, 1.0),
+        (lambda rng, seeds: np.exp(rng.normal(np.log(50_000), 0.25, seeds)), 0.75, 0.85),
+    ],
+    ids=["later", "sooner", "some much later"],
+)
+def test_a_saving_covers_over_seeds_that_learn_sooner_or_later(times, low, high):
+    """As in the didactic environment. Of times with a long tail 8 seeds seldom show one that is far out: 80%."""
+    kinds = {"ours": (lambda rng, seeds: rng.uniform(6_000, 7_000, seeds), 0.2), "rival": (times, 0.06)}
+    rng = np.random.default_rng(0)
+    means = (whole(learning(time(rng, 50_000), width).mean(axis=0), SPENT) for time, width in kinds.values())
+    truth = savings(*means)[0].value
+
+    def draw(kind):
+        time, width = kinds[kind]
+        right = rng.binomial(640, learning(time(rng, 8), width))[:, None] / 640
+        return SeededCurve(right, np.broadcast_to(SPENT, right.shape))
+
+    assert low <= covered(draw, truth, 200) <= high
+
+
+def test_a_saving_covers_over_problems_and_seeds():
+    """As of searches: 100 problems, on which seeds agree but for a little."""
+    scale = {"ours": (np.array([0.0, 1.2, 2.4]), np.array([2.0, 4.0, 8.0])),
+             "rival": (np.array([-1.5, -0.5, 0.5, 1.2, 1.3]), np.array([1.0, 3.0, 9.0, 27.0, 81.0]))}  # fmt: skip
+    rng = np.random.default_rng(0)
+
+    def right(kind, problems, seeds):
+        return 1 / (1 + np.exp(-(scale[kind][0] + problems[:, None] + seeds[:, None, None])))
+
+    many = 1.5 * rng.standard_normal(2_000), 0.1 * rng.standard_normal(50)
+    means = (whole(right(kind, *many).mean(axis=(0, 1)), scale[kind][1]) for kind in ("ours", "rival"))
+    truth = savings(*means)[0].value
+    problems = np.empty(100)
+
+    def draw(kind):
+        if kind == "ours":
+            problems[:] = 1.5 * rng.standard_normal(100)
+        values = rng.binomial(4, right(kind, problems, 0.1 * rng.standard_normal(8))) / 4
+        return SeededCurve(values, np.broadcast_to(scale[kind][1], values.shape))
+
+    assert covered(draw, truth, 150) >= 0.95
+
+
+def test_a_savings_interval_reaches_as_far_up_as_down():
+    """Where one seed of the rival is late, no replicate has a later one."""
+    times = np.array([40_000.0] * 7 + [80_000.0])
+    curves = {"ours": np.full(8, 6_500.0), "rival": times}
+    rows = replicate(
+        {
+            name: SeededCurve(learning(of, 0.1)[:, None], np.broadcast_to(SPENT, (8, 1, 40)))
+            for name, of in curves.items()
+        }
+    )
+    found, _ = savings(rows["ours"], rows["rival"])
+    assert found.high / found.value == pytest.approx(found.value / found.low, rel=1e-4)
+    assert found.high > 1.5 * found.value

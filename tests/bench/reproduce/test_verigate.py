@@ -26,8 +26,8 @@ from verifiers.interface.errors import BadInput
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
-    plan = VeriGatePlan.quick(tmp_path_factory.mktemp("verigate"))
+def miniature(quick):
+    plan = VeriGatePlan.quick(quick("verigate"))
     return plan, reproduce_verigate(plan, processes=1)
 
 
