@@ -16,14 +16,10 @@ from verifiers.interface.errors import EngineStoppedError
 
 T = TypeVar("T")
 
-# All are forks of one process that has imported what takes long, and has computed nothing.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["bench.reproduce.imports"])
-
 
 def workers(count: int) -> ProcessPoolExecutor:
     """So many of them: two single-threaded trainings use two cores better than one after the other."""
-    return ProcessPoolExecutor(count, mp_context=_FORKS, initializer=_alone)
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_alone)
 
 
 def carry_out(jobs: Sequence[Callable[[], T]], *, processes: int, title: str) -> list[T]:
