@@ -11,7 +11,7 @@ set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
 parts=${PARTS:-1} device=${DEVICE:-cuda}
 engine=transformers half=() dtype=""
-if [ "$device" = cuda ]; then engine=vllm HALF=yes; fi
+if [ "$device" = cuda ]; then engine=vllm HALF=${HALF:-yes}; fi
 if [ "${HALF:-no}" = yes ]; then half=(--bf16) dtype=,dtype=bfloat16; fi
 
 train() { # NAME KIND STEPS [OPTIONS]

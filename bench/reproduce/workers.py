@@ -32,14 +32,14 @@ def carry_out(jobs: Sequence[Callable[[], T]], *, processes: int, title: str) ->
         return [job() for job in tqdm(jobs, desc=title)]
     others = multiprocessing.active_children()
     with workers(processes) as executor:
-        futures = [executor.submit(job) for job in jobs]
         try:
+            futures = [executor.submit(job) for job in jobs]
             for future in tqdm(as_completed(futures), total=len(jobs), desc=title):
                 future.result()
         except BrokenProcessPool:
             raise EngineStoppedError(
-                f"{title}: a process of it was ended, perhaps for want of memory; the same command goes on from there, "
-                "with --processes 1 in less memory"
+                f"{title}: a process of it ended, perhaps for want of memory (what it said of itself is above); the "
+                "same command goes on from there, with --processes 1 in less memory"
             ) from None
         except BaseException:
             for process in set(multiprocessing.active_children()).difference(others):

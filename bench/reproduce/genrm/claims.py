@@ -93,7 +93,7 @@ def all_claims(
         above.append((text, cot.above_close, orm.above_close, 0.0))
         text = f"GenRM-CoT is better with {cot.rationales} rationales a solution than with {plan.few_votes}"
         above.append((text, cot.best, cot.few, 0.0))
-        text = "a verifier that solves a problem judges it better (its AUC there, by what its rationales solve)"
+        text = "problems that its rationales solve more often are judged better (AUC within a problem)"
         slopes.append(Claim(text, slope(cot.above, cot.solves), unit="points"))
     if "solutions alone" in arms:
         text = "verdicts improve its own solving (lambda 1/3 against solutions alone)"
@@ -116,8 +116,8 @@ def slope(of: Floats, by: Floats) -> Estimate:
     0.5
     """
     y, x = known(np.stack([of, by]))
+    spread = float(np.var(x)) if np.ptp(x) > 0 else np.nan  # of equal values rounding leaves some
     x = x - x.mean()
-    spread = float(np.mean(x**2)) or np.nan
     rise = float(np.mean(x * y)) / spread
     # A seed and problem each add their share of what the line leaves over.
     return estimate(rise + x * (y - y.mean() - rise * x) / spread, bounds=(-np.inf, np.inf))

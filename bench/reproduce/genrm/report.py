@@ -28,7 +28,8 @@ are 95%, over problems and {seeds} training seeds, one of what is not trained.
 The best N is of 1, 2, 4 and so on. RM accuracy is the share of right single verdicts, of which one that came to none
 counts a half; AUC, whose interval is over the seeds alone, that of right solutions above wrong ones; "close" the same
 within a problem, of wrong ones of which two lines at most are not the clean solution's. An arm solves on its own within
-its rationales, and alone. Claims about two arms with other numbers of rationales compare both by their first {few}.
+its rationales, and alone. Claims about two arms with other numbers of rationales compare both by their first {few};
+differences are over the problems that both have. Samples that are saved are counted from the best of all N.
 """
 _TINY = """\
 All verifiers start from the shipped `drilled` LM (0.87M parameters) and
@@ -110,7 +111,8 @@ def _section(report: TaskReport, plan: GenRMPlan) -> str:
             + [(name, table.shape[1], "", "", _shown(table), *[""] * 7) for name, table in report.beside.items()],
         ),
         *(_vote_table(report.votes) if report.votes else ()),
-        "\nAt its largest N, with FLOPs a problem of policy and verifier:\n",
+        f"\nAt the largest N ({plan.pool} of self-consistency, as an expectation over the pool, and {plan.n} of the "
+        "others), with FLOPs a problem of policy and verifier:\n",
         markdown_table(
             ("curve", "FLOPs", "accuracy"),
             ((name, short(c.flops[-1]), f"{c.values[-1]:.3f}") for name, c in report.curves.items()),

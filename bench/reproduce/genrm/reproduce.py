@@ -4,7 +4,7 @@ Everything is made from the shipped policy and the shipped `drilled` base LM: th
 every arm, and their scores. A run killed at any point goes on where it stopped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -34,7 +34,7 @@ def reproduce_genrm(plan: GenRMPlan, *, processes: int = 2) -> list[TaskReport]:
         ready: list[Callable[[], object]] = [partial(data, plan)]
         ready += [partial(pool, plan, suite) for suite in plan.suites]
         carry_out(ready, processes=processes, title="data and pools")
-        carry_out([partial(written, plan, how) for how in _writers(plan)], processes=processes, title="writers")
+        carry_out([partial(written, plan, how) for how in _writers(plan.arms)], processes=processes, title="writers")
         judging: list[Callable[[], object]] = [partial(_job, plan, name, seed) for name, seed in jobs]
         judging += [partial(judge_in_words, plan, suite) for suite in plan.suites]
         carry_out(judging, processes=processes, title="verifiers")
@@ -70,7 +70,7 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     )
     claims = [*all_claims(plan, arms, beside, votes), Claim(text, saved, 1.0, unit="times")]
     lines = notes(plan, suite, curves)
-    for how in _writers(plan):
+    for how in _writers(arms):
         said = written(plan, how)
         lines.append(
             f"rationales of the {how} model: {said['right']:.0%} have the right verdict, and {said['faulty']:.0%} of "
@@ -79,5 +79,5 @@ def _report(plan: GenRMPlan, suite: Suite) -> TaskReport:
     return TaskReport(suite.name, arms, beside, lines, votes, curves, claims)
 
 
-def _writers(plan: GenRMPlan) -> list[Writer]:
-    return list(dict.fromkeys(ARMS[name].writer for name in plan.arms if ARMS[name].writer))
+def _writers(arms: Iterable[str]) -> list[Writer]:
+    return list(dict.fromkeys(ARMS[name].writer for name in arms if ARMS[name].writer))

@@ -1,6 +1,5 @@
 """What the tests of reproductions share."""
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -13,14 +12,15 @@ from tests.bench.reproduce.quick_runs import LONGEST, Quick, finish
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Quick:
     """The folder of an uninterrupted `stepbeam reproduce NAME --quick`, run once for the tests of all processes."""
+    from filelock import FileLock
+
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
 
     def folder(name: str) -> Path:
         out = shared / f"whole-{name}"
-        with (shared / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(shared / f"{name}.lock"):
             if not list(out.glob("*.md")):
                 took = finish(name, out)
                 assert took < LONGEST, f"reproduce {name} --quick took {took:.0f} s"
