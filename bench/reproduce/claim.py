@@ -55,6 +55,8 @@ class Claim:
             return ""
         if math.isnan(self.estimate.low) or math.isnan(self.estimate.high):
             return "none: too few problems or seeds"
+        if self.estimate.high == math.inf:
+            return f"{self._shown(self.estimate.low)} or more"
         return f"{self._shown(self.estimate.low)} to {self._shown(self.estimate.high)}"
 
     def _shown(self, value: float) -> str:

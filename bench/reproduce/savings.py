@@ -1,6 +1,6 @@
 """Accuracy at equal compute, and compute to a given accuracy, with their intervals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,19 +105,26 @@ def savings(ours: tuple[Floats, Floats], rival: tuple[Floats, Floats]) -> tuple[
     return times_less(ours, goal, needed=costs_to_reach(accuracy, flops, goal)), float(goal[0])
 
 
-def times_less(ours: tuple[Floats, Floats], goal: Floats, *, needed: Floats) -> Estimate:
-    """How many times a curve's least compute to an accuracy a rival needed for it, both of shape (1 + R,).
+def times_less(
+    ours: tuple[Floats, Floats], goal: Floats, *, needed: Floats, spent: Floats | float = np.inf
+) -> Estimate:
+    """How many times a curve's least compute to an accuracy a rival needed for it, all of shape (1 + R,).
 
-    0 where the curve never comes there.
+    0 where the curve never comes there. A rival that never does (inf) needed more than all that it has `spent`, so that
+    the interval has no end above: where it is so as measured, or in more replicates than may lie beyond that end.
 
     >>> curve = np.array([[0.2, 0.6]] * 3), np.array([[1.0, 8.0]] * 3)
     >>> times_less(curve, np.full(3, 0.2), needed=np.full(3, 4.0))
     Estimate(value=4.0, low=4.0, high=4.0)
+    >>> times_less(curve, np.full(3, 0.2), needed=np.full(3, np.inf), spent=9.0)
+    Estimate(value=9.0, low=9.0, high=inf)
     """
     with np.errstate(invalid="ignore"):
-        times = needed / costs_to_reach(*ours, goal)
+        times = np.minimum(needed, spent) / costs_to_reach(*ours, goal)
     times = np.where(np.isnan(ours[0]).any(axis=1), np.nan, times)  # replicates that are not known
-    return _as_far_up_as_down(estimate(times))
+    found, never = _as_far_up_as_down(estimate(times)), np.isinf(needed)
+    endless = (never[0] or never[1:].mean() > 0.025) and not np.isnan(found.high)
+    return replace(found, high=np.inf) if endless else found
 
 
 def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:
@@ -141,10 +148,10 @@ def _as_far_up_as_down(ratio: Estimate) -> Estimate:
     """The interval of a ratio, made as wide by factors to both sides as to the wider one.
 
     A replicate draws no seed that is slower than all that were seen, so that a percentile interval ends too soon on
-    one side.
+    one side. One from 0, where some replicates never come there, is not widened. Either way it contains the ratio.
     """
-    if not 0 < ratio.low <= ratio.value <= ratio.high < np.inf:
-        return ratio  # never, or not to be told
+    if not min(ratio.low, ratio.value) > 0:  # never, or not to be told
+        return Estimate(ratio.value, min(ratio.low, ratio.value), max(ratio.high, ratio.value))
     reach = max(ratio.value / ratio.low, ratio.high / ratio.value)
     return Estimate(ratio.value, round(ratio.value / reach, 6), round(ratio.value * reach, 6))
 

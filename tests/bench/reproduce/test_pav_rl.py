@@ -58,7 +58,8 @@ def curves(**rights):
         arm: SeededCurve(np.broadcast_to(np.asarray(right, dtype=float), spent.shape).copy(), spent.copy())
         for arm, right in rights.items()
     }
-    return {{"outcome": OUTCOME, "pav": PAV}[arm]: curve for arm, curve in found.items()}
+    names = {"outcome": OUTCOME, "pav": PAV, "weak": "PAV-RL, gamma 5", "strong": "PAV-RL, gamma 100"}
+    return {names[arm]: curve for arm, curve in found.items()}
 
 
 def test_claims_say_what_curves_show():
@@ -79,9 +80,30 @@ def test_claims_say_what_curves_show():
 def test_outcome_only_rl_that_never_comes_there_is_charged_all_its_rollouts():
     end, there, half, most = pav_rl._claims(curves(outcome=[0] * 10, pav=[0, *[1.0] * 9]))
     assert [(c.measured, c.verdict) for c in (end, there)] == [("+100.0 points", "holds")] * 2
-    assert (half.measured, half.verdict) == ("7.07 times", "holds")  # 1,000 for 100 * 2**0.5
-    assert (most.measured, most.verdict) == ("5.36 times", "holds not")
+    # 1,000 for 100 * 2**0.5, and more if it ever does: 6 times or more is not ruled out by 5.36.
+    assert (half.measured, half.interval, half.verdict) == ("7.07 times", "7.07 or more", "holds")
+    assert (most.measured, most.interval, most.verdict) == ("5.36 times", "5.36 or more", "open")
     assert "never does" in half.text
+    times = pav_rl._claims(curves(outcome=[0] * 10, pav=[0] * 10))[2:]
+    assert {(c.measured, c.verdict) for c in times} == {("never", "open")}  # neither does
+
+
+def test_where_some_seeds_of_outcome_only_rl_never_come_there_the_saving_has_no_end_above():
+    found = curves(outcome=[0] * 10, pav=[0, *[1.0] * 9])
+    found[OUTCOME].correct[:5, :, 8:] = 1.0
+    _, _, half, most, _ = pav_rl._claims(found)
+    assert half.estimate.low < half.estimate.value < half.estimate.high == np.inf
+    assert "never does" not in half.text
+    assert "never does" in most.text
+
+
+def test_provers_are_judged_by_the_rollouts_to_an_accuracy():
+    pav = [0, *[1.0] * 9]
+    found = pav_rl._prover_claims(curves(pav=pav, weak=pav, strong=[0, 0, 0, 1.0, *[0.6] * 6]))
+    assert [(c.measured, c.verdict) for c in found[:2]] == [("1.00 times", "open")] * 2
+    assert ["weak" in c.text for c in found] == [True, True, False, False]
+    assert [c.measured for c in found[2:]] == ["2.45 times", "2.08 times"]  # 300 * (4 / 3)**goal for 100 * 2**goal
+    assert [c.verdict for c in found[2:]] == ["holds"] * 2
 
 
 def looks(first, last, *, found=0.0, beam=0.0, entropy=2.0):

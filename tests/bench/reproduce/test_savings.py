@@ -6,6 +6,7 @@ import pytest
 from bench.reproduce.claim import Claim
 from bench.reproduce.savings import (
     SeededCurve,
+    _as_far_up_as_down,
     accuracy_at,
     estimate,
     margins,
@@ -121,7 +122,25 @@ def test_a_beam_that_never_gets_there_saves_nothing():
 def test_a_curve_that_does_not_come_to_a_goal_in_some_replicates_saves_nothing_there():
     ours = np.array([[0.2, 0.8], [0.2, 0.8], [0.2, 0.4]]), np.full((3, 2), [1.0, 10.0])
     found = times_less(ours, np.full(3, 0.8), needed=np.full(3, 40.0))
-    assert (found.value, found.low, found.high) == pytest.approx((4.0, 0.1, 3.9))
+    assert (found.value, found.low, found.high) == pytest.approx((4.0, 0.1, 160.0))
+
+
+@pytest.mark.parametrize(
+    ("percentiles", "widened"),
+    [
+        ((4.0, 2.0, 6.0), (4.0, 2.0, 8.0)),
+        ((4.0, 3.0, 8.0), (4.0, 2.0, 8.0)),
+        ((4.0, 1.0, 3.9), (4.0, 1.0, 16.0)),
+        ((4.0, 5.0, 8.0), (4.0, 2.0, 8.0)),
+        ((4.0, 0.0, 3.9), (4.0, 0.0, 4.0)),
+        ((4.0, 0.0, 6.0), (4.0, 0.0, 6.0)),
+        ((0.0, 1.0, 3.0), (0.0, 0.0, 3.0)),
+    ],
+    ids=["below", "above", "beyond its end", "before its begin", "from never", "from 0", "never"],
+)
+def test_an_interval_contains_its_ratio_and_reaches_as_far_up_as_down(percentiles, widened):
+    found = _as_far_up_as_down(Estimate(*percentiles))
+    assert (found.value, found.low, found.high) == pytest.approx(widened)
 
 
 def covered(draw, truth, studies):
