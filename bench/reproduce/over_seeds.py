@@ -84,26 +84,22 @@ def relative_gain(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
 
 
 def spread_ratio(one: npt.ArrayLike, other: npt.ArrayLike) -> Estimate:
-    """The standard deviation of figures (S, 1) over training seeds by that of others, paired by seed.
+    """How far figures (S, 1) of training seeds lie apart, by how far others do, paired by seed.
 
-    Its interval is Pitman's (1939), exact for normal figures: the ratios at which one + ratio * other and
-    one - ratio * other are not correlated. NaN where fewer than three seeds, or no differences, tell nothing.
+    Of each its mean absolute deviation from the median, with Fieller's interval. A ratio of variances would need normal
+    figures: of two equal arms whose seeds fail with chance 0.1 its interval covers half, this one 98%, with chance 0.25
+    93%. NaN where fewer than three seeds, or no differences, tell nothing.
 
     >>> figures = np.arange(8.0)[:, None]
     >>> e = spread_ratio(figures, 2 * figures[::-1] + 0.5 * np.sin(figures))
     >>> 0.4 < e.low < e.value < e.high < 0.6
     True
     """
-    from scipy.special import stdtrit
-
-    a, b = _table(one)[:, 0], _table(other)[:, 0]
-    if len(a) < 3 or not a.std() * b.std() > 0:
+    a, b = _table(one), _table(other)
+    if len(a) < 3 or min(np.ptp(a), np.ptp(b)) < 1e-9:
         return Estimate(np.nan, np.nan, np.nan)
-    ratio = float(a.std() / b.std())
-    free = (1 - np.corrcoef(a, b)[0, 1] ** 2) / (len(a) - 2)
-    middle = 1 + 2 * free * stdtrit(len(a) - 2, (1 + _LEVEL) / 2) ** 2
-    reach = np.sqrt(middle + np.sqrt(middle**2 - 1))
-    return Estimate(ratio, float(ratio / reach), float(ratio * reach))
+    gain = relative_gain(np.abs(a - np.median(a)), np.abs(b - np.median(b)))
+    return Estimate(1 + gain.value, 1 + gain.low, 1 + gain.high)
 
 
 def draws(seeds: int, problems: int, *, replicates: int = REPLICATES) -> tuple[Floats, Floats]:

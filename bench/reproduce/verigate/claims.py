@@ -58,7 +58,7 @@ def all_claims(trainings: Trainings, task: str, prices: Prices) -> list[Claim]:
                     text = f"'{arm}' is {{:.0%}} or more above outcome-only GRPO, relatively, at equal rollouts"
                     claims += [Claim(text.format(margin), gain, margin, unit="%") for margin in RELATIVE]
                     ratio = spread_ratio(*(r.mean(axis=1, keepdims=True) for r in (right(trainings[arm]), plain)))
-                    text = f"seeds of '{arm}' differ less than those of outcome-only GRPO: standard deviations"
+                    text = f"seeds of '{arm}' differ less than those of outcome-only GRPO: mean absolute deviations"
                     claims.append(Claim(text, ratio, 1.0, sense="below", unit="times"))
     for arm in trainings:
         if arm.startswith("PAV-RL"):
@@ -150,10 +150,6 @@ def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
 def _tax(trainings: Trainings, arm: str, prices: Prices) -> list[Claim]:
     """What a gated training costs and is worth, without the FLOPs of the held-out PRM, which it does not need."""
     gated, plain = trainings[arm], trainings[OUTCOME]
-    one, other = (
-        _by_seed(units, lambda unit: seconds_of(unit)["scoring"] / sum(seconds_of(unit).values()))
-        for units in (gated, plain)
-    )
     spent = [[_spent(unit, prices, of) for unit in trainings[of]] for of in (arm, OUTCOME)]
     costs = [np.array([[steps[-1]] for steps in of]) for of in spent]
     # Its accuracy when it has cost as much as the other's whole training.
@@ -169,7 +165,6 @@ def _tax(trainings: Trainings, arm: str, prices: Prices) -> list[Claim]:
             TAX,
             unit="%",
         ),
-        Claim(f"more of its seconds go to scoring ('{arm}')", difference(one, other), unit="points"),
         Claim(
             f"it is better when it has taken the FLOPs of outcome-only GRPO's training ('{arm}')",
             difference(np.array(then)[:, None], np.array(ends)[:, None]),

@@ -1,4 +1,7 @@
-"""What the trainings of `stepbeam reproduce verigate` compute, by the lengths and the groups in their logs."""
+"""What the trainings of `stepbeam reproduce verigate` compute, by the lengths and the groups in their logs.
+
+A learned PRM's own training is no part of it: it is paid once, and asked in many trainings (`Prices.of_prm`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +35,12 @@ class Prices:
     def of_training(self, unit: Unit, arm: str) -> Floats:
         """FLOPs of each step, (T, 3): of the policy, of the PRM where it is needed, and of all that the audit asks."""
         return np.array([self._of_step(row, ARMS[arm]) for row in unit["metrics"] if row["step"]])
+
+    def of_prm(self, plan: VeriGatePlan, tokens: float) -> float:
+        """FLOPs of a learned PRM's own training and of sampling its rows, by the length of the start's solutions."""
+        end = self.prompt + round(tokens)
+        drawn = self.policy.flops((0, self.prompt)) + 4 * self.policy.flops((self.prompt, end))
+        return plan.labelled * drawn + _BACKWARD * plan.prm_steps * plan.prm_batch * self.prm.flops((0, end))
 
     def _of_step(self, row: Mapping[str, Any], arm: Arm) -> tuple[float, float, float]:
         groups, end = row["sampled_groups"], self.prompt + round(row["tokens"])

@@ -32,6 +32,7 @@ from bench.reproduce.verigate.scorers import learned_kinds, prm_quality, trained
 from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import trained
 from bench.reproduce.workers import carry_out
+from bench.runs.table import short
 from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
@@ -95,7 +96,7 @@ def _preamble(plan: VeriGatePlan) -> str:
         "value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, are "
         "shares in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate "
         "needs it; then its part of them, and the part of both PRMs when, as here for the audit, they are asked about "
-        "all groups. Scoring is what that is of the seconds. Solutions are "
+        "all groups. A learned PRM's own training is in none. Scoring is what that is of the seconds. Solutions are "
         f"those of the groups: a learned PRM has {4 * plan.labelled:,} labelled ones of the start besides, a refreshed "
         f"one {plan.refreshes * 6 * (plan.labelled // 3):,} more.\n"
     )
@@ -104,13 +105,15 @@ def _preamble(plan: VeriGatePlan) -> str:
 def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims: list[Claim], prices: Prices) -> str:
     start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in trainings.values() for u in units])
     first = np.mean([steps_of(u)[0]["all_wrong"] for u in trainings[OUTCOME]])
+    prm = prices.of_prm(plan, np.mean([steps_of(u)[0]["tokens"] for u in trainings[OUTCOME]]))
     quality = prm_quality(plan, setting)
     lines = [
         f"## {setting.name}\n",
         f"The shipped policy{f' with noise of {setting.noise:g}' if setting.noise else ''}"
         f"{_healed(plan, setting)}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
-        f"are right, and {first:.0%} of the first groups are all wrong.\n",
+        f"are right, and {first:.0%} of the first groups are all wrong. A learned PRM's own training takes about "
+        f"{short(prm)} FLOPs, with the samples that it learns from.\n",
         claims_table(claims) + "\n",
         "AUC of the PRMs on the starting policy's solutions, up to the first error, of all steps, and of the end:\n",
         markdown_table(
@@ -138,12 +141,12 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         ),
     ]  # fmt: skip
     units = [unit for of_arm in trainings.values() for unit in of_arm]
-    low = [unit for unit in units if np.mean(unit["right"]) < HALF]
-    high = [unit for unit in units if np.mean(unit["right"]) >= HALF]
-    lines.append(
-        f"\nThe audit fires in {fired(low)} of the {len(low)} trainings that end below {HALF}, and in {fired(high)} "
-        f"of the other {len(high)}."
-    )
+    ends = {
+        "below": [unit for unit in units if np.mean(unit["right"]) < HALF],
+        "at or above": [unit for unit in units if np.mean(unit["right"]) >= HALF],
+    }
+    firing = (f"{fired(of)} of the {len(of)} trainings that end {where} {HALF}" for where, of in ends.items() if of)
+    lines.append(f"\nThe audit fires in {', and in '.join(firing)}.")
     return "\n".join(lines) + "\n"
 
 

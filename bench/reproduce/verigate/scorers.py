@@ -121,7 +121,7 @@ def prm_quality(plan: VeriGatePlan, setting: Setting) -> Unit:
         kinds = sorted({"held_out", *(ARMS[arm].prm for arm in setting.arms)} - {"", "exact"})
         return {kind: _agreement(scorer_of(plan, setting, kind), rows) for kind in kinds}
 
-    return unit(plan.out, f"prms/{slug(setting.name)}", compute)
+    return unit(plan.out, f"aucs/{slug(setting.name)}", compute)
 
 
 def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, tuple[float, ...]]:
@@ -143,13 +143,13 @@ def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, tuple[floa
 
 
 def auc_over(scores: Floats, labels: Floats, problems: npt.NDArray[np.intp]) -> Estimate:
-    """AUC over scores (N,) of several problems, whose numbers begin at 0; a bootstrap over problems.
+    """AUC over scores (N,) of several problems, whose numbers begin at 0; a bootstrap over problems. NaN is lowest.
 
     >>> e = auc_over(np.array([0.9, 0.1, 0.8, 0.8] * 9), np.array([1.0, 0.0] * 18), np.arange(36) // 2)
     >>> e.value, 0.7 < e.low < 0.8 and 0.9 < e.high < 1.0
     (0.875, True)
     """
-    values, places = np.unique(scores, return_inverse=True)
+    values, places = np.unique(np.where(np.isnan(scores), -np.inf, scores), return_inverse=True)
     right, wrong = np.zeros((2, problems.max() + 1, len(values)))
     np.add.at(right, (problems, places), labels)
     np.add.at(wrong, (problems, places), 1 - labels)

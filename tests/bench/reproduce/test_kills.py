@@ -15,7 +15,7 @@ MIDDLES = {
     "verigate": "trainings/word_sort_*/metrics.jsonl",
     "genrm": "models/genrm_cot_lora_0/log.jsonl",
 }
-_CLOCK = re.compile(r"\d+ \| \d+% \| (?=\d+ of \d+ \|$)", re.MULTILINE)
+_CLOCK = re.compile(r"\d+ \| \d+% \|$", re.MULTILINE)
 
 
 def pages(out: Path) -> dict[str, str]:
