@@ -122,9 +122,9 @@ def times_less(
     with np.errstate(invalid="ignore"):
         times = np.minimum(needed, spent) / costs_to_reach(*ours, goal)
     times = np.where(np.isnan(ours[0]).any(axis=1), np.nan, times)  # replicates that are not known
-    found, never = _as_far_up_as_down(estimate(times)), np.isinf(needed)
-    endless = (never[0] or never[1:].mean() > 0.025) and not np.isnan(found.high)
-    return replace(found, high=np.inf) if endless else found
+    ratio, never = _as_far_up_as_down(estimate(times)), np.isinf(needed)
+    endless = (never[0] or never[1:].mean() > 0.025) and not np.isnan(ratio.high)
+    return replace(ratio, high=np.inf) if endless else ratio
 
 
 def samples_saved(ours: Floats, rival: Floats) -> tuple[Estimate, float]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from bench.diagnostics import label_quality
 from bench.stats.arrays import Floats
 from bench.stats.estimators import best_at_k, weighted_at_k
 
@@ -35,12 +36,8 @@ def auc(right: npt.ArrayLike, values: npt.ArrayLike) -> float:
     >>> auc([1, 0, 0, 1], [0.9, 0.2, np.nan, 0.2])
     0.875
     """
-    from scipy.stats import rankdata
-
-    is_right, scored = np.asarray(right, dtype=bool), np.asarray(values, dtype=np.float64)
-    ranks = rankdata(np.where(np.isnan(scored), -np.inf, scored))
-    few, many = int(is_right.sum()), int((~is_right).sum())
-    return float((ranks[is_right].sum() - few * (few + 1) / 2) / (few * many)) if few and many else float("nan")
+    scored = np.asarray(values, dtype=np.float64)
+    return label_quality.auc(np.where(np.isnan(scored), -np.inf, scored), np.asarray(right))
 
 
 def by_votes(right: Sequence[float], votes: Sequence[Sequence[float | None]], k: int) -> float:

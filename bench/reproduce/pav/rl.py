@@ -102,15 +102,15 @@ def reproduce_pav_rl(plan: PAVRLPlan, *, processes: int = 2) -> list[tuple[str, 
             partial(trained, plan, word, arm, seed) for seed in plan.seeds for word in WORDS for arm in arms_of(word)
         ]
         carry_out(jobs, processes=processes, title="trainings")
-        measured_curves = {word: {arm: _curve(plan, word, arm) for arm in arms_of(word)} for word in WORDS}
+        of_seeds = {word: {arm: _curve(plan, word, arm) for arm in arms_of(word)} for word in WORDS}
         claims = [
             (
                 f"a planted word of {len(word)} letters",
-                [*_claims(found), *_policy_claims(plan, word), *(_prover_claims(found) if word == SWEPT else [])],
+                [*_claims(arms), *_policy_claims(plan, word), *(_prover_claims(arms) if word == SWEPT else [])],
             )
-            for word, found in measured_curves.items()
+            for word, arms in of_seeds.items()
         ]
-        curves = {word: replicate(found) for word, found in measured_curves.items()}
+        curves = {word: replicate(arms) for word, arms in of_seeds.items()}
         replace_text(plan.out / "pav_rl.md", _page(plan, curves, claims))
         _plot(curves, plan.out / "pav_rl.png")
         return claims

@@ -150,14 +150,14 @@ def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
 def _tax(trainings: Trainings, arm: str, prices: Prices) -> list[Claim]:
     """What a gated training costs and is worth, without the FLOPs of the held-out PRM, which it does not need."""
     gated, plain = trainings[arm], trainings[OUTCOME]
-    spent = [[_spent(unit, prices, of) for unit in trainings[of]] for of in (arm, OUTCOME)]
+    spent = [[spent_by(unit, prices, of) for unit in trainings[of]] for of in (arm, OUTCOME)]
     costs = [np.array([[steps[-1]] for steps in of]) for of in spent]
     # Its accuracy when it has cost as much as the other's whole training.
     then = [
         np.interp(least[-1], steps[np.array(at)], accuracy)
-        for steps, least, (at, accuracy) in zip(*spent, map(_evaluated, gated), strict=True)
+        for steps, least, (at, accuracy) in zip(*spent, map(evaluated, gated), strict=True)
     ]
-    ends = [_evaluated(unit)[1][-1] for unit in plain]
+    ends = [evaluated(unit)[1][-1] for unit in plain]
     return [
         Claim(
             f"a training takes {TAX:.0%} or more above outcome-only GRPO's FLOPs ('{arm}')",
@@ -209,6 +209,20 @@ def seconds_of(unit: Unit) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) for name in rows[0]}
 
 
+def spent_by(unit: Unit, prices: Prices, arm: str) -> Floats:
+    """FLOPs up to the end of each step, none before the first."""
+    each: Floats = prices.of_training(unit, arm)[:, :2].sum(axis=1)
+    return np.append(0.0, each.cumsum())
+
+
+def evaluated(unit: Unit) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The steps after which accuracy was measured, and what it was."""
+    steps, accuracy = zip(
+        *((row["step"], row["evaluation"]["accuracy"]) for row in unit["metrics"] if "evaluation" in row), strict=True
+    )
+    return steps, accuracy
+
+
 def fired(units: Sequence[Unit]) -> int:
     """In how many trainings the audit sees hacking."""
     return sum(audit(unit["metrics"]).fired for unit in units)
@@ -218,20 +232,6 @@ def _fired(units: Sequence[Unit]) -> Estimate:
     seen = fired(units)
     exact = binomtest(seen, len(units)).proportion_ci(0.95)
     return Estimate(seen / len(units), float(exact.low), float(exact.high))
-
-
-def _spent(unit: Unit, prices: Prices, arm: str) -> Floats:
-    """FLOPs up to the end of each step, none before the first."""
-    each: Floats = prices.of_training(unit, arm)[:, :2].sum(axis=1)
-    return np.append(0.0, each.cumsum())
-
-
-def _evaluated(unit: Unit) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The steps after which accuracy was measured, and what it was."""
-    steps, accuracy = zip(
-        *((row["step"], row["evaluation"]["accuracy"]) for row in unit["metrics"] if "evaluation" in row), strict=True
-    )
-    return steps, accuracy
 
 
 def _means(units: Sequence[Unit], name: str, share: float = 1.0) -> Floats:

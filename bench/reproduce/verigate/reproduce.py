@@ -19,12 +19,14 @@ from bench.reproduce.verigate.claims import (
     AS_OUTCOME,
     Trainings,
     all_claims,
+    evaluated,
     fired,
     mean_of,
     quality_claims,
     right,
     seconds_of,
     size_claims,
+    spent_by,
     steps_of,
 )
 from bench.reproduce.verigate.flops import Prices, prices_of
@@ -33,6 +35,7 @@ from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import trained
 from bench.reproduce.workers import carry_out
 from bench.runs.table import short
+from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
 from verifiers.interface.files import replace_text
 
@@ -79,7 +82,7 @@ def reproduce_verigate(plan: VeriGatePlan, *, processes: int = 2) -> list[tuple[
                 claims[-1][1].extend(size_claims(trainings, by_setting[setting.task]))
             pages.append(_section(plan, setting, trainings, claims[-1][1], prices))
             curves[setting.name] = {
-                arm: [_curve(unit, plan) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
+                arm: [_curve(plan, arm, unit, prices) for unit in trainings[arm]] for arm in _DRAWN if arm in trainings
             }
         replace_text(plan.out / "verigate.md", "\n".join([_preamble(plan), *pages]))
         _plot(curves, plan.out / "verigate.png")
@@ -105,7 +108,7 @@ def _preamble(plan: VeriGatePlan) -> str:
 def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims: list[Claim], prices: Prices) -> str:
     start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in trainings.values() for u in units])
     first = np.mean([steps_of(u)[0]["all_wrong"] for u in trainings[OUTCOME]])
-    prm = prices.of_prm(plan, np.mean([steps_of(u)[0]["tokens"] for u in trainings[OUTCOME]]))
+    labelling = prices.of_prm(plan, np.mean([steps_of(u)[0]["tokens"] for u in trainings[OUTCOME]]))
     quality = prm_quality(plan, setting)
     lines = [
         f"## {setting.name}\n",
@@ -113,7 +116,7 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         f"{_healed(plan, setting)}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
         f"are right, and {first:.0%} of the first groups are all wrong. A learned PRM's own training takes about "
-        f"{short(prm)} FLOPs, with the samples that it learns from.\n",
+        f"{short(labelling)} FLOPs, with the samples that it learns from.\n",
         claims_table(claims) + "\n",
         "AUC of the PRMs on the starting policy's solutions, up to the first error, of all steps, and of the end:\n",
         markdown_table(
@@ -187,20 +190,20 @@ def _quarters(units: list[Unit], name: str) -> str:
 
 
 def _half_way(unit: Unit) -> float:
-    rows = [row for row in unit["metrics"] if "evaluation" in row]
-    return float(rows[len(rows) // 2]["evaluation"]["accuracy"])
+    _, accuracy = evaluated(unit)
+    return accuracy[len(accuracy) // 2]
 
 
-def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]]]]], path: Path) -> None:
+def _plot(curves: Mapping[str, Mapping[str, list[Floats]]], path: Path) -> None:
     figure, all_axes = new_figure(len(curves), 2, size=(12, 4.5 * len(curves)))
     for row, (task, arms) in enumerate(curves.items()):
-        by_rollouts, by_seconds = all_axes[2 * row : 2 * row + 2]
+        by_rollouts, by_flops = all_axes[2 * row : 2 * row + 2]
         for arm, of_seeds in arms.items():
             style = _DRAWN.index(arm)
-            solutions, seconds, accuracy = np.mean(of_seeds, axis=0).T
-            for axes, spent in ((by_rollouts, solutions), (by_seconds, seconds)):
+            solutions, flops, accuracy = np.mean(of_seeds, axis=0).T
+            for axes, spent in ((by_rollouts, solutions), (by_flops, flops)):
                 axes.plot(spent, accuracy, color=_COLOURS[style], marker=MARKERS[style], markersize=5, label=arm)
-        for axes, what in ((by_rollouts, "solutions sampled"), (by_seconds, "seconds of training")):
+        for axes, what in ((by_rollouts, "solutions sampled"), (by_flops, "FLOPs of policy and PRM")):
             axes.set_xlabel(what)
             axes.set_ylabel("held-out accuracy (mean of seeds)")
             axes.set_title(task)
@@ -209,12 +212,8 @@ def _plot(curves: Mapping[str, Mapping[str, list[list[tuple[float, float, float]
     save_figure(figure, path)
 
 
-def _curve(unit: Unit, plan: VeriGatePlan) -> list[tuple[float, float, float]]:
-    """Solutions sampled, seconds and accuracy at each evaluation."""
-    points, sampled, seconds = [], 0.0, 0.0
-    for row in unit["metrics"]:
-        sampled += row.get("sampled_groups", 0) * plan.group_size
-        seconds += sum(row.get("seconds", {}).values())
-        if "evaluation" in row:
-            points.append((sampled, seconds, row["evaluation"]["accuracy"]))
-    return points
+def _curve(plan: VeriGatePlan, arm: str, unit: Unit, prices: Prices) -> Floats:
+    """Solutions sampled, FLOPs and accuracy at each evaluation, (E, 3)."""
+    at, accuracy = evaluated(unit)
+    sampled = plan.group_size * np.cumsum([0, *(row["sampled_groups"] for row in steps_of(unit))])
+    return np.column_stack([sampled[list(at)], spent_by(unit, prices, arm)[list(at)], accuracy])

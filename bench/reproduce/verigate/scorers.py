@@ -135,11 +135,11 @@ def _agreement(scorer: Scorer, rows: Sequence[Labelled]) -> dict[str, tuple[floa
         "outcome": [(values[i : i + 1], y[-1:]) for i, y in enumerate(labels)],
     }
     _, problems = np.unique([str(row.problem.prompt) for row in rows], return_inverse=True)
-    found = {}
+    aucs = {}
     for name, of in pairs.items():
         said_of, truth = (np.concatenate(part) for part in zip(*of, strict=True))
-        found[name] = astuple(auc_over(said_of, truth, np.repeat(problems, [len(y) for _, y in of])))
-    return found
+        aucs[name] = astuple(auc_over(said_of, truth, np.repeat(problems, [len(y) for _, y in of])))
+    return aucs
 
 
 def auc_over(scores: Floats, labels: Floats, problems: npt.NDArray[np.intp]) -> Estimate:
