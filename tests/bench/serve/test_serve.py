@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import runpy
 import socket
 import subprocess
 import sys
@@ -437,6 +438,15 @@ def test_a_strategy_of_ones_own_answers_and_no_request_names_one() -> None:
     ):
         with pytest.raises(BadArgument, match=message):
             read_own_strategy(text, SCORERS, Limits())
+
+
+def test_the_load_of_many_clients_tells_a_mixed_up_answer_from_an_error_of_the_model() -> None:
+    mixed_up = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "serve_load.py"))["mixed_up"]
+    problem = Problem("a", prompt="C 3*3*7*3*3+1-6-6*7\n", answer="0")
+    right = "3*3=9\n9*7=3\n3*3=9\n9*3=7\n7+1=8\n8-6=2\n2-6=6\n6*7=2\n=2"
+    sampled = "3*1=3\n3*7=1\n1*3=3\n3*3=9\n9+1=0\n0-6=6\n6-6=0\n0*7=0\n=0"  # its first operation is *1, not *3
+    other = "1+7=8\n8*7=6\n6*7=9\n9-5=4\n4+3=7\n7*9=3\n3-9=6\n=6"
+    assert [mixed_up(problem, text) for text in (right, sampled, "", other)] == [False, False, False, True]
 
 
 @pytest.mark.slow
