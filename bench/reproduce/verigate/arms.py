@@ -26,6 +26,9 @@ class Arm:
 
 READINGS = ("all_wrong", "degenerate")  # the two accounts of when the paper's gate opens
 NOISES = (0.1, 0.3, 1.0)  # of the exact PRM's labels, the share that is replaced by chance
+PROVERS = ("exact", "soft", "best of 4")
+ALPHAS = (0.1, 0.5, 1.0, 5.0)  # of PAV-RL
+LESS_MEANS = (0.5, 5.0)  # those at which the mean of a step's place in the group is taken off too
 
 
 def _gated(prms: tuple[str, ...], *, gates: tuple[str, ...] = ("all_wrong",), rules: tuple[str, ...]) -> dict[str, Arm]:
@@ -35,6 +38,11 @@ def _gated(prms: tuple[str, ...], *, gates: tuple[str, ...] = ("all_wrong",), ru
         for prm in prms
         for gate in gates
     }
+
+
+def pav_rl(prover: str, alpha: float, *, less_means: bool = False) -> str:
+    """The name of an arm: the outcome plus alpha times a prover's advantage, in all groups."""
+    return f"PAV-RL, {prover}, alpha {alpha:g}{', less step means' if less_means else ''}"
 
 
 OUTCOME, LONGER = "outcome", "outcome, 3 times the steps"
@@ -55,12 +63,12 @@ ARMS: dict[str, Arm] = {
     "soft, ungated, future_sum": Arm("soft", {"gate": "always", "credit": PUBLISHED}),
     "dynamic sampling": Arm("", {"gate": "never", "resample": 3}),
     **{
-        f"PAV-RL, {prover}, alpha {alpha:g}{', less step means' if baseline == 'step' else ''}": Arm(
+        pav_rl(prover, alpha, less_means=baseline == "step"): Arm(
             prover,
             {"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": alpha, "baseline": baseline},
         )
-        for baseline, alphas in (("none", (0.1, 0.5, 1.0, 5.0)), ("step", (0.5, 5.0)))
-        for prover in ("exact", "soft", "best of 4")
+        for baseline, alphas in (("none", ALPHAS), ("step", LESS_MEANS))
+        for prover in PROVERS
         for alpha in alphas
     },
     **_gated(("foreign",), rules=("advantage",)),

@@ -9,7 +9,17 @@ from scipy.stats import binomtest
 from bench.reproduce.claim import Claim
 from bench.reproduce.folder import Unit
 from bench.reproduce.over_seeds import difference, estimate, relative_gain, spread_ratio
-from bench.reproduce.verigate.arms import BY_ANSWER, NOISES, OUTCOME, READINGS
+from bench.reproduce.verigate.arms import (
+    ALPHAS,
+    BY_ANSWER,
+    LESS_MEANS,
+    LONGER,
+    NOISES,
+    OUTCOME,
+    PROVERS,
+    READINGS,
+    pav_rl,
+)
 from bench.reproduce.verigate.flops import Prices
 from bench.stats.arrays import Floats
 from bench.stats.intervals import Estimate
@@ -39,9 +49,20 @@ _ABOVE = (
     ("foreign as outcome", OUTCOME),
     ("dynamic sampling", OUTCOME),
     ("dynamic sampling", "exact, all_wrong, future_sum"),
+    (LONGER, "exact, all_wrong, future_sum"),
+    *(
+        (f"refreshed, {gate}, {credit}", f"sharp, {gate}, {credit}")
+        for credit in ("future_sum", "advantage")
+        for gate in READINGS
+    ),
+    ("padded, all_wrong, future_sum", "soft, all_wrong, future_sum"),
+    ("padded sharp, all_wrong, future_sum", "sharp, all_wrong, future_sum"),
     (OUTCOME, BY_ANSWER),
     *((f"noise {noise:g}, all_wrong, future_sum", OUTCOME) for noise in NOISES[:-1]),
     (OUTCOME, f"noise {NOISES[-1]:g}, all_wrong, future_sum"),
+    *((pav_rl(prover, LESS_MEANS[0]), pav_rl(prover, LESS_MEANS[-1])) for prover in PROVERS),
+    *((pav_rl("best of 4", alpha), pav_rl("soft", alpha)) for alpha in ALPHAS),
+    *((pav_rl(prover, alpha, less_means=True), pav_rl(prover, alpha)) for prover in PROVERS for alpha in LESS_MEANS),
 )
 
 
@@ -49,7 +70,7 @@ def all_claims(trainings: Trainings, task: str, prices: Prices) -> list[Claim]:
     """Every claim whose arms were trained on a task."""
     claims = []
     plain = right(trainings[OUTCOME])
-    for prm in ("exact", "soft", "sharp", "refreshed"):
+    for prm in ("exact", "soft", "sharp", "refreshed", "padded", "padded sharp"):
         for credit in ("future_sum", "advantage"):
             for gate in READINGS:
                 arm = f"{prm}, {gate}, {credit}"
