@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from policies.decoding.padding import padded
 from policies.models.token_rows import unknown_id
@@ -21,6 +22,7 @@ from verifiers.interface.errors import BadInput
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
+_AT_A_TIME = 256  # tokens whose logits are held in float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +74,14 @@ def next_token_losses(model: Any, batch: Batch) -> torch.Tensor:
     # The logits of a whole prompt would be most of the memory, and none of the loss.
     keep: dict[str, Any] = {"logits_to_keep": columns} if some else {}
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **keep).logits
-    read = logits[batch["row"], column if some else batch["at"]].float()
-    return cross_entropy(read, batch["targets"].long(), reduction="none")
+    read = logits[batch["row"], column if some else batch["at"]]
+    # In float32, and again in the backward pass, for some tokens at a time: for all it would be most of the memory.
+    parts = zip(read.split(_AT_A_TIME), batch["targets"].long().split(_AT_A_TIME), strict=True)
+    return torch.cat([checkpoint(_losses, part, targets, use_reentrant=False) for part, targets in parts])
+
+
+def _losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(logits.float(), targets, reduction="none")
 
 
 def next_token_loss(model: Any, batch: Batch) -> torch.Tensor:
