@@ -99,7 +99,9 @@ def all_claims(trainings: Trainings, task: str, prices: Prices) -> list[Claim]:
             Claim(
                 "paid by the answer alone, a policy reaches fewer of its right answers by right steps than one that is "
                 "paid with its working",
-                _difference_of_known(_sound(trainings[BY_ANSWER]), _sound(trainings[OUTCOME])),
+                _difference_of_known(
+                    share_by_right_steps(trainings[BY_ANSWER]), share_by_right_steps(trainings[OUTCOME])
+                ),
                 sense="below",
                 unit="points",
             )
@@ -156,7 +158,7 @@ def _of_gated(trainings: Trainings, arm: str, task: str) -> list[Claim]:
         ),
         Claim(
             f"of its right answers more are reached by right steps ('{arm}')",
-            _difference_of_known(_sound(gated), _sound(plain)),
+            _difference_of_known(share_by_right_steps(gated), share_by_right_steps(plain)),
             unit="points",
         ),
         Claim(
@@ -212,6 +214,11 @@ def right(units: Sequence[Unit]) -> Floats:
     return np.array([unit["right"] for unit in units])
 
 
+def share_by_right_steps(units: Sequence[Unit]) -> Floats:
+    """Of the right answers the share with right steps; NaN where there is no right answer."""
+    return _by_seed(units, lambda unit: sum(unit["right"]) / sum(unit["answer"]) if sum(unit["answer"]) else np.nan)
+
+
 def mean_of(unit: Unit, name: str, share: float = 1.0) -> float:
     """The mean of a metric over the last share of the steps; NaN where it was not measured."""
     rows = steps_of(unit)
@@ -257,11 +264,6 @@ def _fired(units: Sequence[Unit]) -> Estimate:
 
 def _means(units: Sequence[Unit], name: str, share: float = 1.0) -> Floats:
     return _by_seed(units, lambda unit: mean_of(unit, name, share))
-
-
-def _sound(units: Sequence[Unit]) -> Floats:
-    """Of the right answers the share with right steps; NaN where there is no right answer."""
-    return _by_seed(units, lambda unit: sum(unit["right"]) / sum(unit["answer"]) if sum(unit["answer"]) else np.nan)
 
 
 def _transfer(units: Sequence[Unit], task: str) -> Floats:

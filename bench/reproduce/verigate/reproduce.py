@@ -25,6 +25,7 @@ from bench.reproduce.verigate.claims import (
     quality_claims,
     right,
     seconds_of,
+    share_by_right_steps,
     size_claims,
     spent_by,
     steps_of,
@@ -95,8 +96,9 @@ def _preamble(plan: VeriGatePlan) -> str:
         f"{len(plan.seeds)} seeds; Adam at {plan.learning_rate:g}. A solution is right with all of its lines. "
         f"Accuracy is the share of {plan.final_samples} samples that is right, on {plan.held_out} held-out problems, "
         f"after the last step (half-way: of {plan.samples} samples after half of them); its interval is over problems "
-        "and seeds. The held-out PRM has learnt from other problems and is not trained against: the column is its mean "
-        "value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, are "
+        "and seeds. By right steps: of the right answers, the share whose steps are right too. The held-out PRM has "
+        "learnt from other problems and is not trained against: the column is its mean value of each seed's final "
+        "samples. All wrong, all right and dead groups, those without a gradient, are "
         "shares in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate "
         "needs it; then its part of them, and the part of both PRMs when, as here for the audit, they are asked about "
         "all groups. A learned PRM's own training is in none. Scoring is what that is of the seconds. Solutions are "
@@ -109,6 +111,7 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
     start = np.mean([u["metrics"][0]["evaluation"]["accuracy"] for units in trainings.values() for u in units])
     first = np.mean([steps_of(u)[0]["all_wrong"] for u in trainings[OUTCOME]])
     labelling = prices.of_prm(plan, np.mean([steps_of(u)[0]["tokens"] for u in trainings[OUTCOME]]))
+    plain = np.mean([spent_by(u, prices, OUTCOME)[-1] for u in trainings[OUTCOME]])
     quality = prm_quality(plan, setting)
     lines = [
         f"## {setting.name}\n",
@@ -116,7 +119,8 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         f"{_healed(plan, setting)}"
         f"{f', problems of difficulty {setting.difficulty}' if setting.difficulty else ''}: {start:.3f} of its samples "
         f"are right, and {first:.0%} of the first groups are all wrong. A learned PRM's own training takes about "
-        f"{short(labelling)} FLOPs, with the samples that it learns from.\n",
+        f"{short(labelling)} FLOPs, with the samples that it learns from: {labelling / plain:.0f} times outcome-only "
+        "GRPO's whole one.\n",
         claims_table(claims) + "\n",
         "AUC of the PRMs on the starting policy's solutions, up to the first error, of all steps, and of the end:\n",
         markdown_table(
@@ -129,8 +133,8 @@ def _section(plan: VeriGatePlan, setting: Setting, trainings: Trainings, claims:
         + "\n",
         markdown_table(
             (
-                "arm", "accuracy", "95% interval", "each seed", "half-way", "held-out PRM", "steps", "other tasks",
-                "audit fired",
+                "arm", "accuracy", "95% interval", "each seed", "half-way", "by right steps", "held-out PRM", "steps",
+                "other tasks", "audit fired",
             ),
             (_row(arm, units) for arm, units in trainings.items()),
         )
@@ -164,10 +168,16 @@ def _row(arm: str, units: list[Unit]) -> tuple[object, ...]:
     e = estimate(right(units))
     return (
         arm, f"{e.value:.3f}", interval(e, ".3f"), " ".join(f"{np.mean(u['right']):.3f}" for u in units),
-        f"{np.mean([_half_way(u) for u in units]):.3f}", " ".join(f"{u['held_out']:.2f}" for u in units),
+        f"{np.mean([_half_way(u) for u in units]):.3f}", _mean_of_known(share_by_right_steps(units)),
+        " ".join(f"{u['held_out']:.2f}" for u in units),
         f"{np.mean([mean_of(u, 'steps', 0.25) for u in units]):.2f}",
         f"{np.mean([list(u['transfer'].values()) for u in units]):.3f}", f"{fired(units)} of {len(units)}",
     )  # fmt: skip
+
+
+def _mean_of_known(by_seed: Floats) -> str:
+    known = by_seed[~np.isnan(by_seed)]
+    return f"{known.mean():.3f}" if len(known) else "-"
 
 
 def _groups_row(plan: VeriGatePlan, arm: str, units: list[Unit], prices: Prices) -> tuple[object, ...]:
