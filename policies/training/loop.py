@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from policies.training.config import TrainConfig
+from policies.training.heap import bounded_heap
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import (
     check_record,
@@ -77,6 +79,7 @@ class Loop:
             check_takes("on_metrics", self.on_metrics, 1, "it is given each row of the log, a mapping")
         self.processes = processes()
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.needed = sys.maxsize  # bytes, when memory was given back last
 
     def __iter__(self) -> Iterator[int]:
         """The steps after the latest checkpoint, counted from 1."""
@@ -105,6 +108,8 @@ class Loop:
             with torch.autocast(self.trained[0].device.type, torch.bfloat16, enabled=self.bf16):
                 values = loss(part)
             values["loss"].backward()
+            if self.trained[0].device.type == "cpu":
+                self.needed = bounded_heap(self.needed)
             sums = {name: sums.get(name, 0.0) + value.detach().double() for name, value in values.items()}
         made = self._over_processes({name: float(value) for name, value in sums.items()})
         norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.max_grad_norm or math.inf))
