@@ -54,7 +54,7 @@ ARMS: dict[str, Arm] = {
     **_gated(("exact", "soft", "sharp"), gates=READINGS, rules=(PUBLISHED, "advantage")),
     **{
         arm.replace("sharp", "refreshed"): replace(options, refresh=True)
-        for arm, options in _gated(("sharp",), gates=READINGS, rules=(PUBLISHED, "advantage")).items()
+        for arm, options in _gated(("sharp",), gates=READINGS, rules=(PUBLISHED,)).items()
     },
     **_gated(tuple(f"noise {noise:g}" for noise in NOISES), rules=(PUBLISHED,)),
     **_gated(("hazards", "padded", "padded sharp"), rules=(PUBLISHED,)),

@@ -50,11 +50,7 @@ _ABOVE = (
     ("dynamic sampling", OUTCOME),
     ("dynamic sampling", "exact, all_wrong, future_sum"),
     (LONGER, "exact, all_wrong, future_sum"),
-    *(
-        (f"refreshed, {gate}, {credit}", f"sharp, {gate}, {credit}")
-        for credit in ("future_sum", "advantage")
-        for gate in READINGS
-    ),
+    *((f"refreshed, {gate}, future_sum", f"sharp, {gate}, future_sum") for gate in READINGS),
     ("padded, all_wrong, future_sum", "soft, all_wrong, future_sum"),
     ("padded sharp, all_wrong, future_sum", "sharp, all_wrong, future_sum"),
     (OUTCOME, BY_ANSWER),
