@@ -3,9 +3,9 @@
     python benchmarks/serve_load.py --clients 200 --seconds 60
 
 Starts `stepbeam serve` with the embedded policy and ORM in a process of its own; each client of the `openai` package
-asks for one problem of `chain` after another. An answer is mixed up where its operations are not those of its problem
-(the model itself writes a wrong one in about one of 10,000 solutions). Memory is the server's resident set after a
-third of the time and at the end. Ends with exit code 1 where something is wrong.
+asks for one problem of `chain` after another. An answer is mixed up where fewer than three quarters of its operations
+are its problem's (the model itself begins with a wrong one in about one of 10,000 solutions). Memory is the server's
+resident set after a third of the time and at the end. Ends with exit code 1 where something is wrong.
 """
 
 import argparse
@@ -107,7 +107,7 @@ async def load(pid: int, address: str, clients: int, seconds: float) -> dict[str
 def mixed_up(problem: Problem, text: str) -> bool:
     """Whether `text` solves another problem of `chain`; a solution that was cut has no text and is not mixed up.
 
-    A problem has 6 to 8 operations. One that the model got wrong leaves 0.83 or more of them alike; another problem's
+    A problem has 6 to 8 operations. One slip of the model leaves 0.83 or more of them alike; those of another problem
     are 0.75 alike in one pair of 25,000.
     """
     asked, worked = _OPERATION.findall(str(problem.prompt)), _OPERATION.findall(text)

@@ -16,5 +16,6 @@ def keep_freed_memory() -> None:
     gc.set_threshold(50_000, 20, 50)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, 1 << 30)
+        if not libc.mallopt(_MMAP_THRESHOLD, 1 << 30):
+            libc.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the most that an earlier glibc takes
         libc.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)

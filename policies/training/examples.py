@@ -22,7 +22,7 @@ from verifiers.interface.errors import BadInput
 
 Batch: TypeAlias = dict[str, torch.Tensor]
 Loss: TypeAlias = Callable[[Any, Batch], torch.Tensor]
-_AT_A_TIME = 256  # tokens whose logits are held in float32
+_AT_A_TIME = 256  # tokens whose probabilities are held
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +75,12 @@ def next_token_losses(model: Any, batch: Batch) -> torch.Tensor:
     keep: dict[str, Any] = {"logits_to_keep": columns} if some else {}
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False, **keep).logits
     read = logits[batch["row"], column if some else batch["at"]]
-    # In float32, and again in the backward pass, for some tokens at a time: for all it would be most of the memory.
-    parts = zip(read.split(_AT_A_TIME), batch["targets"].long().split(_AT_A_TIME), strict=True)
-    return torch.cat([checkpoint(_losses, part, targets, use_reentrant=False) for part, targets in parts])
+    targets = batch["targets"].long()
+    if len(read) <= _AT_A_TIME:
+        return _losses(read, targets)
+    # Some tokens at a time, and again in the backward pass: for all, float32 would be most of the memory.
+    parts = zip(read.split(_AT_A_TIME), targets.split(_AT_A_TIME), strict=True)
+    return torch.cat([checkpoint(_losses, *part, use_reentrant=False) for part in parts])
 
 
 def _losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,7 @@ class Loop:
             check_takes("on_metrics", self.on_metrics, 1, "it is given each row of the log, a mapping")
         self.processes = processes()
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.needed = sys.maxsize  # bytes, when memory was given back last
+        self.least_held = sys.maxsize  # bytes; see bounded_heap
 
     def __iter__(self) -> Iterator[int]:
         """The steps after the latest checkpoint, counted from 1."""
@@ -109,7 +109,7 @@ class Loop:
                 values = loss(part)
             values["loss"].backward()
             if self.trained[0].device.type == "cpu":
-                self.needed = bounded_heap(self.needed)
+                self.least_held = bounded_heap(self.least_held)
             sums = {name: sums.get(name, 0.0) + value.detach().double() for name, value in values.items()}
         made = self._over_processes({name: float(value) for name, value in sums.items()})
         norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.max_grad_norm or math.inf))

@@ -27,8 +27,8 @@ class Arm:
 READINGS = ("all_wrong", "degenerate")  # the two accounts of when the paper's gate opens
 NOISES = (0.1, 0.3, 1.0)  # of the exact PRM's labels, the share that is replaced by chance
 PROVERS = ("exact", "soft", "best of 4")
-ALPHAS = (0.1, 0.5, 1.0, 5.0)  # of PAV-RL
-LESS_MEANS = (0.5, 5.0)  # those at which the mean of a step's place in the group is taken off too
+MILD, STRONG = 0.5, 5.0  # alphas of PAV-RL
+ALPHAS = (0.1, MILD, 1.0, STRONG)
 
 
 def _gated(prms: tuple[str, ...], *, gates: tuple[str, ...] = ("all_wrong",), rules: tuple[str, ...]) -> dict[str, Arm]:
@@ -67,7 +67,7 @@ ARMS: dict[str, Arm] = {
             prover,
             {"gate": "always", "credit": "advantage", "scale": "none", "prm_coef": alpha, "baseline": baseline},
         )
-        for baseline, alphas in (("none", ALPHAS), ("step", LESS_MEANS))
+        for baseline, alphas in (("none", ALPHAS), ("step", (MILD, STRONG)))
         for prover in PROVERS
         for alpha in alphas
     },
@@ -163,6 +163,16 @@ class VeriGatePlan:
     prm_batch: int = 128
     valued: int = 300  # problems whose solutions' prefixes are completed, for the value PRM
     rollouts: int = 8  # completions of each
+
+    @property
+    def refresh_every(self) -> int:
+        """After how many steps a PRM is refreshed."""
+        return -(-self.steps // (self.refreshes + 1))
+
+    @property
+    def refreshing(self) -> tuple[int, int]:
+        """A refresh's problems to train on (half as many more fit the cut), and its steps."""
+        return max(1, self.labelled // 3), max(1, self.prm_steps // 3)
 
     @classmethod
     def quick(cls, out: Path) -> Self:

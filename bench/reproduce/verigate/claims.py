@@ -12,12 +12,13 @@ from bench.reproduce.over_seeds import difference, estimate, relative_gain, spre
 from bench.reproduce.verigate.arms import (
     ALPHAS,
     BY_ANSWER,
-    LESS_MEANS,
     LONGER,
+    MILD,
     NOISES,
     OUTCOME,
     PROVERS,
     READINGS,
+    STRONG,
     pav_rl,
 )
 from bench.reproduce.verigate.flops import Prices
@@ -49,16 +50,21 @@ _ABOVE = (
     ("foreign as outcome", OUTCOME),
     ("dynamic sampling", OUTCOME),
     ("dynamic sampling", "exact, all_wrong, future_sum"),
-    (LONGER, "exact, all_wrong, future_sum"),
+    *((LONGER, f"{prm}, all_wrong, future_sum") for prm in ("exact", "sharp")),
+    (LONGER, "dynamic sampling"),
     *((f"refreshed, {gate}, future_sum", f"sharp, {gate}, future_sum") for gate in READINGS),
     ("padded, all_wrong, future_sum", "soft, all_wrong, future_sum"),
     ("padded sharp, all_wrong, future_sum", "sharp, all_wrong, future_sum"),
     (OUTCOME, BY_ANSWER),
     *((f"noise {noise:g}, all_wrong, future_sum", OUTCOME) for noise in NOISES[:-1]),
     (OUTCOME, f"noise {NOISES[-1]:g}, all_wrong, future_sum"),
-    *((pav_rl(prover, LESS_MEANS[0]), pav_rl(prover, LESS_MEANS[-1])) for prover in PROVERS),
+    *((pav_rl(prover, MILD), pav_rl(prover, STRONG)) for prover in PROVERS),
     *((pav_rl("best of 4", alpha), pav_rl("soft", alpha)) for alpha in ALPHAS),
-    *((pav_rl(prover, alpha, less_means=True), pav_rl(prover, alpha)) for prover in PROVERS for alpha in LESS_MEANS),
+    *(
+        (pav_rl(prover, alpha, less_means=True), pav_rl(prover, alpha))
+        for prover in PROVERS
+        for alpha in (MILD, STRONG)
+    ),
 )
 
 

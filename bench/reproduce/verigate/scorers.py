@@ -96,8 +96,8 @@ def refreshed(plan: VeriGatePlan, setting: Setting, policy: Transformers | None,
 
     def compute() -> Unit:
         assert policy is not None  # what was made has its unit
-        count = max(1, plan.labelled // 3)
-        config = scorer_training(max(1, plan.prm_steps // 3), _REFRESH_SEED, plan.prm_batch)
+        count, steps = plan.refreshing
+        config = scorer_training(steps, _REFRESH_SEED, plan.prm_batch)
         rows = _rows(setting, policy, count=count, seed=_REFRESH_SEED)
         train_prm(trained_prm(plan, setting, "soft"), rows, target="error", out=folder / "prm", config=config)
         held_out = _rows(setting, policy, count=max(1, count // 2), seed=_CUT_SEED)

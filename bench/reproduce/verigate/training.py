@@ -95,7 +95,7 @@ def config_of(plan: VeriGatePlan, setting: Setting, arm: str, seed: int) -> GRPO
         evaluate_every=max(1, plan.steps // plan.evaluations),
         attribute_every=0,
         save_every=0,
-        refresh_every=-(-plan.steps // (plan.refreshes + 1)) if chosen.refresh else 0,
+        refresh_every=plan.refresh_every if chosen.refresh else 0,
         seed=seed,
     )
     return replace(plain, **chosen.changes)

@@ -12,9 +12,9 @@ from bench.diagnostics.label_quality import auc
 from bench.reproduce.folder import slug
 from bench.reproduce.verigate import training as verigate_training
 from bench.reproduce.verigate.arms import ARMS, LONGER, OUTCOME, SETTINGS, SMALLER, VeriGatePlan
-from bench.reproduce.verigate.claims import _ABOVE, _tax, size_claims
+from bench.reproduce.verigate.claims import _ABOVE, _tax, share_by_right_steps, size_claims
 from bench.reproduce.verigate.flops import Prices
-from bench.reproduce.verigate.reproduce import _healed, reproduce_verigate
+from bench.reproduce.verigate.reproduce import _healed, _mean_of_known, reproduce_verigate
 from bench.reproduce.verigate.scorers import Noised, auc_over, learned_kinds, scorer_of
 from bench.reproduce.verigate.start import start_policy
 from bench.reproduce.verigate.training import accuracy, config_of
@@ -115,7 +115,8 @@ def test_a_gain_is_compared_between_policies_of_two_sizes():
 
 def test_flops_are_those_of_sampling_updates_and_the_prm_where_it_is_needed(tmp_path):
     """With 1 FLOP a policy's token and 10 a PRM's: problems of 2 tokens, 4 groups of 3 solutions of 5 tokens."""
-    prices = Prices(FlopPrice(0.5), FlopPrice(5.0), prompt=2, group_size=3)
+    plan = replace(VeriGatePlan(tmp_path), group_size=3, steps=2, refreshes=1, labelled=7, prm_steps=6, prm_batch=8)
+    prices = Prices(FlopPrice(0.5), FlopPrice(5.0), prompt=2, plan=plan)
     row = {"step": 1, "sampled_groups": 4, "tokens": 5.0, "all_wrong": 0.5, "all_right": 0.25, "dead": 0.25}
     unit = {"metrics": [{"step": 0}, row, row]}
     sampled, learnt, asked = 4 * 2 + 12 * 5, 0.75 * 3 * 12 * 7, 10 * 12 * 7
@@ -125,11 +126,17 @@ def test_flops_are_those_of_sampling_updates_and_the_prm_where_it_is_needed(tmp_
     ):  # fmt: skip
         expected = (sampled + learnt, needed * asked, audited * asked)
         assert prices.of_training(unit, arm).tolist() == [list(expected)] * 2
-    plan = replace(VeriGatePlan(tmp_path), labelled=5, prm_steps=6, prm_batch=8)
-    assert prices.of_prm(plan, 5.0) == 5 * (2 + 4 * 5) + 3 * 6 * 8 * 10 * 7
+    assert prices.of_prm(5.0) == 7 * (2 + 4 * 5) + 3 * 6 * 8 * 10 * 7
+    first, second = (unit["metrics"][i] | {"step": i} for i in (1, 2))
+    learning = (2 + 1) * (
+        2 + 4 * 5
+    ) + 3 * 2 * 8 * 10 * 7  # a third of the problems and half as many again, of the steps
+    refreshed = prices.of_training({"metrics": [first, second]}, "refreshed, all_wrong, future_sum")
+    plain = [sampled + learnt, 0.5 * asked, 2 * asked]
+    assert refreshed.tolist() == [plain, [plain[0], plain[1] + learning, plain[2] + learning]]
 
 
-def test_a_gated_training_is_compared_at_equal_flops_too():
+def test_a_gated_training_is_compared_at_equal_flops_too(tmp_path):
     """It costs twice as much a step, so that its accuracy half-way is what outcome-only GRPO's whole training costs."""
 
     def units(reached, tokens):
@@ -142,9 +149,17 @@ def test_a_gated_training_is_compared_at_equal_flops_too():
 
     arm = "sharp, all_wrong, future_sum"
     trainings = {OUTCOME: units((0.1, 0.2, 0.3), 10.0), arm: units((0.1, 0.6, 0.9), 20.0)}
-    dearer, better = _tax(trainings, arm, Prices(FlopPrice(1.0), FlopPrice(1.0), prompt=0, group_size=2))
+    dearer, better = _tax(
+        trainings, arm, Prices(FlopPrice(1.0), FlopPrice(1.0), 0, replace(VeriGatePlan(tmp_path), group_size=2))
+    )
     assert (dearer.measured, dearer.verdict) == ("+100.0%", "holds")
     assert better.measured == "+30.0 points"
+
+
+def test_a_seed_without_a_right_answer_has_no_share_by_right_steps():
+    units = [{"right": [0.5, 0.0], "answer": [1.0, 0.0]}, {"right": [0.0], "answer": [0.0]}]
+    assert _mean_of_known(share_by_right_steps(units)) == "0.500"
+    assert _mean_of_known(share_by_right_steps(units[1:])) == "-"
 
 
 def test_an_auc_of_several_problems():

@@ -446,7 +446,8 @@ def test_the_load_of_many_clients_tells_a_mixed_up_answer_from_an_error_of_the_m
     right = "3*3=9\n9*7=3\n3*3=9\n9*3=7\n7+1=8\n8-6=2\n2-6=6\n6*7=2\n=2"
     sampled = "3*1=3\n3*7=1\n1*3=3\n3*3=9\n9+1=0\n0-6=6\n6-6=0\n0*7=0\n=0"  # its first operation is *1, not *3
     other = "1+7=8\n8*7=6\n6*7=9\n9-5=4\n4+3=7\n7*9=3\n3-9=6\n=6"
-    assert [mixed_up(problem, text) for text in (right, sampled, "", other)] == [False, False, False, True]
+    half = "+3=3 -3=3 *3=3 *3=3 +1=1 -6=6 *6=6 *7=7"  # with the first two and the last but one another's
+    assert [mixed_up(problem, text) for text in (right, sampled, "", other, half)] == [False, False, False, True, True]
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ VOCABULARY, ROWS, LENGTH = 50, 3, 200
 class Lookup(torch.nn.Module):
     """A model whose logits are a table: one row per token's id."""
 
-    def __init__(self):
+    def __init__(self, dtype=torch.float32):
         super().__init__()
+        self.dtype = dtype
         self.table = torch.nn.Parameter(torch.randn(VOCABULARY, VOCABULARY, generator=torch.Generator().manual_seed(0)))
 
     def forward(self, input_ids, attention_mask, use_cache):
-        return SimpleNamespace(logits=self.table[input_ids])
+        return SimpleNamespace(logits=self.table[input_ids].to(self.dtype))
 
 
 def batch(count):
@@ -44,3 +45,19 @@ def test_losses_and_gradients_are_those_of_all_tokens_at_once(count):
     next_token_loss(in_parts, read).backward()
     torch.testing.assert_close(next_token_losses(in_parts, read), losses)
     torch.testing.assert_close(in_parts.table.grad, at_once.table.grad)
+
+
+def test_of_logits_in_bfloat16_no_more_than_a_part_is_kept_in_float32():
+    read, model = batch(599), Lookup(torch.bfloat16)
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor.numel() if tensor.dtype == torch.float32 else 0)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        losses = next_token_losses(model, read)
+    logits = model(read["input_ids"], None, None).logits[read["row"], read["at"]]
+    assert losses.dtype == torch.float32
+    torch.testing.assert_close(losses, cross_entropy(logits.float(), read["targets"].long(), reduction="none"))
+    assert sum(kept) < 256 * VOCABULARY
