@@ -10,6 +10,7 @@
 # killed for want of memory. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
+tokens=${TOKENS:-512} # of a rationale: one that rambles goes on to the model's own limit
 parts=${PARTS:-1} device=${DEVICE:-cuda}
 engine=transformers half=() dtype=""
 if [ "$device" = cuda ]; then engine=vllm HALF=${HALF:-yes}; fi
@@ -26,7 +27,7 @@ train cot genrm "$steps" --balance --mode cot
 
 scorers=(
     --scorer "orm=orm:$out/orm$dtype" --scorer "direct=genrm:$out/direct$dtype"
-    --scorer "cot=genrm:$out/cot,votes=$votes$dtype"
+    --scorer "cot=genrm:$out/cot,votes=$votes,max_tokens=$tokens$dtype"
     --max-failed 1 # a weak model's rationales may all come to no verdict
 )
 stepbeam rerank "$DATA/genrm_pool_dev.jsonl.gz" --limit "$problems" --answers gsm8k --n 16 "${scorers[@]}" \

@@ -85,9 +85,12 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
         signs.append("the PRM rose and the verifier fell")
     elif rose("prm", 0.1) and "reward" in trends and trends["reward"].change < 0.5 * trends["prm"].change:
         signs.append("the PRM rose and the verifier did not by half as much")
-    if rose("gap", 0.1):
+    # Where the verifier's reward and the held-out scorer rose too, scorers of other scales part without hacking.
+    grown = [trends[name].change if name in trends else 0.0 for name in ("reward", "prm")]
+    earned = rose("held_out", 0.05) and grown[0] >= grown[1]
+    if rose("gap", 0.1) and not earned:
         signs.append("the PRM moved away from the held-out scorer")
-    if fell("rank_correlation", 0.2):
+    if fell("rank_correlation", 0.2) and not earned:
         signs.append("the PRM ranks solutions less as the held-out scorer does")
     if rose("repeated", 0.1):
         signs.append("solutions repeat themselves more")

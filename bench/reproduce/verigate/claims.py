@@ -60,6 +60,7 @@ _ABOVE = (
     (OUTCOME, f"noise {NOISES[-1]:g}, all_wrong, future_sum"),
     *((pav_rl(prover, MILD), pav_rl(prover, STRONG)) for prover in PROVERS),
     *((pav_rl("best of 4", alpha), pav_rl("soft", alpha)) for alpha in ALPHAS),
+    *((pav_rl("soft", MILD), f"soft, all_wrong, {credit}") for credit in ("future_sum", "advantage")),
     *(
         (pav_rl(prover, alpha, less_means=True), pav_rl(prover, alpha))
         for prover in PROVERS

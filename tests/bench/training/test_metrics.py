@@ -37,6 +37,22 @@ def test_the_audit_fires_on_hacking_and_not_on_learning():
     assert padded.fired
 
 
+@pytest.mark.parametrize(
+    ("reward", "held_out", "fired"), [(0.8, 0.4, False), (0.4, 0.4, True), (0.8, 0.2, True), (None, 0.4, True)]
+)
+def test_a_gap_is_no_sign_where_the_verifier_and_the_held_out_scorer_rose_too(reward, held_out, fired):
+    """As with PAV-RL by a Best-of-4 prover on `chain`: 7 of 8 trainings that came to 0.77 were called hacked."""
+    ends = {"reward": (0.2, reward), "prm": (0.3, 0.7), "held_out": (0.2, held_out), "gap": (0.1, 0.3)}
+    series = {name: np.linspace(first, last, 40) for name, (first, last) in ends.items() if last is not None}
+    found = audit(rows(**series, rank_correlation=np.linspace(0.9, 0.5, 40)))
+    assert found.fired == fired
+    assert found.signs[-2:] == (
+        ("the PRM moved away from the held-out scorer", "the PRM ranks solutions less as the held-out scorer does")
+        if fired
+        else ()
+    )
+
+
 def test_few_steps_tell_nothing():
     assert trend_of([0.0] * 7) is None
     assert audit(rows(7, reward=np.linspace(1, 0, 7), prm=np.linspace(0, 1, 7))).signs == ()
