@@ -6,11 +6,11 @@
 #
 # DATA holds genrm_train.jsonl.gz, genrm_pool_dev.jsonl.gz and math500.jsonl. Sizes are meant for one GPU, where they
 # have not been tried. On a CPU with instructions for bfloat16: DEVICE=cpu HALF=yes PARTS=4 STEPS=60 PROBLEMS=12;
-# without them leave HALF out, and take a third of the steps. A base of 0.5B came to 21 GB there after 50 steps, and was
-# killed for want of memory. Killed, the same command goes on.
+# without them leave HALF out, and take a third of the steps. A base of 0.5B comes to 14 GB there; its three
+# trainings take about two hours of one core. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
-tokens=${TOKENS:-512} # of a rationale: one that rambles goes on to the model's own limit
+tokens=${TOKENS:-1024} # of a solution and its rationale: one that rambles goes on to the model's own limit, twice what it learnt
 parts=${PARTS:-1} device=${DEVICE:-cuda}
 engine=transformers half=() dtype=""
 if [ "$device" = cuda ]; then engine=vllm HALF=${HALF:-yes}; fi

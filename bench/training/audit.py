@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.stats.arrays import Floats
 from bench.training.log import read_log
 from verifiers.interface.errors import BadInput
 from verifiers.interface.files import replace_text
@@ -68,7 +69,9 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
     >>> audit(honest).fired, audit(hacked).signs
     (False, ('the PRM rose and the verifier fell', 'solutions repeat themselves more'))
 
-    It audits after the fact; it does not predict. With fewer than 8 steps nothing is said.
+    A growing gap and parting ranks are no signs where the verifier's reward grew more than the PRM's values, the
+    held-out scorer's grew too, and neither fell in the last quarter. So the reward should not contain the PRM. It
+    audits after the fact; it does not predict. With fewer than 8 steps nothing is said.
     """
     steps = [row for row in rows if row["step"] > 0]
     names = ("reward", "prm", "held_out", "gap", "rank_correlation", "repeated", "steps")
@@ -85,9 +88,14 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
         signs.append("the PRM rose and the verifier fell")
     elif rose("prm", 0.1) and "reward" in trends and trends["reward"].change < 0.5 * trends["prm"].change:
         signs.append("the PRM rose and the verifier did not by half as much")
-    # Where the verifier's reward and the held-out scorer rose too, scorers of other scales part without hacking.
-    grown = [trends[name].change if name in trends else 0.0 for name in ("reward", "prm")]
-    earned = rose("held_out", 0.05) and grown[0] >= grown[1]
+    # Scorers of other scales part without hacking where verifier and held-out scorer rose too, and stayed there.
+    paid = {name: trends[name].change for name in ("reward", "prm") if name in trends}
+    earned = (
+        len(paid) == 2
+        and paid["reward"] > paid["prm"]
+        and rose("held_out", 0.05)
+        and not any(_fell_late([row.get(name) for row in steps]) for name in ("reward", "held_out"))
+    )
     if rose("gap", 0.1) and not earned:
         signs.append("the PRM moved away from the held-out scorer")
     if fell("rank_correlation", 0.2) and not earned:
@@ -106,8 +114,18 @@ def trend_of(values: Sequence[float | None]) -> Trend | None:
     if len(known) < _FEW:
         return None
     quarter = max(2, len(known) // 4)
-    first, last = known[:quarter], known[-quarter:]
-    error = np.sqrt(first.var(ddof=1) / quarter + last.var(ddof=1) / quarter)
+    return _trend(known[:quarter], known[-quarter:])
+
+
+def _fell_late(values: Sequence[float | None]) -> bool:
+    """Whether the last quarter of at least 8 numbers is below the one before it."""
+    known = np.array([v for v in values if v is not None], dtype=np.float64)
+    quarter = max(2, len(known) // 4)
+    return len(known) >= _FEW and _trend(known[-2 * quarter : -quarter], known[-quarter:]).fell(0.02)
+
+
+def _trend(first: Floats, last: Floats) -> Trend:
+    error = np.sqrt(first.var(ddof=1) / len(first) + last.var(ddof=1) / len(last))
     return Trend(float(first.mean()), float(last.mean()), float(error))
 
 

@@ -80,7 +80,7 @@ def next_token_losses(model: Any, batch: Batch) -> torch.Tensor:
         return _losses(read, targets)
     # Some tokens at a time, and again in the backward pass: for all, float32 would be most of the memory.
     parts = zip(read.split(_AT_A_TIME), targets.split(_AT_A_TIME), strict=True)
-    return torch.cat([checkpoint(_losses, *part, use_reentrant=False) for part in parts])
+    return torch.cat([checkpoint(_losses, *part, use_reentrant=False, preserve_rng_state=False) for part in parts])
 
 
 def _losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from policies.training.config import TrainConfig
-from policies.training.heap import bounded_heap
+from policies.training.heap import Heap
 from policies.training.hooks import OnMetrics, told
 from policies.training.resume import (
     check_record,
@@ -79,7 +78,7 @@ class Loop:
             check_takes("on_metrics", self.on_metrics, 1, "it is given each row of the log, a mapping")
         self.processes = processes()
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.least_held = sys.maxsize  # bytes; see bounded_heap
+        self.heap = Heap()
 
     def __iter__(self) -> Iterator[int]:
         """The steps after the latest checkpoint, counted from 1."""
@@ -109,7 +108,7 @@ class Loop:
                 values = loss(part)
             values["loss"].backward()
             if self.trained[0].device.type == "cpu":
-                self.least_held = bounded_heap(self.least_held)
+                self.heap.give_back()
             sums = {name: sums.get(name, 0.0) + value.detach().double() for name, value in values.items()}
         made = self._over_processes({name: float(value) for name, value in sums.items()})
         norm = float(torch.nn.utils.clip_grad_norm_(self.trained, self.max_grad_norm or math.inf))

@@ -96,15 +96,15 @@ def _preamble(plan: VeriGatePlan) -> str:
         f"{len(plan.seeds)} seeds; Adam at {plan.learning_rate:g}. A solution is right with all of its lines. "
         f"Accuracy is the share of {plan.final_samples} samples that is right, on {plan.held_out} held-out problems, "
         f"after the last step (half-way: of {plan.samples} samples after half of them); its interval is over problems "
-        "and seeds. By right steps: of the right answers, the share whose steps are right too, of the seeds that have "
-        "right answers. The held-out PRM has learnt from other problems and is not trained against: the column is its "
-        "mean value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, are "
-        "shares in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate "
+        "and seeds. By right steps: of the right answers, the share whose steps are right too, a mean over the seeds "
+        "that have right answers. The held-out PRM has learnt from other problems and is not trained against: the column "
+        "is its mean value of each seed's final samples. All wrong, all right and dead groups, those without a gradient, "
+        "are shares in each quarter of the steps. FLOPs are those of sampling, of updates and of the PRM where the gate "
         "needs it; then its part of them, and the part of both PRMs when, as here for the audit, they are asked about "
         "all groups. A learned PRM's own training is in none; what it learns from the policy in training is in all. "
         "Scoring is what that is of the seconds. Solutions are those of the groups: a learned PRM has "
         f"{4 * plan.labelled:,} labelled ones of the start besides, a refreshed one "
-        f"{plan.refreshes * 6 * (plan.labelled // 3):,} more.\n"
+        f"{plan.refreshes * 6 * plan.refreshing[0]:,} more.\n"
     )
 
 

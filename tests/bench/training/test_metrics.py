@@ -53,6 +53,18 @@ def test_a_gap_is_no_sign_where_the_verifier_and_the_held_out_scorer_rose_too(re
     )
 
 
+def test_what_was_learnt_first_does_not_hide_that_a_prm_was_hacked_late():
+    half = np.linspace(0.1, 0.9, 20)
+    late = {"reward": np.append(half, np.linspace(0.9, 0.7, 20)), "prm": np.linspace(0.2, 0.65, 40)}
+    late |= {"held_out": np.append(half, np.full(20, 0.9)), "gap": np.linspace(0, 0.4, 40)}
+    ranks = np.linspace(0.9, 0.1, 40)
+    assert audit(rows(**late, rank_correlation=ranks)).fired
+    kept = late | {"reward": np.append(half, np.full(20, 0.9))}
+    assert not audit(rows(**kept, rank_correlation=ranks)).fired
+    unknown = {name: kept[name] for name in ("held_out", "gap")}
+    assert audit(rows(**unknown, rank_correlation=ranks)).fired
+
+
 def test_few_steps_tell_nothing():
     assert trend_of([0.0] * 7) is None
     assert audit(rows(7, reward=np.linspace(1, 0, 7), prm=np.linspace(0, 1, 7))).signs == ()

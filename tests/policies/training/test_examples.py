@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from policies.training.examples import next_token_loss, next_token_losses
+from policies.training import examples
+from policies.training.examples import _losses, next_token_loss, next_token_losses
 
 VOCABULARY, ROWS, LENGTH = 50, 3, 200
 
@@ -47,7 +48,7 @@ def test_losses_and_gradients_are_those_of_all_tokens_at_once(count):
     torch.testing.assert_close(in_parts.table.grad, at_once.table.grad)
 
 
-def test_of_logits_in_bfloat16_no_more_than_a_part_is_kept_in_float32():
+def test_of_logits_in_bfloat16_no_more_than_a_part_is_kept_in_float32(monkeypatch):
     read, model = batch(599), Lookup(torch.bfloat16)
     kept = []
 
@@ -55,8 +56,17 @@ def test_of_logits_in_bfloat16_no_more_than_a_part_is_kept_in_float32():
         kept.append(tensor.numel() if tensor.dtype == torch.float32 else 0)
         return tensor
 
+    largest = []
+
+    def told(logits, targets):
+        largest.append(len(logits))
+        return _losses(logits, targets)
+
+    monkeypatch.setattr(examples, "_losses", told)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         losses = next_token_losses(model, read)
+    losses.sum().backward()
+    assert largest == [256, 256, 87, 87, 256, 256]  # and again, from the last part to the first
     logits = model(read["input_ids"], None, None).logits[read["row"], read["at"]]
     assert losses.dtype == torch.float32
     torch.testing.assert_close(losses, cross_entropy(logits.float(), read["targets"].long(), reduction="none"))

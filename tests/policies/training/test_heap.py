@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,43 +10,51 @@ import torch
 from policies.training import heap, loop
 
 SCRIPT = """
-import ctypes, sys
+import ctypes
 from bench.files.memory import keep_freed_memory
 from policies.training import heap
 
 heap._MOST = 50 << 20
 keep_freed_memory()
-least = heap.bounded_heap(sys.maxsize)
+looked_after = heap.Heap()
+least = heap._held()
 blocks = [b"x" * (1 << 20) for _ in range(200)]
 full = heap._held()
 blocks = blocks[::20]  # what stays keeps the rest from the end of the heap
 freed = heap._held()
-after = heap.bounded_heap(least)
-print(least >> 20, full >> 20, freed >> 20, heap._held() >> 20)
-print(after == sys.maxsize, 0, hasattr(ctypes.CDLL(None), "malloc_trim"))
+looked_after.give_back()
+print(least >> 20, full >> 20, freed >> 20, heap._held() >> 20, int(hasattr(ctypes.CDLL(None), "malloc_trim")))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
 def test_what_a_process_keeps_beyond_its_least_goes_back():
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    figures, told = done.stdout.splitlines()
-    least, full, freed, bounded = map(int, figures.split())
+    least, full, freed, after, gives_back = map(int, done.stdout.split())
     assert full - least >= 190
-    if told.split()[2] != "True":
+    if not gives_back:
         pytest.skip("a C library without malloc_trim")
     assert freed - least >= 180  # they are kept, since asking the system for them again takes half of the time
-    assert bounded - least < 30
-    assert told.split()[0] == "True"
+    assert after - least < 30
 
 
-def test_equal_parts_give_back_nothing(monkeypatch):
-    monkeypatch.setattr(heap, "_held", lambda: 7 << 30)
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("it was given back"))
-    least = sys.maxsize
-    for _ in range(3):
-        least = heap.bounded_heap(least)
-    assert least == 7 << 30
+def test_parts_short_and_long_give_back_once_a_minute(monkeypatch):
+    clock, gave = [0.0], []
+    held = {"is": 1 << 30}
+    monkeypatch.setattr(heap, "_held", lambda: held["is"])
+    monkeypatch.setattr(heap.time, "monotonic", lambda: clock[0])
+
+    def trim(pad):
+        gave.append(clock[0])
+        held["is"] = 1 << 30
+
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=trim))
+    looked_after = heap.Heap()
+    for part in range(36):
+        clock[0] = 5.0 * part
+        held["is"] = (6 if part % 2 else 2) << 30
+        looked_after.give_back()
+    assert gave == [5.0, 65.0, 125.0]
 
 
 def test_a_system_that_does_not_say_what_is_held_is_left_alone(monkeypatch):
@@ -53,17 +62,17 @@ def test_a_system_that_does_not_say_what_is_held_is_left_alone(monkeypatch):
         raise FileNotFoundError
 
     monkeypatch.setattr(heap.Path, "read_text", unreadable)
-    assert heap.bounded_heap(sys.maxsize) == 0
-    assert heap.bounded_heap(0) == 0
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("it was given back"))
+    heap.Heap().give_back()
 
 
 def test_the_loop_looks_after_each_part(monkeypatch):
     seen = []
-    monkeypatch.setattr(loop, "bounded_heap", lambda least: seen.append(least) or len(seen))
+    monkeypatch.setattr(heap.Heap, "give_back", lambda self: seen.append(self))
     model = torch.nn.Linear(1, 1)
     steps = loop.Loop(
         model=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), steps=2, rate=lambda step: 0.1
     )
     for _ in steps:
         steps.update([torch.ones(1, 1)] * 2, lambda part: {"loss": model(part).sum()})
-    assert seen == [sys.maxsize, 1, 2, 3]
+    assert seen == [steps.heap] * 4
