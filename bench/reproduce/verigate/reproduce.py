@@ -220,6 +220,7 @@ def _plot(curves: Mapping[str, Mapping[str, list[Floats]]], path: Path) -> None:
             axes.set_ylabel("held-out accuracy (mean of seeds)")
             axes.set_title(task)
             axes.grid(visible=True, alpha=0.25)
+        by_flops.set_xscale("log", nonpositive="mask")  # a PRM that is refreshed costs ten times the rest
         by_rollouts.legend(fontsize="small")
     save_figure(figure, path)
 
