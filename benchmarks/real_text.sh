@@ -6,7 +6,7 @@
 #
 # DATA holds genrm_train.jsonl.gz, genrm_pool_dev.jsonl.gz and math500.jsonl. Sizes are meant for one GPU, where they
 # have not been tried. On a CPU with instructions for bfloat16: DEVICE=cpu HALF=yes PARTS=4 STEPS=60 PROBLEMS=12;
-# without them leave HALF out, and take a third of the steps. A base of 0.5B comes to 14 GB there; its three
+# without them leave HALF out, and take a third of the steps. A base of 0.5B came to 14 GB there; its three
 # trainings take about two hours of one core. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}

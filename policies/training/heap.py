@@ -2,11 +2,9 @@
 
 import ctypes
 import mmap
-import time
+import os
+import sys
 from pathlib import Path
-
-_MOST = 4 << 30  # bytes that it may hold beyond its least
-_AT_MOST_EVERY = 60.0  # seconds: what has gone costs page faults when it is asked for again
 
 
 class Heap:
@@ -16,22 +14,20 @@ class Heap:
     with less than 8 GB in use came to 21 in 50 steps. Only Linux's glibc gives back what lies between pieces in use.
 
     >>> heap = Heap()
-    >>> heap.give_back()  # nothing, until it holds 4 GiB more than the least that it has held
+    >>> heap.give_back()  # nothing, until it holds more than the least that it has held and an eighth of the machine's
     """
 
     def __init__(self) -> None:
         self._least = _held()
-        self._gave = -float("inf")
+        self._most = _memory() // 8  # what has gone costs page faults when it is asked for again
 
     def give_back(self) -> None:
-        """Give freed memory back to the system where it is over 4 GiB, once a minute at most."""
+        """Give freed memory back to the system where it is over an eighth of the machine's."""
         held = _held()
         self._least = min(self._least, held)
-        if held - self._least <= _MOST or time.monotonic() - self._gave < _AT_MOST_EVERY:
-            return
-        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        if held - self._least > self._most and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
             trim(0)
-        self._least, self._gave = _held(), time.monotonic()
+            self._least = _held()
 
 
 def _held() -> int:
@@ -41,3 +37,11 @@ def _held() -> int:
     except OSError:
         return 0
     return (int(resident) - int(of_files)) * mmap.PAGESIZE
+
+
+def _memory() -> int:
+    """The machine's memory in bytes; without bound where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
