@@ -10,7 +10,7 @@
 # trainings take about two hours of one core. Killed, the same command goes on.
 set -euo pipefail
 out=${OUT:-runs/real-text} steps=${STEPS:-300} rows=${ROWS:-8} problems=${PROBLEMS:-60} votes=${VOTES:-2}
-tokens=${TOKENS:-1024} # of a solution and its rationale: one that rambles goes on to the model's own limit, twice what it learnt
+tokens=${TOKENS:-1024} # at most, of a solution and its rationale together
 parts=${PARTS:-1} device=${DEVICE:-cuda}
 engine=transformers half=() dtype=""
 if [ "$device" = cuda ]; then engine=vllm HALF=${HALF:-yes}; fi

@@ -108,7 +108,7 @@ def mixed_up(problem: Problem, text: str) -> bool:
     """Whether `text` solves another problem of `chain`; a solution that was cut has no text and is not mixed up.
 
     A problem has 6 to 8 operations. One slip of the model leaves 0.83 or more of them alike; those of another problem
-    are 0.75 alike in one pair of 25,000.
+    are hardly ever 0.75 alike.
     """
     asked, worked = _OPERATION.findall(str(problem.prompt)), _OPERATION.findall(text)
     return bool(text) and SequenceMatcher(None, asked, worked, autojunk=False).ratio() < 0.75

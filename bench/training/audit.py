@@ -88,14 +88,7 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
         signs.append("the PRM rose and the verifier fell")
     elif rose("prm", 0.1) and "reward" in trends and trends["reward"].change < 0.5 * trends["prm"].change:
         signs.append("the PRM rose and the verifier did not by half as much")
-    # Scorers of other scales part without hacking where verifier and held-out scorer rose too, and stayed there.
-    paid = {name: trends[name].change for name in ("reward", "prm") if name in trends}
-    earned = (
-        len(paid) == 2
-        and paid["reward"] > paid["prm"]
-        and rose("held_out", 0.05)
-        and not any(_fell_late([row.get(name) for row in steps]) for name in ("reward", "held_out"))
-    )
+    earned = _earned(steps, trends)
     if rose("gap", 0.1) and not earned:
         signs.append("the PRM moved away from the held-out scorer")
     if fell("rank_correlation", 0.2) and not earned:
@@ -110,21 +103,26 @@ def audit(rows: Sequence[Mapping[str, Any]]) -> Audit:
 
 def trend_of(values: Sequence[float | None]) -> Trend | None:
     """First quarter against last; None for fewer than 8 numbers."""
+    return None if (parts := _quarters(values)) is None else _between(parts[0], parts[2])
+
+
+def _earned(steps: Sequence[Mapping[str, Any]], trends: Mapping[str, Trend]) -> bool:
+    """Whether verifier and held-out scorer rose with the PRM and stayed: scorers of other scales part then too."""
+    if not {"reward", "prm", "held_out"} <= trends.keys():
+        return False
+    ends = [_quarters([row.get(name) for row in steps]) for name in ("reward", "held_out")]
+    stayed = not any(_between(before, last).fell(0.02) for _, before, last in filter(None, ends))
+    return trends["reward"].change > trends["prm"].change and trends["held_out"].rose(0.05) and stayed
+
+
+def _quarters(values: Sequence[float | None]) -> tuple[Floats, Floats, Floats] | None:
+    """The first, the last but one and the last quarter; None for fewer than 8 numbers."""
     known = np.array([v for v in values if v is not None], dtype=np.float64)
-    if len(known) < _FEW:
-        return None
     quarter = max(2, len(known) // 4)
-    return _trend(known[:quarter], known[-quarter:])
+    return None if len(known) < _FEW else (known[:quarter], known[-2 * quarter : -quarter], known[-quarter:])
 
 
-def _fell_late(values: Sequence[float | None]) -> bool:
-    """Whether the last quarter of at least 8 numbers is below the one before it."""
-    known = np.array([v for v in values if v is not None], dtype=np.float64)
-    quarter = max(2, len(known) // 4)
-    return len(known) >= _FEW and _trend(known[-2 * quarter : -quarter], known[-quarter:]).fell(0.02)
-
-
-def _trend(first: Floats, last: Floats) -> Trend:
+def _between(first: Floats, last: Floats) -> Trend:
     error = np.sqrt(first.var(ddof=1) / len(first) + last.var(ddof=1) / len(last))
     return Trend(float(first.mean()), float(last.mean()), float(error))
 

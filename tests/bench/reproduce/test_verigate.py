@@ -128,9 +128,8 @@ def test_flops_are_those_of_sampling_updates_and_the_prm_where_it_is_needed(tmp_
         assert prices.of_training(unit, arm).tolist() == [list(expected)] * 2
     assert prices.of_prm(5.0) == 7 * (2 + 4 * 5) + 3 * 6 * 8 * 10 * 7
     first, second = (unit["metrics"][i] | {"step": i} for i in (1, 2))
-    learning = (2 + 1) * (
-        2 + 4 * 5
-    ) + 3 * 2 * 8 * 10 * 7  # a third of the problems and half as many again, of the steps
+    # A third of the problems and half as many again to fit the cut; a third of the steps.
+    learning = (2 + 1) * (2 + 4 * 5) + 3 * 2 * 8 * 10 * 7
     refreshed = prices.of_training({"metrics": [first, second]}, "refreshed, all_wrong, future_sum")
     plain = [sampled + learnt, 0.5 * asked, 2 * asked]
     assert refreshed.tolist() == [plain, [plain[0], plain[1] + learning, plain[2] + learning]]

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from bench.serve.app import Service, make_app
 from bench.serve.limits import Limits
 from bench.serve.server import check_listens
 from bench.serve.strategies import read_own_strategy, read_strategy
+from bench.tasks.tasks import load_task
 from tests.search.streaming_policy import Streaming
 from tests.served import Served, serving
 from tests.waiting import LONGEST, until
@@ -448,6 +450,9 @@ def test_the_load_of_many_clients_tells_a_mixed_up_answer_from_an_error_of_the_m
     other = "1+7=8\n8*7=6\n6*7=9\n9-5=4\n4+3=7\n7*9=3\n3-9=6\n=6"
     half = "+3=3 -3=3 *3=3 *3=3 +1=1 -6=6 *6=6 *7=7"  # with the first two and the last but one another's
     assert [mixed_up(problem, text) for text in (right, sampled, "", other, half)] == [False, False, False, True, True]
+    problems = load_task("chain", limit=100).problems
+    alike = [a.id for a, b in combinations(problems, 2) if not mixed_up(a, str(b.prompt))]
+    assert len(alike) <= 1  # of 4,950 pairs
 
 
 @pytest.mark.slow
